@@ -1,0 +1,14 @@
+"""Roomcast's web process, and the contract that it shares with the workers.
+
+The 30-second map
+-----------------
+``__main__``   ``python -m server``: reads the settings, serves, stops on SIGTERM.
+``app``        ``build_app(settings)``: the one place where the web process is wired.
+``settings``   every setting, its default, its environment variable.
+``access``     who is asking, and what they may do.
+``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store, dispatch (I/O).
+``web/``       HTTP: intake, uploads, media, pages.
+``realtime/``  Socket.IO: the relay, rooms, fan-out.
+
+Read ``upload/lifecycle.py`` first: one table is the protocol. The workers live in ``workers/``.
+"""

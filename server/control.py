@@ -1,0 +1,99 @@
+"""What a viewer may do to an upload, whichever way the call came: look, cancel, retry."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from server.access import Viewer
+from server.realtime.relay import Relay
+from server.upload.dispatch import Dispatch
+from server.upload.errors import NotFound, TimedOut, WrongState
+from server.upload.events import Message, Upload
+from server.upload.lapse import cancelled
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Stage, Status
+from server.upload.media import MediaStore
+from server.upload.upkeep import may_run_again, settle_files
+
+_ID = re.compile(r"upload_[0-9a-f]{32}", re.ASCII)
+_CANCEL_SECONDS = 20.0
+
+
+class Control:
+    """The calls that the HTTP routes and the Socket.IO handlers share. An upload comes out as `Upload`."""
+
+    def __init__(self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay) -> None:
+        self._ledger = ledger
+        self._media = media
+        self._dispatch = dispatch
+        self._relay = relay
+
+    async def look(self, viewer: Viewer, upload_id: str) -> Upload:
+        """The upload; `NotFound`, or `Forbidden` for another's."""
+        check_id(upload_id)
+        upload = await self._ledger.get(upload_id)
+        viewer.check_owns(upload)
+        return upload
+
+    async def cancel(self, viewer: Viewer, upload_id: str) -> Upload:
+        """Returns when the work has really stopped and its files are gone.
+
+        Cancelling a cancelled upload is fine; `WrongState` when it ended otherwise, `TimedOut` when whoever works
+        on it does not answer (it stays marked, and will be cancelled).
+        """
+        upload = await self.look(viewer, upload_id)
+        upload = await self._ledger.request_cancel(upload_id, cancelled(upload.stage))
+        if not upload.state.terminal:
+            upload = await self._ended(upload_id)
+        if upload.stage is not Stage.CANCELLED:
+            raise WrongState(f"The upload is {upload.stage} already.")
+        await settle_files(self._media, upload)
+        return upload
+
+    async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
+        """Start over: queued if the file is still here, else receiving, and it must be sent again."""
+        upload = await self.look(viewer, upload_id)
+        if upload.state.status is not Status.ERROR:
+            raise WrongState(f"Only an upload that ended in an error can be tried again; this one is {upload.stage}.")
+        if not (upload.error and upload.error["retryable"]):
+            raise WrongState("Trying again would end the same way; send another file.")
+        kept = may_run_again(upload) and await self._media.has_source(upload_id)
+        upload = await self._ledger.reopen(upload_id, source_kept=kept)
+        if kept:
+            await self._dispatch.announce(upload.id, upload.seq)
+        return upload
+
+    async def _ended(self, upload_id: str) -> Upload:
+        """The upload when it has reached a terminal stage."""
+        ending = _Ending()
+        replay = await self._relay.watch(upload_id, ending)
+        try:
+            if not replay.upload.state.terminal:
+                async with asyncio.timeout(_CANCEL_SECONDS):
+                    await ending.come.wait()
+        except TimeoutError:
+            raise TimedOut("The work has not stopped yet; the upload stays marked as cancelled.") from None
+        finally:
+            self._relay.unwatch(upload_id, ending)
+        return await self._ledger.get(upload_id)
+
+
+class _Ending:
+    """A watcher that waits for a terminal stage."""
+
+    def __init__(self) -> None:
+        self.come = asyncio.Event()
+
+    def on_event(self, event: Message, *, new_status: bool) -> None:
+        if event["status"] in (Status.COMPLETED, Status.ERROR):
+            self.come.set()
+
+    def on_tick(self, tick: Message) -> None:
+        pass
+
+
+def check_id(upload_id: str) -> None:
+    """`NotFound` for what cannot be an upload's id, before anything is asked about it."""
+    if not _ID.fullmatch(upload_id):
+        raise NotFound("There is no such upload.")

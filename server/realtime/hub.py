@@ -1,0 +1,202 @@
+"""The rooms of this process: which client watches which upload, and what it is sent.
+
+A `Member` is one client in one room. Whatever goes to a room is encoded once, however many members it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+from engineio.packet import MESSAGE, Packet
+
+from server.access import Viewer
+from server.realtime.outbox import Outbox
+from server.realtime.relay import Relay
+from server.upload.events import Message, message
+from server.upload.ledger import Replay
+from server.upload.lifecycle import Status
+
+log = structlog.get_logger(__name__)
+
+PROGRESS = "upload-progress"
+_TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
+_PUMP_SECONDS = 0.1
+
+Present = Callable[[Message], Message]
+
+
+@dataclass(eq=False)
+class Client:
+    """One connected socket."""
+
+    sid: str
+    viewer: Viewer
+    outbox: Outbox
+    members: dict[str, Member] = field(default_factory=dict)
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    gone: bool = False
+
+
+class Member:
+    """A client in a room: the relay's watcher for both."""
+
+    def __init__(self, hub: Hub, client: Client, upload_id: str) -> None:
+        self._hub = hub
+        self.client = client
+        self._upload_id = upload_id
+
+    def on_event(self, event: Message, *, new_status: bool) -> None:
+        packets = self._hub.encoder.packets(event, new_status=new_status)
+        if not self.client.outbox.send_event(self._upload_id, packets):
+            self._hub.drop(self.client, "too many events wait")
+        elif self.client.outbox.waiting:
+            self._hub.pump_soon(self.client)
+        self._hub.room_moved(self._upload_id, event)
+
+    def on_tick(self, tick: Message) -> None:
+        self.client.outbox.send_tick(self._upload_id, self._hub.encoder.packets(tick, new_status=False)[0])
+        if self.client.outbox.waiting:
+            self._hub.pump_soon(self.client)
+
+
+class Encoder:
+    """Socket.IO packets of messages. A room's members are served one after the other, so the last one is kept."""
+
+    def __init__(self, present: Present) -> None:
+        self._present = present
+        self._message: Message = {}
+        self._packets: list[Packet] = []
+
+    def packets(self, of: Message, *, new_status: bool) -> list[Packet]:
+        """The message as `upload-progress` and, with a new status, once more under the status's name."""
+        if of is not self._message:
+            body = orjson.dumps(self._present(of)).decode()
+            names = (PROGRESS, of["status"]) if new_status else (PROGRESS,)
+            # Socket.IO's EVENT is type 2; in the default namespace nothing stands between it and its JSON.
+            self._packets = [Packet(MESSAGE, f'2["{name}",{body}]') for name in names]
+            self._message = of
+        return self._packets
+
+
+class Hub:
+    """All clients and rooms. `disconnect` closes a socket for good; it is called at most once for each."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        present: Present,
+        disconnect: Callable[[Client], None],
+        *,
+        linger_seconds: float,
+        stalled_client_seconds: float,
+    ) -> None:
+        self.encoder = Encoder(present)
+        self._relay = relay
+        self._present = present
+        self._disconnect = disconnect
+        self._linger_seconds = linger_seconds
+        self._stalled_client_seconds = stalled_client_seconds
+        self._clients: dict[str, Client] = {}
+        self._rooms: dict[str, set[Client]] = {}
+        self._closing: dict[str, asyncio.TimerHandle] = {}
+        self._behind: dict[Client, None] = {}
+        self._pump: asyncio.TimerHandle | None = None
+
+    def clients(self) -> list[Client]:
+        return list(self._clients.values())
+
+    def client(self, sid: str) -> Client | None:
+        return self._clients.get(sid)
+
+    def enter(self, client: Client) -> None:
+        self._clients[client.sid] = client
+
+    def leave(self, sid: str) -> None:
+        """The client is gone: out of every room, and nothing waits for it any more."""
+        client = self._clients.pop(sid, None)
+        if client:
+            client.gone = True
+            self._behind.pop(client, None)
+            for upload_id in list(client.members):
+                self.part(client, upload_id)
+
+    async def join(self, client: Client, upload_id: str, since: int | None, epoch: str | None) -> dict[str, Any]:
+        """Into the room; `{state, events}` up to the moment from which the room's messages go on.
+
+        Joining again replaces the first time. Raises what reading or owning the upload raises.
+        """
+        async with client.one_at_a_time:
+            self.part(client, upload_id)
+            member = Member(self, client, upload_id)
+            replay = await self._relay.watch(upload_id, member, since=since, epoch=epoch)
+            try:
+                client.viewer.check_owns(replay.upload)
+            except BaseException:
+                self._relay.unwatch(upload_id, member)
+                raise
+            if client.gone:
+                self._relay.unwatch(upload_id, member)
+            else:
+                client.members[upload_id] = member
+                self._rooms.setdefault(upload_id, set()).add(client)
+            state = message(replay.upload)
+            self.room_moved(upload_id, state)
+            return {"state": self._present(state), "events": self._events(replay)}
+
+    def part(self, client: Client, upload_id: str) -> None:
+        """Out of the room; no harm if it was not in it."""
+        member = client.members.pop(upload_id, None)
+        if member is None:
+            return
+        self._relay.unwatch(upload_id, member)
+        room = self._rooms[upload_id]
+        room.discard(client)
+        if not room:
+            del self._rooms[upload_id]
+            if closing := self._closing.pop(upload_id, None):
+                closing.cancel()
+
+    def room_moved(self, upload_id: str, event: Message) -> None:
+        """A room closes a while after its upload ended, unless it goes on."""
+        if event["status"] in _TERMINAL:
+            if upload_id not in self._closing and upload_id in self._rooms:
+                loop = asyncio.get_running_loop()
+                self._closing[upload_id] = loop.call_later(self._linger_seconds, self._close_room, upload_id)
+        elif closing := self._closing.pop(upload_id, None):
+            closing.cancel()
+
+    def _close_room(self, upload_id: str) -> None:
+        self._closing.pop(upload_id, None)
+        for client in tuple(self._rooms.get(upload_id, ())):
+            self.part(client, upload_id)
+
+    def pump_soon(self, client: Client) -> None:
+        """Something waits for the client: look again and again until nothing does."""
+        self._behind[client] = None
+        if self._pump is None:
+            self._pump = asyncio.get_running_loop().call_later(_PUMP_SECONDS, self._pump_all)
+
+    def _pump_all(self) -> None:
+        self._pump = None
+        for client in tuple(self._behind):
+            if not client.outbox.pump(self._stalled_client_seconds):
+                self.drop(client, "it reads nothing")
+            elif not client.outbox.waiting:
+                del self._behind[client]
+        if self._behind:
+            self._pump = asyncio.get_running_loop().call_later(_PUMP_SECONDS, self._pump_all)
+
+    def drop(self, client: Client, why: str) -> None:
+        """Close a client that cannot be served. It may come back and ask for what it missed."""
+        if not client.gone:
+            log.warning("client dropped", sid=client.sid, why=why)
+            self.leave(client.sid)
+            self._disconnect(client)
+
+    def _events(self, replay: Replay) -> list[Message]:
+        return [self._present(event) for event in replay.events]

@@ -1,0 +1,199 @@
+"""The relay: carries what the ledger says to whoever watches in this process.
+
+A position in an upload's log is (epoch, seq). For every upload that somebody here watches, the relay knows the last
+`seq` it delivered. A notice that continues it is delivered as it is; one that leaves a gap makes the relay read the
+ledger from where it stands; one from the past is dropped. So every watcher gets every event once and in order, and a
+lost notice costs time but no event: a slow poll reads again what nobody spoke of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from server.upload.errors import NotFound, RoomcastError
+from server.upload.events import Message, message
+from server.upload.ledger import Ledger, Notice, Replay
+from server.upload.lifecycle import Stage
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 5.0
+_PLACES_SECONDS = 0.5
+
+
+class Watcher(Protocol):
+    """Whoever wants to hear of one upload. Called on the event loop; must not block and must not raise."""
+
+    def on_event(self, event: Message, *, new_status: bool) -> None:
+        """The next event; `new_status` when its status differs from the one before."""
+
+    def on_tick(self, tick: Message) -> None:
+        """A reading since the last event. Only the latest matters."""
+
+
+@dataclass
+class _Watched:
+    """One upload that is watched here, and where its watchers stand."""
+
+    epoch: str
+    seq: int
+    status: str
+    latest: Message
+    watchers: dict[Watcher, None] = field(default_factory=dict)
+    catching_up: asyncio.Task[None] | None = None
+    moved_meanwhile: bool = False
+    spoken_of: bool = True
+
+
+class Relay:
+    """See the module. `start` and `stop` bracket its life."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._watched: dict[str, _Watched] = {}
+        self._queue_moved = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._unlisten = self._ledger.listen(self._hear)
+        self._tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._tell_places())]
+
+    async def stop(self) -> None:
+        self._unlisten()
+        tasks = self._tasks + [one.catching_up for one in self._watched.values() if one.catching_up]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def watch(
+        self, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
+    ) -> Replay:
+        """Begin to tell `watcher` everything after the replay that this returns: no event falls between, none twice.
+
+        With `since`, the replay holds the events after it (see `Replay.complete`); without, only the state.
+        """
+        while True:
+            replay = await self._ledger.events(upload_id, since=0 if since is None else since, epoch=epoch)
+            watched = self._watched.get(upload_id)
+            if watched is None or watched.seq <= replay.upload.seq:
+                break  # otherwise an event was delivered while we read: read again, and do not go back in time
+        if watched is None or not watched.watchers:
+            now = message(replay.upload)
+            watched = _Watched(replay.upload.epoch, replay.upload.seq, now["status"], now)
+            self._watched[upload_id] = watched
+        elif watched.seq < replay.upload.seq:
+            self._catch_up(upload_id, watched)
+            return await self._after_catching_up(upload_id, watched, watcher, since, epoch)
+        watched.watchers[watcher] = None
+        return replay if since is not None else Replay(replay.upload, [], complete=True)
+
+    def unwatch(self, upload_id: str, watcher: Watcher) -> None:
+        """Tell it nothing more."""
+        watched = self._watched.get(upload_id)
+        if watched is None or watcher not in watched.watchers:
+            return
+        del watched.watchers[watcher]
+        if not watched.watchers:
+            del self._watched[upload_id]
+            if watched.catching_up:
+                watched.catching_up.cancel()
+
+    async def _after_catching_up(
+        self, upload_id: str, watched: _Watched, watcher: Watcher, since: int | None, epoch: str | None
+    ) -> Replay:
+        """The others here stand behind what was just read: bring them level first, then join them."""
+        if watched.catching_up:
+            await asyncio.shield(watched.catching_up)
+        return await self.watch(upload_id, watcher, since=since, epoch=epoch)
+
+    def _hear(self, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            if notice.event and notice.message["stage"] in _MOVES_THE_QUEUE:
+                self._queue_moved.set()
+            watched = self._watched.get(notice.upload_id)
+            if watched is None:
+                continue
+            watched.spoken_of = True
+            if watched.catching_up:
+                watched.moved_meanwhile = True
+                continue
+            if not notice.event:
+                if notice.seq == watched.seq:
+                    self._deliver_tick(watched, notice.message)
+            elif notice.seq == watched.seq + 1:
+                self._deliver_event(watched, notice.message)
+            elif notice.seq > watched.seq:
+                self._catch_up(notice.upload_id, watched)
+
+    def _deliver_event(self, watched: _Watched, event: Message) -> None:
+        new_status = event["status"] != watched.status
+        watched.seq, watched.status, watched.latest = event["seq"], event["status"], event
+        for watcher in tuple(watched.watchers):
+            watcher.on_event(event, new_status=new_status)
+
+    def _deliver_tick(self, watched: _Watched, tick: Message) -> None:
+        watched.latest = tick
+        for watcher in tuple(watched.watchers):
+            watcher.on_tick(tick)
+
+    def _catch_up(self, upload_id: str, watched: _Watched) -> None:
+        if watched.catching_up is None:
+            watched.catching_up = asyncio.create_task(self._read_on(upload_id, watched))
+
+    async def _read_on(self, upload_id: str, watched: _Watched) -> None:
+        """Deliver from the ledger until nothing is left to read."""
+        try:
+            while True:
+                watched.moved_meanwhile = False
+                replay = await self._ledger.events(upload_id, since=watched.seq, epoch=watched.epoch)
+                for event in replay.events:
+                    self._deliver_event(watched, event)
+                if not replay.complete:
+                    watched.epoch = replay.upload.epoch
+                    self._deliver_event(watched, message(replay.upload))
+                if not watched.moved_meanwhile:
+                    return
+        except NotFound:
+            return  # it left the ledger; its room ends by itself
+        except RoomcastError:
+            log.exception("catching up failed", upload=upload_id)
+        finally:
+            watched.catching_up = None
+
+    async def _poll(self) -> None:
+        """The backstop: read what no notice spoke of since the last time."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            for upload_id, watched in list(self._watched.items()):
+                if not watched.spoken_of:
+                    self._catch_up(upload_id, watched)
+                watched.spoken_of = False
+
+    async def _tell_places(self) -> None:
+        """When the queue moves, tell those who wait in it their new place, at most twice a second."""
+        while True:
+            await self._queue_moved.wait()
+            self._queue_moved.clear()
+            waiting = {upload_id: one for upload_id, one in self._watched.items() if _waits(one)}
+            try:
+                queue = await self._ledger.queue() if waiting else []
+            except RoomcastError:
+                log.exception("the queue could not be read")
+                continue
+            for place, upload_id in enumerate(queue, start=1):
+                watched = waiting.get(upload_id)
+                if watched and _waits(watched) and watched.latest["queuePosition"] != place:
+                    self._deliver_tick(watched, {**watched.latest, "queuePosition": place})
+            await asyncio.sleep(_PLACES_SECONDS)
+
+
+def _waits(watched: _Watched) -> bool:
+    return bool(watched.latest["stage"] == Stage.QUEUED)
+
+
+_MOVES_THE_QUEUE = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})

@@ -1,0 +1,161 @@
+"""Every setting, its default and its environment variable. Mistakes are reported together, before anything starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from server.upload import templates
+from server.upload.templates import Templates
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+_PREFIX = "ROOMCAST_"
+
+
+class SettingsError(ValueError):
+    """The environment is wrong; the message lists every mistake by its variable."""
+
+
+def _variable(name: str) -> Any:
+    """The alias of a setting whose variable has no prefix."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """What one process needs to know. Times in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
+    )
+
+    port: int = Field(8000, ge=0, le=65535, validation_alias=_variable("PORT"), description="where the server listens")
+    host: str = Field(
+        "127.0.0.1",
+        validation_alias=_variable("HOST"),
+        description="the address it listens on; open mode on another than loopback needs `ROOMCAST_OPEN=1`",
+    )
+    open: bool = Field(False, description="allow open mode (no credentials) on an address other than loopback")
+    data: Path = Field(Path("data"), description="the directory of the ledger and the media")
+    workers: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
+        ge=1,
+        description="uploads processed at once by this process",
+    )
+    templates: Path | None = Field(None, description="a TOML file with `[templates.NAME]` tables")
+    max_upload_bytes: int = Field(2 * GIB, gt=0, description="the largest file; a template may say less")
+    max_files: int = Field(20, ge=1, description="files in one request")
+    max_in_flight: int = Field(100, ge=1, description="unfinished uploads of one viewer")
+    disk_reserve_bytes: int = Field(256 * MIB, ge=0, description="free disk below which nothing more is accepted")
+    retention_seconds: float = Field(86400, gt=0, description="how long finished uploads stay in the ledger")
+    reservation_seconds: float = Field(3600, gt=0, description="how long a reservation waits for its bytes")
+    room_linger_seconds: float = Field(60, ge=0, description="how long a room stays after its upload ended")
+    url_seconds: int = Field(3600, ge=1, description="how long a media URL is good for")
+    url_secret: str | None = Field(None, min_length=16, description="signs media URLs; made and kept in data if absent")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="other origins whose pages may call; comma-separated"
+    )
+    cookie: str = Field("roomcast_token", min_length=1, description="the cookie that may carry the token")
+    jwt_secret: str | None = Field(
+        None, validation_alias=_variable("JWT_SECRET"), description="the HS256 secret of the tokens"
+    )
+    jwt_public_key: str | None = Field(
+        None,
+        validation_alias=_variable("JWT_PUBLIC_KEY"),
+        description="the PEM public key of the tokens, RS256 or ES256",
+    )
+    body_stall_seconds: float = Field(30, gt=0, description="a body that brings nothing for this long is given up")
+    stall_seconds: float = Field(60, gt=0, description="an ffmpeg that makes no progress for this long is killed")
+    step_seconds: float = Field(6 * 3600, gt=0, description="the longest that one step may take")
+    attempts: int = Field(3, ge=1, description="failed attempts after which an upload is given up")
+    retry_seconds: float = Field(2, ge=0, description="the first pause before another attempt; it doubles each time")
+    lease_seconds: float = Field(5, ge=1, description="how long a worker's silence is believed")
+    stalled_client_seconds: float = Field(20, gt=0, description="a socket that reads nothing for this long is closed")
+    ping_seconds: float = Field(15, gt=0, le=20, description="the pause between two pings of a socket")
+    shutdown_seconds: float = Field(15, ge=0, le=20, description="how long arriving bodies may go on after SIGTERM")
+    ffmpeg_path: str | None = Field(
+        None, validation_alias=_variable("FFMPEG_PATH"), description="another ffmpeg than the wheel's"
+    )
+    ffprobe_path: str | None = Field(
+        None, validation_alias=_variable("FFPROBE_PATH"), description="another ffprobe than the wheel's"
+    )
+    log: str = Field("info", pattern="^(debug|info|warning|error)$", description="the least level that is logged")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        if self.jwt_secret and self.jwt_public_key:
+            raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both")
+        if self.open_mode and not self.loopback and not self.open:
+            raise ValueError(
+                f"HOST={self.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
+                "set one, or set ROOMCAST_OPEN=1 to let everybody in"
+            )
+        return self
+
+    @property
+    def open_mode(self) -> bool:
+        """No credentials: everybody is `anonymous`."""
+        return not (self.jwt_secret or self.jwt_public_key)
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can connect."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @cached_property
+    def loaded_templates(self) -> Templates:
+        """The built-in templates and the file's."""
+        return templates.load(self.templates) if self.templates else Templates()
+
+    def signing_secret(self) -> bytes:
+        """What media URLs are signed with: the setting, or one made on first use and kept in the data directory."""
+        if self.url_secret:
+            return self.url_secret.encode()
+        path = self.data / "url.secret"
+        if not path.exists():
+            part = path.with_suffix(".part")
+            part.touch(mode=0o600)
+            part.write_text(secrets.token_hex(32))
+            part.rename(path)
+        return path.read_bytes()
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable of a setting."""
+    alias = field.validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else _PREFIX + name.upper()
+
+
+def load() -> Settings:
+    """The settings from the environment; `SettingsError` with every mistake, one a line."""
+    try:
+        settings = Settings()
+        settings.loaded_templates  # noqa: B018  (a wrong file must be heard of now)
+    except ValidationError as error:
+        fields = Settings.model_fields
+        lines = []
+        for found in error.errors():
+            name = str(found["loc"][0]) if found["loc"] else ""
+            shown = variable(name, fields[name]) if name in fields else name
+            lines.append(f"{shown}: {found['msg']}" if shown else found["msg"].removeprefix("Value error, "))
+        raise SettingsError("\n".join(lines)) from error
+    except templates.TemplateFileError as error:
+        raise SettingsError(f"ROOMCAST_TEMPLATES: {error}") from error
+    return settings

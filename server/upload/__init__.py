@@ -1,0 +1,1 @@
+"""The heart that the web and worker processes share: knows no HTTP, no Socket.IO, no ffmpeg."""

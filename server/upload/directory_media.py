@@ -1,0 +1,196 @@
+"""The embedded media store: a directory.
+
+    <root>/incoming/<upload id>[.part]    sources
+    <root>/media/<upload id>/<name>       results
+    <root>/work/                          the workers' scratch, emptied at start
+
+A file appears under its name only whole: written beside it, fsynced, renamed, and the directory fsynced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from server.upload.errors import DiskFull, NotFound, RoomcastError, StorageError
+from server.upload.signing import UrlSigner
+
+T = TypeVar("T")
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_COPY_BYTES = 1 << 20
+
+
+class DirectoryMediaStore:
+    """See `server.upload.media.MediaStore`, the contract."""
+
+    def __init__(self, root: Path, signer: UrlSigner) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+        self._media = root / "media"
+        self._signer = signer
+        for directory in (self._incoming, self._media):
+            directory.mkdir(parents=True, exist_ok=True)
+
+    @asynccontextmanager
+    async def receive(self, upload_id: str) -> AsyncIterator[_IncomingFile]:
+        part = self._incoming / f"{upload_id}.part"
+        file = _open_part(part)
+        incoming = _IncomingFile(file, part, self._incoming / upload_id)
+        try:
+            yield incoming
+        finally:
+            await _finish(lambda: _close_part(file, part))
+
+    @asynccontextmanager
+    async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+        path = self._incoming / key
+        if not path.is_file():
+            raise NotFound("The source is gone.")
+        yield path
+
+    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
+        loop = asyncio.get_running_loop()
+        target = self._media / upload_id / name
+
+        def hear(count: int) -> None:
+            loop.call_soon_threadsafe(on_bytes, count)
+
+        await _finish(lambda: _place(path, target, hear))
+        return f"{upload_id}/{name}"
+
+    async def discard_source(self, upload_id: str) -> None:
+        def work() -> None:
+            for path in (self._incoming / upload_id, self._incoming / f"{upload_id}.part"):
+                path.unlink(missing_ok=True)
+
+        await _finish(work)
+
+    async def discard_results(self, upload_id: str) -> None:
+        def work() -> None:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self._media / upload_id)
+
+        await _finish(work)
+
+    async def has_source(self, upload_id: str) -> bool:
+        return (self._incoming / upload_id).is_file()
+
+    async def free_bytes(self) -> int | None:
+        return (await _off_loop(lambda: shutil.disk_usage(self._root))).free
+
+    def url(self, key: str) -> str:
+        return self._signer.sign(f"/media/{key}")
+
+    def path(self, key: str) -> Path:
+        """The result's file, for the route that serves it; `NotFound` for what is none of ours."""
+        path = (self._media / key).resolve()
+        if not path.is_relative_to(self._media.resolve()) or not path.is_file():
+            raise NotFound("There is no such file.")
+        return path
+
+    async def sources(self) -> list[str]:
+        return await _off_loop(lambda: sorted({path.name.removesuffix(".part") for path in self._incoming.iterdir()}))
+
+
+class _IncomingFile:
+    """See `server.upload.media.Incoming`."""
+
+    def __init__(self, file: BinaryIO, part: Path, target: Path) -> None:
+        self._file = file
+        self._part = part
+        self._target = target
+
+    async def write(self, data: bytes | bytearray) -> None:
+        await _finish(lambda: _write_all(self._file, data))
+
+    async def commit(self) -> str:
+        def work() -> None:
+            os.fsync(self._file.fileno())
+            self._part.rename(self._target)
+            _sync_directory(self._target.parent)
+
+        await _finish(work)
+        return self._target.name
+
+
+def _open_part(part: Path) -> BinaryIO:
+    try:
+        return part.open("wb", buffering=0)
+    except OSError as error:
+        raise _translated(error) from error
+
+
+def _write_all(file: BinaryIO, data: bytes | bytearray) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _close_part(file: BinaryIO, part: Path) -> None:
+    file.close()
+    part.unlink(missing_ok=True)
+
+
+def _place(path: Path, target: Path, hear: Callable[[int], None]) -> None:
+    """Move `path` to `target` in one step that survives power loss; across file systems by a copy beside it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    size = path.stat().st_size
+    try:
+        path.rename(part)
+        hear(size)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(path, part, hear)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.rename(target)
+    _sync_directory(target.parent)
+    _sync_directory(target.parent.parent)
+
+
+def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
+    with path.open("rb") as source, part.open("wb") as copy:
+        while data := source.read(_COPY_BYTES):
+            copy.write(data)
+            hear(len(data))
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _off_loop(work: Callable[[], T]) -> T:
+    """`work` in a thread, its errors in our words."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+    except OSError as error:
+        raise _translated(error) from error
+
+
+async def _finish(work: Callable[[], T]) -> T:
+    """Like `_off_loop`, but not left before it is over: a cancelled caller must not race with its own thread."""
+    task = asyncio.ensure_future(_off_loop(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(RoomcastError):
+            await task
+        raise
+
+
+def _translated(error: OSError) -> RoomcastError:
+    if error.errno in _NO_ROOM:
+        return DiskFull("The disk is full.")
+    return StorageError("The media store failed.")

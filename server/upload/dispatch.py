@@ -1,0 +1,82 @@
+"""Dispatch: tells workers that there is something to do. The only module that knows docket.
+
+A dispatch is a hint that carries an id and nothing else; which upload a woken worker takes, the ledger decides (that
+is how no owner starves another). So a hint that is lost, late or double does no harm, and nothing here needs to be
+durable: what waits is announced again on start, and a slow sweep announces it once more.
+
+Two of docket's habits are designed around: it stops renewing its own lease while it drains (the ledger's lease
+counts, not its), and it delivers without a cap (the ledger's `attempt` is one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from docket import Docket, Worker
+
+Handler = Callable[[str], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+_TASK = "process"
+_CHECK = timedelta(milliseconds=200)
+EMBEDDED = "memory://"
+
+
+class Dispatch:
+    """Hints from whoever queues an upload to whoever works."""
+
+    def __init__(self, docket: Docket) -> None:
+        self._docket = docket
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, name: str = "roomcast") -> AsyncIterator[Dispatch]:
+        """`url` is `memory://` for hints inside this process, or a Redis server's."""
+        async with Docket(name=name, url=url, execution_ttl=timedelta(0)) as docket:
+            yield cls(docket)
+
+    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+        """Say that the upload is queued as of event `seq`; the same hint twice counts once while it waits."""
+        when = datetime.fromtimestamp(not_before, UTC) if not_before else None
+        await self._docket.add(_TASK, when=when, key=f"{upload_id}.{seq}")(upload_id)
+
+    @asynccontextmanager
+    async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:
+        """Run `count` workers, each with one upload at a time. On leaving they end when their handler returns."""
+        self._docket.register(handler, names=[_TASK])
+        stop = asyncio.Event()
+        # Each in a task of its own: docket wants a worker left in the context in which it was entered.
+        running = [asyncio.create_task(self._work(number, stop)) for number in range(count)]
+        for task in running:
+            task.add_done_callback(_died)
+        yield
+        stop.set()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _work(self, number: int, stop: asyncio.Event) -> None:
+        worker = Worker(
+            self._docket,
+            name=f"worker-{number}",
+            concurrency=1,
+            minimum_check_interval=_CHECK,
+            scheduling_resolution=_CHECK,
+            reconnection_delay=timedelta(seconds=1),
+            schedule_automatic_tasks=False,
+        )
+        async with worker:
+            running = asyncio.create_task(worker.run_forever())
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        await running
+
+
+def _died(task: asyncio.Task[None]) -> None:
+    """A worker only ends by itself through a bug; whoever reads the log must hear of it."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("worker died", exc_info=error)

@@ -1,0 +1,213 @@
+"""What an upload is, what may change about it, and the message that tells of it. Pure.
+
+An `Upload` is one immutable record. An *event* makes the next record (`apply`: numbered, durable); a *tick* makes a
+fresher view of the same record (`fold`: the same `seq`, never durable). `message` renders either into the one JSON
+shape that every native client sees.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+from server.upload.errors import RoomcastError
+from server.upload.lifecycle import Fact, Progressed, Stage, State, Status, advance
+
+Kind = Literal["video", "image"]
+Message = dict[str, Any]
+"""The contract's `upload-progress` payload, without URLs (they expire, so they are signed when it is sent)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes as they arrived. `format` is the name the magic bytes gave; digests are hex."""
+
+    key: str
+    size: int
+    kind: Kind
+    format: str
+    mime: str
+    md5: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload as the ledger knows it. Times are seconds since the Unix epoch; sizes are bytes.
+
+    `epoch` names this incarnation of the upload's log: a position in it is (epoch, seq).
+    `not_before` holds a queued upload back until a retry is due.
+    """
+
+    id: str
+    owner: str
+    template: str
+    filename: str
+    epoch: str
+    created_at: float
+    updated_at: float
+    seq: int = 1
+    state: State = field(default_factory=State)
+    text: str = "Waiting for the file"
+    bytes_received: int = 0
+    bytes_expected: int | None = None
+    priority: int = 0
+    not_before: float = 0.0
+    declared_md5: str | None = None
+    source: Source | None = None
+    element: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    eta: float | None = None
+    speed: float | None = None
+    fps: float | None = None
+    queue_position: int | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return self.state.stage
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event to be: the fact, the sentence for the person waiting, and what else became known with it."""
+
+    fact: Fact
+    text: str
+    bytes_received: int | None = None
+    source: Source | None = None
+    template: str | None = None
+    priority: int | None = None
+    element: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A reading between two events: how far the stage is (0–1), and how fast it goes."""
+
+    fraction: float
+    bytes_received: int | None = None
+    eta: float | None = None
+    speed: float | None = None
+    fps: float | None = None
+
+
+def new_upload_id() -> str:
+    """An id with 128 random bits: in open mode knowing it is the right to it."""
+    return f"upload_{secrets.token_hex(16)}"
+
+
+def apply(upload: Upload, change: Change, now: float) -> Upload:
+    """The record after one more event; raises `IllegalFact` when the table does not allow it."""
+    return _next(
+        upload,
+        now,
+        state=advance(upload.state, change.fact),
+        text=change.text,
+        bytes_received=upload.bytes_received if change.bytes_received is None else change.bytes_received,
+        bytes_expected=change.source.size if change.source else upload.bytes_expected,
+        source=change.source or upload.source,
+        template=change.template or upload.template,
+        priority=upload.priority if change.priority is None else change.priority,
+        element=change.element or upload.element,
+        error=change.error,
+        not_before=change.not_before,
+    )
+
+
+def restarted(upload: Upload, state: State, now: float) -> Upload:
+    """The record after `lifecycle.reopen` gave it a new life."""
+    receiving = state.stage is Stage.RECEIVING
+    return _next(
+        upload,
+        now,
+        state=state,
+        text="Send the file again" if receiving else "Waiting for a worker",
+        bytes_received=0 if receiving else upload.bytes_received,
+        source=None if receiving else upload.source,
+        element=None,
+        error=None,
+        not_before=0.0,
+    )
+
+
+def fold(upload: Upload, tick: Tick, now: float) -> Upload:
+    """A fresher view of the same record."""
+    return replace(
+        upload,
+        updated_at=now,
+        state=advance(upload.state, Progressed(min(1.0, max(0.0, tick.fraction)))),
+        bytes_received=upload.bytes_received if tick.bytes_received is None else tick.bytes_received,
+        eta=tick.eta,
+        speed=tick.speed,
+        fps=tick.fps,
+    )
+
+
+def message(upload: Upload) -> Message:
+    """The contract's message."""
+    state = upload.state
+    body: Message = {
+        "uploadId": upload.id,
+        "seq": upload.seq,
+        "epoch": upload.epoch,
+        "status": state.status.value,
+        "stage": state.stage.value,
+        "progress": round(state.progress, 1),
+        "stageProgress": round(state.stage_progress, 1),
+        "message": upload.text,
+        "filename": upload.filename,
+        "bytesReceived": upload.bytes_received,
+        "bytesExpected": upload.bytes_expected,
+        "attempt": state.attempt,
+        "updatedAt": timestamp(upload.updated_at),
+        "eta": upload.eta,
+        "speed": upload.speed,
+        "fps": upload.fps,
+        "queuePosition": upload.queue_position,
+    }
+    if state.stage is Stage.DONE:
+        body["element"] = upload.element
+    if state.status is Status.ERROR:
+        body["error"] = upload.error
+    return body
+
+
+def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> dict[str, Any]:
+    """`{"code", "message", "step", "retryable"}` for the message of a failed upload."""
+    return {
+        "code": error.code.value,
+        "message": error.message,
+        "step": step.value,
+        "retryable": error.retryable if retryable is None else retryable,
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(upload: Upload) -> bytes:
+    """The record for the ledger's storage."""
+    return orjson.dumps(asdict(upload))
+
+
+def decode(record: bytes) -> Upload:
+    """The record back from the ledger's storage."""
+    raw = orjson.loads(record)
+    raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
+    raw["source"] = raw["source"] and Source(**raw["source"])
+    return Upload(**raw)
+
+
+def _next(upload: Upload, now: float, **changes: Any) -> Upload:
+    """One event further; what only ticks know is unknown again."""
+    return replace(
+        upload, seq=upload.seq + 1, updated_at=now, eta=None, speed=None, fps=None, queue_position=None, **changes
+    )

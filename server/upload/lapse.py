@@ -1,0 +1,35 @@
+"""What becomes of an upload that nobody works on any more. Pure."""
+
+from __future__ import annotations
+
+from server.upload.errors import Code
+from server.upload.events import Change, Upload
+from server.upload.ledger import DELIVERIES
+from server.upload.lifecycle import Cancelled, Failed, Retrying, Stage
+
+
+def lapsed(upload: Upload, *, cancel_requested: bool) -> Change:
+    """The event for an upload whose lease lapsed."""
+    if cancel_requested:
+        return cancelled(upload.stage)
+    if upload.stage is Stage.RECEIVING:
+        return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
+    if upload.state.attempt >= DELIVERIES:
+        return _failed(upload, Code.WORKER_LOST, "The workers that had this upload were lost again and again.")
+    return Change(Retrying(failed=False), "The worker was lost; waiting for another")
+
+
+def unused(upload: Upload) -> Change:
+    """The event for a reservation for which no byte came."""
+    return _failed(upload, Code.STALLED, "The file never arrived.")
+
+
+def cancelled(step: Stage) -> Change:
+    """The event for an upload that its owner gave up while it was in `step`."""
+    body = {"code": Code.CANCELLED.value, "message": "Cancelled.", "step": step.value, "retryable": True}
+    return Change(Cancelled(), "Cancelled", error=body)
+
+
+def _failed(upload: Upload, code: Code, text: str) -> Change:
+    body = {"code": code.value, "message": text, "step": upload.stage.value, "retryable": True}
+    return Change(Failed(), text, error=body)

@@ -1,0 +1,113 @@
+"""What has to be done again and again, whoever is working: lapsed leases, old uploads, hints that were lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from server.upload.dispatch import Dispatch
+from server.upload.errors import NotFound, RoomcastError
+from server.upload.events import Upload
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Stage
+from server.upload.media import MediaStore
+
+log = structlog.get_logger(__name__)
+
+_ANNOUNCE_SECONDS = 5.0
+_EXPIRE_SECONDS = 60.0
+
+
+class Upkeep:
+    """Keeps the ledger, the media store and the dispatch in step."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        media: MediaStore,
+        dispatch: Dispatch,
+        *,
+        lease_seconds: float,
+        reservation_seconds: float,
+        retention_seconds: float,
+    ) -> None:
+        self._ledger = ledger
+        self._media = media
+        self._dispatch = dispatch
+        self._pause = min(1.0, lease_seconds / 4)
+        self._reservation_seconds = reservation_seconds
+        self._retention_seconds = retention_seconds
+
+    async def start(self) -> None:
+        """Take up what an earlier life left: settle its leases, announce all that waits."""
+        await self._reap()
+        for upload_id in await self._ledger.queue():
+            await self._dispatch.announce(upload_id, 0)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        announced = expired = time.monotonic()
+        try:
+            await self._sweep_sources()
+        except RoomcastError:
+            log.exception("sweep failed")
+        while True:
+            await asyncio.sleep(self._pause)
+            try:
+                await self._reap()
+                if time.monotonic() - announced > _ANNOUNCE_SECONDS:
+                    announced = time.monotonic()
+                    await self._announce_again()
+                if time.monotonic() - expired > _EXPIRE_SECONDS:
+                    expired = time.monotonic()
+                    await self._expire()
+            except RoomcastError:
+                log.exception("upkeep failed")
+
+    async def _reap(self) -> None:
+        reserved_before = time.time() - self._reservation_seconds
+        for upload in await self._ledger.reap(reserved_before=reserved_before):
+            log.warning("lapsed", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
+            await settle_files(self._media, upload)
+            if upload.stage is Stage.QUEUED:
+                await self._dispatch.announce(upload.id, upload.seq)
+
+    async def _announce_again(self) -> None:
+        """The backstop for a lost hint. One is enough: a worker that is awake goes on until nothing waits."""
+        for upload_id in (await self._ledger.queue())[:1]:
+            await self._dispatch.announce(upload_id, -int(time.time()))
+
+    async def _expire(self) -> None:
+        while expired := await self._ledger.expire(time.time() - self._retention_seconds):
+            for upload_id in expired:
+                await self._media.discard_source(upload_id)
+            log.info("expired", uploads=len(expired))
+
+    async def _sweep_sources(self) -> None:
+        """Delete what a crash left between an upload's end and the deletion of its files."""
+        for upload_id in await self._media.sources():
+            try:
+                await settle_files(self._media, await self._ledger.get(upload_id))
+            except NotFound:
+                await self._media.discard_source(upload_id)
+
+
+async def settle_files(media: MediaStore, upload: Upload) -> None:
+    """Delete the files that an upload in this stage has no use for any more."""
+    match upload.stage:
+        case Stage.DONE:
+            await media.discard_source(upload.id)
+        case Stage.CANCELLED:
+            await media.discard_source(upload.id)
+            await media.discard_results(upload.id)
+        case Stage.FAILED:
+            await media.discard_results(upload.id)
+            if not may_run_again(upload):
+                await media.discard_source(upload.id)
+
+
+def may_run_again(upload: Upload) -> bool:
+    """Whether a failed upload's source is worth keeping for a retry."""
+    return upload.source is not None and bool(upload.error and upload.error["retryable"])

@@ -1,0 +1,1 @@
+"""HTTP: bytes in, state out, one shape of error."""

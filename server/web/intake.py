@@ -1,0 +1,289 @@
+"""The ways in: a multipart form, a reservation, and the bytes that follow one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Annotated, Any
+
+import structlog
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from server.access import Viewer
+from server.present import fresh_element
+from server.upload.errors import Code, Malformed, RoomcastError, TooLarge, TooMany
+from server.upload.events import Upload, message, new_upload_id
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Stage
+from server.upload.names import clean_filename
+from server.upload.templates import Template, Templates
+from server.web import errors
+from server.web.answers import VIEWER, json_answer
+from server.web.receiving import Chunks, Receiver
+
+log = structlog.get_logger(__name__)
+
+FILE_FIELDS = frozenset({"media_file", "file", "files"})
+_FORM_OVERHEAD_BYTES = 1 << 20
+_LARGEST_TEXT_BYTES = 8 * 1024
+_READ_BYTES = 256 * 1024
+
+
+class ReservedFile(BaseModel):
+    """A file to come."""
+
+    model_config = ConfigDict(strict=True)
+
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+    size: Annotated[int, Field(ge=0)] | None = None
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
+
+
+class Reservation(BaseModel):
+    """The body of `POST /api/uploads` as JSON."""
+
+    model_config = ConfigDict(strict=True)
+
+    type: str | None = None
+    files: Annotated[list[ReservedFile], Field(min_length=1)]
+
+
+class Intake:
+    """The handlers of `POST /api/uploads` and `PUT /api/uploads/{id}/content`."""
+
+    def __init__(
+        self, ledger: Ledger, templates: Templates, receiver: Receiver, *, max_files: int, max_in_flight: int
+    ) -> None:
+        self._ledger = ledger
+        self._templates = templates
+        self._receiver = receiver
+        self._max_files = max_files
+        self._max_in_flight = max_in_flight
+
+    async def post(self, request: web.Request) -> web.Response:
+        """202 when the files are safe and queued, 201 for a reservation."""
+        if request.content_type == "application/json":
+            return await self._reserve(request)
+        if request.content_type == "multipart/form-data":
+            return await self._take_form(request)
+        raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
+
+    async def put_content(self, request: web.Request, upload: Upload) -> web.Response:
+        """The bytes of a reserved upload."""
+        template = self._templates.named(upload.template)
+        length = request.content_length
+        if length is not None:
+            self._check_length(length, template)
+            if upload.bytes_expected not in (None, length):
+                raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
+        await self._receiver.check_room(length or upload.bytes_expected or 0)
+        total = upload.bytes_expected or length
+        chunks = request.content.iter_chunked(_READ_BYTES)
+        queued = await self._receiver.receive(upload, chunks, _known(template), total=total)
+        return _accepted([queued])
+
+    async def _reserve(self, request: web.Request) -> web.Response:
+        try:
+            reservation = Reservation.model_validate_json(await request.read())
+        except ValidationError as error:
+            raise Malformed("The reservation is not of the right form.", details=_where(error)) from error
+        template = self._templates.named(reservation.type)
+        if len(reservation.files) > self._max_files:
+            raise TooMany(f"No more than {self._max_files} files in one request.")
+        for file in reservation.files:
+            self._check_length(file.size or 0, template)
+        await self._receiver.check_room(sum(file.size or 0 for file in reservation.files))
+        uploads = [_new(request[VIEWER], template, file.filename, file.size, file.md5) for file in reservation.files]
+        await self._ledger.create(uploads, in_flight=self._max_in_flight)
+        return json_answer(_body("Reserved", uploads), status=201)
+
+    async def _take_form(self, request: web.Request) -> web.Response:
+        length = request.content_length
+        if length is not None and length > self._receiver.largest(_ANY) * self._max_files + _FORM_OVERHEAD_BYTES:
+            raise TooLarge("The request is larger than all the files it may hold.")
+        await self._receiver.check_room(length or 0)
+        form = _Form(request[VIEWER], self._templates, request.query.get("type"))
+        try:
+            await self._read_form(request, form)
+        except _BAD_FORM as error:
+            form.give_up(Malformed("The form is not well formed."))
+            await form.settled()
+            raise Malformed("The form is not well formed.") from error
+        except BaseException as error:
+            form.give_up(error if isinstance(error, RoomcastError) else Malformed("The request was given up."))
+            await form.settled()
+            raise
+        return _answer(form.uploads, await form.settled())
+
+    async def _read_form(self, request: web.Request, form: _Form) -> None:
+        total = request.content_length
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader):
+                raise Malformed("A form within a form is not taken.")
+            if part.name == "type" and part.filename is None:
+                form.name_template(await _text(part))
+            elif part.name in FILE_FIELDS:
+                if len(form.uploads) >= self._max_files:
+                    raise TooMany(f"No more than {self._max_files} files in one request.")
+                upload = _new(form.viewer, form.template_so_far(), part.filename, None, None)
+                await self._ledger.create([upload], in_flight=self._max_in_flight)
+                await form.receive(self._receiver, upload, part, total)
+            elif part.filename is not None:
+                fields = ", ".join(sorted(FILE_FIELDS))
+                raise Malformed(f"A file is expected in one of the fields {fields}.")
+        if not form.uploads:
+            raise Malformed("The form holds no file.")
+        form.end()
+
+    def _check_length(self, length: int, template: Template) -> None:
+        limit = self._receiver.largest(template)
+        if length > limit:
+            raise TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
+
+
+class _Form:
+    """One multipart request: its files, and the template, which may be named before or after them."""
+
+    def __init__(self, viewer: Viewer, templates: Templates, named: str | None) -> None:
+        self.viewer = viewer
+        self.uploads: list[Upload] = []
+        self._templates = templates
+        self._template: asyncio.Future[Template] = asyncio.get_running_loop().create_future()
+        self._arrivals: list[asyncio.Task[Upload]] = []
+        if named is not None:
+            self.name_template(named)
+
+    def template_so_far(self) -> Template:
+        return self._template.result() if self._template.done() else self._templates.named(None)
+
+    def name_template(self, name: str) -> None:
+        template = self._templates.named(name)
+        if not self._template.done():
+            self._template.set_result(template)
+
+    def end(self) -> None:
+        if not self._template.done():
+            self._template.set_result(self._templates.named(None))
+
+    def give_up(self, error: RoomcastError) -> None:
+        """What has arrived but is not queued yet will not be."""
+        if not self._template.done():
+            self._template.set_exception(error)
+            self._template.exception()  # it may be that nobody waits for it
+
+    async def receive(self, receiver: Receiver, upload: Upload, part: BodyPartReader, total: int | None) -> None:
+        """Take in one file; returns when the next part can be read."""
+        self.uploads.append(upload)
+        read = asyncio.Event()
+        arrival = asyncio.create_task(receiver.receive(upload, _chunks(part, read), self._template, total=total))
+        self._arrivals.append(arrival)
+        reading = asyncio.create_task(read.wait())
+        try:
+            await asyncio.wait({arrival, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reading.cancel()
+        if arrival.done() and isinstance(failure := arrival.exception(), RoomcastError):
+            if failure.code not in _SKIPPED:
+                raise failure
+            await part.release()
+
+    async def settled(self) -> list[Upload | BaseException]:
+        """How each file ended, in the order of the form."""
+        return list(await asyncio.gather(*self._arrivals, return_exceptions=True))
+
+
+_ANY = Template(name="any", kind="auto")
+_BAD_FORM = (HttpProcessingError, ValueError, AssertionError)
+"""What aiohttp's multipart reader raises for what is not well formed."""
+
+_SKIPPED = frozenset({Code.UNSUPPORTED_TYPE, Code.UNREADABLE_MEDIA, Code.CANCELLED})
+"""Refusals of one file after which the rest of the form is still of interest."""
+
+
+async def _chunks(part: BodyPartReader, read: asyncio.Event) -> Chunks:
+    try:
+        while chunk := await part.read_chunk(_READ_BYTES):
+            yield chunk
+    except _BAD_FORM as error:
+        raise Malformed("The form is not well formed.") from error
+    read.set()
+
+
+async def _text(part: BodyPartReader) -> str:
+    value = bytearray()
+    while chunk := await part.read_chunk(_LARGEST_TEXT_BYTES):
+        value += chunk
+        if len(value) > _LARGEST_TEXT_BYTES:
+            raise Malformed("A field of the form is too long.")
+    return value.decode("utf-8", "replace").strip()
+
+
+async def _known(template: Template) -> Template:
+    return template
+
+
+def _new(viewer: Viewer, template: Template, filename: str | None, size: int | None, md5: str | None) -> Upload:
+    now = time.time()
+    return Upload(
+        id=new_upload_id(),
+        owner=viewer.user,
+        template=template.name,
+        filename=clean_filename(filename),
+        epoch=token_hex(4),
+        created_at=now,
+        updated_at=now,
+        bytes_expected=size,
+        priority=template.priority,
+        declared_md5=md5.lower() if md5 else None,
+    )
+
+
+def _accepted(uploads: Sequence[Upload]) -> web.Response:
+    return json_answer(_body("Accepted", uploads), status=202)
+
+
+def _answer(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> web.Response:
+    """202 with an entry for each file; when none was taken, the first one's error."""
+    queued = [outcome for outcome in outcomes if isinstance(outcome, Upload)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, RoomcastError):
+            raise failure
+    entries = []
+    for upload, outcome in zip(uploads, outcomes, strict=True):
+        entry: dict[str, Any] = {"uploadId": upload.id, "filename": upload.filename}
+        if isinstance(outcome, RoomcastError):
+            entry["error"] = outcome.as_json()
+        entries.append(entry)
+    if not queued:
+        first = next(failure for failure in failures if isinstance(failure, RoomcastError))
+        first.details = {**(first.details or {}), "uploads": entries}
+        return errors.answer(first)
+    return json_answer({**_body("Accepted", queued), "uploads": entries}, status=202)
+
+
+def _body(text: str, uploads: Sequence[Upload]) -> dict[str, Any]:
+    first = uploads[0]
+    receiving = first.stage is Stage.RECEIVING
+    return {
+        "message": text,
+        "element": fresh_element(first),
+        "uploadId": first.id,
+        "state": message(first),
+        "uploads": [
+            {
+                "uploadId": upload.id,
+                "filename": upload.filename,
+                **({"contentUrl": f"/api/uploads/{upload.id}/content"} if receiving else {}),
+            }
+            for upload in uploads
+        ],
+    }
+
+
+def _where(error: ValidationError) -> dict[str, Any]:
+    return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}

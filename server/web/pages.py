@@ -1,0 +1,59 @@
+"""The static page, what it needs to know before it starts, and whether the server is alive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from server.settings import Settings
+from server.web.answers import json_answer
+
+STATIC = Path(__file__).resolve().parent.parent.parent / "static"
+PAGE = "/progress-demo"
+_CDN = "https://cdn.jsdelivr.net"
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Content-Security-Policy": (
+        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' ws: wss:; "
+        "img-src 'self' blob: data: https:; media-src 'self' blob: https:; object-src 'none'; base-uri 'none'; "
+        "frame-ancestors 'self'; form-action 'self'"
+    ),
+}
+
+
+class Pages:
+    """`/progress-demo`, `/static`, `/api/config`, `/healthz`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get("/", self._home)
+        app.router.add_get(PAGE, self._page)
+        app.router.add_get(f"/admin{PAGE}", self._page)
+        app.router.add_get("/api/config", self._config)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_static("/static", STATIC)
+
+    async def _home(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound(PAGE)
+
+    async def _page(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(STATIC / "progress-demo.html", headers=_HEADERS)
+
+    async def _config(self, _: web.Request) -> web.Response:
+        settings = self._settings
+        return json_answer(
+            {
+                "maxUploadBytes": settings.max_upload_bytes,
+                "maxFiles": settings.max_files,
+                "templates": [{"name": one.name, "kind": one.kind} for one in settings.loaded_templates],
+                "openMode": settings.open_mode,
+            }
+        )
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return json_answer({"ok": True})

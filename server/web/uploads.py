@@ -1,0 +1,83 @@
+"""The upload routes: list, look, cancel, retry, and where bytes follow a reservation."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.access import Authenticator
+from server.control import Control
+from server.present import present
+from server.upload.errors import Malformed
+from server.upload.events import Message, Upload, message
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Status
+from server.upload.media import MediaStore
+from server.web.answers import VIEWER, json_answer
+from server.web.intake import Intake
+
+_LARGEST_PAGE = 200
+
+
+class UploadRoutes:
+    """`/api/uploads` and below."""
+
+    def __init__(
+        self, ledger: Ledger, media: MediaStore, control: Control, intake: Intake, authenticator: Authenticator
+    ) -> None:
+        self._ledger = ledger
+        self._media = media
+        self._control = control
+        self._intake = intake
+        self._authenticator = authenticator
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_post("/api/uploads", self._intake.post)
+        app.router.add_get("/api/uploads", self._list)
+        app.router.add_get("/api/uploads/{id}", self._look)
+        app.router.add_delete("/api/uploads/{id}", self._cancel)
+        app.router.add_post("/api/uploads/{id}/retry", self._retry)
+        app.router.add_put("/api/uploads/{id}/content", self._content)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
+        status, limit = _status(request.query.get("status")), _limit(request.query.get("limit"))
+        if not self._authenticator.may_list():
+            return json_answer({"uploads": [], "cursor": None})
+        page = await self._ledger.page(
+            request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
+        )
+        return json_answer({"uploads": [self._shown(upload) for upload in page.uploads], "cursor": page.cursor})
+
+    async def _look(self, request: web.Request) -> web.Response:
+        return json_answer(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        upload = await self._control.cancel(request[VIEWER], request.match_info["id"])
+        return json_answer({"ok": True, "state": self._shown(upload)})
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        upload = await self._control.retry(request[VIEWER], request.match_info["id"])
+        return json_answer({"ok": True, "state": self._shown(upload)})
+
+    async def _content(self, request: web.Request) -> web.Response:
+        upload = await self._control.look(request[VIEWER], request.match_info["id"])
+        return await self._intake.put_content(request, upload)
+
+    def _shown(self, upload: Upload) -> Message:
+        return present(message(upload), self._media)
+
+
+def _status(value: str | None) -> Status | None:
+    try:
+        return Status(value) if value else None
+    except ValueError:
+        known = ", ".join(Status)
+        raise Malformed(f"The status must be one of {known}.") from None
+
+
+def _limit(value: str | None) -> int:
+    if value is None:
+        return 50
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= _LARGEST_PAGE):
+        raise Malformed(f"The limit must be a number from 1 to {_LARGEST_PAGE}.")
+    return int(value)
