@@ -204,11 +204,12 @@ class _Forecast:
         self._duration = duration
         self._tell = tell
         self._began = time.monotonic()
+        self._fraction = 0.0
 
     def __call__(self, reading: Reading) -> None:
-        fraction = 0.0
         if self._duration and reading.seconds:
-            fraction = min(1.0, max(0.0, reading.seconds / self._duration))
+            self._fraction = min(1.0, max(self._fraction, reading.seconds / self._duration))
+        fraction = self._fraction
         elapsed = time.monotonic() - self._began
         eta = None
         if elapsed >= _ETA_AFTER_SECONDS and fraction >= _ETA_AFTER_FRACTION:

@@ -82,10 +82,14 @@ class Relay:
             watched = self._watched.get(upload_id)
             if watched is None or watched.seq <= replay.upload.seq:
                 break  # otherwise an event was delivered while we read: read again, and do not go back in time
-        if watched is None or not watched.watchers:
+        if watched is None:
             now = message(replay.upload)
-            watched = _Watched(replay.upload.epoch, replay.upload.seq, now["status"], now)
+            # Nobody can have heard of event 1, which came with the id: its status is told with the next event.
+            status = now["status"] if replay.upload.seq > 1 else ""
+            watched = _Watched(replay.upload.epoch, replay.upload.seq, status, now)
             self._watched[upload_id] = watched
+            if _waits(watched):
+                self._queue_moved.set()
         elif watched.seq < replay.upload.seq:
             self._catch_up(upload_id, watched)
             return await self._after_catching_up(upload_id, watched, watcher, since, epoch)
@@ -100,15 +104,13 @@ class Relay:
         del watched.watchers[watcher]
         if not watched.watchers:
             del self._watched[upload_id]
-            if watched.catching_up:
-                watched.catching_up.cancel()
 
     async def _after_catching_up(
         self, upload_id: str, watched: _Watched, watcher: Watcher, since: int | None, epoch: str | None
     ) -> Replay:
         """The others here stand behind what was just read: bring them level first, then join them."""
         if watched.catching_up:
-            await asyncio.shield(watched.catching_up)
+            await asyncio.wait({watched.catching_up})
         return await self.watch(upload_id, watcher, since=since, epoch=epoch)
 
     def _hear(self, notices: Sequence[Notice]) -> None:

@@ -144,7 +144,7 @@ class Receiver:
 
     def _tell(self, claim: Claim, total: int | None) -> Callable[[int], Awaitable[None]]:
         """Ticks of the bytes so far, at most four a second."""
-        told = time.monotonic()
+        told = 0.0
 
         async def tell(size: int) -> None:
             nonlocal told
@@ -193,7 +193,7 @@ class _Arrival:
                         await writing
                     writing = asyncio.ensure_future(self._put(batch))
                     batch = bytearray()
-                    await self._tell(self.size)
+                await self._tell(self.size)
             self._look(batch)
             if writing:
                 await writing

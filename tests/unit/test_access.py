@@ -1,0 +1,109 @@
+"""Tokens: who they let in, and what they do not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from server.access import Authenticator, Viewer, bearer
+from server.settings import Settings
+from server.upload.errors import Forbidden, Unauthenticated
+from server.upload.events import Upload
+
+SECRET = "a secret that is long enough for HS256, or so one hopes"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    return {"sub": "ada", "exp": int(time.time()) + 60, **changes}
+
+
+def test_open_mode_lets_everybody_in_as_anonymous() -> None:
+    authenticator = Authenticator(Settings())
+    assert authenticator.viewer(None) == authenticator.viewer("junk") == Viewer("anonymous")
+
+
+def test_a_secret() -> None:
+    authenticator = Authenticator(Settings(jwt_secret=SECRET))
+    viewer = authenticator.viewer(jwt.encode(claims(admin=True), SECRET, "HS256"))
+    assert (viewer.user, viewer.admin) == ("ada", True)
+    assert viewer.expires_at is not None
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
+def test_a_public_key(key: Any, algorithm: str) -> None:
+    authenticator = Authenticator(Settings(jwt_public_key=pem(key).replace("\n", "\\n")))
+    assert authenticator.viewer(jwt.encode(claims(), key, algorithm)).user == "ada"
+    other = "ES256" if algorithm == "RS256" else "RS256"
+    with pytest.raises(Unauthenticated):
+        authenticator.viewer(jwt.encode(claims(), EC_KEY if other == "ES256" else RSA_KEY, other))
+
+
+def hs256_with_the_public_key() -> str:
+    """What an attacker makes who hopes that the token chooses the algorithm."""
+
+    def part(value: bytes) -> bytes:
+        return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(claims()).encode())
+    signature = hmac.new(pem(RSA_KEY).encode(), signed, hashlib.sha256).digest()
+    return (signed + b"." + part(signature)).decode()
+
+
+def test_the_token_does_not_choose_the_algorithm() -> None:
+    authenticator = Authenticator(Settings(jwt_public_key=pem(RSA_KEY)))
+    with pytest.raises(Unauthenticated):
+        authenticator.viewer(hs256_with_the_public_key())
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        None,
+        "",
+        "junk",
+        "a.b.c",
+        jwt.encode(claims(), "", "none"),
+        jwt.encode(claims(), "another secret, also long enough to be one", "HS256"),
+        jwt.encode(claims(exp=1), SECRET, "HS256"),
+        jwt.encode({"sub": "ada"}, SECRET, "HS256"),
+        jwt.encode({"exp": 9999999999}, SECRET, "HS256"),
+        jwt.encode(claims(sub=""), SECRET, "HS256"),
+        jwt.encode(claims(nbf=9999999999), SECRET, "HS256"),
+        jwt.encode(claims(), SECRET + SECRET, "HS512"),
+    ],
+)
+def test_what_does_not_hold(token: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        Authenticator(Settings(jwt_secret=SECRET)).viewer(token)
+
+
+def test_owning() -> None:
+    upload = Upload("id", "ada", "auto", "film.mp4", "e", 0, 0)
+    Viewer("ada").check_owns(upload)
+    Viewer("bob", admin=True).check_owns(upload)
+    with pytest.raises(Forbidden):
+        Viewer("bob").check_owns(upload)
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Basic abc", None), ("Bearer", None), ("", None)],
+)
+def test_bearer(header: str, token: str | None) -> None:
+    assert bearer({"Authorization": header}) == token

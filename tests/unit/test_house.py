@@ -1,0 +1,171 @@
+"""The house rules: directions of dependency, what a package may do on import, and documents that cannot rot."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+TOP_LEVEL = {
+    "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
+    "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
+    ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
+    "compose.yaml", "Dockerfile", ".dockerignore",
+}  # fmt: skip
+
+SHARED = {"server.upload", "server.access", "server.settings", "server.control", "server.present"}
+"""What HTTP and Socket.IO both build on."""
+
+ALLOWED = {
+    "server.upload": {"server.upload"},
+    "server.web": {"server.web"} | SHARED,
+    "server.realtime": {"server.realtime"} | SHARED,
+    "workers": {"workers", "server.upload", "server.settings"},
+}
+"""What a module of a package may import of ours."""
+
+COMPOSITION = {"server.app", "server.embedded"}
+"""The modules that may reach from the server to the workers; only one of them does."""
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for top in ("server", "workers") for path in sorted((ROOT / top).rglob("*.py"))}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every name that a file imports, in full, wherever in the file it does so."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            origin = ".".join(base + ([node.module] if node.module else []))
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def ours(path: Path) -> set[str]:
+    """The modules of ours that a file imports."""
+    found = set()
+    for name in imports(path):
+        module = name
+        while module and module not in MODULES:
+            module = module.rpartition(".")[0]
+        if module:
+            found.add(module)
+    return found
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_imports_go_in_the_directions_of_the_design(package: str) -> None:
+    members = {name: path for name, path in MODULES.items() if within(name, package)}
+    assert members
+    against = {
+        f"{name} → {imported}"
+        for name, path in members.items()
+        for imported in ours(path)
+        if not any(within(imported, allowed) for allowed in ALLOWED[package])
+    }
+    assert against == set()
+
+
+def test_the_server_reaches_the_workers_in_one_module() -> None:
+    reaching = {
+        name
+        for name, path in MODULES.items()
+        if within(name, "server") and any(within(imported, "workers") for imported in imports(path))
+    }
+    assert len(reaching) == 1
+    assert reaching <= COMPOSITION
+
+
+def test_imports_form_no_circle() -> None:
+    rest = {name: ours(path) - {name} for name, path in MODULES.items()}
+    while leaves := {name for name, needs in rest.items() if not needs & rest.keys()}:
+        rest = {name: needs for name, needs in rest.items() if name not in leaves}
+    assert rest == {}
+
+
+@pytest.mark.parametrize("name", sorted(name for name, path in MODULES.items() if path.name == "__init__.py"))
+def test_a_package_is_a_docstring(name: str) -> None:
+    tree = ast.parse(MODULES[name].read_text())
+    assert ast.get_docstring(tree)
+    assert len(tree.body) == 1
+
+
+def test_a_worker_does_not_load_the_web_server() -> None:
+    script = "import sys, workers.run; print([name for name in ('aiohttp.web', 'socketio') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_module_builds_ffmpeg_graphs() -> None:
+    users = {
+        name for name, path in MODULES.items() if any(imported.split(".")[0] == "ffmpeg" for imported in imports(path))
+    }
+    assert users == {"workers.video"}
+
+
+def tracked() -> list[Path]:
+    """The files that are, or would be, in the repository."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if listing.returncode != 0:
+        pytest.skip("this is not a git work tree")
+    files = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
+    return [path for path in files if path.is_file()]
+
+
+def test_the_top_level_holds_what_belongs_there() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP_LEVEL
+
+
+def test_no_file_names_a_package_registry() -> None:
+    registry = re.compile(
+        rb'(pypi|pythonhosted|npmjs|yarnpkg)[.](org|com)|"resolved": *"https?:|--(extra-)?[i]ndex-url|^registry *=',
+        re.MULTILINE,
+    )
+    assert [str(path.relative_to(ROOT)) for path in tracked() if registry.search(path.read_bytes())] == []
+
+
+def test_tests_wait_for_facts() -> None:
+    sleep = re.compile(r"\b(asyncio|time)[.]sleep\((?!0\))")
+    sleeping = {path.name: len(sleep.findall(path.read_text())) for path in (ROOT / "tests").rglob("*.py")}
+    del sleeping["fake_ffmpeg.py"]  # a program that is slow on command, and waits for nothing
+    assert {name: count for name, count in sleeping.items() if count} == {"harness.py": 1}
+
+
+def test_no_module_outgrows_one_reason_to_exist() -> None:
+    lengths = {str(path): len(path.read_text().splitlines()) for path in tracked() if path.suffix == ".py"}
+    assert {path: length for path, length in lengths.items() if length > 450} == {}
+
+
+def test_the_cdn_build_is_the_installed_one() -> None:
+    said = "\n".join(path.read_text() for path in sorted((ROOT / "static").glob("*.js")))
+    (url,) = set(re.findall(r"""https://[^"'`\s]*socket\.io[^"'`\s]*\.js""", said))
+    algorithm, digest = re.findall(r"(sha(?:256|384|512))-([A-Za-z0-9+/=]{40,})", said)[0]
+    installed = ROOT / "static" / "node_modules" / "socket.io-client"
+    if not installed.is_dir():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+    version = re.search(r'"version": "([^"]+)"', (installed / "package.json").read_text())
+    assert version
+    assert version[1] in url
+    content = (installed / "dist" / url.rpartition("/")[2]).read_bytes()
+    assert base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest

@@ -1,0 +1,43 @@
+"""File names from clients."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload.names import LONGEST, clean_filename
+
+
+@pytest.mark.parametrize(
+    ("given_name", "shown"),
+    [
+        ("film.mp4", "film.mp4"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\ada\\film.mp4", "film.mp4"),
+        ("a\x00b.mp4", "ab.mp4"),
+        ("line\nbreak\t.mp4", "linebreak.mp4"),
+        ("\u202egpj.mp4", "gpj.mp4"),
+        ("👩‍👩‍👧.mp4", "👩‍👩‍👧.mp4"),
+        ("..", "untitled"),
+        ("", "untitled"),
+        (None, "untitled"),
+        ("dir/", "untitled"),
+        ("\ud800.mp4", "?.mp4"),
+        ("x" * 5000 + ".mp4", "x" * (LONGEST - 4) + ".mp4"),
+        ("x" * 5000, "x" * LONGEST),
+    ],
+)
+def test_names(given_name: str | None, shown: str) -> None:
+    assert clean_filename(given_name) == shown
+
+
+@given(st.text())
+def test_any_name_becomes_one_that_can_be_shown(name: str) -> None:
+    shown = clean_filename(name)
+    assert 0 < len(shown) <= LONGEST
+    assert "/" not in shown
+    assert "\\" not in shown
+    assert "\x00" not in shown
+    assert shown.encode()
+    assert clean_filename(shown) == shown

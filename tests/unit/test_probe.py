@@ -1,0 +1,180 @@
+"""What ffprobe says, however odd, is read or refused, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload import errors
+from tests.clips import make_clip
+from workers.ffmpeg import find_binaries, run_ffprobe
+from workers.probe import AudioStream, MediaInfo, VideoStream, parse, require_video
+from workers.sandbox import Limits
+
+LIMITS = Limits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
+
+FILM: dict[str, Any] = {
+    "index": 0,
+    "codec_name": "h264",
+    "codec_type": "video",
+    "width": 1920,
+    "height": 1080,
+    "sample_aspect_ratio": "1:1",
+    "pix_fmt": "yuv420p",
+    "r_frame_rate": "30/1",
+    "avg_frame_rate": "30000/1001",
+    "nb_frames": "300",
+    "duration": "10.010000",
+    "disposition": {"default": 1, "attached_pic": 0},
+}
+SOUND: dict[str, Any] = {
+    "index": 1,
+    "codec_name": "aac",
+    "codec_type": "audio",
+    "channels": 2,
+    "sample_rate": "48000",
+    "duration": "10.02",
+}
+COVER = FILM | {"index": 2, "codec_name": "mjpeg", "disposition": {"attached_pic": 1}}
+
+
+def said(*streams: dict[str, Any], **container: Any) -> dict[str, Any]:
+    return {
+        "streams": list(streams),
+        "format": {"format_name": "mov,mp4", "size": "1234", "duration": "99", **container},
+    }
+
+
+def film(**changes: Any) -> VideoStream:
+    return require_video(parse(said(FILM | changes)))
+
+
+def test_an_ordinary_clip() -> None:
+    assert parse(said(FILM, SOUND)) == MediaInfo(
+        duration=10.02,
+        size=1234,
+        format_name="mov,mp4",
+        video=VideoStream(0, "h264", 1920, 1080, 0, 30000 / 1001, "yuv420p", 300, 10.01),
+        audio=AudioStream(1, "aac", 2, 48000, 10.02),
+    )
+
+
+def test_without_the_streams_durations_the_containers_is_taken() -> None:
+    assert parse(said(FILM | {"duration": "N/A"}, SOUND)).duration == 99
+    assert parse(said(FILM | {"duration": None}, SOUND, duration="N/A")).duration is None
+
+
+def test_cover_art_is_not_the_film() -> None:
+    assert film(index=5).index == 5
+    assert require_video(parse(said(COVER, SOUND, FILM | {"index": 3}))).index == 3
+    info = parse(said(COVER, SOUND))
+    assert info.video is None
+    with pytest.raises(errors.UnreadableMedia, match="no video"):
+        require_video(info)
+
+
+def test_streams_that_cannot_be_decoded_are_passed_over() -> None:
+    info = parse(said(FILM | {"width": 0}, FILM | {"index": 1}, SOUND | {"channels": 0}, SOUND | {"index": 3}))
+    assert require_video(info).index == 1
+    assert info.audio is not None
+    assert info.audio.index == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "rotation", "size"),
+    [
+        ({"side_data_list": [{"side_data_type": "Display Matrix", "rotation": -90}]}, 90, (1080, 1920)),
+        ({"side_data_list": [{}, {"rotation": 90}]}, 270, (1080, 1920)),
+        ({"side_data_list": [{"rotation": 180}]}, 180, (1920, 1080)),
+        ({"side_data_list": [{"rotation": -89.7}]}, 90, (1080, 1920)),
+        ({"tags": {"rotate": "90"}}, 90, (1080, 1920)),
+        ({"side_data_list": "odd", "tags": {"rotate": "x"}}, 0, (1920, 1080)),
+    ],
+)
+def test_rotation(changes: dict[str, Any], rotation: int, size: tuple[int, int]) -> None:
+    stream = film(**changes)
+    assert (stream.rotation, (stream.width, stream.height)) == (rotation, size)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "width"), [("4:3", 2560), ("1:1", 1920), ("0:1", 1920), ("N/A", 1920), (None, 1920), ("1:0", 1920)]
+)
+def test_pixels_are_made_square(aspect: str | None, width: int) -> None:
+    assert film(sample_aspect_ratio=aspect).width == width
+
+
+def test_a_frame_rate_that_is_no_rate_is_unknown() -> None:
+    assert film(avg_frame_rate="0/0").fps == 30
+    assert film(avg_frame_rate="0/0", r_frame_rate="0/0").fps is None
+
+
+@pytest.mark.parametrize("odd", [None, [], 3, "x", {}, {"streams": None}, {"streams": [None, 7, {}]}, said(COVER)])
+def test_what_holds_nothing_is_unreadable(odd: Any) -> None:
+    with pytest.raises(errors.UnreadableMedia):
+        parse(odd)
+
+
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("9" * 5000), st.just("1e999")
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+FIELDS = [*FILM, *SOUND, "side_data_list", "tags"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([FILM, SOUND, COVER, {}]), st.dictionaries(st.sampled_from(FIELDS), values, max_size=4)
+        )
+    ),
+    st.dictionaries(st.sampled_from(["duration", "size", "format_name"]), values),
+)
+def test_nothing_but_unreadable_media_is_ever_raised(
+    streams: list[tuple[dict[str, Any], dict[str, Any]]], container: dict[str, Any]
+) -> None:
+    try:
+        info = parse(said(*(base | changes for base, changes in streams), **container))
+    except errors.UnreadableMedia:
+        return
+    assert info.duration is None or 0 < info.duration < float("inf")
+    assert info.video is None or (info.video.width > 0 and info.video.height > 0 and info.video.rotation % 90 == 0)
+    assert info.audio is None or (info.audio.channels > 0 and info.audio.sample_rate > 0)
+
+
+@given(values)
+def test_any_json_at_all(odd: Any) -> None:
+    with pytest.raises(errors.UnreadableMedia):
+        parse(odd)
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "size", "rotation", "channels"),
+    [
+        ("plain.mp4", {}, (320, 240), 0, 2),
+        ("turned.mp4", {"rotation": 90}, (240, 320), 90, 2),
+        ("over.mov", {"rotation": 180}, (320, 240), 180, 2),
+        ("odd.mp4", {"odd": True}, (319, 239), 0, 2),
+        ("wide.mp4", {"aspect": "4:3"}, (427, 240), 0, 2),
+        ("cover.mp4", {"cover": True}, (320, 240), 0, 2),
+        ("silent.mkv", {"sound": False}, (320, 240), 0, None),
+        ("surround.mp4", {"channels": 6}, (320, 240), 0, 6),
+        ("vp9.webm", {"codec": "libvpx-vp9"}, (320, 240), 0, 2),
+    ],
+)
+async def test_real_clips(
+    name: str, wishes: dict[str, Any], size: tuple[int, int], rotation: int, channels: int | None, tmp_path: Path
+) -> None:
+    path = make_clip(tmp_path / name, seconds=1, **wishes)
+    info = parse(await run_ffprobe(find_binaries(), path, limits=LIMITS))
+    video = require_video(info)
+    assert ((video.width, video.height), video.rotation) == (size, rotation)
+    assert (info.audio.channels if info.audio else None) == channels
+    assert info.duration == pytest.approx(1.0, abs=0.1)
+    assert info.size == path.stat().st_size
+    assert video.fps == pytest.approx(25, abs=0.1)

@@ -1,0 +1,88 @@
+"""Settings: defaults, variables, and mistakes that are reported together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from server import settings
+from server.settings import Settings, SettingsError
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("ROOMCAST_", "JWT_")) or name in ("PORT", "HOST"):
+            monkeypatch.delenv(name)
+
+
+def test_the_contracts_defaults() -> None:
+    loaded = settings.load()
+    assert (loaded.port, loaded.host, loaded.data) == (8000, "127.0.0.1", Path("data"))
+    assert loaded.workers == max(1, (os.cpu_count() or 1) // 2)
+    assert (loaded.max_upload_bytes, loaded.retention_seconds) == (2 << 30, 86400)
+    assert loaded.open_mode
+    assert loaded.loopback
+
+
+def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9000")
+    monkeypatch.setenv("ROOMCAST_CORS_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("JWT_SECRET", "s")
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    loaded = settings.load()
+    assert (loaded.port, loaded.cors_origins) == (9000, ["https://a.example", "https://b.example"])
+    assert not loaded.open_mode
+
+
+def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "")
+    assert settings.load().open_mode
+
+
+def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "eighty")
+    monkeypatch.setenv("ROOMCAST_WORKERS", "0")
+    monkeypatch.setenv("ROOMCAST_LOG", "loud")
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    lines = str(refused.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["PORT", "ROOMCAST_WORKERS", "ROOMCAST_LOG"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
+def test_open_mode_off_loopback_must_be_asked_for(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("HOST", host)
+    with pytest.raises(SettingsError, match="ROOMCAST_OPEN=1"):
+        settings.load()
+    monkeypatch.setenv("ROOMCAST_OPEN", "1")
+    assert settings.load().open_mode
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+def test_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("HOST", host)
+    assert settings.load().loopback
+
+
+def test_a_secret_and_a_public_key_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "s")
+    monkeypatch.setenv("JWT_PUBLIC_KEY", "k")
+    with pytest.raises(SettingsError, match="not both"):
+        settings.load()
+
+
+def test_a_wrong_template_file_is_heard_of_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text("[templates.x]\ncrf = 99")
+    monkeypatch.setenv("ROOMCAST_TEMPLATES", str(tmp_path / "t.toml"))
+    with pytest.raises(SettingsError, match=r"ROOMCAST_TEMPLATES: .*crf"):
+        settings.load()
+
+
+def test_the_url_secret_is_made_once_and_kept(tmp_path: Path) -> None:
+    first = Settings(data=tmp_path).signing_secret()
+    assert first == Settings(data=tmp_path).signing_secret()
+    assert len(first) >= 32
+    assert (tmp_path / "url.secret").stat().st_mode & 0o777 == 0o600
