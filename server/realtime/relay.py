@@ -9,6 +9,7 @@ lost notice costs time but no event: a slow poll reads again what nobody spoke o
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -56,11 +57,12 @@ class Relay:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._watched: dict[str, _Watched] = {}
+        self._coming: Counter[str] = Counter()
         self._queue_moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._unlisten = self._ledger.listen(self._hear)
+        self._unlisten = self._ledger.listen(self)
         self._tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._tell_places())]
 
     async def stop(self) -> None:
@@ -77,11 +79,25 @@ class Relay:
 
         With `since`, the replay holds the events after it (see `Replay.complete`); without, only the state.
         """
+        self._coming[upload_id] += 1
+        try:
+            await self._ledger.follow(upload_id)
+            return await self._read_and_join(upload_id, watcher, since, epoch)
+        finally:
+            self._coming[upload_id] -= 1
+            self._unfollow_if_alone(upload_id)
+
+    async def _read_and_join(self, upload_id: str, watcher: Watcher, since: int | None, epoch: str | None) -> Replay:
         while True:
             replay = await self._ledger.events(upload_id, since=0 if since is None else since, epoch=epoch)
             watched = self._watched.get(upload_id)
-            if watched is None or watched.seq <= replay.upload.seq:
-                break  # otherwise an event was delivered while we read: read again, and do not go back in time
+            if watched and watched.seq < replay.upload.seq:
+                # Those who are here stand behind what was just read: bring them level, and read again.
+                self._catch_up(upload_id, watched)
+                if watched.catching_up:
+                    await asyncio.wait({watched.catching_up})
+            elif watched is None or watched.seq == replay.upload.seq:
+                break  # otherwise an event was delivered while we read, and nobody may go back in time
         if watched is None:
             now = message(replay.upload)
             # Nobody can have heard of event 1, which came with the id: its status is told with the next event.
@@ -90,9 +106,6 @@ class Relay:
             self._watched[upload_id] = watched
             if _waits(watched):
                 self._queue_moved.set()
-        elif watched.seq < replay.upload.seq:
-            self._catch_up(upload_id, watched)
-            return await self._after_catching_up(upload_id, watched, watcher, since, epoch)
         watched.watchers[watcher] = None
         return replay if since is not None else Replay(replay.upload, [], complete=True)
 
@@ -104,19 +117,24 @@ class Relay:
         del watched.watchers[watcher]
         if not watched.watchers:
             del self._watched[upload_id]
+            self._unfollow_if_alone(upload_id)
 
-    async def _after_catching_up(
-        self, upload_id: str, watched: _Watched, watcher: Watcher, since: int | None, epoch: str | None
-    ) -> Replay:
-        """The others here stand behind what was just read: bring them level first, then join them."""
-        if watched.catching_up:
-            await asyncio.wait({watched.catching_up})
-        return await self.watch(upload_id, watcher, since=since, epoch=epoch)
+    def _unfollow_if_alone(self, upload_id: str) -> None:
+        """Nobody watches it here, and nobody is about to."""
+        if not self._coming[upload_id]:
+            del self._coming[upload_id]
+            if upload_id not in self._watched:
+                self._ledger.unfollow(upload_id)
 
-    def _hear(self, notices: Sequence[Notice]) -> None:
+    def on_queue_moved(self) -> None:
+        self._queue_moved.set()
+
+    def on_gap(self) -> None:
+        for upload_id, watched in list(self._watched.items()):
+            self._catch_up(upload_id, watched)
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            if notice.event and notice.message["stage"] in _MOVES_THE_QUEUE:
-                self._queue_moved.set()
             watched = self._watched.get(notice.upload_id)
             if watched is None:
                 continue
@@ -196,6 +214,3 @@ class Relay:
 
 def _waits(watched: _Watched) -> bool:
     return bool(watched.latest["stage"] == Stage.QUEUED)
-
-
-_MOVES_THE_QUEUE = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})

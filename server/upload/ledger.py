@@ -68,6 +68,19 @@ class Notice:
         return int(self.message["seq"])
 
 
+class Listener(Protocol):
+    """Whoever wants to hear of what moves. Called on the event loop; must not block and must not raise."""
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        """Uploads that are followed moved, in this order."""
+
+    def on_queue_moved(self) -> None:
+        """Places in the queue have changed."""
+
+    def on_gap(self) -> None:
+        """Notices may have been lost: read again what you follow."""
+
+
 @dataclass(frozen=True)
 class Replay:
     """An upload now, and its events after a position. `complete` is False when the log cannot fill the gap:
@@ -158,8 +171,14 @@ class Ledger(Protocol):
     async def expire(self, finished_before: float) -> list[str]:
         """Forget uploads that ended before then; their ids."""
 
-    def listen(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop with every batch of notices; returns the call that ends it."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` what moves, on the event loop; returns the call that ends it."""
+
+    async def follow(self, upload_id: str) -> None:
+        """From the return on, listeners hear of this upload. Of uploads that nobody follows, they may hear nothing."""
+
+    def unfollow(self, upload_id: str) -> None:
+        """Listeners need not hear of this upload any more. Takes its turn after every `follow` before it."""
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the storage."""

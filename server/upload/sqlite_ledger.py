@@ -23,12 +23,11 @@ import orjson
 from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from server.upload.events import Change, Message, Tick, Upload, apply, decode, encode, fold, message, restarted
 from server.upload.lapse import lapsed, unused
-from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Notice, Page, Renewal, Replay
+from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Listener, Notice, Page, Renewal, Replay
 from server.upload.lifecycle import Entered, HandedBack, Stage, Status, reopen
 from server.upload.sqlite_thread import SqliteThread
 
 T = TypeVar("T")
-Listener = Callable[[Sequence[Notice]], None]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS uploads (
@@ -73,6 +72,8 @@ WITH waiting AS (
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY place + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
 """
+
+_MOVES_THE_QUEUE = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,12 @@ class SqliteLedger:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    async def follow(self, upload_id: str) -> None:
+        """Everything happens in this process, so everything is heard."""
+
+    def unfollow(self, upload_id: str) -> None:
+        """See `follow`."""
+
     async def close(self) -> None:
         await asyncio.gather(self._writer.close(), self._reader.close())
         os.close(self._lock)
@@ -293,8 +300,11 @@ class SqliteLedger:
         self._tell([Notice(one.body, event=True) for one in moved])
 
     def _tell(self, notices: list[Notice]) -> None:
+        queue_moved = any(notice.event and notice.message["stage"] in _MOVES_THE_QUEUE for notice in notices)
         for listener in tuple(self._listeners) if notices else ():
-            listener(notices)
+            listener.on_notices(notices)
+            if queue_moved:
+                listener.on_queue_moved()
 
     def _look(self, connection: sqlite3.Connection, upload_id: str) -> tuple[Upload, int | None]:
         """The upload as it is stored, and its place in the queue."""

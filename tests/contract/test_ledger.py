@@ -13,6 +13,7 @@ from server.upload.lapse import cancelled
 from server.upload.ledger import DELIVERIES, EVENTS_KEPT, Ledger, Notice
 from server.upload.lifecycle import Cancelled, Entered, Failed, IllegalFact, Retrying, Stage, Status
 from tests.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
+from tests.harness import eventually
 
 # Creating and reading
 
@@ -349,16 +350,37 @@ async def test_expiry_forgets_what_ended_long_ago(ledger: Ledger, clock: Clock) 
 # Notices
 
 
+class Ears:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[Notice] = []
+        self.queue_moved = False
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        self.heard.extend(notices)
+
+    def on_queue_moved(self) -> None:
+        self.queue_moved = True
+
+    def on_gap(self) -> None:
+        pass
+
+
 async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledger, clock: Clock) -> None:
-    heard: list[Notice] = []
-
-    def hear(notices: Sequence[Notice]) -> None:
-        heard.extend(notices)
-
-    stop = ledger.listen(hear)
-    claim = await claimed(ledger, clock)
+    ears = Ears()
+    stop = ledger.listen(ears)
+    upload = fresh(clock)
+    await ledger.follow(upload.id)
+    await ledger.create([upload])
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+    claim = await ledger.claim_next(holder="w", seconds=LEASE)
+    assert claim is not None
     await ledger.tick(claim.upload.id, Tick(0.5), token=claim.lease.token)
     await finish(ledger, claim)
+    await eventually(lambda: len(ears.heard) == 10)
+    heard = ears.heard
+    assert ears.queue_moved
     assert [notice.seq for notice in heard if notice.event] == list(range(1, 10))
     assert [notice.message["progress"] for notice in heard if not notice.event] == [25.0]
     assert [notice.message for notice in heard if notice.event] == (await ledger.events(claim.upload.id)).events

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from server.realtime.relay import Relay
 from server.upload.events import Change, Message, Source, Tick, Upload, new_upload_id
-from server.upload.ledger import Notice
+from server.upload.ledger import Listener, Notice
 from server.upload.lifecycle import Entered, Stage
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.harness import eventually
@@ -28,8 +28,22 @@ class LossyLedger(SqliteLedger):
         super().__init__(path)
         self.keep_quiet = False
 
-    def listen(self, listener: Callable[[Sequence[Notice]], None]) -> Callable[[], None]:
-        return super().listen(lambda notices: None if self.keep_quiet else listener(notices))
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        return super().listen(_Muffled(self, listener))
+
+
+class _Muffled:
+    """A listener that hears only what is not kept quiet."""
+
+    def __init__(self, ledger: LossyLedger, listener: Listener) -> None:
+        self._ledger = ledger
+        self._listener = listener
+        self.on_queue_moved = listener.on_queue_moved
+        self.on_gap = listener.on_gap
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        if not self._ledger.keep_quiet:
+            self._listener.on_notices(notices)
 
 
 class Ears:
