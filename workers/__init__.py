@@ -3,6 +3,7 @@
 ``run``        claim, lease, retry, hand back on SIGTERM.
 ``pipeline``   the steps of one upload, in order.
 ``probe``, ``video``, ``image``   what to do: pure where it can be.
-``ffmpeg``     the only place that starts ffmpeg; its incremental progress parser.
+``ffmpeg``     the only place that starts ffmpeg; ``progress`` parses what it reports.
+``tool``       one confined process group, from start to certain end.
 ``sandbox``    limits on untrusted media.
 """

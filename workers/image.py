@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from server.upload import errors
-from workers.ffmpeg import Finished, failure, run_tool
+from workers.ffmpeg import failure
 from workers.sandbox import Limits
+from workers.tool import Finished, run_tool
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.templates import Template
 from workers import image, probe, video
-from workers.ffmpeg import Binaries, Reading, run_ffmpeg, run_ffprobe
+from workers.ffmpeg import Binaries, run_ffmpeg, run_ffprobe
+from workers.progress import Reading
 from workers.report import Reporter
 from workers.sandbox import Limits
 
@@ -32,10 +33,9 @@ class Tools:
     binaries: Binaries
     stall_seconds: float
     step_seconds: float
-    video_limits: Limits = field(
-        default_factory=lambda: Limits(address_space=16 * GIB, cpu_seconds=None, file_size=16 * GIB)
-    )
-    image_limits: Limits = field(default_factory=lambda: Limits(address_space=4 * GIB, cpu_seconds=300, file_size=GIB))
+    probe_limits: Limits = Limits(address_space=GIB, cpu_seconds=60, file_size=GIB)
+    video_limits: Limits = Limits(address_space=8 * GIB, cpu_seconds=None, file_size=16 * GIB)
+    image_limits: Limits = Limits(address_space=3 * GIB, cpu_seconds=300, file_size=GIB)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ async def _compress_video(
     path: Path, source: Source, template: Template, tools: Tools, reporter: Reporter, scratch: Path
 ) -> _Compressed:
     async def look(at: Path, demuxer: str) -> probe.MediaInfo:
-        return probe.parse(await run_ffprobe(tools.binaries, at, limits=tools.video_limits, format_name=demuxer))
+        return probe.parse(await run_ffprobe(tools.binaries, at, limits=tools.probe_limits, format_name=demuxer))
 
     async def encode(args: list[str], on_reading: Callable[[Reading], None]) -> None:
         await run_ffmpeg(

