@@ -20,6 +20,7 @@ from server.upload.dispatch import EMBEDDED, Dispatch
 from server.upload.signing import UrlSigner
 from server.upload.sqlite_ledger import SqliteLedger
 from server.upload.upkeep import Upkeep
+from server.web.answers import keep_to_ourselves
 from server.web.errors import errors_as_json
 from server.web.guard import authentication, cors
 from server.web.intake import Intake
@@ -100,6 +101,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
+    app.on_response_prepare.append(keep_to_ourselves)
     app.on_shutdown.append(shut_down)
     app.cleanup_ctx.append(clean_up)
     return app

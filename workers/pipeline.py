@@ -21,6 +21,9 @@ from workers.sandbox import Limits
 
 GIB = 1 << 30
 
+_PROBE_LIMITS = Limits(address_space=GIB, cpu_seconds=60, file_size=GIB)
+_VIDEO_LIMITS = Limits(address_space=8 * GIB, cpu_seconds=None, file_size=16 * GIB)
+_IMAGE_LIMITS = Limits(address_space=3 * GIB, cpu_seconds=300, file_size=GIB)
 _ETA_AFTER_SECONDS = 2.0
 _ETA_AFTER_FRACTION = 0.03
 
@@ -33,9 +36,6 @@ class Tools:
     binaries: Binaries
     stall_seconds: float
     step_seconds: float
-    probe_limits: Limits = Limits(address_space=GIB, cpu_seconds=60, file_size=GIB)
-    video_limits: Limits = Limits(address_space=8 * GIB, cpu_seconds=None, file_size=16 * GIB)
-    image_limits: Limits = Limits(address_space=3 * GIB, cpu_seconds=300, file_size=GIB)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ async def _compress_video(
     path: Path, source: Source, template: Template, tools: Tools, reporter: Reporter, scratch: Path
 ) -> _Compressed:
     async def look(at: Path, demuxer: str) -> probe.MediaInfo:
-        return probe.parse(await run_ffprobe(tools.binaries, at, limits=tools.probe_limits, format_name=demuxer))
+        return probe.parse(await run_ffprobe(tools.binaries, at, limits=_PROBE_LIMITS, format_name=demuxer))
 
     async def encode(args: list[str], on_reading: Callable[[Reading], None]) -> None:
         await run_ffmpeg(
@@ -91,7 +91,7 @@ async def _compress_video(
             on_reading=on_reading,
             stall_seconds=tools.stall_seconds,
             wall_seconds=tools.step_seconds,
-            limits=tools.video_limits,
+            limits=_VIDEO_LIMITS,
             cwd=scratch,
         )
 
@@ -137,7 +137,7 @@ async def _compress_image(
         scratch,
         source.format,
         settings,
-        limits=tools.image_limits,
+        limits=_IMAGE_LIMITS,
         wall_seconds=min(tools.step_seconds, tools.stall_seconds * 5),
         on_fraction=lambda fraction: reporter.progress(Tick(fraction)),
     )

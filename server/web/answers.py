@@ -10,6 +10,12 @@ from aiohttp import web
 
 from server.access import Viewer
 
+
+async def keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> None:
+    """Which versions run here is nobody's business."""
+    response.headers["Server"] = "Roomcast"
+
+
 VIEWER = web.RequestKey("viewer", Viewer)
 
 

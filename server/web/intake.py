@@ -222,8 +222,10 @@ async def _text(part: BodyPartReader) -> str:
     return value.decode("utf-8", "replace").strip()
 
 
-async def _known(template: Template) -> Template:
-    return template
+def _known(template: Template) -> asyncio.Future[Template]:
+    future: asyncio.Future[Template] = asyncio.get_running_loop().create_future()
+    future.set_result(template)
+    return future
 
 
 def _new(viewer: Viewer, template: Template, filename: str | None, size: int | None, md5: str | None) -> Upload:
