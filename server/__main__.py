@@ -14,8 +14,8 @@ from aiohttp import web
 
 from server import settings
 from server.app import build_app
-from server.logs import configure
 from server.settings import Settings
+from server.upload.logs import configure
 from server.web.pages import PAGE
 
 log = structlog.get_logger(__name__)

@@ -29,6 +29,7 @@ from server.upload.lifecycle import Entered, Failed, Retrying, Stage
 from server.upload.templates import Templates
 from workers.pipeline import Tools, process
 from workers.report import Reporter
+from workers.scratch import scratch_directory
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class Policy:
 
 
 class Workers:
-    """The workers of one process. `scratch` is a directory of theirs alone, emptied at start."""
+    """The workers of one process. `scratch` is where each process gets a directory of its own."""
 
     def __init__(
         self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: Tools, policy: Policy, scratch: Path
@@ -83,19 +84,20 @@ class Workers:
         self._templates = templates
         self._tools = tools
         self._policy = policy
-        self._scratch = scratch
+        self._scratch_root = scratch
         self._name = socket.gethostname()
         self._stopping = asyncio.Event()
 
     @asynccontextmanager
     async def running(self, count: int) -> AsyncIterator[None]:
         """Work on up to `count` uploads at once. On leaving, what runs is handed back, or finished if nearly done."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._scratch.mkdir(parents=True)
         self._stopping.clear()
-        async with self._dispatch.workers(self._woken, count):
-            yield
-            self._stopping.set()
+        with scratch_directory(self._scratch_root) as self._scratch:
+            async with self._dispatch.workers(self._woken, count):
+                try:
+                    yield
+                finally:
+                    self._stopping.set()
 
     async def _woken(self, upload_id: str) -> None:
         """Somebody says that an upload waits: take the next one, and the next, until none does."""

@@ -11,6 +11,8 @@ counts, not its), and it delivers without a cap (the ledger's `attempt` is one).
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -45,6 +47,10 @@ class Dispatch:
         when = datetime.fromtimestamp(not_before, UTC) if not_before else None
         await self._docket.add(_TASK, when=when, key=f"{upload_id}.{seq}")(upload_id)
 
+    async def workers_seen(self) -> int:
+        """How many workers have been heard of lately, in whatever process."""
+        return len(await self._docket.workers())
+
     @asynccontextmanager
     async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:
         """Run `count` workers, each with one upload at a time. On leaving they end when their handler returns."""
@@ -54,14 +60,16 @@ class Dispatch:
         running = [asyncio.create_task(self._work(number, stop)) for number in range(count)]
         for task in running:
             task.add_done_callback(_died)
-        yield
-        stop.set()
-        await asyncio.gather(*running, return_exceptions=True)
+        try:
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _work(self, number: int, stop: asyncio.Event) -> None:
         worker = Worker(
             self._docket,
-            name=f"worker-{number}",
+            name=f"{socket.gethostname()}.{os.getpid()}.{number}",
             concurrency=1,
             minimum_check_interval=_CHECK,
             scheduling_resolution=_CHECK,

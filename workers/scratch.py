@@ -1,0 +1,55 @@
+"""A process's own scratch directory, beside those of others on the same machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_LOCK = ".lock"
+
+
+@contextmanager
+def scratch_directory(root: Path) -> Iterator[Path]:
+    """An empty directory below `root`, gone on leaving. What dead processes left there is deleted first.
+
+    The owner holds the lock of its directory's lock file, so a directory whose lock is free has no owner any more.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    own = root / secrets.token_hex(8)
+    with _locked(root / _LOCK, wait=True):
+        for other in root.iterdir():
+            if other.is_dir():
+                with suppress(BlockingIOError), _locked(other / _LOCK, wait=False):
+                    shutil.rmtree(other, ignore_errors=True)
+        own.mkdir()
+        descriptor = _lock(own / _LOCK, wait=False)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool) -> Iterator[None]:
+    descriptor = _lock(path, wait=wait)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, *, wait: bool) -> int:
+    """Hold the lock; `BlockingIOError` when another does and this is not to wait."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
