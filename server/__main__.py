@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import signal
 import sys
-from collections.abc import Callable
 
 import structlog
 from aiohttp import web
 
 from server import settings
-from server.app import build_app
+from server.app import WIND_DOWN, build_app
 from server.settings import Settings
+from server.upload.errors import RoomcastError
 from server.upload.logs import configure
+from server.upload.process import fail, new_loop, say, stop_signal
 from server.web.pages import PAGE
 
 log = structlog.get_logger(__name__)
 
+_ANSWER_SECONDS = 3.0
+"""How long requests may take to be answered when everything else has stopped."""
+
 
 async def serve(chosen: Settings) -> None:
     """Until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
-        await build_app(chosen), access_log=None, shutdown_timeout=chosen.shutdown_seconds, keepalive_timeout=75
-    )
+    stop = stop_signal()
+    app = await build_app(chosen)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
         site = web.TCPSite(runner, chosen.host, chosen.port, backlog=1024)
         await site.start()
         gc.freeze()
-        sys.stdout.write(f"Roomcast is ready: {_address(runner)}{PAGE}\n")
-        sys.stdout.flush()
+        say(f"Roomcast is ready: {_address(runner)}{PAGE}")
         await stop.wait()
         log.info("stopping")
+        await site.stop()
+        await app[WIND_DOWN]()
     finally:
         await runner.cleanup()
 
@@ -49,29 +48,17 @@ def _address(runner: web.AppRunner) -> str:
     return f"http://{shown}:{port}"
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one: not on Windows."""
-    try:
-        import uvloop  # noqa: PLC0415
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
 def main() -> int:
     try:
         chosen = settings.load()
     except settings.SettingsError as error:
-        sys.stderr.write(f"Roomcast cannot start:\n{error}\n")
-        return 2
+        return fail(str(error))
     configure(chosen.log)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(serve(chosen))
-    except (OSError, RuntimeError) as error:
-        logging.getLogger(__name__).debug("cannot start", exc_info=True)
-        sys.stderr.write(f"Roomcast cannot start: {error}\n")
-        return 1
+    except (OSError, RoomcastError) as error:
+        return fail(str(error))
     return 0
 
 

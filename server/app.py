@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import structlog
 from aiohttp import web
@@ -16,9 +16,7 @@ from server.realtime.relay import Relay
 from server.realtime.service import Realtime
 from server.settings import Settings
 from server.upload.directory_media import DirectoryMediaStore
-from server.upload.dispatch import EMBEDDED, Dispatch
-from server.upload.signing import UrlSigner
-from server.upload.sqlite_ledger import SqliteLedger
+from server.upload.opening import open_parts
 from server.upload.upkeep import Upkeep
 from server.web.answers import keep_to_ourselves
 from server.web.errors import errors_as_json
@@ -31,32 +29,22 @@ from server.web.uploads import UploadRoutes
 
 log = structlog.get_logger(__name__)
 
+WIND_DOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("wind_down")
+
 _LARGEST_JSON_BYTES = 1 << 20
 
 
 async def build_app(settings: Settings) -> web.Application:
-    """The embedded default: SQLite, a directory, workers inside. Everything is open when this returns, and is closed
-    by the application's own shutdown and cleanup."""
-    settings.data.mkdir(parents=True, exist_ok=True)
+    """Alone (SQLite, a directory, workers inside) or one of many (Redis, S3), as the settings say. Everything is open
+    when this returns, and is closed by the application's own shutdown and cleanup."""
     lifetime = AsyncExitStack()
-
+    places = settings.places()
+    parts = await lifetime.enter_async_context(open_parts(places))
+    ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
     authenticator = Authenticator(settings)
-    signer = UrlSigner(settings.signing_secret(), seconds=settings.url_seconds)
-    media = DirectoryMediaStore(settings.data, signer)
-    ledger = SqliteLedger(settings.data / "ledger.sqlite3")
-    lifetime.push_async_callback(ledger.close)
-    dispatch = await lifetime.enter_async_context(Dispatch.open(EMBEDDED))
     relay = Relay(ledger)
     relay.start()
     lifetime.push_async_callback(relay.stop)
-    upkeep = Upkeep(
-        ledger,
-        media,
-        dispatch,
-        lease_seconds=settings.lease_seconds,
-        reservation_seconds=settings.reservation_seconds,
-        retention_seconds=settings.retention_seconds,
-    )
 
     control = Control(ledger, media, dispatch, relay)
     realtime = Realtime(settings, relay, control, media, authenticator)
@@ -82,26 +70,27 @@ async def build_app(settings: Settings) -> web.Application:
     )
     realtime.add_routes(app)
     UploadRoutes(ledger, media, control, intake, authenticator).add_routes(app)
-    MediaRoute(media, signer, max_age_seconds=settings.url_seconds).add_routes(app)
+    if isinstance(media, DirectoryMediaStore):
+        MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
 
-    await upkeep.start()
     working = AsyncExitStack()
-    await working.enter_async_context(embedded_workers(settings, ledger, media, dispatch))
-    keeping_up = asyncio.create_task(upkeep.run())
+    await working.enter_async_context(Upkeep(parts, settings.terms()).running())
+    if not settings.redis_url:
+        await working.enter_async_context(embedded_workers(settings, parts))
 
-    async def shut_down(_: web.Application) -> None:
-        """Work is handed back and sockets are closed first; bodies that still arrive may come to their end."""
-        keeping_up.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping_up
-        await asyncio.gather(working.aclose(), realtime.close())
+    async def wind_down() -> None:
+        """Hand work back and close sockets; meanwhile bodies that still arrive may come to their end.
+
+        For before aiohttp's own shutdown, which reads no more from any connection.
+        """
+        await asyncio.gather(working.aclose(), realtime.close(), receiver.drain(settings.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
         yield
         await lifetime.aclose()
 
     app.on_response_prepare.append(keep_to_ourselves)
-    app.on_shutdown.append(shut_down)
+    app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

@@ -14,7 +14,10 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.upload import templates
+from server.upload.opening import Places
+from server.upload.signing import UrlSigner
 from server.upload.templates import Templates
+from server.upload.upkeep import Terms
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -82,6 +85,22 @@ class Settings(BaseSettings):
     stalled_client_seconds: float = Field(20, gt=0, description="a socket that reads nothing for this long is closed")
     ping_seconds: float = Field(15, gt=0, le=20, description="the pause between two pings of a socket")
     shutdown_seconds: float = Field(15, ge=0, le=20, description="how long arriving bodies may go on after SIGTERM")
+    redis_url: str | None = Field(
+        None,
+        pattern=r"^(redis|rediss|unix)://",
+        validation_alias=_variable("REDIS_URL"),
+        description="the ledger and the dispatch that many processes share; web processes then run no workers",
+    )
+    redis_verify: bool = Field(True, description="0 accepts a `rediss://` server's self-signed certificate")
+    s3_bucket: str | None = Field(
+        None, validation_alias=_variable("S3_BUCKET"), description="the bucket for sources and results"
+    )
+    s3_endpoint_url: str | None = Field(
+        None, validation_alias=_variable("AWS_ENDPOINT_URL"), description="another S3 than Amazon's"
+    )
+    s3_public_url: str | None = Field(
+        None, description="where the world reads the bucket; without it, results have signed links"
+    )
     ffmpeg_path: str | None = Field(
         None, validation_alias=_variable("FFMPEG_PATH"), description="another ffmpeg than the wheel's"
     )
@@ -123,6 +142,25 @@ class Settings(BaseSettings):
     def loaded_templates(self) -> Templates:
         """The built-in templates and the file's."""
         return templates.load(self.templates) if self.templates else Templates()
+
+    def places(self) -> Places:
+        """Where this process keeps things."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        return Places(
+            data=self.data,
+            redis_url=self.redis_url,
+            redis_verify=self.redis_verify,
+            s3_bucket=self.s3_bucket,
+            s3_endpoint_url=self.s3_endpoint_url,
+            s3_public_url=self.s3_public_url,
+            url_seconds=self.url_seconds,
+            max_upload_bytes=self.max_upload_bytes,
+            signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds),
+        )
+
+    def terms(self) -> Terms:
+        """How long things may last."""
+        return Terms(self.lease_seconds, self.reservation_seconds, self.retention_seconds)
 
     def signing_secret(self) -> bytes:
         """What media URLs are signed with: the setting, or one made on first use and kept in the data directory."""

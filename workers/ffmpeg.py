@@ -33,7 +33,7 @@ class Binaries:
     ffprobe: str
 
 
-class BinariesError(Exception):
+class BinariesError(OSError):
     """ffmpeg or ffprobe cannot be used; the message says which and why, for the operator."""
 
 

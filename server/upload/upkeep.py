@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
-from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, RoomcastError
 from server.upload.events import Upload
-from server.upload.ledger import Ledger
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
+from server.upload.opening import Parts
 
 log = structlog.get_logger(__name__)
 
@@ -20,34 +22,42 @@ _ANNOUNCE_SECONDS = 5.0
 _EXPIRE_SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class Terms:
+    """How long things may last, in seconds."""
+
+    lease_seconds: float
+    reservation_seconds: float
+    retention_seconds: float
+
+
 class Upkeep:
     """Keeps the ledger, the media store and the dispatch in step."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        media: MediaStore,
-        dispatch: Dispatch,
-        *,
-        lease_seconds: float,
-        reservation_seconds: float,
-        retention_seconds: float,
-    ) -> None:
-        self._ledger = ledger
-        self._media = media
-        self._dispatch = dispatch
-        self._pause = min(1.0, lease_seconds / 4)
-        self._reservation_seconds = reservation_seconds
-        self._retention_seconds = retention_seconds
+    def __init__(self, parts: Parts, terms: Terms) -> None:
+        self._ledger = parts.ledger
+        self._media = parts.media
+        self._dispatch = parts.dispatch
+        self._terms = terms
+        self._pause = min(1.0, terms.lease_seconds / 4)
 
-    async def start(self) -> None:
-        """Take up what an earlier life left: settle its leases, announce all that waits."""
-        await self._reap()
-        for upload_id in await self._ledger.queue():
-            await self._dispatch.announce(upload_id, 0)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take up what an earlier life left (settle its leases, announce all that waits), and then go on for good."""
+        try:
+            await self._reap()
+            for upload_id in await self._ledger.queue():
+                await self._dispatch.announce(upload_id, 0)
+        except RoomcastError:
+            log.exception("upkeep failed")
+        running = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-    async def run(self) -> None:
-        """Until cancelled."""
+    async def _run(self) -> None:
         announced = expired = time.monotonic()
         try:
             await self._sweep_sources()
@@ -67,7 +77,7 @@ class Upkeep:
                 log.exception("upkeep failed")
 
     async def _reap(self) -> None:
-        reserved_before = time.time() - self._reservation_seconds
+        reserved_before = time.time() - self._terms.reservation_seconds
         for upload in await self._ledger.reap(reserved_before=reserved_before):
             log.warning("lapsed", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
             await settle_files(self._media, upload)
@@ -80,7 +90,7 @@ class Upkeep:
             await self._dispatch.announce(upload_id, -int(time.time()))
 
     async def _expire(self) -> None:
-        while expired := await self._ledger.expire(time.time() - self._retention_seconds):
+        while expired := await self._ledger.expire(time.time() - self._terms.retention_seconds):
             for upload_id in expired:
                 await self._media.discard_source(upload_id)
             log.info("expired", uploads=len(expired))

@@ -10,8 +10,8 @@ import asyncio
 import hashlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -68,6 +68,9 @@ class Receiver:
         self._dispatch = dispatch
         self._bounds = bounds
         self._holder = f"web.{socket.gethostname()}"
+        self._arriving = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def largest(self, template: Template) -> int:
         """The largest file under a template."""
@@ -88,6 +91,29 @@ class Receiver:
         known, for the progress bar alone. However it ends, the room is told and nothing partial remains; a failure
         is raised when that is done.
         """
+        with self._counted():
+            return await self._receive(upload, chunks, template, total)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait, for so long at most, until no file is arriving."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._quiet.wait()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._arriving += 1
+        self._quiet.clear()
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+            if not self._arriving:
+                self._quiet.set()
+
+    async def _receive(
+        self, upload: Upload, chunks: Chunks, template: Awaitable[Template], total: int | None
+    ) -> Upload:
         claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=self._bounds.lease_seconds)
         try:
             outcome = await under_lease(

@@ -1,0 +1,81 @@
+"""Which ledger, media store and dispatch a process works with: the embedded ones, or those that many share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.upload.directory_media import DirectoryMediaStore
+from server.upload.dispatch import EMBEDDED, Dispatch
+from server.upload.ledger import Ledger
+from server.upload.media import MediaStore
+from server.upload.signing import UrlSigner
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are kept. Without `redis_url`: SQLite in `data`; without `s3_bucket`: files in `data`."""
+
+    data: Path
+    redis_url: str | None
+    redis_verify: bool
+    s3_bucket: str | None
+    s3_endpoint_url: str | None
+    s3_public_url: str | None
+    url_seconds: int
+    max_upload_bytes: int
+    signer: UrlSigner
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What every process shares with the others, or has for itself when it is alone."""
+
+    ledger: Ledger
+    media: MediaStore
+    dispatch: Dispatch
+
+
+@asynccontextmanager
+async def open_parts(places: Places) -> AsyncIterator[Parts]:
+    """Open all three; they are closed in the opposite order on leaving."""
+    async with AsyncExitStack() as stack:
+        media = await _open_media(places, stack)
+        ledger = _open_ledger(places)
+        stack.push_async_callback(ledger.close)
+        dispatch = await stack.enter_async_context(_dispatch(places))
+        yield Parts(ledger, media, dispatch)
+
+
+def _open_ledger(places: Places) -> Ledger:
+    # Imported where they are used: a process alone need not load what only many need.
+    if places.redis_url:
+        from server.upload.redis_connection import connect  # noqa: PLC0415
+        from server.upload.redis_ledger import RedisLedger  # noqa: PLC0415
+
+        return RedisLedger(connect(places.redis_url, verify=places.redis_verify))
+    from server.upload.sqlite_ledger import SqliteLedger  # noqa: PLC0415
+
+    return SqliteLedger(places.data / "ledger.sqlite3")
+
+
+async def _open_media(places: Places, stack: AsyncExitStack) -> MediaStore:
+    if not places.s3_bucket:
+        return DirectoryMediaStore(places.data, places.signer)
+    from server.upload.s3_media import S3MediaStore  # noqa: PLC0415
+
+    return await stack.enter_async_context(
+        S3MediaStore.open(
+            places.s3_bucket,
+            endpoint_url=places.s3_endpoint_url,
+            public_base_url=places.s3_public_url,
+            url_seconds=places.url_seconds,
+            largest_bytes=places.max_upload_bytes,
+        )
+    )
+
+
+def _dispatch(places: Places) -> AbstractAsyncContextManager[Dispatch]:
+    return Dispatch.open(places.redis_url or EMBEDDED, verify=places.redis_verify)

@@ -1,0 +1,36 @@
+"""What both kinds of process do at their start and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's event loop, or the standard one where there is no uvloop (Windows)."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def say(line: str) -> None:
+    """The one line on standard output that tells a person, or a parent, that the process is ready."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def fail(why: str) -> int:
+    """Say why the process cannot start; its exit code."""
+    sys.stderr.write(f"Roomcast cannot start:\n{why}\n")
+    return 2

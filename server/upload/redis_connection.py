@@ -1,0 +1,40 @@
+"""The connection to Redis: how long it may keep a caller waiting, and whom it trusts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+SOCKET_SECONDS = 2.0
+"""How long one read, write or connect may take."""
+
+_CONNECTIONS = 32
+_IDLE_SECONDS = 15
+
+
+def connect(url: str, *, verify: bool = True) -> Redis:
+    """A client of the Redis at `url` (`redis://`, `rediss://`, `unix://`); it connects with its first command.
+
+    `verify=False` takes any certificate of a `rediss://` server, for hosts that sign their own (Heroku). Nothing is
+    tried twice: whether a command that got no answer was carried out, only its caller can find out.
+    """
+    options: dict[str, Any] = {}
+    if url.startswith("rediss://") and not verify:
+        options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=SOCKET_SECONDS,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=_IDLE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=False,
+        **options,
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,212 @@
+"""The media store of many processes: a bucket of Amazon S3, or of a server that speaks its protocol.
+
+    <prefix>incoming/<upload id>        sources
+    <prefix>media/<upload id>/<name>    results
+
+An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
+and is seen by nobody: `discard_source` and `abort_stale` end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote
+
+from server.upload.errors import NotFound, StorageError
+from server.upload.s3_bucket import Bucket, open_bucket
+from server.upload.s3_direct import DirectUploads
+from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
+from server.upload.s3_reading import download, look
+from server.upload.s3_shield import outlast
+
+_GIB = 1 << 30
+_READ_BYTES = 1 << 20
+_CHECK_SECONDS = 5.0
+_MIME = {
+    ".avif": "image/avif",
+    ".jpg": "image/jpeg",
+    ".mp4": "video/mp4",
+    ".png": "image/png",
+    ".vtt": "text/vtt",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+}
+
+
+class S3MediaStore:
+    """See `server.upload.media.MediaStore`, the contract. `direct` lets clients send sources to the bucket."""
+
+    def __init__(
+        self, bucket: Bucket, *, public_base_url: str | None, cache_seconds: int, prefix: str, largest_bytes: int
+    ) -> None:
+        self._bucket = bucket
+        self._public = public_base_url.rstrip("/") if public_base_url else None
+        visible = "public" if public_base_url else "private"
+        self._cache_control = f"{visible}, max-age={cache_seconds}"
+        self._incoming = f"{prefix}incoming/"
+        self._media = f"{prefix}media/"
+        self._check_key = f"{prefix}check"
+        self._part_bytes = part_bytes_for(largest_bytes)
+        self._receiving: Counter[str] = Counter()
+        self.direct = DirectUploads(bucket, self._source_key)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        bucket: str,
+        *,
+        endpoint_url: str | None,
+        public_base_url: str | None,
+        url_seconds: int,
+        prefix: str = "",
+        largest_bytes: int = 64 * _GIB,
+        md5_etags: bool = True,
+    ) -> AsyncIterator[Self]:
+        """A store with one client that lasts until the end of the context. `StorageError` when it cannot be set up;
+        whether the bucket answers is `check`'s to say.
+
+        With a `public_base_url`, the URL under which the world reads the bucket, results have its plain URLs;
+        otherwise signed ones that hold for `url_seconds`. `largest_bytes` is the largest source to come: it decides
+        how large parts are. `md5_etags` is False for a server whose ETags look like MD5s but are none.
+        """
+        folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        async with open_bucket(
+            bucket, endpoint_url=endpoint_url, url_seconds=url_seconds, md5_etags=md5_etags
+        ) as opened:
+            yield cls(
+                opened,
+                public_base_url=public_base_url,
+                cache_seconds=url_seconds,
+                prefix=folder,
+                largest_bytes=largest_bytes,
+            )
+
+    @asynccontextmanager
+    async def receive(self, upload_id: str) -> AsyncIterator[_IncomingObject]:
+        self._receiving[upload_id] += 1
+        key, headers = self._source_key(upload_id), {"ContentType": "application/octet-stream"}
+        try:
+            async with writing(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
+                yield _IncomingObject(writer, upload_id)
+        finally:
+            self._receiving -= Counter([upload_id])
+
+    @asynccontextmanager
+    async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+        path = scratch / f"source-{PurePosixPath(key).name}"
+        try:
+            await download(self._bucket, self._source_key(key), path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
+        key = f"{upload_id}/{name}"
+        headers = {
+            "ContentType": _MIME.get(PurePosixPath(name).suffix.lower(), "application/octet-stream"),
+            "ContentDisposition": "inline",
+            "CacheControl": self._cache_control,
+        }
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+            with file:
+                part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
+                async with writing(
+                    self._bucket, self._media + key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
+                ) as writer:
+                    await _copy(file, writer)
+        except OSError as error:
+            raise StorageError("The result could not be read.") from error
+        return key
+
+    async def discard_source(self, upload_id: str) -> None:
+        key = self._source_key(upload_id)
+        await abort_multiparts(self._bucket, key)
+        await self._bucket.call("delete_object", Key=key)
+
+    async def discard_results(self, upload_id: str) -> None:
+        prefix = f"{self._media}{upload_id}/"
+        await self._abort_below(prefix, lambda _: True)
+        for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
+            await self._bucket.call("delete_object", Key=entry["Key"])
+
+    async def has_source(self, upload_id: str) -> bool:
+        try:
+            await look(self._bucket, self._source_key(upload_id))
+        except NotFound:
+            return False
+        return True
+
+    async def free_bytes(self) -> int | None:
+        return None
+
+    def url(self, key: str) -> str:
+        if self._public:
+            return f"{self._public}/{quote(self._media + key)}"
+        return self._bucket.urls.get(self._media + key)
+
+    async def sources(self) -> list[str]:
+        whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
+        partial = await multiparts(self._bucket, self._incoming)
+        # Those that this process is receiving may still be in memory alone.
+        there = {entry["Key"].removeprefix(self._incoming) for entry in whole + partial}
+        return sorted(there | self._receiving.keys())
+
+    async def abort_stale(self, older_than_seconds: float) -> int:
+        """End the multipart uploads that were begun longer ago than that; how many. An upload that is still going on
+        then fails, so let it be longer than any may take."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        stale = [
+            await self._abort_below(prefix, lambda entry: entry["Initiated"] < before)
+            for prefix in (self._incoming, self._media)
+        ]
+        return sum(stale)
+
+    async def check(self) -> None:
+        """`StorageError` unless the bucket takes an object within five seconds. It writes a small one each time, always
+        the same, and leaves it."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._bucket.call("put_object", Key=self._check_key, Body=b"")
+        except (TimeoutError, NotFound) as error:
+            raise StorageError("The media store cannot be written to.") from error
+
+    def _source_key(self, upload_id: str) -> str:
+        return self._incoming + upload_id
+
+    async def _abort_below(self, prefix: str, wanted: Callable[[dict[str, Any]], bool]) -> int:
+        entries = await multiparts(self._bucket, prefix)
+        chosen = [entry for entry in entries if wanted(entry)]
+        for entry in chosen:
+            await abort_multipart(self._bucket, entry["Key"], entry["UploadId"])
+        return len(chosen)
+
+
+class _IncomingObject:
+    """See `server.upload.media.Incoming`."""
+
+    def __init__(self, writer: ObjectWriter, upload_id: str) -> None:
+        self._writer = writer
+        self._upload_id = upload_id
+
+    async def write(self, data: bytes | bytearray) -> None:
+        await self._writer.write(data)
+
+    async def commit(self) -> str:
+        await self._writer.commit()
+        return self._upload_id
+
+
+async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:
+    # Each read is waited for: a cancelled caller closes the file, and a thread must not be reading it then.
+    while data := await outlast(lambda: asyncio.to_thread(file.read, _READ_BYTES)):
+        await writer.write(data)
+    await writer.commit()
