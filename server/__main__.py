@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import sys
 
 import structlog
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from server import settings
 from server.app import WIND_DOWN, build_app
+from server.processes import LIFELINE, LISTENER, inherited, serve_by
 from server.settings import Settings
 from server.upload.errors import RoomcastError
 from server.upload.logs import configure
@@ -23,14 +25,16 @@ _ANSWER_SECONDS = 3.0
 """How long requests may take to be answered when everything else has stopped."""
 
 
-async def serve(chosen: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+async def serve(chosen: Settings) -> int:
+    """Until SIGTERM or SIGINT, or until the parent is gone; the exit code."""
     stop = stop_signal()
+    if (lifeline := inherited(LIFELINE)) is not None:
+        asyncio.get_running_loop().add_reader(lifeline, stop.set)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, chosen.host, chosen.port, backlog=1024)
+        site = _site(runner, chosen)
         await site.start()
         gc.freeze()
         say(f"Roomcast is ready: {_address(runner)}{PAGE}")
@@ -40,6 +44,14 @@ async def serve(chosen: Settings) -> None:
         await app[WIND_DOWN]()
     finally:
         await runner.cleanup()
+    return 0
+
+
+def _site(runner: web.AppRunner, chosen: Settings) -> web.BaseSite:
+    """The parent's port, or one of our own."""
+    if (listener := inherited(LISTENER)) is not None:
+        return web.SockSite(runner, socket.socket(fileno=listener), backlog=1024)
+    return web.TCPSite(runner, chosen.host, chosen.port, backlog=1024)
 
 
 def _address(runner: web.AppRunner) -> str:
@@ -56,10 +68,11 @@ def main() -> int:
     configure(chosen.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            runner.run(serve(chosen))
+            if chosen.web_processes > 1 and inherited(LISTENER) is None:
+                return runner.run(serve_by(chosen.web_processes, chosen.host, chosen.port))
+            return runner.run(serve(chosen))
     except (OSError, RoomcastError) as error:
         return fail(str(error))
-    return 0
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from server.upload.upkeep import Upkeep
 from server.web.answers import keep_to_ourselves
 from server.web.errors import errors_as_json
 from server.web.guard import authentication, cors
+from server.web.health import Health
 from server.web.intake import Intake
 from server.web.media import MediaRoute
 from server.web.pages import Pages
@@ -73,6 +74,7 @@ async def build_app(settings: Settings) -> web.Application:
     if isinstance(media, DirectoryMediaStore):
         MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
+    Health(parts).add_routes(app)
 
     working = AsyncExitStack()
     await working.enter_async_context(Upkeep(parts, settings.terms()).running())

@@ -85,6 +85,13 @@ class Settings(BaseSettings):
     stalled_client_seconds: float = Field(20, gt=0, description="a socket that reads nothing for this long is closed")
     ping_seconds: float = Field(15, gt=0, le=20, description="the pause between two pings of a socket")
     shutdown_seconds: float = Field(15, ge=0, le=20, description="how long arriving bodies may go on after SIGTERM")
+    web_concurrency: int = Field(
+        1,
+        ge=1,
+        le=64,
+        validation_alias=_variable("WEB_CONCURRENCY"),
+        description="web processes behind the port; more than 1 needs `REDIS_URL`, and clients that use WebSockets",
+    )
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
@@ -142,6 +149,11 @@ class Settings(BaseSettings):
     def loaded_templates(self) -> Templates:
         """The built-in templates and the file's."""
         return templates.load(self.templates) if self.templates else Templates()
+
+    @property
+    def web_processes(self) -> int:
+        """SQLite has one owner, so a process without Redis stays alone, whatever a host sets by itself."""
+        return self.web_concurrency if self.redis_url else 1
 
     def places(self) -> Places:
         """Where this process keeps things."""

@@ -49,6 +49,8 @@ class Realtime:
             ping_timeout=20,
             max_http_buffer_size=_LARGEST_CALL_BYTES,
             json=Json,
+            # A polling client's requests would reach one process or another; a WebSocket stays where it is.
+            transports=["websocket"] if settings.web_processes > 1 else ["polling", "websocket"],
             logger=False,
             engineio_logger=False,
         )

@@ -81,6 +81,9 @@ class DirectoryMediaStore:
     async def has_source(self, upload_id: str) -> bool:
         return (self._incoming / upload_id).is_file()
 
+    async def check(self) -> None:
+        await _off_loop(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
+
     async def free_bytes(self) -> int | None:
         return (await _off_loop(lambda: shutil.disk_usage(self._root))).free
 
@@ -95,7 +98,7 @@ class DirectoryMediaStore:
         return path
 
     async def sources(self) -> list[str]:
-        return await _off_loop(lambda: sorted({path.name.removesuffix(".part") for path in self._incoming.iterdir()}))
+        return await _off_loop(lambda: sorted({path.name.removesuffix(".part") for path in self._incoming.iterdir() if not path.name.startswith(".")}))
 
 
 class _IncomingFile:
@@ -161,6 +164,11 @@ def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
         while data := source.read(_COPY_BYTES):
             copy.write(data)
             hear(len(data))
+
+
+def _try_out(path: Path) -> None:
+    path.write_bytes(b"x")
+    path.unlink()
 
 
 def _sync_directory(path: Path) -> None:

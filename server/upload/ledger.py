@@ -180,5 +180,8 @@ class Ledger(Protocol):
     def unfollow(self, upload_id: str) -> None:
         """Listeners need not hear of this upload any more. Takes its turn after every `follow` before it."""
 
+    def listening(self) -> bool:
+        """Whether notices come at the moment."""
+
     async def close(self) -> None:
         """Finish what was begun, and let go of the storage."""

@@ -44,6 +44,9 @@ class MediaStore(Protocol):
     async def has_source(self, upload_id: str) -> bool:
         """Whether a whole source is there."""
 
+    async def check(self) -> None:
+        """Returns when the store can be written to."""
+
     async def free_bytes(self) -> int | None:
         """Bytes that can still be taken in; None when the store knows no limit."""
 

@@ -4,7 +4,7 @@ All of it lies in one slot and changes in one script, but not in the same as an 
 upload's own state is the truth. `place` puts an upload where its state says it belongs, and an older word never undoes
 a newer one (`seq` decides), so it may be said late, twice or by anybody. What keeps a hint from being wrong for long:
 
-* an upload is announced here before it is created, and leaves `unfinished` only after it has ended;
+* an upload is announced here before it is created or starts over, and leaves `unfinished` only after it has ended;
 * every unfinished upload has a time at which `reap` looks at it again: when its lease lapses, or after a while.
 
 The order of the queue is written into the members of sorted sets whose scores are all 0, as text that sorts:
@@ -142,7 +142,8 @@ if before then
     -- Whoever took it is about to say what became of it.
     if before.place == 'taken' and not due then return 0 end
     if before.place == one.place and one.place ~= 'queued' then
-      if one.place ~= 'finished' then redis.call('ZADD', key('checks'), look_at, id) end
+      if one.place == 'finished' then redis.call('ZREM', key('checks'), id)
+      else redis.call('ZADD', key('checks'), look_at, id) end
       return 0
     end
   end
@@ -311,6 +312,11 @@ class RedisIndex:
         if await self._scripts.run(self._call(_ANNOUNCE, limit, uploads[0].owner, look_at, *entries)) == b"many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         return deadline
+
+    async def announce_again(self, upload_id: str) -> None:
+        """An upload that has ended is about to start over: look at it soon."""
+        look_at = repr(self._time.now() + GRACE_SECONDS)
+        await self._scripts.command("ZADD", self._prefix + "checks", look_at, upload_id)
 
     async def place(self, seen: Sequence[Seen]) -> None:
         """Put uploads where they belong as they were seen."""

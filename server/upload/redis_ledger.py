@@ -2,7 +2,7 @@
 
 The truth of an upload is its own state (`redis_uploads`), which changes only by compare-and-set: whoever loses the race
 works out the next record again. Where to find uploads are hints (`redis_index`), written around that: an upload is
-announced before it is created and placed after it has moved. A process that dies in between leaves a hint that is
+announced before it is created or starts over, and placed after it has moved. A process that dies in between leaves a hint that is
 wrong, which `reap` puts right; it never leaves an upload that nobody finds, and none is worked on twice, for a worker
 that takes an id from the queue still has to win the upload itself.
 
@@ -59,7 +59,7 @@ class RedisLedger:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
-        scripts = Scripts(client)
+        self._scripts = scripts = Scripts(client)
         self._time = RedisTime(clock)
         keep_seconds = retention_seconds + _FORGET_LATER_SECONDS
         self._uploads = RedisUploads(scripts, self._time, namespace=namespace, keep_seconds=keep_seconds)
@@ -181,6 +181,8 @@ class RedisLedger:
             state = reopen(seen.upload.state, source_kept=source_kept)
             return restarted(seen.upload, state, self._time.now())
 
+        make(await self._uploads.look(upload_id))
+        await self._index.announce_again(upload_id)
         return await self._advance(upload_id, make, Guard.FREE, "")
 
     async def reap(self, *, reserved_before: float) -> list[Upload]:
@@ -223,6 +225,9 @@ class RedisLedger:
 
     def unfollow(self, upload_id: str) -> None:
         self._notices.unfollow(self._uploads.channel(upload_id))
+
+    def listening(self) -> bool:
+        return self._notices.listening()
 
     async def close(self) -> None:
         await self._ticks.close()

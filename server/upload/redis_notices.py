@@ -77,6 +77,10 @@ class Notices:
         if self._followed.pop(channel, None):
             self._command("UNSUBSCRIBE", channel)
 
+    def listening(self) -> bool:
+        """Connected, and subscribed to all that is followed."""
+        return self._running is not None and not self._gap and not self._unconfirmed
+
     async def close(self) -> None:
         if self._queue_again:
             self._queue_again.cancel()

@@ -280,6 +280,9 @@ class SqliteLedger:
     def unfollow(self, upload_id: str) -> None:
         """See `follow`."""
 
+    def listening(self) -> bool:
+        return True
+
     async def close(self) -> None:
         await asyncio.gather(self._writer.close(), self._reader.close())
         os.close(self._lock)

@@ -1,4 +1,4 @@
-"""The static page, what it needs to know before it starts, and whether the server is alive."""
+"""The static page, and what it needs to know before it starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEADERS = {
 
 
 class Pages:
-    """`/progress-demo`, `/static`, `/api/config`, `/healthz`."""
+    """`/progress-demo`, `/static`, `/api/config`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,7 +35,6 @@ class Pages:
         app.router.add_get(PAGE, self._page)
         app.router.add_get(f"/admin{PAGE}", self._page)
         app.router.add_get("/api/config", self._config)
-        app.router.add_get("/healthz", self._health)
         app.router.add_static("/static", STATIC)
 
     async def _home(self, _: web.Request) -> web.Response:
@@ -54,6 +53,3 @@ class Pages:
                 "openMode": settings.open_mode,
             }
         )
-
-    async def _health(self, _: web.Request) -> web.Response:
-        return json_answer({"ok": True})

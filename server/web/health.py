@@ -1,0 +1,69 @@
+"""`/healthz`: the process is alive. `/readyz`: it can do its work, or what keeps it from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from server.upload.errors import RoomcastError
+from server.upload.opening import Parts
+from server.web.answers import json_answer
+
+log = structlog.get_logger(__name__)
+
+_CHECK_SECONDS = 3.0
+
+
+class Health:
+    """Both answers are for whoever runs the server, and tell nothing of anybody's uploads."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._checks: dict[str, Callable[[], Awaitable[str]]] = {
+            "ledger": self._ledger,
+            "relay": self._relay,
+            "media": self._media,
+            "workers": self._workers,
+        }
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get("/healthz", self._alive)
+        app.router.add_get("/readyz", self._ready)
+
+    async def _alive(self, _: web.Request) -> web.Response:
+        return json_answer({"ok": True})
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        """200, or 503, with a word on each part: `{"ok", "checks": {name: "ok" or what is wrong}}`."""
+        words = await asyncio.gather(*(self._word(check) for check in self._checks.values()))
+        ok = all(word == "ok" for word in words)
+        return json_answer({"ok": ok, "checks": dict(zip(self._checks, words, strict=True))}, status=200 if ok else 503)
+
+    async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                return await check()
+        except TimeoutError:
+            return f"no answer within {_CHECK_SECONDS:g} s"
+        except RoomcastError as error:
+            return error.message
+        except Exception:
+            log.exception("check failed")
+            return "failed; the log knows more"
+
+    async def _ledger(self) -> str:
+        await self._parts.ledger.queue()
+        return "ok"
+
+    async def _relay(self) -> str:
+        return "ok" if self._parts.ledger.listening() else "hears of nothing at the moment"
+
+    async def _media(self) -> str:
+        await self._parts.media.check()
+        return "ok"
+
+    async def _workers(self) -> str:
+        return "ok" if await self._parts.dispatch.workers_seen() else "no worker has been seen lately"
