@@ -1,0 +1,316 @@
+import { RoomcastError, asRoomcastError, cancelled } from "./failure.js";
+import { isFinished, judge, positionAfter, positionAt } from "./merge.js";
+
+/** @typedef {import("./roomcast.js").Message} Message */
+
+/**
+ * @typedef {object} Ways   What an upload may ask of its connection.
+ * @property {(signal: AbortSignal) => Promise<() => void>} turn
+ * @property {(upload: Upload) => Promise<void>} enter
+ * @property {(upload: Upload) => Promise<void>} join
+ * @property {(upload: Upload) => Promise<void>} leave
+ * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
+ * @property {(event: string, method: string, path: string, uploadId: string) => Promise<{state?: Message}>} control
+ */
+
+/**
+ * @template T
+ * @typedef {object} Deferred
+ * @property {Promise<T>} promise
+ * @property {(value: T) => void} resolve
+ * @property {(reason: RoomcastError) => void} reject
+ * @property {boolean} settled
+ */
+
+const BUSY_MS = { first: 2_000, last: 15_000 }; // between tries for a place when the server has too many uploads
+
+/**
+ * One upload, as this client knows it. Made by `Roomcast.upload` and `Roomcast.watch`.
+ *
+ * Events: `message` with every message that is taken as `detail`, and `change` whenever a property did.
+ */
+export class Upload extends EventTarget {
+  /** The id; null until the server gave one. @type {string | null} */
+  id = null;
+  /** The file, while this client holds it. @type {File | null} */
+  file = null;
+  /** The latest message taken; null until there is one. @type {Message | null} */
+  state = null;
+  /** What this client ran into; what the server reports is in `state.error`. @type {RoomcastError | null} */
+  error = null;
+  /** Whether bytes are yet to leave this client, and whether they are leaving. @type {"no" | "waiting" | "now"} */
+  sending = "no";
+  /** Whether the server waits for bytes that only `send(file)` can bring. */
+  needsFile = false;
+  /** Whether a join is on its way. */
+  joining = false;
+
+  /** @type {Ways} */ #ways;
+  /** @type {string | undefined} */ #type;
+  /** @type {import("./merge.js").Position} */ #position;
+  /** @type {Message[]} */ #heardWhileJoining = [];
+  /** @type {AbortController} */ #stop = new AbortController();
+  /** @type {Deferred<Message>} */ #ending = deferred();
+
+  /**
+   * @param {Ways} ways
+   * @param {{id?: string, file?: File, type?: string, since?: number, epoch?: string,
+   *          onProgress?: (state: Message) => void}} options
+   */
+  constructor(ways, { id, file, type, since, epoch, onProgress }) {
+    super();
+    this.#ways = ways;
+    this.id = id ?? null;
+    this.file = file ?? null;
+    this.#type = type;
+    if (onProgress) this.addEventListener("message", (event) => onProgress(/** @type {CustomEvent} */ (event).detail));
+    this.#position = positionAt(epoch, since);
+  }
+
+  /** The last position taken, as `watch` and `join-upload` want it. @returns {{since?: number, epoch?: string}} */
+  get position() {
+    const { epoch, seq } = this.#position;
+    return epoch === undefined ? {} : { since: seq, epoch };
+  }
+
+  /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
+  get finished() {
+    return this.#ending.promise;
+  }
+
+  /** Reserve, join the room, send. Never rejects. */
+  async start() {
+    const { signal } = this.#renew();
+    this.sending = "waiting";
+    this.#changed();
+    const done = await this.#turn(signal);
+    try {
+      if (this.id === null) await this.#reserve(signal);
+      if (!signal.aborted) await this.#put(signal);
+    } catch (error) {
+      if (!signal.aborted) this.fail(asRoomcastError(error));
+    } finally {
+      done();
+    }
+  }
+
+  /** Bring the bytes that the server waits for. Never rejects. @param {File} file */
+  async send(file) {
+    this.file = file;
+    this.needsFile = false;
+    await this.start();
+  }
+
+  /** Cancel; resolves once the work has really stopped. @returns {Promise<void>} */
+  async cancel() {
+    if (this.id === null) {
+      this.#stop.abort();
+      return this.fail(cancelled());
+    }
+    try {
+      await this.#ways.control("cancel-upload", "DELETE", this.#path(), this.id);
+      this.error = null;
+    } finally {
+      this.#stopSending(); // only now: a body cut off before the server knows why counts as a broken connection
+    }
+    await this.refresh();
+  }
+
+  /** Start over, sending the bytes again when the server no longer has them. @returns {Promise<void>} */
+  async retry() {
+    if (this.id === null) return void this.start();
+    if (isFinished(this.state)) {
+      const { state } = await this.#ways.control("retry-upload", "POST", this.#path("/retry"), this.id);
+      if (state) this.#take(state, false);
+      void this.rejoin(); // the room closed some time after the end
+    }
+    this.error = null;
+    if (this.state && this.state.stage !== "receiving") return this.#changed();
+    if (this.file) return void this.start();
+    this.needsFile = true;
+    this.#changed();
+  }
+
+  /** Read the state once. Never rejects. @returns {Promise<boolean>} whether the server answered */
+  async refresh() {
+    if (this.id === null) return false;
+    try {
+      const state = await this.#ways.request("GET", this.#path());
+      this.#admitted();
+      this.#take(state, false);
+    } catch (error) {
+      const failure = asRoomcastError(error);
+      if (failure.code === "NETWORK") return false;
+      if (!failure.retryable) this.fail(failure);
+    }
+    return true;
+  }
+
+  /** Join the room anew, should it have closed after the end. @returns {Promise<void>} */
+  rejoin() {
+    return this.#ways.join(this);
+  }
+
+  /** Stop watching. @returns {Promise<void>} */
+  leave() {
+    return this.#ways.leave(this);
+  }
+
+  // --- called by the connection -----------------------------------------------------------------------------------
+
+  /** What the room says. @param {Message} message @returns {boolean} false when an event before it is missing */
+  hear(message) {
+    if (this.joining) this.#heardWhileJoining.push(message);
+    else return this.#take(message, true);
+    return true;
+  }
+
+  /** The answer to a join. @param {Message} state @param {Message[]} events */
+  joined(state, events) {
+    this.joining = false;
+    this.#admitted();
+    for (const message of [...events, state]) this.#take(message, false);
+    for (const message of this.#heardWhileJoining.splice(0)) this.#take(message, false);
+  }
+
+  /** This client cannot go on with the upload. @param {RoomcastError} error */
+  fail(error) {
+    this.error = error;
+    this.sending = "no";
+    this.#ending.reject(error);
+    this.#changed();
+  }
+
+  // --- sending ----------------------------------------------------------------------------------------------------
+
+  /** A turn that a cancel need not wait for. @param {AbortSignal} signal @returns {Promise<() => void>} */
+  async #turn(signal) {
+    const aborted = new Promise((go) => signal.addEventListener("abort", () => go(() => {}), { once: true }));
+    return Promise.race([this.#ways.turn(signal), aborted]);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #reserve(signal) {
+    const file = /** @type {File} */ (this.file);
+    const body = { type: this.#type, files: [{ filename: file.name, size: file.size }] };
+    for (let delay = BUSY_MS.first; !signal.aborted; delay = Math.min(delay * 2, BUSY_MS.last)) {
+      try {
+        const { uploads } = await this.#ways.request("POST", "/api/uploads", body);
+        return await this.#reserved(uploads[0].uploadId, signal);
+      } catch (error) {
+        if (asRoomcastError(error).code !== "TOO_MANY") throw error;
+        await pause(delay, signal); // others of ours have to end first
+      }
+    }
+  }
+
+  /** @param {string} id @param {AbortSignal} signal */
+  async #reserved(id, signal) {
+    if (signal.aborted) return void this.#ways.request("DELETE", pathOf(id)).catch(() => {}); // give the place back
+    this.id = id;
+    this.#changed();
+    await this.#ways.enter(this);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #put(signal) {
+    this.sending = "now";
+    this.#changed();
+    try {
+      const { state } = await this.#ways.request("PUT", this.#path("/content"), this.file ?? undefined, signal);
+      this.#take(state, false);
+      if (!signal.aborted) this.sending = "no";
+    } catch (error) {
+      if (signal.aborted) return; // whoever stopped it tells the rest
+      this.sending = "no";
+      await this.refresh(); // the server may know better: it was too large, or every byte did arrive
+      if (signal.aborted || (this.state && this.state.stage !== "receiving")) return;
+      throw error;
+    } finally {
+      this.#changed();
+    }
+  }
+
+  #stopSending() {
+    this.#stop.abort();
+    this.sending = "no";
+    this.#changed();
+  }
+
+  // --- state ------------------------------------------------------------------------------------------------------
+
+  /** A new beginning, and the controller that stops it. */
+  #renew() {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    this.error = null;
+    if (this.#ending.settled) this.#ending = deferred();
+    return this.#stop;
+  }
+
+  /** The server answers: the token is good now. */
+  #admitted() {
+    if (this.error?.code === "UNAUTHENTICATED") this.error = null;
+  }
+
+  /** @param {Message} message @param {boolean} live @returns {boolean} */
+  #take(message, live) {
+    const verdict = judge(this.#position, message, live);
+    if (verdict !== "take") return verdict === "drop";
+    this.#position = positionAfter(message);
+    this.state = message;
+    if (message.stage !== "receiving") {
+      this.needsFile = false;
+      if (this.error?.code === "NETWORK") this.error = null; // what seemed lost has arrived after all
+    }
+    this.#settle(message);
+    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    this.#changed();
+    return true;
+  }
+
+  /** @param {Message} message */
+  #settle(message) {
+    if (!isFinished(message)) {
+      if (this.#ending.settled && !this.error) this.#ending = deferred(); // another client started it over
+      return;
+    }
+    if (this.sending !== "no") this.#stopSending();
+    if (message.status === "completed") return this.#ending.resolve(message);
+    const { code, message: words, retryable } = message.error ?? { code: "INTERNAL", message: message.message };
+    this.#ending.reject(new RoomcastError(code, words, { retryable }));
+  }
+
+  /** @param {string} [below] */
+  #path(below = "") {
+    return pathOf(/** @type {string} */ (this.id)) + below;
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @returns {Deferred<any>} */
+function deferred() {
+  const self = /** @type {Deferred<any>} */ ({ settled: false });
+  self.promise = new Promise((resolve, reject) => {
+    self.resolve = (value) => void ((self.settled = true), resolve(value));
+    self.reject = (reason) => void ((self.settled = true), reject(reason));
+  });
+  self.promise.catch(() => {}); // whoever does not ask how it ended need not hear of it
+  return self;
+}
+
+/** @param {number} milliseconds @param {AbortSignal} signal @returns {Promise<void>} */
+function pause(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
+/** @param {string} id */
+function pathOf(id) {
+  return `/api/uploads/${encodeURIComponent(id)}`;
+}

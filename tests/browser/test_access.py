@@ -1,0 +1,99 @@
+"""The token: asked for only when the server asks, kept for the tab, and out of the address."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.conftest import Shelf
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, RunningServer
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def guarded(serve: Serve) -> RunningServer:
+    return serve(JWT_SECRET=SECRET)
+
+
+async def test_nobody_is_asked_in_open_mode(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+    demo = await open_page(server)
+    picture = shelf.image()
+    await demo.choose(picture)
+    await demo.card(picture).reaches("Completed")
+    await expect(demo.token).to_be_hidden()
+
+
+async def test_the_token_is_asked_for_and_kept_for_the_tab(
+    guarded: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    demo = await open_page(guarded, state=None)
+    await expect(demo.token).to_be_visible()
+    await demo.token.fill("not a token")
+    await demo.token.press("Enter")
+    await expect(demo.token).to_be_visible()
+    await expect(demo.token).to_have_value("")
+    await demo.token.fill(token("ada"))
+    await demo.token.press("Enter")
+    await demo.connection_is("online")
+    await expect(demo.token).to_be_hidden()
+
+    picture = shelf.image()
+    await demo.choose(picture)
+    await demo.card(picture).reaches("Completed")
+    await demo.page.reload()
+    await demo.connection_is("online")
+    await demo.card(picture).reaches("Completed")
+    await expect(demo.token).to_be_hidden()
+    async with Api(guarded, token("ada")) as api:
+        assert len((await api.list()).body["uploads"]) == 1
+
+
+async def test_what_was_refused_for_want_of_a_token_goes_on_with_one(
+    guarded: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    demo = await open_page(guarded, state=None)
+    picture = shelf.image()
+    await demo.choose(picture)
+    card = await demo.card(picture).reaches("Waiting for a token")
+    await demo.token.fill(token("ada"))
+    await demo.page.get_by_role("button", name="Use token").click()
+    await card.reaches("Completed")
+
+
+async def test_what_is_under_way_is_watched_again_with_a_token(
+    serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    server = serve(**ffmpeg.env, JWT_SECRET=SECRET)
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server, f"?token={token('ada')}")
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    await demo.page.evaluate("() => sessionStorage.clear()")
+    await demo.page.reload()
+    await card.reaches("Waiting for a token")
+    await expect(card.button("Cancel")).to_be_hidden()
+    await demo.token.fill(token("ada"))
+    await demo.token.press("Enter")
+    await card.compresses()
+    await card.button("Cancel").click()
+    await card.reaches("Cancelled")
+
+
+async def test_a_token_in_the_address_is_used_and_taken_out_of_it(guarded: RunningServer, open_page: OpenPage) -> None:
+    demo = await open_page(guarded, f"?token={token('ada')}")
+    assert demo.page.url == f"{guarded.url}/progress-demo"
+    await expect(demo.token).to_be_hidden()
+
+
+async def test_anothers_uploads_vanish_from_the_list(guarded: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+    demo = await open_page(guarded, f"?token={token('ada')}")
+    picture = shelf.image()
+    await demo.choose(picture)
+    await demo.card(picture).reaches("Completed")
+    other = await open_page(guarded, f"?token={token('bob')}")
+    await expect(other.note).to_contain_text("no longer kept")
+    await expect(other.cards).to_have_count(0)

@@ -1,0 +1,54 @@
+"""The page's pure modules, in Node; and what holds its files to each other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness import ROOT
+
+STATIC = ROOT / "static"
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("tests", ["merge.test.mjs", "upload.test.mjs", "words.test.mjs"])
+def test_in_node(tests: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    ran = subprocess.run(
+        [node, "--test", Path(__file__).with_name(tests)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), ran.stdout
+
+
+def test_the_cdn_serves_the_very_client_that_is_installed() -> None:
+    pinned = json.loads((STATIC / "package.json").read_text())["dependencies"]["socket.io-client"]
+    module = (STATIC / "socket-io.js").read_text()
+    assert f'"https://cdn.jsdelivr.net/npm/socket.io-client@{pinned}/dist/socket.io.min.js"' in module
+    installed = STATIC / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+    if not installed.is_file():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+    digest = base64.b64encode(hashlib.sha384(installed.read_bytes()).digest()).decode()
+    assert f'"sha384-{digest}"' in module
+
+
+def test_the_library_knows_nothing_of_the_page() -> None:
+    """What `roomcast.js` imports, directly and not, is itself and nothing that touches a document's elements."""
+    found, waiting = set[str](), ["roomcast.js"]
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        imports = re.findall(
+            r'^(?:import|export) .* from "\./([\w-]+\.js)";$', (STATIC / name).read_text(), re.MULTILINE
+        )
+        waiting += [imported for imported in imports if imported not in found]
+    assert found == {"roomcast.js", "upload.js", "failure.js", "merge.js", "turns.js", "socket-io.js"}

@@ -1,0 +1,254 @@
+"""What happens to the page when something happens to the page, the network or the server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
+
+from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.browser.demo import WORK_SECONDS, assert_truthful
+from tests.browser.test_cancel import large
+from tests.conftest import Shelf
+from tests.harness import ROOT, Api, RunningServer
+
+pytestmark = pytest.mark.browser
+
+SOCKETS = re.compile(r"/socket\.io/")
+
+
+async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+    one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
+    ffmpeg.behave("slow:6")
+    demo = await open_page(server)
+    await demo.choose(one, other)
+    for file in (one, other):
+        await demo.card(file).compresses()
+    await demo.page.reload()
+    for file in (one, other):
+        await demo.card(file).compresses()
+    ffmpeg.heal()
+    for file in (one, other):
+        await demo.card(file).reaches("Completed")
+        glimpses = await demo.glimpses(file)
+        assert_truthful(glimpses)
+        assert "Receiving" not in {glimpse.stage for glimpse in glimpses}
+    await demo.page.reload()
+    for file in (one, other):
+        await expect((await demo.card(file).reaches("Completed")).download("Video, MP4")).to_be_visible()
+
+
+async def test_offline_and_back(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext, api: Api
+) -> None:
+    clip = shelf.clip()
+    ffmpeg.behave("slow:2")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    await context.set_offline(True)
+    await expect(demo.banner).to_contain_text("You are offline")
+    ffmpeg.heal()
+    (upload,) = (await api.list()).body["uploads"]
+    assert (await api.finished(upload["uploadId"], WORK_SECONDS))["status"] == "completed"
+    assert await card.stage.text_content() == "Compressing", "the page cannot know better"
+
+    await context.set_offline(False)
+    await card.reaches("Completed")
+    await demo.connection_is("online")
+    await expect(demo.banner).to_be_empty()
+    assert_truthful(await demo.glimpses(clip))
+
+
+async def test_polling_while_no_socket_can_be_had(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    async def hang_up(socket: WebSocketRoute) -> None:
+        await socket.close()
+
+    await context.route(SOCKETS, refuse)
+    await context.route_web_socket(SOCKETS, hang_up)
+    clip = shelf.clip(seconds=20)
+    ffmpeg.behave("slow:8")
+    demo = await open_page(server, state=None)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    await demo.connection_is("polling")
+    await expect(demo.banner).to_contain_text("live connection is down")
+    await expect(card.percent).not_to_have_text(await card.percent.text_content() or "")
+    ffmpeg.heal()
+    await card.reaches("Completed")
+    assert_truthful(await demo.glimpses(clip))
+
+
+async def test_the_socket_takes_over_again_from_polling(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
+) -> None:
+    barred = True
+
+    async def maybe_refuse(route: Route) -> None:
+        await (route.abort() if barred else route.continue_())
+
+    async def maybe_hang_up(socket: WebSocketRoute) -> None:
+        if barred:
+            await socket.close()
+        else:
+            socket.connect_to_server()
+
+    await context.route(SOCKETS, maybe_refuse)
+    await context.route_web_socket(SOCKETS, maybe_hang_up)
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server, state=None)
+    await demo.choose(clip)
+    await demo.card(clip).compresses()
+    await demo.connection_is("polling")
+    barred = False
+    await demo.connection_is("online")
+    await expect(demo.banner).to_be_empty()
+    await demo.card(clip).button("Cancel").click()
+    await demo.card(clip).reaches("Cancelled")
+
+
+async def test_the_server_dies_midway_and_comes_back(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    server.kill()
+    await demo.connection_is("reconnecting")
+    await expect(demo.banner).to_contain_text("The connection is lost")
+    ffmpeg.heal()
+    server.restart()
+    await demo.connection_is("online")
+    await card.reaches("Completed")
+    assert_truthful(await demo.glimpses(clip))
+
+
+async def test_bytes_that_were_on_their_way_when_the_page_was_left(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = large(shelf, "large.png")
+    other = shelf.image("other.png")
+    demo = await open_page(server)
+    asked: list[str] = []
+
+    async def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.accept()
+
+    demo.page.on("dialog", leave)
+    await demo.page.get_by_role("heading", level=1).click()  # a page that nobody touched may not ask
+    async with demo.narrow():
+        await demo.choose(picture)
+        card = await demo.card(picture).reaches("Receiving")
+        await expect(card.pace).to_contain_text(" kB of ")
+        await demo.page.reload()
+    assert asked == ["beforeunload"]
+    await card.reaches("Failed")
+    await card.button("Retry").click()
+    await card.reaches("The file is needed again")
+
+    choose = card.button("Choose the file again")
+    async with demo.page.expect_file_chooser() as choosing:
+        await choose.click()
+    await (await choosing.value).set_files(other)
+    await expect(card.problem).to_contain_text("That is another file")
+    async with demo.page.expect_file_chooser() as choosing:
+        await choose.click()
+    await (await choosing.value).set_files(picture)
+    await card.reaches("Completed")
+    await demo.page.reload()
+    await card.reaches("Completed")
+    assert asked == ["beforeunload"], "nothing was being sent any more"
+
+
+async def test_a_second_tab_shows_the_same(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
+    ffmpeg.behave("slow:60")
+    first = await open_page(server)
+    await first.choose(one)
+    await first.card(one).compresses()
+    second = await open_page(server)
+    await second.card(one).compresses()
+    await second.choose(other)
+    await first.card(other).compresses()
+    await first.card(other).button("Cancel").click()
+    await second.card(other).reaches("Cancelled")
+    ffmpeg.heal()
+    await second.card(other).button("Retry").click()
+    await first.card(other).reaches("Completed")
+    await second.card(other).reaches("Completed")
+    await first.button("Hide finished").click()
+    for tab in (first, second):
+        await expect(tab.cards).to_have_count(1)
+        await expect(tab.card(one).root).to_be_visible()
+
+
+async def test_a_retry_elsewhere_is_heard_of_after_the_room_has_closed(
+    serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    server = serve(**ffmpeg.env, ROOMCAST_ROOM_LINGER_SECONDS="0")
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    first, second = await open_page(server), await open_page(server)
+    await first.choose(clip)
+    await second.card(clip).compresses()
+    await second.card(clip).button("Cancel").click()
+    for tab in (first, second):
+        await tab.card(clip).reaches("Cancelled")
+    ffmpeg.heal()
+    await first.card(clip).button("Retry").click()
+    for tab in (first, second):
+        await tab.card(clip).reaches("Completed")
+
+
+async def test_what_the_server_has_forgotten_vanishes_quietly(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = shelf.image()
+    demo = await open_page(server)
+    await demo.choose(picture)
+    await demo.card(picture).reaches("Completed")
+    await demo.page.evaluate(
+        """() => {
+          const unknown = `roomcast.upload.upload_${"0".repeat(32)}`;
+          localStorage.setItem(unknown, JSON.stringify({ filename: "old.mp4", addedAt: 1, seq: 4, epoch: "gone" }));
+        }"""
+    )
+    await demo.page.reload()
+    await expect(demo.note).to_contain_text("no longer kept")
+    await expect(demo.cards).to_have_count(1)
+    await demo.card(picture).reaches("Completed")
+    await demo.page.reload()
+    await demo.card(picture).reaches("Completed")
+    await expect(demo.note).to_be_empty()
+
+
+async def test_the_cdn_stands_in_for_the_client_that_was_not_installed(
+    server: RunningServer, open_page: OpenPage, context: BrowserContext
+) -> None:
+    installed = ROOT / "static" / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+    if not installed.is_file():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+    async def missing(route: Route) -> None:
+        await route.fulfill(status=404)
+
+    async def deliver(route: Route) -> None:
+        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
+        await route.fulfill(body=installed.read_bytes(), headers=headers)
+
+    await context.route("**/static/node_modules/**", missing)
+    await context.route("https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js", deliver)
+    demo = await open_page(server)
+    await demo.connection_is("online")

@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { RoomcastError } from "../../static/roomcast.js";
+import { Turns } from "../../static/turns.js";
+import { Upload } from "../../static/upload.js";
+
+const ID = "upload_1";
+const message = (seq, more = {}) => ({
+  uploadId: ID, epoch: "e", seq, attempt: 1, progress: seq * 10, status: "starting", stage: "queued", ...more,
+});
+const failed = (seq, code) => message(seq, {
+  status: "error", stage: "failed", error: { code, message: "No.", step: "probing", retryable: true },
+});
+
+/** A connection whose server answers with what `answers` says; it writes down what it was asked. */
+function connection(answers = {}) {
+  const asked = [];
+  const request = async (method, path) => {
+    asked.push(`${method} ${path}`);
+    const answer = answers[`${method} ${path}`];
+    if (!answer) throw new RoomcastError("NETWORK", "gone", { retryable: true });
+    return answer();
+  };
+  const turns = new Turns(1);
+  const nothing = async () => {};
+  const control = (_event, method, path) => request(method, path);
+  const turn = (signal) => turns.take(signal);
+  return { asked, ways: { turn, enter: nothing, join: nothing, leave: nothing, request, control } };
+}
+
+function watched(more) {
+  const heard = [];
+  const upload = new Upload(connection().ways, { id: ID, onProgress: ({ seq }) => heard.push(seq), ...more });
+  return { upload, heard };
+}
+
+test("what the room says before the join is answered comes after what the answer tells", () => {
+  const { upload, heard } = watched();
+  upload.joining = true;
+  for (const seq of [2, 3, 4]) assert.ok(upload.hear(message(seq)));
+  assert.deepEqual(heard, []);
+  upload.joined(message(3), [message(1), message(2), message(3)]);
+  assert.deepEqual([...new Set(heard)], [1, 2, 3, 4]);
+});
+
+test("a lost event is noticed, and nothing after it is taken until it has come", () => {
+  const { upload, heard } = watched();
+  upload.joined(message(1), [message(1)]);
+  assert.equal(upload.hear(message(3)), false);
+  assert.equal(upload.state.seq, 1);
+  upload.joined(message(3), [message(2), message(3)]);
+  assert.deepEqual([...new Set(heard)], [1, 2, 3]);
+});
+
+test("a remembered position is what the next join asks from", () => {
+  assert.deepEqual(watched({ since: 4, epoch: "e" }).upload.position, { since: 4, epoch: "e" });
+  assert.deepEqual(watched().upload.position, {});
+  const { upload } = watched({ since: 4, epoch: "e" });
+  upload.joined(message(6), [message(5), message(6)]);
+  assert.deepEqual(upload.position, { since: 6, epoch: "e" });
+});
+
+test("the end is a promise, and a new life is a new one", async () => {
+  const { upload } = watched();
+  upload.joined(failed(2, "STALLED"), []);
+  await assert.rejects(upload.finished, (error) => error instanceof RoomcastError && error.code === "STALLED");
+  upload.hear(message(3, { attempt: 2 }));
+  upload.hear(message(4, { attempt: 2, status: "completed", stage: "done", progress: 100 }));
+  assert.equal((await upload.finished).seq, 4);
+});
+
+test("an end that nobody waits for disturbs nobody", async () => {
+  const { upload } = watched();
+  upload.joined(failed(2, "STALLED"), []);
+  await new Promise(setImmediate); // an unheard rejection would fail this test
+});
+
+test("a listener that throws does not stop the upload", (context) => {
+  const { upload } = watched({ onProgress: () => assert.fail("a bug of the caller's") });
+  const reported = [];
+  const hear = (error) => reported.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", hear);
+  context.after(() => {
+    process.off("uncaughtException", hear);
+    for (const other of others) process.on("uncaughtException", other);
+  });
+  upload.joined(message(1), []);
+  assert.equal(upload.state.seq, 1);
+  return new Promise((resolve) => setImmediate(resolve)).then(() => assert.equal(reported.length, 1));
+});
+
+const file = new File(["bytes"], "clip.mp4", { type: "video/mp4" });
+const reservation = () => ({ uploads: [{ uploadId: ID }] });
+
+test("reserve, send; the room tells the rest", async () => {
+  const { asked, ways } = connection({
+    "POST /api/uploads": reservation,
+    [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
+  });
+  const upload = new Upload(ways, { file });
+  await upload.start();
+  assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
+  assert.equal(upload.sending, "no");
+  assert.equal(upload.state.seq, 2);
+});
+
+test("a server that has too much to do is asked again later", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  let places = 0;
+  const { asked, ways } = connection({
+    "POST /api/uploads": () => {
+      if (places) return reservation();
+      throw new RoomcastError("TOO_MANY", "Later.", { retryable: true });
+    },
+    [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
+  });
+  const upload = new Upload(ways, { file });
+  const started = upload.start();
+  await settled();
+  assert.deepEqual(asked, ["POST /api/uploads"]);
+  assert.equal(upload.sending, "waiting");
+  places = 1;
+  context.mock.timers.tick(2_000);
+  await started;
+  assert.equal(asked.length, 3);
+});
+
+test("cancelled while the place is being reserved: the place is given back and nothing is sent", async () => {
+  let reserve;
+  const { asked, ways } = connection({
+    "POST /api/uploads": () => new Promise((resolve) => (reserve = () => resolve(reservation()))),
+    [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
+  });
+  const upload = new Upload(ways, { file });
+  const started = upload.start();
+  await settled();
+  await upload.cancel();
+  assert.equal(upload.error.code, "CANCELLED");
+  reserve();
+  await started;
+  assert.deepEqual(asked, ["POST /api/uploads", `DELETE /api/uploads/${ID}`]);
+  assert.equal(upload.error.code, "CANCELLED");
+});
+
+test("bytes that got lost are a failure that can be tried again; if they arrived after all, it is none", async () => {
+  const answers = { "POST /api/uploads": reservation };
+  const lost = new Upload(connection(answers).ways, { file });
+  await lost.start();
+  assert.equal(lost.error.code, "NETWORK");
+  assert.ok(lost.error.retryable);
+
+  const arrived = connection({ ...answers, [`GET /api/uploads/${ID}`]: () => message(2) });
+  const upload = new Upload(arrived.ways, { file });
+  await upload.start();
+  assert.equal(upload.error, null);
+});
+
+test("a turn that ends lets the next one in, and one that was given up is passed on", async () => {
+  const turns = new Turns(1);
+  const going = new AbortController();
+  const end = await turns.take(going.signal);
+  const givenUp = new AbortController();
+  const order = [];
+  const second = turns.take(givenUp.signal).then(() => order.push("second"));
+  const third = turns.take(going.signal).then(() => order.push("third"));
+  givenUp.abort();
+  await settled();
+  assert.deepEqual(order, []);
+  end();
+  end();
+  await Promise.all([second, third]);
+  assert.deepEqual(order, ["second", "third"]);
+});
+
+/** Once everything that waits for nothing has run. */
+function settled() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
