@@ -18,7 +18,8 @@ from server.settings import Settings
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.opening import open_parts
 from server.upload.upkeep import Upkeep
-from server.web.answers import keep_to_ourselves
+from server.web.answers import house_headers
+from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
 from server.web.guard import authentication, cors
 from server.web.health import Health
@@ -53,10 +54,12 @@ async def build_app(settings: Settings) -> web.Application:
         settings.max_upload_bytes, settings.disk_reserve_bytes, settings.body_stall_seconds, settings.lease_seconds
     )
     receiver = Receiver(ledger, media, dispatch, bounds)
+    direct = parts.direct and DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver)
     intake = Intake(
         ledger,
         settings.loaded_templates,
         receiver,
+        direct,
         max_files=settings.max_files,
         max_in_flight=settings.max_in_flight,
     )
@@ -70,7 +73,7 @@ async def build_app(settings: Settings) -> web.Application:
         client_max_size=_LARGEST_JSON_BYTES,
     )
     realtime.add_routes(app)
-    UploadRoutes(ledger, media, control, intake, authenticator).add_routes(app)
+    UploadRoutes(ledger, media, control, intake, direct, authenticator).add_routes(app)
     if isinstance(media, DirectoryMediaStore):
         MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
@@ -92,7 +95,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.append(keep_to_ourselves)
+    app.on_response_prepare.append(house_headers)
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

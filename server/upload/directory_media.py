@@ -98,7 +98,11 @@ class DirectoryMediaStore:
         return path
 
     async def sources(self) -> list[str]:
-        return await _off_loop(lambda: sorted({path.name.removesuffix(".part") for path in self._incoming.iterdir() if not path.name.startswith(".")}))
+        return await _off_loop(
+            lambda: sorted(
+                {path.name.removesuffix(".part") for path in self._incoming.iterdir() if not path.name.startswith(".")}
+            )
+        )
 
 
 class _IncomingFile:

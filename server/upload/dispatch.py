@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from docket import Docket, Worker
+from redis.exceptions import RedisError
 
 Handler = Callable[[str], Awaitable[None]]
 
@@ -47,9 +48,15 @@ class Dispatch:
             yield cls(docket)
 
     async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
-        """Say that the upload is queued as of event `seq`; the same hint twice counts once while it waits."""
+        """Say that the upload is queued as of event `seq`; the same hint twice counts once while it waits.
+
+        Never fails: what is lost here, the sweep makes up for.
+        """
         when = datetime.fromtimestamp(not_before, UTC) if not_before else None
-        await self._docket.add(_TASK, when=when, key=f"{upload_id}.{seq}")(upload_id)
+        try:
+            await self._docket.add(_TASK, when=when, key=f"{upload_id}.{seq}")(upload_id)
+        except (RedisError, OSError) as error:
+            log.warning("hint lost", upload=upload_id, error=str(error))
 
     async def workers_seen(self) -> int:
         """How many workers have been heard of lately, in whatever process."""

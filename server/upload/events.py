@@ -40,7 +40,8 @@ class Upload:
     """One upload as the ledger knows it. Times are seconds since the Unix epoch; sizes are bytes.
 
     `epoch` names this incarnation of the upload's log: a position in it is (epoch, seq).
-    `not_before` holds a queued upload back until a retry is due.
+    `not_before` holds a queued upload back until a retry is due. `direct_token` names the parts of a source that its
+    client sends to the media store itself.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Upload:
     priority: int = 0
     not_before: float = 0.0
     declared_md5: str | None = None
+    direct_token: str | None = None
     source: Source | None = None
     element: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
@@ -130,6 +132,7 @@ def restarted(upload: Upload, state: State, now: float) -> Upload:
         text="Send the file again" if receiving else "Waiting for a worker",
         bytes_received=0 if receiving else upload.bytes_received,
         source=None if receiving else upload.source,
+        direct_token=None if receiving else upload.direct_token,
         element=None,
         error=None,
         not_before=0.0,

@@ -6,8 +6,9 @@ A *source* is an upload's bytes as they arrived; there is one per upload, and it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -55,3 +56,55 @@ class MediaStore(Protocol):
 
     async def sources(self) -> list[str]:
         """The upload ids that have a source, whole or partial: what a sweep goes through."""
+
+
+@dataclass(frozen=True)
+class DirectParts:
+    """What a client needs to send a file: `urls[n]` takes, by PUT, exactly the bytes from `n * part_size` to before
+    `(n + 1) * part_size`, or to the end. `token` names the upload's parts in the calls that follow."""
+
+    part_size: int
+    urls: list[str]
+    token: str
+
+
+@dataclass(frozen=True)
+class DirectPart:
+    """A part that the client has sent: its number, from 1, and the `ETag` header of the answer."""
+
+    number: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class SentPart:
+    """A part that the bucket has. `size` in bytes."""
+
+    number: int
+    etag: str
+    size: int
+
+
+class DirectUploads(Protocol):
+    """The server's side of sources that clients send to the store themselves, where a store can do that.
+
+    Every failure of the store is `DiskFull` or `StorageError`; a token or source that is not there is `NotFound`.
+    """
+
+    async def begin_direct(self, upload_id: str, size: int) -> DirectParts:
+        """Open a source of `size` bytes, at least one."""
+
+    async def sent_direct(self, upload_id: str, token: str) -> list[SentPart]:
+        """The parts that the store has so far."""
+
+    async def complete_direct(self, upload_id: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
+        """Join the parts to a source; its key. `Malformed` when they are not all that make up `size` bytes."""
+
+    async def abort_direct(self, upload_id: str, token: str) -> None:
+        """Delete the parts sent so far; silent when there are none."""
+
+    async def read_head(self, key: str, count: int) -> bytes:
+        """The source's first bytes, up to `count`."""
+
+    def read_chunks(self, key: str) -> AsyncGenerator[bytes, None]:
+        """The whole source, in pieces."""

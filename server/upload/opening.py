@@ -10,7 +10,7 @@ from pathlib import Path
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.dispatch import EMBEDDED, Dispatch
 from server.upload.ledger import Ledger
-from server.upload.media import MediaStore
+from server.upload.media import DirectUploads, MediaStore
 from server.upload.signing import UrlSigner
 
 
@@ -36,17 +36,18 @@ class Parts:
     ledger: Ledger
     media: MediaStore
     dispatch: Dispatch
+    direct: DirectUploads | None = None
 
 
 @asynccontextmanager
 async def open_parts(places: Places) -> AsyncIterator[Parts]:
     """Open all three; they are closed in the opposite order on leaving."""
     async with AsyncExitStack() as stack:
-        media = await _open_media(places, stack)
+        media, direct = await _open_media(places, stack)
         ledger = _open_ledger(places)
         stack.push_async_callback(ledger.close)
         dispatch = await stack.enter_async_context(_dispatch(places))
-        yield Parts(ledger, media, dispatch)
+        yield Parts(ledger, media, dispatch, direct)
 
 
 def _open_ledger(places: Places) -> Ledger:
@@ -61,12 +62,12 @@ def _open_ledger(places: Places) -> Ledger:
     return SqliteLedger(places.data / "ledger.sqlite3")
 
 
-async def _open_media(places: Places, stack: AsyncExitStack) -> MediaStore:
+async def _open_media(places: Places, stack: AsyncExitStack) -> tuple[MediaStore, DirectUploads | None]:
     if not places.s3_bucket:
-        return DirectoryMediaStore(places.data, places.signer)
+        return DirectoryMediaStore(places.data, places.signer), None
     from server.upload.s3_media import S3MediaStore  # noqa: PLC0415
 
-    return await stack.enter_async_context(
+    store = await stack.enter_async_context(
         S3MediaStore.open(
             places.s3_bucket,
             endpoint_url=places.s3_endpoint_url,
@@ -75,6 +76,7 @@ async def _open_media(places: Places, stack: AsyncExitStack) -> MediaStore:
             largest_bytes=places.max_upload_bytes,
         )
     )
+    return store, store.direct
 
 
 def _dispatch(places: Places) -> AbstractAsyncContextManager[Dispatch]:

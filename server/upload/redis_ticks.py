@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from server.upload.errors import StorageError
 from server.upload.redis_scripts import Call, Scripts
 
 _GATHER_SECONDS = 0.003
@@ -16,7 +15,7 @@ class Ticks:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._waiting: dict[str, Call] = {}
-        self._answer: asyncio.Future[dict[str, int] | StorageError] | None = None
+        self._answer: asyncio.Future[dict[str, int] | Exception] | None = None
         self._sending: asyncio.Task[None] | None = None
 
     async def send(self, upload_id: str, call: Call) -> int:
@@ -28,8 +27,8 @@ class Ticks:
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
         answers = await asyncio.shield(answer)
-        if isinstance(answers, StorageError):
-            raise StorageError(answers.message) from answers
+        if isinstance(answers, Exception):
+            raise answers
         return answers[upload_id]
 
     async def close(self) -> None:
@@ -45,6 +44,6 @@ class Ticks:
             try:
                 replies = await self._scripts.run_all(list(waiting.values()))
                 answer.set_result(dict(zip(waiting, map(int, replies), strict=True)))
-            except StorageError as error:
+            except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
                 answer.set_result(error)
         self._sending = None

@@ -7,43 +7,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from server.upload.errors import Malformed, NotFound, StorageError
+from server.upload.media import DirectPart, DirectParts, SentPart
 from server.upload.s3_bucket import Bucket
 from server.upload.s3_parts import abort_multipart, abort_multiparts, begin_multipart, part_bytes_for
 from server.upload.s3_reading import look, read_all, read_range
 from server.upload.s3_shield import outlast
 
 
-@dataclass(frozen=True)
-class DirectParts:
-    """What a client needs to send a file: `urls[n]` takes, by PUT, exactly the bytes from `n * part_size` to before
-    `(n + 1) * part_size`, or to the end. `token` names the upload's parts in the calls that follow."""
-
-    part_size: int
-    urls: list[str]
-    token: str
-
-
-@dataclass(frozen=True)
-class DirectPart:
-    """A part that the client has sent: its number, from 1, and the `ETag` header of the answer."""
-
-    number: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class SentPart:
-    """A part that the bucket has. `size` in bytes."""
-
-    number: int
-    etag: str
-    size: int
-
-
-class DirectUploads:
+class S3DirectUploads:
     """The server's side of direct uploads. Every failure of the bucket is `DiskFull` or `StorageError`; a token or
     source that is not there is `NotFound`."""
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from server.upload.errors import NotFound, StorageError
 from server.upload.s3_bucket import Bucket, open_bucket
-from server.upload.s3_direct import DirectUploads
+from server.upload.s3_direct import S3DirectUploads
 from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
 from server.upload.s3_reading import download, look
 from server.upload.s3_shield import outlast
@@ -55,7 +55,7 @@ class S3MediaStore:
         self._check_key = f"{prefix}check"
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
-        self.direct = DirectUploads(bucket, self._source_key)
+        self.direct = S3DirectUploads(bucket, self._source_key)
 
     @classmethod
     @asynccontextmanager
@@ -116,8 +116,7 @@ class S3MediaStore:
             "CacheControl": self._cache_control,
         }
         try:
-            file = await asyncio.to_thread(path.open, "rb")
-            with file:
+            with _opened(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
                 async with writing(
                     self._bucket, self._media + key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
@@ -203,6 +202,11 @@ class _IncomingObject:
     async def commit(self) -> str:
         await self._writer.commit()
         return self._upload_id
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Opened here and not in a thread: nobody would close a file that a cancelled caller did not get to see."""
+    return path.open("rb")
 
 
 async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:

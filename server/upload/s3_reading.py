@@ -9,8 +9,8 @@ import os
 import re
 import zlib
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,9 @@ async def _download(bucket: Bucket, facts: Facts, path: Path) -> None:
     ranges = _ranges(facts.size, facts.part_bytes or PART_BYTES)
     digests: list[bytes] = [b""] * len(ranges)
     left = iter(enumerate(ranges))
-    descriptor = await _on_disk(lambda: os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+    # Opened here and not in a thread: nobody would close a file that a cancelled caller did not get to see.
+    with _disk_errors():
+        descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600)
 
     async def take_ranges() -> None:
         for index, (start, stop) in left:
@@ -169,9 +171,16 @@ async def _close(descriptor: int, takers: list[asyncio.Task[None]]) -> None:
 
 
 async def _on_disk(work: Callable[[], T]) -> T:
-    """`work` in a thread that is not left before it is over; its errors in our words."""
-    try:
+    """`work` in a thread that is not left before it is over."""
+    with _disk_errors():
         return await outlast(lambda: asyncio.to_thread(work))
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Errors of the disk in our words."""
+    try:
+        yield
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise DiskFull("The disk is full.") from error

@@ -11,9 +11,12 @@ from aiohttp import web
 from server.access import Viewer
 
 
-async def keep_to_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Which versions run here is nobody's business."""
+async def house_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Which versions run here is nobody's business, and the page's modules are asked for anew after every upgrade."""
     response.headers["Server"] = "Roomcast"
+    if request.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 VIEWER = web.RequestKey("viewer", Viewer)

@@ -23,6 +23,7 @@ from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
 from server.web import errors
 from server.web.answers import VIEWER, json_answer
+from server.web.direct import DirectIntake, entry
 from server.web.receiving import Chunks, Receiver
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Reservation(BaseModel):
     model_config = ConfigDict(strict=True)
 
     type: str | None = None
+    direct: bool = False
     files: Annotated[list[ReservedFile], Field(min_length=1)]
 
 
@@ -56,11 +58,19 @@ class Intake:
     """The handlers of `POST /api/uploads` and `PUT /api/uploads/{id}/content`."""
 
     def __init__(
-        self, ledger: Ledger, templates: Templates, receiver: Receiver, *, max_files: int, max_in_flight: int
+        self,
+        ledger: Ledger,
+        templates: Templates,
+        receiver: Receiver,
+        direct: DirectIntake | None,
+        *,
+        max_files: int,
+        max_in_flight: int,
     ) -> None:
         self._ledger = ledger
         self._templates = templates
         self._receiver = receiver
+        self._direct = direct
         self._max_files = max_files
         self._max_in_flight = max_in_flight
 
@@ -84,7 +94,7 @@ class Intake:
         total = upload.bytes_expected or length
         chunks = request.content.iter_chunked(_READ_BYTES)
         queued = await self._receiver.receive(upload, chunks, _known(template), total=total)
-        return _accepted([queued])
+        return accepted([queued])
 
     async def _reserve(self, request: web.Request) -> web.Response:
         try:
@@ -98,8 +108,22 @@ class Intake:
             self._check_length(file.size or 0, template)
         await self._receiver.check_room(sum(file.size or 0 for file in reservation.files))
         uploads = [_new(request[VIEWER], template, file.filename, file.size, file.md5) for file in reservation.files]
+        if reservation.direct:
+            return await self._reserve_direct(uploads)
         await self._ledger.create(uploads, in_flight=self._max_in_flight)
         return json_answer(_body("Reserved", uploads), status=201)
+
+    async def _reserve_direct(self, uploads: Sequence[Upload]) -> web.Response:
+        if self._direct is None:
+            raise Malformed("This server has no bucket that files could be sent to directly.")
+        begun = await self._direct.begin(uploads)
+        try:
+            await self._ledger.create([upload for upload, _ in begun], in_flight=self._max_in_flight)
+        except BaseException:
+            await self._direct.abort(begun)
+            raise
+        entries = [entry(upload, parts) for upload, parts in begun]
+        return json_answer({**_body("Reserved", uploads), "uploads": entries}, status=201)
 
     async def _take_form(self, request: web.Request) -> web.Response:
         length = request.content_length
@@ -244,7 +268,8 @@ def _new(viewer: Viewer, template: Template, filename: str | None, size: int | N
     )
 
 
-def _accepted(uploads: Sequence[Upload]) -> web.Response:
+def accepted(uploads: Sequence[Upload]) -> web.Response:
+    """202: the files are safe and queued."""
     return json_answer(_body("Accepted", uploads), status=202)
 
 

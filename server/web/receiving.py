@@ -91,8 +91,7 @@ class Receiver:
         known, for the progress bar alone. However it ends, the room is told and nothing partial remains; a failure
         is raised when that is done.
         """
-        with self._counted():
-            return await self._receive(upload, chunks, template, total)
+        return await self.settle(upload, lambda claim: self._take_in(claim, chunks, template, total))
 
     async def drain(self, seconds: float) -> None:
         """Wait, for so long at most, until no file is arriving."""
@@ -111,17 +110,16 @@ class Receiver:
             if not self._arriving:
                 self._quiet.set()
 
-    async def _receive(
-        self, upload: Upload, chunks: Chunks, template: Awaitable[Template], total: int | None
-    ) -> Upload:
-        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=self._bounds.lease_seconds)
+    async def settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]]) -> Upload:
+        """Do `take_in` under a lease on the receiving upload; what it returns. Its failures end the upload."""
+        with self._counted():
+            return await self._settle(upload, take_in)
+
+    async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]]) -> Upload:
+        seconds = self._bounds.lease_seconds
+        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds)
         try:
-            outcome = await under_lease(
-                self._ledger,
-                claim.lease,
-                self._take_in(claim, chunks, template, total),
-                seconds=self._bounds.lease_seconds,
-            )
+            outcome = await under_lease(self._ledger, claim.lease, take_in(claim), seconds=seconds)
         except RoomcastError as error:
             await self._fail(claim, error)
             raise
@@ -151,18 +149,23 @@ class Receiver:
             if arrival.size > self.largest(chosen):
                 raise _too_large(self.largest(chosen))
             sniffed = check_kind(chosen, arrival.sniffed)
-            md5 = arrival.md5.hexdigest()
-            if upload.declared_md5 not in (None, md5):
-                raise Malformed("The file's MD5 is not the one that was declared.")
+            arrival.digests.check(upload)
             key = await incoming.commit()
-        source = Source(key, arrival.size, sniffed.kind, sniffed.format, sniffed.mime, md5, arrival.sha256.hexdigest())
+        return await self.accept(claim, chosen, key, arrival.size, sniffed, arrival.digests)
+
+    async def accept(
+        self, claim: Claim, template: Template, key: str, size: int, sniffed: Sniffed, digests: Digests
+    ) -> Upload:
+        """The source is whole and safe: queue the upload."""
+        upload = claim.upload
+        source = Source(key, size, sniffed.kind, sniffed.format, sniffed.mime, digests.md5, digests.sha256)
         change = Change(
             Entered(Stage.QUEUED),
             "Waiting for a worker",
-            bytes_received=arrival.size,
+            bytes_received=size,
             source=source,
-            template=chosen.name,
-            priority=chosen.priority,
+            template=template.name,
+            priority=template.priority,
         )
         queued = await self._ledger.append(upload.id, change, token=claim.lease.token)
         await self._dispatch.announce(queued.id, queued.seq)
@@ -182,13 +185,43 @@ class Receiver:
         return tell
 
     async def _fail(self, claim: Claim, error: RoomcastError) -> None:
-        await self._media.discard_source(claim.upload.id)
         change = Change(Failed(), error.message, error=error_body(error, Stage.RECEIVING))
         try:
+            # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
+            await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
+            await self._media.discard_source(claim.upload.id)
             await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
         except RoomcastError:
             # Cancelled or lapsed meanwhile, or the ledger's own disk is full: then the lapse of the lease tells.
             log.warning("failure not recorded", upload=claim.upload.id, code=error.code, exc_info=True)
+
+
+class Digests:
+    """MD5 and SHA-256 of bytes as they come, off the event loop."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+
+    async def update(self, data: bytes | bytearray) -> None:
+        await asyncio.to_thread(self._update, data)
+
+    def _update(self, data: bytes | bytearray) -> None:
+        self._md5.update(data)
+        self._sha256.update(data)
+
+    @property
+    def md5(self) -> str:
+        return self._md5.hexdigest()
+
+    @property
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
+
+    def check(self, upload: Upload) -> None:
+        """`Malformed` when another MD5 was declared."""
+        if upload.declared_md5 not in (None, self.md5):
+            raise Malformed("The file's MD5 is not the one that was declared.")
 
 
 class _Arrival:
@@ -200,8 +233,7 @@ class _Arrival:
         self._bounds = bounds
         self.size = 0
         self.sniffed: Sniffed | None = None
-        self.md5 = hashlib.md5(usedforsecurity=False)
-        self.sha256 = hashlib.sha256()
+        self.digests = Digests()
         self._known = False
 
     async def take(self, chunks: Chunks, *, declared: int | None) -> None:
@@ -261,11 +293,7 @@ class _Arrival:
     async def _put(self, batch: bytearray) -> None:
         """Write and hash, side by side, off the event loop."""
         if batch:
-            await asyncio.gather(self._incoming.write(batch), asyncio.to_thread(self._hash, batch))
-
-    def _hash(self, batch: bytearray) -> None:
-        self.md5.update(batch)
-        self.sha256.update(batch)
+            await asyncio.gather(self._incoming.write(batch), self.digests.update(batch))
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from server.access import Authenticator
@@ -13,7 +15,8 @@ from server.upload.ledger import Ledger
 from server.upload.lifecycle import Status
 from server.upload.media import MediaStore
 from server.web.answers import VIEWER, json_answer
-from server.web.intake import Intake
+from server.web.direct import DirectIntake
+from server.web.intake import Intake, accepted
 
 _LARGEST_PAGE = 200
 
@@ -22,12 +25,19 @@ class UploadRoutes:
     """`/api/uploads` and below."""
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, control: Control, intake: Intake, authenticator: Authenticator
+        self,
+        ledger: Ledger,
+        media: MediaStore,
+        control: Control,
+        intake: Intake,
+        direct: DirectIntake | None,
+        authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._control = control
         self._intake = intake
+        self._direct = direct
         self._authenticator = authenticator
 
     def add_routes(self, app: web.Application) -> None:
@@ -37,6 +47,9 @@ class UploadRoutes:
         app.router.add_delete("/api/uploads/{id}", self._cancel)
         app.router.add_post("/api/uploads/{id}/retry", self._retry)
         app.router.add_put("/api/uploads/{id}/content", self._content)
+        if self._direct:
+            app.router.add_post("/api/uploads/{id}/progress", partial(self._progress, self._direct))
+            app.router.add_post("/api/uploads/{id}/complete", partial(self._complete, self._direct))
 
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
@@ -62,6 +75,13 @@ class UploadRoutes:
     async def _content(self, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
         return await self._intake.put_content(request, upload)
+
+    async def _progress(self, direct: DirectIntake, request: web.Request) -> web.Response:
+        return await direct.progress(await self._control.look(request[VIEWER], request.match_info["id"]))
+
+    async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
+        upload = await self._control.look(request[VIEWER], request.match_info["id"])
+        return accepted([await direct.complete(request, upload)])
 
     def _shown(self, upload: Upload) -> Message:
         return present(message(upload), self._media)
