@@ -54,7 +54,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.max_upload_bytes, settings.disk_reserve_bytes, settings.body_stall_seconds, settings.lease_seconds
     )
     receiver = Receiver(ledger, media, dispatch, bounds)
-    direct = parts.direct and DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver)
+    direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
     intake = Intake(
         ledger,
         settings.loaded_templates,

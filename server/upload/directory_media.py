@@ -98,7 +98,11 @@ class DirectoryMediaStore:
         return path
 
     async def sources(self) -> list[str]:
-        return await _off_loop(
+        def work() -> list[str]:
+            names = (path.name for path in self._incoming.iterdir() if not path.name.startswith("."))
+            return sorted({name.removesuffix(".part") for name in names})
+
+        return await _off_loop(work)
             lambda: sorted(
                 {path.name.removesuffix(".part") for path in self._incoming.iterdir() if not path.name.startswith(".")}
             )

@@ -2,9 +2,9 @@
 
 The truth of an upload is its own state (`redis_uploads`), which changes only by compare-and-set: whoever loses the race
 works out the next record again. Where to find uploads are hints (`redis_index`), written around that: an upload is
-announced before it is created or starts over, and placed after it has moved. A process that dies in between leaves a hint that is
-wrong, which `reap` puts right; it never leaves an upload that nobody finds, and none is worked on twice, for a worker
-that takes an id from the queue still has to win the upload itself.
+announced before it is created or starts over, and placed after it has moved. A process that dies in between leaves a
+hint that is wrong, which `reap` puts right. It never leaves an upload that nobody finds; and none is worked on twice,
+for a worker that takes an id from the queue still has to win the upload itself.
 
 What Redis loses is lost: run it with an append-only file. After a restart from nothing every upload is `NotFound`.
 """
