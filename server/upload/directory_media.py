@@ -103,10 +103,6 @@ class DirectoryMediaStore:
             return sorted({name.removesuffix(".part") for name in names})
 
         return await _off_loop(work)
-            lambda: sorted(
-                {path.name.removesuffix(".part") for path in self._incoming.iterdir() if not path.name.startswith(".")}
-            )
-        )
 
 
 class _IncomingFile:
