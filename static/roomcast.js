@@ -140,12 +140,13 @@ export class Roomcast extends EventTarget {
    * @param {File} file
    * @param {object} [options]
    * @param {string} [options.type]                           The template; the server's default when absent.
+   * @param {boolean} [options.direct]                        Send the bytes straight to the server's bucket, in parts.
    * @param {(state: Message) => void} [options.onProgress]   Called with every message that is taken.
    * @param {AbortSignal} [options.signal]                    Cancels the upload.
    * @returns {Upload}
    */
-  upload(file, { type, onProgress, signal } = {}) {
-    const upload = new Upload(this.#ways, { file, type, onProgress });
+  upload(file, { type, direct, onProgress, signal } = {}) {
+    const upload = new Upload(this.#ways, { file, type, direct, onProgress });
     signal?.addEventListener("abort", () => void upload.cancel().catch(() => {}), { once: true });
     if (signal?.aborted) void upload.cancel();
     else void upload.start();

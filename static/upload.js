@@ -1,4 +1,5 @@
 import { RoomcastError, asRoomcastError, cancelled } from "./failure.js";
+import { sendParts } from "./direct.js";
 import { isFinished, judge, positionAfter, positionAt } from "./merge.js";
 
 /** @typedef {import("./roomcast.js").Message} Message */
@@ -47,6 +48,9 @@ export class Upload extends EventTarget {
 
   /** @type {Ways} */ #ways;
   /** @type {string | undefined} */ #type;
+  /** @type {boolean} */ #direct;
+  /** Where the file's parts go, while the server expects them there. @type {import("./direct.js").Parts | null} */
+  #parts = null;
   /** @type {import("./merge.js").Position} */ #position;
   /** @type {Message[]} */ #heardWhileJoining = [];
   /** @type {AbortController} */ #stop = new AbortController();
@@ -54,15 +58,16 @@ export class Upload extends EventTarget {
 
   /**
    * @param {Ways} ways
-   * @param {{id?: string, file?: File, type?: string, since?: number, epoch?: string,
+   * @param {{id?: string, file?: File, type?: string, direct?: boolean, since?: number, epoch?: string,
    *          onProgress?: (state: Message) => void}} options
    */
-  constructor(ways, { id, file, type, since, epoch, onProgress }) {
+  constructor(ways, { id, file, type, direct, since, epoch, onProgress }) {
     super();
     this.#ways = ways;
     this.id = id ?? null;
     this.file = file ?? null;
     this.#type = type;
+    this.#direct = direct ?? false;
     if (onProgress) this.addEventListener("message", (event) => onProgress(/** @type {CustomEvent} */ (event).detail));
     this.#position = positionAt(epoch, since);
   }
@@ -192,10 +197,11 @@ export class Upload extends EventTarget {
   /** @param {AbortSignal} signal */
   async #reserve(signal) {
     const file = /** @type {File} */ (this.file);
-    const body = { type: this.#type, files: [{ filename: file.name, size: file.size }] };
+    const body = { type: this.#type, direct: this.#direct, files: [{ filename: file.name, size: file.size }] };
     for (let delay = BUSY_MS.first; !signal.aborted; delay = Math.min(delay * 2, BUSY_MS.last)) {
       try {
         const { uploads } = await this.#ways.request("POST", "/api/uploads", body);
+        this.#parts = this.#direct ? uploads[0] : null;
         return await this.#reserved(uploads[0].uploadId, signal);
       } catch (error) {
         if (asRoomcastError(error).code !== "TOO_MANY") throw error;
@@ -217,7 +223,7 @@ export class Upload extends EventTarget {
     this.sending = "now";
     this.#changed();
     try {
-      const { state } = await this.#ways.request("PUT", this.#path("/content"), this.file ?? undefined, signal);
+      const { state } = await this.#bytes(signal);
       this.#take(state, false);
       if (!signal.aborted) this.sending = "no";
     } catch (error) {
@@ -229,6 +235,15 @@ export class Upload extends EventTarget {
     } finally {
       this.#changed();
     }
+  }
+
+  /** The bytes themselves, to the server or to the bucket. @param {AbortSignal} signal @returns {Promise<any>} */
+  #bytes(signal) {
+    const file = /** @type {File} */ (this.file);
+    const parts = this.#parts;
+    this.#parts = null; // a retry goes through the server
+    if (parts) return sendParts(file, parts, this.#ways.request, signal);
+    return this.#ways.request("PUT", this.#path("/content"), file, signal);
   }
 
   #stopSending() {

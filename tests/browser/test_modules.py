@@ -51,4 +51,4 @@ def test_the_library_knows_nothing_of_the_page() -> None:
             r'^(?:import|export) .* from "\./([\w-]+\.js)";$', (STATIC / name).read_text(), re.MULTILINE
         )
         waiting += [imported for imported in imports if imported not in found]
-    assert found == {"roomcast.js", "upload.js", "failure.js", "merge.js", "turns.js", "socket-io.js"}
+    assert found == {"roomcast.js", "upload.js", "direct.js", "failure.js", "merge.js", "turns.js", "socket-io.js"}
