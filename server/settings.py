@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -166,6 +167,7 @@ class Settings(BaseSettings):
             s3_endpoint_url=self.s3_endpoint_url,
             s3_public_url=self.s3_public_url,
             url_seconds=self.url_seconds,
+            retention_seconds=self.retention_seconds,
             max_upload_bytes=self.max_upload_bytes,
             signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds),
         )
@@ -180,10 +182,12 @@ class Settings(BaseSettings):
             return self.url_secret.encode()
         path = self.data / "url.secret"
         if not path.exists():
-            part = path.with_suffix(".part")
+            part = path.with_suffix(f".{secrets.token_hex(4)}.part")
             part.touch(mode=0o600)
             part.write_text(secrets.token_hex(32))
-            part.rename(path)
+            with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
+                path.hardlink_to(part)
+            part.unlink()
         return path.read_bytes()
 
 

@@ -21,12 +21,13 @@ import structlog
 
 from server.upload.dispatch import Dispatch
 from server.upload.errors import Code, LeaseLost, NotFound, RoomcastError
-from server.upload.events import Change, error_body
+from server.upload.events import Change, Upload, error_body
 from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Retrying, Stage
 from server.upload.templates import Templates
+from server.upload.upkeep import settle_files
 from workers.pipeline import Tools, process
 from workers.report import Reporter
 from workers.scratch import scratch_directory
@@ -119,7 +120,7 @@ class Workers:
         said.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
         try:
             await self._settle(claim, outcome)
-        except LeaseLost:
+        except (LeaseLost, NotFound):
             said.warning("lease lost", outcome=_described(outcome))
 
     async def _attempt(self, claim: Claim) -> Outcome:
@@ -164,7 +165,7 @@ class Workers:
                 await self._discard(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
             case Stopped(Stop.SHUTTING_DOWN):
-                await self._ledger.release(claim.lease, text="Waiting for another worker")
+                await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
             case Stopped(Stop.LEASE_LOST):
                 log.warning("lease lost", upload=upload.id)
 
@@ -173,8 +174,13 @@ class Workers:
         pause = self._policy.pause(state.failures)
         text = f"{error.message} Trying again in {max(1, round(pause))} s (attempt {state.attempt + 1})."
         change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + pause)
-        upload = await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
-        await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
+        await self._requeued(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
+
+    async def _requeued(self, upload: Upload) -> None:
+        """It waits for another worker now, or was cancelled meanwhile."""
+        if upload.stage is Stage.QUEUED:
+            await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
+        await settle_files(self._tools.media, upload)
 
     async def _give_up(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         gone = isinstance(error, NotFound)

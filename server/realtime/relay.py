@@ -9,6 +9,7 @@ lost notice costs time but no event: a slow poll reads again what nobody spoke o
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from typing import Protocol
 
 import structlog
 
-from server.upload.errors import NotFound, RoomcastError
-from server.upload.events import Message, message
+from server.upload.errors import Code, NotFound, RoomcastError
+from server.upload.events import Message, message, timestamp
 from server.upload.ledger import Ledger, Notice, Replay
-from server.upload.lifecycle import Stage
+from server.upload.lifecycle import Stage, Status
 
 log = structlog.get_logger(__name__)
 
@@ -130,6 +131,7 @@ class Relay:
         self._queue_moved.set()
 
     def on_gap(self) -> None:
+        self._queue_moved.set()
         for upload_id, watched in list(self._watched.items()):
             self._catch_up(upload_id, watched)
 
@@ -179,11 +181,20 @@ class Relay:
                 if not watched.moved_meanwhile:
                     return
         except NotFound:
-            return  # it left the ledger; its room ends by itself
+            self._lost(upload_id, watched)
         except RoomcastError:
             log.exception("catching up failed", upload=upload_id)
         finally:
             watched.catching_up = None
+
+    def _lost(self, upload_id: str, watched: _Watched) -> None:
+        """It left the ledger. One that had ended was forgotten in due time; any other went with what the ledger lost,
+        and as nobody else can tell its watchers so, they are told here: one last event, and nothing after it."""
+        if watched.status not in (Status.COMPLETED, Status.ERROR):
+            self._deliver_event(watched, _farewell(watched.latest, watched.seq + 1))
+        if self._watched.get(upload_id) is watched:
+            del self._watched[upload_id]
+            self._unfollow_if_alone(upload_id)
 
     async def _poll(self) -> None:
         """The backstop: read what no notice spoke of since the last time."""
@@ -210,6 +221,15 @@ class Relay:
                 if watched and _waits(watched) and watched.latest["queuePosition"] != place:
                     self._deliver_tick(watched, {**watched.latest, "queuePosition": place})
             await asyncio.sleep(_PLACES_SECONDS)
+
+
+def _farewell(latest: Message, seq: int) -> Message:
+    """The end of an upload that the ledger does not know any more. A retry would not find it either."""
+    text = "The server lost this upload."
+    error = {"code": Code.WORKER_LOST.value, "message": text, "step": latest["stage"], "retryable": False}
+    unknown = dict.fromkeys(("eta", "speed", "fps", "queuePosition"))
+    end = {"status": Status.ERROR.value, "stage": Stage.FAILED.value, "message": text, "error": error}
+    return {**latest, **unknown, **end, "seq": seq, "updatedAt": timestamp(time.time())}
 
 
 def _waits(watched: _Watched) -> bool:

@@ -13,6 +13,7 @@ import asyncio
 import errno
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -80,6 +81,9 @@ class DirectoryMediaStore:
 
     async def has_source(self, upload_id: str) -> bool:
         return (self._incoming / upload_id).is_file()
+
+    async def sweep(self, older_than_seconds: float) -> int:
+        return await _off_loop(lambda: _sweep(self._root, time.time() - older_than_seconds))
 
     async def check(self) -> None:
         await _off_loop(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
@@ -168,6 +172,18 @@ def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
         while data := source.read(_COPY_BYTES):
             copy.write(data)
             hear(len(data))
+
+
+def _sweep(root: Path, before: float) -> int:
+    stale = [
+        part
+        for pattern in ("incoming/*.part", "media/*/*.part")
+        for part in root.glob(pattern)
+        if part.stat().st_mtime < before
+    ]
+    for part in stale:
+        part.unlink(missing_ok=True)
+    return len(stale)
 
 
 def _try_out(path: Path) -> None:

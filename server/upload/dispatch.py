@@ -21,6 +21,8 @@ import structlog
 from docket import Docket, Worker
 from redis.exceptions import RedisError
 
+from server.upload.errors import StorageError
+
 Handler = Callable[[str], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -59,8 +61,11 @@ class Dispatch:
             log.warning("hint lost", upload=upload_id, error=str(error))
 
     async def workers_seen(self) -> int:
-        """How many workers have been heard of lately, in whatever process."""
-        return len(await self._docket.workers())
+        """How many workers have been heard of lately, in whatever process; `StorageError` when nobody can tell."""
+        try:
+            return len(await self._docket.workers())
+        except (RedisError, OSError) as error:
+            raise StorageError("The dispatch could not be reached.") from error
 
     @asynccontextmanager
     async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:

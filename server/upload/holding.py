@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TypeVar
 
-from server.upload.errors import LeaseLost, RoomcastError
+from server.upload.errors import LeaseLost, NotFound, RoomcastError
 from server.upload.ledger import Lease, Ledger
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Stop(Enum):
     SHUTTING_DOWN = "shutting down"
 
 
-async def hold(ledger: Ledger, lease: Lease, *, seconds: float) -> Stop:
+async def hold(ledger: Ledger, lease: Lease, *, seconds: float, heed_cancel: bool = True) -> Stop:
     """Renew until the work has to stop, and say why. Ends before the lease does when it cannot be renewed."""
     good_until = time.monotonic() + seconds * (1 - _MARGIN)
     while True:
@@ -37,13 +37,13 @@ async def hold(ledger: Ledger, lease: Lease, *, seconds: float) -> Stop:
         try:
             async with asyncio.timeout(max(0.0, good_until - began)):
                 renewal = await ledger.renew(lease, seconds=seconds)
-        except LeaseLost:
+        except (LeaseLost, NotFound):
             return Stop.LEASE_LOST
         except (RoomcastError, TimeoutError):
             if time.monotonic() >= good_until:
                 return Stop.LEASE_LOST
             continue
-        if renewal.cancel_requested:
+        if renewal.cancel_requested and heed_cancel:
             return Stop.CANCEL_REQUESTED
         good_until = began + seconds * (1 - _MARGIN)
 
@@ -71,7 +71,14 @@ async def under_lease(
             await asyncio.wait({job, holding}, return_when=asyncio.FIRST_COMPLETED)
         if job.done():
             return job.result()
-        return holding.result() if holding.done() else Stop.SHUTTING_DOWN
+        why = holding.result() if holding.done() else Stop.SHUTTING_DOWN
+        job.cancel()
+        if why is not Stop.LEASE_LOST:
+            # Stopping takes its time (an ffmpeg that is deaf to TERM, seconds), and nobody may take over meanwhile.
+            holding.cancel()
+            holding = asyncio.create_task(hold(ledger, lease, seconds=seconds, heed_cancel=False))
+            await asyncio.wait({job, holding}, return_when=asyncio.FIRST_COMPLETED)
+        return why
     finally:
         for task in (job, holding, watching):
             task.cancel()

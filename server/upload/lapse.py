@@ -5,7 +5,7 @@ from __future__ import annotations
 from server.upload.errors import Code
 from server.upload.events import Change, Upload
 from server.upload.ledger import DELIVERIES
-from server.upload.lifecycle import Cancelled, Failed, Retrying, Stage
+from server.upload.lifecycle import Cancelled, Entered, Failed, HandedBack, Retrying, Stage
 
 
 def lapsed(upload: Upload, *, cancel_requested: bool) -> Change:
@@ -28,6 +28,12 @@ def cancelled(step: Stage) -> Change:
     """The event for an upload that its owner gave up while it was in `step`."""
     body = {"code": Code.CANCELLED.value, "message": "Cancelled.", "step": step.value, "retryable": True}
     return Change(Cancelled(), "Cancelled", error=body)
+
+
+def heeding(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
+    """`change`, unless it would send an upload back to waiting that its owner has given up meanwhile."""
+    waits = change.fact == Entered(Stage.QUEUED) or isinstance(change.fact, Retrying | HandedBack)
+    return cancelled(step) if cancel_requested and waits else change
 
 
 def _failed(upload: Upload, code: Code, text: str) -> Change:

@@ -131,6 +131,7 @@ class Ledger(Protocol):
         """Make one event. `IllegalFact` when the lifecycle refuses it; nothing changes then.
 
         With a token: `LeaseLost` unless it is the present, unlapsed lease. Without: `WrongState` while one holds it.
+        An upload that would wait again although its cancel was asked for is cancelled instead.
         """
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:

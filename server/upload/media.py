@@ -45,6 +45,10 @@ class MediaStore(Protocol):
     async def has_source(self, upload_id: str) -> bool:
         """Whether a whole source is there."""
 
+    async def sweep(self, older_than_seconds: float) -> int:
+        """Delete what was begun longer ago than that and never became whole; how many. Longer than any upload takes,
+        or it is torn from under one."""
+
     async def check(self) -> None:
         """Returns when the store can be written to."""
 

@@ -25,6 +25,7 @@ class Places:
     s3_endpoint_url: str | None
     s3_public_url: str | None
     url_seconds: int
+    retention_seconds: float
     max_upload_bytes: int
     signer: UrlSigner
 
@@ -56,7 +57,8 @@ def _open_ledger(places: Places) -> Ledger:
         from server.upload.redis_connection import connect  # noqa: PLC0415
         from server.upload.redis_ledger import RedisLedger  # noqa: PLC0415
 
-        return RedisLedger(connect(places.redis_url, verify=places.redis_verify))
+        client = connect(places.redis_url, verify=places.redis_verify)
+        return RedisLedger(client, retention_seconds=places.retention_seconds)
     from server.upload.sqlite_ledger import SqliteLedger  # noqa: PLC0415
 
     return SqliteLedger(places.data / "ledger.sqlite3")

@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from server.upload.errors import LeaseLost, Malformed, NotFound, RoomcastError, StorageError, WrongState
 from server.upload.events import Change, Tick, Upload, apply, fold, restarted
-from server.upload.lapse import lapsed, unused
+from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import Claim, Lease, Listener, Page, Renewal, Replay
 from server.upload.lifecycle import Entered, HandedBack, IllegalFact, Stage, Status, reopen
 from server.upload.redis_index import RedisIndex
@@ -279,7 +279,8 @@ class RedisLedger:
             sure = True
 
     def _applied(self, seen: Seen, change: Change) -> Upload:
-        return apply(seen.view, change, self._time.now())
+        heeded = heeding(change, seen.upload.stage, cancel_requested=seen.cancel_requested)
+        return apply(seen.view, heeded, self._time.now())
 
     async def _place(self, seen: Seen) -> None:
         """The upload has moved, and that stands; if the hint cannot be written now, `reap` will write it."""

@@ -208,14 +208,12 @@ class Notices:
                 listener.on_gap()
 
     def _queue_moved(self) -> None:
+        """Tell it now, and once more when whatever this message stands for has happened."""
         self._tell_queue_moved()
-        if self._queue_again is None:
-            loop = asyncio.get_running_loop()
-            self._queue_again = loop.call_later(_QUEUE_AGAIN_SECONDS, self._look_again)
-
-    def _look_again(self) -> None:
-        self._queue_again = None
-        self._tell_queue_moved()
+        if self._queue_again:
+            self._queue_again.cancel()
+        loop = asyncio.get_running_loop()
+        self._queue_again = loop.call_later(_QUEUE_AGAIN_SECONDS, self._tell_queue_moved)
 
     def _tell_queue_moved(self) -> None:
         for listener in tuple(self._listeners):

@@ -72,7 +72,9 @@ if not is[1] then return answer('missing') end
 local holder, lapsed = is[3] or '', tonumber(is[4] or '0') <= now
 if guard == 'free' and holder ~= '' then return answer('held') end
 if guard == 'holder' and (holder ~= token or lapsed) then return answer('lost') end
-if guard == 'lapsed' and (holder ~= token or not lapsed or (is[5] or '') ~= cancel) then return answer('moved') end
+if guard == 'lapsed' and (holder ~= token or not lapsed) then return answer('moved') end
+-- A cancel asked for meanwhile must be seen by whoever ends the work, for with it the flag goes.
+if guard ~= 'free' and idle and (is[5] or '') ~= cancel then return answer('moved') end
 if is[1] ~= seq or (is[2] or '0') ~= ticks then return answer('moved') end
 
 redis.call('HSET', STATE, 'record', record, 'seq', next_seq, 'stage', stage)

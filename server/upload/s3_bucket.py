@@ -32,6 +32,7 @@ _READ_SECONDS = 30.0
 _CALL_SECONDS = 120.0
 _SLOWEST_BYTES_PER_SECOND = 64 * 1024
 _CONNECTIONS = 64
+_PARTS_AT_ONCE = 12
 _REFRESH_SECONDS = 60.0
 
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
@@ -55,13 +56,14 @@ class NotOffered(StorageError):
 @dataclass(frozen=True)
 class Bucket:
     """`md5_etags`: the server's ETags are MD5s wherever they look like it. `full_checksums`: it keeps a CRC-32 of the
-    whole object, and refuses an object that has another one."""
+    whole object, and refuses an object that has another one. `slots`: one for each part that may be on its way."""
 
     name: str
     client: Any
     urls: S3UrlSigner
     md5_etags: bool
     full_checksums: bool
+    slots: asyncio.Semaphore
 
     async def call(self, operation: str, *, size: int = 0, **parameters: Any) -> dict[str, Any]:
         """One request's answer. `size` is how many bytes it carries, which gives it more time. Raises `NotFound`,
@@ -94,11 +96,12 @@ async def open_bucket(
         read_timeout=_READ_SECONDS,
         retries={"total_max_attempts": 3, "mode": "standard"},
         max_pool_connections=_CONNECTIONS,
+        # "virtual" and not "auto", which would presign for a host that redirects to the bucket's region.
         # Parts and whole objects carry a signed Content-MD5, and on Amazon's servers a CRC-32, that we make off the
         # event loop. What botocore would add is made on it, and other servers may not know it.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"addressing_style": "auto" if amazon else "path", "payload_signing_enabled": False},
+        s3={"addressing_style": "virtual" if amazon else "path", "payload_signing_enabled": False},
     )
     with in_our_words():
         session = aioboto3.Session()
@@ -111,7 +114,7 @@ async def open_bucket(
         base, _, query = sample.partition("?")
         region = parse_qs(query)["X-Amz-Credential"][0].split("/")[-3]
         urls = S3UrlSigner(base.removesuffix("/x"), region, keys, url_seconds)
-        yield Bucket(name, client, urls, md5_etags, full_checksums=amazon)
+        yield Bucket(name, client, urls, md5_etags, full_checksums=amazon, slots=asyncio.Semaphore(_PARTS_AT_ONCE))
 
 
 async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from server.upload.errors import Malformed, NotFound, StorageError
+from server.upload.errors import Malformed, NotFound
 from server.upload.media import DirectPart, DirectParts, SentPart
 from server.upload.s3_bucket import Bucket
-from server.upload.s3_parts import abort_multipart, abort_multiparts, begin_multipart, part_bytes_for
+from server.upload.s3_parts import (
+    JoinedWrongly,
+    abort_multipart,
+    abort_multiparts,
+    begin_multipart,
+    join_parts,
+    part_bytes_for,
+)
 from server.upload.s3_reading import look, read_all, read_range
 from server.upload.s3_shield import outlast
 
@@ -82,20 +89,13 @@ class S3DirectUploads:
         if [part.size for part in sent] != lengths:
             raise Malformed(f"The file was declared to have {size} bytes; its parts have others.")
 
-        async def complete() -> None:
-            entries = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in sent]
-            try:
-                await self._bucket.call(
-                    "complete_multipart_upload", Key=key, UploadId=token, MultipartUpload={"Parts": entries}
-                )
-            finally:
-                # Also when the answer was lost: the object is there, or the failure stands.
-                whole = (await look(self._bucket, key)).size == size
-            if not whole:
-                await self._bucket.call("delete_object", Key=key)
-                raise StorageError("The media store joined the parts of the file wrongly.")
-
-        await outlast(complete)
+        entries = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in sent]
+        md5s = [_md5(part.etag) for part in sent]
+        try:
+            await outlast(lambda: join_parts(self._bucket, key, token, entries, md5s=md5s, size=size, whole={}))
+        except JoinedWrongly:
+            await outlast(lambda: self._bucket.call("delete_object", Key=key))
+            raise
         return upload_id
 
     async def abort_direct(self, upload_id: str, token: str) -> None:
@@ -114,3 +114,11 @@ class S3DirectUploads:
         async with aclosing(read_all(self._bucket, facts)) as pieces:
             async for piece in pieces:
                 yield piece
+
+
+def _md5(etag: str) -> bytes:
+    """What an ETag says that a part's MD5 is; if it is none, nobody will compare it."""
+    try:
+        return bytes.fromhex(etag)
+    except ValueError:
+        return b""

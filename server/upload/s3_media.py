@@ -4,7 +4,7 @@
     <prefix>media/<upload id>/<name>    results
 
 An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
-and is seen by nobody: `discard_source` and `abort_stale` end it.
+and is seen by nobody: `discard_source` and `sweep` end it.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class S3MediaStore:
         there = {entry["Key"].removeprefix(self._incoming) for entry in whole + partial}
         return sorted(there | self._receiving.keys())
 
-    async def abort_stale(self, older_than_seconds: float) -> int:
+    async def sweep(self, older_than_seconds: float) -> int:
         """End the multipart uploads that were begun longer ago than that; how many. An upload that is still going on
         then fails, so let it be longer than any may take."""
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)

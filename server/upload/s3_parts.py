@@ -1,7 +1,8 @@
 """Writing one object: whole by a single put when it is small, in parts as its bytes come when it is not.
 
-Memory is bounded by one part that gathers and `IN_FLIGHT` that are being sent. Nothing of an object is in the bucket
-before it is whole, and nothing of it remains when it never becomes so: neither the object nor a multipart upload.
+Memory is bounded by one part that gathers and `IN_FLIGHT` that are being sent, and by the bucket's slots for all
+objects together. Nothing of an object is in the bucket before it is whole, and nothing of it remains when it never
+becomes so: neither the object nor a multipart upload.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ _MIB = 1 << 20
 _UNDO_SECONDS = 20.0
 _SEND_BYTES = 256 * 1024
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
+
+
+class JoinedWrongly(StorageError):
+    """There is an object, and it is not the one that was sent."""
 
 
 def part_bytes_for(size: int) -> int:
@@ -109,7 +114,7 @@ class ObjectWriter:
         self._failure: BaseException | None = None
         self._entries: dict[int, dict[str, Any]] = {}
         self._digests: list[bytes] = []
-        self._multipart_id: str | None = None
+        self._multipart_id = ""
         self._begun = self._may_exist = self._committed = False
 
     async def write(self, data: bytes | bytearray) -> None:
@@ -152,20 +157,32 @@ class ObjectWriter:
         if not self._begun:
             self._begun = True
             await outlast(self._begin)
-        await self._slots.acquire()
+        await self._take_slot()
         try:
             self._check()
             if len(self._digests) == _MOST_PARTS:
                 raise TooLarge("The file is larger than the media store takes.")
             part = await self._ready()
         except BaseException:
-            self._slots.release()
+            self._give_slot()
             raise
         sending = asyncio.create_task(self._put(part))
         self._sending.add(sending)
         sending.add_done_callback(self._sent)
         self._gathering = bytearray(self._part_bytes)
         self._filled = 0
+
+    async def _take_slot(self) -> None:
+        await self._slots.acquire()
+        try:
+            await self._bucket.slots.acquire()
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def _give_slot(self) -> None:
+        self._bucket.slots.release()
+        self._slots.release()
 
     async def _ready(self) -> _Part:
         """The gathered bytes with their digests, made off the event loop and in order: the CRC goes over all."""
@@ -187,13 +204,13 @@ class ObjectWriter:
             etag = await steadily(lambda: self._put_part(part))
         except NotFound as error:
             raise StorageError("The file was discarded while it arrived.") from error
-        finally:
-            self._slots.release()
         checksum = {"ChecksumCRC32": part.crc32} if self._bucket.full_checksums else {}
         self._entries[part.number] = {"PartNumber": part.number, "ETag": etag, **checksum}
         self._on_bytes(len(part))
 
     def _sent(self, sending: asyncio.Task[None]) -> None:
+        # Here and not in `_put`, of which nothing runs when it is cancelled before its first step.
+        self._give_slot()
         self._sending.discard(sending)
         if not sending.cancelled():
             self._failure = self._failure or sending.exception()
@@ -227,42 +244,14 @@ class ObjectWriter:
             raise Passing("The media store took in other bytes than were sent.")
 
     async def _complete(self) -> None:
-        """Join the parts. An answer that was lost is made up for by a look at the object: the join may be done."""
-        parts = {"Parts": [self._entries[number] for number in sorted(self._entries)]}
         whole: dict[str, Any] = {}
         if self._bucket.full_checksums:
             crc32 = _in_base64(self._crc32)
             whole = {"ChecksumCRC32": crc32, "ChecksumType": "FULL_OBJECT", "MpuObjectSize": self._size}
-        for failures in range(TRIES):
-            try:
-                await self._bucket.call(
-                    "complete_multipart_upload",
-                    Key=self._key,
-                    UploadId=self._multipart_id,
-                    MultipartUpload=parts,
-                    **whole,
-                )
-            except (Passing, NotFound) as error:
-                if await self._is_whole():
-                    return
-                if isinstance(error, NotFound) or failures == TRIES - 1:
-                    raise StorageError("The media store did not join the parts of the file.") from error
-                await pause(failures)
-            else:
-                if not await self._is_whole():
-                    raise StorageError("The media store joined the parts of the file wrongly.")
-                return
-
-    async def _is_whole(self) -> bool:
-        try:
-            found = await self._bucket.call("head_object", Key=self._key)
-        except NotFound:
-            return False
-        if found["ContentLength"] != self._size:
-            return False
-        etag = str(found["ETag"]).strip('"')
-        comparable = tells_md5(self._bucket, found) and etag.endswith(f"-{len(self._digests)}")
-        return not comparable or etag == etag_of_parts(self._digests)
+        entries = [self._entries[number] for number in sorted(self._entries)]
+        await join_parts(
+            self._bucket, self._key, self._multipart_id, entries, md5s=self._digests, size=self._size, whole=whole
+        )
 
     def _check(self) -> None:
         """Raise the failure of a part."""
@@ -275,7 +264,7 @@ class ObjectWriter:
         await asyncio.gather(*self._sending, return_exceptions=True)
         try:
             async with asyncio.timeout(_UNDO_SECONDS):
-                if self._multipart_id is not None:
+                if self._multipart_id:
                     await abort_multipart(self._bucket, self._key, self._multipart_id)
                 elif self._begun:
                     # Begun, but cut off before the answer: whatever its id is, it is under this key.
@@ -296,6 +285,46 @@ async def begin_multipart(bucket: Bucket, key: str, part_bytes: int, headers: Ma
         # An answer was lost, and the upload that it told of with it.
         await abort_multiparts(bucket, key, but=multipart_id)
     return multipart_id
+
+
+async def join_parts(
+    bucket: Bucket,
+    key: str,
+    multipart_id: str,
+    entries: list[dict[str, Any]],
+    *,
+    md5s: list[bytes],
+    size: int,
+    whole: Mapping[str, Any],
+) -> None:
+    """Make one object of the parts, and see that it has their `size` together and, as far as the server's ETags tell,
+    their MD5s. An answer that was lost is made up for by a look at the object: the parts may be joined already."""
+    for failures in range(TRIES):
+        try:
+            parts = {"Parts": entries}
+            await bucket.call(
+                "complete_multipart_upload", Key=key, UploadId=multipart_id, MultipartUpload=parts, **whole
+            )
+        except (Passing, NotFound) as error:
+            if await _is_whole(bucket, key, md5s, size):
+                return
+            if isinstance(error, NotFound) or failures == TRIES - 1:
+                raise StorageError("The media store did not join the parts of the file.") from error
+            await pause(failures)
+        else:
+            if not await _is_whole(bucket, key, md5s, size):
+                raise JoinedWrongly("The media store joined the parts of the file wrongly.")
+            return
+
+
+async def _is_whole(bucket: Bucket, key: str, md5s: list[bytes], size: int) -> bool:
+    try:
+        found = await bucket.call("head_object", Key=key)
+    except NotFound:
+        return False
+    etag = str(found["ETag"]).strip('"')
+    comparable = tells_md5(bucket, found) and etag.endswith(f"-{len(md5s)}")
+    return found["ContentLength"] == size and (not comparable or etag == etag_of_parts(md5s))
 
 
 async def abort_multipart(bucket: Bucket, key: str, multipart_id: str) -> None:

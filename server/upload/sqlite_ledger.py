@@ -22,7 +22,7 @@ import orjson
 
 from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from server.upload.events import Change, Message, Tick, Upload, apply, decode, encode, fold, message, restarted
-from server.upload.lapse import lapsed, unused
+from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Listener, Notice, Page, Renewal, Replay
 from server.upload.lifecycle import Entered, HandedBack, Stage, Status, reopen
 from server.upload.sqlite_thread import SqliteThread
@@ -338,7 +338,8 @@ class SqliteLedger:
         return lease
 
     def _advance(self, connection: sqlite3.Connection, row: _Row, change: Change) -> _Moved:
-        return _store(connection, apply(self._fresh(row.upload), change, self._clock()))
+        heeded = heeding(change, row.upload.stage, cancel_requested=row.cancel_requested)
+        return _store(connection, apply(self._fresh(row.upload), heeded, self._clock()))
 
 
 def _store(connection: sqlite3.Connection, upload: Upload) -> _Moved:

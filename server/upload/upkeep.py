@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,29 @@ log = structlog.get_logger(__name__)
 
 _ANNOUNCE_SECONDS = 5.0
 _EXPIRE_SECONDS = 60.0
+_SWEEP_SECONDS = 3600.0
+_STALE_SECONDS = 86400.0
+
+
+@dataclass
+class _Duty:
+    """Something to be done every so many seconds. That it failed once is no reason not to do it again."""
+
+    do: Callable[[], Awaitable[None]]
+    seconds: float
+    due_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.due_at = self.due_at or time.monotonic() + self.seconds
+
+    async def see_to_it(self) -> None:
+        if time.monotonic() < self.due_at:
+            return
+        self.due_at = time.monotonic() + self.seconds
+        try:
+            await self.do()
+        except RoomcastError:
+            log.exception("upkeep failed", duty=self.do.__name__)
 
 
 @dataclass(frozen=True)
@@ -58,23 +81,16 @@ class Upkeep:
             await asyncio.gather(running, return_exceptions=True)
 
     async def _run(self) -> None:
-        announced = expired = time.monotonic()
-        try:
-            await self._sweep_sources()
-        except RoomcastError:
-            log.exception("sweep failed")
+        duties = (
+            _Duty(self._sweep, _SWEEP_SECONDS, due_at=time.monotonic()),
+            _Duty(self._reap, self._pause),
+            _Duty(self._announce_again, _ANNOUNCE_SECONDS),
+            _Duty(self._expire, _EXPIRE_SECONDS),
+        )
         while True:
+            for duty in duties:
+                await duty.see_to_it()
             await asyncio.sleep(self._pause)
-            try:
-                await self._reap()
-                if time.monotonic() - announced > _ANNOUNCE_SECONDS:
-                    announced = time.monotonic()
-                    await self._announce_again()
-                if time.monotonic() - expired > _EXPIRE_SECONDS:
-                    expired = time.monotonic()
-                    await self._expire()
-            except RoomcastError:
-                log.exception("upkeep failed")
 
     async def _reap(self) -> None:
         reserved_before = time.time() - self._terms.reservation_seconds
@@ -95,13 +111,14 @@ class Upkeep:
                 await self._media.discard_source(upload_id)
             log.info("expired", uploads=len(expired))
 
-    async def _sweep_sources(self) -> None:
-        """Delete what a crash left between an upload's end and the deletion of its files."""
+    async def _sweep(self) -> None:
+        """Delete what a crash left: between an upload's end and the deletion of its files, or half written."""
         for upload_id in await self._media.sources():
             try:
                 await settle_files(self._media, await self._ledger.get(upload_id))
             except NotFound:
                 await self._media.discard_source(upload_id)
+        await self._media.sweep(max(_STALE_SECONDS, self._terms.reservation_seconds))
 
 
 async def settle_files(media: MediaStore, upload: Upload) -> None:

@@ -168,6 +168,9 @@ class Receiver:
             priority=template.priority,
         )
         queued = await self._ledger.append(upload.id, change, token=claim.lease.token)
+        if queued.stage is not Stage.QUEUED:
+            await self._media.discard_source(upload.id)
+            raise CancelledByOwner("The upload was cancelled.")
         await self._dispatch.announce(queued.id, queued.seq)
         return queued
 

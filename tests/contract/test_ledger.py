@@ -11,7 +11,7 @@ from server.upload.errors import LeaseLost, Malformed, NotFound, TooMany, WrongS
 from server.upload.events import Change, Tick, new_upload_id
 from server.upload.lapse import cancelled
 from server.upload.ledger import DELIVERIES, EVENTS_KEPT, Ledger, Notice
-from server.upload.lifecycle import Cancelled, Entered, Failed, IllegalFact, Retrying, Stage, Status
+from server.upload.lifecycle import Cancelled, Entered, Fact, Failed, HandedBack, IllegalFact, Retrying, Stage, Status
 from tests.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 from tests.harness import eventually
 
@@ -204,6 +204,17 @@ async def test_renewing_lengthens_the_lease_and_reads_the_cancel_flag(ledger: Le
     assert (await ledger.renew(renewal.lease, seconds=LEASE)).cancel_requested
     done = await ledger.append(claim.upload.id, cancelled(Stage.FETCHING), token=claim.lease.token)
     assert done.stage is Stage.CANCELLED
+
+
+@pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
+async def test_a_cancel_that_was_asked_for_is_not_forgotten_when_it_goes_back_to_waiting(
+    ledger: Ledger, clock: Clock, fact: Fact
+) -> None:
+    claim = await claimed(ledger, clock)
+    await ledger.append(claim.upload.id, Change(Entered(Stage.PROBING), ""), token=claim.lease.token)
+    await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
+    ended = await ledger.append(claim.upload.id, Change(fact, "back"), token=claim.lease.token)
+    assert (ended.stage, ended.error and ended.error["step"]) == (Stage.CANCELLED, "probing")
 
 
 async def test_cancelling_what_nobody_holds_is_immediate_and_idempotent(ledger: Ledger, clock: Clock) -> None:

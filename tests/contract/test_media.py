@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,44 @@ from server.upload.directory_media import DirectoryMediaStore
 from server.upload.errors import NotFound
 from server.upload.events import new_upload_id
 from server.upload.media import MediaStore
+from server.upload.s3_media import S3MediaStore
 from server.upload.signing import UrlSigner
+from tests.s3_server import BUCKET, S3Server, TlsServer, moto_server, s3rver, set_environment
 
 DATA = bytes(range(256)) * 4096
 
 
-@pytest.fixture(params=["directory"])
-def media(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
-    signer = UrlSigner(b"0123456789abcdef", seconds=60)
-    return {"directory": lambda: DirectoryMediaStore(tmp_path / "data", signer)}[request.param]()
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with s3rver(tmp_path_factory.mktemp("s3rver")) as server:
+        yield server
+
+
+@pytest.fixture(params=["directory", "s3", "s3-tls"])
+async def media(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MediaStore]:
+    if request.param == "directory":
+        yield DirectoryMediaStore(tmp_path / "data", UrlSigner(b"0123456789abcdef", seconds=60))
+        return
+    set_environment(monkeypatch)
+    if request.param == "s3":
+        url = request.getfixturevalue("moto").url
+    else:
+        server = request.getfixturevalue("tls")
+        url = server.url
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(server.certificate))
+    opening = S3MediaStore.open(
+        BUCKET, endpoint_url=url, public_base_url=None, url_seconds=60, prefix=new_upload_id(), largest_bytes=1
+    )
+    async with opening as store:
+        yield store
 
 
 async def received(media: MediaStore, upload_id: str) -> str:
@@ -96,7 +126,7 @@ async def test_results_are_stored_whole_replaced_and_discarded(media: MediaStore
         key = await media.store(local, upload_id, "video.mp4", hear)
         await asyncio.get_running_loop().run_in_executor(None, lambda: None)
         assert (key, heard) == (f"{upload_id}/video.mp4", len(content))
-    assert media.url(key).startswith("/media/")
+    assert f"/media/{key}?" in media.url(key)
     await media.discard_results(upload_id)
     await media.discard_results(upload_id)
 
@@ -116,3 +146,13 @@ def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
     for key in ("../secret", "upload_x/../../secret", "upload_x/link.mp4", "upload_x", "/etc/passwd", "upload_x/none"):
         with pytest.raises(NotFound):
             store.path(key)
+
+
+async def test_sweeping_takes_what_is_stale_and_leaves_what_is_whole(media: MediaStore, tmp_path: Path) -> None:
+    whole = new_upload_id()
+    await received(media, whole)
+    async with media.receive(new_upload_id()) as incoming:
+        await incoming.write(DATA)
+        await media.sweep(3600)
+        await media.sweep(-3600)
+    assert await media.sources() == [whole]

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.realtime.relay import Relay
+from server.upload.errors import NotFound
 from server.upload.events import Change, Message, Source, Tick, Upload, new_upload_id
-from server.upload.ledger import Listener, Notice
+from server.upload.lapse import cancelled
+from server.upload.ledger import Listener, Notice, Replay
 from server.upload.lifecycle import Entered, Stage
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.harness import eventually
@@ -22,11 +24,21 @@ SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
 
 
 class LossyLedger(SqliteLedger):
-    """Says nothing of every event that it is told to keep to itself."""
+    """Says nothing of every event that it is told to keep to itself, and forgets on command."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.keep_quiet = False
+        self._lost = False
+
+    def lose(self) -> None:
+        """From now on it knows of nothing."""
+        self._lost = True
+
+    async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
+        if self._lost:
+            raise NotFound("There is no such upload.")
+        return await super().events(upload_id, since=since, epoch=epoch)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         return super().listen(_Muffled(self, listener))
@@ -218,3 +230,21 @@ async def _come(relay: Relay, upload_id: str, since: int | None) -> tuple[Ears, 
     if since is not None:
         assert all(after == before + 1 for before, after in itertools.pairwise(seqs))
     return ears, replay.upload.seq
+
+
+async def test_what_the_ledger_lost_ends_in_an_error_once(ledger: LossyLedger, relay: Relay) -> None:
+    lost, ended = await queued(ledger), await queued(ledger)
+    ears, other = Ears(), Ears()
+    await relay.watch(lost.id, ears)
+    await relay.watch(ended.id, other)
+    await ledger.request_cancel(ended.id, cancelled(Stage.QUEUED))
+    ledger.lose()
+    for _ in range(2):
+        relay.on_gap()
+        await eventually(lambda: not relay._watched)
+    (end,) = ears.events
+    assert (end["seq"], end["epoch"], end["status"], end["stage"]) == (lost.seq + 1, "e1", "error", "failed")
+    assert end["message"] == "The server lost this upload."
+    assert (end["error"]["code"], end["error"]["retryable"], end["queuePosition"]) == ("WORKER_LOST", False, None)
+    assert ears.statuses == ["error"]
+    assert other.seqs() == [ended.seq + 1], "what had ended was told so already"

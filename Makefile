@@ -1,0 +1,72 @@
+# On a fresh machine with python3 (3.11 to 3.13) and npm, `make run` serves and `make test` tests;
+# both set up what they need first, and a second run finds it done.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: setup run test lint bench clean constraints system
+
+setup: .venv/.dev static/node_modules/.done
+
+run: .venv/.runtime static/node_modules/.done
+	@exec $(BIN)/python -m server
+
+# One run of everything: the unit, contract, end-to-end and browser tests. `make test ARGS="-k cancel"` narrows it.
+test: setup system
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	@if command -v node >/dev/null; then \
+		for file in $(wildcard static/*.js tests/node/*.mjs); do node --check $$file || exit 1; done; \
+	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# What only the tests want from the system. Root on Debian gets it installed; anybody else is told what is skipped.
+system:
+	@missing=""; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing$$missing from Debian."; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing && exit 0; \
+		echo "That did not work."; \
+	fi; \
+	echo "Skipped: the tests that need$$missing, because it is not installed."
+
+# Stamps: the newest of a stamp's sources decides whether its work is done again.
+.venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/.runtime
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "Roomcast needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+		exit 1; }
+	$(PYTHON) -m venv .venv
+
+static/node_modules/.done: static/package.json static/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix static && touch $@; \
+	else echo "Skipped: static/node_modules, because npm is not installed. The page takes its Socket.IO client from a CDN instead."; fi
+
+# Resolves everything anew, in an environment of its own, and pins what it finds.
+constraints:
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+# Leaves ./data alone: that is people's media.
+clean:
+	rm -rf .venv build *.egg-info static/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

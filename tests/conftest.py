@@ -1,0 +1,54 @@
+"""What every kind of test shares: media made once, whether Node is there, and the server's log in a report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clips import make_clip, make_image
+from tests.harness import ROOT, RunningServer
+
+
+class Shelf:
+    """Clips and images for one test, by their wishes; `tests.clips` makes each distinct clip once in a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
+        return make_clip(self._folder / name, **wishes)
+
+    def image(self, name: str = "picture.png", **wishes: Any) -> Path:
+        return make_image(self._folder / name, **wishes)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+@pytest.fixture
+def node() -> None:
+    """Skips where the official JavaScript client cannot run."""
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    if not (ROOT / "static" / "node_modules" / "socket.io-client").is_dir():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test's report ends with the logs of the servers it used."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for value in item.funcargs.values():
+            for server in value if isinstance(value, list) else [value]:
+                if isinstance(server, RunningServer):
+                    report.sections.append((f"log of {server.name}", server.tail()))
+    return report

@@ -1,0 +1,97 @@
+"""Servers to try things on. A module's `server` is shared by its tests; `serve` starts one for a single test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import fake_ffmpeg
+from tests.harness import Api, RunningServer
+from tests.watchers import Watcher
+from workers.ffmpeg import find_binaries
+
+Serve = Callable[..., RunningServer]
+
+
+class FakeFfmpeg:
+    """`tests/fake_ffmpeg.py` under a path of its own, so that each server's copies behave for themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.path = fake_ffmpeg.install(folder)
+        self._probe = fake_ffmpeg.install(folder, name="ffprobe", real=find_binaries().ffprobe)
+        self.env = {"FFMPEG_PATH": str(self.path), "FFPROBE_PATH": str(self._probe)}
+
+    def behave(self, how: str) -> None:
+        fake_ffmpeg.behave(self.path, how)
+
+    def behave_when_probing(self, how: str) -> None:
+        fake_ffmpeg.behave(self._probe, how)
+
+    def heal(self) -> None:
+        self.behave("")
+        self.behave_when_probing("")
+
+
+class HeldServer:
+    """A server that `holding_server.py` can hold at a call of its media store."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self._file = folder / "hold"
+        script = str(Path(__file__).with_name("holding_server.py"))
+        self.server = RunningServer(folder / "data", command=(script,), HOLD=str(self._file), **env)
+
+    def hold(self, call: str) -> None:
+        self._file.write_text(call)
+
+    def let_go(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """The environment of the module's `server`; a module that wants another one defines its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> FakeFfmpeg:
+    return FakeFfmpeg(tmp_path_factory.mktemp("fake"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("server") / "data", **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def servers() -> list[RunningServer]:
+    """Those that `serve` started."""
+    return []
+
+
+@pytest.fixture
+def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
+    def start(**env: str) -> RunningServer:
+        server = RunningServer(tmp_path / f"data{len(servers)}", **env)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+async def api(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server) as client:
+        yield client
+
+
+@pytest.fixture
+async def watcher(server: RunningServer) -> AsyncIterator[Watcher]:
+    async with Watcher(server.url) as client:
+        yield client

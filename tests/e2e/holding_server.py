@@ -1,0 +1,48 @@
+"""`python -m server` whose media store can be made to stop at a call: stages too short to hit are held open.
+
+While the file that HOLD names holds a call's name (fetch, store, discard_source), that call waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import runpy
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from server.upload.directory_media import DirectoryMediaStore
+
+HOLD = Path(os.environ["HOLD"])
+
+
+async def hold(call: str) -> None:
+    if HOLD.exists() and HOLD.read_text() == call:
+        await asyncio.Event().wait()
+
+
+class HoldingMediaStore(DirectoryMediaStore):
+    """The real store, held at the named call."""
+
+    @asynccontextmanager
+    async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+        await hold("fetch")
+        async with super().fetch(key, scratch) as path:
+            yield path
+
+    async def store(self, *arguments: Any) -> str:
+        await hold("store")
+        return await super().store(*arguments)
+
+    async def discard_source(self, upload_id: str) -> None:
+        await hold("discard_source")
+        await super().discard_source(upload_id)
+
+
+if __name__ == "__main__":
+    import server.upload.directory_media
+
+    server.upload.directory_media.DirectoryMediaStore = HoldingMediaStore  # type: ignore[misc]
+    runpy.run_module("server", run_name="__main__")

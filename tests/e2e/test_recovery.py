@@ -1,0 +1,194 @@
+"""What a server owes its uploads and its watchers when it dies, or is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg, HeldServer
+from tests.harness import EXIT_WITHIN, Api, HalfSent, RunningServer, eventually
+from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful
+
+HOLDS = {"fetching": "fetch", "storing": "store"}
+AT_WORK = ["fetching", "probing", "compressing", "thumbnails", "storing"]
+"""Every stage in which a worker can be met; cleaning is over before one could look."""
+
+
+@pytest.fixture
+def own_fake(tmp_path: Path) -> FakeFfmpeg:
+    return FakeFfmpeg(tmp_path / "fake")
+
+
+@pytest.fixture
+def held(tmp_path: Path, own_fake: FakeFfmpeg) -> HeldServer:
+    return HeldServer(tmp_path, **own_fake.env, ROOMCAST_WORKERS="1", ROOMCAST_LEASE_SECONDS="1")
+
+
+@pytest.fixture
+def server(held: HeldServer) -> Iterator[RunningServer]:
+    with held.server as running:
+        yield running
+
+
+class Scene:
+    """An upload brought to a stage and kept there, until the scene is cleared."""
+
+    def __init__(self, held: HeldServer, fake: FakeFfmpeg, api: Api, clip: Path) -> None:
+        self.held, self.fake, self.api, self.clip = held, fake, api, clip
+
+    async def reach(self, stage: str, watcher: Recorder) -> str:
+        if stage in HOLDS:
+            self.held.hold(HOLDS[stage])
+        elif stage == "probing":
+            self.fake.behave_when_probing("hang")
+        else:
+            self.fake.behave("slow:1" if stage == "thumbnails" else "slow:60")
+        if stage == "queued":
+            busy = await self.api.accepted(self.clip)
+            await self.api.until(busy, lambda message: message["stage"] == "compressing")
+        upload_id = await self.api.accepted(self.clip)
+        ack = await watcher.join(upload_id, since=0)
+        assert ack["ok"]
+        if stage == "thumbnails":  # the film's ffmpeg has begun and is short; the poster's will be long
+            await watcher.until(upload_id, lambda message: bool(message["speed"]))
+            self.fake.behave("slow:60")
+        await watcher.stage(upload_id, stage)
+        if stage in ("compressing", "thumbnails"):
+            await eventually(self.held.server.ffmpegs, what="an ffmpeg at work")
+        return upload_id
+
+    def clear(self) -> None:
+        self.held.let_go()
+        self.fake.heal()
+
+
+@pytest.fixture
+def scene(held: HeldServer, own_fake: FakeFfmpeg, api: Api, shelf: Shelf) -> Scene:
+    return Scene(held, own_fake, api, shelf.clip())
+
+
+async def rejoin(watcher: Recorder, upload_id: str) -> None:
+    """As a client does that lost its server: once it is connected again, it asks for what it missed."""
+    await watcher.fact(lambda: watcher.connections == 2)
+    last = watcher.about(upload_id)[-1]
+    ack = await watcher.join(upload_id, since=last["seq"], epoch=last["epoch"])
+    assert ack["ok"]
+    assert all(event["seq"] > last["seq"] for event in ack["events"])
+
+
+def assert_no_gap(watcher: Recorder, upload_id: str) -> None:
+    events = watcher.events(upload_id)
+    assert [event["seq"] for event in events] == list(range(1, events[-1]["seq"] + 1))
+
+
+def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
+    assert_no_gap(watcher, upload_id)
+    assert_truthful(watcher.about(upload_id))
+
+
+@pytest.mark.parametrize("stage", ["queued", *AT_WORK])
+async def test_kill_9_and_the_upload_goes_on(server: RunningServer, scene: Scene, watcher: Watcher, stage: str) -> None:
+    upload_id = await scene.reach(stage, watcher)
+    assert server.kill().code == -9
+    await eventually(lambda: not server.leftovers(), what="the end of every process of the dead server")
+    scene.clear()
+    server.restart()
+    await rejoin(watcher, upload_id)
+    last = await watcher.end(upload_id)
+    assert last["status"] == "completed", last
+    assert last["attempt"] == (1 if stage == "queued" else 2)
+    assert_nothing_missed(watcher, upload_id)
+    assert server.scratch() == []
+
+
+@pytest.mark.node
+async def test_the_javascript_client_misses_nothing_either(server: RunningServer, scene: Scene, node: None) -> None:
+    async with NodeWatcher(server.url) as watcher:
+        upload_id = await scene.reach("compressing", watcher)
+        server.kill()
+        scene.clear()
+        server.restart()
+        await rejoin(watcher, upload_id)
+        assert (await watcher.end(upload_id))["status"] == "completed"
+        assert_nothing_missed(watcher, upload_id)
+
+
+async def test_kill_9_while_receiving(server: RunningServer, scene: Scene, watcher: Watcher) -> None:
+    content = scene.clip.read_bytes()
+    upload_id, content_url = await scene.api.reserved("clip.mp4", len(content))
+    await watcher.join(upload_id)
+    async with HalfSent(server, "PUT", content_url, content, first=len(content) // 2) as sending:
+        await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
+        server.kill()
+        assert await sending.status() == 0
+    server.restart()
+    await rejoin(watcher, upload_id)
+    last = await watcher.end(upload_id)
+    assert last["error"]["code"] == "WORKER_LOST"
+    assert last["error"]["retryable"] is True
+    await eventually(lambda: not server.files_of(upload_id), what="the partial file's end")
+    assert (await watcher.retry(upload_id))["state"]["stage"] == "receiving"
+    assert (await scene.api.put(content_url, content)).status == 202
+    await watcher.until(upload_id, lambda message: message["status"] == "completed")
+    assert_no_gap(watcher, upload_id)
+
+
+async def test_kill_9_right_after_the_end_leaves_no_source(
+    server: RunningServer, held: HeldServer, api: Api, shelf: Shelf
+) -> None:
+    held.hold("discard_source")
+    upload_id = await api.accepted(shelf.clip())
+    assert (await api.finished(upload_id))["status"] == "completed"
+    server.kill()
+    held.let_go()
+    server.restart()
+    media = server.data / "media"
+    await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)))
+    assert (await api.get(upload_id)).body["status"] == "completed"
+
+
+async def test_what_was_finished_stays_finished(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    upload_id = await api.accepted(shelf.image())
+    before = await api.finished(upload_id)
+    server.kill()
+    server.restart()
+    after = (await api.get(upload_id)).body
+    assert after["seq"] == before["seq"]
+    assert after["status"] == "completed"
+    assert (await api.say("GET", before["element"]["url"])).status == 200
+
+
+@pytest.mark.parametrize("stage", AT_WORK)
+async def test_sigterm_hands_the_work_back(server: RunningServer, scene: Scene, watcher: Watcher, stage: str) -> None:
+    upload_id = await scene.reach(stage, watcher)
+    ended = await asyncio.to_thread(server.terminate)
+    assert ended.code == 0
+    assert ended.seconds <= EXIT_WITHIN
+    assert ended.said == ""
+    assert server.leftovers() == []
+    scene.clear()
+    server.restart()
+    await rejoin(watcher, upload_id)
+    last = await watcher.end(upload_id)
+    assert last["status"] == "completed", last
+    assert last["attempt"] == 1
+    assert_nothing_missed(watcher, upload_id)
+
+
+async def test_sigterm_lets_a_body_arrive(server: RunningServer, api: Api, shelf: Shelf, watcher: Watcher) -> None:
+    content = shelf.clip().read_bytes()
+    upload_id, content_url = await api.reserved("clip.mp4", len(content))
+    await watcher.join(upload_id)
+    async with HalfSent(server, "PUT", content_url, content, first=len(content) // 2) as sending:
+        await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
+        stopping = asyncio.create_task(asyncio.to_thread(server.terminate))
+        await watcher.fact(lambda: watcher.disconnections)
+        await sending.send()
+        assert await sending.status() == 202
+        assert (await stopping).code == 0
+    server.restart()
+    assert (await api.finished(upload_id))["status"] == "completed"

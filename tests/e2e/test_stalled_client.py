@@ -1,0 +1,84 @@
+"""A client that stops reading costs the server little, the others nothing, and is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from websocket import WebSocket, WebSocketTimeoutException, create_connection
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, RunningServer, eventually
+from tests.watchers import Watcher
+
+MIB = 1 << 20
+CALLS = 20_000
+
+
+@pytest.fixture(scope="module")
+def settings(fake: FakeFfmpeg) -> dict[str, str]:
+    return {**fake.env, "ROOMCAST_STALLED_CLIENT_SECONDS": "2"}
+
+
+@pytest.fixture
+def deaf(server: RunningServer) -> Iterator[WebSocket]:
+    """A Socket.IO client with a small receive buffer, connected, that reads only when the test does."""
+    url = f"ws://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
+    client = create_connection(url, timeout=5, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
+    assert str(client.recv()).startswith("0")
+    client.send("40")
+    assert str(client.recv()).startswith("40")
+    yield client
+    if client.sock:
+        client.sock.close()
+
+
+def flood(client: WebSocket, upload_id: str) -> None:
+    """Ask and ask and read no answer, until the server takes no more questions or has had its share."""
+    client.settimeout(0.5)
+    try:
+        for number in range(CALLS):
+            client.send(f"42{number}{json.dumps(['join-upload', {'uploadId': upload_id, 'since': 0}])}")
+    except (WebSocketTimeoutException, ConnectionError):
+        return
+
+
+async def test_a_client_that_stops_reading(
+    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, deaf: WebSocket
+) -> None:
+    fake.behave("slow:8")
+    assert deaf.sock is not None
+    port = deaf.sock.getsockname()[1]
+    clip = shelf.clip()
+    upload_id, url = await api.reserved(clip.name, clip.stat().st_size)
+    await watcher.join(upload_id)
+    before = server.process.memory_info().rss
+    assert (await api.put(url, clip.read_bytes())).status == 202
+    await watcher.stage(upload_id, "compressing")
+    await asyncio.to_thread(flood, deaf, upload_id)
+
+    def connected() -> bool:
+        return any(peer.raddr and peer.raddr.port == port for peer in server.process.net_connections("tcp"))
+
+    await eventually(lambda: not connected(), 20, what="the deaf client's end")
+    assert server.process.memory_info().rss - before < 64 * MIB
+    assert watcher.disconnections == 0
+    assert (await watcher.end(upload_id))["status"] == "completed"
+    ticks = [message for message in watcher.live(upload_id) if message["stage"] == "compressing"]
+    moments = [datetime.fromisoformat(tick["updatedAt"]) for tick in ticks]
+    assert (len(ticks) - 1) / (moments[-1] - moments[0]).total_seconds() >= 3, "the others went on hearing"
+
+
+async def test_a_socket_that_sends_rubbish(server: RunningServer, watcher: Watcher, deaf: WebSocket) -> None:
+    for frame in ("9", "42", "42[", "4", '42["join-upload"', "451-[", "\0", '42{"a":1}', "42[1,2]", "6" * 1000):
+        try:
+            deaf.send(frame)
+        except (ConnectionError, OSError):
+            break
+    assert (await watcher.call("leave-upload", "upload_" + "0" * 32)) == {"ok": True}
+    assert server.alive

@@ -1,0 +1,113 @@
+"""The calls about uploads: listing, asking, configuration, health."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import Serve
+from tests.harness import Api
+from tests.watchers import Watcher
+
+
+async def test_the_list_is_newest_first_page_by_page(serve: Serve) -> None:
+    async with Api(serve()) as api:
+        made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(7)]
+        seen: list[str] = []
+        query = {"limit": "3"}
+        sizes = []
+        while True:
+            page = (await api.list(**query)).body
+            seen += [message["uploadId"] for message in page["uploads"]]
+            sizes.append(len(page["uploads"]))
+            if page["cursor"] is None:
+                break
+            query["cursor"] = page["cursor"]
+        assert seen == made[::-1]
+        assert sizes == [3, 3, 1]
+
+
+async def test_a_page_goes_on_where_the_last_one_ended(serve: Serve) -> None:
+    async with Api(serve()) as api:
+        made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(4)]
+        first = (await api.list(limit="2")).body
+        await api.reserved("later.mp4", 100)
+        second = (await api.list(limit="2", cursor=first["cursor"])).body
+        assert [message["uploadId"] for message in second["uploads"]] == made[1::-1]
+
+
+async def test_the_list_by_status(serve: Serve, shelf: Shelf) -> None:
+    async with Api(serve()) as api:
+        waiting, _ = await api.reserved("waiting.mp4", 100)
+        cancelled, _ = await api.reserved("cancelled.mp4", 100)
+        await api.cancel(cancelled)
+        done = await api.accepted(shelf.image())
+        await api.finished(done)
+        by_status = {
+            status: [message["uploadId"] for message in (await api.list(status=status)).body["uploads"]]
+            for status in ("starting", "compressing", "completed", "error")
+        }
+        assert by_status == {"starting": [waiting], "compressing": [], "completed": [done], "error": [cancelled]}
+
+
+async def test_a_list_that_is_asked_for_wrongly(api: Api) -> None:
+    for query in (
+        {"status": "no-such-status"},
+        {"limit": "0"},
+        {"limit": "-1"},
+        {"limit": "x"},
+        {"limit": "100000"},
+        {"cursor": "x"},
+    ):
+        assert (await api.list(**query)).refusal == (400, "MALFORMED"), query
+
+
+async def test_the_message_is_the_same_everywhere(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+    upload_id = await api.accepted(shelf.image())
+    await watcher.join(upload_id)
+    heard = await watcher.end(upload_id)
+    asked = (await api.get(upload_id)).body
+    (listed,) = [message for message in (await api.list()).body["uploads"] if message["uploadId"] == upload_id]
+    assert heard == asked == listed
+
+
+async def test_the_configuration(serve: Serve) -> None:
+    async with Api(serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
+        told = (await api.say("GET", "/api/config")).body
+    assert told["maxUploadBytes"] == 12345
+    assert told["maxFiles"] == 7
+    assert told["openMode"] is True
+    assert {"name": "hero-video", "kind": "video"} in told["templates"]
+    assert {"name": "image", "kind": "image"} in told["templates"]
+    assert {"name": "auto", "kind": "auto"} in told["templates"]
+
+
+async def test_the_page_is_there_under_both_names(api: Api) -> None:
+    for path in ("/progress-demo", "/admin/progress-demo"):
+        reply = await api.say("GET", path)
+        assert reply.status == 200
+        assert reply.headers["Content-Type"].startswith("text/html")
+
+
+async def test_a_reservation_nobody_comes_for(serve: Serve) -> None:
+    server = serve(ROOMCAST_RESERVATION_SECONDS="1")
+    async with Api(server) as api, Watcher(server.url) as watcher:
+        upload_id, url = await api.reserved("clip.mp4", 100)
+        await watcher.join(upload_id)
+        last = await watcher.end(upload_id)
+        assert last["error"]["code"] == "STALLED"
+        assert (await api.put(url, bytes(100))).refusal == (409, "WRONG_STATE")
+
+
+async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:
+    with pytest.raises(AssertionError) as refusal:
+        serve(ROOMCAST_WORKERS="0", ROOMCAST_RETENTION_SECONDS="soon")
+    said = str(refusal.value)
+    assert "ROOMCAST_WORKERS" in said
+    assert "ROOMCAST_RETENTION_SECONDS" in said
+    assert "Traceback" not in said
+
+
+async def test_open_mode_off_loopback_must_be_asked_for(serve: Serve) -> None:
+    with pytest.raises(AssertionError, match="ROOMCAST_OPEN"):
+        serve(HOST="0.0.0.0")

@@ -1,0 +1,116 @@
+"""Redis that is away, silent, or known by a certificate of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from server.upload.errors import StorageError
+from server.upload.events import Change, Tick, new_upload_id
+from server.upload.lapse import cancelled
+from server.upload.ledger import Lease
+from server.upload.lifecycle import Failed, Stage
+from server.upload.redis_connection import connect
+from server.upload.redis_ledger import RedisLedger
+from server.upload.redis_scripts import CALL_SECONDS
+from tests.contract.ledgers import Clock, created, fresh
+from tests.redis_server import RunningRedis
+
+UNKNOWN = new_upload_id()
+
+CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
+    "create": lambda ledger: ledger.create([fresh(Clock())]),
+    "get": lambda ledger: ledger.get(UNKNOWN),
+    "events": lambda ledger: ledger.events(UNKNOWN),
+    "page": lambda ledger: ledger.page("ada"),
+    "queue": lambda ledger: ledger.queue(),
+    "unfinished": lambda ledger: ledger.unfinished(),
+    "append": lambda ledger: ledger.append(UNKNOWN, Change(Failed(), "")),
+    "tick": lambda ledger: ledger.tick(UNKNOWN, Tick(0.5), token="t"),
+    "claim": lambda ledger: ledger.claim(UNKNOWN, holder="w", seconds=5),
+    "claim_next": lambda ledger: ledger.claim_next(holder="w", seconds=5),
+    "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
+    "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
+    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_kept=True),
+    "reap": lambda ledger: ledger.reap(reserved_before=0),
+    "expire": lambda ledger: ledger.expire(0),
+    "follow": lambda ledger: ledger.follow(UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_every_call_of_a_redis_that_is_away_is_a_storage_error(away: str, name: str) -> None:
+    ledger = RedisLedger(connect(away))
+    with pytest.raises(StorageError):
+        await CALLS[name](ledger)
+    await ledger.close()
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a Redis that has ended."""
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as redis:
+        return redis.url
+
+
+async def test_every_call_of_a_paused_redis_is_a_storage_error_in_time_and_all_is_well_after_it(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        ledger = RedisLedger(connect(redis.url))
+        upload = await created(ledger, Clock())
+        redis.pause()
+        began = time.monotonic()
+        # More than there are connections in the pool: who waits for one does not wait twice as long.
+        outcomes = await asyncio.gather(*(call(ledger) for call in [*CALLS.values()] * 3), return_exceptions=True)
+        assert time.monotonic() - began < CALL_SECONDS + 1
+        assert {type(outcome) for outcome in outcomes} == {StorageError}
+        redis.resume()
+        assert (await ledger.get(upload.id)).seq == 1
+        await ledger.close()
+
+
+async def test_connections_that_a_restart_broke_fail_nobody(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", persistent=True) as redis:
+        ledger = RedisLedger(connect(redis.url))
+        uploads = [fresh(Clock()) for _ in range(8)]
+        await asyncio.gather(*(ledger.create([upload]) for upload in uploads))
+        await asyncio.to_thread(redis.kill)
+        await asyncio.to_thread(redis.restart)
+        assert [(await ledger.get(upload.id)).seq for upload in uploads] == [1] * 8
+        await ledger.close()
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_taken_only_when_asked(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", tls=self_signed(tmp_path)) as redis:
+        trusting = RedisLedger(connect(redis.url, verify=False))
+        upload = await created(trusting, Clock())
+        await trusting.follow(upload.id)
+        await trusting.close()
+        careful = RedisLedger(connect(redis.url, verify=True))
+        with pytest.raises(StorageError):
+            await careful.get(upload.id)
+        await careful.close()
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate and its key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis.example")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    cert_file, key_file = directory / "redis.crt", directory / "redis.key"
+    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return cert_file, key_file

@@ -1,0 +1,191 @@
+"""Notices over Redis: who follows hears, who does not receives nothing, and no break goes untold."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.upload.errors import NotFound
+from server.upload.events import Change, Upload
+from server.upload.ledger import Notice
+from server.upload.lifecycle import Entered, Stage
+from server.upload.redis_connection import connect
+from server.upload.redis_ledger import RedisLedger
+from server.upload.redis_notices import Notices
+from tests.contract.ledgers import SOURCE, Clock, created, fresh
+from tests.harness import eventually
+from tests.redis_server import RunningRedis
+
+
+class Ears:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[Notice] = []
+        self.queue_moved_at = 0.0
+        self.gaps = 0
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        self.heard.extend(notices)
+
+    def on_queue_moved(self) -> None:
+        self.queue_moved_at = time.monotonic()
+
+    def on_gap(self) -> None:
+        self.gaps += 1
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture
+async def processes(redis: RunningRedis) -> AsyncIterator[tuple[RedisLedger, RedisLedger]]:
+    """Two processes' worth: one that writes, one that listens."""
+    namespace = secrets.token_hex(4)
+    writing, listening = (RedisLedger(connect(redis.url), namespace=namespace) for _ in range(2))
+    yield writing, listening
+    await writing.close()
+    await listening.close()
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
+    """Everything that comes in on the connections of notices."""
+    replies: list[list[Any]] = []
+    hear = Notices._hear
+
+    def noted(self: Notices, reply: list[Any]) -> None:
+        replies.append(reply)
+        hear(self, reply)
+
+    monkeypatch.setattr(Notices, "_hear", noted)
+    return replies
+
+
+async def queue_up(ledger: RedisLedger, upload: Upload) -> Upload:
+    return await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+
+
+async def test_what_nobody_follows_is_never_received(
+    processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
+) -> None:
+    writing, listening = processes
+    ears = Ears()
+    listening.listen(ears)
+    followed, unfollowed, left = (fresh(Clock()) for _ in range(3))
+    await listening.follow(left.id)
+    listening.unfollow(left.id)
+    await listening.follow(followed.id)
+    await writing.create([unfollowed])
+    await writing.create([left])
+    await writing.create([followed])
+    await eventually(lambda: ears.heard)
+    messages = [reply for reply in received if reply[0] == b"message"]
+    assert [reply[1].decode() for reply in messages] == [listening._uploads.channel(followed.id)]
+
+
+async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:
+    writing, listening = processes
+    ears = Ears()
+    listening.listen(ears)
+    upload = await created(writing, Clock())
+    for _ in range(3):
+        await asyncio.gather(*(listening.follow(upload.id) for _ in range(3)))
+        listening.unfollow(upload.id)
+        listening.unfollow(upload.id)
+    await listening.follow(upload.id)
+    await queue_up(writing, upload)
+    await eventually(lambda: [notice.seq for notice in ears.heard] == [2])
+
+
+async def test_a_process_that_only_works_subscribes_to_nothing(
+    processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
+) -> None:
+    writing, _ = processes
+    await queue_up(writing, await created(writing, Clock()))
+    assert await writing.claim_next(holder="w", seconds=5)
+    assert received == []
+    assert writing._notices._running is None
+
+
+async def test_the_queue_speaks_seldom_and_its_last_move_is_told(
+    processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
+) -> None:
+    writing, listening = processes
+    ears = Ears()
+    listening.listen(ears)
+    await listening.follow(fresh(Clock()).id)  # so that the queue's channel, asked for before, is subscribed
+    began = time.monotonic()
+    for _ in range(50):
+        await queue_up(writing, await created(writing, Clock()))
+    ended = time.monotonic()
+    said = len([reply for reply in received if reply[0] == b"message"])
+    assert said <= (ended - began) / 0.1 + 1
+    await eventually(lambda: ears.queue_moved_at > ended)
+
+
+async def test_a_broken_connection_is_made_anew_and_the_gap_told(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", persistent=True) as redis:
+        writing, listening = (RedisLedger(connect(redis.url)) for _ in range(2))
+        ears = Ears()
+        listening.listen(ears)
+        uploads = [await created(writing, Clock()) for _ in range(3)]
+        for upload in uploads:
+            await listening.follow(upload.id)
+        listening.unfollow(uploads[2].id)
+        assert ears.gaps == 0
+        await asyncio.to_thread(redis.kill)
+        await asyncio.to_thread(redis.restart)
+        await eventually(lambda: ears.gaps)
+        for upload in uploads:
+            await queue_up(writing, upload)
+        await eventually(lambda: len(ears.heard) == 2)
+        assert [notice.upload_id for notice in ears.heard] == [upload.id for upload in uploads[:2]]
+        assert ears.gaps == 1
+        await writing.close()
+        await listening.close()
+
+
+async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        ledger = RedisLedger(connect(redis.url))
+        ears = Ears()
+        ledger.listen(ears)
+        upload = await created(ledger, Clock())
+        await ledger.follow(upload.id)
+        await asyncio.to_thread(redis.kill)
+        await asyncio.to_thread(redis.restart)
+        await eventually(lambda: ears.gaps)
+        with pytest.raises(NotFound):
+            await ledger.events(upload.id)
+        another = fresh(Clock())
+        await ledger.follow(another.id)
+        await ledger.create([another])
+        await eventually(lambda: [notice.upload_id for notice in ears.heard] == [another.id])
+        await ledger.close()
+
+
+async def test_a_silent_redis_is_a_break(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        ledger = RedisLedger(connect(redis.url))
+        ears = Ears()
+        ledger.listen(ears)
+        upload = await created(ledger, Clock())
+        await ledger.follow(upload.id)
+        redis.pause()
+        await eventually(lambda: ledger._notices._gap, what="the silence to be noticed")
+        redis.resume()
+        await eventually(lambda: ears.gaps == 1)
+        await ledger.follow(upload.id)
+        await queue_up(ledger, upload)
+        await eventually(lambda: [notice.seq for notice in ears.heard] == [2])
+        await ledger.close()

@@ -1,0 +1,173 @@
+"""Direct uploads: parts by presigned URLs, and nothing taken for whole that is not."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import moto.s3.models
+import pytest
+
+from server.upload import s3_parts
+from server.upload.errors import Malformed, NotFound, StorageError
+from server.upload.events import new_upload_id
+from server.upload.media import DirectPart, DirectParts
+from server.upload.s3_media import S3MediaStore
+from tests.s3_server import (
+    BUCKET,
+    Proxy,
+    S3Server,
+    fail,
+    hurry,
+    moto_server,
+    proxy_before,
+    refusal,
+    set_environment,
+)
+
+MIB = 1 << 20
+DATA = os.urandom(2 * MIB + 5)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
+    async with proxy_before(server.url) as running:
+        yield running
+    server.empty()
+
+
+@pytest.fixture
+async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
+    set_environment(monkeypatch)
+    hurry(monkeypatch)
+    monkeypatch.setattr(s3_parts, "PART_BYTES", MIB)
+    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
+    opening = S3MediaStore.open(BUCKET, endpoint_url=proxy.url, public_base_url=None, url_seconds=60)
+    async with opening as media:
+        yield media
+
+
+async def send(begun: DirectParts, data: bytes = DATA, *, only: int | None = None) -> list[DirectPart]:
+    """What a browser does."""
+    parts = []
+    async with aiohttp.ClientSession() as session:
+        for index, url in list(enumerate(begun.urls))[:only]:
+            body = io.BytesIO(data[index * begun.part_size : (index + 1) * begun.part_size])
+            async with session.put(url, data=body, skip_auto_headers=["Content-Type"]) as answer:
+                assert answer.status == 200
+                parts.append(DirectPart(index + 1, answer.headers["ETag"]))
+    return parts
+
+
+async def test_parts_that_a_client_sent_become_a_source(store: S3MediaStore, server: S3Server) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    assert (begun.part_size, len(begun.urls)) == (MIB, 3)
+    parts = await send(begun)
+    assert [part.size for part in await direct.sent_direct(upload_id, begun.token)] == [MIB, MIB, 5]
+    assert not await store.has_source(upload_id)
+    key = await direct.complete_direct(upload_id, begun.token, parts[::-1], size=len(DATA))
+    assert await store.has_source(upload_id)
+    assert server.content(f"incoming/{upload_id}") == DATA
+    assert await direct.read_head(key, 10) == DATA[:10]
+    assert await direct.read_head(key, 10 * len(DATA)) == DATA
+    assert b"".join([chunk async for chunk in direct.read_chunks(key)]) == DATA
+    assert server.multiparts() == []
+
+
+async def test_completing_twice_is_completing(store: S3MediaStore) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    parts = await send(begun)
+    for _ in range(2):
+        await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+
+
+async def test_an_answer_that_is_lost_changes_nothing(store: S3MediaStore, proxy: Proxy) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    parts = await send(begun)
+    fail(proxy, "POST", "uploadId", [refusal(503, "SlowDown") for _ in range(3)], late=True)
+    await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+    assert await store.has_source(upload_id)
+
+
+async def test_a_part_that_is_missing_can_still_be_sent(store: S3MediaStore) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    parts = await send(begun, only=2)
+    with pytest.raises(Malformed):
+        await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+    assert not await store.has_source(upload_id)
+    await direct.complete_direct(upload_id, begun.token, await send(begun), size=len(DATA))
+
+
+async def test_parts_that_are_not_what_was_said_are_refused(store: S3MediaStore) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    parts = await send(begun)
+    wrong = [
+        (parts[:2], len(DATA)),
+        ([*parts, DirectPart(4, '"x"')], len(DATA)),
+        ([*parts[:2], DirectPart(3, parts[0].etag)], len(DATA)),
+        (parts, len(DATA) - 1),
+        (parts, len(DATA) + MIB),
+        ([], 0),
+    ]
+    for told, size in wrong:
+        with pytest.raises(Malformed):
+            await direct.complete_direct(upload_id, begun.token, told, size=size)
+    assert not await store.has_source(upload_id)
+
+
+async def test_an_empty_file_is_refused_at_once(store: S3MediaStore, server: S3Server) -> None:
+    with pytest.raises(Malformed):
+        await store.direct.begin_direct(new_upload_id(), 0)
+    assert server.multiparts() == []
+
+
+async def test_nothing_remains_of_what_was_aborted(store: S3MediaStore, server: S3Server) -> None:
+    direct, upload_id = store.direct, new_upload_id()
+    begun = await direct.begin_direct(upload_id, len(DATA))
+    await send(begun, only=1)
+    for _ in range(2):
+        await direct.abort_direct(upload_id, begun.token)
+    assert server.multiparts() == []
+    with pytest.raises(NotFound):
+        await direct.complete_direct(upload_id, begun.token, [], size=len(DATA))
+
+
+async def test_a_token_is_good_for_its_own_upload_alone(store: S3MediaStore) -> None:
+    begun = await store.direct.begin_direct(new_upload_id(), len(DATA))
+    parts = await send(begun)
+    with pytest.raises((NotFound, StorageError)):
+        await store.direct.complete_direct(new_upload_id(), begun.token, parts, size=len(DATA))
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_beginning_that_is_cancelled_leaves_nothing(
+    store: S3MediaStore, server: S3Server, proxy: Proxy, *, late: bool
+) -> None:
+    held, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(*_: object) -> None:
+        held.set()
+        await go.wait()
+
+    proxy.before, proxy.after = (None, hold) if late else (hold, None)
+    task = asyncio.create_task(store.direct.begin_direct(new_upload_id(), len(DATA)))
+    await held.wait()
+    task.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert server.multiparts() == []

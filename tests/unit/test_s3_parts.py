@@ -1,0 +1,303 @@
+"""What is written to a bucket is there whole or leaves nothing: cut off at every request, and through failures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import moto.s3.models
+import pytest
+from aiohttp import web
+
+from server.upload import s3_bucket, s3_parts
+from server.upload.errors import DiskFull, RoomcastError, StorageError
+from server.upload.events import new_upload_id
+from server.upload.s3_media import S3MediaStore
+from server.upload.s3_parts import etag_of_parts, part_bytes_for
+from tests.harness import eventually
+from tests.s3_server import (
+    BUCKET,
+    Fault,
+    Proxy,
+    S3Server,
+    fail,
+    hurry,
+    moto_server,
+    proxy_before,
+    refusal,
+    set_environment,
+)
+
+MIB = 1 << 20
+DATA = os.urandom(MIB + 17) * 4
+"""Five parts of these tests, the last one short."""
+
+Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
+    async with proxy_before(server.url) as running:
+        yield running
+    server.empty()
+
+
+@pytest.fixture
+async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
+    set_environment(monkeypatch)
+    hurry(monkeypatch)
+    monkeypatch.setattr(s3_parts, "PART_BYTES", MIB)
+    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
+    async with opened(proxy.url) as media:
+        free = media._bucket.slots._value
+        yield media
+        assert media._bucket.slots._value == free
+
+
+def opened(url: str) -> Any:
+    return S3MediaStore.open(BUCKET, endpoint_url=url, public_base_url=None, url_seconds=60, largest_bytes=1)
+
+
+async def receive(media: S3MediaStore, upload_id: str) -> str:
+    async with media.receive(upload_id) as incoming:
+        for start in range(0, len(DATA), 300_000):
+            await incoming.write(DATA[start : start + 300_000])
+        return await incoming.commit()
+
+
+async def receive_small(media: S3MediaStore, upload_id: str) -> str:
+    async with media.receive(upload_id) as incoming:
+        await incoming.write(DATA[:1000])
+        return await incoming.commit()
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Act:
+    film = tmp_path / "video.mp4"
+    film.write_bytes(DATA)
+    return lambda media, upload_id: media.store(film, upload_id, "video.mp4", lambda _: None)
+
+
+@pytest.fixture(params=["receive", "receive small", "store"])
+def act(request: pytest.FixtureRequest, keep: Act) -> Act:
+    return {"receive": receive, "receive small": receive_small, "store": keep}[request.param]
+
+
+def left_over(server: S3Server) -> list[str]:
+    return server.keys() + server.multiparts()
+
+
+class Gate:
+    """Holds the n-th request through a proxy, before or after the server has done it."""
+
+    def __init__(self, proxy: Proxy, number: int, when: str) -> None:
+        self.held, self.go = asyncio.Event(), asyncio.Event()
+        self._left = number
+
+        async def hold(_: web.Request, __: web.Response | None = None) -> None:
+            self._left -= 1
+            if self._left == 0:
+                self.held.set()
+                await self.go.wait()
+
+        proxy.before, proxy.after = (hold, None) if when == "before" else (None, hold)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("cancellations", [1, 2])
+async def test_cut_off_at_any_request_it_leaves_nothing(
+    store: S3MediaStore, server: S3Server, proxy: Proxy, act: Act, when: str, cancellations: int
+) -> None:
+    for number in range(1, 30):
+        gate = Gate(proxy, number, when)
+        task = asyncio.create_task(act(store, new_upload_id()))
+        holding = asyncio.create_task(gate.held.wait())
+        await asyncio.wait({task, holding}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            holding.cancel()
+            break
+        for _ in range(cancellations):
+            task.cancel()
+            await asyncio.sleep(0)
+        gate.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await eventually(proxy.idle)
+        assert left_over(server) == [], number
+    assert number > 1
+    assert task.result()
+    assert server.multiparts() == []
+    assert len(server.keys()) == 1
+
+
+async def test_cut_off_at_any_turn_of_the_loop_it_leaves_nothing(
+    server: S3Server, store: S3MediaStore, act: Act
+) -> None:
+    for turns in range(0, 400, 9):
+        task = asyncio.create_task(act(store, new_upload_id()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if ended:
+            break
+        assert left_over(server) == [], turns
+
+
+@pytest.mark.parametrize("writes", [1, 4, 9])
+async def test_left_without_a_commit_it_leaves_nothing(store: S3MediaStore, server: S3Server, writes: int) -> None:
+    async def break_off() -> None:
+        async with store.receive(new_upload_id()) as incoming:
+            for _ in range(writes):
+                await incoming.write(DATA[: MIB // 2])
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await break_off()
+    assert left_over(server) == []
+
+
+async def test_a_loop_that_shuts_down_leaves_nothing(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
+    gate = Gate(proxy, 3, "before")
+    bystanders = asyncio.all_tasks()
+    task = asyncio.create_task(receive(store, new_upload_id()))
+    await gate.held.wait()
+    gate.go.set()
+    ours = {other for other in asyncio.all_tasks() - bystanders if "s3_" in repr(other.get_coro()) or other is task}
+    for other in ours:
+        other.cancel()
+    await asyncio.wait({task})
+    await eventually(proxy.idle)
+    assert left_over(server) == []
+
+
+def faults(*kinds: str) -> list[Fault]:
+    return [None if kind == "break" else refusal(503, kind) for kind in kinds]
+
+
+@pytest.mark.parametrize("kind", ["break", "SlowDown"])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("method", "pattern"),
+    [("POST", "uploads$"), ("PUT", "partNumber=2"), ("PUT", "partNumber=5"), ("POST", "uploadId="), ("HEAD", "")],
+)
+async def test_a_failure_that_passes_is_not_seen(
+    store: S3MediaStore, server: S3Server, proxy: Proxy, method: str, pattern: str, *, late: bool, kind: str
+) -> None:
+    fail(proxy, method, pattern, faults(kind, kind), late=late)
+    upload_id = new_upload_id()
+    await receive(store, upload_id)
+    assert server.content(f"incoming/{upload_id}") == DATA
+    assert server.multiparts() == []
+
+
+async def test_a_part_is_tried_again_when_the_client_has_given_up(
+    store: S3MediaStore, server: S3Server, proxy: Proxy
+) -> None:
+    fail(proxy, "PUT", "partNumber=3", faults(*["SlowDown"] * 5))
+    upload_id = new_upload_id()
+    await receive(store, upload_id)
+    assert server.content(f"incoming/{upload_id}") == DATA
+
+
+async def test_a_part_that_arrived_as_another_is_sent_again(
+    store: S3MediaStore, server: S3Server, proxy: Proxy
+) -> None:
+    wrong = web.Response(headers={"ETag": f'"{"0" * 32}"'})
+    fail(proxy, "PUT", "partNumber=2", [wrong], late=True)
+    upload_id = new_upload_id()
+    await receive(store, upload_id)
+    assert server.content(f"incoming/{upload_id}") == DATA
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [("AccessDenied", 403, StorageError), ("QuotaExceeded", 403, DiskFull), ("SlowDown", 503, StorageError)],
+)
+async def test_a_failure_that_stays_ends_it_and_leaves_nothing(
+    store: S3MediaStore,
+    server: S3Server,
+    proxy: Proxy,
+    code: str,
+    status: int,
+    kind: type[RoomcastError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(s3_bucket, "pause", no_pause)
+    fail(proxy, "PUT", "partNumber=2", [refusal(status, code) for _ in range(99)])
+    with pytest.raises(kind) as caught:
+        await receive(store, new_upload_id())
+    assert not re.search(f"{BUCKET}|127|S3RVER|{code}", caught.value.message)
+    assert left_over(server) == []
+
+
+async def no_pause(_: int) -> None:
+    """Instead of the pause between tries."""
+
+
+async def test_no_more_than_three_parts_are_on_their_way(store: S3MediaStore, proxy: Proxy) -> None:
+    most, go = 0, asyncio.Event()
+
+    async def hold(request: web.Request) -> None:
+        nonlocal most
+        if "partNumber" in request.query:
+            most = max(most, proxy.busy)
+            await go.wait()
+
+    proxy.before = hold
+    task = asyncio.create_task(receive(store, new_upload_id()))
+    await eventually(lambda: proxy.busy == 3)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    go.set()
+    await task
+    assert most == 3
+
+
+async def test_results_are_told_of_part_by_part(store: S3MediaStore, server: S3Server, tmp_path: Path) -> None:
+    film, heard = tmp_path / "a.bin", list[int]()
+    film.write_bytes(DATA)
+    upload_id = new_upload_id()
+    key = await store.store(film, upload_id, "video.mp4", heard.append)
+    assert sorted(heard) == [68, MIB, MIB, MIB, MIB]
+    assert server.content(f"media/{key}") == DATA
+    heard.clear()
+    film.write_bytes(b"short")
+    await store.store(film, upload_id, "video.mp4", heard.append)
+    assert heard == [5]
+    assert server.content(f"media/{key}") == b"short"
+
+
+async def test_a_checksum_of_the_whole_is_kept_where_the_server_keeps_one(
+    store: S3MediaStore, server: S3Server, tmp_path: Path
+) -> None:
+    object.__setattr__(store._bucket, "full_checksums", True)
+    upload_id = new_upload_id()
+    key = await receive(store, upload_id)
+    found = server.client.head_object(Bucket=BUCKET, Key=f"incoming/{upload_id}", ChecksumMode="ENABLED")
+    assert found["ChecksumType"] == "FULL_OBJECT"
+    async with store.fetch(key, tmp_path) as path:
+        assert path.read_bytes() == DATA
+
+
+def test_ten_thousand_parts_are_enough() -> None:
+    assert part_bytes_for(0) == part_bytes_for(80_000 * MIB) == 8 * MIB
+    for size in (80_000 * MIB + 1, 5 << 40):
+        part = part_bytes_for(size)
+        assert part % MIB == 0
+        assert -(-size // part) <= 10_000
+
+
+def test_the_etag_of_parts_is_the_one_that_s3_makes() -> None:
+    assert etag_of_parts([b"\0" * 16] * 2) == "70bc8f4b72a86921468bf8e8441dce51-2"
