@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup run test lint bench clean constraints system
+.PHONY: setup run test lint bench chaos clean constraints system
 
 setup: .venv/.dev static/node_modules/.done
 
@@ -26,6 +26,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# Minutes of killing and pausing everything, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
+chaos: setup system
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # What only the tests want from the system. Root on Debian gets it installed; anybody else is told what is skipped.
 system:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.upload.errors import StorageError
+from server.upload.errors import StorageError, TranscodeError, UnreadableMedia
 from server.upload.events import Source, Tick, Upload
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
@@ -107,7 +107,10 @@ async def _compress_video(
     await reporter.enter(Stage.COMPRESSING, "Compressing the video")
     on_reading = _Forecast(before.duration, reporter.progress)
     await encode(video.compress_args(path, film, before, settings, source.format), on_reading)
-    after = await look(film, "mov")
+    try:
+        after = await look(film, "mov")
+    except UnreadableMedia as error:
+        raise TranscodeError("The encoder's result cannot be read.") from error
     video.verify(before, after)
     stream = probe.require_video(after)
 

@@ -23,6 +23,9 @@ from server.upload.events import Message, message
 
 log = structlog.get_logger(__name__)
 
+CALLS_AHEAD = 256
+"""Calls of one client that may be under way or wait to have their answers read."""
+
 Ack = dict[str, Any]
 UploadId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -73,7 +76,9 @@ class Calls:
         sio.on("disconnect", self._on_disconnect)
         sio.on("*", self._on_call)
 
-    async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+    async def _on_connect(self, sid: str, environ: Any, auth: Any = None) -> Ack | None:
+        if self._hub.client(sid):
+            return await self._on_call("connect", sid)  # not a connection, but a call that a client named so
         request: web.Request = environ["aiohttp.request"]
         try:
             viewer = self._authenticator.viewer(self._token(request, auth))
@@ -88,26 +93,36 @@ class Calls:
         if viewer.expires_at is not None:
             left = max(0.0, viewer.expires_at - time.time())
             self._expiry[sid] = asyncio.get_running_loop().call_later(left, self._expire, sid)
+        return None
 
-    async def _on_disconnect(self, sid: str, _reason: Any = None) -> None:
+    async def _on_disconnect(self, sid: str, *_: Any) -> Ack | None:
+        if self._sio.manager.is_connected(sid, "/"):
+            return await self._on_call("disconnect", sid)  # likewise
         if timer := self._expiry.pop(sid, None):
             timer.cancel()
         if eio_sid := self._sio.manager.eio_sid_from_sid(sid, "/"):
             self._transports.forget(eio_sid)
         self._hub.leave(sid)
+        return None
 
-    async def _on_call(self, event: str, sid: str, *arguments: Any) -> Ack:
+    async def _on_call(self, event: str, sid: str, *arguments: Any) -> Ack | None:
         client = self._hub.client(sid)
+        call = self._calls.get(event)
+        if call is None or client is None:
+            return _refused(Malformed("There is no such call."))
+        if client.calls + client.outbox.ahead > CALLS_AHEAD:
+            self._hub.drop(client, "it calls and reads no answer")
+            return None
+        client.calls += 1
         try:
-            call = self._calls.get(event)
-            if call is None or client is None:
-                raise Malformed("There is no such call.")
             return await call(client, _argument(arguments))
         except RoomcastError as error:
-            return {"ok": False, "error": error.as_json()}
+            return _refused(error)
         except Exception:
             log.exception("call failed", call=event)
-            return {"ok": False, "error": RoomcastError("Something went wrong on the server.").as_json()}
+            return _refused(RoomcastError("Something went wrong on the server."))
+        finally:
+            client.calls -= 1
 
     async def _join(self, client: Client, argument: UploadArgument) -> Ack:
         check_id(argument.uploadId)
@@ -137,6 +152,10 @@ class Calls:
         leaving = asyncio.ensure_future(self._sio.disconnect(sid))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
+
+
+def _refused(error: RoomcastError) -> Ack:
+    return {"ok": False, "error": error.as_json()}
 
 
 def _argument(arguments: tuple[Any, ...]) -> UploadArgument:

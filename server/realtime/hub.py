@@ -39,6 +39,7 @@ class Client:
     outbox: Outbox
     members: dict[str, Member] = field(default_factory=dict)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    calls: int = 0
     gone: bool = False
 
 

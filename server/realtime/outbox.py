@@ -37,6 +37,11 @@ class Outbox:
         """Whether something is held back."""
         return bool(self._events or self._ticks)
 
+    @property
+    def ahead(self) -> int:
+        """Packets that lie in engineio's queue for the client."""
+        return int(self._socket.queue.qsize())
+
     def send_event(self, upload_id: str, packets: list[Any]) -> bool:
         """Pass on, or hold back, an event; False when too much waits already and the client must go."""
         self._ticks.pop(upload_id, None)
@@ -75,11 +80,11 @@ class Outbox:
             self._ahead, self._moved_at = self._measure(), time.monotonic()
 
     def _keeps_up(self) -> bool:
-        return self._socket.queue.qsize() < PACKETS_AHEAD and self._buffered() < BYTES_AHEAD
+        return self.ahead < PACKETS_AHEAD and self._buffered() < BYTES_AHEAD
 
     def _measure(self) -> int:
         """Something that shrinks when the client reads."""
-        return self._buffered() + int(self._socket.queue.qsize())
+        return self._buffered() + self.ahead
 
     def _buffered(self) -> int:
         transport = self.transport
