@@ -219,7 +219,8 @@ class Relay:
             for place, upload_id in enumerate(queue, start=1):
                 watched = waiting.get(upload_id)
                 if watched and _waits(watched) and watched.latest["queuePosition"] != place:
-                    self._deliver_tick(watched, {**watched.latest, "queuePosition": place})
+                    now = timestamp(time.time())
+                    self._deliver_tick(watched, {**watched.latest, "queuePosition": place, "updatedAt": now})
             await asyncio.sleep(_PLACES_SECONDS)
 
 

@@ -10,7 +10,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from PIL import Image, ImageCms
 
 from server.upload import errors
 from tests.clips import make_image, truncate
+from tests.unit.runs import assert_nobody_left
 from workers import image
 from workers.image import ImageResult, ImageSettings, compress_image
 from workers.sandbox import Limits
@@ -303,7 +303,7 @@ async def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
 async def test_too_slow_is_a_timeout_and_leaves_nobody(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
         await compress(make_image(tmp_path / "in.png"), "PNG", wall_seconds=0.001)
-    assert psutil.Process().children(recursive=True) == []
+    assert_nobody_left()
 
 
 async def test_our_own_mistakes_are_not_the_pictures_fault(tmp_path: Path) -> None:

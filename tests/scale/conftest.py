@@ -1,0 +1,84 @@
+"""A cluster for each module: two web processes and two workers over a Redis that keeps what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, RunningServer
+from tests.redis_server import RunningRedis
+from tests.scale.cluster import Cluster, Line, Worker
+from tests.watchers import Watcher
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scale")
+
+
+@pytest.fixture(scope="module")
+def redis(folder: Path) -> Iterator[RunningRedis]:
+    with RunningRedis(folder / "redis", persistent=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def fake(folder: Path) -> FakeFfmpeg:
+    return FakeFfmpeg(folder / "fake")
+
+
+@pytest.fixture
+def healed(fake: FakeFfmpeg) -> Iterator[FakeFfmpeg]:
+    """The module's ffmpeg, honest again after the test."""
+    yield fake
+    fake.heal()
+
+
+@pytest.fixture(scope="module")
+def members() -> list[RunningServer]:
+    """The processes of the module's cluster: a failed test's report shows their logs."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def lines() -> dict[Worker, Line]:
+    """Each worker's own line to Redis."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer], lines: dict[Worker, Line]
+) -> Iterator[Cluster]:
+    cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+    with ExitStack() as stack:
+        for _ in range(2):
+            cluster.web()
+            line = stack.enter_context(Line(redis))
+            lines[cluster.worker(REDIS_URL=line.url)] = line
+        yield stack.enter_context(cluster)
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[Api]:
+    """A client of the first web process."""
+    async with Api(cluster.webs[0]) as client:
+        yield client
+
+
+@pytest.fixture
+async def other_api(cluster: Cluster) -> AsyncIterator[Api]:
+    """A client of the second."""
+    async with Api(cluster.webs[1]) as client:
+        yield client
+
+
+@pytest.fixture
+async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
+    """A watcher on the second web process."""
+    async with Watcher(cluster.webs[1].url) as client:
+        yield client

@@ -1,0 +1,131 @@
+"""Redis dies while everybody watches: with its data nothing is missed, and without it everybody is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, RunningServer, eventually
+from tests.redis_server import RunningRedis
+from tests.scale.cluster import Cluster, Worker
+from tests.scale.test_workers import assert_nothing_missed
+from tests.watchers import Watcher
+
+TOLD_WITHIN = 30.0
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
+    """Without a worker at first."""
+    cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+    cluster.web()
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
+    async with Watcher(cluster.webs[0].url) as client:
+        yield client
+
+
+@pytest.fixture
+def worker(cluster: Cluster) -> Worker:
+    if not cluster.workers:
+        cluster.worker()
+        cluster.start()
+    return cluster.workers[0]
+
+
+async def checks(api: Api) -> dict[str, str]:
+    """What `/readyz` says of each part; 200 if and only if all are well."""
+    reply = await api.say("GET", "/readyz")
+    words: dict[str, str] = reply.body["checks"]
+    ok = all(word == "ok" for word in words.values())
+    assert (reply.status, reply.body["ok"]) == (200 if ok else 503, ok)
+    return words
+
+
+async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: RunningRedis) -> None:
+    words = await checks(api)
+    assert words.pop("workers") == "no worker has been seen lately"
+    assert set(words.values()) == {"ok"}
+    cluster.worker()
+    cluster.start()
+
+    async def ready() -> bool:
+        return set((await checks(api)).values()) == {"ok"}
+
+    await eventually(ready, what="readiness with a worker")
+    redis.kill()
+
+    async def relay_knows() -> dict[str, str] | None:
+        words = await checks(api)
+        return words if words["relay"] != "ok" else None
+
+    assert await eventually(relay_knows, what="that the relay hears nothing") == {
+        "ledger": "The ledger could not be reached.",
+        "relay": "hears of nothing at the moment",
+        "media": "ok",
+        "workers": "The dispatch could not be reached.",
+    }
+    assert await api.healthy()
+    redis.restart()
+    await eventually(ready, 30.0, what="readiness with Redis back")
+    assert not [line for line in cluster.webs[0].complaints() if "check failed" in line]
+
+
+async def test_killed_and_back_with_its_data(
+    worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
+) -> None:
+    healed.behave("slow:3")
+    upload_id = await api.accepted(shelf.clip())
+    waiting = await api.accepted(shelf.image())
+    for watched in (upload_id, waiting):
+        assert (await watcher.join(watched, since=0))["ok"]
+    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    healed.heal()
+    redis.kill()
+    redis.restart()
+    for watched in (upload_id, waiting):
+        assert (await watcher.end(watched))["status"] == "completed"
+        assert_nothing_missed(watcher, watched)
+    assert watcher.disconnections == 0
+
+
+async def test_killed_and_back_with_nothing(
+    cluster: Cluster,
+    worker: Worker,
+    api: Api,
+    watcher: Watcher,
+    shelf: Shelf,
+    healed: FakeFfmpeg,
+    redis: RunningRedis,
+) -> None:
+    healed.behave("slow:60")
+    upload_id = await api.accepted(shelf.clip())
+    waiting = await api.accepted(shelf.image())
+    for watched in (upload_id, waiting):
+        assert (await watcher.join(watched, since=0))["ok"]
+    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    redis.kill()
+    redis.forget()
+    redis.restart()
+    for watched in (upload_id, waiting):
+        end = await watcher.end(watched, TOLD_WITHIN)
+        assert (end["status"], end["error"]["code"]) == ("error", "WORKER_LOST")
+        assert end["message"] == "The server lost this upload."
+        seqs = [message["seq"] for message in watcher.events(watched)]
+        assert seqs == list(range(1, end["seq"] + 1))
+        assert (await watcher.join(watched))["error"]["code"] == "NOT_FOUND"
+        assert (await api.get(watched)).refusal == (404, "NOT_FOUND")
+    await eventually(lambda: not cluster.ffmpegs() and not cluster.scratch(), what="the end of work on what is lost")
+    healed.heal()
+    again = await api.accepted(shelf.image())
+    assert (await api.finished(again))["status"] == "completed", "what comes after that goes on as ever"
+    for watched in (upload_id, waiting):
+        assert len([message for message in watcher.live(watched) if message["status"] == "error"]) == 1

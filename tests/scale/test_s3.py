@@ -1,0 +1,224 @@
+"""Media in a bucket: streamed in, fetched by signed links, sent directly by clients; and nothing left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.clips import text_named_mp4
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, HalfSent, Reply, RunningServer, eventually
+from tests.redis_server import RunningRedis
+from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.scale.cluster import Cluster
+from tests.scale.test_workers import assert_nothing_missed
+from tests.watchers import Watcher
+
+PART = 8 << 20
+"""How large the parts of small files are, the last aside."""
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, s3: S3Server, members: list[RunningServer]
+) -> Iterator[Cluster]:
+    bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
+    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, ROOMCAST_MAX_UPLOAD_BYTES=str(64 << 20))
+    cluster.web()
+    cluster.worker()
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
+    async with Watcher(cluster.webs[0].url) as client:
+        yield client
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that has nothing but the links it was given."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def padded(film: Path, size: int) -> bytes:
+    """The film with so much padding behind it, in a box that every player skips."""
+    content = film.read_bytes()
+    rest = size - len(content)
+    return content + rest.to_bytes(4, "big") + b"free" + bytes(rest - 8)
+
+
+def left(s3: S3Server, upload_id: str) -> list[str]:
+    """What the bucket holds of an upload: objects, and multipart uploads that nobody ended."""
+    return [key for key in s3.keys() + s3.multiparts() if upload_id in key]
+
+
+class Direct:
+    """A client that sends a file to the bucket itself."""
+
+    def __init__(self, api: Api, world: aiohttp.ClientSession, name: str, content: bytes) -> None:
+        self._api, self._world = api, world
+        self._name, self._content = name, content
+        self.parts: list[dict[str, Any]] = []
+
+    async def reserve(self, **more: Any) -> str:
+        size = len(self._content)
+        wanted = {"direct": True, "files": [{"filename": self._name, "size": size, **more}]}
+        reply = await self._api.say("POST", "/api/uploads", json=wanted)
+        assert reply.status == 201, reply.body
+        (self.entry,) = reply.body["uploads"]
+        assert len(self.entry["partUrls"]) == -(-size // self.entry["partSize"])
+        return str(self.entry["uploadId"])
+
+    async def send(self, number: int) -> Reply:
+        """Send one part, counted from 1, and say so."""
+        size = self.entry["partSize"]
+        piece = self._content[(number - 1) * size : number * size]
+        async with self._world.put(self.entry["partUrls"][number - 1], data=io.BytesIO(piece)) as response:
+            assert response.status == 200
+            self.parts.append({"number": number, "etag": response.headers["ETag"]})
+        return await self._api.say("POST", self.entry["progressUrl"])
+
+    async def send_all(self) -> None:
+        for number in range(1, len(self.entry["partUrls"]) + 1):
+            assert (await self.send(number)).status == 200
+
+    async def complete(self, parts: list[dict[str, Any]] | None = None) -> Reply:
+        named = self.parts if parts is None else parts
+        return await self._api.say("POST", self.entry["completeUrl"], json={"parts": named})
+
+
+async def test_from_the_socket_to_a_signed_link(
+    api: Api, watcher: Watcher, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
+) -> None:
+    content = padded(shelf.clip(), 2 * PART + 1000)
+    upload_id, content_url = await api.reserved("clip.mp4", len(content))
+    await watcher.join(upload_id, since=0)
+    async with HalfSent(cluster.webs[0], "PUT", content_url, content, first=2 * PART) as sending:
+        await eventually(lambda: left(s3, upload_id), what="parts that go to the bucket while the file still comes")
+        assert not cluster.files_of(upload_id), "the source touched the disk"
+        await sending.send()
+        assert await sending.status() == 202
+    end = await watcher.end(upload_id)
+    assert end["status"] == "completed", end
+    assert_nothing_missed(watcher, upload_id)
+    for output in end["element"]["outputs"]:
+        async with world.get(output["url"]) as response:
+            whole = await response.read()
+            assert (response.status, len(whole)) == (200, output["size"])
+            assert response.content_type == output["mime"]
+        async with world.get(output["url"], headers={"Range": "bytes=10-19"}) as response:
+            assert (response.status, await response.read()) == (206, whole[10:20])
+    await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
+    assert s3.multiparts() == []
+
+
+async def test_cancelled_while_it_arrives(
+    api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, cluster: Cluster
+) -> None:
+    content = padded(shelf.clip(), 2 * PART + 1000)
+    upload_id, content_url = await api.reserved("clip.mp4", len(content))
+    await watcher.join(upload_id)
+    async with HalfSent(cluster.webs[0], "PUT", content_url, content, first=2 * PART) as sending:
+        await eventually(lambda: left(s3, upload_id), what="parts in the bucket")
+        assert await watcher.cancel(upload_id) == {"ok": True}
+        assert left(s3, upload_id) == []
+        await sending.cut()
+    assert (await watcher.end(upload_id))["error"]["code"] == "CANCELLED"
+    assert s3.multiparts() == []
+
+
+async def test_cancelled_at_work(
+    api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, cluster: Cluster, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:60")
+    upload_id = await api.accepted(shelf.clip())
+    await watcher.join(upload_id)
+    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    assert await watcher.cancel(upload_id) == {"ok": True}
+    assert (cluster.ffmpegs(), left(s3, upload_id), cluster.scratch()) == ([], [], [])
+
+
+async def test_sent_directly(
+    api: Api, watcher: Watcher, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server
+) -> None:
+    content = padded(shelf.clip(), 2 * PART)
+    direct = Direct(api, world, "clip.mp4", content)
+    upload_id = await direct.reserve(md5=hashlib.md5(content, usedforsecurity=False).hexdigest())
+    assert (await watcher.join(upload_id, since=0))["state"]["stage"] == "receiving"
+    told = await direct.send(1)
+    assert told.status == 200
+    assert told.body["state"]["bytesReceived"] == direct.entry["partSize"]
+    heard = await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
+    assert (heard["bytesReceived"], heard["bytesExpected"]) == (direct.entry["partSize"], len(content))
+    assert heard["progress"] == 5
+    await direct.send(2)
+    reply = await direct.complete()
+    assert (reply.status, reply.body["state"]["stage"]) == (202, "queued")
+    end = await watcher.end(upload_id)
+    assert end["status"] == "completed", end
+    assert end["element"]["original"]["size"] == len(content)
+    assert_nothing_missed(watcher, upload_id)
+    await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
+
+
+@pytest.mark.parametrize("wrong", ["etag", "missing part", "unsent part", "no parts", "nonsense"])
+async def test_what_cannot_be_joined(
+    api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, wrong: str
+) -> None:
+    direct = Direct(api, world, "clip.mp4", padded(shelf.clip(), PART + 1000))
+    upload_id = await direct.reserve()
+    await direct.send_all()
+    first, second = direct.parts
+    parts = {
+        "etag": [first, {**second, "etag": '"' + "0" * 32 + '"'}],
+        "missing part": [first],
+        "unsent part": [first, second, {**second, "number": 3}],
+        "no parts": [],
+        "nonsense": [{"number": "one"}],
+    }[wrong]
+    assert (await direct.complete(parts)).refusal == (400, "MALFORMED")
+    await eventually(lambda: not left(s3, upload_id) or wrong in ("no parts", "nonsense"), what="an empty bucket")
+    await api.cancel(upload_id)
+    assert left(s3, upload_id) == []
+
+
+@pytest.mark.parametrize("then", ["cancel", "complete a text"])
+async def test_a_direct_upload_that_comes_to_nothing(
+    api: Api, watcher: Watcher, world: aiohttp.ClientSession, s3: S3Server, tmp_path: Path, then: str
+) -> None:
+    direct = Direct(api, world, "clip.mp4", text_named_mp4(tmp_path / "clip.mp4").read_bytes())
+    upload_id = await direct.reserve()
+    await watcher.join(upload_id)
+    await direct.send_all()
+    assert left(s3, upload_id), "the part lies in the bucket"
+    if then == "cancel":
+        assert await watcher.cancel(upload_id) == {"ok": True}
+        assert (await direct.complete()).refusal == (409, "WRONG_STATE")
+    else:
+        assert (await direct.complete()).refusal == (415, "UNSUPPORTED_TYPE")
+        assert (await watcher.end(upload_id))["error"]["code"] == "UNSUPPORTED_TYPE"
+    assert left(s3, upload_id) == []
+
+
+async def test_readyz_names_the_bucket(api: Api, s3: S3Server) -> None:
+    reply = await api.say("GET", "/readyz")
+    assert (reply.status, reply.body["checks"]["media"]) == (200, "ok")
+    there = s3.keys()
+    assert not [key for key in there if not re.match("incoming/|media/|check$", key)]

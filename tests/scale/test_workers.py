@@ -1,0 +1,168 @@
+"""Two web processes and two workers: who uploads here watches there, and no worker's end loses or doubles anything."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import EXIT_WITHIN, Api, eventually
+from tests.scale.cluster import Cluster, Line, Worker
+from tests.watchers import Message, Recorder, Watcher, assert_truthful, statuses
+
+LEASE_SECONDS = 2.0
+
+
+def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
+    """Every event once and in order, and one end."""
+    heard = [item for item in watcher.heard if item.name in ("event", "upload-progress")]
+    told = [item.message for item in heard if item.message["uploadId"] == upload_id]
+    events = watcher.events(upload_id)
+    assert [event["seq"] for event in events] == list(range(1, events[-1]["seq"] + 1))
+    assert [message["status"] for message in told].count("completed") == 1
+    assert_truthful(watcher.about(upload_id))
+
+
+async def at_work(cluster: Cluster, api: Api, watcher: Recorder, clip: Path) -> tuple[str, Worker]:
+    """An upload that a worker's ffmpeg will be busy with for a minute: its id, and that worker."""
+    upload_id = await api.accepted(clip)
+    assert (await watcher.join(upload_id, since=0))["ok"]
+    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    holder = await eventually(cluster.holder, what="a worker with an ffmpeg")
+    return upload_id, holder
+
+
+async def taken_again(watcher: Recorder, upload_id: str, attempt: int) -> Message:
+    """The event of the next claim."""
+    first = next(message["seq"] for message in watcher.about(upload_id) if message["stage"] == "compressing")
+    return await watcher.until(
+        upload_id,
+        lambda message: message["seq"] > first and (message["stage"], message["attempt"]) == ("fetching", attempt),
+    )
+
+
+async def test_upload_here_and_watch_there(
+    cluster: Cluster, api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:1")
+    upload_id = await api.accepted(shelf.clip())
+    assert (await watcher.join(upload_id, since=0))["ok"]
+    end = await watcher.end(upload_id)
+    assert statuses(watcher.about(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+    assert_nothing_missed(watcher, upload_id)
+    assert any(message["speed"] for message in watcher.live(upload_id)), "no tick came through"
+    (named,) = await watcher.named(upload_id, "completed")
+    assert named == end
+    assert (await other_api.get(upload_id)).body["stage"] == "done"
+    for output in end["element"]["outputs"]:
+        reply = await other_api.say("GET", output["url"])
+        assert (reply.status, len(reply.content)) == (200, output["size"])
+    await eventually(lambda: not cluster.scratch(), what="the end of the scratch files")
+
+
+async def test_cancel_from_the_other_web_process(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:60")
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    ffmpegs = holder.ffmpegs()
+    asked = time.monotonic()
+    ack = await watcher.cancel(upload_id)
+    alive = [process for process in ffmpegs if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert ack == {"ok": True}
+    assert alive == []
+    print(f"cancel from another web process: acknowledged after {time.monotonic() - asked:.2f} s, ffmpeg dead")
+    end = await watcher.end(upload_id)
+    assert (end["status"], end["error"]["code"]) == ("error", "CANCELLED")
+    assert statuses(watcher.about(upload_id)) == ["starting", "compressing", "error"]
+    assert cluster.files_of(upload_id) == []
+    assert cluster.scratch() == []
+
+
+async def test_kill_9_of_the_worker_at_work(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:60")
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    ffmpegs = holder.ffmpegs()
+    healed.heal()
+    killed = time.monotonic()
+    holder.kill()
+    await taken_again(watcher, upload_id, 2)
+    print(f"kill -9 to the next claim: {time.monotonic() - killed:.2f} s, with a lease of {LEASE_SECONDS:g} s")
+    await eventually(lambda: not any(process.is_running() for process in ffmpegs), what="the end of the orphans")
+    end = await watcher.end(upload_id)
+    assert (end["status"], end["attempt"]) == ("completed", 2)
+    assert_nothing_missed(watcher, upload_id)
+    await asyncio.to_thread(holder.restart)
+    assert cluster.scratch() == [], "the next life of a worker deletes what the last one left"
+
+
+async def test_sigterm_hands_over(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:60")
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    healed.heal()
+    asked = time.monotonic()
+    ending = asyncio.create_task(asyncio.to_thread(holder.terminate))
+    await taken_again(watcher, upload_id, 1)
+    print(f"SIGTERM to the next claim: {time.monotonic() - asked:.2f} s")
+    ended = await ending
+    assert ended.code == 0
+    assert ended.seconds <= EXIT_WITHIN
+    end = await watcher.end(upload_id)
+    assert (end["status"], end["attempt"]) == ("completed", 1)
+    assert_nothing_missed(watcher, upload_id)
+    await asyncio.to_thread(holder.restart)
+
+
+async def test_only_the_holder_loses_redis(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, lines: dict[Worker, Line]
+) -> None:
+    healed.behave("slow:60")
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    ffmpegs = holder.ffmpegs()
+    healed.heal()
+    cut = time.monotonic()
+    lines[holder].cut()
+    # Nobody else may have it before its lease has run out; by then the ffmpeg must be dead.
+    await taken_again(watcher, upload_id, 2)
+    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in ffmpegs)
+    print(f"cut off from Redis to the next claim: {time.monotonic() - cut:.2f} s, its ffmpeg dead by then")
+    end = await watcher.end(upload_id)
+    lines[holder].mend()
+    assert (end["status"], end["attempt"]) == ("completed", 2)
+    again = await api.accepted(shelf.image())
+    await api.finished(again)
+    assert (await api.get(upload_id)).body["seq"] == end["seq"], "the loser has written"
+    assert_nothing_missed(watcher, upload_id)
+    assert "lease lost" in holder.tail()
+
+
+async def test_the_holder_is_frozen_and_wakes_up_too_late(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:4")  # by the time it wakes up, its result is made
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    (ffmpeg,) = [process for process in holder.ffmpegs() if process.ppid() == holder.process.pid]
+    healed.heal()
+    holder.process.send_signal(signal.SIGSTOP)
+    try:
+        end = await watcher.end(upload_id)
+        await eventually(lambda: ffmpeg.status() == psutil.STATUS_ZOMBIE, what="the end of the frozen worker's ffmpeg")
+    finally:
+        holder.process.send_signal(signal.SIGCONT)
+    assert (end["status"], end["attempt"]) == ("completed", 2)
+    await eventually(lambda: "lease lost" in holder.tail(), what="the loser's insight")
+    await eventually(lambda: not cluster.scratch(), what="the end of its scratch files")
+    after = (await api.get(upload_id)).body
+    assert (after["seq"], after["stage"]) == (end["seq"], "done")
+    for output in end["element"]["outputs"]:
+        assert (await api.say("GET", output["url"])).status == 200, "the loser took the result with it"
+    assert_nothing_missed(watcher, upload_id)
