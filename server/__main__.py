@@ -16,10 +16,10 @@ from server.processes import LIFELINE, LISTENER, inherited, serve_by
 from server.settings import Settings
 from server.upload.errors import RoomcastError
 from server.upload.logs import configure
-from server.upload.process import fail, new_loop, say, stop_signal
+from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
 from server.web.pages import PAGE
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("server")
 
 _ANSWER_SECONDS = 3.0
 """How long requests may take to be answered when everything else has stopped."""
@@ -40,6 +40,7 @@ async def serve(chosen: Settings) -> int:
         say(f"Roomcast is ready: {_address(runner)}{PAGE}")
         await stop.wait()
         log.info("stopping")
+        end_within(STOP_SECONDS)
         await site.stop()
         await app[WIND_DOWN]()
     finally:

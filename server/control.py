@@ -9,7 +9,7 @@ from server.access import Viewer
 from server.realtime.relay import Relay
 from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, TimedOut, WrongState
-from server.upload.events import Message, Upload
+from server.upload.events import Message, Upload, source_name
 from server.upload.lapse import cancelled
 from server.upload.ledger import Ledger
 from server.upload.lifecycle import Stage, Status
@@ -58,7 +58,7 @@ class Control:
             raise WrongState(f"Only an upload that ended in an error can be tried again; this one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
-        kept = may_run_again(upload) and await self._media.has_source(upload_id)
+        kept = may_run_again(upload) and await self._media.has_source(source_name(upload))
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
             await self._dispatch.announce(upload.id, upload.seq)

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 import structlog
 
-from server.upload.process import say, stop_signal
+from server.upload.process import STOP_SECONDS, say, stop_signal
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,6 @@ LISTENER = "ROOMCAST_LISTENER"
 LIFELINE = "ROOMCAST_LIFELINE"
 """Environment variables that tell a child the numbers of its two inherited descriptors."""
 
-_STOP_SECONDS = 25.0
 _TOO_SOON_SECONDS = 5.0
 
 
@@ -96,7 +95,7 @@ class _Child:
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(_STOP_SECONDS):
+                async with asyncio.timeout(STOP_SECONDS + 1):
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()

@@ -11,11 +11,11 @@ from server import settings
 from server.settings import Settings
 from server.upload.logs import configure
 from server.upload.opening import open_parts
-from server.upload.process import fail, new_loop, say, stop_signal
+from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
 from server.upload.upkeep import Upkeep
 from workers.build import build_workers
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("workers")
 
 
 async def work(chosen: Settings) -> None:
@@ -27,6 +27,7 @@ async def work(chosen: Settings) -> None:
             say("Roomcast is working.")
             await stop.wait()
             log.info("stopping")
+            end_within(STOP_SECONDS)
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ import structlog
 
 from server.upload.dispatch import Dispatch
 from server.upload.errors import Code, LeaseLost, NotFound, RoomcastError
-from server.upload.events import Change, Upload, error_body
+from server.upload.events import Change, Upload, error_body, source_name
 from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
@@ -156,7 +156,7 @@ class Workers:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
-                await self._tools.media.discard_source(upload.id)
+                await self._tools.media.discard_source(source_name(upload))
             case Faltered(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._retry(claim, error, step)
             case Faltered(error, step):
@@ -196,7 +196,7 @@ class Workers:
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
         await self._tools.media.discard_results(claim.upload.id)
         if source:
-            await self._tools.media.discard_source(claim.upload.id)
+            await self._tools.media.discard_source(source_name(claim.upload))
 
 
 def _described(outcome: Outcome) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -52,13 +51,21 @@ class _Watched:
     spoken_of: bool = True
 
 
+@dataclass
+class _Coming:
+    """Those who are about to watch an upload, and the last event that passed while nobody watched it yet."""
+
+    watchers: int = 0
+    heard: int = 0
+
+
 class Relay:
     """See the module. `start` and `stop` bracket its life."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._watched: dict[str, _Watched] = {}
-        self._coming: Counter[str] = Counter()
+        self._coming: dict[str, _Coming] = {}
         self._queue_moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,12 +87,13 @@ class Relay:
 
         With `since`, the replay holds the events after it (see `Replay.complete`); without, only the state.
         """
-        self._coming[upload_id] += 1
+        coming = self._coming.setdefault(upload_id, _Coming())
+        coming.watchers += 1
         try:
             await self._ledger.follow(upload_id)
             return await self._read_and_join(upload_id, watcher, since, epoch)
         finally:
-            self._coming[upload_id] -= 1
+            coming.watchers -= 1
             self._unfollow_if_alone(upload_id)
 
     async def _read_and_join(self, upload_id: str, watcher: Watcher, since: int | None, epoch: str | None) -> Replay:
@@ -97,6 +105,8 @@ class Relay:
                 self._catch_up(upload_id, watched)
                 if watched.catching_up:
                     await asyncio.wait({watched.catching_up})
+            elif watched is None and self._coming[upload_id].heard > replay.upload.seq:
+                continue  # it moved after it was read, and nobody was here to be told: read again
             elif watched is None or watched.seq == replay.upload.seq:
                 break  # otherwise an event was delivered while we read, and nobody may go back in time
         if watched is None:
@@ -122,8 +132,9 @@ class Relay:
 
     def _unfollow_if_alone(self, upload_id: str) -> None:
         """Nobody watches it here, and nobody is about to."""
-        if not self._coming[upload_id]:
-            del self._coming[upload_id]
+        coming = self._coming.get(upload_id)
+        if coming is None or not coming.watchers:
+            self._coming.pop(upload_id, None)
             if upload_id not in self._watched:
                 self._ledger.unfollow(upload_id)
 
@@ -139,6 +150,8 @@ class Relay:
         for notice in notices:
             watched = self._watched.get(notice.upload_id)
             if watched is None:
+                if notice.event and (coming := self._coming.get(notice.upload_id)):
+                    coming.heard = notice.seq
                 continue
             watched.spoken_of = True
             if watched.catching_up:

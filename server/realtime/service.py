@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import Any
 
@@ -51,8 +52,8 @@ class Realtime:
             json=Json,
             # A polling client's requests would reach one process or another; a WebSocket stays where it is.
             transports=["websocket"] if settings.web_processes > 1 else ["polling", "websocket"],
-            logger=False,
-            engineio_logger=False,
+            logger=logging.getLogger("socketio"),
+            engineio_logger=logging.getLogger("engineio"),
         )
         self._transports = Transports(self._sio)
         show = partial(present, media=media)

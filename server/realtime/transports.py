@@ -35,6 +35,9 @@ class Transports:
 
     def forget(self, eio_sid: str) -> None:
         self._outboxes.pop(eio_sid, None)
+        if socket := self._sio.eio.sockets.get(eio_sid):
+            # engineio leaves a poll of a closed socket waiting for 35 s; behind what is still sent, this ends it.
+            asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         outbox = self._outboxes.get(request.query.get("sid", ""))

@@ -1,6 +1,6 @@
 """The embedded media store: a directory.
 
-    <root>/incoming/<upload id>[.part]    sources
+    <root>/incoming/<name>[.part]         sources
     <root>/media/<upload id>/<name>       results
     <root>/work/                          the workers' scratch, emptied at start
 
@@ -39,10 +39,10 @@ class DirectoryMediaStore:
             directory.mkdir(parents=True, exist_ok=True)
 
     @asynccontextmanager
-    async def receive(self, upload_id: str) -> AsyncIterator[_IncomingFile]:
-        part = self._incoming / f"{upload_id}.part"
+    async def receive(self, name: str) -> AsyncIterator[_IncomingFile]:
+        part = self._incoming / f"{name}.part"
         file = _open_part(part)
-        incoming = _IncomingFile(file, part, self._incoming / upload_id)
+        incoming = _IncomingFile(file, part, self._incoming / name)
         try:
             yield incoming
         finally:
@@ -65,9 +65,9 @@ class DirectoryMediaStore:
         await _finish(lambda: _place(path, target, hear))
         return f"{upload_id}/{name}"
 
-    async def discard_source(self, upload_id: str) -> None:
+    async def discard_source(self, name: str) -> None:
         def work() -> None:
-            for path in (self._incoming / upload_id, self._incoming / f"{upload_id}.part"):
+            for path in (self._incoming / name, self._incoming / f"{name}.part"):
                 path.unlink(missing_ok=True)
 
         await _finish(work)
@@ -79,8 +79,8 @@ class DirectoryMediaStore:
 
         await _finish(work)
 
-    async def has_source(self, upload_id: str) -> bool:
-        return (self._incoming / upload_id).is_file()
+    async def has_source(self, name: str) -> bool:
+        return (self._incoming / name).is_file()
 
     async def sweep(self, older_than_seconds: float) -> int:
         return await _off_loop(lambda: _sweep(self._root, time.time() - older_than_seconds))

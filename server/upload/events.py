@@ -104,6 +104,12 @@ def new_upload_id() -> str:
     return f"upload_{secrets.token_hex(16)}"
 
 
+def source_name(upload: Upload) -> str:
+    """What the upload's source is called in the media store, whole or arriving. Each life of an upload has its own, so
+    that clearing up after one cannot take what the next has brought."""
+    return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
+
+
 def apply(upload: Upload, change: Change, now: float) -> Upload:
     """The record after one more event; raises `IllegalFact` when the table does not allow it."""
     return _next(

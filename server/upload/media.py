@@ -1,6 +1,7 @@
 """The media store: where bytes live. One Protocol; its docstrings are the contract.
 
-A *source* is an upload's bytes as they arrived; there is one per upload, and it goes when the upload is over. A
+A *source* is an upload's bytes as they arrived, under the name that `events.source_name` gives; it goes when the upload
+is over. A
 *result* has a key, `<upload id>/<name>`, and stays until somebody deletes it. Neither is ever seen half written.
 """
 
@@ -26,7 +27,7 @@ class Incoming(Protocol):
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
-    def receive(self, upload_id: str) -> AbstractAsyncContextManager[Incoming]:
+    def receive(self, name: str) -> AbstractAsyncContextManager[Incoming]:
         """Take in a source. Left without `commit`, nothing of it remains."""
 
     def fetch(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
@@ -36,13 +37,13 @@ class MediaStore(Protocol):
         """Keep a local file as a result; its key. `path` may be moved away. `on_bytes` hears of bytes as they go.
         Storing the same name again replaces it whole."""
 
-    async def discard_source(self, upload_id: str) -> None:
-        """Delete the upload's source, whole or partial; silent when there is none."""
+    async def discard_source(self, name: str) -> None:
+        """Delete a source, whole or partial; silent when there is none."""
 
     async def discard_results(self, upload_id: str) -> None:
         """Delete the upload's results, whole or partial; silent when there are none."""
 
-    async def has_source(self, upload_id: str) -> bool:
+    async def has_source(self, name: str) -> bool:
         """Whether a whole source is there."""
 
     async def sweep(self, older_than_seconds: float) -> int:
@@ -59,7 +60,7 @@ class MediaStore(Protocol):
         """A URL for a result, that works without credentials until it expires."""
 
     async def sources(self) -> list[str]:
-        """The upload ids that have a source, whole or partial: what a sweep goes through."""
+        """The names of all sources, whole or partial: what a sweep goes through."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,16 @@ class DirectUploads(Protocol):
     Every failure of the store is `DiskFull` or `StorageError`; a token or source that is not there is `NotFound`.
     """
 
-    async def begin_direct(self, upload_id: str, size: int) -> DirectParts:
+    async def begin_direct(self, name: str, size: int) -> DirectParts:
         """Open a source of `size` bytes, at least one."""
 
-    async def sent_direct(self, upload_id: str, token: str) -> list[SentPart]:
+    async def sent_direct(self, name: str, token: str) -> list[SentPart]:
         """The parts that the store has so far."""
 
-    async def complete_direct(self, upload_id: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
+    async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
         """Join the parts to a source; its key. `Malformed` when they are not all that make up `size` bytes."""
 
-    async def abort_direct(self, upload_id: str, token: str) -> None:
+    async def abort_direct(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
 
     async def read_head(self, key: str, count: int) -> bytes:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import signal
 import sys
+import threading
+
+STOP_SECONDS = 24.0
+"""How long a process may take to end after SIGTERM; a host that is kind waits a little longer."""
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -22,6 +28,18 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
+
+
+def end_within(seconds: float) -> None:
+    """Whatever hangs, this process is over by then. What it held lapses, and others take it up."""
+
+    def give_up() -> None:
+        faulthandler.dump_traceback()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
 
 
 def say(line: str) -> None:

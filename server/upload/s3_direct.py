@@ -31,11 +31,11 @@ class S3DirectUploads:
         self._bucket = bucket
         self._source_key = source_key
 
-    async def begin_direct(self, upload_id: str, size: int) -> DirectParts:
+    async def begin_direct(self, name: str, size: int) -> DirectParts:
         """Open a source of `size` bytes, at least one. The URLs live as long as those of results."""
         if size < 1:
             raise Malformed("The file is empty.")
-        key, part_size = self._source_key(upload_id), part_bytes_for(size)
+        key, part_size = self._source_key(name), part_bytes_for(size)
         token = ""
 
         async def begin() -> None:
@@ -53,10 +53,10 @@ class S3DirectUploads:
             raise
         return DirectParts(part_size, urls, token)
 
-    async def sent_direct(self, upload_id: str, token: str) -> list[SentPart]:
+    async def sent_direct(self, name: str, token: str) -> list[SentPart]:
         """The parts that the bucket has so far: the truth behind a progress bar, and what a client that comes back
         need not send again."""
-        key, parts, after = self._source_key(upload_id), [], 0
+        key, parts, after = self._source_key(name), [], 0
         while True:
             answer = await self._bucket.call("list_parts", Key=key, UploadId=token, PartNumberMarker=after)
             parts += [
@@ -67,18 +67,18 @@ class S3DirectUploads:
                 return parts
             after = int(answer["NextPartNumberMarker"])
 
-    async def complete_direct(self, upload_id: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
+    async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
         """Join the parts to a source of `size` bytes; its key.
 
         `Malformed` when they are not all the parts, or not what the bucket has, or not `size` bytes together; the
         parts then stay, and the missing ones can still be sent. Called again after it succeeded it succeeds again.
         """
-        key = self._source_key(upload_id)
+        key = self._source_key(name)
         try:
-            sent = await self.sent_direct(upload_id, token)
+            sent = await self.sent_direct(name, token)
         except NotFound:
             if (await look(self._bucket, key)).size == size:
-                return upload_id
+                return name
             raise
         told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
         if told != [(part.number, part.etag.lower()) for part in sent]:
@@ -96,11 +96,11 @@ class S3DirectUploads:
         except JoinedWrongly:
             await outlast(lambda: self._bucket.call("delete_object", Key=key))
             raise
-        return upload_id
+        return name
 
-    async def abort_direct(self, upload_id: str, token: str) -> None:
+    async def abort_direct(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
-        await outlast(lambda: abort_multipart(self._bucket, self._source_key(upload_id), token), again=True)
+        await outlast(lambda: abort_multipart(self._bucket, self._source_key(name), token), again=True)
 
     async def read_head(self, key: str, count: int) -> bytes:
         """The source's first bytes, up to `count`."""

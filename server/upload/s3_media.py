@@ -90,14 +90,14 @@ class S3MediaStore:
             )
 
     @asynccontextmanager
-    async def receive(self, upload_id: str) -> AsyncIterator[_IncomingObject]:
-        self._receiving[upload_id] += 1
-        key, headers = self._source_key(upload_id), {"ContentType": "application/octet-stream"}
+    async def receive(self, name: str) -> AsyncIterator[_IncomingObject]:
+        self._receiving[name] += 1
+        key, headers = self._source_key(name), {"ContentType": "application/octet-stream"}
         try:
             async with writing(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
-                yield _IncomingObject(writer, upload_id)
+                yield _IncomingObject(writer, name)
         finally:
-            self._receiving -= Counter([upload_id])
+            self._receiving -= Counter([name])
 
     @asynccontextmanager
     async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
@@ -126,8 +126,8 @@ class S3MediaStore:
             raise StorageError("The result could not be read.") from error
         return key
 
-    async def discard_source(self, upload_id: str) -> None:
-        key = self._source_key(upload_id)
+    async def discard_source(self, name: str) -> None:
+        key = self._source_key(name)
         await abort_multiparts(self._bucket, key)
         await self._bucket.call("delete_object", Key=key)
 
@@ -137,9 +137,9 @@ class S3MediaStore:
         for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
             await self._bucket.call("delete_object", Key=entry["Key"])
 
-    async def has_source(self, upload_id: str) -> bool:
+    async def has_source(self, name: str) -> bool:
         try:
-            await look(self._bucket, self._source_key(upload_id))
+            await look(self._bucket, self._source_key(name))
         except NotFound:
             return False
         return True
@@ -178,8 +178,8 @@ class S3MediaStore:
         except (TimeoutError, NotFound) as error:
             raise StorageError("The media store cannot be written to.") from error
 
-    def _source_key(self, upload_id: str) -> str:
-        return self._incoming + upload_id
+    def _source_key(self, name: str) -> str:
+        return self._incoming + name
 
     async def _abort_below(self, prefix: str, wanted: Callable[[dict[str, Any]], bool]) -> int:
         entries = await multiparts(self._bucket, prefix)

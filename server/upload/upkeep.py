@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from server.upload.errors import NotFound, RoomcastError
-from server.upload.events import Upload
+from server.upload.events import Upload, source_name
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.opening import Parts
@@ -107,34 +107,40 @@ class Upkeep:
 
     async def _expire(self) -> None:
         while expired := await self._ledger.expire(time.time() - self._terms.retention_seconds):
-            for upload_id in expired:
-                await self._media.discard_source(upload_id)
             log.info("expired", uploads=len(expired))
+            await self._sweep()
 
     async def _sweep(self) -> None:
         """Delete what a crash left: between an upload's end and the deletion of its files, or half written."""
-        for upload_id in await self._media.sources():
-            try:
-                await settle_files(self._media, await self._ledger.get(upload_id))
-            except NotFound:
-                await self._media.discard_source(upload_id)
+        for name in await self._media.sources():
+            if not await self._wants(name):
+                await self._media.discard_source(name)
         await self._media.sweep(max(_STALE_SECONDS, self._terms.reservation_seconds))
+
+    async def _wants(self, name: str) -> bool:
+        """Whether the upload that a source belongs to still has a use for it."""
+        try:
+            upload = await self._ledger.get(name.partition(".")[0])
+        except NotFound:
+            return False
+        return name == source_name(upload) and (not upload.state.terminal or may_run_again(upload))
 
 
 async def settle_files(media: MediaStore, upload: Upload) -> None:
     """Delete the files that an upload in this stage has no use for any more."""
     match upload.stage:
         case Stage.DONE:
-            await media.discard_source(upload.id)
+            await media.discard_source(source_name(upload))
         case Stage.CANCELLED:
-            await media.discard_source(upload.id)
+            await media.discard_source(source_name(upload))
             await media.discard_results(upload.id)
         case Stage.FAILED:
             await media.discard_results(upload.id)
             if not may_run_again(upload):
-                await media.discard_source(upload.id)
+                await media.discard_source(source_name(upload))
 
 
 def may_run_again(upload: Upload) -> bool:
     """Whether a failed upload's source is worth keeping for a retry."""
-    return upload.source is not None and bool(upload.error and upload.error["retryable"])
+    failed = upload.stage is Stage.FAILED and upload.source is not None
+    return failed and bool(upload.error and upload.error["retryable"])

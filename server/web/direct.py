@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from server.upload.errors import Malformed, WrongState
-from server.upload.events import Change, Upload, message
+from server.upload.events import Change, Upload, message, source_name
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Progressed, Stage
 from server.upload.media import DirectPart, DirectParts, DirectUploads
@@ -55,7 +55,7 @@ class DirectIntake:
             for upload in uploads:
                 if upload.bytes_expected is None:
                     raise Malformed("A direct upload needs the file's size.")
-                parts = await self._direct.begin_direct(upload.id, upload.bytes_expected)
+                parts = await self._direct.begin_direct(source_name(upload), upload.bytes_expected)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)
@@ -64,11 +64,11 @@ class DirectIntake:
 
     async def abort(self, begun: Sequence[tuple[Upload, DirectParts]]) -> None:
         for upload, parts in begun:
-            await self._direct.abort_direct(upload.id, parts.token)
+            await self._direct.abort_direct(source_name(upload), parts.token)
 
     async def progress(self, upload: Upload) -> web.Response:
         """The client has sent a part: ask the bucket how much is there, and tell the room."""
-        sent = await self._direct.sent_direct(upload.id, _token(upload))
+        sent = await self._direct.sent_direct(source_name(upload), _token(upload))
         received = sum(part.size for part in sent)
         if received > upload.bytes_received and upload.bytes_expected:
             fraction = min(1.0, received / upload.bytes_expected)
@@ -84,12 +84,22 @@ class DirectIntake:
         except ValidationError as error:
             raise Malformed("The completion is not of the right form.") from error
         parts = [DirectPart(part.number, part.etag) for part in completion.parts]
+        await self._check(upload, parts)
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
+
+    async def _check(self, upload: Upload, parts: Sequence[DirectPart]) -> None:
+        """`Malformed` when these are not the parts that make up the file; what is missing may still be sent."""
+        sent = await self._direct.sent_direct(source_name(upload), _token(upload))
+        told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
+        if told != [(part.number, part.etag.lower()) for part in sent]:
+            raise Malformed("The parts that were named are not the parts that were sent.")
+        if sum(part.size for part in sent) != upload.bytes_expected:
+            raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes; its parts have others.")
 
     async def _take_over(self, claim: Claim, parts: Sequence[DirectPart]) -> Upload:
         upload, template = claim.upload, self._templates.named(claim.upload.template)
         size = upload.bytes_expected or 0
-        key = await self._direct.complete_direct(upload.id, _token(upload), parts, size=size)
+        key = await self._direct.complete_direct(source_name(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))
         digests = Digests()
         async for chunk in self._direct.read_chunks(key):

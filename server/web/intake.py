@@ -139,7 +139,9 @@ class Intake:
             raise Malformed("The form is not well formed.") from error
         except BaseException as error:
             form.give_up(error if isinstance(error, RoomcastError) else Malformed("The request was given up."))
-            await form.settled()
+            outcomes = await form.settled()
+            if isinstance(error, RoomcastError) and form.uploads:
+                error.details = {**(error.details or {}), "uploads": _entries(form.uploads, outcomes)}
             raise
         return _answer(form.uploads, await form.settled())
 
@@ -280,17 +282,21 @@ def _answer(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException
     for failure in failures:
         if not isinstance(failure, RoomcastError):
             raise failure
-    entries = []
-    for upload, outcome in zip(uploads, outcomes, strict=True):
-        entry: dict[str, Any] = {"uploadId": upload.id, "filename": upload.filename}
-        if isinstance(outcome, RoomcastError):
-            entry["error"] = outcome.as_json()
-        entries.append(entry)
+    entries = _entries(uploads, outcomes)
     if not queued:
         first = next(failure for failure in failures if isinstance(failure, RoomcastError))
         first.details = {**(first.details or {}), "uploads": entries}
         return errors.answer(first)
     return json_answer({**_body("Accepted", queued), "uploads": entries}, status=202)
+
+
+def _entries(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> list[dict[str, Any]]:
+    """What became of each file."""
+    return [
+        {"uploadId": upload.id, "filename": upload.filename}
+        | ({"error": outcome.as_json()} if isinstance(outcome, RoomcastError) else {})
+        for upload, outcome in zip(uploads, outcomes, strict=False)
+    ]
 
 
 def _body(text: str, uploads: Sequence[Upload]) -> dict[str, Any]:

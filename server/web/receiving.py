@@ -30,7 +30,7 @@ from server.upload.errors import (
     TooLarge,
     UnreadableMedia,
 )
-from server.upload.events import Change, Source, Tick, Upload, error_body
+from server.upload.events import Change, Source, Tick, Upload, error_body, source_name
 from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
@@ -131,7 +131,7 @@ class Receiver:
             await self._fail(claim, failure)
             raise failure from error
         if outcome is Stop.CANCEL_REQUESTED:
-            await self._media.discard_source(upload.id)
+            await self._media.discard_source(source_name(upload))
             with suppress(LeaseLost):
                 await self._ledger.append(upload.id, cancelled(Stage.RECEIVING), token=claim.lease.token)
             raise CancelledByOwner("The upload was cancelled.")
@@ -142,7 +142,7 @@ class Receiver:
     async def _take_in(self, claim: Claim, chunks: Chunks, template: Awaitable[Template], total: int | None) -> Upload:
         """Under the lease: bytes, then the source, then the queue."""
         upload = claim.upload
-        async with self._media.receive(upload.id) as incoming:
+        async with self._media.receive(source_name(upload)) as incoming:
             arrival = _Arrival(incoming, self._tell(claim, total), self._bounds)
             await arrival.take(chunks, declared=upload.bytes_expected)
             chosen = await template
@@ -169,7 +169,7 @@ class Receiver:
         )
         queued = await self._ledger.append(upload.id, change, token=claim.lease.token)
         if queued.stage is not Stage.QUEUED:
-            await self._media.discard_source(upload.id)
+            await self._media.discard_source(source_name(upload))
             raise CancelledByOwner("The upload was cancelled.")
         await self._dispatch.announce(queued.id, queued.seq)
         return queued
@@ -192,7 +192,7 @@ class Receiver:
         try:
             # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
             await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
-            await self._media.discard_source(claim.upload.id)
+            await self._media.discard_source(source_name(claim.upload))
             await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
         except RoomcastError:
             # Cancelled or lapsed meanwhile, or the ledger's own disk is full: then the lapse of the lease tells.

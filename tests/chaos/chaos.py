@@ -389,7 +389,7 @@ class Chaos:
         else:
             keys = [str(path.relative_to(data)) for path in data.rglob("*") if "upload_" in path.name]
             multiparts = []
-        sources = [key for key in keys if key.startswith("incoming/") and key.split("/")[1] not in failed]
+        sources = [key for key in keys if key.startswith("incoming/") and key.split("/")[1].split(".")[0] not in failed]
         results = [key for key in keys if key.startswith("media/") and ends.get(key.split("/")[1]) != "completed"]
         return parts + multiparts + sources + results
 

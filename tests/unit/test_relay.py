@@ -130,6 +130,25 @@ async def test_the_poll_finds_what_nobody_spoke_of(
     await quick.stop()
 
 
+async def test_what_moves_while_the_first_watcher_comes_is_not_lost(ledger: LossyLedger, relay: Relay) -> None:
+    upload, ears = await queued(ledger), Ears()
+    read, moved = ledger.events, False
+
+    async def read_and_be_overtaken(upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
+        nonlocal moved
+        replay = await read(upload_id, since=since, epoch=epoch)
+        if not moved:
+            moved = True
+            await bounce(ledger)
+        return replay
+
+    ledger.events = read_and_be_overtaken  # type: ignore[method-assign]
+    replay = await relay.watch(upload.id, ears)
+    assert replay.upload.seq == 4
+    await bounce(ledger)
+    assert ears.seqs() == [5, 6]
+
+
 async def test_since_replays_and_then_goes_on(ledger: LossyLedger, relay: Relay) -> None:
     upload, ears = await queued(ledger), Ears()
     await bounce(ledger)
