@@ -79,6 +79,6 @@ async def other_api(cluster: Cluster) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
-    """A watcher on the second web process."""
-    async with Watcher(cluster.webs[1].url) as client:
+    """A watcher on the last web process: another than uploads go to, where there are two."""
+    async with Watcher(cluster.webs[-1].url) as client:
         yield client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,6 @@ def cluster(folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[R
     cluster.web()
     with cluster:
         yield cluster
-
-
-@pytest.fixture
-async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
-    async with Watcher(cluster.webs[0].url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -45,12 +45,6 @@ def cluster(
 
 
 @pytest.fixture
-async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
-    async with Watcher(cluster.webs[0].url) as client:
-        yield client
-
-
-@pytest.fixture
 async def world() -> AsyncIterator[aiohttp.ClientSession]:
     """A client that has nothing but the links it was given."""
     async with aiohttp.ClientSession() as session:

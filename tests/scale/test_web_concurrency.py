@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,12 +27,6 @@ def cluster(folder: Path, redis: RunningRedis, members: list[RunningServer]) -> 
     cluster.web(WEB_CONCURRENCY="2")
     with cluster:
         yield cluster
-
-
-@pytest.fixture
-async def watcher(cluster: Cluster) -> AsyncIterator[Watcher]:
-    async with Watcher(cluster.webs[0].url) as client:
-        yield client
 
 
 def children(cluster: Cluster) -> list[psutil.Process]:

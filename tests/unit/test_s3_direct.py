@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import moto.s3.models
@@ -22,27 +22,12 @@ from tests.s3_server import (
     S3Server,
     fail,
     hurry,
-    moto_server,
-    proxy_before,
     refusal,
     set_environment,
 )
 
 MIB = 1 << 20
 DATA = os.urandom(2 * MIB + 5)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
-    async with proxy_before(server.url) as running:
-        yield running
-    server.empty()
 
 
 @pytest.fixture

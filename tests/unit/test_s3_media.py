@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,6 @@ from tests.s3_server import (
     S3Server,
     fail,
     hurry,
-    moto_server,
-    proxy_before,
     refusal,
     set_environment,
 )
@@ -34,19 +32,6 @@ from tests.s3_server import (
 DATA = os.urandom(1 << 20)
 RANGE_BYTES = 100_000
 """Eleven ranges to a fetch."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
-    async with proxy_before(server.url) as running:
-        yield running
-    server.empty()
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,6 @@ from tests.s3_server import (
     S3Server,
     fail,
     hurry,
-    moto_server,
-    proxy_before,
     refusal,
     set_environment,
 )
@@ -37,19 +35,6 @@ DATA = os.urandom(MIB + 17) * 4
 """Five parts of these tests, the last one short."""
 
 Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
-    async with proxy_before(server.url) as running:
-        yield running
-    server.empty()
 
 
 @pytest.fixture
