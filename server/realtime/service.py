@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import socketio
 from aiohttp import web
+from engineio.packet import NOOP, Packet
 
 from server.access import Authenticator
 from server.control import Control
@@ -22,7 +23,6 @@ from server.settings import Settings
 from server.upload.media import MediaStore
 
 _LARGEST_CALL_BYTES = 64 * 1024
-_GOODBYE_SECONDS = 1.0
 
 
 class Json:
@@ -72,14 +72,13 @@ class Realtime:
 
     async def close(self) -> None:
         """Close every socket so that its client comes back by itself, to this server's successor."""
-        sockets = list(self._sio.eio.sockets.values())
-        transports = [client.outbox.transport for client in self._hub.clients() if client.outbox.transport]
-        # Closed from within Engine.IO and not by Socket.IO: after the latter a client would stay away.
-        closing = [asyncio.ensure_future(socket.close(wait=False)) for socket in sockets]
-        if closing:
-            await asyncio.wait(closing, timeout=_GOODBYE_SECONDS)
-        for transport in transports:
-            transport.close()
+        # Nobody says goodbye: after Engine.IO's or Socket.IO's own, some clients stay away. A connection
+        # that is simply gone, every client makes again.
+        for client in self._hub.clients():
+            if client.outbox.transport:
+                client.outbox.transport.close()
+        for socket in self._sio.eio.sockets.values():
+            socket.queue.put_nowait(Packet(NOOP))  # ends a poll
         await self._sio.shutdown()
 
     def _disconnect(self, client: Client) -> None:

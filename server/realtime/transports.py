@@ -24,14 +24,16 @@ class Transports:
     def __init__(self, sio: socketio.AsyncServer) -> None:
         self._sio = sio
         self._outboxes: dict[str, Outbox] = {}
+        self._upgraded: dict[str, asyncio.Transport] = {}
 
     def add_routes(self, app: web.Application) -> None:
         for method in ("GET", "POST", "OPTIONS"):
             app.router.add_route(method, PATH, self._handle)
 
     def follow(self, eio_sid: str, outbox: Outbox) -> None:
-        """Tell `outbox` when its Engine.IO socket is upgraded to a WebSocket."""
+        """Tell `outbox` when its Engine.IO socket is upgraded to a WebSocket, or that it was already."""
         self._outboxes[eio_sid] = outbox
+        outbox.transport = self._upgraded.get(eio_sid, outbox.transport)
 
     def forget(self, eio_sid: str) -> None:
         self._outboxes.pop(eio_sid, None)
@@ -40,10 +42,16 @@ class Transports:
             asyncio.get_running_loop().call_soon(socket.queue.put_nowait, None)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        outbox = self._outboxes.get(request.query.get("sid", ""))
-        if outbox and (transport := websocket_transport(request)):
-            outbox.transport = transport
-        return cast(web.StreamResponse, await self._sio.handle_request(_without_extensions(request)))
+        eio_sid, transport = request.query.get("sid", ""), websocket_transport(request)
+        if transport:
+            self._upgraded[eio_sid] = transport
+            if outbox := self._outboxes.get(eio_sid):
+                outbox.transport = transport
+        try:
+            return cast(web.StreamResponse, await self._sio.handle_request(_without_extensions(request)))
+        finally:
+            if transport:
+                self._upgraded.pop(eio_sid, None)
 
 
 def websocket_transport(request: web.Request) -> asyncio.Transport | None:

@@ -14,7 +14,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+import structlog
+
 from server.upload.errors import DiskFull, RoomcastError, StorageError
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -124,7 +128,10 @@ def _translated(error: sqlite3.Error) -> RoomcastError:
 def _resolve(batch: list[Job], outcomes: list[Any]) -> None:
     for (_, then, future), outcome in zip(batch, outcomes, strict=True):
         if not isinstance(outcome, BaseException):
-            then(outcome)
+            try:
+                then(outcome)
+            except Exception:
+                log.exception("listener failed")  # the write stands, and others wait for theirs
         if future.done():
             continue
         if isinstance(outcome, BaseException):
