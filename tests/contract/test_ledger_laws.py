@@ -20,7 +20,9 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(moves=MOVES)
 async def test_seq_has_no_gaps_and_the_log_ends_where_the_state_is(
     ledger: Ledger, clock: Clock, moves: list[str]
@@ -41,7 +43,9 @@ async def test_seq_has_no_gaps_and_the_log_ends_where_the_state_is(
             progress = event["progress"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(moves=st.lists(st.tuples(st.sampled_from("qqqtfr"), st.sampled_from("ABC"), st.integers(-1, 1)), max_size=25))
 async def test_the_queue_is_fair_and_is_claimed_in_its_order(
     ledger: Ledger, clock: Clock, moves: list[tuple[str, str, int]]

@@ -202,7 +202,9 @@ async def test_who_left_hears_nothing(ledger: LossyLedger, relay: Relay) -> None
     assert (ears.events, other.seqs()) == ([], [3, 4])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     moves=st.lists(
         st.sampled_from(["bounce", "quiet", "loud", "come", "come with since", "yield", "leave"]), max_size=30
