@@ -52,6 +52,7 @@ export class UploadCard extends EventTarget {
 
   #attempt = "";
   #busy = "";
+  /** Settles when what its person asked for last has been answered. */ #underway = Promise.resolve();
   #complaint = "";
   #mark = "";
   #result = new ResultView(() => void this.upload?.refresh());
@@ -171,7 +172,7 @@ export class UploadCard extends EventTarget {
     for (const button of this.#buttons()) {
       const action = /** @type {keyof typeof shown} */ (button.dataset.do);
       setHidden(button, !shown[action]);
-      button.setAttribute("aria-disabled", String(this.#busy !== ""));
+      button.setAttribute("aria-disabled", String(this.#busy === action));
       if (action === "cancel") setText(button, this.#busy === "cancel" ? "Cancelling…" : "Cancel");
     }
     // A button that vanishes must not take the keyboard's place on the page with it.
@@ -202,9 +203,15 @@ export class UploadCard extends EventTarget {
   /** @param {string} action */
   async #do(action) {
     const { upload } = this;
-    if (this.#busy) return;
     if (action === "dismiss" || !upload) return void this.dispatchEvent(new Event("dismiss"));
     if (action === "choose") return /** @type {HTMLInputElement} */ (this.element.querySelector("input")).click();
+    if (this.#busy) await this.#underway; // the room may tell of a cancel's end before the cancel itself is answered
+    if (this.#busy || !this.#offers(action)) return;
+    this.#underway = this.#ask(action, upload);
+  }
+
+  /** Never rejects. @param {string} action @param {Upload} upload */
+  async #ask(action, upload) {
     this.#busy = action;
     this.#complaint = "";
     this.render();
@@ -217,6 +224,11 @@ export class UploadCard extends EventTarget {
       this.#busy = "";
       this.render();
     }
+  }
+
+  /** @param {string} action */
+  #offers(action) {
+    return this.#buttons().some((button) => button.dataset.do === action && !button.hidden);
   }
 
   /** @param {File} file */

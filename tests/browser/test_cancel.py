@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Request, expect
+from playwright.async_api import Request, Route, expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Shelf
@@ -49,6 +50,33 @@ async def test_a_cancelled_upload_can_be_started_again(
     ffmpeg.heal()
     await card.button("Retry").click()
     await card.reaches("Completed")
+
+
+async def test_retry_before_the_cancel_is_answered(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    asked, retried = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await retried.wait()
+        await route.continue_()
+
+    await demo.page.route("**/api/uploads/upload_*", hold)  # the last thing a cancel does is to look
+    await card.button("Cancel").click()
+    await card.reaches("Cancelled")
+    await asked.wait()
+    ffmpeg.heal()
+    await card.button("Retry").press("Enter")
+    await card.button("Retry").press("Enter")
+    retried.set()
+    await card.reaches("Completed")
+    await expect(card.problem).to_be_hidden()
 
 
 async def test_while_its_bytes_are_on_their_way(
