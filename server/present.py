@@ -9,12 +9,18 @@ from server.upload.media import MediaStore
 
 
 def present(message: Message, media: MediaStore) -> Message:
-    """`message` with a `url` for its element and each of its outputs."""
-    element = message.get("element")
-    if not element:
-        return message
-    outputs = [{**output, "url": media.url(output["key"])} for output in element["outputs"]]
-    return {**message, "element": {**element, "url": outputs[0]["url"], "outputs": outputs}}
+    """`message` with a `url` for its poster, its element and each of the element's outputs."""
+    shown: Message = {}
+    if poster := message.get("poster"):
+        shown["poster"] = _linked(poster, media)
+    if element := message.get("element"):
+        outputs = [_linked(output, media) for output in element["outputs"]]
+        shown["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
+    return {**message, **shown} if shown else message
+
+
+def _linked(output: dict[str, Any], media: MediaStore) -> dict[str, Any]:
+    return {**output, "url": media.url(output["key"])}
 
 
 def fresh_element(upload: Upload) -> dict[str, Any]:

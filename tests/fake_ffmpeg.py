@@ -3,7 +3,8 @@
 
 `install` puts a copy somewhere, to be named by FFMPEG_PATH. Each start of the copy reads, from beside itself:
 
-- `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg;
+- `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg. Posters (the
+  last argument ends in `poster.jpg`) are made by the real one whatever it says;
 - `<copy>.real`: the path of the real program (absent: the wheel's, as the starting program's Python knows it);
 
 and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, one JSON list a line).
@@ -72,6 +73,8 @@ def main(argv: list[str]) -> NoReturn:
     with beside(_SELF, "calls").open("a") as calls:
         calls.write(json.dumps(argv) + "\n")
     told = beside(_SELF, "behaviour")
+    if argv and argv[-1].endswith("poster.jpg"):
+        _be_real(argv)
     name, _, argument = (told.read_text().strip() if told.exists() else "").partition(":")
     _BEHAVIOURS[name](argv, argument)
     _be_real(argv)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from server.settings import Settings
 from server.upload.opening import Parts
 from workers.ffmpeg import find_binaries
-from workers.pipeline import Tools
+from workers.job import Tools
 from workers.run import Policy, Workers
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from server.upload import errors
 from workers.progress import ProgressParser, Pulse, Reading
+from workers.reading import input_args
 from workers.sandbox import Limits
 from workers.tool import Finished, run_tool
 
@@ -69,11 +70,6 @@ def _usable(name: str, path: str, variable: str) -> str:
     return str(Path(found).absolute())
 
 
-def file_url(path: Path) -> str:
-    """The path as ffmpeg must be given it: never taken for an option, another protocol or a relative name."""
-    return f"file:{path.absolute()}"
-
-
 async def run_ffmpeg(
     binaries: Binaries,
     args: Sequence[str],
@@ -122,12 +118,12 @@ async def run_ffmpeg(
 async def run_ffprobe(
     binaries: Binaries,
     path: Path,
+    demuxer: str,
     *,
     limits: Limits,
     wall_seconds: float = 30.0,
-    format_name: str | None = None,
 ) -> dict[str, Any]:
-    """What ffprobe says about a file's format and streams, as its JSON; `format_name` forces the demuxer.
+    """What ffprobe says about a file's format and streams, as its JSON, when `demuxer` reads it.
 
     Raises `UnreadableMedia` when it can make nothing of the file, `TimedOut`, and `TranscodeError` when it crashes.
     """
@@ -142,9 +138,8 @@ async def run_ffprobe(
     finished = await run_tool(
         [
             binaries.ffprobe,
-            *("-v", "error", "-of", "json", "-show_format", "-show_streams", "-protocol_whitelist", "file"),
-            *(("-f", format_name) if format_name else ()),
-            file_url(path),
+            *("-v", "error", "-of", "json", "-show_format", "-show_streams"),
+            *input_args(path, demuxer),
         ],
         on_output=hear,
         wall_seconds=wall_seconds,

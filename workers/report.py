@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from server.upload.errors import RoomcastError
-from server.upload.events import Change, Tick
+from server.upload.events import Change, Forecast, Tick
 from server.upload.ledger import Claim, Ledger
-from server.upload.lifecycle import Entered, Stage
+from server.upload.lifecycle import Entered, Progressed, Stage
 
 TICK_SECONDS = 0.25
 
@@ -22,6 +22,7 @@ class Reporter:
         self._upload_id = claim.upload.id
         self._token = claim.lease.token
         self.stage = claim.upload.stage
+        self._text = claim.upload.text
         self._latest: Tick | None = None
         self._fresh = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
@@ -42,6 +43,12 @@ class Reporter:
         self._latest = None
         await self._ledger.append(self._upload_id, Change(Entered(stage), text), token=self._token)
         self.stage = stage
+        self._text = text
+
+    async def note(self, *, poster: dict[str, Any] | None = None, forecast: Forecast | None = None) -> None:
+        """There is news in the midst of a stage; `LeaseLost` when the upload is no longer ours."""
+        change = Change(Progressed(0.0), self._text, poster=poster, forecast=forecast)
+        await self._ledger.append(self._upload_id, change, token=self._token)
 
     def progress(self, tick: Tick) -> None:
         """A reading of the present stage."""

@@ -28,7 +28,8 @@ from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Retrying, Stage
 from server.upload.templates import Templates
 from server.upload.upkeep import settle_files
-from workers.pipeline import Tools, process
+from workers.job import Tools
+from workers.pipeline import process
 from workers.report import Reporter
 from workers.scratch import scratch_directory
 

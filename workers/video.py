@@ -8,8 +8,8 @@ from pathlib import Path
 import ffmpeg
 
 from server.upload import errors
-from workers.ffmpeg import file_url
 from workers.probe import MediaInfo, require_video
+from workers.reading import file_url, input_options
 
 _DURATION_SLACK_SECONDS = 1.0
 _DURATION_SLACK_SHARE = 0.02
@@ -29,9 +29,7 @@ class VideoSettings:
     audio_bitrate: str = "128k"
 
 
-def compress_args(
-    source: Path, target: Path, info: MediaInfo, settings: VideoSettings, demuxer: str | None = None
-) -> list[str]:
+def compress_args(source: Path, target: Path, info: MediaInfo, settings: VideoSettings, demuxer: str) -> list[str]:
     """Arguments for `run_ffmpeg` that make an H.264/AAC MP4 of `source` at `target`.
 
     Square pixels, upright, even sides, 8-bit 4:2:0 in TV range, every frame at its own time, the index in front, no
@@ -72,9 +70,7 @@ def compress_args(
     return _args(*streams, target=target, options=options)
 
 
-def poster_args(
-    source: Path, target_jpg: Path, at_seconds: float, long_side: int = 1280, demuxer: str | None = None
-) -> list[str]:
+def poster_args(source: Path, target_jpg: Path, at_seconds: float, demuxer: str, long_side: int = 1280) -> list[str]:
     """Arguments for `run_ffmpeg` that save the frame at `at_seconds` as a JPEG, upright, with square pixels, longest
     side at most `long_side`. Past the film's end ffmpeg succeeds and writes nothing: see `poster_moment`."""
     shrink = f"min(1,{long_side}/max(iw*sar,ih))"
@@ -130,9 +126,8 @@ def _even(side: float) -> int:
     return max(2, int(side + 1e-9) // 2 * 2)
 
 
-def _input(source: Path, demuxer: str | None, **options: str) -> ffmpeg.Stream:
-    forced = {"f": demuxer} if demuxer else {}
-    return ffmpeg.input(file_url(source), protocol_whitelist="file", **forced, **options)
+def _input(source: Path, demuxer: str, **options: str) -> ffmpeg.Stream:
+    return ffmpeg.input(file_url(source), **input_options(demuxer), **options)
 
 
 def _args(*streams: ffmpeg.Stream, target: Path, options: dict[str, str | int]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from server.upload.errors import RoomcastError
-from server.upload.lifecycle import Fact, Progressed, Stage, State, Status, advance
+from server.upload.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
 
 Kind = Literal["video", "image"]
 Message = dict[str, Any]
@@ -36,10 +36,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Forecast:
+    """What a long compression is expected to come to: the result's size, and the seconds that all of it takes."""
+
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Upload:
     """One upload as the ledger knows it. Times are seconds since the Unix epoch; sizes are bytes.
 
     `epoch` names this incarnation of the upload's log: a position in it is (epoch, seq).
+    `poster` is an output that can be shown while the work goes on; it goes when its files do.
     `not_before` holds a queued upload back until a retry is due. `direct_token` names the parts of a source that its
     client sends to the media store itself.
     """
@@ -61,6 +70,8 @@ class Upload:
     declared_md5: str | None = None
     direct_token: str | None = None
     source: Source | None = None
+    poster: dict[str, Any] | None = None
+    forecast: Forecast | None = None
     element: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     eta: float | None = None
@@ -83,6 +94,8 @@ class Change:
     source: Source | None = None
     template: str | None = None
     priority: int | None = None
+    poster: dict[str, Any] | None = None
+    forecast: Forecast | None = None
     element: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     not_before: float = 0.0
@@ -90,13 +103,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Tick:
-    """A reading between two events: how far the stage is (0–1), and how fast it goes."""
+    """A reading between two events: how far the stage is (0–1), how fast it goes, and what it is now expected to come
+    to."""
 
     fraction: float
     bytes_received: int | None = None
     eta: float | None = None
     speed: float | None = None
     fps: float | None = None
+    forecast: Forecast | None = None
 
 
 def new_upload_id() -> str:
@@ -112,6 +127,8 @@ def source_name(upload: Upload) -> str:
 
 def apply(upload: Upload, change: Change, now: float) -> Upload:
     """The record after one more event; raises `IllegalFact` when the table does not allow it."""
+    gone = isinstance(change.fact, Failed | Cancelled)
+    stays = isinstance(change.fact, Progressed)
     return _next(
         upload,
         now,
@@ -122,6 +139,8 @@ def apply(upload: Upload, change: Change, now: float) -> Upload:
         source=change.source or upload.source,
         template=change.template or upload.template,
         priority=upload.priority if change.priority is None else change.priority,
+        poster=None if gone else change.poster or upload.poster,
+        forecast=change.forecast or (upload.forecast if stays else None),
         element=change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
@@ -139,6 +158,8 @@ def restarted(upload: Upload, state: State, now: float) -> Upload:
         bytes_received=0 if receiving else upload.bytes_received,
         source=None if receiving else upload.source,
         direct_token=None if receiving else upload.direct_token,
+        poster=None,
+        forecast=None,
         element=None,
         error=None,
         not_before=0.0,
@@ -155,11 +176,13 @@ def fold(upload: Upload, tick: Tick, now: float) -> Upload:
         eta=tick.eta,
         speed=tick.speed,
         fps=tick.fps,
+        forecast=tick.forecast or upload.forecast,
     )
 
 
 def message(upload: Upload) -> Message:
-    """The contract's message."""
+    """The contract's message; besides, once they are known, `poster` (an output, as in `element`) and `forecast`
+    (`{bytes, seconds}`: what the compression is expected to come to)."""
     state = upload.state
     body: Message = {
         "uploadId": upload.id,
@@ -180,6 +203,10 @@ def message(upload: Upload) -> Message:
         "fps": upload.fps,
         "queuePosition": upload.queue_position,
     }
+    if upload.poster:
+        body["poster"] = upload.poster
+    if upload.forecast:
+        body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
     if state.stage is Stage.DONE:
         body["element"] = upload.element
     if state.status is Status.ERROR:
@@ -212,6 +239,7 @@ def decode(record: bytes) -> Upload:
     raw = orjson.loads(record)
     raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
     raw["source"] = raw["source"] and Source(**raw["source"])
+    raw["forecast"] = raw.get("forecast") and Forecast(**raw["forecast"])
     return Upload(**raw)
 
 

@@ -115,7 +115,8 @@ class Entered:
 
 @dataclass(frozen=True)
 class Progressed:
-    """`fraction` (0–1) of the present stage is behind us. The only fact that a tick carries."""
+    """At least `fraction` (0–1) of the present stage is behind us. The only fact that a tick carries; an event carries
+    it when there is news in the midst of a stage."""
 
     fraction: float
 

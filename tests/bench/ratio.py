@@ -24,7 +24,7 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> dict[str, Any]:
     clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds)
     binaries = find_binaries()
     limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
-    info = probe.parse(await run_ffprobe(binaries, clip, limits=limits))
+    info = probe.parse(await run_ffprobe(binaries, clip, "mov", limits=limits))
     arguments = compress_args(clip, folder / "bare.mp4", info, VideoSettings(), "mov")
     bare: list[float] = []
     through: list[float] = []

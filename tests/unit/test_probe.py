@@ -171,7 +171,8 @@ async def test_real_clips(
     name: str, wishes: dict[str, Any], size: tuple[int, int], rotation: int, channels: int | None, tmp_path: Path
 ) -> None:
     path = make_clip(tmp_path / name, seconds=1, **wishes)
-    info = parse(await run_ffprobe(find_binaries(), path, limits=LIMITS))
+    demuxer = "mov" if path.suffix in {".mp4", ".mov"} else "matroska"
+    info = parse(await run_ffprobe(find_binaries(), path, demuxer, limits=LIMITS))
     video = require_video(info)
     assert ((video.width, video.height), video.rotation) == (size, rotation)
     assert (info.audio.channels if info.audio else None) == channels

@@ -29,7 +29,7 @@ RESULT = MediaInfo(10.02, 500, "mov", dataclasses.replace(FILM, codec="h264"), S
 
 
 async def probe(path: Path) -> MediaInfo:
-    return parse(await run_ffprobe(find_binaries(), path, limits=LIMITS))
+    return parse(await run_ffprobe(find_binaries(), path, demuxer(path), limits=LIMITS))
 
 
 async def run(args: list[str]) -> None:
@@ -38,11 +38,18 @@ async def run(args: list[str]) -> None:
     )
 
 
+def demuxer(path: Path) -> str:
+    """What the first bytes of the path's kind of file would have said."""
+    return {".mkv": "matroska", ".webm": "matroska", ".ts": "mpegts", ".avi": "avi", ".jpg": "image2"}.get(
+        path.suffix, "mov"
+    )
+
+
 async def compress(source: Path, **settings: Any) -> tuple[MediaInfo, MediaInfo, Path]:
     """Source's and result's info, and the result."""
     target = source.with_name(f"{source.stem}-result.mp4")
     info = await probe(source)
-    await run(compress_args(source, target, info, VideoSettings(preset="ultrafast", **settings)))
+    await run(compress_args(source, target, info, VideoSettings(preset="ultrafast", **settings), demuxer(source)))
     return info, await probe(target), target
 
 
@@ -61,7 +68,7 @@ def everything_said(path: Path) -> str:
 
 
 def test_the_command_says_what_is_wanted() -> None:
-    args = compress_args(Path("/in/a b.mov"), Path("/out/film.mp4"), SOURCE, VideoSettings(crf=30), demuxer="mov")
+    args = compress_args(Path("/in/a b.mov"), Path("/out/film.mp4"), SOURCE, VideoSettings(crf=30), "mov")
     said = " ".join(args)
     for words in (
         "-f mov -protocol_whitelist file -i file:/in/a b.mov",
@@ -88,7 +95,7 @@ def test_the_command_says_what_is_wanted() -> None:
 
 def test_the_chosen_streams_are_mapped_and_no_sound_is_asked_of_a_silent_film() -> None:
     info = dataclasses.replace(SOURCE, video=dataclasses.replace(FILM, index=2), audio=None)
-    args = compress_args(Path("/in"), Path("/out.mp4"), info, VideoSettings())
+    args = compress_args(Path("/in"), Path("/out.mp4"), info, VideoSettings(), "mov")
     assert any(word.startswith("[0:2]scale") for word in args)
     assert "-c:a" not in args
     assert args.count("-map") == 1
@@ -96,11 +103,11 @@ def test_the_chosen_streams_are_mapped_and_no_sound_is_asked_of_a_silent_film() 
 
 def test_without_a_film_there_is_nothing_to_compress() -> None:
     with pytest.raises(errors.UnreadableMedia):
-        compress_args(Path("/in"), Path("/out.mp4"), dataclasses.replace(SOURCE, video=None), VideoSettings())
+        compress_args(Path("/in"), Path("/out.mp4"), dataclasses.replace(SOURCE, video=None), VideoSettings(), "mov")
 
 
 def test_paths_are_never_options_or_protocols() -> None:
-    args = compress_args(Path("-y"), Path("http:x.mp4"), SOURCE, VideoSettings())
+    args = compress_args(Path("-y"), Path("http:x.mp4"), SOURCE, VideoSettings(), "mov")
     assert args[args.index("-i") + 1] == f"file:{Path.cwd()}/-y"
     assert args[-1] == f"file:{Path.cwd()}/http:x.mp4"
 
@@ -186,7 +193,7 @@ async def test_a_full_range_source_keeps_its_black_and_white(tmp_path: Path) -> 
     _, _, path = await compress(clip, crf=1)
     assert '"color_range": "pc"' not in everything_said(path)  # x264 leaves the tag out where it is the default
     for film in (clip, path):
-        await run(poster_args(film, film.with_suffix(".jpg"), 0.5))
+        await run(poster_args(film, film.with_suffix(".jpg"), 0.5, demuxer(film)))
     with Image.open(clip.with_suffix(".jpg")) as before, Image.open(path.with_suffix(".jpg")) as after:
         pairs = zip(before.convert("L").histogram(), after.convert("L").histogram(), strict=True)
         assert sum(abs(a - b) for a, b in pairs) < before.width * before.height * 0.5
@@ -206,7 +213,7 @@ async def test_a_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, **wishes)
     poster = tmp_path / "poster %d.jpg"
     moment = poster_moment(await probe(clip))
-    await run(poster_args(clip, poster, moment, long_side=284 if "rotation" in wishes else 1280))
+    await run(poster_args(clip, poster, moment, "mov", long_side=284 if "rotation" in wishes else 1280))
     with Image.open(poster, formats=["JPEG"]) as image:
         image.load()
         assert image.size == size

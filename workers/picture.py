@@ -1,0 +1,31 @@
+"""The steps of a picture, from its probing to its results."""
+
+from __future__ import annotations
+
+from server.upload.events import Tick
+from server.upload.lifecycle import Stage
+from workers import image
+from workers.job import GIB, Job, Made, Results
+from workers.sandbox import Limits
+
+_LIMITS = Limits(address_space=3 * GIB, cpu_seconds=300, file_size=GIB)
+
+
+async def compress_picture(job: Job) -> Results:
+    """Everything that is made of a picture. Enters the stages from compressing to thumbnails."""
+    template, tools, reporter = job.template, job.tools, job.reporter
+    settings = image.ImageSettings(
+        long_side=template.image_long_side, quality=template.quality, thumbnail_side=template.thumbnail_side
+    )
+    await reporter.enter(Stage.COMPRESSING, "Compressing the picture")
+    results = await image.compress_image(
+        job.path,
+        job.scratch,
+        job.source.format,
+        settings,
+        limits=_LIMITS,
+        wall_seconds=min(tools.step_seconds, tools.stall_seconds * 5),
+        on_fraction=lambda fraction: reporter.progress(Tick(fraction)),
+    )
+    await reporter.enter(Stage.THUMBNAILS, "Checking the pictures")
+    return Results([Made(made.path, made.kind, made.mime, made.width, made.height) for made in results])
