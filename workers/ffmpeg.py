@@ -16,22 +16,31 @@ from pathlib import Path
 from typing import Any
 
 from server.upload import errors
+from workers.admission import MediaLimits, too_long, too_many_pixels, too_many_streams
+from workers.packets import SCAN_ENTRIES, PacketScan
 from workers.progress import ProgressParser, Pulse, Reading
-from workers.reading import input_args
-from workers.sandbox import Limits
+from workers.reading import allocation_args, bounded, input_args, limit_args
+from workers.sandbox import NO_WALLS, Limits, Sandbox
 from workers.tool import Finished, run_tool
 
 log = logging.getLogger(__name__)
 
 PROBE_OUTPUT_KEPT = 4 * 1024 * 1024
+DEFAULT_LIMITS = MediaLimits()
+_REFUSED = {errors.Code.TOO_LARGE, errors.Code.UNSUPPORTED_TYPE}
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Paths of the two programs, found and executable."""
+    """Paths of the two programs, found and executable, and the walls behind which they run."""
 
     ffmpeg: str
     ffprobe: str
+    sandbox: Sandbox = NO_WALLS
+
+
+class NothingInside(errors.UnreadableMedia):
+    """A file of the right format without a single stream. Of our own making: its source could not be decoded at all."""
 
 
 class BinariesError(OSError):
@@ -78,15 +87,19 @@ async def run_ffmpeg(
     stall_seconds: float,
     wall_seconds: float,
     limits: Limits,
+    media_limits: MediaLimits = DEFAULT_LIMITS,
+    reads: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> None:
     """Run ffmpeg to its end; `on_reading` hears of progress about four times a second.
 
+    Behind walls it reads `reads` and writes in `cwd` alone. Of no input is more taken than `media_limits` say.
+
     A reading in which neither time, frame nor size has grown is no sign of life. While ffmpeg moves the index of a
     finished MP4 to its front it says nothing: `stall_seconds` must leave time for copying the result once.
 
-    Raises `Stalled`, `TimedOut`, or what `failure` makes of its end. Success means return code 0, no more: probe the
-    result.
+    Raises `Stalled`, `TimedOut`, `TooLarge`, or what `failure` makes of its end. Success means return code 0, no more:
+    probe the result.
     """
     parser, pulse = ProgressParser(), Pulse()
 
@@ -94,6 +107,8 @@ async def run_ffmpeg(
         alive = False
         for reading in parser.feed(data):
             alive |= pulse.advances(reading)
+            if (reading.seconds or 0.0) > media_limits.max_duration_seconds:
+                raise too_long(media_limits)  # whatever its header said
             on_reading(reading)
         return alive
 
@@ -102,17 +117,20 @@ async def run_ffmpeg(
             binaries.ffmpeg,
             *("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "error"),
             *("-progress", "pipe:1", "-stats_period", "0.25"),
-            *args,
+            *allocation_args(),
+            *bounded(args, media_limits),
         ],
         on_output=hear,
         wall_seconds=wall_seconds,
         stall_seconds=stall_seconds,
         limits=limits,
+        sandbox=binaries.sandbox,
+        reads=reads,
         cwd=cwd,
     )
     if finished.returncode != 0:
         log.warning("ffmpeg ended with %d: %r", finished.returncode, finished.stderr)
-        raise failure(finished)
+        raise failure(finished, media_limits)
 
 
 async def run_ffprobe(
@@ -121,11 +139,14 @@ async def run_ffprobe(
     demuxer: str,
     *,
     limits: Limits,
+    media_limits: MediaLimits = DEFAULT_LIMITS,
     wall_seconds: float = 30.0,
 ) -> dict[str, Any]:
     """What ffprobe says about a file's format and streams, as its JSON, when `demuxer` reads it.
 
-    Raises `UnreadableMedia` when it can make nothing of the file, `TimedOut`, and `TranscodeError` when it crashes.
+    Raises `UnreadableMedia` when it can make nothing of the file, `UnsupportedType` when a stream needs a decoder that
+    is not offered, `TooLarge` when a frame or the number of streams is over `media_limits`, `TimedOut`, and
+    `TranscodeError` when it crashes.
     """
     output = bytearray()
 
@@ -139,19 +160,93 @@ async def run_ffprobe(
         [
             binaries.ffprobe,
             *("-v", "error", "-of", "json", "-show_format", "-show_streams"),
+            *allocation_args(),
+            *limit_args(media_limits),
             *input_args(path, demuxer),
         ],
         on_output=hear,
         wall_seconds=wall_seconds,
         limits=limits,
+        sandbox=binaries.sandbox,
+        reads=[path],
     )
     if finished.returncode != 0:
         log.warning("ffprobe ended with %d: %r", finished.returncode, finished.stderr)
-        problem = failure(finished)
-        if finished.returncode < 0:
+        problem = failure(finished, media_limits)
+        if finished.returncode < 0 or problem.code in _REFUSED:
             raise problem
         raise errors.UnreadableMedia("the file cannot be read as media") from problem
-    return _probe_object(bytes(output))
+    said = _probe_object(bytes(output))
+    refusal = _refusal(finished.stderr, media_limits)
+    if refusal is not None and not _usable_all_the_same(said, finished.stderr):
+        raise refusal
+    return said
+
+
+async def scan_packets(
+    binaries: Binaries,
+    path: Path,
+    demuxer: str,
+    *,
+    limits: Limits,
+    media_limits: MediaLimits = DEFAULT_LIMITS,
+    wall_seconds: float,
+) -> PacketScan:
+    """Every packet of a file, as far as it can be read: where that ends before the file does is no error.
+
+    Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
+    """
+    scan = PacketScan()
+
+    def hear(data: bytes) -> bool:
+        scan.feed(data)
+        return True
+
+    finished = await run_tool(
+        [
+            binaries.ffprobe,
+            *("-v", "error", "-of", "csv=p=0", "-show_entries", SCAN_ENTRIES),
+            *allocation_args(),
+            *limit_args(media_limits),
+            *input_args(path, demuxer),
+        ],
+        on_output=hear,
+        wall_seconds=wall_seconds,
+        limits=limits,
+        sandbox=binaries.sandbox,
+        reads=[path],
+    )
+    if finished.returncode < 0:
+        raise failure(finished)
+    return scan
+
+
+_abilities: dict[str, frozenset[str]] = {}
+
+
+async def abilities(binaries: Binaries) -> frozenset[str]:
+    """The names of this ffmpeg's filters and decoders, and `scale:intent` if its `scale` knows that option. Asked
+    once."""
+    if binaries.ffmpeg not in _abilities:
+        listing = await _said(binaries, "-filters") + await _said(binaries, "-decoders")
+        found = set(re.findall(r"^ [.A-Z|]{2,6} ([\w-]+) ", listing, re.MULTILINE))
+        if re.search(r"^ +-?intent +<", await _said(binaries, "-h", "filter=scale"), re.MULTILINE):
+            found.add("scale:intent")
+        _abilities[binaries.ffmpeg] = frozenset(found)
+    return _abilities[binaries.ffmpeg]
+
+
+async def _said(binaries: Binaries, *args: str) -> str:
+    output = bytearray()
+
+    def hear(data: bytes) -> bool:
+        output.extend(data)
+        return True
+
+    limits = Limits(address_space=None, cpu_seconds=30, file_size=0)
+    argv = [binaries.ffmpeg, "-hide_banner", *args]
+    await run_tool(argv, on_output=hear, wall_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
+    return output.decode("utf-8", "replace")
 
 
 def _probe_object(output: bytes) -> dict[str, Any]:
@@ -159,9 +254,17 @@ def _probe_object(output: bytes) -> dict[str, Any]:
         said = json.loads(output.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         said = None
-    if not isinstance(said, dict) or not said.get("streams"):
+    if not isinstance(said, dict) or not isinstance(said.get("streams"), list):
         raise errors.UnreadableMedia("the file cannot be read as media")
+    if not said["streams"]:
+        raise NothingInside("the file holds nothing that can be decoded")
     return said
+
+
+def _usable_all_the_same(said: dict[str, Any], stderr: str) -> bool:
+    """Whether what was refused is not missed: a header's false size, when the frames have another."""
+    films = [stream for stream in said["streams"] if isinstance(stream, dict) and stream.get("codec_type") == "video"]
+    return _MANY_STREAMS_PHRASE not in stderr and all(film.get("width") for film in films)
 
 
 # ffmpeg's return code is the low byte of its error number; older versions return 1 for everything.
@@ -170,8 +273,12 @@ _RC_RATE_EXCEEDED = 69  # more than two thirds of the frames could not be decode
 _RC_INVALID_DATA = 183
 _RC_OUT_OF_SPACE = {228, 134}  # ENOSPC, EDQUOT
 _RC_TOO_LARGE = 229  # EFBIG
-_RC_PASSING = {_RC_INTERRUPTED, 244, 245, 232, 233}  # and ENOMEM, EAGAIN, EMFILE, ENFILE: no word about the file
-_SPACE_PHRASES = ("No space left on device", "Disk quota exceeded")
+_RC_OUT_OF_MEMORY = 244  # ENOMEM, which on Linux is the limit's word: a machine without memory kills instead
+_RC_PASSING = {_RC_INTERRUPTED, 245, 232, 233}  # and EAGAIN, EMFILE, ENFILE: no word about the file
+_SPACE_PHRASES = ("No space left on device", "uota exceeded")
+_MANY_STREAMS_PHRASE = "exceeds max_streams"
+_PICTURE_SIZE = re.compile(r"Picture size (\d{1,10})x(\d{1,10}) ")  # said of one that is refused
+_NOT_OFFERED_PHRASE = ") not on whitelist"  # after the name of a codec; formats and protocols have no brackets
 _UNREADABLE_PHRASES = (
     "Invalid data found when processing input",
     "moov atom not found",
@@ -182,9 +289,9 @@ _UNREADABLE_PHRASES = (
 )
 
 
-def failure(finished: Finished) -> errors.RoomcastError:
-    """What an end other than return code 0 means: `UnreadableMedia` and `TooLarge` are for good, `DiskFull`,
-    `TimedOut` and `TranscodeError` may pass."""
+def failure(finished: Finished, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
+    """What an end other than return code 0 means: `UnreadableMedia`, `UnsupportedType` and `TooLarge` are for good,
+    `DiskFull`, `TimedOut` and `TranscodeError` may pass. `limits` are those that were set."""
     code, said = finished.returncode, finished.stderr
     if code == -signal.SIGXFSZ or code == _RC_TOO_LARGE:
         return errors.TooLarge("the result would be larger than it may be")
@@ -194,6 +301,24 @@ def failure(finished: Finished) -> errors.RoomcastError:
         return errors.TranscodeError("the encoder crashed or was killed")
     if code in _RC_OUT_OF_SPACE or any(phrase in said for phrase in _SPACE_PHRASES):
         return errors.DiskFull("there is no room left to write the result")
+    return _refusal(said, limits) or _fault(code, said)
+
+
+def _refusal(said: str, limits: MediaLimits) -> errors.RoomcastError | None:
+    """When ffmpeg held to what it was told, or None."""
+    if _MANY_STREAMS_PHRASE in said:
+        return too_many_streams(limits)
+    if any(int(width) * int(height) > limits.max_pixels for width, height in _PICTURE_SIZE.findall(said)):
+        return too_many_pixels(limits)
+    if _NOT_OFFERED_PHRASE in said:
+        return errors.UnsupportedType("the file is encoded in a way that is not taken")
+    return None
+
+
+def _fault(code: int, said: str) -> errors.RoomcastError:
+    """The file's fault, or else ours."""
+    if code == _RC_OUT_OF_MEMORY:
+        return errors.TooLarge("the file needs more memory than it may have")
     if code in {_RC_INVALID_DATA, _RC_RATE_EXCEEDED}:
         return errors.UnreadableMedia("the file cannot be decoded")
     if code not in _RC_PASSING and any(phrase in said for phrase in _UNREADABLE_PHRASES):

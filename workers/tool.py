@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from server.upload import errors
-from workers.sandbox import Limits, confined, was_started
+from workers.sandbox import ENVIRONMENT_KEPT, NO_WALLS, Limits, Sandbox, confined, ending, was_started
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ KILL_GRACE = 5.0
 _TERM_REPEAT = 0.05
 _GROUP_POLL = 0.01
 _STDOUT = 1
-_ENVIRONMENT_KEPT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,13 @@ async def run_tool(
     wall_seconds: float,
     limits: Limits,
     stall_seconds: float | None = None,
+    sandbox: Sandbox = NO_WALLS,
+    reads: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> Finished:
     """Run one program, confined, in a session of its own, until it ends.
+
+    Behind the walls of `sandbox` it reads `reads` and writes in `cwd`, and has no other files and no network.
 
     `on_output` is called with each piece of stdout and says whether it is a sign of life. Raises `TimedOut` after
     `wall_seconds`, `Stalled` after `stall_seconds` without a sign of life, whatever `on_output` raises, and
@@ -54,13 +57,14 @@ async def run_tool(
     """
     loop = asyncio.get_running_loop()
     child = _Child(loop, on_output)
-    starting = loop.create_task(_start(child, confined(argv, limits), cwd))
+    command = confined(argv, limits, sandbox, reads=reads, folder=cwd)
+    starting = loop.create_task(_start(child, command, cwd))
     try:
         await asyncio.shield(starting)
         await _watch(child, wall_seconds, stall_seconds)
     finally:
         await _put_down(starting, child)
-    finished = Finished(child.returncode, child.stderr.decode("utf-8", "replace"))
+    finished = Finished(ending(child.returncode, sandbox), child.stderr.decode("utf-8", "replace"))
     if not was_started(finished.returncode, finished.stderr):
         log.error("program could not be started: %r", finished.stderr)
         raise errors.RoomcastError("the media tools could not be started")
@@ -68,7 +72,7 @@ async def run_tool(
 
 
 async def _start(child: _Child, argv: Sequence[str], cwd: Path | None) -> None:
-    environment = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
     environment["LANG"] = "C.UTF-8"
     if cwd is not None:
         environment["TMPDIR"] = str(cwd)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from aiohttp import web
@@ -20,8 +20,10 @@ _CHECK_SECONDS = 3.0
 class Health:
     """Both answers are for whoever runs the server, and tell nothing of anybody's uploads."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, sandbox: Mapping[str, str | bool] | None = None) -> None:
+        """`sandbox`: what confines the programs that read uploads, when this process runs them."""
         self._parts = parts
+        self._about = {"sandbox": sandbox} if sandbox is not None else {}
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
             "ledger": self._ledger,
             "relay": self._relay,
@@ -37,10 +39,12 @@ class Health:
         return json_answer({"ok": True})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        """200, or 503, with a word on each part: `{"ok", "checks": {name: "ok" or what is wrong}}`."""
+        """200, or 503, with a word on each part: `{"ok", "checks": {name: "ok" or what is wrong}}`; and `"sandbox":
+        {"bwrap", "network", "files"}` in a process that has workers."""
         words = await asyncio.gather(*(self._word(check) for check in self._checks.values()))
         ok = all(word == "ok" for word in words)
-        return json_answer({"ok": ok, "checks": dict(zip(self._checks, words, strict=True))}, status=200 if ok else 503)
+        checks = dict(zip(self._checks, words, strict=True))
+        return json_answer({"ok": ok, "checks": checks, **self._about}, status=200 if ok else 503)
 
     async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
         try:
