@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from server.upload.events import Message, Upload
@@ -21,6 +22,18 @@ def present(message: Message, media: MediaStore) -> Message:
 
 def _linked(output: dict[str, Any], media: MediaStore) -> dict[str, Any]:
     return {**output, "url": media.url(output["key"])}
+
+
+def world_url(media: MediaStore, public_url: str | None) -> Callable[[str], str]:
+    """From a result's key to a URL that is good outside of this server's pages too, if it is known how the world
+    reaches it."""
+    base = (public_url or "").rstrip("/")
+
+    def url(key: str) -> str:
+        path = media.url(key)
+        return base + path if path.startswith("/") else path
+
+    return url
 
 
 def fresh_element(upload: Upload) -> dict[str, Any]:

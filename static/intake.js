@@ -12,6 +12,7 @@ import { bytesWords } from "./words.js";
 
 const EXTENSIONS = {
   video: "mp4 m4v mov webm mkv avi wmv flv mpg mpeg m2v ts mts m2ts 3gp 3g2 ogv asf".split(" "),
+  audio: "mp3 m4a m4b aac wav flac ogg oga opus aif aiff caf amr".split(" "),
   image: "jpg jpeg png gif webp avif tif tiff bmp heic heif".split(" "),
 };
 
@@ -33,7 +34,7 @@ export async function readConfig(token) {
  */
 export function objection(file, { maxUploadBytes }, template) {
   const kind = kindOf(file);
-  if (kind === null) return "This is neither a video nor a picture.";
+  if (kind === null) return "This is not a video, a picture or sound.";
   if (file.size === 0) return "The file is empty.";
   if (maxUploadBytes && file.size > maxUploadBytes) {
     return `${bytesWords(file.size)} is more than the ${bytesWords(maxUploadBytes)} this server takes.`;
@@ -45,11 +46,15 @@ export function objection(file, { maxUploadBytes }, template) {
   return null;
 }
 
-/** @param {{name: string, type: string}} file @returns {"video" | "image" | null} */
+/**
+ * What a template would have to take; sound goes the way of films.
+ *
+ * @param {{name: string, type: string}} file @returns {"video" | "image" | null}
+ */
 export function kindOf({ name, type }) {
   const extension = name.split(".").pop()?.toLowerCase() ?? "";
-  for (const kind of /** @type {const} */ (["video", "image"])) {
-    if (type.startsWith(`${kind}/`) || EXTENSIONS[kind].includes(extension)) return kind;
+  for (const kind of /** @type {const} */ (["video", "audio", "image"])) {
+    if (type.startsWith(`${kind}/`) || EXTENSIONS[kind].includes(extension)) return kind === "audio" ? "video" : kind;
   }
   return null;
 }

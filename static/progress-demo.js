@@ -58,7 +58,7 @@ function take(files) {
 async function configure() {
   config = await readConfig(roomcast.token);
   const { maxUploadBytes, templates = [] } = config;
-  if (maxUploadBytes) setText(byId("limits"), `Videos and pictures, up to ${bytesWords(maxUploadBytes)} each`);
+  if (maxUploadBytes) setText(byId("limits"), `Videos, pictures and sound, up to ${bytesWords(maxUploadBytes)} each`);
   setHidden(byId("template-row"), templates.length < 2);
   choice.replaceChildren(...templates.map(({ name, kind }) => new Option(templateWords(name, kind), name)));
   if (templates.some(({ name }) => name === "auto")) choice.value = "auto";

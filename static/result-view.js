@@ -1,7 +1,17 @@
-/** What came out of an upload: the film or the picture, what it weighs now, and the files to take away. */
+/** What came out of an upload: the film, the sound or the picture, what it weighs now, and the files to take away. */
 
 import { setHidden, setText } from "./dom.js";
-import { bytesWords, outputFacts, outputTitle, savedWords } from "./words.js";
+import { filmstrip } from "./filmstrip.js";
+import { stream } from "./streaming.js";
+import {
+  bytesWords,
+  formatWords,
+  outputFacts,
+  outputTitle,
+  partialWords,
+  resultWords,
+  savedWords,
+} from "./words.js";
 
 /** @typedef {import("./roomcast.js").Element} Element */
 /** @typedef {import("./roomcast.js").Output} Output */
@@ -12,6 +22,8 @@ MARKUP.innerHTML = `
   <div class="screen"></div>
   <div class="outcome">
     <p class="saved"></p>
+    <p class="partial"></p>
+    <p class="facts"></p>
     <dl class="sizes">
       <div class="size before"><dt>Original</dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
       <div class="size after"><dt>Result</dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
@@ -28,11 +40,16 @@ LINK.innerHTML = `
   <svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 3v9m-4-4 4 4 4-4M4 16h12"/></svg>
 </a></li>`;
 
+/** What a player needs, and nobody takes home. */
+const PARTS = new Set(["sprite", "storyboard", "hls"]);
+const PLAYED = ["video", "audio", "image"];
+
 export class ResultView {
   /** @type {HTMLElement} */ element;
   #shown = "";
   #reloading = false;
   #refresh;
+  /** Ends what plays now. */ #end = () => {};
 
   /** @param {() => void} refresh   Asks for the state again: links expire, and come signed anew with it. */
   constructor(refresh) {
@@ -43,8 +60,10 @@ export class ResultView {
   /** @param {Element} element @param {string} filename what its person calls it */
   show(element, filename) {
     const outputs = element.outputs.filter(({ url }) => isWeb(url));
-    const main = outputs.find(({ kind }) => kind === "video") ?? outputs.find(({ kind }) => kind === "image");
+    const main = outputs.find(({ kind }) => PLAYED.includes(kind));
     this.#showSizes(element, main);
+    setText(this.#part("partial"), partialWords(element));
+    setText(this.#part("facts"), resultWords(element));
     this.#showDownloads(outputs, filename);
     // Links signed anew must not restart a film that is playing.
     const mark = outputs.map(({ key }) => key).join();
@@ -54,23 +73,52 @@ export class ResultView {
 
   /** @param {Output} main @param {Output[]} outputs @param {string} filename */
   #showMain(main, outputs, filename) {
-    const poster = outputs.find(({ kind }) => kind === "poster") ?? outputs.find(({ kind }) => kind === "thumbnail");
-    const media = main.kind === "video" ? film(main, poster, filename) : picture(main, filename);
-    media.addEventListener(main.kind === "video" ? "loadedmetadata" : "load", () => (this.#reloading = false));
+    this.#end();
+    const screen = this.#part("screen");
+    screen.dataset.kind = main.kind;
+    if (main.kind === "image") {
+      const image = picture(main, filename);
+      this.#watch(image, "load");
+      return screen.replaceChildren(image);
+    }
+    const poster = outputs.find(({ kind }) => kind === "poster");
+    const player = main.kind === "audio" ? sound(filename) : film(main, poster, filename);
+    this.#watch(player, "loadedmetadata");
+    screen.replaceChildren(player);
+    if (player instanceof HTMLVideoElement) void this.#load(player, main, outputs, filename);
+    else player.src = main.url;
+  }
+
+  /** @param {HTMLVideoElement} video @param {Output} main @param {Output[]} outputs @param {string} filename */
+  async #load(video, main, outputs, filename) {
+    const ladder = outputs.find(({ kind }) => kind === "hls");
+    const [track, sprite] = ["storyboard", "sprite"].map((wanted) => outputs.find(({ kind }) => kind === wanted));
+    const strip = track && sprite ? filmstrip(video, { track: track.url, sprite: sprite.url, filename }) : null;
+    // What could not be streamed once is played from the one file.
+    const end = ladder && !this.#reloading ? await stream(video, ladder.url, () => this.#reload(video)) : null;
+    if (!video.isConnected) return void end?.();
+    if (end) this.#end = end;
+    else video.src = main.url;
+    const scenes = await strip;
+    if (scenes && video.isConnected) video.after(scenes);
+  }
+
+  /** @param {HTMLMediaElement | HTMLImageElement} media @param {string} loaded the event that says so */
+  #watch(media, loaded) {
+    media.addEventListener(loaded, () => (this.#reloading = false));
     media.addEventListener("error", () => this.#reload(media), { once: true });
-    this.#part("screen").replaceChildren(media);
   }
 
   /**
    * Once more with a fresh link; if that fails too, the downloads remain.
    *
-   * @param {HTMLVideoElement | HTMLImageElement} media
+   * @param {HTMLMediaElement | HTMLImageElement} media
    */
   #reload(media) {
-    if (this.#reloading) return;
+    if (this.#reloading || !media.isConnected) return;
     this.#reloading = true;
     this.#shown = "";
-    media.remove();
+    this.#part("screen").replaceChildren();
     this.#refresh();
   }
 
@@ -92,9 +140,11 @@ export class ResultView {
   /** @param {Output[]} outputs @param {string} filename */
   #showDownloads(outputs, filename) {
     const list = this.#part("downloads");
-    const links = outputs.map((output) => downloadLink(output, filename));
-    const changed = links.map((item) => item.outerHTML).join("") !== list.innerHTML;
-    if (changed) list.replaceChildren(...links);
+    const items = grouped(outputs.filter(({ kind }) => !PARTS.has(kind))).map((group) =>
+      group.length === 1 ? download(group[0], filename) : downloads(group, filename),
+    );
+    const changed = items.map((item) => item.outerHTML).join("") !== list.innerHTML;
+    if (changed) list.replaceChildren(...items);
   }
 
   /** @param {string} name @returns {HTMLElement} */
@@ -104,14 +154,21 @@ export class ResultView {
 }
 
 /** @param {Output} output @param {Output | undefined} poster @param {string} filename */
-function film({ url, width, height }, poster, filename) {
+function film({ width, height }, poster, filename) {
   const video = document.createElement("video");
   Object.assign(video, { controls: true, preload: poster ? "none" : "metadata", playsInline: true });
   video.setAttribute("aria-label", `${filename}, compressed`);
   if (poster) video.poster = poster.url;
   reserveSpace(video, width, height);
-  video.src = url;
   return video;
+}
+
+/** @param {string} filename */
+function sound(filename) {
+  const audio = document.createElement("audio");
+  Object.assign(audio, { controls: true, preload: "metadata" });
+  audio.setAttribute("aria-label", `${filename}, compressed`);
+  return audio;
 }
 
 /** @param {Output} output @param {string} filename */
@@ -128,22 +185,66 @@ function reserveSpace(media, width, height) {
   if (width && height) media.style.aspectRatio = `${width} / ${height}`;
 }
 
+/** Pictures of the same size are one choice, of several formats. @param {Output[]} outputs @returns {Output[][]} */
+function grouped(outputs) {
+  /** @type {Map<string, Output[]>} */ const groups = new Map();
+  for (const output of outputs) {
+    const pictured = output.kind === "image" || output.kind === "thumbnail";
+    const name = pictured ? `${output.width} × ${output.height}` : output.key;
+    groups.set(name, [...(groups.get(name) ?? []), output]);
+  }
+  return [...groups.values()];
+}
+
 /** @param {Output} output @param {string} filename */
-function downloadLink(output, filename) {
+function download(output, filename) {
   const item = /** @type {HTMLElement} */ (LINK.content.firstElementChild?.cloneNode(true));
   const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
-  link.href = output.url;
-  link.download = downloadName(output, filename);
+  lead(link, output, filename);
   setText(/** @type {HTMLElement} */ (item.querySelector(".download-label")), outputTitle(output));
   setText(/** @type {HTMLElement} */ (item.querySelector(".download-facts")), outputFacts(output));
   return item;
 }
 
+/** One size of a picture, in each of its formats. @param {Output[]} group @param {string} filename */
+function downloads(group, filename) {
+  const item = document.createElement("li");
+  const { width, height } = group[0];
+  item.className = "formats";
+  item.append(
+    line("download-size", `${width} × ${height}`),
+    ...group.map((output) => {
+      const link = document.createElement("a");
+      link.append(line("download-label", formatWords(output)), line("download-facts", bytesWords(output.size)));
+      link.setAttribute("aria-label", `${outputTitle(output)}, ${outputFacts(output)}`);
+      lead(link, output, filename);
+      return link;
+    }),
+  );
+  return item;
+}
+
+/** @param {string} name @param {string} text */
+function line(name, text) {
+  const span = document.createElement("span");
+  span.className = name;
+  span.textContent = text;
+  return span;
+}
+
+/** @param {HTMLAnchorElement} link @param {Output} output @param {string} filename */
+function lead(link, output, filename) {
+  link.href = output.url;
+  link.download = downloadName(output, filename);
+}
+
 /** The person's own name for it, with the ending of what it now is. @param {Output} output @param {string} filename */
-function downloadName({ key, kind }, filename) {
+function downloadName({ key, kind, width, height }, filename) {
   const stem = filename.replace(/\.[^.]*$/, "");
   const ending = key.split(".").pop();
-  return `${stem}${kind === "poster" || kind === "thumbnail" ? `-${kind}` : ""}.${ending}`;
+  const pictured = (kind === "image" || kind === "thumbnail") && width && height;
+  const which = pictured ? `-${Math.max(width, height)}` : kind === "poster" ? "-poster" : "";
+  return `${stem}${which}.${ending}`;
 }
 
 /** A link is followed only if it leads to the web. @param {string} url */

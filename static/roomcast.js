@@ -19,7 +19,7 @@
  *
  * @typedef {object} Output
  * @property {string} name
- * @property {"video" | "image" | "poster" | "thumbnail"} kind
+ * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
  * @property {string} key
  * @property {string} bucket
  * @property {string} url
@@ -37,6 +37,14 @@
  * @property {Output[]} outputs
  * @property {{size: number}} [original]
  * @property {{bytes: number, percent: number}} [saved]
+ * @property {{seconds: number, declaredSeconds: number}} [partial]   The file was cut short: so much could be read.
+ * @property {boolean} [copied]                                       It was small already, and is as it was.
+ * @property {{metric: "vmaf" | "ssim", target: number, score: number, crf: number}} [quality]   Of samples.
+ * @property {{blurhash: string}} [placeholder]
+ *
+ * @typedef {object} Forecast   What the compression is expected to come to.
+ * @property {number} bytes     the result's size
+ * @property {number} seconds   that all of it takes
  *
  * @typedef {object} Message   What the server says about an upload, on every surface.
  * @property {string} uploadId
@@ -56,6 +64,8 @@
  * @property {number | null} speed
  * @property {number | null} fps
  * @property {number | null} queuePosition
+ * @property {Output} [poster]        what can be shown before there is a result
+ * @property {Forecast} [forecast]
  * @property {Element} [element]
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  *

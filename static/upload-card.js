@@ -21,6 +21,7 @@ MARKUP.innerHTML = `
     <path class="glyph-failed" d="M12 6v7.5m0 4v.01"/>
     <path class="glyph-cancelled" d="M7 7l10 10M17 7 7 17"/>
   </svg>
+  <img class="preview" hidden>
   <h3 class="name"></h3>
   <p class="percent" aria-hidden="true"><span class="percent-number"></span><span class="percent-sign">%</span></p>
   <div class="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100"><div class="fill"></div></div>
@@ -101,6 +102,7 @@ export class UploadCard extends EventTarget {
     setText(this.#part("problem"), this.#complaint || face.problem);
     this.#renderBar(face);
     this.#renderActions();
+    this.#renderPreview();
     const element = this.upload?.state?.element;
     if (element) this.#result.show(element, this.filename);
     setHidden(this.#result.element, !element);
@@ -147,6 +149,19 @@ export class UploadCard extends EventTarget {
     setText(this.#part("percent-number"), String(percent));
     setHidden(this.#part("percent"), tone === "done" || tone === "failed" || tone === "cancelled");
     setHidden(bar, !this.upload || tone === "done");
+  }
+
+  /** The poster, until the film itself is there. A link signed anew is no reason to load it once more. */
+  #renderPreview() {
+    const state = this.upload?.state;
+    const poster = state?.element ? undefined : state?.poster;
+    const image = /** @type {HTMLImageElement} */ (this.#part("preview"));
+    if (poster && poster.key !== image.dataset.key) {
+      Object.assign(image, { alt: `Poster of ${this.filename}`, src: poster.url });
+      image.dataset.key = poster.key;
+    }
+    if (!poster) delete image.dataset.key;
+    setHidden(image, !poster);
   }
 
   /** @param {Message} state */
@@ -257,6 +272,8 @@ export class UploadCard extends EventTarget {
       if (button?.dataset.do) void this.#do(button.dataset.do);
     });
     const input = /** @type {HTMLInputElement} */ (element.querySelector("input"));
+    const preview = /** @type {HTMLImageElement} */ (element.querySelector(".preview"));
+    preview.addEventListener("error", () => setHidden(preview, true));
     input.addEventListener("change", () => {
       const file = input.files?.[0];
       input.value = "";

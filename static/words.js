@@ -8,7 +8,7 @@ const STAGES = {
   fetching: "Fetching",
   probing: "Looking at the file",
   compressing: "Compressing",
-  thumbnails: "Making the poster",
+  thumbnails: "Making the storyboard",
   storing: "Storing the result",
   cleaning: "Tidying up",
   done: "Completed",
@@ -17,8 +17,8 @@ const STAGES = {
 };
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
-const KINDS = { video: "Video", image: "Picture", poster: "Poster", thumbnail: "Thumbnail" };
-const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"]]);
+const KINDS = { video: "Video", audio: "Sound", image: "Picture", poster: "Poster", thumbnail: "Picture" };
+const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
 
 /** @param {import("./roomcast.js").Stage} stage */
 export function stageWords(stage) {
@@ -71,14 +71,29 @@ export function durationWords(seconds) {
  *
  * @param {Message} state @returns {string[]}
  */
-export function paceWords({ stage, speed, fps, eta, queuePosition, bytesReceived, bytesExpected }) {
+export function paceWords({ stage, speed, fps, eta, forecast, queuePosition, bytesReceived, bytesExpected }) {
   const facts = [];
   if (stage === "receiving" && bytesReceived) facts.push(receivedWords(bytesReceived, bytesExpected));
   if (stage === "queued" && queuePosition) facts.push(queueWords(queuePosition));
   if (speed) facts.push(`${speed < 10 ? speed.toFixed(1) : Math.round(speed)}× speed`);
   if (fps) facts.push(`${Math.round(fps)} fps`);
-  if (eta !== null && eta !== undefined) facts.push(etaWords(eta));
+  const timed = eta !== null && eta !== undefined;
+  if (timed) facts.push(etaWords(eta));
+  if (stage === "compressing" && forecast) facts.push(forecastWords(forecast, timed));
   return facts;
+}
+
+/** What it is expected to come to. @param {import("./roomcast.js").Forecast} forecast @param {boolean} timed */
+function forecastWords({ bytes, seconds }, timed) {
+  const size = `about ${roughBytesWords(bytes)}`;
+  if (timed) return `${size} expected`;
+  const time = seconds < 57.5 ? `${Math.max(1, Math.round(seconds))} s` : `${Math.round(seconds / 60)} min`;
+  return `${size} in ${time} expected`;
+}
+
+/** Two digits: an estimate has no more. @param {number} bytes */
+function roughBytesWords(bytes) {
+  return bytesWords(bytes > 0 ? Number(bytes.toPrecision(2)) : 0).replace(/\.0+(?= )|(\.\d*?)0+(?= )/, "$1");
 }
 
 /** Honest about a result that did not get smaller. @param {number} percent */
@@ -88,10 +103,33 @@ export function savedWords(percent) {
   return rounded <= -1 ? `${-rounded}% larger` : "About the same size";
 }
 
+/** What is missing of a file that was cut short. @param {import("./roomcast.js").Element} element */
+export function partialWords({ partial }) {
+  if (!partial) return "";
+  const { seconds, declaredSeconds } = partial;
+  return `The file was cut short: ${lengthWords(seconds)} of ${lengthWords(declaredSeconds)} could be read.`;
+}
+
+/** What else is to be said of a result. @param {import("./roomcast.js").Element} element */
+export function resultWords({ copied, quality }) {
+  if (copied) return "It was small already: kept as it was.";
+  if (!quality) return "";
+  return `${quality.metric.toUpperCase()} ${quality.score}, by samples`;
+}
+
+/** @param {number} seconds */
+function lengthWords(seconds) {
+  return seconds < 60 ? `${Number(seconds.toFixed(1))} s` : durationWords(seconds);
+}
+
 /** What an output is. @param {import("./roomcast.js").Output} output */
-export function outputTitle({ kind, name, mime }) {
-  const format = FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase();
-  return `${KINDS[kind] ?? name}, ${format}`;
+export function outputTitle(output) {
+  return `${KINDS[/** @type {keyof typeof KINDS} */ (output.kind)] ?? output.name}, ${formatWords(output)}`;
+}
+
+/** @param {import("./roomcast.js").Output} output */
+export function formatWords({ mime }) {
+  return FORMATS.get(mime) ?? mime.split("/").pop()?.toUpperCase() ?? mime;
 }
 
 /** How large it is, in every sense. @param {import("./roomcast.js").Output} output */

@@ -86,6 +86,100 @@ def make_image(
     return path
 
 
+def make_hdr(path: Path, transfer: str = "smpte2084") -> Path:
+    """A still of four grey stripes, 80 pixels wide each, whose codes are 0, 0.508, 0.581 and 0.752 of full: black, and
+    in PQ (`smpte2084`, the brightest 1000 cd/m²) 100, 203 and 1000; or the same codes in HLG (`arib-std-b67`). Returns
+    `path`."""
+    codes = [round(64 + 876 * level) for level in (0.0, 0.508, 0.581, 0.752)]
+    luma = "+".join(f"{code}*eq(floor(X/80),{number})" for number, code in enumerate(codes))
+    card = f"color=s=320x64:r=5:d=0.4,format=yuv420p10le,geq=lum='{luma}':cb=512:cr=512"
+    tags = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
+    encoding = ["-c:v", "libx264", "-qp", "4", "-pix_fmt", "yuv420p10le"]
+    if transfer == "smpte2084":
+        screen = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
+        encoding += ["-x264-params", f"mastering-display={screen}:cll=1000,400"]
+    _make(path, "-f", "lavfi", "-i", f"{card},{tags}", *encoding)
+    return path
+
+
+def make_alpha(path: Path) -> Path:
+    """Red, half transparent, in QuickTime; returns `path`."""
+    _make(path, "-f", "lavfi", "-i", "color=red@0.5:s=64x64:d=0.2,format=rgba", "-c:v", "qtrle")
+    return path
+
+
+def make_interlaced(path: Path) -> Path:
+    """H.264 in fields; returns `path`."""
+    fields = ["-flags", "+ildct+ilme", "-x264opts", "tff=1"]
+    _make(path, *_card("160x120", 50, 1), "-vf", "tinterlace=interleave_top", "-c:v", "libx264", *fields)
+    return path
+
+
+def make_trimmed(path: Path) -> Path:
+    """Two seconds of four, from amid a group of pictures: an edit list hides what comes before. Returns `path`."""
+    plain = make_clip(path.with_name(f"whole-{path.name}"), seconds=4)
+    _make(path, "-ss", "0.6", "-i", f"file:{plain}", "-t", "2", "-c", "copy")
+    return path
+
+
+def make_late(path: Path) -> Path:
+    """A second that begins at the fifth; returns `path`."""
+    _make(
+        path, "-i", f"file:{make_clip(path.with_name('plain.mp4'), seconds=1)}", "-output_ts_offset", "5", "-c", "copy"
+    )
+    return path
+
+
+def make_uneven(path: Path, *, film: float, sound: float) -> Path:
+    """A film and its sound of different lengths in seconds; returns `path`."""
+    _make(
+        path, *_card("160x120", 25, film), *_tone(440, sound), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
+    )
+    return path
+
+
+def make_two_sounds(path: Path) -> Path:
+    """A second of film with two sounds; the other one, of a single channel, is the default. Returns `path`."""
+    sounds = ["-map", "0", "-map", "1", "-map", "2", "-ac:a:0", "2", "-ac:a:1", "1", "-c:a", "aac"]
+    marks = ["-disposition:a:0", "0", "-disposition:a:1", "default"]
+    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *_tone(880, 1), *sounds, *marks)
+    return path
+
+
+def make_encoded(path: Path, *encoding: str) -> Path:
+    """A second of film and sound, with these options of ffmpeg's; returns `path`."""
+    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *encoding)
+    return path
+
+
+def make_sound(path: Path, *encoding: str, seconds: float = 2) -> Path:
+    """A tone, as the suffix and these options of ffmpeg's say; returns `path`."""
+    _make(path, *_tone(440, seconds), *encoding)
+    return path
+
+
+def forge_duration(path: Path, days: int = 49) -> Path:
+    """Have an MP4's headers (movie, tracks, media) say that it lasts so long; returns `path`."""
+    content = bytearray(path.read_bytes())
+    for box, scale_at, length_at in ((b"mvhd", 16, 20), (b"mdhd", 16, 20), (b"tkhd", None, 24)):
+        at = content.find(box)
+        while at >= 0:
+            scale = 1000 if scale_at is None else int.from_bytes(content[at + scale_at : at + scale_at + 4], "big")
+            length = min(0xFFFFFFFE, days * 86_400 * scale)
+            content[at + length_at : at + length_at + 4] = length.to_bytes(4, "big")
+            at = content.find(box, at + 4)
+    path.write_bytes(content)
+    return path
+
+
+def blank(path: Path, from_fraction: float) -> Path:
+    """Zeroes for everything after this fraction of the file; returns `path`."""
+    content = path.read_bytes()
+    kept = int(len(content) * from_fraction)
+    path.write_bytes(content[:kept] + bytes(len(content) - kept))
+    return path
+
+
 def truncate(path: Path, fraction: float) -> Path:
     """Keep only the first `fraction` of the file; returns `path`."""
     with path.open("r+b") as file:
@@ -165,6 +259,19 @@ def _encoding(suffix: str, wishes: dict[str, Any]) -> list[str]:
     if suffix in {".mp4", ".mov"} and wishes["faststart"]:
         encoding += ["-movflags", "+faststart"]
     return encoding
+
+
+def _card(size: str, fps: float, seconds: float) -> list[str]:
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}"]
+
+
+def _tone(hertz: int, seconds: float) -> list[str]:
+    return ["-f", "lavfi", "-i", f"sine={hertz}:duration={seconds}"]
+
+
+def _make(path: Path, *args: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _ffmpeg(*args, f"file:{path}")
 
 
 def _ffmpeg(*args: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
+from prometheus_client import CollectorRegistry, start_http_server
 
 from server import settings
 from server.settings import Settings
 from server.upload.logs import configure
+from server.upload.metrics import UploadMetrics
 from server.upload.opening import open_parts
 from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
 from server.upload.upkeep import Upkeep
@@ -22,12 +26,30 @@ async def work(chosen: Settings) -> None:
     """Until SIGTERM or SIGINT."""
     stop = stop_signal()
     async with open_parts(chosen.places()) as parts:
+        registry = CollectorRegistry()
+        parts.ledger.observe(UploadMetrics(registry).observe)
         upkeep = Upkeep(parts, chosen.terms())
         async with upkeep.running(), build_workers(chosen, parts).running(chosen.workers):
-            say("Roomcast is working.")
-            await stop.wait()
+            with _metrics(registry, chosen):
+                say("Roomcast is working.")
+                await stop.wait()
             log.info("stopping")
             end_within(STOP_SECONDS)
+
+
+@contextmanager
+def _metrics(registry: CollectorRegistry, chosen: Settings) -> Iterator[None]:
+    """Answer `/metrics` from a thread, if that was asked for."""
+    if chosen.metrics_port is None:
+        yield
+        return
+    server, thread = start_http_server(chosen.metrics_port, chosen.host, registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def main() -> int:

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
+import structlog
+
 from server.settings import Settings
 from server.upload.opening import Parts
-from workers.ffmpeg import find_binaries
+from workers.admission import MediaLimits
+from workers.ffmpeg import Binaries, find_binaries
 from workers.job import Tools
 from workers.run import Policy, Workers
+from workers.sandbox import detect
+
+log = structlog.get_logger(__name__)
 
 
 def build_workers(settings: Settings, parts: Parts) -> Workers:
     """Workers that are ready to run; `BinariesError` when there is no ffmpeg."""
     tools = Tools(
         parts.media,
-        find_binaries(settings.ffmpeg_path, settings.ffprobe_path),
+        _walled_in(find_binaries(settings.ffmpeg_path, settings.ffprobe_path)),
         stall_seconds=settings.stall_seconds,
         step_seconds=settings.step_seconds,
+        limits=MediaLimits(
+            settings.max_pixels, settings.max_duration_seconds, settings.max_frames, settings.max_streams
+        ),
     )
     policy = Policy(settings.lease_seconds, settings.attempts, settings.retry_seconds)
     return Workers(parts.ledger, parts.dispatch, settings.loaded_templates, tools, policy, settings.data / "work")
+
+
+def _walled_in(binaries: Binaries) -> Binaries:
+    """The same programs, behind the most walls that they, and the picture child's libraries, are seen to run behind."""
+    trials = [[path, "-version"] for path in (binaries.ffmpeg, binaries.ffprobe)]
+    sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
+    say = log.info if sandbox.complete else log.warning
+    say("sandbox", **sandbox.told(), missing=sandbox.missing)
+    return replace(binaries, sandbox=sandbox)

@@ -2,67 +2,106 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from typing import Any
 
-from server.upload.errors import TranscodeError, UnreadableMedia
-from server.upload.events import Tick
 from server.upload.lifecycle import Stage
-from workers import probe, video
+from workers import hls
+from workers.admission import check_duration
+from workers.choose import choose, worth_it
+from workers.encoding import Compressed, can_decode, copy, encode, recipe_for
+from workers.hls import make_ladder
 from workers.job import Job, Made, Results
-from workers.poster import poster_at_once
-from workers.progress import Reading
+from workers.pace import Pace
+from workers.poster import poster_at_once, poster_of_result
+from workers.probe import VideoStream, require_video
+from workers.sound import compress_sound
+from workers.storyboard import make_storyboard
+from workers.targets import at_quality, foretell, into_bytes
+from workers.whole import Contents, contents
 
-_ETA_AFTER_SECONDS = 2.0
-_ETA_AFTER_FRACTION = 0.03
+_HEAD_BYTES = 4096
 
 
 async def compress_film(job: Job) -> Results:
-    """Everything that is made of a film. Enters the stages from compressing to thumbnails."""
-    template = job.template
-    before = await job.look(job.path, job.source.format)
-    original = probe.require_video(before)
-    poster = await poster_at_once(job, before)
-    settings = video.VideoSettings(
-        long_side=template.video_long_side,
-        crf=template.crf,
-        preset=template.preset,
-        audio_bitrate=template.audio_bitrate,
-    )
-    target = job.scratch / "video.mp4"
+    """Everything that is made of a film, or of sound alone. Enters the stages from compressing to thumbnails."""
+    source = await _contents(job)
+    if source.info.video is None:
+        return await compress_sound(job, source)
+    film, wanted = source.info.video, job.template.hls
+    poster = await poster_at_once(job, source.info)
+
     await job.reporter.enter(Stage.COMPRESSING, "Compressing the video")
-    on_reading = _Pace(before.duration, job.reporter.progress)
-    await job.encode(video.compress_args(job.path, target, before, settings, job.source.format), on_reading)
-    try:
-        after = await job.look(target, "mov")
-    except UnreadableMedia as error:
-        raise TranscodeError("The encoder's result cannot be read.") from error
-    video.verify(before, after)
-    stream = probe.require_video(after)
+    pace = Pace(source.seconds, job.reporter.progress, 1 / (1 + hls.work(wanted, film.width, film.height)))
+    result = await _compressed(job, source, pace)
+    stream = require_video(result.info)
+    made = [Made(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    seen = result.path, result.info, result.demuxer
+    if not await can_decode(job, stream.codec):
+        seen = job.path, source.info, job.source.format
+    if wanted:
+        pace.next_run(ends_at=1.0)
+        made += await make_ladder(job, *seen, pace)
 
-    await job.reporter.enter(Stage.THUMBNAILS, "Checking the video")
-    return Results(
-        [Made(target, "video", "video/mp4", stream.width, stream.height, after.duration)],
-        [poster] if poster else [],
-        {"width": original.width, "height": original.height, "duration": before.duration},
-    )
+    await job.reporter.enter(Stage.THUMBNAILS, "Making the storyboard")
+    poster = poster or await poster_of_result(job, *seen)
+    made += await make_storyboard(job, *seen)
+    partial = {"partial": source.missing.told()} if source.missing else {}
+    return Results(made, [poster] if poster else [], _original(film, source), result.facts | partial)
 
 
-class _Pace:
-    """Turns ffmpeg's readings into ticks. The ETA is hidden until enough has happened to believe it."""
+async def _contents(job: Job) -> Contents:
+    """What there really is, whatever the header says."""
+    info = await job.look(job.path, job.source.format)
+    with job.path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    found = contents(info, await job.scan(), head)
+    check_duration(found.seconds, job.tools.limits)
+    return found
 
-    def __init__(self, duration: float | None, tell: Callable[[Tick], None]) -> None:
-        self._duration = duration
-        self._tell = tell
-        self._began = time.monotonic()
-        self._fraction = 0.0
 
-    def __call__(self, reading: Reading) -> None:
-        if self._duration and reading.seconds:
-            self._fraction = min(1.0, max(self._fraction, reading.seconds / self._duration))
-        fraction = self._fraction
-        elapsed = time.monotonic() - self._began
-        eta = None
-        if elapsed >= _ETA_AFTER_SECONDS and fraction >= _ETA_AFTER_FRACTION:
-            eta = round(elapsed * (1 - fraction) / fraction, 1)
-        self._tell(Tick(fraction, eta=eta, speed=reading.speed, fps=reading.fps))
+async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
+    """The film as the template wants it: as it is where that will do, and where compressing would gain nothing."""
+    choice = choose(source, job.template)
+    if choice == "copy":
+        pace.film_run(1.0)
+        copied = await copy(job, source, pace)
+        if copied is not None:
+            return copied
+    encoded = await _encoded(job, source, pace)
+    if choice != "compare" or worth_it(encoded.size, job.source.size):
+        return encoded
+    aside = encoded.path.replace(job.scratch / "compressed")
+    copied = await copy(job, source, pace)
+    if copied is not None and not worth_it(aside.stat().st_size, copied.size):
+        aside.unlink()
+        return copied
+    aside.replace(encoded.path)
+    return encoded
+
+
+async def _encoded(job: Job, source: Contents, pace: Pace) -> Compressed:
+    template, recipe = job.template, await recipe_for(job, source)
+    if template.target_quality is not None:
+        return await at_quality(job, source, recipe, template.target_quality, pace)
+    await foretell(job, source, recipe)
+    if template.target_bytes is not None and job.source.size > template.target_bytes:
+        return await into_bytes(job, source, recipe, template.target_bytes, pace)
+    pace.film_run(1.0, sized=True)
+    encoded = await encode(job, source, recipe, pace)
+    if template.target_bytes is not None and encoded.size > template.target_bytes:
+        return await into_bytes(job, source, recipe, template.target_bytes, pace)
+    return encoded
+
+
+def _original(film: VideoStream, source: Contents) -> dict[str, Any]:
+    """What the source turned out to be: as displayed, and as long as it really is."""
+    facts: dict[str, Any] = {
+        "width": film.width,
+        "height": film.height,
+        "duration": round(source.seconds, 3),
+        "codec": film.codec,
+        "fps": round(film.fps, 3) if film.fps else None,
+    }
+    if source.info.audio:
+        facts["audioCodec"] = source.info.audio.codec
+    return facts | ({"hdr": True} if film.hdr else {})

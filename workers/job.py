@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from server.upload.errors import Code
 from server.upload.events import Forecast, Source, Upload
 from server.upload.media import MediaStore
 from server.upload.templates import Template
 from workers import probe
-from workers.ffmpeg import Binaries, run_ffmpeg, run_ffprobe
+from workers.admission import MediaLimits
+from workers.ffmpeg import Binaries, abilities, run_ffmpeg, run_ffprobe, scan_packets
+from workers.packets import PacketScan
 from workers.progress import Reading
 from workers.report import Reporter
 from workers.sandbox import Limits
 
 GIB = 1 << 30
 
-_PROBE_LIMITS = Limits(address_space=GIB, cpu_seconds=60, file_size=GIB)
-_ENCODE_LIMITS = Limits(address_space=8 * GIB, cpu_seconds=None, file_size=16 * GIB)
+_PROBE_LIMITS = Limits(address_space=GIB, cpu_seconds=60, file_size=1 << 20)
+_ENCODE_ADDRESS_SPACE = 8 * GIB
+_LARGEST_RESULT = 16 * GIB
+_RESULT_PER_SOURCE = 32
+_RESULT_BASE = GIB // 4
+
+SPARED = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
+"""Why an upload may go without its poster or its storyboard: what is wrong with them need not be with the film."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class Tools:
     binaries: Binaries
     stall_seconds: float
     step_seconds: float
+    limits: MediaLimits = field(default_factory=MediaLimits)
 
 
 @dataclass(frozen=True)
@@ -77,18 +89,52 @@ class Job:
 
     async def look(self, path: Path, demuxer: str) -> probe.MediaInfo:
         """What a file holds."""
-        return probe.parse(await run_ffprobe(self.tools.binaries, path, demuxer, limits=_PROBE_LIMITS))
+        tools = self.tools
+        said = await run_ffprobe(tools.binaries, path, demuxer, limits=_PROBE_LIMITS, media_limits=tools.limits)
+        return probe.parse(said)
 
-    async def encode(self, args: list[str], on_reading: Callable[[Reading], None] = lambda _: None) -> None:
-        """Run ffmpeg; see `run_ffmpeg` for how it fails."""
+    async def scan(self) -> PacketScan:
+        """Every packet of the source."""
+        return await scan_packets(
+            self.tools.binaries,
+            self.path,
+            self.source.format,
+            limits=_PROBE_LIMITS,
+            media_limits=self.tools.limits,
+            wall_seconds=self.tools.step_seconds,
+        )
+
+    async def abilities(self) -> frozenset[str]:
+        """The filters and decoders that the ffmpeg in use has."""
+        return await abilities(self.tools.binaries)
+
+    async def encode(
+        self,
+        args: list[str],
+        on_reading: Callable[[Reading], None] = lambda _: None,
+        *,
+        wall_seconds: float = math.inf,
+    ) -> None:
+        """Run ffmpeg; see `run_ffmpeg` for how it fails. `wall_seconds`: less than any step may take."""
         await run_ffmpeg(
             self.tools.binaries,
             args,
             on_reading=on_reading,
             stall_seconds=self.tools.stall_seconds,
-            wall_seconds=self.tools.step_seconds,
-            limits=_ENCODE_LIMITS,
+            wall_seconds=min(wall_seconds, self.tools.step_seconds),
+            limits=self._encode_limits(),
+            media_limits=self.tools.limits,
+            reads=[self.path],
             cwd=self.scratch,
+        )
+
+    def _encode_limits(self) -> Limits:
+        """No result is ever so much larger than its source, and all processors together have no more time than the
+        step."""
+        return Limits(
+            address_space=_ENCODE_ADDRESS_SPACE,
+            cpu_seconds=math.ceil(self.tools.step_seconds * (os.cpu_count() or 1)),
+            file_size=min(_LARGEST_RESULT, _RESULT_BASE + _RESULT_PER_SOURCE * self.source.size),
         )
 
     async def show_poster(self, made: Made) -> dict[str, Any]:

@@ -25,8 +25,11 @@ async def process(
     source = upload.source
     if source is None:
         raise StorageError("The file is not there.")
-    async with tools.media.fetch(source.key, scratch) as path:
-        job = Job(upload, source, path, template, tools, reporter, scratch)
+    fetched, made = scratch / "source", scratch / "made"  # apart: who writes the one only reads the other
+    fetched.mkdir()
+    made.mkdir()
+    async with tools.media.fetch(source.key, fetched) as path:
+        job = Job(upload, source, path, template, tools, reporter, made)
         await reporter.enter(Stage.PROBING, "Reading the file")
         results = await (compress_film(job) if source.kind == "video" else compress_picture(job))
     await reporter.enter(Stage.STORING, "Storing the result")

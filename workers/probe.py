@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,20 @@ from server.upload import errors
 
 _LARGEST_SIDE = 1 << 20
 _QUARTER_TURN = 90
+_HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
+_WIDE_PRIMARIES = {"bt2020", "smpte431", "smpte432"}
+_INTERLACED = {"tt", "bb", "tb", "bt"}
+_ALPHA_FORMATS = r"yuva|gbrap|rgba|bgra|argb|abgr|ya\d|pal8|vuya|ayuv"
+_HARMLESS_SIDE_DATA = {"CPB properties"}
 
 
 @dataclass(frozen=True)
 class VideoStream:
     """The film. `width` and `height` are as displayed: after `rotation` (clockwise: 0, 90, 180 or 270) and with
     square pixels. `fps` is the average rate, `frames` what the header counts, `duration` seconds; each may be unknown.
-    `index` is the stream's number in the file."""
+    `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours as ffmpeg calls
+    them, None where the file does not say. `as_is`: the pictures are shown as they are stored, neither turned
+    nor flipped, their pixels square."""
 
     index: int
     codec: str
@@ -28,6 +36,24 @@ class VideoStream:
     pix_fmt: str | None
     frames: int | None
     duration: float | None
+    profile: str | None = None
+    full_range: bool = False
+    matrix: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+    interlaced: bool = False
+    alpha: bool = False
+    as_is: bool = True
+
+    @property
+    def hdr(self) -> bool:
+        """Whether it is HDR10 or HLG, made for brighter screens than most."""
+        return self.transfer in _HDR_TRANSFERS
+
+    @property
+    def needs_colour_management(self) -> bool:
+        """Whether its colours go beyond what BT.709 shows, so that they have to be mapped into it."""
+        return self.hdr or self.primaries in _WIDE_PRIMARIES
 
 
 @dataclass(frozen=True)
@@ -39,12 +65,14 @@ class AudioStream:
     channels: int
     sample_rate: int
     duration: float | None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """One file: `duration` in seconds of what would be kept (the longer of film and sound, else what the container
-    declares), `size` in bytes, ffprobe's `format_name`; the first real video stream and the first usable sound."""
+    declares), `size` in bytes, ffprobe's `format_name`; the first real video stream, and of the usable sounds the one
+    marked as the default, or else the first."""
 
     duration: float | None
     size: int | None
@@ -64,7 +92,8 @@ def parse(said: Any) -> MediaInfo:
     streams = root.get("streams")
     mappings = [_mapping(stream) for stream in streams] if isinstance(streams, list) else []
     video = next((found for found in map(_video, mappings) if found is not None), None)
-    audio = next((found for found in map(_audio, mappings) if found is not None), None)
+    sounds = [(stream, found) for stream in mappings if (found := _audio(stream)) is not None]
+    audio = next((found for _, found in sorted(sounds, key=lambda pair: not _marked(pair[0], "default"))), None)
     if video is None and audio is None:
         raise errors.UnreadableMedia("the file holds neither video nor sound")
     kept = [stream.duration for stream in (video, audio) if stream is not None and stream.duration is not None]
@@ -86,16 +115,17 @@ def require_video(info: MediaInfo) -> VideoStream:
 
 
 def _video(stream: Mapping[str, Any]) -> VideoStream | None:
-    disposition = _mapping(stream.get("disposition"))
-    still = any(_integer(disposition.get(name)) for name in ("attached_pic", "timed_thumbnails", "still_image"))
+    still = _marked(stream, "attached_pic", "timed_thumbnails", "still_image")
     index, codec = _integer(stream.get("index")), _text(stream.get("codec_name"))
     width, height = _integer(stream.get("width")), _integer(stream.get("height"))
     if stream.get("codec_type") != "video" or still or index is None or codec is None or not width or not height:
         return None
     if max(width, height) > _LARGEST_SIDE:
         return None
-    width = min(_LARGEST_SIDE, max(1, round(width * _pixel_aspect(stream))))
+    aspect = _pixel_aspect(stream)
+    width = min(_LARGEST_SIDE, max(1, round(width * aspect)))
     rotation = _rotation(stream)
+    pix_fmt = _text(stream.get("pix_fmt"))
     if rotation % (2 * _QUARTER_TURN):
         width, height = height, width
     return VideoStream(
@@ -105,9 +135,17 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         height=height,
         rotation=rotation,
         fps=_ratio(stream.get("avg_frame_rate"), "/") or _ratio(stream.get("r_frame_rate"), "/"),
-        pix_fmt=_text(stream.get("pix_fmt")),
+        pix_fmt=pix_fmt,
         frames=_integer(stream.get("nb_frames")) or None,
         duration=_positive(stream.get("duration")),
+        profile=_text(stream.get("profile")),
+        full_range=_text(stream.get("color_range")) == "pc" or (pix_fmt or "").startswith("yuvj"),
+        matrix=_text(stream.get("color_space")),
+        primaries=_text(stream.get("color_primaries")),
+        transfer=_text(stream.get("color_transfer")),
+        interlaced=_text(stream.get("field_order")) in _INTERLACED,
+        alpha=re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
+        as_is=aspect == 1.0 and not rotation and not _reshaped(stream),
     )
 
 
@@ -117,8 +155,25 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream | None:
     if stream.get("codec_type") != "audio" or index is None or codec is None or not channels or not rate:
         return None
     return AudioStream(
-        index=index, codec=codec, channels=channels, sample_rate=rate, duration=_positive(stream.get("duration"))
+        index=index,
+        codec=codec,
+        channels=channels,
+        sample_rate=rate,
+        duration=_positive(stream.get("duration")),
+        frames=_integer(stream.get("nb_frames")) or None,
     )
+
+
+def _marked(stream: Mapping[str, Any], *dispositions: str) -> bool:
+    said = _mapping(stream.get("disposition"))
+    return any(_integer(said.get(name)) for name in dispositions)
+
+
+def _reshaped(stream: Mapping[str, Any]) -> bool:
+    """Whether a player is told to flip, crop or wrap the pictures, on top of what the size and rotation say."""
+    sides = stream.get("side_data_list")
+    kinds = {_text(_mapping(side).get("side_data_type")) for side in sides} if isinstance(sides, list) else set()
+    return not kinds <= _HARMLESS_SIDE_DATA
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from server.upload.errors import RoomcastError
 from server.upload.events import Change, Forecast, Tick
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Progressed, Stage
+from server.upload.process import stopped
 
 TICK_SECONDS = 0.25
 
@@ -35,8 +36,7 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pump:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+            await stopped(self._pump)
 
     async def enter(self, stage: Stage, text: str) -> None:
         """The next stage has begun; `LeaseLost` when the upload is no longer ours."""

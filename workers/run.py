@@ -26,6 +26,7 @@ from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Retrying, Stage
+from server.upload.logs import about
 from server.upload.templates import Templates
 from server.upload.upkeep import settle_files
 from workers.job import Tools
@@ -90,6 +91,11 @@ class Workers:
         self._name = socket.gethostname()
         self._stopping = asyncio.Event()
 
+    @property
+    def sandbox(self) -> dict[str, str | bool]:
+        """What confines the programs that these workers run; see `Sandbox.told`."""
+        return self._tools.binaries.sandbox.told()
+
     @asynccontextmanager
     async def running(self, count: int) -> AsyncIterator[None]:
         """Work on up to `count` uploads at once. On leaving, what runs is handed back, or finished if nearly done."""
@@ -115,14 +121,14 @@ class Workers:
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
-        said = log.bind(upload=claim.upload.id, attempt=claim.upload.state.attempt)
-        said.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
-        outcome = await self._attempt(claim)
-        said.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
-        try:
-            await self._settle(claim, outcome)
-        except (LeaseLost, NotFound):
-            said.warning("lease lost", outcome=_described(outcome))
+        with about(claim.upload.id, attempt=claim.upload.state.attempt):
+            log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
+            outcome = await self._attempt(claim)
+            log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
+            try:
+                await self._settle(claim, outcome)
+            except (LeaseLost, NotFound):
+                log.warning("lease lost", outcome=_described(outcome))
 
     async def _attempt(self, claim: Claim) -> Outcome:
         """Do the steps under the lease. Whatever happens, nothing runs and no scratch is left on return."""
@@ -144,7 +150,7 @@ class Workers:
             except RoomcastError as error:
                 return Faltered(error, reporter.stage)
             except Exception:
-                log.exception("step failed", upload=claim.upload.id, stage=reporter.stage)
+                log.exception("step failed", stage=reporter.stage)
                 return Faltered(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
@@ -168,7 +174,7 @@ class Workers:
             case Stopped(Stop.SHUTTING_DOWN):
                 await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
             case Stopped(Stop.LEASE_LOST):
-                log.warning("lease lost", upload=upload.id)
+                log.warning("lease lost")
 
     async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         state = claim.upload.state

@@ -1,4 +1,11 @@
-"""Signed, expiring URL paths: whoever has one may read that one thing for a while. Pure but for the clock."""
+"""Signed, expiring URLs of results: whoever has one may read what is in that upload's folder, for a while. Pure but for
+the clock.
+
+    /media/<expires>.<signature>/<upload id>/<name>
+
+The grant stands in the path, before the folder that it opens, so that it holds for siblings too: a playlist names its
+segments, and a storyboard its sprite, by relative URLs.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +19,30 @@ from server.upload.errors import Forbidden
 
 
 class UrlSigner:
-    """Signs paths with HMAC-SHA256. Expiry times are rounded up, so that a URL stays the same for a while and a
-    browser's cache is of use."""
+    """Signs with HMAC-SHA256. Expiry times are rounded up, so that a URL stays the same for a while and a browser's
+    cache is of use."""
 
     def __init__(self, secret: bytes, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
         self._secret = secret
         self._seconds = seconds
         self._clock = clock
 
-    def sign(self, path: str) -> str:
-        """`path` with `expires` and `signature`; good for at least `seconds`, at most a quarter longer."""
+    def url(self, key: str) -> str:
+        """The URL's path of the result `<upload id>/<name>`; good for at least `seconds`, at most a quarter longer."""
         step = max(1, self._seconds // 4)
         expires = (int(self._clock()) + self._seconds) // step * step + step
-        return f"{quote(path)}?expires={expires}&signature={self._signature(path, expires)}"
+        upload_id = key.partition("/")[0]
+        return f"/media/{expires}.{self._signature(upload_id, expires)}/{quote(key)}"
 
-    def check(self, path: str, expires: str, signature: str) -> None:
-        """Raises `Forbidden` unless the signature is ours and in time."""
+    def check(self, grant: str, upload_id: str) -> None:
+        """Raises `Forbidden` unless the grant, `<expires>.<signature>`, is ours, for this upload, and in time."""
+        expires, _, signature = grant.partition(".")
         if not (expires.isascii() and expires.isdigit() and len(expires) < 16):
             raise Forbidden("The link is not valid.")
-        if not hmac.compare_digest(self._signature(path, int(expires)).encode(), signature.encode()):
+        if not hmac.compare_digest(self._signature(upload_id, int(expires)).encode(), signature.encode()):
             raise Forbidden("The link is not valid.")
         if int(expires) < self._clock():
             raise Forbidden("The link has expired; ask for the upload's state to get a new one.")
 
-    def _signature(self, path: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{expires}\n{path}".encode(), hashlib.sha256).hexdigest()
+    def _signature(self, upload_id: str, expires: int) -> str:
+        return hmac.new(self._secret, f"{expires}\n{upload_id}".encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""`/media/…`: results out of the directory, to whoever has a signed link. Range, conditions and types included."""
+"""`/media/…`: results, to whoever has a signed link to one of their upload. Range, conditions and types included."""
 
 from __future__ import annotations
 
@@ -6,39 +6,44 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
-from server.upload.directory_media import DirectoryMediaStore
 from server.upload.errors import NotFound
+from server.upload.media import Document, Elsewhere, LocalFile, MediaStore, mime_of
 from server.upload.signing import UrlSigner
 
-_MIME = {".mp4": "video/mp4", ".jpg": "image/jpeg", ".webp": "image/webp"}
+_PATH = r"/media/{grant}/{upload_id:[\w-]+}/{name:[\w-][\w.-]*}"
 
 
 class MediaRoute:
     """Serves what the workers stored, and nothing else."""
 
-    def __init__(self, media: DirectoryMediaStore, signer: UrlSigner, *, max_age_seconds: int) -> None:
+    def __init__(self, media: MediaStore, signer: UrlSigner, *, max_age_seconds: int) -> None:
         self._media = media
         self._signer = signer
-        self._max_age_seconds = max_age_seconds
+        self._cache_control = f"private, max-age={max_age_seconds}, immutable"
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/media/{key:.+}", self._get)
+        app.router.add_get(_PATH, self._get)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        self._signer.check(request.path, query.get("expires", ""), query.get("signature", ""))
-        path = self._media.path(request.match_info["key"])
-        mime = _MIME.get(path.suffix)
+        upload_id, name = request.match_info["upload_id"], request.match_info["name"]
+        self._signer.check(request.match_info["grant"], upload_id)
+        mime = mime_of(name)
         if mime is None:
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,
             "X-Content-Type-Options": "nosniff",
-            "Cache-Control": f"private, max-age={self._max_age_seconds}",
+            "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        return _Result(path, headers=headers)
+        match await self._media.serve(f"{upload_id}/{name}"):
+            case LocalFile(path):
+                return _Result(path, headers=headers)
+            case Document(content):
+                return web.Response(body=content, headers=headers)
+            case Elsewhere(url):
+                return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 class _Result(web.FileResponse):

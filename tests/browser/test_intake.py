@@ -49,7 +49,7 @@ def a_large_picture(shelf: Shelf) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (a_text, "This is neither a video nor a picture."),
+        (a_text, "This is not a video, a picture or sound."),
         (an_empty_film, "The file is empty."),
         (a_large_picture, "is more than the 50.0 kB this server takes."),
     ],

@@ -18,7 +18,7 @@ STATIC = ROOT / "static"
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("tests", ["merge.test.mjs", "upload.test.mjs", "words.test.mjs"])
+@pytest.mark.parametrize("tests", ["merge.test.mjs", "storyboard.test.mjs", "upload.test.mjs", "words.test.mjs"])
 def test_in_node(tests: str) -> None:
     node = shutil.which("node")
     if node is None:
@@ -30,15 +30,22 @@ def test_in_node(tests: str) -> None:
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), ran.stdout
 
 
-def test_the_cdn_serves_the_very_client_that_is_installed() -> None:
-    pinned = json.loads((STATIC / "package.json").read_text())["dependencies"]["socket.io-client"]
-    module = (STATIC / "socket-io.js").read_text()
-    assert f'"https://cdn.jsdelivr.net/npm/socket.io-client@{pinned}/dist/socket.io.min.js"' in module
-    installed = STATIC / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+@pytest.mark.parametrize(
+    ("package", "script", "module"),
+    [("socket.io-client", "socket.io.min.js", "socket-io.js"), ("hls.js", "hls.min.js", "streaming.js")],
+)
+def test_the_cdn_serves_the_very_library_that_is_installed(package: str, script: str, module: str) -> None:
+    pinned = json.loads((STATIC / "package.json").read_text())["dependencies"][package]
+    source = (STATIC / module).read_text()
+    assert f'"https://cdn.jsdelivr.net/npm/{package}@{pinned}/dist/{script}"' in source
+    installed = STATIC / "node_modules" / package / "dist" / script
     if not installed.is_file():
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
     digest = base64.b64encode(hashlib.sha384(installed.read_bytes()).digest()).decode()
-    assert f'"sha384-{digest}"' in module
+    assert f'"sha384-{digest}"' in source
+    local = re.search(r'module: "(.+)"', source)
+    assert local is not None
+    assert (STATIC / "node_modules" / local[1]).is_file()
 
 
 def test_the_library_knows_nothing_of_the_page() -> None:
@@ -51,4 +58,13 @@ def test_the_library_knows_nothing_of_the_page() -> None:
             r'^(?:import|export) .* from "\./([\w-]+\.js)";$', (STATIC / name).read_text(), re.MULTILINE
         )
         waiting += [imported for imported in imports if imported not in found]
-    assert found == {"roomcast.js", "upload.js", "direct.js", "failure.js", "merge.js", "turns.js", "socket-io.js"}
+    assert found == {
+        "roomcast.js",
+        "upload.js",
+        "direct.js",
+        "failure.js",
+        "merge.js",
+        "turns.js",
+        "socket-io.js",
+        "library.js",
+    }

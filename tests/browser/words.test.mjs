@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  bytesWords, durationWords, etaWords, outputFacts, outputTitle, paceWords, queueWords, receivedWords, savedWords,
+  bytesWords, durationWords, etaWords, outputFacts, outputTitle, paceWords, partialWords, queueWords, receivedWords,
+  resultWords, savedWords,
 } from "../../static/words.js";
 
 const nothing = { speed: null, fps: null, eta: null, queuePosition: null };
@@ -42,6 +43,25 @@ test("only what is known is said", () => {
   assert.deepEqual(paceWords({ ...state, stage: "receiving" }), ["9 bytes of 9 bytes"]);
 });
 
+test("a forecast is as rough as it is, and leaves the time to the ETA once there is one", () => {
+  const said = (bytes, seconds, more = {}) => paceWords({ ...state, forecast: { bytes, seconds }, ...more });
+  assert.deepEqual(said(12_345_678, 61), ["about 12 MB in 1 min expected"]);
+  assert.deepEqual(said(8_400_000, 3.2), ["about 8.4 MB in 3 s expected"]);
+  assert.deepEqual(said(1_040_000, 0), ["about 1 MB in 1 s expected"]);
+  assert.deepEqual(said(1_040_000, 9, { eta: 4 }), ["about 4 s left", "about 1 MB expected"]);
+  assert.deepEqual(said(1_040_000, 9, { stage: "storing" }), []);
+});
+
+test("what is missing, and what is as it was", () => {
+  const cut = (seconds, declaredSeconds) => partialWords({ partial: { seconds, declaredSeconds } });
+  assert.equal(cut(3.96, 8), "The file was cut short: 4 s of 8 s could be read.");
+  assert.equal(cut(63.6, 3700), "The file was cut short: 1:04 of 1:01:40 could be read.");
+  assert.equal(partialWords({}), "");
+  assert.equal(resultWords({}), "");
+  assert.match(resultWords({ copied: true }), /kept as it was/);
+  assert.equal(resultWords({ quality: { metric: "vmaf", target: 93, score: 93.4, crf: 24 } }), "VMAF 93.4, by samples");
+});
+
 test("a result that did not get smaller is not said to have", () => {
   assert.deepEqual([87.2, 0.6, -7].map(savedWords), ["87% smaller", "1% smaller", "7% larger"]);
   for (const percent of [0.4, 0, -0.4]) assert.equal(savedWords(percent), "About the same size");
@@ -52,5 +72,7 @@ test("outputs", () => {
   const film = { kind: "video", name: "video", mime: "video/mp4", ...measures };
   assert.equal(outputTitle(film), "Video, MP4");
   assert.equal(outputFacts(film), "1280 × 720 · 0:12 · 832 kB");
-  assert.equal(outputTitle({ ...film, kind: "thumbnail", mime: "image/webp" }), "Thumbnail, WebP");
+  assert.equal(outputTitle({ ...film, kind: "thumbnail", mime: "image/webp" }), "Picture, WebP");
+  assert.equal(outputTitle({ ...film, kind: "audio", mime: "audio/mp4" }), "Sound, M4A");
+  assert.equal(outputTitle({ ...film, kind: "captions", name: "captions", mime: "text/vtt" }), "captions, VTT");
 });

@@ -77,6 +77,35 @@ def test_cover_art_is_not_the_film() -> None:
         require_video(info)
 
 
+def test_the_default_sound_is_taken() -> None:
+    other = SOUND | {"index": 2, "disposition": {"default": 1}}
+    for sounds, index in (((SOUND, other), 2), ((SOUND, SOUND | {"index": 2}), 1)):
+        audio = parse(said(FILM, *sounds)).audio
+        assert audio is not None
+        assert audio.index == index
+
+
+@pytest.mark.parametrize(
+    ("changes", "seen"),
+    [
+        ({"color_transfer": "smpte2084"}, {"hdr": True, "needs_colour_management": True}),
+        ({"color_transfer": "arib-std-b67"}, {"hdr": True}),
+        ({"color_transfer": "bt709", "color_primaries": "bt2020"}, {"hdr": False, "needs_colour_management": True}),
+        ({"color_range": "pc"}, {"full_range": True}),
+        ({"pix_fmt": "yuvj420p"}, {"full_range": True}),
+        ({"pix_fmt": "yuva444p10le"}, {"alpha": True}),
+        ({"field_order": "tt"}, {"interlaced": True}),
+        ({"field_order": "progressive"}, {"interlaced": False, "as_is": True, "alpha": False, "full_range": False}),
+        ({"sample_aspect_ratio": "4:3"}, {"as_is": False}),
+        ({"side_data_list": [{"side_data_type": "Display Matrix", "rotation": 0}]}, {"as_is": False}),
+        ({"side_data_list": [{"side_data_type": "CPB properties"}]}, {"as_is": True}),
+    ],
+)
+def test_how_its_pictures_are_to_be_shown(changes: dict[str, Any], seen: dict[str, bool]) -> None:
+    stream = film(**changes)
+    assert {name: getattr(stream, name) for name in seen} == seen
+
+
 def test_streams_that_cannot_be_decoded_are_passed_over() -> None:
     info = parse(said(FILM | {"width": 0}, FILM | {"index": 1}, SOUND | {"channels": 0}, SOUND | {"index": 3}))
     assert require_video(info).index == 1

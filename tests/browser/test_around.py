@@ -1,0 +1,154 @@
+"""What a person sees around a film: its poster while they wait, its scenes, its ladder; and what was cut short."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, Position, Route, expect
+
+from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.clips import truncate
+from tests.conftest import Shelf
+from tests.harness import RunningServer
+from workers.ffmpeg import find_binaries
+
+pytestmark = pytest.mark.browser
+
+TEMPLATES = """
+[templates.streamed]
+kind = "video"
+preset = "ultrafast"
+hls = [240, 144]
+"""
+
+_SHOWN = "(image) => image.decode().then(() => image.naturalWidth)"
+_PLAYED = """
+(video) => new Promise((resolve, reject) => {
+  video.addEventListener("timeupdate", () => video.currentTime > 0.5 && resolve(video.currentSrc));
+  video.addEventListener("error", () => reject(new Error(video.error.message)));
+  video.muted = true;
+  void video.play();
+})
+"""
+_REACHED = """
+(video, moment) => new Promise((resolve) => {
+  const look = () => video.readyState >= 2 && Math.abs(video.currentTime - moment) < 0.1 && resolve(true);
+  for (const name of ["seeked", "loadeddata", "timeupdate"]) video.addEventListener(name, look);
+  look();
+})
+"""
+
+
+@pytest.fixture
+def streaming(serve: Serve, tmp_path: Path) -> RunningServer:
+    templates = tmp_path / "templates.toml"
+    templates.write_text(TEMPLATES)
+    return serve(ROOMCAST_TEMPLATES=str(templates))
+
+
+async def test_the_poster_is_shown_while_the_film_is_compressed(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    clip = shelf.clip(size="320x240")
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Compressing")
+    poster = card.root.get_by_role("img", name=f"Poster of {clip.name}")
+    assert await poster.evaluate(_SHOWN) == 320
+    ffmpeg.heal()
+    await card.button("Cancel").click()
+    await card.reaches("Cancelled")
+    await expect(poster).to_be_hidden()
+
+
+async def test_the_scenes_lead_through_the_film_by_keyboard_and_pointer(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    clip = shelf.clip(seconds=10, size="320x180")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    scenes = card.root.get_by_role("slider", name=f"Scenes of {clip.name}")
+    glimpse = card.root.locator(".glimpse")
+    await expect(scenes).to_have_attribute("aria-valuetext", "0:00 of 0:10")
+    await expect(glimpse).to_be_hidden()
+    await scenes.focus()
+    for _ in range(4):
+        await scenes.press("PageUp")
+    await expect(scenes).to_have_attribute("aria-valuetext", "0:04 of 0:10")
+    await expect(glimpse).to_have_text("0:04")
+    assert await card.root.locator("video").evaluate(_REACHED, 4)
+    await scenes.blur()
+    await expect(glimpse).to_be_hidden()
+    box = await scenes.bounding_box()
+    assert box is not None
+    middle: Position = {"x": box["width"] / 2, "y": box["height"] / 2}
+    await scenes.hover(position=middle)
+    await expect(glimpse).to_have_text("0:05")
+    await scenes.click(position=middle)
+    assert await card.root.locator("video").evaluate(_REACHED, 5)
+
+
+async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Locator:
+    demo = await open_page(server)
+    await demo.page.get_by_label("Template").select_option("streamed")
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    return card.root.locator("video")
+
+
+@pytest.mark.parametrize("natively", [True, False])
+async def test_a_ladder_plays_in_the_page(
+    streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf, natively: bool
+) -> None:
+    if not natively:
+        await context.add_init_script("HTMLMediaElement.prototype.canPlayType = () => ''")
+    video = await streamed(open_page, streaming, shelf.clip(seconds=5))
+    if natively and not await video.evaluate("(video) => video.canPlayType('application/vnd.apple.mpegurl')"):
+        pytest.skip("this browser leaves HLS to hls.js")
+    played = await video.evaluate(_PLAYED)
+    assert played.endswith("/hls.m3u8") if natively else played.startswith("blob:")
+
+
+async def test_a_ladder_that_cannot_be_had_leaves_the_film(
+    streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
+) -> None:
+    async def lose(route: Route) -> None:
+        await route.fulfill(status=404)
+
+    await context.route("**/hls*.m3u8", lose)
+    video = await streamed(open_page, streaming, shelf.clip(seconds=2))
+    await video.evaluate("(video) => void video.play().catch(() => {})")
+    await expect(video).to_have_attribute("src", re.compile("/video.mp4$"))
+    assert str(await video.evaluate(_PLAYED)).endswith("/video.mp4")
+
+
+async def test_a_film_that_was_cut_short_is_said_to_be(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    clip = truncate(shelf.clip(seconds=8), 0.5)
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    await expect(card.root.locator(".partial")).to_contain_text("The file was cut short")
+    await expect(card.root.locator(".partial")).to_contain_text("of 8 s could be read.")
+
+
+def recording(folder: Path) -> Path:
+    path = folder / "talk.wav"
+    source = ["-f", "lavfi", "-i", "sine=440:duration=3"]
+    subprocess.run([find_binaries().ffmpeg, "-v", "error", *source, str(path)], check=True)
+    return path
+
+
+async def test_sound_has_a_player(server: RunningServer, open_page: OpenPage, tmp_path: Path) -> None:
+    talk = recording(tmp_path)
+    demo = await open_page(server)
+    await demo.choose(talk)
+    card = await demo.card(talk).reaches("Completed")
+    assert str(await card.root.locator("audio").evaluate(_PLAYED)).endswith("/audio.m4a")
+    await expect(card.download("Sound, M4A")).to_have_attribute("download", "talk.m4a")

@@ -1,0 +1,50 @@
+"""A job for the tests of its steps: a real store and real tools, and a reporter that only takes note."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from server.upload.directory_media import DirectoryMediaStore
+from server.upload.events import Source, Tick, Upload, new_upload_id
+from server.upload.lifecycle import Stage
+from server.upload.signing import UrlSigner
+from server.upload.sniff import SNIFF_BYTES, sniff
+from server.upload.templates import Template
+from workers.ffmpeg import Binaries, find_binaries
+from workers.job import Job, Tools
+from workers.report import Reporter
+
+
+class Notes:
+    """What a job has said: `noted` in events, `ticks` between them, and with which of
+    these each stage `begins`."""
+
+    def __init__(self) -> None:
+        self.noted: list[dict[str, Any]] = []
+        self.ticks: list[Tick] = []
+        self.begins: dict[Stage, int] = {}
+
+    async def enter(self, stage: Stage, _text: str) -> None:
+        self.begins[stage] = len(self.ticks)
+
+    async def note(self, **news: Any) -> None:
+        self.noted.append(news)
+
+    def progress(self, tick: Tick) -> None:
+        self.ticks.append(tick)
+
+
+def job_on(film: Path, folder: Path, *, binaries: Binaries | None = None, **template: Any) -> tuple[Job, Notes]:
+    """A job whose source is `film`, as which its first bytes show it; its scratch and its store are below `folder`."""
+    scratch = folder / "scratch %d"  # no path may be taken for a pattern
+    scratch.mkdir(parents=True)
+    media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
+    sniffed = sniff(film.read_bytes()[:SNIFF_BYTES])
+    assert sniffed is not None
+    source = Source(film.name, film.stat().st_size, sniffed.kind, sniffed.format, sniffed.mime, "", "")
+    upload = Upload(new_upload_id(), "me", "auto", film.name, "epoch", 0.0, 0.0)
+    tools = Tools(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
+    notes = Notes()
+    job = Job(upload, source, film, Template(name="t", **template), tools, cast(Reporter, notes), scratch)
+    return job, notes
