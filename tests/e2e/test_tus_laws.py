@@ -1,0 +1,24 @@
+"""Whatever happens on the way, the file that arrives is the file that was sent."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.harness import Api, RunningServer
+from tests.tus import MIB, completed, id_of, reserved
+from tests.tus_journey import Journey
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_file_arrives_as_it_was_sent(server: RunningServer, api: Api, picture: bytes, seed: int) -> None:
+    chance = random.Random(seed)
+    content = picture + chance.randbytes(4 * MIB)
+    url = await reserved(api, content)
+    journey = Journey([server], [api], url, content[:-1], chance)
+    await journey.travel()
+    (part,) = server.files_of(id_of(url))
+    assert part.read_bytes() == content[:-1], journey.steps
+    await Journey([server], [api], url, content, chance).travel()
+    await completed(api, url)

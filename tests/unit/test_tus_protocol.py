@@ -1,0 +1,128 @@
+"""Every header of the protocol, right and wrong."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload.errors import Malformed, UnsupportedType
+from server.web.tus_protocol import (
+    Checksum,
+    OtherVersion,
+    check_piece_type,
+    check_version,
+    checksum,
+    creation,
+    length,
+    offset,
+)
+from tests.tus import metadata
+
+LENGTH = {"Upload-Length": "100"}
+KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1)
+
+
+@given(st.dictionaries(KEYS, st.text(st.characters(codec="utf-8")), max_size=6))
+def test_metadata_comes_back(values: dict[str, str]) -> None:
+    assert creation({**LENGTH, "Upload-Metadata": metadata(**values)}).values == values
+
+
+@given(st.text(max_size=80))
+def test_no_header_breaks_the_parser(value: str) -> None:
+    for name in ("Upload-Metadata", "Upload-Concat", "Upload-Length", "Upload-Defer-Length"):
+        try:
+            creation({**LENGTH, name: value})
+        except Malformed:
+            continue
+    for parse, name in ((offset, "Upload-Offset"), (length, "Upload-Length"), (checksum, "Upload-Checksum")):
+        try:
+            parse({name: value})
+        except Malformed:
+            continue
+
+
+def test_keys_without_values_and_spaces_between_pairs() -> None:
+    made = creation({**LENGTH, "Upload-Metadata": "is_confidential, filename Zg==,empty "})
+    assert made.values == {"is_confidential": "", "filename": "f", "empty": ""}
+    assert made.metadata == "is_confidential, filename Zg==,empty"
+
+
+@pytest.mark.parametrize(
+    ("values", "filename", "template"),
+    [
+        ({"filename": "a.mp4", "type": "hero-video", "filetype": "video/mp4"}, "a.mp4", "hero-video"),
+        ({"name": "a.mp4", "type": "video/mp4"}, "a.mp4", None),
+        ({"filename": "b.mp4", "name": "a.mp4", "type": ""}, "b.mp4", None),
+        ({}, None, None),
+    ],
+)
+def test_what_the_metadata_means(values: dict[str, str], filename: str | None, template: str | None) -> None:
+    made = creation({**LENGTH, "Upload-Metadata": metadata(**values)})
+    assert (made.filename, made.template) == (filename, template)
+
+
+def test_lengths() -> None:
+    assert creation(LENGTH).length == 100
+    assert creation({"Upload-Defer-Length": "1"}).length is None
+    assert creation({**LENGTH, "Upload-Concat": "partial"}).part
+    final = creation({"Upload-Concat": "final;/api/tus/a  http://host/api/tus/b"})
+    assert final.joins == ("/api/tus/a", "http://host/api/tus/b")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Upload-Length": "-1"},
+        {"Upload-Length": "x"},
+        {"Upload-Length": "1.5"},
+        {"Upload-Length": ""},
+        {"Upload-Length": "١"},
+        {"Upload-Length": "9" * 19},
+        {"Upload-Defer-Length": "2"},
+        {"Upload-Defer-Length": ""},
+        {**LENGTH, "Upload-Defer-Length": "1"},
+        {**LENGTH, "Upload-Concat": "part"},
+        {**LENGTH, "Upload-Concat": "partial;/api/tus/a"},
+        {**LENGTH, "Upload-Concat": "final;/api/tus/a"},
+        {"Upload-Concat": "final"},
+        {"Upload-Concat": "final; "},
+        {"Upload-Concat": "final;/api/tus/a", "Upload-Defer-Length": "1"},
+        {**LENGTH, "Upload-Metadata": "filename !"},
+        {**LENGTH, "Upload-Metadata": "filename Zg"},
+        {**LENGTH, "Upload-Metadata": "filename Zg==,filename Zg=="},
+        {**LENGTH, "Upload-Metadata": ",,"},
+        {**LENGTH, "Upload-Metadata": "schlüssel Zg=="},
+    ],
+)
+def test_a_malformed_creation(headers: dict[str, str]) -> None:
+    with pytest.raises(Malformed):
+        creation(headers)
+
+
+@pytest.mark.parametrize("value", [None, "", "-1", "+1", "1 ", "0x1", "one"])
+def test_a_malformed_offset(value: str | None) -> None:
+    with pytest.raises(Malformed):
+        offset({} if value is None else {"Upload-Offset": value})
+
+
+def test_checksums() -> None:
+    encoded = b64encode(bytes(20)).decode()
+    assert checksum({}) is None
+    assert checksum({"Upload-Checksum": f"sha1 {encoded}"}) == Checksum("sha1", bytes(20))
+    for wrong in ("", "sha1", "sha1 !", f"crc32 {encoded}", f"md5 {encoded}", f"SHA1 {encoded}", encoded):
+        with pytest.raises(Malformed):
+            checksum({"Upload-Checksum": wrong})
+
+
+def test_versions_and_types() -> None:
+    check_version({"Tus-Resumable": "1.0.0"})
+    check_piece_type("application/offset+octet-stream")
+    for headers in ({}, {"Tus-Resumable": "0.2.2"}, {"Tus-Resumable": ""}):
+        with pytest.raises(OtherVersion):
+            check_version(headers)
+    with pytest.raises(UnsupportedType):
+        check_piece_type("application/octet-stream")
