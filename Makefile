@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup run test lint bench chaos clean constraints system
+.PHONY: setup run test lint bench bench-quick chaos clean constraints system corpus
 
 setup: .venv/.dev static/node_modules/.done
 
@@ -13,7 +13,7 @@ run: .venv/.runtime static/node_modules/.done
 	@exec $(BIN)/python -m server
 
 # One run of everything: the unit, contract, end-to-end and browser tests. `make test ARGS="-k cancel"` narrows it.
-test: setup system
+test: setup system corpus
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup
@@ -24,8 +24,12 @@ lint: setup
 		for file in $(wildcard static/*.js tests/node/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
 
+# Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-quick: setup
+	$(BIN)/python -m tests.bench --quick $(ARGS)
 
 # Minutes of killing and pausing everything, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
 chaos: setup system
@@ -43,6 +47,10 @@ system:
 		echo "That did not work."; \
 	fi; \
 	echo "Skipped: the tests that need$$missing, because it is not installed."
+
+# Real pictures and clips out of other packages; without them the tests that want them are skipped, and say so.
+corpus: setup
+	@$(BIN)/python -m tests.corpus || true
 
 # Stamps: the newest of a stamp's sources decides whether its work is done again.
 .venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python

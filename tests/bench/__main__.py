@@ -1,51 +1,135 @@
-"""`make bench`: numbers to look at, never a test. Bounded, on loopback, with files in a directory that goes again."""
+"""`make bench`: numbers to look at, never a test. Bounded, on loopback, with files in a directory that goes again.
+
+Roomcast and its peers (`peer/package.json`, installed from npm on the first run) are measured in interleaved pairs, a
+server on one core and the load on another. `bench.json` holds a number per row of the table: the ratio of the medians,
+Roomcast ÷ peer, or Roomcast's median where there is no peer; its `rows` hold all samples.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import shutil
 import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.bench import memory, ratio
+from tests.bench import connections, fanout, hop, images, ingest, ledgers, memory, ratio
+from tests.bench.rows import Row, as_json, table
+from tests.bench.servers import LOAD_CORE, install_peer, pinned
 from tests.harness import ROOT
 
 
-async def measure(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    return {
-        "ratio": await ratio.measure(folder, seconds=arguments.seconds, pairs=arguments.pairs),
-        "memory": await memory.measure(folder, gibibytes=arguments.gibibytes) if arguments.gibibytes else {},
-    }
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured: the seconds of a turn, the pairs of turns, and the sizes of what is sent and kept."""
+
+    seconds: float
+    pairs: int
+    clip_seconds: int
+    mebibytes: int
+    large_mebibytes: int
+    unfinished: int
+    retained: int
 
 
-def table(numbers: dict[str, Any]) -> str:
-    wall = numbers["ratio"]
-    rows = [
-        (f"bare ffmpeg, {wall['clip_seconds']} s of 720p", f"{wall['bare_median']:.2f} s", "median wall time"),
-        ("the same through Roomcast", f"{wall['roomcast_median']:.2f} s", "from the first byte to 100 in the room"),
-        ("ratio, median of the pairs", f"{wall['ratio']:.3f}", "aim: at most 1.05"),
-    ]
-    for form, seen in numbers["memory"].items():
-        what = f"{seen['bytes'] / (1 << 30):g} GiB by {form}"
-        rows.append((what, f"{seen['mib_per_second']:.0f} MiB/s", f"in {seen['seconds']:.1f} s"))
-        rows.append(
-            ("  memory before, and the most", f"{seen['rss_before_mib']:.0f}, {seen['rss_most_mib']:.0f} MiB", "")
-        )
-        rows.append(("  growth of the peak", f"{seen['peak_growth_mib']:.1f} MiB", "flat: a few"))
-    return "\n".join(f"{what:34}  {number:>16}  {remark}" for what, number, remark in rows)
+FULL = Extent(5, 5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000)
+QUICK = Extent(1, 1, clip_seconds=5, mebibytes=64, large_mebibytes=256, unfinished=10_000, retained=10_000)
+
+
+def _fanout(folder: Path, extent: Extent) -> list[Row]:
+    return fanout.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+
+
+def _connections(folder: Path, extent: Extent) -> list[Row]:
+    return connections.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+
+
+def _ingest(folder: Path, extent: Extent) -> list[Row]:
+    return ingest.measure(folder, mebibytes=extent.mebibytes, pairs=extent.pairs)
+
+
+def _hop(folder: Path, extent: Extent) -> list[Row]:
+    return hop.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+
+
+def _ledgers(folder: Path, extent: Extent) -> list[Row]:
+    sizes = {"unfinished": extent.unfinished, "retained": extent.retained}
+    return ledgers.measure(folder, seconds=extent.seconds, turns=extent.pairs, **sizes)
+
+
+def _ratio(folder: Path, extent: Extent) -> list[Row]:
+    return asyncio.run(ratio.measure(folder, seconds=extent.clip_seconds, pairs=extent.pairs))
+
+
+def _memory(folder: Path, extent: Extent) -> list[Row]:
+    return asyncio.run(memory.measure(folder, mebibytes=extent.large_mebibytes))
+
+
+def _images(folder: Path, extent: Extent) -> list[Row]:
+    return images.measure(folder, pairs=extent.pairs)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that are measured together. `needs` are programs without which they are not. Only what looks at a server
+    alone is `pinned`: an encoder may have every core."""
+
+    measure: Callable[[Path, Extent], list[Row]]
+    needs: Sequence[str] = ()
+    pinned: bool = True
+
+
+_PEER = ("node", "npm", "gcc")
+GROUPS = {
+    "fanout": Group(_fanout, _PEER),
+    "connections": Group(_connections, _PEER),
+    "ingest": Group(_ingest, _PEER),
+    "hop": Group(_hop, (*_PEER, "redis-server")),
+    "ledgers": Group(_ledgers),
+    "ratio": Group(_ratio, pinned=False),
+    "memory": Group(_memory, pinned=False),
+    "images": Group(_images, pinned=False),
+}
+
+
+def measure(names: Sequence[str], extent: Extent, folder: Path) -> Iterator[Row]:
+    """The rows of these groups; what is missing for one is said, and it is passed over."""
+    for name in names:
+        group = GROUPS[name]
+        if missing := [program for program in group.needs if shutil.which(program) is None]:
+            print(f"Skipped: {name}, because {', '.join(missing)} is not installed.")
+            continue
+        if "npm" in group.needs:
+            install_peer()
+        place = folder / name
+        place.mkdir()
+        began = time.monotonic()
+        with pinned(LOAD_CORE) if group.pinned else nullcontext():
+            yield from group.measure(place, extent)
+        print(f"Measured: {name}, in {time.monotonic() - began:.0f} s", flush=True)
+        shutil.rmtree(place)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=20, help="length of the clip")
-    parser.add_argument("--pairs", type=int, default=3, help="pairs of bare ffmpeg and Roomcast")
-    parser.add_argument("--gibibytes", type=int, default=2, help="size of the large body; 0 for none")
-    with tempfile.TemporaryDirectory(prefix="roomcast-bench-") as folder:
-        numbers = asyncio.run(measure(Path(folder), parser.parse_args()))
-    (ROOT / "bench.json").write_text(json.dumps(numbers, indent=2) + "\n")
-    print(table(numbers))
+    parser.add_argument("--quick", action="store_true", help="every row, in less than three minutes")
+    parser.add_argument(
+        "--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="GROUP", help="of %(choices)s"
+    )
+    chosen = parser.parse_args()
+    rows: list[Row] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="roomcast-bench-") as folder:
+            for row in measure(chosen.only, QUICK if chosen.quick else FULL, Path(folder)):
+                rows.append(row)  # noqa: PERF402
+    finally:  # what was measured before something broke is worth its minutes
+        (ROOT / "bench.json").write_text(json.dumps(as_json(rows), indent=2) + "\n")
+        print(table(rows))
 
 
 if __name__ == "__main__":

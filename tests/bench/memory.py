@@ -4,55 +4,57 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from tests.bench.rows import Row
 from tests.harness import Api, RunningServer
 
 MIB = 1 << 20
 CHUNK = bytes(MIB)
-SAMPLE_EVERY = 64
-"""Chunks between two looks at the server's memory."""
-
 FILM = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 """How a film begins: enough to be let in."""
 
 
-async def measure(folder: Path, *, gibibytes: int) -> dict[str, Any]:
-    """For each form of sending, in a server of its own: resident memory before, the most seen, and the growth."""
-    size = gibibytes << 30
-    return {form: await _arriving(folder / form, form, size) for form in ("PUT", "multipart")}
+@dataclass(frozen=True)
+class Arrival:
+    """Of one body: how fast it came, and by how much the peak of the server's memory grew meanwhile."""
+
+    mib_per_second: float
+    growth_mib: float
 
 
-async def _arriving(data: Path, form: str, size: int) -> dict[str, Any]:
+async def measure(folder: Path, *, mebibytes: int) -> list[Row]:
+    """For each form of sending, in a server of its own: how fast it goes, and by how much the peak of memory grows."""
+    rows = []
+    for form in ("PUT", "multipart"):
+        seen = await _arriving(folder / form, form, mebibytes << 20)
+        key = form.lower()
+        what = f"{mebibytes:,} MiB by {form}"
+        rows.append(Row(f"memory_{key}_mib_per_second", what, "MiB/s", "", [seen.mib_per_second]))
+        rows.append(Row(f"memory_{key}_growth_mib", "  growth of the peak", "MiB", "flat", [seen.growth_mib]))
+    return rows
+
+
+async def _arriving(data: Path, form: str, size: int) -> Arrival:
     with RunningServer(data, ROOMCAST_MAX_UPLOAD_BYTES=str(size + MIB)) as server:
         async with Api(server) as api:
             assert await api.healthy()
             before = _memory(server)
-            seen: list[int] = []
             began = time.perf_counter()
-            await _send(api, form, size, lambda: seen.append(_memory(server)["VmRSS"]))
+            await _send(api, form, size)
             seconds = time.perf_counter() - began
             after = _memory(server)
-    return {
-        "bytes": size,
-        "seconds": seconds,
-        "mib_per_second": size / MIB / seconds,
-        "rss_before_mib": before["VmRSS"] / 1024,
-        "rss_most_mib": max(seen) / 1024,
-        "peak_growth_mib": (after["VmHWM"] - before["VmHWM"]) / 1024,
-    }
+    return Arrival(size / MIB / seconds, (after["VmHWM"] - before["VmHWM"]) / 1024)
 
 
-async def _send(api: Api, form: str, size: int, look: Callable[[], None]) -> None:
+async def _send(api: Api, form: str, size: int) -> None:
     async def body(head: bytes, tail: bytes) -> AsyncIterator[bytes]:
         yield head
         left = size - len(FILM)
-        for number in range(left // MIB):
+        for _ in range(left // MIB):
             yield CHUNK
-            if number % SAMPLE_EVERY == 0:
-                look()
         yield bytes(left % MIB) + tail
 
     if form == "PUT":

@@ -3,65 +3,95 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
+import resource
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
+import psutil
+
+from tests.bench.rows import Row
 from tests.clips import make_heavy_clip
 from tests.harness import Api, RunningServer
 from tests.watchers import Watcher
 from workers import probe
+from workers.codecs import CODECS, AtQuality
 from workers.ffmpeg import Binaries, find_binaries, run_ffprobe
 from workers.sandbox import Limits
-from workers.video import VideoSettings, compress_args
+from workers.video import Recipe, compress_args
+
+_SIZE = 1280, 720
+_FPS = 30
+_USUAL = "veryfast", 22
 
 
-async def measure(folder: Path, *, seconds: int, pairs: int) -> dict[str, Any]:
-    """Wall times of both, and the median of the pairs' ratios: what else the machine does meets both of a pair. The
-    order changes from pair to pair, so that neither has the warm cache."""
-    clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds)
+async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
+    """Wall times of both, from the first byte sent to the end, and CPU seconds of all processes for each minute of
+    film. The order changes from pair to pair, so that neither has the warm cache."""
+    clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds, size="{}x{}".format(*_SIZE), fps=_FPS)
     binaries = find_binaries()
     limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
     info = probe.parse(await run_ffprobe(binaries, clip, "mov", limits=limits))
-    arguments = compress_args(clip, folder / "bare.mp4", info, VideoSettings(), "mov")
-    bare: list[float] = []
-    through: list[float] = []
+    preset, crf = _USUAL
+    arguments = compress_args(
+        clip, folder / "bare.mp4", info, Recipe(CODECS["h264"], preset, AtQuality(crf), *_SIZE), "mov"
+    )
+    bare: list[tuple[float, float]] = []
+    through: list[tuple[float, float]] = []
     with RunningServer(folder / "data", ROOMCAST_WORKERS="1") as server:
         async with Api(server) as api, Watcher(server.url) as watcher:
             for number in range(pairs):
                 for ours in (False, True) if number % 2 else (True, False):
                     if ours:
-                        through.append(await _through(api, watcher, clip))
+                        through.append(await _through(server, api, watcher, clip))
                     else:
                         bare.append(await asyncio.to_thread(_bare, binaries, arguments))
-    return {
-        "clip_seconds": seconds,
-        "clip_bytes": clip.stat().st_size,
-        "bare_seconds": bare,
-        "roomcast_seconds": through,
-        "bare_median": statistics.median(bare),
-        "roomcast_median": statistics.median(through),
-        "ratio": statistics.median(ours / theirs for ours, theirs in zip(through, bare, strict=True)),
-    }
+    ours_wall, ours_cpu = (list(values) for values in zip(*through, strict=True))
+    bare_wall, bare_cpu = (list(values) for values in zip(*bare, strict=True))
+    minutes = seconds / 60
+    return [
+        Row(
+            "job_wall_vs_bare_ffmpeg", f"a job of {seconds} s of 720p, and ffmpeg", "s", "≤ 1.05", ours_wall, bare_wall
+        ),
+        Row(
+            "job_cpu_vs_bare_ffmpeg",
+            "CPU for a minute of 720p",
+            "s",
+            "≤ 1.03",
+            [cpu / minutes for cpu in ours_cpu],
+            [cpu / minutes for cpu in bare_cpu],
+        ),
+    ]
 
 
-def _bare(binaries: Binaries, arguments: list[str]) -> float:
-    began = time.perf_counter()
+def _bare(binaries: Binaries, arguments: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of ffmpeg alone."""
+    before, began = _used_by_children(), time.perf_counter()
     command = [binaries.ffmpeg, "-nostdin", "-y", "-loglevel", "error", *arguments]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _used_by_children() - before
 
 
-async def _through(api: Api, watcher: Watcher, clip: Path) -> float:
-    """From the first byte sent to the moment in which the room hears that the film is there."""
+async def _through(server: RunningServer, api: Api, watcher: Watcher, clip: Path) -> tuple[float, float]:
+    """Wall seconds from the first byte sent to the moment in which the room hears that the film is there, and CPU
+    seconds of the server and of all that it ran."""
     content = clip.read_bytes()
     upload_id, url = await api.reserved(clip.name, len(content))
     await watcher.join(upload_id)
-    began = time.perf_counter()
+    before, began = _used(server), time.perf_counter()
     reply = await api.put(url, content)
     assert reply.status == 202, reply.body
     last = await watcher.end(upload_id, deadline=600)
     assert last["status"] == "completed", last
-    return time.perf_counter() - began
+    assert "copied" not in last["element"], "the clip is too light: it was not compressed"
+    return time.perf_counter() - began, _used(server) - before
+
+
+def _used(server: RunningServer) -> float:
+    times = psutil.Process(server.process.pid).cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _used_by_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

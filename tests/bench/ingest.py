@@ -1,0 +1,137 @@
+"""Taking in bytes: megabytes per second of the server's CPU, against @tus/server.
+
+The peer takes every body by tus (a POST that creates, a PATCH that brings it all); ours by whatever the row says. Both
+write to the same disk. With us the hashes that an upload is checked by, the commit's fsync and the ledger's events are
+in the figure; the peer hashes nothing and syncs nothing.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.bench.generator import send_bodies
+from tests.bench.memory import FILM
+from tests.bench.rows import Row, interleaved, row
+from tests.bench.servers import BenchServer, Node, Roomcast
+
+_LARGE_FILE = 1 << 20
+"""What is larger was sent, and goes again after each turn."""
+
+_STREAMS = (1, 8)
+_TUS = {"Tus-Resumable": "1.0.0"}
+_FRONTIER = b"--frontier\r\n"
+
+
+@dataclass(frozen=True)
+class Form:
+    """A way of sending. `head` prepares a request that brings so many bytes to a server, and is what is sent before
+    all but the first of these; `tail` is sent behind them."""
+
+    head: Callable[[BenchServer, int], bytes]
+    tail: bytes = b""
+
+
+def measure(folder: Path, *, mebibytes: int, pairs: int) -> list[Row]:
+    with Roomcast(folder / "roomcast") as ours, Node(folder / "node") as theirs:
+
+        def both(form: Form, streams: int) -> tuple[list[float], list[float]]:
+            size = (mebibytes << 20) // streams
+            return interleaved(
+                pairs,
+                lambda: _turn(ours, form, streams, size, folder),
+                lambda: _turn(theirs, PEER, streams, size, folder),
+            )
+
+        forms = {"put": (PUT, "≥ 1"), "multipart": (MULTIPART, "≥ 1")}
+        if _speaks_tus(ours):
+            forms["tus"] = (TUS, "≥ 1")
+        return [
+            row(
+                f"{name}_mb_per_cpu_second_vs_tus_server"
+                if streams == 1
+                else f"{name}_{streams}_streams_vs_tus_server",
+                f"{name}, {streams} at once",
+                "MB/CPU s",
+                aim,
+                float,
+                *both(form, streams),
+            )
+            for name, (form, aim) in forms.items()
+            for streams in _STREAMS
+        ]
+
+
+def _turn(server: BenchServer, form: Form, streams: int, size: int, folder: Path) -> float:
+    """Megabytes per second of CPU."""
+    heads = [form.head(server, size) for _ in range(streams)]
+    began = server.cpu()
+    statuses = send_bodies(server.port, heads, fill=size - len(FILM), tail=form.tail, folder=folder)
+    used = server.cpu() - began
+    assert all(200 <= status < 300 for status in statuses), f"{server.name}: {statuses}"
+    kept = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_size > _LARGE_FILE]
+    assert sum(path.stat().st_size for path in kept) >= streams * size, f"{server.name} kept {kept}"
+    for path in kept:
+        path.unlink()
+    return streams * size / 1e6 / used
+
+
+def _put(server: BenchServer, size: int) -> bytes:
+    body = json.dumps({"type": "auto", "files": [{"filename": "film.mp4", "size": size}]}).encode()
+    _, answer = _say(server, "POST", "/api/uploads", {"Content-Type": "application/json"}, body)
+    path = json.loads(answer)["uploads"][0]["contentUrl"]
+    return _head(server, "PUT", path, {"Content-Length": str(size)}) + FILM
+
+
+def _multipart(server: BenchServer, size: int) -> bytes:
+    part = _FRONTIER + b'Content-Disposition: form-data; name="file"; filename="film.mp4"\r\n\r\n'
+    length = len(part) + size + len(MULTIPART.tail)
+    kind = "multipart/form-data; boundary=frontier"
+    fields = {"Content-Length": str(length), "Content-Type": kind}
+    return _head(server, "POST", "/api/uploads", fields) + part + FILM
+
+
+def _tus(path: str) -> Callable[[BenchServer, int], bytes]:
+    def head(server: BenchServer, size: int) -> bytes:
+        metadata = "filename ZmlsbS5tcDQ="  # film.mp4
+        fields = {"Upload-Length": str(size), "Upload-Metadata": metadata, "Content-Length": "0"}
+        location, _ = _say(server, "POST", path, _TUS | fields)
+        kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Content-Length": str(size)}
+        return _head(server, "PATCH", urlsplit(location).path, _TUS | kind) + FILM
+
+    return head
+
+
+PUT = Form(_put)
+MULTIPART = Form(_multipart, b"\r\n--frontier--\r\n")
+TUS = Form(_tus("/api/tus/"))
+PEER = Form(_tus("/files"))
+
+
+def _head(server: BenchServer, method: str, path: str, fields: Mapping[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _say(server: BenchServer, method: str, path: str, fields: Mapping[str, str], body: bytes = b"") -> tuple[str, str]:
+    """A small request: the answer's `Location`, if it has one, and its text."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request(method, path, body or None, dict(fields))
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == 201, f"{server.name} answered {answer.status}: {text}"
+    return answer.getheader("Location", ""), text
+
+
+def _speaks_tus(server: BenchServer) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("OPTIONS", "/api/tus/")
+    version = connection.getresponse().getheader("Tus-Version")
+    connection.close()
+    return version is not None
