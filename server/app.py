@@ -5,29 +5,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from server.access import Authenticator
 from server.control import Control
 from server.embedded import embedded_workers
+from server.lookout import Lookout
+from server.present import present, world_url
+from server.publisher import Publisher
 from server.realtime.relay import Relay
 from server.realtime.service import Realtime
 from server.settings import Settings
-from server.upload.directory_media import DirectoryMediaStore
-from server.upload.opening import open_parts
+from server.submissions import Submissions
+from server.upload.deliveries import GIVE_UP_SECONDS
+from server.upload.metrics import UploadMetrics
+from server.upload.opening import open_books, open_parts
 from server.upload.upkeep import Upkeep
 from server.web.answers import house_headers
+from server.web.assemblies import AssemblyRoutes
+from server.web.dialects.assembly import assembly_status, linked
 from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
 from server.web.guard import authentication, cors
 from server.web.health import Health
 from server.web.intake import Intake
+from server.web.listening import Listening, Tasks
 from server.web.media import MediaRoute
+from server.web.metrics import ListenerMetrics, Listeners, MetricsRoute
 from server.web.pages import Pages
 from server.web.receiving import Bounds, Receiver
+from server.web.resuming import Resuming
+from server.web.streams import Streams
+from server.web.transflow import TransflowRoutes
+from server.web.tus import TusRoutes
 from server.web.uploads import UploadRoutes
+from server.webhooks.deliverer import Deliverer
+from server.webhooks.sender import Sender
 
 log = structlog.get_logger(__name__)
 
@@ -43,20 +60,37 @@ async def build_app(settings: Settings) -> web.Application:
     places = settings.places()
     parts = await lifetime.enter_async_context(open_parts(places))
     ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
+    registry = CollectorRegistry()
+    ledger.observe(UploadMetrics(registry).observe)
+    books = await lifetime.enter_async_context(open_books(places))
     authenticator = Authenticator(settings)
     relay = Relay(ledger)
     relay.start()
     lifetime.push_async_callback(relay.stop)
 
-    control = Control(ledger, media, dispatch, relay)
-    realtime = Realtime(settings, relay, control, media, authenticator)
-    bounds = Bounds(
-        settings.max_upload_bytes, settings.disk_reserve_bytes, settings.body_stall_seconds, settings.lease_seconds
+    submissions = Submissions(
+        books.submissions,
+        ledger,
+        answers_known=authenticator.may_list(),
+        sendings=books.sendings if settings.sqs_progress_queue_url else None,
     )
-    receiver = Receiver(ledger, media, dispatch, bounds)
+    control = Control(ledger, media, dispatch, relay, submissions)
+    realtime = Realtime(settings, relay, control, media, authenticator)
+    streams = Streams(
+        control, ping_seconds=settings.ping_seconds, stalled_client_seconds=settings.stalled_client_seconds
+    )
+    bounds = Bounds(
+        settings.max_upload_bytes,
+        settings.disk_reserve_bytes,
+        settings.body_stall_seconds,
+        settings.lease_seconds,
+        settings.viewer_bytes_per_second,
+    )
+    receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
     direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
     intake = Intake(
-        ledger,
+        submissions,
+        media,
         settings.loaded_templates,
         receiver,
         direct,
@@ -64,38 +98,93 @@ async def build_app(settings: Settings) -> web.Application:
         max_in_flight=settings.max_in_flight,
     )
 
+    link = world_url(media, settings.public_url)
+    render = partial(assembly_status, branch=settings.branch)
+    deliverer = Deliverer(
+        books.deliveries,
+        settings.loaded_templates,
+        Sender(private=settings.webhook_private),
+        partial(linked, url=link),
+        # Longer than its uploads are kept, or it would be thought to be still to come.
+        keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
+        registry=registry,
+    )
+    lookout = Lookout(
+        submissions,
+        books.submissions,
+        books.deliveries,
+        ledger,
+        settings.loaded_templates,
+        render,
+        deliverer.wake,
+        retention_seconds=settings.retention_seconds,
+    )
+
+    answer_preflight, mark_cors = cors(settings.cors_origins)
     app = web.Application(
         middlewares=[
-            cors(settings.cors_origins),
+            answer_preflight,
             errors_as_json,
             authentication(authenticator, settings.cookie, settings.cors_origins),
         ],
         client_max_size=_LARGEST_JSON_BYTES,
     )
     realtime.add_routes(app)
-    UploadRoutes(ledger, media, control, intake, direct, authenticator).add_routes(app)
-    if isinstance(media, DirectoryMediaStore):
-        MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
+    UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
+    AssemblyRoutes(
+        submissions, books.deliveries, render, link, deliverer.wake, url_seconds=settings.url_seconds
+    ).add_routes(app)
+    TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
+        app
+    )
+    tasks = Tasks(control, books.forgotten, keep_seconds=settings.task_seconds)
+    Listening(streams, control, tasks, intake, media, linger_seconds=settings.room_linger_seconds).add_routes(app)
+    TusRoutes(
+        ledger,
+        submissions,
+        control,
+        settings.loaded_templates,
+        receiver,
+        Resuming(ledger, media, parts.resumable, settings.loaded_templates, receiver),
+        max_in_flight=settings.max_in_flight,
+        max_upload_bytes=settings.max_upload_bytes,
+        patience_seconds=settings.reservation_seconds,
+        folder=settings.data,
+    ).add_routes(app)
+    MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
-    Health(parts).add_routes(app)
+    workers = None if settings.redis_url else embedded_workers(settings, parts)
+    Health(parts, workers.sandbox if workers else None).add_routes(app)
+    sockets = Listeners(realtime.sockets, realtime.traffic)
+    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.traffic)}))
+    MetricsRoute(registry, ledger, authenticator).add_routes(app)
 
     working = AsyncExitStack()
     await working.enter_async_context(Upkeep(parts, settings.terms()).running())
-    if not settings.redis_url:
-        await working.enter_async_context(embedded_workers(settings, parts))
+    await working.enter_async_context(deliverer.running())
+    await working.enter_async_context(lookout.running())
+    if settings.sqs_progress_queue_url:
+        from server.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
+
+        queue = await lifetime.enter_async_context(SqsQueue.open(settings.sqs_progress_queue_url))
+        publisher = Publisher(queue, books.sendings, books.submissions, ledger, branch=settings.branch)
+        await working.enter_async_context(publisher.running())
+    if workers:
+        await working.enter_async_context(workers.running(settings.workers))
 
     async def wind_down() -> None:
         """Hand work back and close sockets; meanwhile bodies that still arrive may come to their end.
 
         For before aiohttp's own shutdown, which reads no more from any connection.
         """
+        streams.close()
         await asyncio.gather(working.aclose(), realtime.close(), receiver.drain(settings.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.append(house_headers)
+    app.on_response_prepare.extend((house_headers, mark_cors))
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from server.access import Viewer
-from server.realtime.relay import Relay
+from server.realtime.relay import Relay, Watcher
+from server.submissions import Assembly, Submissions
 from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, TimedOut, WrongState
 from server.upload.events import Message, Upload, source_name
 from server.upload.lapse import cancelled
-from server.upload.ledger import Ledger
+from server.upload.ledger import Ledger, Replay
 from server.upload.lifecycle import Stage, Status
 from server.upload.media import MediaStore
 from server.upload.upkeep import may_run_again, settle_files
@@ -23,11 +26,14 @@ _CANCEL_SECONDS = 20.0
 class Control:
     """The calls that the HTTP routes and the Socket.IO handlers share. An upload comes out as `Upload`."""
 
-    def __init__(self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay) -> None:
+    def __init__(
+        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, submissions: Submissions
+    ) -> None:
         self._ledger = ledger
         self._media = media
         self._dispatch = dispatch
         self._relay = relay
+        self._submissions = submissions
 
     async def look(self, viewer: Viewer, upload_id: str) -> Upload:
         """The upload; `NotFound`, or `Forbidden` for another's."""
@@ -35,6 +41,24 @@ class Control:
         upload = await self._ledger.get(upload_id)
         viewer.check_owns(upload)
         return upload
+
+    async def look_at_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
+        """The assembly; `NotFound`, or `Forbidden` for another's."""
+        return await self._submissions.look(viewer, assembly_id)
+
+    @asynccontextmanager
+    async def watching(
+        self, viewer: Viewer, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
+    ) -> AsyncIterator[Replay]:
+        """Tell `watcher` everything after the replay (see `Relay.watch`) until the context is left; raises what `look`
+        raises."""
+        check_id(upload_id)
+        replay = await self._relay.watch(upload_id, watcher, since=since, epoch=epoch)
+        try:
+            viewer.check_owns(replay.upload)
+            yield replay
+        finally:
+            self._relay.unwatch(upload_id, watcher)
 
     async def cancel(self, viewer: Viewer, upload_id: str) -> Upload:
         """Returns when the work has really stopped and its files are gone.
@@ -59,6 +83,7 @@ class Control:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
         kept = may_run_again(upload) and await self._media.has_source(source_name(upload))
+        await self._submissions.look_soon(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
             await self._dispatch.announce(upload.id, upload.seq)

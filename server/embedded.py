@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-
 from server.settings import Settings
 from server.upload.opening import Parts
 from workers.build import build_workers
+from workers.run import Workers
 
 
-def embedded_workers(settings: Settings, parts: Parts) -> AbstractAsyncContextManager[None]:
-    """The workers that the settings ask for, running until the context is left."""
-    return build_workers(settings, parts).running(settings.workers)
+def embedded_workers(settings: Settings, parts: Parts) -> Workers:
+    """Workers for this process, as the settings ask for them; they do not run yet."""
+    return build_workers(settings, parts)

@@ -59,15 +59,28 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(2 * GIB, gt=0, description="the largest file; a template may say less")
     max_files: int = Field(20, ge=1, description="files in one request")
     max_in_flight: int = Field(100, ge=1, description="unfinished uploads of one viewer")
+    viewer_bytes_per_second: int | None = Field(
+        None, gt=0, description="how fast one viewer may send, to each web process"
+    )
     disk_reserve_bytes: int = Field(256 * MIB, ge=0, description="free disk below which nothing more is accepted")
     retention_seconds: float = Field(86400, gt=0, description="how long finished uploads stay in the ledger")
-    reservation_seconds: float = Field(3600, gt=0, description="how long a reservation waits for its bytes")
+    reservation_seconds: float = Field(3600, gt=0, description="how long an upload waits for bytes, or for more")
     room_linger_seconds: float = Field(60, ge=0, description="how long a room stays after its upload ended")
+    task_seconds: float = Field(3600, gt=0, description="how long a finished upload answers on `/api/progress`")
     url_seconds: int = Field(3600, ge=1, description="how long a media URL is good for")
     url_secret: str | None = Field(None, min_length=16, description="signs media URLs; made and kept in data if absent")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="other origins whose pages may call; comma-separated"
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
+        description="where the world reaches this server: webhooks' links begin with it",
+    )
+    branch: str = Field(
+        "main", min_length=1, max_length=100, description="the `branch` that assemblies are said to be of"
+    )
+    webhook_private: bool = Field(False, description="1 lets webhooks go to private and loopback addresses")
     cookie: str = Field("roomcast_token", min_length=1, description="the cookie that may carry the token")
     jwt_secret: str | None = Field(
         None, validation_alias=_variable("JWT_SECRET"), description="the HS256 secret of the tokens"
@@ -80,11 +93,18 @@ class Settings(BaseSettings):
     body_stall_seconds: float = Field(30, gt=0, description="a body that brings nothing for this long is given up")
     stall_seconds: float = Field(60, gt=0, description="an ffmpeg that makes no progress for this long is killed")
     step_seconds: float = Field(6 * 3600, gt=0, description="the longest that one step may take")
+    max_pixels: int = Field(100_000_000, ge=1, description="the most pixels in one picture or frame")
+    max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="the longest film or sound")
+    max_frames: int = Field(2000, ge=1, description="the most frames of a moving picture")
+    max_streams: int = Field(128, ge=1, le=1000, description="the most streams in one file")
     attempts: int = Field(3, ge=1, description="failed attempts after which an upload is given up")
     retry_seconds: float = Field(2, ge=0, description="the first pause before another attempt; it doubles each time")
     lease_seconds: float = Field(5, ge=1, description="how long a worker's silence is believed")
     stalled_client_seconds: float = Field(20, gt=0, description="a socket that reads nothing for this long is closed")
     ping_seconds: float = Field(15, gt=0, le=20, description="the pause between two pings of a socket")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="where a worker process of its own answers `/metrics`, on `HOST`, to all"
+    )
     shutdown_seconds: float = Field(15, ge=0, le=20, description="how long arriving bodies may go on after SIGTERM")
     web_concurrency: int = Field(
         1,
@@ -100,6 +120,12 @@ class Settings(BaseSettings):
         description="the ledger and the dispatch that many processes share; web processes then run no workers",
     )
     redis_verify: bool = Field(True, description="0 accepts a `rediss://` server's self-signed certificate")
+    sqs_progress_queue_url: str | None = Field(
+        None,
+        pattern=r"^https?://.*\.fifo$",
+        validation_alias=_variable("SQS_PROGRESS_QUEUE_URL"),
+        description="an SQS FIFO queue that the step messages are sent to as well",
+    )
     s3_bucket: str | None = Field(
         None, validation_alias=_variable("S3_BUCKET"), description="the bucket for sources and results"
     )

@@ -31,6 +31,8 @@ from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 from yarl import URL
 
+from server.upload.signing import UrlSigner
+
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "S3RVER",
     "AWS_SECRET_ACCESS_KEY": "S3RVER",
@@ -41,6 +43,7 @@ ENVIRONMENT = {
 """Credentials that both servers take, and nothing of the machine's own."""
 
 BUCKET = "films"
+SIGNER = UrlSigner(b"0123456789abcdef", seconds=60)
 
 
 @dataclass(frozen=True)

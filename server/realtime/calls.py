@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from server.access import Authenticator, bearer
+from server.backlog import Traffic
 from server.control import Control, check_id
 from server.realtime.hub import Client, Hub
 from server.realtime.outbox import Outbox
@@ -40,8 +41,17 @@ class UploadArgument(BaseModel):
     epoch: Annotated[str, StringConstraints(max_length=100)] | None = None
 
 
+class AssemblyArgument(BaseModel):
+    """The argument of the calls about an assembly; a bare string is its id."""
+
+    model_config = ConfigDict(strict=True)
+
+    assemblyId: UploadId  # noqa: N815  (the contract's spelling)
+
+
 _ARGUMENT: TypeAdapter[UploadArgument | str] = TypeAdapter(UploadArgument | UploadId)
-Call = Callable[[Client, UploadArgument], Awaitable[Ack]]
+_ASSEMBLY: TypeAdapter[AssemblyArgument | str] = TypeAdapter(AssemblyArgument | UploadId)
+Call = Callable[[Client, tuple[Any, ...]], Awaitable[Ack]]
 
 
 class Calls:
@@ -56,6 +66,7 @@ class Calls:
         transports: Transports,
         present: Callable[[Message], Message],
         cookie: str,
+        traffic: Traffic,
     ) -> None:
         self._sio = sio
         self._hub = hub
@@ -64,13 +75,16 @@ class Calls:
         self._transports = transports
         self._present = present
         self._cookie = cookie
+        self._traffic = traffic
         self._expiry: dict[str, asyncio.TimerHandle] = {}
         self._leaving: set[asyncio.Future[None]] = set()
         self._calls: dict[str, Call] = {
-            "join-upload": self._join,
-            "leave-upload": self._leave,
-            "cancel-upload": self._cancel,
-            "retry-upload": self._retry,
+            "join-upload": _about_upload(self._join),
+            "leave-upload": _about_upload(self._leave),
+            "cancel-upload": _about_upload(self._cancel),
+            "retry-upload": _about_upload(self._retry),
+            "join-assembly": _about_assembly(self._join_assembly),
+            "leave-assembly": _about_assembly(self._leave_assembly),
         }
         sio.on("connect", self._on_connect)
         sio.on("disconnect", self._on_disconnect)
@@ -87,7 +101,7 @@ class Calls:
             raise Refused(error.message, error.as_json()) from error
         eio_sid = self._sio.manager.eio_sid_from_sid(sid, "/")
         socket = self._sio.eio.sockets[eio_sid]
-        outbox = Outbox(socket, websocket_transport(request))
+        outbox = Outbox(socket, websocket_transport(request), self._traffic)
         self._transports.follow(eio_sid, outbox)
         self._hub.enter(Client(sid, viewer, outbox))
         if viewer.expires_at is not None:
@@ -115,7 +129,7 @@ class Calls:
             return None
         client.calls += 1
         try:
-            return await call(client, _argument(arguments))
+            return await call(client, arguments)
         except RoomcastError as error:
             return _refused(error)
         except Exception:
@@ -131,6 +145,19 @@ class Calls:
     async def _leave(self, client: Client, argument: UploadArgument) -> Ack:
         async with client.one_at_a_time:
             self._hub.part(client, argument.uploadId)
+        return {"ok": True}
+
+    async def _join_assembly(self, client: Client, assembly_id: str) -> Ack:
+        """Into the rooms of all its uploads: their states, in the assembly's order."""
+        assembly = await self._control.look_at_assembly(client.viewer, assembly_id)
+        joined = [await self._hub.join(client, upload.id, None, None) for upload in assembly.uploads]
+        return {"ok": True, "assemblyId": assembly_id, "states": [room["state"] for room in joined]}
+
+    async def _leave_assembly(self, client: Client, assembly_id: str) -> Ack:
+        assembly = await self._control.look_at_assembly(client.viewer, assembly_id)
+        async with client.one_at_a_time:
+            for upload in assembly.uploads:
+                self._hub.part(client, upload.id)
         return {"ok": True}
 
     async def _cancel(self, client: Client, argument: UploadArgument) -> Ack:
@@ -156,6 +183,23 @@ class Calls:
 
 def _refused(error: RoomcastError) -> Ack:
     return {"ok": False, "error": error.as_json()}
+
+
+def _about_upload(call: Callable[[Client, UploadArgument], Awaitable[Ack]]) -> Call:
+    return lambda client, arguments: call(client, _argument(arguments))
+
+
+def _about_assembly(call: Callable[[Client, str], Awaitable[Ack]]) -> Call:
+    return lambda client, arguments: call(client, _assembly_id(arguments))
+
+
+def _assembly_id(arguments: tuple[Any, ...]) -> str:
+    try:
+        (argument,) = arguments
+        argument = _ASSEMBLY.validate_python(argument)
+    except ValueError as error:
+        raise Malformed("The call takes one argument: an assembly's id, or an object with `assemblyId`.") from error
+    return argument if isinstance(argument, str) else argument.assemblyId
 
 
 def _argument(arguments: tuple[Any, ...]) -> UploadArgument:

@@ -1,16 +1,17 @@
 """What waits for one Socket.IO client: bounded, whatever the client does.
 
-A client that keeps up is written to at once. For one that does not, events wait, in order and up to a limit, and of
-the ticks only the latest per upload does. One that takes nothing for a while is closed, and so is one for which too
-many events wait: it can come back and ask for what it missed.
+A client that keeps up is written to at once. For one that does not, a `Backlog` waits. One that takes nothing for a
+while is closed, and so is one for which too many events wait: it can come back and ask for what it missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Any
+
+from server.backlog import Backlog, Traffic
 
 PACKETS_AHEAD = 16
 """Packets that may lie in engineio's queue for a client before ours starts to hold back."""
@@ -18,65 +19,63 @@ PACKETS_AHEAD = 16
 BYTES_AHEAD = 64 * 1024
 """Bytes that may lie in the transport's write buffer likewise."""
 
-EVENTS_WAITING = 1000
-
 
 class Outbox:
     """One client's outgoing side. `socket` is its Engine.IO socket."""
 
-    def __init__(self, socket: Any, transport: asyncio.Transport | None) -> None:
+    def __init__(self, socket: Any, transport: asyncio.Transport | None, traffic: Traffic) -> None:
         self._socket = socket
         self.transport = transport
-        self._events: deque[tuple[str, Any]] = deque()
-        self._ticks: OrderedDict[str, Any] = OrderedDict()
+        self._traffic = traffic
+        self._backlog: Backlog[Sequence[Any]] = Backlog(traffic)
         self._ahead = 0
         self._moved_at = time.monotonic()
 
     @property
     def waiting(self) -> bool:
         """Whether something is held back."""
-        return bool(self._events or self._ticks)
+        return bool(self._backlog)
 
     @property
     def ahead(self) -> int:
         """Packets that lie in engineio's queue for the client."""
         return int(self._socket.queue.qsize())
 
-    def send_event(self, upload_id: str, packets: list[Any]) -> bool:
+    def send_event(self, upload_id: str, packets: Sequence[Any]) -> bool:
         """Pass on, or hold back, an event; False when too much waits already and the client must go."""
-        self._ticks.pop(upload_id, None)
-        if not self.waiting and self._keeps_up():
+        if not self._backlog and self._keeps_up():
             self._pass_on(packets)
+            self._traffic.events += 1
             return True
         self._hold_back()
-        self._events.extend((upload_id, packet) for packet in packets)
-        return len(self._events) <= EVENTS_WAITING
+        self._backlog.add_event(upload_id, packets)
+        return not self._backlog.full
 
     def send_tick(self, upload_id: str, packet: Any) -> None:
         """Pass on a tick, or keep it in the place of the one before."""
-        if not self.waiting and self._keeps_up():
-            self._pass_on([packet])
+        if not self._backlog and self._keeps_up():
+            self._pass_on((packet,))
+            self._traffic.ticks += 1
             return
         self._hold_back()
-        self._ticks[upload_id] = packet
+        self._backlog.add_tick(upload_id, (packet,))
 
     def pump(self, stalled_after: float) -> bool:
         """Pass on what the client has room for; False when it has taken nothing for `stalled_after` seconds."""
-        while self.waiting and self._keeps_up():
-            packet = self._events.popleft()[1] if self._events else self._ticks.popitem(last=False)[1]
-            self._pass_on([packet])
+        while self._backlog and self._keeps_up():
+            self._pass_on(self._backlog.take()[0])
         ahead = self._measure()
         if ahead < self._ahead or not self.waiting:
             self._moved_at = time.monotonic()
         self._ahead = ahead
         return time.monotonic() - self._moved_at < stalled_after
 
-    def _pass_on(self, packets: list[Any]) -> None:
+    def _pass_on(self, packets: Sequence[Any]) -> None:
         for packet in packets:
             self._socket.queue.put_nowait(packet)
 
     def _hold_back(self) -> None:
-        if not self.waiting:
+        if not self._backlog:
             self._ahead, self._moved_at = self._measure(), time.monotonic()
 
     def _keeps_up(self) -> bool:

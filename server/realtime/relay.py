@@ -20,6 +20,7 @@ from server.upload.errors import Code, NotFound, RoomcastError
 from server.upload.events import Message, message, timestamp
 from server.upload.ledger import Ledger, Notice, Replay
 from server.upload.lifecycle import Stage, Status
+from server.upload.process import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -75,10 +76,7 @@ class Relay:
 
     async def stop(self) -> None:
         self._unlisten()
-        tasks = self._tasks + [one.catching_up for one in self._watched.values() if one.catching_up]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped(*self._tasks, *(one.catching_up for one in self._watched.values() if one.catching_up))
 
     async def watch(
         self, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None

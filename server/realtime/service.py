@@ -13,6 +13,7 @@ from aiohttp import web
 from engineio.packet import NOOP, Packet
 
 from server.access import Authenticator
+from server.backlog import Traffic
 from server.control import Control
 from server.present import present
 from server.realtime.calls import Calls
@@ -64,11 +65,16 @@ class Realtime:
             linger_seconds=settings.room_linger_seconds,
             stalled_client_seconds=settings.stalled_client_seconds,
         )
-        Calls(self._sio, self._hub, control, authenticator, self._transports, show, settings.cookie)
+        self.traffic = Traffic()
+        Calls(self._sio, self._hub, control, authenticator, self._transports, show, settings.cookie, self.traffic)
         self._closing: set[asyncio.Future[None]] = set()
 
     def add_routes(self, app: web.Application) -> None:
         self._transports.add_routes(app)
+
+    def sockets(self) -> int:
+        """How many are connected."""
+        return len(self._hub.clients())
 
     async def close(self) -> None:
         """Close every socket so that its client comes back by itself, to this server's successor."""

@@ -17,13 +17,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
-from server.upload.errors import DiskFull, NotFound, RoomcastError, StorageError
+from server.upload.directory_resumable import DirectoryResumableSources
+from server.upload.disk import disk_error, off_loop, sync_directory, to_the_end
+from server.upload.errors import NotFound
+from server.upload.media import LocalFile
 from server.upload.signing import UrlSigner
 
-T = TypeVar("T")
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _COPY_BYTES = 1 << 20
 
 
@@ -35,6 +36,7 @@ class DirectoryMediaStore:
         self._incoming = root / "incoming"
         self._media = root / "media"
         self._signer = signer
+        self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):
             directory.mkdir(parents=True, exist_ok=True)
 
@@ -46,7 +48,7 @@ class DirectoryMediaStore:
         try:
             yield incoming
         finally:
-            await _finish(lambda: _close_part(file, part))
+            await to_the_end(lambda: _close_part(file, part))
 
     @asynccontextmanager
     async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
@@ -62,7 +64,7 @@ class DirectoryMediaStore:
         def hear(count: int) -> None:
             loop.call_soon_threadsafe(on_bytes, count)
 
-        await _finish(lambda: _place(path, target, hear))
+        await to_the_end(lambda: _place(path, target, hear))
         return f"{upload_id}/{name}"
 
     async def discard_source(self, name: str) -> None:
@@ -70,43 +72,44 @@ class DirectoryMediaStore:
             for path in (self._incoming / name, self._incoming / f"{name}.part"):
                 path.unlink(missing_ok=True)
 
-        await _finish(work)
+        await to_the_end(work)
 
     async def discard_results(self, upload_id: str) -> None:
         def work() -> None:
             with suppress(FileNotFoundError):
                 shutil.rmtree(self._media / upload_id)
 
-        await _finish(work)
+        await to_the_end(work)
 
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
     async def sweep(self, older_than_seconds: float) -> int:
-        return await _off_loop(lambda: _sweep(self._root, time.time() - older_than_seconds))
+        return await off_loop(lambda: _sweep(self._root, time.time() - older_than_seconds))
 
     async def check(self) -> None:
-        await _off_loop(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
+        await off_loop(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
 
     async def free_bytes(self) -> int | None:
-        return (await _off_loop(lambda: shutil.disk_usage(self._root))).free
+        return (await off_loop(lambda: shutil.disk_usage(self._root))).free
 
     def url(self, key: str) -> str:
-        return self._signer.sign(f"/media/{key}")
+        return self._signer.url(key)
 
-    def path(self, key: str) -> Path:
-        """The result's file, for the route that serves it; `NotFound` for what is none of ours."""
-        path = (self._media / key).resolve()
-        if not path.is_relative_to(self._media.resolve()) or not path.is_file():
+    async def serve(self, key: str) -> LocalFile:
+        root = self._media.resolve()
+        path = root / key
+        # Resolved it must still be what was asked for: no way leads out of the upload's folder.
+        if not path.is_relative_to(root) or path.resolve() != path or not path.is_file():
             raise NotFound("There is no such file.")
-        return path
+        return LocalFile(path)
 
     async def sources(self) -> list[str]:
         def work() -> list[str]:
             names = (path.name for path in self._incoming.iterdir() if not path.name.startswith("."))
             return sorted({name.removesuffix(".part") for name in names})
 
-        return await _off_loop(work)
+        return await off_loop(work)
 
 
 class _IncomingFile:
@@ -118,15 +121,15 @@ class _IncomingFile:
         self._target = target
 
     async def write(self, data: bytes | bytearray) -> None:
-        await _finish(lambda: _write_all(self._file, data))
+        await to_the_end(lambda: _write_all(self._file, data))
 
     async def commit(self) -> str:
         def work() -> None:
             os.fsync(self._file.fileno())
             self._part.rename(self._target)
-            _sync_directory(self._target.parent)
+            sync_directory(self._target.parent)
 
-        await _finish(work)
+        await to_the_end(work)
         return self._target.name
 
 
@@ -134,7 +137,7 @@ def _open_part(part: Path) -> BinaryIO:
     try:
         return part.open("wb", buffering=0)
     except OSError as error:
-        raise _translated(error) from error
+        raise disk_error(error) from error
 
 
 def _write_all(file: BinaryIO, data: bytes | bytearray) -> None:
@@ -163,8 +166,8 @@ def _place(path: Path, target: Path, hear: Callable[[int], None]) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.rename(target)
-    _sync_directory(target.parent)
-    _sync_directory(target.parent.parent)
+    sync_directory(target.parent)
+    sync_directory(target.parent.parent)
 
 
 def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
@@ -189,36 +192,3 @@ def _sweep(root: Path, before: float) -> int:
 def _try_out(path: Path) -> None:
     path.write_bytes(b"x")
     path.unlink()
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def _off_loop(work: Callable[[], T]) -> T:
-    """`work` in a thread, its errors in our words."""
-    try:
-        return await asyncio.get_running_loop().run_in_executor(None, work)
-    except OSError as error:
-        raise _translated(error) from error
-
-
-async def _finish(work: Callable[[], T]) -> T:
-    """Like `_off_loop`, but not left before it is over: a cancelled caller must not race with its own thread."""
-    task = asyncio.ensure_future(_off_loop(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        with suppress(RoomcastError):
-            await task
-        raise
-
-
-def _translated(error: OSError) -> RoomcastError:
-    if error.errno in _NO_ROOM:
-        return DiskFull("The disk is full.")
-    return StorageError("The media store failed.")

@@ -44,13 +44,27 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Resumable:
+    """What is to be remembered of an upload whose bytes come in pieces: the client's own `metadata`, as it sent it.
+
+    Of several files that are one in the end, each is a `part`: it takes in bytes and is never queued. The one that they
+    become `joins` their ids.
+    """
+
+    metadata: str = ""
+    part: bool = False
+    joins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Upload:
     """One upload as the ledger knows it. Times are seconds since the Unix epoch; sizes are bytes.
 
     `epoch` names this incarnation of the upload's log: a position in it is (epoch, seq).
     `poster` is an output that can be shown while the work goes on; it goes when its files do.
     `not_before` holds a queued upload back until a retry is due. `direct_token` names the parts of a source that its
-    client sends to the media store itself.
+    client sends to the media store itself. `resumable` is set once bytes come in pieces. `submission` is the id of the
+    submission that it came in.
     """
 
     id: str
@@ -69,6 +83,8 @@ class Upload:
     not_before: float = 0.0
     declared_md5: str | None = None
     direct_token: str | None = None
+    resumable: Resumable | None = None
+    submission: str | None = None
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
@@ -83,6 +99,11 @@ class Upload:
     def stage(self) -> Stage:
         return self.state.stage
 
+    @property
+    def is_part(self) -> bool:
+        """It takes in bytes for another upload, and is none itself."""
+        return self.resumable is not None and self.resumable.part
+
 
 @dataclass(frozen=True)
 class Change:
@@ -91,6 +112,8 @@ class Change:
     fact: Fact
     text: str
     bytes_received: int | None = None
+    bytes_expected: int | None = None
+    resumable: Resumable | None = None
     source: Source | None = None
     template: str | None = None
     priority: int | None = None
@@ -125,6 +148,11 @@ def source_name(upload: Upload) -> str:
     return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
 
 
+def waits_for_more(upload: Upload) -> bool:
+    """Whether an upload whose bytes break off waits for the rest of them. One that is joined of others has no rest."""
+    return upload.resumable is not None and not upload.resumable.joins
+
+
 def apply(upload: Upload, change: Change, now: float) -> Upload:
     """The record after one more event; raises `IllegalFact` when the table does not allow it."""
     gone = isinstance(change.fact, Failed | Cancelled)
@@ -135,7 +163,8 @@ def apply(upload: Upload, change: Change, now: float) -> Upload:
         state=advance(upload.state, change.fact),
         text=change.text,
         bytes_received=upload.bytes_received if change.bytes_received is None else change.bytes_received,
-        bytes_expected=change.source.size if change.source else upload.bytes_expected,
+        bytes_expected=_expected(upload, change),
+        resumable=change.resumable or upload.resumable,
         source=change.source or upload.source,
         template=change.template or upload.template,
         priority=upload.priority if change.priority is None else change.priority,
@@ -145,6 +174,12 @@ def apply(upload: Upload, change: Change, now: float) -> Upload:
         error=change.error,
         not_before=change.not_before,
     )
+
+
+def _expected(upload: Upload, change: Change) -> int | None:
+    if change.source:
+        return change.source.size
+    return upload.bytes_expected if change.bytes_expected is None else change.bytes_expected
 
 
 def restarted(upload: Upload, state: State, now: float) -> Upload:
@@ -158,6 +193,8 @@ def restarted(upload: Upload, state: State, now: float) -> Upload:
         bytes_received=0 if receiving else upload.bytes_received,
         source=None if receiving else upload.source,
         direct_token=None if receiving else upload.direct_token,
+        # It may come by another way than before; but a part is never a file of its own.
+        resumable=None if receiving and not upload.is_part else upload.resumable,
         poster=None,
         forecast=None,
         element=None,
@@ -239,8 +276,13 @@ def decode(record: bytes) -> Upload:
     raw = orjson.loads(record)
     raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
     raw["source"] = raw["source"] and Source(**raw["source"])
+    raw["resumable"] = raw.get("resumable") and _resumable(raw["resumable"])
     raw["forecast"] = raw.get("forecast") and Forecast(**raw["forecast"])
     return Upload(**raw)
+
+
+def _resumable(raw: dict[str, Any]) -> Resumable:
+    return Resumable(**{**raw, "joins": tuple(raw["joins"])})
 
 
 def _next(upload: Upload, now: float, **changes: Any) -> Upload:

@@ -5,7 +5,7 @@ and workers tell each other nothing except through it.
 
 Leases. Whoever works on an upload holds its lease: a token that no other holder ever had, and a time at which it
 lapses. Every write of a holder names the token and is refused (`LeaseLost`) when it is not the upload's present one.
-A lease ends by itself with the event that ends the work: a terminal stage, or the queue.
+A lease ends by itself with the event that ends the work: a terminal stage, the queue, or `Paused`.
 
 Notices. After a write is durable, listeners hear of it. A notice is only a hint to look: it may be missed, and a
 listener that needs every event reads `events` from the last `seq` it has.
@@ -81,6 +81,11 @@ class Listener(Protocol):
         """Notices may have been lost: read again what you follow."""
 
 
+Observer = Callable[[Upload | None, Upload], None]
+"""Hears of an event: the record before it (None before event 1) and the one it made. On the event loop; must not block
+and must not raise."""
+
+
 @dataclass(frozen=True)
 class Replay:
     """An upload now, and its events after a position. `complete` is False when the log cannot fill the gap:
@@ -137,9 +142,9 @@ class Ledger(Protocol):
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         """A reading; the latest wins and none is durable. One that is stale, or came too late, is dropped silently."""
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float) -> Claim:
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
         """Lease an upload that is receiving, to the intake that has its bytes. `WrongState` when it is not
-        receiving or another holds it."""
+        receiving or another holds it; `over` takes it from that other, whose lease is lost then."""
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         """Lease the first of the queue and make its `fetching` event; None when nobody waits.
@@ -165,8 +170,9 @@ class Ledger(Protocol):
         """Settle what nobody works on any more, and return what changed.
 
         A lapsed lease: cancelled if that was asked; queued for another attempt, or failed with `WORKER_LOST` after
-        `DELIVERIES` of them, when a worker held it; failed with `WORKER_LOST` when it was receiving.
-        A reservation made before `reserved_before` for which no byte came: failed with `STALLED`.
+        `DELIVERIES` of them, when a worker held it; failed with `WORKER_LOST` when it was receiving, or paused if its
+        bytes come in pieces. What nobody holds that is receiving, and has had no event since `reserved_before`: failed
+        with `STALLED`.
         """
 
     async def expire(self, finished_before: float) -> list[str]:
@@ -174,6 +180,9 @@ class Ledger(Protocol):
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Tell `listener` what moves, on the event loop; returns the call that ends it."""
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` of each event that is made through this object, once it is durable."""
 
     async def follow(self, upload_id: str) -> None:
         """From the return on, listeners hear of this upload. Of uploads that nobody follows, they may hear nothing."""

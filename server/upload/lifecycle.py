@@ -11,6 +11,8 @@ everything else asks it. It is pure: no clock, no I/O, nothing of ours but the e
         │          └─┼──────────────────────────┘
         └────────────┴─ from every stage before done: Failed ─▶ failed, Cancelled ─▶ cancelled
 
+    Progressed and Paused stay in their stage.
+
 The laws, which `tests/unit/test_lifecycle.py` holds it to:
 
 * a terminal stage (done, failed, cancelled) absorbs: no fact leads out of it;
@@ -122,6 +124,13 @@ class Progressed:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """`fraction` (0–1) of the file is here and safe; nobody sends any more of it at the moment."""
+
+    fraction: float
+
+
+@dataclass(frozen=True)
 class Retrying:
     """The attempt failed in a way that may pass, or its worker was lost; the upload waits for another."""
 
@@ -143,7 +152,7 @@ class Cancelled:
     """The end, because its owner asked."""
 
 
-Fact = Entered | Progressed | Retrying | HandedBack | Failed | Cancelled
+Fact = Entered | Progressed | Paused | Retrying | HandedBack | Failed | Cancelled
 
 
 class IllegalFact(WrongState):
@@ -159,6 +168,8 @@ def advance(state: State, fact: Fact) -> State:
         case Entered(stage) if stage in row.leads_to:
             return _at(state, stage, 100.0 if stage is Stage.DONE else 0.0)
         case Progressed(fraction) if 0.0 <= fraction <= 1.0:
+            return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
+        case Paused(fraction) if state.stage is Stage.RECEIVING and 0.0 <= fraction <= 1.0:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
         case Retrying(failed) if state.stage in WORKING:
             started_over = replace(state, attempt=state.attempt + 1, failures=state.failures + failed, progress=0.0)

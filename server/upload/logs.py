@@ -1,17 +1,27 @@
-"""Logs: one JSON object a line on stderr, ours and the libraries' alike."""
+"""Logs: one JSON object a line on stderr, ours and the libraries' alike.
+
+Whoever begins something about one upload binds its id (`about`), so that every line told meanwhile has it.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 
+def about(upload_id: str, **more: object) -> AbstractContextManager[None]:
+    """Until the context is left, lines of this task, and of what it starts, tell which upload they are about."""
+    return structlog.contextvars.bound_contextvars(upload=upload_id, **more)
+
+
 def configure(level: str) -> None:
     """Log from `level` on. Libraries are heard only when something is wrong."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

@@ -7,11 +7,55 @@ is over. A
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
+
+_MIME = {
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+    ".jpg": "image/jpeg",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4a": "audio/mp4",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".png": "image/png",
+    ".vtt": "text/vtt",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+}
+
+
+def mime_of(name: str) -> str | None:
+    """The media type of a result, by its suffix; None when no result has that."""
+    return _MIME.get(PurePosixPath(name).suffix.lower())
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A result that lies on this machine."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Document:
+    """A result that was read for the client: small, and naming its siblings by relative URLs."""
+
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A result that the client gets from another URL."""
+
+    url: str
+
+
+Served = LocalFile | Document | Elsewhere
+"""How the web process hands out a result under its own link."""
 
 
 class Incoming(Protocol):
@@ -57,7 +101,11 @@ class MediaStore(Protocol):
         """Bytes that can still be taken in; None when the store knows no limit."""
 
     def url(self, key: str) -> str:
-        """A URL for a result, that works without credentials until it expires."""
+        """A URL for a result, that works without credentials until it expires. Relative URLs in a playlist or a
+        storyboard lead from its URL to its siblings."""
+
+    async def serve(self, key: str) -> Served:
+        """A result, for the route under which `url` may have put it."""
 
     async def sources(self) -> list[str]:
         """The names of all sources, whole or partial: what a sweep goes through."""
@@ -102,6 +150,9 @@ class DirectUploads(Protocol):
     async def sent_direct(self, name: str, token: str) -> list[SentPart]:
         """The parts that the store has so far."""
 
+    async def check_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> None:
+        """`Malformed` when the parts are not all that make up `size` bytes; what is missing may still be sent."""
+
     async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
         """Join the parts to a source; its key. `Malformed` when they are not all that make up `size` bytes."""
 
@@ -113,3 +164,34 @@ class DirectUploads(Protocol):
 
     def read_chunks(self, key: str) -> AsyncGenerator[bytes, None]:
         """The whole source, in pieces."""
+
+
+Write = Callable[[bytes | bytearray], Awaitable[None]]
+"""Takes the next bytes of a source. `DiskFull` or `StorageError` when the store cannot."""
+
+See = Callable[[bytes], Awaitable[None]]
+"""Is shown bytes of a source."""
+
+
+class ResumableSources(Protocol):
+    """Sources that come in pieces: in many requests, to any of many processes, and with pauses between them.
+
+    Every byte has its place, and whoever writes there writes the byte that belongs there. So when two write at once,
+    one of them believed dead, neither does harm. What was received goes only by `MediaStore.discard_source`; until it
+    is complete, it is a partial source like any other. Failures are the `MediaStore`'s.
+    """
+
+    async def received(self, name: str) -> int:
+        """How many bytes from the start are here and durable, the source being complete or not; 0 without a source."""
+
+    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[Write]:
+        """Write on from `offset`, which is no more than was received. All that was written is durable on leaving; when
+        that is by an exception, the last of it may be missing."""
+
+    async def head(self, name: str, count: int) -> bytes:
+        """The first bytes of what was received, up to `count`."""
+
+    async def complete(self, name: str, see: See, *, of: Sequence[str] = ()) -> str:
+        """Make a whole source of all that was received under `name`, or under the names `of` one after the other; its
+        key. On the way `see` is shown all of it, in order. Called again after it succeeded, it succeeds again.
+        `NotFound` when nothing was received."""

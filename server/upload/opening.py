@@ -7,10 +7,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.upload.assemblies import Submission
+from server.upload.deliveries import GIVE_UP_SECONDS, Delivery
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.dispatch import EMBEDDED, Dispatch
+from server.upload.forgotten import Forgotten
 from server.upload.ledger import Ledger
-from server.upload.media import DirectUploads, MediaStore
+from server.upload.media import DirectUploads, MediaStore, ResumableSources
+from server.upload.records import Records
+from server.upload.sending import Sending
 from server.upload.signing import UrlSigner
 
 
@@ -37,6 +42,7 @@ class Parts:
     ledger: Ledger
     media: MediaStore
     dispatch: Dispatch
+    resumable: ResumableSources
     direct: DirectUploads | None = None
 
 
@@ -44,11 +50,51 @@ class Parts:
 async def open_parts(places: Places) -> AsyncIterator[Parts]:
     """Open all three; they are closed in the opposite order on leaving."""
     async with AsyncExitStack() as stack:
-        media, direct = await _open_media(places, stack)
+        media, resumable, direct = await _open_media(places, stack)
         ledger = _open_ledger(places)
         stack.push_async_callback(ledger.close)
         dispatch = await stack.enter_async_context(_dispatch(places))
-        yield Parts(ledger, media, dispatch, direct)
+        yield Parts(ledger, media, dispatch, resumable, direct)
+
+
+@dataclass(frozen=True)
+class Books:
+    """What web processes keep beside the ledger."""
+
+    submissions: Records[Submission]
+    deliveries: Records[Delivery]
+    forgotten: Records[Forgotten]
+    sendings: Records[Sending]
+
+
+@asynccontextmanager
+async def open_books(places: Places) -> AsyncIterator[Books]:
+    """Open them, once the ledger is open; they are closed on leaving."""
+    if places.redis_url:
+        from server.upload.redis_connection import connect  # noqa: PLC0415
+        from server.upload.redis_records import RedisRecords  # noqa: PLC0415
+        from server.upload.redis_scripts import Scripts  # noqa: PLC0415
+
+        client = connect(places.redis_url, verify=places.redis_verify)
+        scripts, keep_seconds = Scripts(client), places.retention_seconds + GIVE_UP_SECONDS
+        yield Books(
+            RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
+            RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
+            RedisRecords(scripts, "forgotten", Forgotten, keep_seconds=keep_seconds),
+            RedisRecords(scripts, "sendings", Sending, keep_seconds=keep_seconds),
+        )
+        await client.aclose()
+    else:
+        from server.upload.sqlite_records import SqliteFile, SqliteRecords  # noqa: PLC0415
+
+        file = SqliteFile(places.data / "assemblies.sqlite3")
+        yield Books(
+            SqliteRecords(file, "submissions", Submission),
+            SqliteRecords(file, "deliveries", Delivery),
+            SqliteRecords(file, "forgotten", Forgotten),
+            SqliteRecords(file, "sendings", Sending),
+        )
+        await file.close()
 
 
 def _open_ledger(places: Places) -> Ledger:
@@ -64,21 +110,25 @@ def _open_ledger(places: Places) -> Ledger:
     return SqliteLedger(places.data / "ledger.sqlite3")
 
 
-async def _open_media(places: Places, stack: AsyncExitStack) -> tuple[MediaStore, DirectUploads | None]:
+async def _open_media(
+    places: Places, stack: AsyncExitStack
+) -> tuple[MediaStore, ResumableSources, DirectUploads | None]:
     if not places.s3_bucket:
-        return DirectoryMediaStore(places.data, places.signer), None
+        directory = DirectoryMediaStore(places.data, places.signer)
+        return directory, directory.resumable, None
     from server.upload.s3_media import S3MediaStore  # noqa: PLC0415
 
     store = await stack.enter_async_context(
         S3MediaStore.open(
             places.s3_bucket,
             endpoint_url=places.s3_endpoint_url,
+            signer=places.signer,
             public_base_url=places.s3_public_url,
             url_seconds=places.url_seconds,
             largest_bytes=places.max_upload_bytes,
         )
     )
-    return store, store.direct
+    return store, store.resumable, store.direct
 
 
 def _dispatch(places: Places) -> AbstractAsyncContextManager[Dispatch]:

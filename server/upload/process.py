@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 
+_CANCEL_AGAIN_SECONDS = 0.2
+
 STOP_SECONDS = 24.0
 """How long a process may take to end after SIGTERM; a host that is kind waits a little longer."""
 
@@ -40,6 +42,20 @@ def end_within(seconds: float) -> None:
     timer = threading.Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
+
+
+async def stopped(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks until they have ended, however they do.
+
+    Once may not be enough: before Python 3.12, `asyncio.wait_for` swallows a cancellation that comes just when it is
+    done, and the Redis client sends through it.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def say(line: str) -> None:

@@ -28,7 +28,9 @@ def connect(url: str, *, verify: bool = True) -> Redis:
         url,
         max_connections=_CONNECTIONS,
         timeout=SOCKET_SECONDS,
-        socket_timeout=SOCKET_SECONDS,
+        # Whoever calls has a deadline of their own (`redis_scripts`). With this one the client would send through
+        # `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes just when it is done.
+        socket_timeout=None,
         socket_connect_timeout=SOCKET_SECONDS,
         socket_keepalive=True,
         health_check_interval=_IDLE_SECONDS,

@@ -24,8 +24,8 @@ from redis.asyncio import Redis
 from server.upload.errors import LeaseLost, Malformed, NotFound, RoomcastError, StorageError, WrongState
 from server.upload.events import Change, Tick, Upload, apply, fold, restarted
 from server.upload.lapse import heeding, lapsed, unused
-from server.upload.ledger import Claim, Lease, Listener, Page, Renewal, Replay
-from server.upload.lifecycle import Entered, HandedBack, IllegalFact, Stage, Status, reopen
+from server.upload.ledger import Claim, Lease, Listener, Observer, Page, Renewal, Replay
+from server.upload.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
 from server.upload.redis_index import RedisIndex
 from server.upload.redis_notices import Notices
 from server.upload.redis_scripts import RedisTime, Scripts
@@ -68,10 +68,13 @@ class RedisLedger:
         self._notices = Notices(client, queue_channel=self._index.channel)
         # What was claimed through this object, as it was last seen: its holder need not read before it writes.
         self._held: dict[str, Seen] = {}
+        self._observers: list[Observer] = []
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
         deadline = await self._index.announce(uploads, in_flight=in_flight)
         await self._uploads.create(uploads, deadline=deadline)
+        for upload in uploads:
+            self._observed(None, upload)
 
     async def get(self, upload_id: str) -> Upload:
         return await self._with_position(await self._uploads.look(upload_id))
@@ -109,7 +112,10 @@ class RedisLedger:
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         guard = Guard.FREE if token is None else Guard.HOLDER
-        return await self._advance(upload_id, lambda seen: self._applied(seen, change), guard, token or "")
+        pauses = isinstance(change.fact, Paused)
+        return await self._advance(
+            upload_id, lambda seen: self._applied(seen, change), guard, token or "", pauses=pauses
+        )
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         try:
@@ -129,8 +135,8 @@ class RedisLedger:
         elif held and held.upload.seq == view.seq:
             self._held[upload_id] = replace(held, ticks=ticks)
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float) -> Claim:
-        seen = await self._uploads.lease(upload_id, _token(holder), seconds)
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
+        seen = await self._uploads.lease(upload_id, _token(holder), seconds, over=over)
         self._held[upload_id] = seen
         await self._place(seen)
         return Claim(seen.upload, Lease(upload_id, seen.token, seen.expires_at))
@@ -171,7 +177,7 @@ class RedisLedger:
                 return await self._with_position(seen)
             if seen.upload.state.terminal:
                 raise WrongState(f"The upload is {seen.upload.stage} already.")
-            written, seen = await self._uploads.write(seen, self._applied(seen, change), Guard.FREE)
+            written, seen = await self._store(seen, self._applied(seen, change), Guard.FREE)
             if written:
                 await self._place(seen)
                 return seen.upload
@@ -197,7 +203,8 @@ class RedisLedger:
             elif seen.upload.stage is Stage.RECEIVING and not seen.token and seen.upload.updated_at < reserved_before:
                 change = unused(seen.upload)
             if change:
-                written, after = await self._uploads.write(seen, self._applied(seen, change), guard)
+                pauses = isinstance(change.fact, Paused)
+                written, after = await self._store(seen, self._applied(seen, change), guard, pauses=pauses)
                 settled += [after] if written else []
         # What was overtaken meanwhile is placed by whoever overtook us; an older word than theirs does no harm.
         now_seen = {seen.upload.id: seen for seen in (*there, *settled)}
@@ -219,6 +226,9 @@ class RedisLedger:
     def listen(self, listener: Listener) -> Callable[[], None]:
         return self._notices.listen(listener)
 
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
     async def follow(self, upload_id: str) -> None:
         """See the contract; `StorageError` when Redis does not confirm it in time."""
         await self._notices.follow(self._uploads.channel(upload_id))
@@ -234,12 +244,12 @@ class RedisLedger:
         await self._notices.close()
         await self._client.aclose()
 
-    async def _advance(self, upload_id: str, make: Make, guard: Guard, token: str) -> Upload:
+    async def _advance(self, upload_id: str, make: Make, guard: Guard, token: str, *, pauses: bool = False) -> Upload:
         """Make one event, and place the upload if it is now to be found elsewhere."""
         known = self._known(upload_id, token)
         seen = known or await self._uploads.look(upload_id)
         try:
-            seen = await self._write(seen, make, guard, token=token, sure=not known)
+            seen = await self._write(seen, make, guard, token=token, sure=not known, pauses=pauses)
         except (NotFound, LeaseLost):
             self._held.pop(upload_id, None)
             raise
@@ -259,6 +269,7 @@ class RedisLedger:
         *,
         token: str = "",
         sure: bool = True,
+        pauses: bool = False,
         lease: str = "",
         seconds: float = 0.0,
     ) -> Seen:
@@ -273,10 +284,23 @@ class RedisLedger:
                     raise
                 seen, sure = await self._uploads.look(seen.upload.id), True
                 continue
-            written, seen = await self._uploads.write(seen, upload, guard, lease=lease, seconds=seconds)
+            written, seen = await self._store(seen, upload, guard, pauses=pauses, lease=lease, seconds=seconds)
             if written:
                 return seen
             sure = True
+
+    async def _store(
+        self, seen: Seen, upload: Upload, guard: Guard, *, pauses: bool = False, lease: str = "", seconds: float = 0.0
+    ) -> tuple[bool, Seen]:
+        """`RedisUploads.write`, of which observers hear."""
+        written, after = await self._uploads.write(seen, upload, guard, pauses=pauses, lease=lease, seconds=seconds)
+        if written:
+            self._observed(seen.upload, upload)
+        return written, after
+
+    def _observed(self, before: Upload | None, after: Upload) -> None:
+        for observer in self._observers:
+            observer(before, after)
 
     def _applied(self, seen: Seen, change: Change) -> Upload:
         heeded = heeding(change, seen.upload.stage, cancel_requested=seen.cancel_requested)

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from server.upload.errors import StorageError
 from server.upload.ledger import Listener, Notice
+from server.upload.process import stopped
 from server.upload.redis_connection import SOCKET_SECONDS
 from server.upload.redis_scripts import CALL_SECONDS
 from server.upload.redis_uploads import EVENT
@@ -85,8 +86,7 @@ class Notices:
         if self._queue_again:
             self._queue_again.cancel()
         if self._running:
-            self._running.cancel()
-            await asyncio.wait({self._running})
+            await stopped(self._running)
 
     def _follow(self, channel: str) -> asyncio.Future[None]:
         confirmed = self._followed.get(channel)
@@ -147,9 +147,7 @@ class Notices:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stopped(*tasks)
 
     async def _send(self, connection: AbstractConnection) -> None:
         """Send the commands in their order, neighbours of one kind together."""

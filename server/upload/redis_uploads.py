@@ -109,10 +109,10 @@ return redis.call('HINCRBY', STATE, 'ticks', 1)
 _LEASE = Script(
     _SEEN,
     """
-local token, seconds = ARGV[2], tonumber(ARGV[3])
+local token, seconds, over = ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local is = redis.call('HMGET', STATE, 'stage', 'token', 'expires')
 if is[1] ~= 'receiving' then return answer('other stage') end
-if is[2] and tonumber(is[3]) > now then return answer('held') end
+if not over and is[2] and tonumber(is[3]) > now then return answer('held') end
 redis.call('HSET', STATE, 'token', token, 'expires', exact(now + seconds))
 return answer('leased')
 """,
@@ -223,13 +223,14 @@ class RedisUploads:
         return self._seen(reply)[1], bodies
 
     async def write(
-        self, seen: Seen, upload: Upload, guard: Guard, *, lease: str = "", seconds: float = 0.0
+        self, seen: Seen, upload: Upload, guard: Guard, *, pauses: bool = False, lease: str = "", seconds: float = 0.0
     ) -> tuple[bool, Seen]:
         """Make `upload`, worked out from `seen`, the record: whether that happened, and the upload as it is now.
 
-        `lease` becomes its lease's token, for `seconds`; an older lease's expiry is not looked up.
+        `lease` becomes its lease's token, for `seconds`; an older lease's expiry is not looked up. A stage that nobody
+        works in ends the lease, and so does an event that `pauses` the upload.
         """
-        idle = upload.state.terminal or upload.stage is Stage.QUEUED
+        idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
         ttl = self._keep if upload.state.terminal else "none" if seen.upload.state.terminal else ""
         call = self._call(
             _WRITE,
@@ -264,9 +265,11 @@ class RedisUploads:
         """The call that makes `view` the latest tick; it answers the number of ticks, or -1 when it came too late."""
         return self._call(_TICK, view.id, token, view.seq, encode(view), self.channel(view.id), _body(view))
 
-    async def lease(self, upload_id: str, token: str, seconds: float) -> Seen:
-        """Lease an upload that is receiving; `WrongState` when it is not, or is leased."""
-        verdict, seen = self._seen(await self._scripts.run(self._call(_LEASE, upload_id, token, repr(seconds))))
+    async def lease(self, upload_id: str, token: str, seconds: float, *, over: bool) -> Seen:
+        """Lease an upload that is receiving; `WrongState` when it is not, or is leased and `over` does not say that
+        this is no matter."""
+        call = self._call(_LEASE, upload_id, token, repr(seconds), "1" if over else "")
+        verdict, seen = self._seen(await self._scripts.run(call))
         if verdict == b"other stage":
             raise WrongState(f"The upload is {seen.upload.stage}; it takes no more bytes.")
         if verdict == b"held":

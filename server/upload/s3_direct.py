@@ -67,6 +67,10 @@ class S3DirectUploads:
                 return parts
             after = int(answer["NextPartNumberMarker"])
 
+    async def check_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> None:
+        """`Malformed` when the parts could not be joined to a source of `size` bytes."""
+        _check(parts, await self.sent_direct(name, token), size)
+
     async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
         """Join the parts to a source of `size` bytes; its key.
 
@@ -80,15 +84,7 @@ class S3DirectUploads:
             if (await look(self._bucket, key)).size == size:
                 return name
             raise
-        told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
-        if told != [(part.number, part.etag.lower()) for part in sent]:
-            raise Malformed("The parts that were named are not the parts that were sent.")
-        lengths = [min(part_bytes_for(size), size - start) for start in range(0, size, part_bytes_for(size))]
-        if [part.number for part in sent] != list(range(1, len(lengths) + 1)):
-            raise Malformed(f"The file was declared to have {len(lengths)} parts; others were sent.")
-        if [part.size for part in sent] != lengths:
-            raise Malformed(f"The file was declared to have {size} bytes; its parts have others.")
-
+        _check(parts, sent, size)
         entries = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in sent]
         md5s = [_md5(part.etag) for part in sent]
         try:
@@ -114,6 +110,18 @@ class S3DirectUploads:
         async with aclosing(read_all(self._bucket, facts)) as pieces:
             async for piece in pieces:
                 yield piece
+
+
+def _check(parts: Sequence[DirectPart], sent: Sequence[SentPart], size: int) -> None:
+    """`Malformed` unless the parts that were named are those that were sent, and all that make up `size` bytes."""
+    told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
+    if told != [(part.number, part.etag.lower()) for part in sent]:
+        raise Malformed("The parts that were named are not the parts that were sent.")
+    lengths = [min(part_bytes_for(size), size - start) for start in range(0, size, part_bytes_for(size))]
+    if [part.number for part in sent] != list(range(1, len(lengths) + 1)):
+        raise Malformed(f"The file was declared to have {len(lengths)} parts; others were sent.")
+    if [part.size for part in sent] != lengths:
+        raise Malformed(f"The file was declared to have {size} bytes; its parts have others.")
 
 
 def _md5(etag: str) -> bytes:

@@ -1,6 +1,6 @@
 """The media store of many processes: a bucket of Amazon S3, or of a server that speaks its protocol.
 
-    <prefix>incoming/<upload id>        sources
+    <prefix>incoming/<upload id>        sources (`s3_resumable` tells of those that come in pieces)
     <prefix>media/<upload id>/<name>    results
 
 An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
@@ -20,33 +20,36 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from server.upload.errors import NotFound, StorageError
+from server.upload.media import Document, Elsewhere, mime_of
 from server.upload.s3_bucket import Bucket, open_bucket
 from server.upload.s3_direct import S3DirectUploads
 from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
-from server.upload.s3_reading import download, look
+from server.upload.s3_reading import download, look, read_all
+from server.upload.s3_resumable import S3ResumableSources
 from server.upload.s3_shield import outlast
+from server.upload.signing import UrlSigner
 
 _GIB = 1 << 30
 _READ_BYTES = 1 << 20
 _CHECK_SECONDS = 5.0
-_MIME = {
-    ".avif": "image/avif",
-    ".jpg": "image/jpeg",
-    ".mp4": "video/mp4",
-    ".png": "image/png",
-    ".vtt": "text/vtt",
-    ".webm": "video/webm",
-    ".webp": "image/webp",
-}
+_NAMING_SIBLINGS = {".m3u8", ".vtt"}
 
 
 class S3MediaStore:
     """See `server.upload.media.MediaStore`, the contract. `direct` lets clients send sources to the bucket."""
 
     def __init__(
-        self, bucket: Bucket, *, public_base_url: str | None, cache_seconds: int, prefix: str, largest_bytes: int
+        self,
+        bucket: Bucket,
+        *,
+        signer: UrlSigner,
+        public_base_url: str | None,
+        cache_seconds: int,
+        prefix: str,
+        largest_bytes: int,
     ) -> None:
         self._bucket = bucket
+        self._signer = signer
         self._public = public_base_url.rstrip("/") if public_base_url else None
         visible = "public" if public_base_url else "private"
         self._cache_control = f"{visible}, max-age={cache_seconds}"
@@ -56,6 +59,7 @@ class S3MediaStore:
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
         self.direct = S3DirectUploads(bucket, self._source_key)
+        self.resumable = S3ResumableSources(bucket, self._source_key, part_bytes=self._part_bytes)
 
     @classmethod
     @asynccontextmanager
@@ -64,6 +68,7 @@ class S3MediaStore:
         bucket: str,
         *,
         endpoint_url: str | None,
+        signer: UrlSigner,
         public_base_url: str | None,
         url_seconds: int,
         prefix: str = "",
@@ -74,7 +79,8 @@ class S3MediaStore:
         whether the bucket answers is `check`'s to say.
 
         With a `public_base_url`, the URL under which the world reads the bucket, results have its plain URLs;
-        otherwise signed ones that hold for `url_seconds`. `largest_bytes` is the largest source to come: it decides
+        otherwise signed ones that hold for `url_seconds`: the bucket's own, or for what names its siblings those of
+        `signer`, which lead to `serve`. `largest_bytes` is the largest source to come: it decides
         how large parts are. `md5_etags` is False for a server whose ETags look like MD5s but are none.
         """
         folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -83,6 +89,7 @@ class S3MediaStore:
         ) as opened:
             yield cls(
                 opened,
+                signer=signer,
                 public_base_url=public_base_url,
                 cache_seconds=url_seconds,
                 prefix=folder,
@@ -111,7 +118,7 @@ class S3MediaStore:
     async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
         key = f"{upload_id}/{name}"
         headers = {
-            "ContentType": _MIME.get(PurePosixPath(name).suffix.lower(), "application/octet-stream"),
+            "ContentType": mime_of(name) or "application/octet-stream",
             "ContentDisposition": "inline",
             "CacheControl": self._cache_control,
         }
@@ -130,6 +137,7 @@ class S3MediaStore:
         key = self._source_key(name)
         await abort_multiparts(self._bucket, key)
         await self._bucket.call("delete_object", Key=key)
+        await self.resumable.discard(name)
 
     async def discard_results(self, upload_id: str) -> None:
         prefix = f"{self._media}{upload_id}/"
@@ -148,26 +156,32 @@ class S3MediaStore:
         return None
 
     def url(self, key: str) -> str:
-        if self._public:
-            return f"{self._public}/{quote(self._media + key)}"
-        return self._bucket.urls.get(self._media + key)
+        if self._public is None and _names_siblings(key):
+            return self._signer.url(key)  # a presigned URL opens one object, and a relative URL loses its query
+        return self._object_url(key)
+
+    async def serve(self, key: str) -> Document | Elsewhere:
+        if not _names_siblings(key):
+            return Elsewhere(self._object_url(key))
+        facts = await look(self._bucket, self._media + key)
+        return Document(b"".join([piece async for piece in read_all(self._bucket, facts)]))
 
     async def sources(self) -> list[str]:
         whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
         partial = await multiparts(self._bucket, self._incoming)
         # Those that this process is receiving may still be in memory alone.
-        there = {entry["Key"].removeprefix(self._incoming) for entry in whole + partial}
+        there = {entry["Key"].removeprefix(self._incoming).partition("/")[0] for entry in whole + partial}
         return sorted(there | self._receiving.keys())
 
     async def sweep(self, older_than_seconds: float) -> int:
-        """End the multipart uploads that were begun longer ago than that; how many. An upload that is still going on
-        then fails, so let it be longer than any may take."""
+        """End the multipart uploads that were begun longer ago than that, and delete the pieces of sources that got
+        none since; how many. An upload that is still going on then fails, so let it be longer than any may take."""
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         stale = [
             await self._abort_below(prefix, lambda entry: entry["Initiated"] < before)
             for prefix in (self._incoming, self._media)
         ]
-        return sum(stale)
+        return sum(stale) + await self.resumable.sweep(before)
 
     async def check(self) -> None:
         """`StorageError` unless the bucket takes an object within five seconds. It writes a small one each time, always
@@ -177,6 +191,11 @@ class S3MediaStore:
                 await self._bucket.call("put_object", Key=self._check_key, Body=b"")
         except (TimeoutError, NotFound) as error:
             raise StorageError("The media store cannot be written to.") from error
+
+    def _object_url(self, key: str) -> str:
+        if self._public:
+            return f"{self._public}/{quote(self._media + key)}"
+        return self._bucket.urls.get(self._media + key)
 
     def _source_key(self, name: str) -> str:
         return self._incoming + name
@@ -202,6 +221,10 @@ class _IncomingObject:
     async def commit(self) -> str:
         await self._writer.commit()
         return self._upload_id
+
+
+def _names_siblings(key: str) -> bool:
+    return PurePosixPath(key).suffix in _NAMING_SIBLINGS
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -66,9 +66,11 @@ async def writing(
     part_bytes: int,
     headers: Mapping[str, Any],
     on_bytes: Callable[[int], None] | None = None,
+    same_bytes: bool = False,
 ) -> AsyncIterator[ObjectWriter]:
-    """An object to be written; see `ObjectWriter`. Left without a commit that came to its end, nothing remains."""
-    writer = ObjectWriter(bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes)
+    """An object to be written; see `ObjectWriter`. Left without a commit that came to its end, nothing remains; but
+    when all who write this key write the `same_bytes`, a whole object of another's is let be."""
+    writer = ObjectWriter(bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes, same_bytes=same_bytes)
     try:
         yield writer
     finally:
@@ -99,12 +101,14 @@ class ObjectWriter:
         part_bytes: int,
         headers: Mapping[str, Any],
         on_bytes: Callable[[int], None] | None,
+        same_bytes: bool,
     ) -> None:
         self._bucket = bucket
         self._key = key
         self._part_bytes = part_bytes
         self._headers = dict(headers)
         self._on_bytes = on_bytes or (lambda _: None)
+        self._same_bytes = same_bytes
         self._gathering = bytearray(part_bytes)
         self._filled = 0
         self._size = 0
@@ -222,26 +226,14 @@ class ObjectWriter:
             Key=self._key,
             UploadId=self._multipart_id,
             PartNumber=part.number,
-            **self._carrying(part),
+            **_carrying(self._bucket, part),
         )
-        self._check_etag(answer, part)
+        _check_etag(self._bucket, answer, part)
         return str(answer["ETag"])
 
     async def _put_whole(self, part: _Part) -> None:
-        answer = await self._bucket.call(
-            "put_object", size=len(part), Key=self._key, **self._carrying(part), **self._headers
-        )
-        self._check_etag(answer, part)
+        await _put_object(self._bucket, self._key, part, self._headers)
         self._on_bytes(len(part))
-
-    def _carrying(self, part: _Part) -> dict[str, Any]:
-        checksum = {"ChecksumCRC32": part.crc32} if self._bucket.full_checksums else {}
-        return {"Body": _Body(part.content), "ContentMD5": b64encode(part.md5).decode(), **checksum}
-
-    def _check_etag(self, answer: Mapping[str, Any], part: _Part) -> None:
-        md5 = _MD5.fullmatch(str(answer.get("ETag")))
-        if md5 and tells_md5(self._bucket, answer) and md5[1] != part.md5.hex():
-            raise Passing("The media store took in other bytes than were sent.")
 
     async def _complete(self) -> None:
         whole: dict[str, Any] = {}
@@ -269,11 +261,35 @@ class ObjectWriter:
                 elif self._begun:
                     # Begun, but cut off before the answer: whatever its id is, it is under this key.
                     await abort_multiparts(self._bucket, self._key)
-                if self._may_exist:
+                if self._may_exist and not self._same_bytes:
                     await self._bucket.call("delete_object", Key=self._key)
         except (RoomcastError, TimeoutError):
             # What is left now is for the sweep; the failure or cancellation that led here is what counts.
             log.warning("media store: leftovers of an object not deleted", exc_info=True)
+
+
+async def put_whole(bucket: Bucket, key: str, content: bytes | bytearray, headers: Mapping[str, Any]) -> None:
+    """Put a small object. Left by an exception, it may be there or not."""
+    view = memoryview(content)
+    md5, crc32, _ = await asyncio.to_thread(_digests, view, 0)
+    part = _Part(1, view, md5, _in_base64(crc32))
+    await outlast(lambda: steadily(lambda: _put_object(bucket, key, part, headers)))
+
+
+async def _put_object(bucket: Bucket, key: str, part: _Part, headers: Mapping[str, Any]) -> None:
+    answer = await bucket.call("put_object", size=len(part), Key=key, **_carrying(bucket, part), **headers)
+    _check_etag(bucket, answer, part)
+
+
+def _carrying(bucket: Bucket, part: _Part) -> dict[str, Any]:
+    checksum = {"ChecksumCRC32": part.crc32} if bucket.full_checksums else {}
+    return {"Body": _Body(part.content), "ContentMD5": b64encode(part.md5).decode(), **checksum}
+
+
+def _check_etag(bucket: Bucket, answer: Mapping[str, Any], part: _Part) -> None:
+    md5 = _MD5.fullmatch(str(answer.get("ETag")))
+    if md5 and tells_md5(bucket, answer) and md5[1] != part.md5.hex():
+        raise Passing("The media store took in other bytes than were sent.")
 
 
 async def begin_multipart(bucket: Bucket, key: str, part_bytes: int, headers: Mapping[str, Any]) -> str:

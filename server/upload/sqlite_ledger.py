@@ -23,8 +23,8 @@ import orjson
 from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from server.upload.events import Change, Message, Tick, Upload, apply, decode, encode, fold, message, restarted
 from server.upload.lapse import heeding, lapsed, unused
-from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Listener, Notice, Page, Renewal, Replay
-from server.upload.lifecycle import Entered, HandedBack, Stage, Status, reopen
+from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Listener, Notice, Observer, Page, Renewal, Replay
+from server.upload.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
 from server.upload.sqlite_thread import SqliteThread
 
 T = TypeVar("T")
@@ -88,10 +88,12 @@ class _Row:
 
 @dataclass
 class _Moved:
-    """What a write did, told to the listeners once it is durable."""
+    """What a write did, told to listeners and observers once it is durable."""
 
+    before: Upload | None
     upload: Upload
     body: Message
+    idle: bool
 
 
 class SqliteLedger:
@@ -101,6 +103,7 @@ class SqliteLedger:
         self._clock = clock
         self._lock = _lock(path.with_suffix(".lock"))
         self._listeners: list[Listener] = []
+        self._observers: list[Observer] = []
         # The freshest view of each upload that somebody works on: ticks live here and nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
         connection = sqlite3.connect(path)
@@ -122,7 +125,7 @@ class SqliteLedger:
                 " VALUES (?, ?, '', '', ?, ?, 0, x'')",
                 [(upload.id, upload.owner, upload.priority, upload.created_at) for upload in uploads],
             )
-            return [_store(connection, upload) for upload in uploads]
+            return [_store(connection, None, upload) for upload in uploads]
 
         await self._write(work)
 
@@ -180,19 +183,19 @@ class SqliteLedger:
         self._live[upload_id] = (token, fresh)
         self._tell([Notice(message(fresh), event=False)])
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float) -> Claim:
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
         def work(connection: sqlite3.Connection) -> Claim:
             row = _row(connection, upload_id)
             if row.upload.stage is not Stage.RECEIVING:
                 raise WrongState(f"The upload is {row.upload.stage}; it takes no more bytes.")
-            if row.token and row.expires_at > self._clock():
+            if not over and row.token and row.expires_at > self._clock():
                 raise WrongState("The file is arriving already.")
             return Claim(row.upload, self._lease(connection, upload_id, holder, seconds))
 
         return await self._writer.submit(work, self._claimed)
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
-        def work(connection: sqlite3.Connection) -> Claim | None:
+        def work(connection: sqlite3.Connection) -> tuple[Claim, _Moved] | None:
             now = self._clock()
             first = connection.execute(_QUEUE + " LIMIT 1", {"now": now}).fetchone()
             if first is None:
@@ -200,14 +203,15 @@ class SqliteLedger:
             row = _row(connection, first[0])
             moved = self._advance(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it"))
             connection.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (row.upload.owner, now))
-            return Claim(moved.upload, self._lease(connection, row.upload.id, holder, seconds))
+            return Claim(moved.upload, self._lease(connection, row.upload.id, holder, seconds)), moved
 
-        def then(claim: Claim | None) -> None:
-            if claim:
-                self._claimed(claim)
-                self._tell([Notice(message(claim.upload), event=True)])
+        def then(done: tuple[Claim, _Moved] | None) -> None:
+            if done:
+                self._claimed(done[0])
+                self._publish([done[1]])
 
-        return await self._writer.submit(work, then)
+        done = await self._writer.submit(work, then)
+        return done[0] if done else None
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         def work(connection: sqlite3.Connection) -> Renewal:
@@ -241,7 +245,7 @@ class SqliteLedger:
         def work(connection: sqlite3.Connection) -> list[_Moved]:
             row = _row(connection, upload_id)
             state = reopen(row.upload.state, source_kept=source_kept)
-            return [_store(connection, restarted(row.upload, state, self._clock()))]
+            return [_store(connection, row.upload, restarted(row.upload, state, self._clock()))]
 
         return (await self._write(work))[0].upload
 
@@ -274,6 +278,9 @@ class SqliteLedger:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
     async def follow(self, upload_id: str) -> None:
         """Everything happens in this process, so everything is heard."""
 
@@ -296,11 +303,14 @@ class SqliteLedger:
     def _publish(self, moved: list[_Moved]) -> None:
         for one in moved:
             token, _ = self._live.get(one.upload.id, ("", None))
-            if one.upload.state.terminal or one.upload.stage is Stage.QUEUED:
+            if one.idle:
                 self._live.pop(one.upload.id, None)
             elif token:
                 self._live[one.upload.id] = (token, one.upload)
         self._tell([Notice(one.body, event=True) for one in moved])
+        for observer in self._observers:
+            for one in moved:
+                observer(one.before, one.upload)
 
     def _tell(self, notices: list[Notice]) -> None:
         queue_moved = any(notice.event and notice.message["stage"] in _MOVES_THE_QUEUE for notice in notices)
@@ -339,12 +349,13 @@ class SqliteLedger:
 
     def _advance(self, connection: sqlite3.Connection, row: _Row, change: Change) -> _Moved:
         heeded = heeding(change, row.upload.stage, cancel_requested=row.cancel_requested)
-        return _store(connection, apply(self._fresh(row.upload), heeded, self._clock()))
+        pauses = isinstance(heeded.fact, Paused)
+        return _store(connection, row.upload, apply(self._fresh(row.upload), heeded, self._clock()), pauses=pauses)
 
 
-def _store(connection: sqlite3.Connection, upload: Upload) -> _Moved:
-    """Write the record and its event; a stage that nobody works in ends the lease."""
-    idle = upload.state.terminal or upload.stage is Stage.QUEUED
+def _store(connection: sqlite3.Connection, before: Upload | None, upload: Upload, *, pauses: bool = False) -> _Moved:
+    """Write the record and its event; a stage that nobody works in, or a pause, ends the lease."""
+    idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
         " finished_at = :finished_at, record = :record,"
@@ -365,7 +376,7 @@ def _store(connection: sqlite3.Connection, upload: Upload) -> _Moved:
     connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
     if upload.seq > EVENTS_KEPT:
         connection.execute("DELETE FROM events WHERE upload_id = ? AND seq <= ?", (upload.id, upload.seq - EVENTS_KEPT))
-    return _Moved(upload, body)
+    return _Moved(before, upload, body, idle)
 
 
 def _row(connection: sqlite3.Connection, upload_id: str) -> _Row:

@@ -15,6 +15,7 @@ from server.upload.events import Upload, source_name
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.opening import Parts
+from server.upload.process import stopped
 
 log = structlog.get_logger(__name__)
 
@@ -77,8 +78,7 @@ class Upkeep:
         try:
             yield
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await stopped(running)
 
     async def _run(self) -> None:
         duties = (

@@ -84,17 +84,9 @@ class DirectIntake:
         except ValidationError as error:
             raise Malformed("The completion is not of the right form.") from error
         parts = [DirectPart(part.number, part.etag) for part in completion.parts]
-        await self._check(upload, parts)
+        size = upload.bytes_expected or 0
+        await self._direct.check_direct(source_name(upload), _token(upload), parts, size=size)
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
-
-    async def _check(self, upload: Upload, parts: Sequence[DirectPart]) -> None:
-        """`Malformed` when these are not the parts that make up the file; what is missing may still be sent."""
-        sent = await self._direct.sent_direct(source_name(upload), _token(upload))
-        told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
-        if told != [(part.number, part.etag.lower()) for part in sent]:
-            raise Malformed("The parts that were named are not the parts that were sent.")
-        if sum(part.size for part in sent) != upload.bytes_expected:
-            raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes; its parts have others.")
 
     async def _take_over(self, claim: Claim, parts: Sequence[DirectPart]) -> Upload:
         upload, template = claim.upload, self._templates.named(claim.upload.template)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -10,17 +10,21 @@ from aiohttp.typedefs import Handler, Middleware
 from server.access import Authenticator, bearer
 from server.upload.errors import Forbidden
 from server.web.answers import VIEWER
+from server.web.tus_protocol import ANSWER_HEADERS, REQUEST_HEADERS, TUS
 
 _SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _CORS = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, Last-Event-ID, Range, {REQUEST_HEADERS}",
     "Access-Control-Max-Age": "600",
 }
+_VARY = {"Vary": "Origin"}
+
+OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 
 def authentication(authenticator: Authenticator, cookie: str, origins: Iterable[str]) -> Middleware:
-    """Every call below `/api/` has a viewer, or is refused.
+    """Every call below `/api/`, and of `/metrics`, has a viewer, or is refused.
 
     A browser sends cookies for other people's pages too, so a change that comes with a cookie must come from a page
     of ours or of an allowed origin.
@@ -29,7 +33,7 @@ def authentication(authenticator: Authenticator, cookie: str, origins: Iterable[
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith("/api/") and request.path != "/api/config":
+        if _needs_viewer(request):
             token = bearer(request.headers)
             if token is None and (token := request.cookies.get(cookie)) and request.method not in _SAFE:
                 _check_origin(request, allowed)
@@ -39,32 +43,50 @@ def authentication(authenticator: Authenticator, cookie: str, origins: Iterable[
     return middleware
 
 
-def cors(origins: Iterable[str]) -> Middleware:
-    """Pages of the allowed origins may call; all others are left to the browser's same-origin rule."""
+def cors(origins: Iterable[str]) -> tuple[Middleware, OnPrepare]:
+    """Pages of the allowed origins may call; all others are left to the browser's same-origin rule.
+
+    Two parts: what answers a browser that asks beforehand, and what marks every answer before its head goes out (a
+    stream's goes out long before its handler returns).
+    """
     allowed = frozenset(origins)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        if origin not in allowed or request.path.startswith("/socket.io/"):
-            return await handler(request)
-        if request.method == hdrs.METH_OPTIONS:
-            return web.Response(status=204, headers={**_CORS, **_allow(origin)})
+        asks = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        if origin in allowed and asks and not _is_socket(request):
+            return web.Response(status=204, headers=_CORS)
+        return await handler(request)
 
-        response = await handler(request)
-        if not response.prepared:
-            response.headers.update(_allow(origin))
-        return response
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        if allowed and not _is_socket(request):
+            origin = request.headers.get("Origin")
+            own = response.headers.get(hdrs.VARY)
+            response.headers.update(_allow(origin) if origin in allowed else _VARY)
+            if own:
+                response.headers[hdrs.VARY] = f"{own}, Origin"
 
-    return middleware
+    return middleware, mark
+
+
+def _needs_viewer(request: web.Request) -> bool:
+    if request.path == "/api/config" or (request.method == hdrs.METH_OPTIONS and request.path.startswith(TUS)):
+        return False
+    return request.path.startswith("/api/") or request.path == "/metrics"
+
+
+def _is_socket(request: web.Request) -> bool:
+    """Socket.IO has a rule of its own."""
+    return request.path.startswith("/socket.io/")
 
 
 def _allow(origin: str) -> dict[str, str]:
     return {
+        **_VARY,
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": "Location",
-        "Vary": "Origin",
+        "Access-Control-Expose-Headers": f"Accept-Ranges, Content-Range, ETag, Location, {ANSWER_HEADERS}",
     }
 
 

@@ -14,17 +14,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from server.access import Viewer
-from server.present import fresh_element
-from server.upload.errors import Code, Malformed, RoomcastError, TooLarge, TooMany
+from server.present import fresh_element, present
+from server.submissions import Assembly, Submissions
+from server.upload.errors import Code, Malformed, RoomcastError, TooLarge, TooMany, WrongState
 from server.upload.events import Upload, message, new_upload_id
-from server.upload.ledger import Ledger
 from server.upload.lifecycle import Stage
+from server.upload.media import MediaStore
 from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
 from server.web import errors
 from server.web.answers import VIEWER, json_answer
+from server.web.arrival import Chunks
 from server.web.direct import DirectIntake, entry
-from server.web.receiving import Chunks, Receiver
+from server.web.receiving import Receiver
+from server.web.tus_protocol import url as tus_url
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +62,8 @@ class Intake:
 
     def __init__(
         self,
-        ledger: Ledger,
+        submissions: Submissions,
+        media: MediaStore,
         templates: Templates,
         receiver: Receiver,
         direct: DirectIntake | None,
@@ -67,7 +71,8 @@ class Intake:
         max_files: int,
         max_in_flight: int,
     ) -> None:
-        self._ledger = ledger
+        self._submissions = submissions
+        self._media = media
         self._templates = templates
         self._receiver = receiver
         self._direct = direct
@@ -75,7 +80,7 @@ class Intake:
         self._max_in_flight = max_in_flight
 
     async def post(self, request: web.Request) -> web.Response:
-        """202 when the files are safe and queued, 201 for a reservation."""
+        """202 when the files are safe and queued, 201 for a reservation, 200 for one of files that are known."""
         if request.content_type == "application/json":
             return await self._reserve(request)
         if request.content_type == "multipart/form-data":
@@ -84,17 +89,19 @@ class Intake:
 
     async def put_content(self, request: web.Request, upload: Upload) -> web.Response:
         """The bytes of a reserved upload."""
+        if upload.resumable:
+            raise WrongState("This upload is sent in pieces; go on at its tusUrl.")
         template = self._templates.named(upload.template)
         length = request.content_length
         if length is not None:
-            self._check_length(length, template)
+            self._receiver.check_length(length, template)
             if upload.bytes_expected not in (None, length):
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
         chunks = request.content.iter_chunked(_READ_BYTES)
         queued = await self._receiver.receive(upload, chunks, _known(template), total=total)
-        return accepted([queued])
+        return accepted([queued], await self._submissions.bind(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:
         try:
@@ -105,25 +112,30 @@ class Intake:
         if len(reservation.files) > self._max_files:
             raise TooMany(f"No more than {self._max_files} files in one request.")
         for file in reservation.files:
-            self._check_length(file.size or 0, template)
+            self._receiver.check_length(file.size or 0, template)
         await self._receiver.check_room(sum(file.size or 0 for file in reservation.files))
-        uploads = [_new(request[VIEWER], template, file.filename, file.size, file.md5) for file in reservation.files]
+        uploads = [
+            new_upload(request[VIEWER], template, file.filename, file.size, file.md5) for file in reservation.files
+        ]
+        if known := await self._submissions.known(uploads):
+            return json_answer(_known_body(known, self._media))
         if reservation.direct:
             return await self._reserve_direct(uploads)
-        await self._ledger.create(uploads, in_flight=self._max_in_flight)
-        return json_answer(_body("Reserved", uploads), status=201)
+        submission = await self._submissions.create(uploads, in_flight=self._max_in_flight)
+        return json_answer(_body("Reserved", uploads, submission.assembly_id), status=201)
 
     async def _reserve_direct(self, uploads: Sequence[Upload]) -> web.Response:
         if self._direct is None:
             raise Malformed("This server has no bucket that files could be sent to directly.")
         begun = await self._direct.begin(uploads)
         try:
-            await self._ledger.create([upload for upload, _ in begun], in_flight=self._max_in_flight)
+            reserved = [upload for upload, _ in begun]
+            submission = await self._submissions.create(reserved, in_flight=self._max_in_flight)
         except BaseException:
             await self._direct.abort(begun)
             raise
         entries = [entry(upload, parts) for upload, parts in begun]
-        return json_answer({**_body("Reserved", uploads), "uploads": entries}, status=201)
+        return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
 
     async def _take_form(self, request: web.Request) -> web.Response:
         length = request.content_length
@@ -143,7 +155,8 @@ class Intake:
             if isinstance(error, RoomcastError) and form.uploads:
                 error.details = {**(error.details or {}), "uploads": _entries(form.uploads, outcomes)}
             raise
-        return _answer(form.uploads, await form.settled())
+        outcomes = await form.settled()
+        return _answer(form.uploads, outcomes, await self._submissions.close_form(form.submission))
 
     async def _read_form(self, request: web.Request, form: _Form) -> None:
         total = request.content_length
@@ -155,8 +168,10 @@ class Intake:
             elif part.name in FILE_FIELDS:
                 if len(form.uploads) >= self._max_files:
                     raise TooMany(f"No more than {self._max_files} files in one request.")
-                upload = _new(form.viewer, form.template_so_far(), part.filename, None, None)
-                await self._ledger.create([upload], in_flight=self._max_in_flight)
+                upload = new_upload(form.viewer, form.template_so_far(), part.filename, None, None)
+                form.submission = await self._submissions.create_in_form(
+                    upload, part.name, form.submission, in_flight=self._max_in_flight
+                )
                 await form.receive(self._receiver, upload, part, total)
             elif part.filename is not None:
                 fields = ", ".join(sorted(FILE_FIELDS))
@@ -165,11 +180,6 @@ class Intake:
             raise Malformed("The form holds no file.")
         form.end()
 
-    def _check_length(self, length: int, template: Template) -> None:
-        limit = self._receiver.largest(template)
-        if length > limit:
-            raise TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
-
 
 class _Form:
     """One multipart request: its files, and the template, which may be named before or after them."""
@@ -177,6 +187,7 @@ class _Form:
     def __init__(self, viewer: Viewer, templates: Templates, named: str | None) -> None:
         self.viewer = viewer
         self.uploads: list[Upload] = []
+        self.submission: str | None = None
         self._templates = templates
         self._template: asyncio.Future[Template] = asyncio.get_running_loop().create_future()
         self._arrivals: list[asyncio.Task[Upload]] = []
@@ -254,7 +265,8 @@ def _known(template: Template) -> asyncio.Future[Template]:
     return future
 
 
-def _new(viewer: Viewer, template: Template, filename: str | None, size: int | None, md5: str | None) -> Upload:
+def new_upload(viewer: Viewer, template: Template, filename: str | None, size: int | None, md5: str | None) -> Upload:
+    """The record of a file to come."""
     now = time.time()
     return Upload(
         id=new_upload_id(),
@@ -270,12 +282,14 @@ def _new(viewer: Viewer, template: Template, filename: str | None, size: int | N
     )
 
 
-def accepted(uploads: Sequence[Upload]) -> web.Response:
+def accepted(uploads: Sequence[Upload], assembly_id: str | None) -> web.Response:
     """202: the files are safe and queued."""
-    return json_answer(_body("Accepted", uploads), status=202)
+    return json_answer(_body("Accepted", uploads, assembly_id), status=202)
 
 
-def _answer(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> web.Response:
+def _answer(
+    uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException], assembly_id: str | None
+) -> web.Response:
     """202 with an entry for each file; when none was taken, the first one's error."""
     queued = [outcome for outcome in outcomes if isinstance(outcome, Upload)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -287,7 +301,7 @@ def _answer(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException
         first = next(failure for failure in failures if isinstance(failure, RoomcastError))
         first.details = {**(first.details or {}), "uploads": entries}
         return errors.answer(first)
-    return json_answer({**_body("Accepted", queued), "uploads": entries}, status=202)
+    return json_answer({**_body("Accepted", queued, assembly_id), "uploads": entries}, status=202)
 
 
 def _entries(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> list[dict[str, Any]]:
@@ -299,19 +313,27 @@ def _entries(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseExceptio
     ]
 
 
-def _body(text: str, uploads: Sequence[Upload]) -> dict[str, Any]:
+def _known_body(assembly: Assembly, media: MediaStore) -> dict[str, Any]:
+    """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
+    state = present(message(assembly.uploads[0]), media)
+    body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
+    return {**body, "state": state, "element": state["element"]}
+
+
+def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> dict[str, Any]:
     first = uploads[0]
     receiving = first.stage is Stage.RECEIVING
     return {
         "message": text,
         "element": fresh_element(first),
         "uploadId": first.id,
+        "assemblyId": assembly_id,
         "state": message(first),
         "uploads": [
             {
                 "uploadId": upload.id,
                 "filename": upload.filename,
-                **({"contentUrl": f"/api/uploads/{upload.id}/content"} if receiving else {}),
+                **(_ways_in(upload) if receiving else {}),
             }
             for upload in uploads
         ],
@@ -320,3 +342,8 @@ def _body(text: str, uploads: Sequence[Upload]) -> dict[str, Any]:
 
 def _where(error: ValidationError) -> dict[str, Any]:
     return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}
+
+
+def _ways_in(upload: Upload) -> dict[str, str]:
+    """Where the bytes of a reservation go: all at once, or in pieces."""
+    return {"contentUrl": f"/api/uploads/{upload.id}/content", "tusUrl": tus_url(upload.id)}

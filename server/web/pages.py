@@ -17,7 +17,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Content-Security-Policy": (
-        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' ws: wss:; "
+        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' https: ws: wss:; "
         "img-src 'self' blob: data: https:; media-src 'self' blob: https:; object-src 'none'; base-uri 'none'; "
         "frame-ancestors 'self'; form-action 'self'"
     ),

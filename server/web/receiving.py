@@ -1,8 +1,4 @@
-"""Taking in one file: from the socket to the media store, hashed, sniffed, bounded, and told of as it comes.
-
-Memory is flat whatever the size: one batch is being written and hashed in threads while the next one gathers, and the
-socket is not read further than that.
-"""
+"""Taking in files: under a lease, hashed, and with an end that the room hears of, whatever it is."""
 
 from __future__ import annotations
 
@@ -10,12 +6,11 @@ import asyncio
 import hashlib
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import ClientPayloadError
 
 from server.upload.dispatch import Dispatch
 from server.upload.errors import (
@@ -25,28 +20,31 @@ from server.upload.errors import (
     LeaseLost,
     Malformed,
     RoomcastError,
-    Stalled,
     StorageError,
-    TooLarge,
-    UnreadableMedia,
+    WrongState,
 )
-from server.upload.events import Change, Source, Tick, Upload, error_body, source_name
+from server.upload.events import Change, Source, Tick, Upload, error_body, source_name, waits_for_more
 from server.upload.holding import Stop, under_lease
-from server.upload.lapse import cancelled
+from server.upload.lapse import cancelled, paused
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Stage
-from server.upload.media import Incoming, MediaStore
-from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
-from server.upload.templates import Template, check_kind
+from server.upload.logs import about
+from server.upload.media import MediaStore, ResumableSources
+from server.upload.sniff import Sniffed
+from server.upload.templates import Template
+from server.web.arrival import BROKEN, Arrival, Chunks, Pace, Timed, judge, too_large
 
 log = structlog.get_logger(__name__)
 
-BATCH_BYTES = 1 << 20
 _TICK_SECONDS = 0.25
 
-_ANY = Template(name="any", kind="auto")
 
-Chunks = AsyncIterator[bytes]
+class Superseded(WrongState):
+    """Another request goes on with the upload."""
+
+    @property
+    def retryable(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,21 @@ class Bounds:
     disk_reserve_bytes: int
     body_stall_seconds: float
     lease_seconds: float
+    viewer_bytes_per_second: int | None
 
 
 class Receiver:
     """Takes in files for one web process."""
 
-    def __init__(self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, bounds: Bounds) -> None:
+    def __init__(
+        self, ledger: Ledger, media: MediaStore, sources: ResumableSources, dispatch: Dispatch, bounds: Bounds
+    ) -> None:
         self._ledger = ledger
         self._media = media
+        self._sources = sources
         self._dispatch = dispatch
         self._bounds = bounds
+        self._pace = Pace(bounds.viewer_bytes_per_second)
         self._holder = f"web.{socket.gethostname()}"
         self._arriving = 0
         self._quiet = asyncio.Event()
@@ -75,6 +78,11 @@ class Receiver:
     def largest(self, template: Template) -> int:
         """The largest file under a template."""
         return min(template.max_bytes or self._bounds.max_upload_bytes, self._bounds.max_upload_bytes)
+
+    def check_length(self, length: int, template: Template) -> None:
+        """`TooLarge` for a file of so many bytes under a template."""
+        if length > self.largest(template):
+            raise too_large(self.largest(template))
 
     async def check_room(self, size: int) -> None:
         """`DiskFull` unless `size` more bytes fit and the reserve stays free."""
@@ -110,54 +118,78 @@ class Receiver:
             if not self._arriving:
                 self._quiet.set()
 
-    async def settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]]) -> Upload:
-        """Do `take_in` under a lease on the receiving upload; what it returns. Its failures end the upload."""
-        with self._counted():
-            return await self._settle(upload, take_in)
+    def timed(self, chunks: Chunks) -> Timed:
+        """The chunks of a body; `Stalled` when no more come."""
+        return Timed(aiter(chunks), self._bounds.body_stall_seconds)
 
-    async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]]) -> Upload:
+    def paced(self, upload: Upload, chunks: AsyncIterable[bytes]) -> Chunks:
+        """The chunks as fast as the upload's viewer may send."""
+        return self._pace.keep(upload.owner, chunks)
+
+    async def settle(
+        self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool = False
+    ) -> Upload:
+        """Do `take_in` under a lease on the receiving upload, taken `over` from another if need be; what it returns.
+
+        Its failures end the upload, but for those that sending again can mend, when it waits for more.
+        """
+        with self._counted(), about(upload.id):
+            return await self._settle(upload, take_in, over=over)
+
+    async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
         seconds = self._bounds.lease_seconds
-        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds)
+        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
         try:
             outcome = await under_lease(self._ledger, claim.lease, take_in(claim), seconds=seconds)
         except RoomcastError as error:
-            await self._fail(claim, error)
+            await self._end(claim, error)
             raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._fail(claim, Interrupted("The server stopped while the file was arriving.")))
+            await asyncio.shield(self._end(claim, Interrupted("The server stopped while the file was arriving.")))
             raise
         except Exception as error:
             failure = _from_connection(error)
-            await self._fail(claim, failure)
+            await self._end(claim, failure)
             raise failure from error
         if outcome is Stop.CANCEL_REQUESTED:
             await self._media.discard_source(source_name(upload))
             with suppress(LeaseLost):
                 await self._ledger.append(upload.id, cancelled(Stage.RECEIVING), token=claim.lease.token)
             raise CancelledByOwner("The upload was cancelled.")
+        if outcome is Stop.LEASE_LOST and over:
+            raise Superseded("Another request goes on with this upload.")
         if isinstance(outcome, Stop):
             raise StorageError("The upload was given up while its bytes arrived; send it again.")
         return outcome
 
     async def _take_in(self, claim: Claim, chunks: Chunks, template: Awaitable[Template], total: int | None) -> Upload:
         """Under the lease: bytes, then the source, then the queue."""
-        upload = claim.upload
+        upload, digests = claim.upload, Digests()
         async with self._media.receive(source_name(upload)) as incoming:
-            arrival = _Arrival(incoming, self._tell(claim, total), self._bounds)
-            await arrival.take(chunks, declared=upload.bytes_expected)
+
+            async def put(batch: bytearray) -> None:
+                """Write and hash, side by side, off the event loop."""
+                await asyncio.gather(incoming.write(batch), digests.update(batch))
+
+            most = self._bounds.max_upload_bytes
+            arrival = Arrival(put, self.tell(claim, total), most=most, declared=upload.bytes_expected)
+            await arrival.take(self.paced(upload, self.timed(chunks)))
+            judge(arrival.head)
+            if upload.bytes_expected is not None and arrival.size < upload.bytes_expected:
+                raise Malformed(
+                    f"The file was declared to have {upload.bytes_expected} bytes, but {arrival.size} came."
+                )
             chosen = await template
-            if arrival.size > self.largest(chosen):
-                raise _too_large(self.largest(chosen))
-            sniffed = check_kind(chosen, arrival.sniffed)
-            arrival.digests.check(upload)
+            self.check_length(arrival.size, chosen)
+            sniffed = judge(arrival.head, chosen)
+            digests.check(upload)
             key = await incoming.commit()
-        return await self.accept(claim, chosen, key, arrival.size, sniffed, arrival.digests)
+        return await self.accept(claim, chosen, key, arrival.size, sniffed, digests)
 
     async def accept(
         self, claim: Claim, template: Template, key: str, size: int, sniffed: Sniffed, digests: Digests
     ) -> Upload:
         """The source is whole and safe: queue the upload."""
-        upload = claim.upload
         source = Source(key, size, sniffed.kind, sniffed.format, sniffed.mime, digests.md5, digests.sha256)
         change = Change(
             Entered(Stage.QUEUED),
@@ -167,14 +199,24 @@ class Receiver:
             template=template.name,
             priority=template.priority,
         )
-        queued = await self._ledger.append(upload.id, change, token=claim.lease.token)
-        if queued.stage is not Stage.QUEUED:
-            await self._media.discard_source(source_name(upload))
-            raise CancelledByOwner("The upload was cancelled.")
+        queued = await self._unless_cancelled(claim, change)
         await self._dispatch.announce(queued.id, queued.seq)
         return queued
 
-    def _tell(self, claim: Claim, total: int | None) -> Callable[[int], Awaitable[None]]:
+    async def pause(self, claim: Claim) -> Upload:
+        """What has come is kept, and the upload waits for the rest as long as a reservation does."""
+        upload = claim.upload
+        received = await self._sources.received(source_name(upload))
+        return await self._unless_cancelled(claim, paused(upload, received))
+
+    async def _unless_cancelled(self, claim: Claim, change: Change) -> Upload:
+        upload = await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
+        if upload.stage is Stage.CANCELLED:
+            await self._media.discard_source(source_name(upload))
+            raise CancelledByOwner("The upload was cancelled.")
+        return upload
+
+    def tell(self, claim: Claim, total: int | None) -> Callable[[int], Awaitable[None]]:
         """Ticks of the bytes so far, at most four a second."""
         told = 0.0
 
@@ -187,16 +229,24 @@ class Receiver:
 
         return tell
 
+    async def _end(self, claim: Claim, error: RoomcastError) -> None:
+        try:
+            if error.retryable and waits_for_more(claim.upload):
+                await self.pause(claim)
+            else:
+                await self._fail(claim, error)
+        except LeaseLost:
+            log.info("the upload is another's by now", upload=claim.upload.id, code=error.code)
+        except RoomcastError:
+            # The ledger's own disk may be full: then the lapse of the lease tells.
+            log.warning("failure not recorded", code=error.code, exc_info=True)
+
     async def _fail(self, claim: Claim, error: RoomcastError) -> None:
         change = Change(Failed(), error.message, error=error_body(error, Stage.RECEIVING))
-        try:
-            # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
-            await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
-            await self._media.discard_source(source_name(claim.upload))
-            await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
-        except RoomcastError:
-            # Cancelled or lapsed meanwhile, or the ledger's own disk is full: then the lapse of the lease tells.
-            log.warning("failure not recorded", upload=claim.upload.id, code=error.code, exc_info=True)
+        # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
+        await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
+        await self._media.discard_source(source_name(claim.upload))
+        await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
 
 
 class Digests:
@@ -227,85 +277,9 @@ class Digests:
             raise Malformed("The file's MD5 is not the one that was declared.")
 
 
-class _Arrival:
-    """The bytes of one file as they come."""
-
-    def __init__(self, incoming: Incoming, tell: Callable[[int], Awaitable[None]], bounds: Bounds) -> None:
-        self._incoming = incoming
-        self._tell = tell
-        self._bounds = bounds
-        self.size = 0
-        self.sniffed: Sniffed | None = None
-        self.digests = Digests()
-        self._known = False
-
-    async def take(self, chunks: Chunks, *, declared: int | None) -> None:
-        """All of it, or the reason why not."""
-        writing: asyncio.Future[None] | None = None
-        batch = bytearray()
-        try:
-            async for chunk in self._timed(chunks):
-                batch += chunk
-                self.size += len(chunk)
-                self._check_size(declared)
-                if len(batch) >= BATCH_BYTES or (not self._known and len(batch) >= SNIFF_BYTES):
-                    self._look(batch)
-                    if writing:
-                        await writing
-                    writing = asyncio.ensure_future(self._put(batch))
-                    batch = bytearray()
-                await self._tell(self.size)
-            self._look(batch)
-            if writing:
-                await writing
-            await self._put(batch)
-        finally:
-            if writing and not writing.done():
-                await asyncio.wait({writing})
-        if declared is not None and self.size < declared:
-            raise Malformed(f"The file was declared to have {declared} bytes, but {self.size} came.")
-
-    async def _timed(self, chunks: Chunks) -> Chunks:
-        iterator = aiter(chunks)
-        while True:
-            try:
-                async with asyncio.timeout(self._bounds.body_stall_seconds):
-                    chunk = await anext(iterator)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise Stalled("No more bytes came.") from None
-            yield chunk
-
-    def _check_size(self, declared: int | None) -> None:
-        if self.size > self._bounds.max_upload_bytes:
-            raise _too_large(self._bounds.max_upload_bytes)
-        if declared is not None and self.size > declared:
-            raise TooLarge(f"More bytes came than the {declared} that were declared.")
-
-    def _look(self, batch: bytearray) -> None:
-        """Refuse at the first batch what no worker could open."""
-        if self._known:
-            return
-        self._known = True
-        if not batch:
-            raise UnreadableMedia("The file is empty.")
-        self.sniffed = sniff(bytes(batch[:SNIFF_BYTES]))
-        check_kind(_ANY, self.sniffed)
-
-    async def _put(self, batch: bytearray) -> None:
-        """Write and hash, side by side, off the event loop."""
-        if batch:
-            await asyncio.gather(self._incoming.write(batch), self.digests.update(batch))
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
-
-
 def _from_connection(error: Exception) -> RoomcastError:
     """What reading a body raises when its connection is gone; anything else is ours."""
-    if isinstance(error, (ConnectionError, EOFError, ClientPayloadError)):
+    if isinstance(error, BROKEN):
         return Interrupted("The connection closed before the whole file had arrived.")
     log.error("receiving failed", exc_info=error)
     return RoomcastError("Something went wrong on the server.")

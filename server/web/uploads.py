@@ -9,6 +9,7 @@ from aiohttp import web
 from server.access import Authenticator
 from server.control import Control
 from server.present import present
+from server.submissions import Submissions
 from server.upload.errors import Malformed
 from server.upload.events import Message, Upload, message
 from server.upload.ledger import Ledger
@@ -31,6 +32,7 @@ class UploadRoutes:
         control: Control,
         intake: Intake,
         direct: DirectIntake | None,
+        submissions: Submissions,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
@@ -38,6 +40,7 @@ class UploadRoutes:
         self._control = control
         self._intake = intake
         self._direct = direct
+        self._submissions = submissions
         self._authenticator = authenticator
 
     def add_routes(self, app: web.Application) -> None:
@@ -59,7 +62,9 @@ class UploadRoutes:
         page = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        return json_answer({"uploads": [self._shown(upload) for upload in page.uploads], "cursor": page.cursor})
+        return json_answer(
+            {"uploads": [self._shown(upload) for upload in page.uploads if not upload.is_part], "cursor": page.cursor}
+        )
 
     async def _look(self, request: web.Request) -> web.Response:
         return json_answer(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
@@ -81,7 +86,8 @@ class UploadRoutes:
 
     async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
-        return accepted([await direct.complete(request, upload)])
+        queued = await direct.complete(request, upload)
+        return accepted([queued], await self._submissions.bind(queued.submission))
 
     def _shown(self, upload: Upload) -> Message:
         return present(message(upload), self._media)

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from server.upload.directory_media import DirectoryMediaStore
+from server.upload.events import new_upload_id
 from server.upload.ledger import Ledger
+from server.upload.media import MediaStore
 from server.upload.redis_connection import connect
 from server.upload.redis_ledger import RedisLedger
+from server.upload.s3_media import S3MediaStore
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.contract.ledgers import Clock
 from tests.redis_server import RunningRedis
+from tests.s3_server import BUCKET, SIGNER, S3Server, TlsServer, moto_server, s3rver, set_environment
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +45,42 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -
     opened = implementations[request.param]()
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with s3rver(tmp_path_factory.mktemp("s3rver")) as server:
+        yield server
+
+
+@pytest.fixture(params=["directory", "s3", "s3-tls"])
+async def media(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MediaStore]:
+    if request.param == "directory":
+        yield DirectoryMediaStore(tmp_path / "data", SIGNER)
+        return
+    set_environment(monkeypatch)
+    if request.param == "s3":
+        url = request.getfixturevalue("moto").url
+    else:
+        server = request.getfixturevalue("tls")
+        url = server.url
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(server.certificate))
+    opening = S3MediaStore.open(
+        BUCKET,
+        endpoint_url=url,
+        signer=SIGNER,
+        public_base_url=None,
+        url_seconds=60,
+        prefix=new_upload_id(),
+        largest_bytes=1,
+    )
+    async with opening as store:
+        yield store

@@ -398,3 +398,15 @@ async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledge
     stop()
     await created(ledger, clock)
     assert len(heard) == 10
+
+
+async def test_an_observer_hears_of_each_event_that_is_made_here(ledger: Ledger, clock: Clock) -> None:
+    heard: list[tuple[int | None, int]] = []
+    ledger.observe(lambda before, after: heard.append((before.seq if before else None, after.seq)))
+    claim = await claimed(ledger, clock)
+    await ledger.tick(claim.upload.id, Tick(0.5), token=claim.lease.token)
+    await ledger.release(claim.lease, text="")
+    for _ in range(2):
+        await ledger.request_cancel(claim.upload.id, cancelled(Stage.QUEUED))
+    await ledger.reopen(claim.upload.id, source_kept=True)
+    assert heard == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]

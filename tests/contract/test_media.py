@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,45 +10,10 @@ import pytest
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.errors import NotFound
 from server.upload.events import new_upload_id
-from server.upload.media import MediaStore
-from server.upload.s3_media import S3MediaStore
-from server.upload.signing import UrlSigner
-from tests.s3_server import BUCKET, S3Server, TlsServer, moto_server, s3rver, set_environment
+from server.upload.media import Document, Elsewhere, LocalFile, MediaStore
+from tests.s3_server import SIGNER
 
 DATA = bytes(range(256)) * 4096
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[S3Server]:
-    with moto_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
-    with s3rver(tmp_path_factory.mktemp("s3rver")) as server:
-        yield server
-
-
-@pytest.fixture(params=["directory", "s3", "s3-tls"])
-async def media(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[MediaStore]:
-    if request.param == "directory":
-        yield DirectoryMediaStore(tmp_path / "data", UrlSigner(b"0123456789abcdef", seconds=60))
-        return
-    set_environment(monkeypatch)
-    if request.param == "s3":
-        url = request.getfixturevalue("moto").url
-    else:
-        server = request.getfixturevalue("tls")
-        url = server.url
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(server.certificate))
-    opening = S3MediaStore.open(
-        BUCKET, endpoint_url=url, public_base_url=None, url_seconds=60, prefix=new_upload_id(), largest_bytes=1
-    )
-    async with opening as store:
-        yield store
 
 
 async def received(media: MediaStore, upload_id: str) -> str:
@@ -126,7 +90,6 @@ async def test_results_are_stored_whole_replaced_and_discarded(media: MediaStore
         key = await media.store(local, upload_id, "video.mp4", hear)
         await asyncio.get_running_loop().run_in_executor(None, lambda: None)
         assert (key, heard) == (f"{upload_id}/video.mp4", len(content))
-    assert f"/media/{key}?" in media.url(key)
     await media.discard_results(upload_id)
     await media.discard_results(upload_id)
 
@@ -136,16 +99,43 @@ async def test_free_bytes_is_a_number_or_unknown(media: MediaStore) -> None:
     assert free is None or free > 0
 
 
-def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
-    store = DirectoryMediaStore(tmp_path / "data", UrlSigner(b"0123456789abcdef", seconds=60))
+@pytest.mark.parametrize("name", ["video.mp4", "storyboard.vtt", "hls.m3u8"])
+async def test_a_result_is_served_as_it_was_stored(media: MediaStore, tmp_path: Path, name: str) -> None:
+    upload_id, local = new_upload_id(), tmp_path / name
+    local.write_bytes(DATA)
+    key = await media.store(local, upload_id, name, lambda _: None)
+    assert f"/{key}" in media.url(key)
+    match await media.serve(key):
+        case LocalFile(path):
+            assert path.read_bytes() == DATA
+        case Document(content):
+            assert content == DATA
+        case Elsewhere(url):
+            assert url == media.url(key)
+    await media.discard_results(upload_id)
+
+
+async def test_what_names_its_siblings_has_a_link_of_ours(media: MediaStore) -> None:
+    for name in ("storyboard.vtt", "hls.m3u8", "hls-720.m3u8"):
+        url = media.url(f"upload_x/{name}")
+        assert url == SIGNER.url(f"upload_x/{name}")
+        with pytest.raises(NotFound):
+            await media.serve(f"upload_x/{name}")
+
+
+async def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
+    store = DirectoryMediaStore(tmp_path / "data", SIGNER)
     (tmp_path / "data" / "secret").write_text("x")
     (tmp_path / "data" / "media" / "upload_x").mkdir()
     (tmp_path / "data" / "media" / "upload_x" / "video.mp4").write_text("film")
     (tmp_path / "data" / "media" / "upload_x" / "link.mp4").symlink_to(tmp_path / "data" / "secret")
-    assert store.path("upload_x/video.mp4").read_text() == "film"
-    for key in ("../secret", "upload_x/../../secret", "upload_x/link.mp4", "upload_x", "/etc/passwd", "upload_x/none"):
+    (tmp_path / "data" / "media" / "upload_y").mkdir()
+    assert (await store.serve("upload_x/video.mp4")).path.read_text() == "film"
+    refused = ["../secret", "upload_x/../../secret", "upload_y/../upload_x/video.mp4"]
+    refused += ["upload_x/link.mp4", "upload_x", "/etc/passwd", str(tmp_path / "data" / "secret"), "upload_x/none"]
+    for key in refused:
         with pytest.raises(NotFound):
-            store.path(key)
+            await store.serve(key)
 
 
 async def test_sweeping_takes_what_is_stale_and_leaves_what_is_whole(media: MediaStore, tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import fake_ffmpeg
+from tests.conftest import Shelf
 from tests.harness import Api, RunningServer
+from tests.tus import MIB, Tus
 from tests.watchers import Watcher
 from workers.ffmpeg import find_binaries
 
@@ -95,3 +98,20 @@ async def api(server: RunningServer) -> AsyncIterator[Api]:
 async def watcher(server: RunningServer) -> AsyncIterator[Watcher]:
     async with Watcher(server.url) as client:
         yield client
+
+
+@pytest.fixture
+def tus(api: Api) -> Tus:
+    return Tus(api)
+
+
+@pytest.fixture
+def picture(shelf: Shelf) -> bytes:
+    return shelf.image().read_bytes()
+
+
+@pytest.fixture
+def large(picture: bytes, request: pytest.FixtureRequest) -> bytes:
+    """A picture with so much behind it that it goes through many buffers; another one for each test, for a file that
+    was sent before is known already."""
+    return picture + random.Random(request.node.name).randbytes(5 * MIB)

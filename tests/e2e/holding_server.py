@@ -1,6 +1,6 @@
 """`python -m server` whose media store can be made to stop at a call: stages too short to hit are held open.
 
-While the file that HOLD names holds a call's name (fetch, store, discard_source), that call waits for ever.
+While the file that HOLD names holds a call's name (fetch, store, discard_source, complete), that call waits for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from server.upload.directory_media import DirectoryMediaStore
+from server.upload.directory_resumable import DirectoryResumableSources
 
 HOLD = Path(os.environ["HOLD"])
 
@@ -42,8 +43,17 @@ class HoldingMediaStore(DirectoryMediaStore):
         await super().discard_source(upload_id)
 
 
+class HoldingSources(DirectoryResumableSources):
+    """Sources in pieces, held when they are complete."""
+
+    async def complete(self, *arguments: Any, **more: Any) -> str:
+        await hold("complete")
+        return await super().complete(*arguments, **more)
+
+
 if __name__ == "__main__":
     import server.upload.directory_media
 
+    server.upload.directory_media.DirectoryResumableSources = HoldingSources  # type: ignore[attr-defined]
     server.upload.directory_media.DirectoryMediaStore = HoldingMediaStore  # type: ignore[misc]
     runpy.run_module("server", run_name="__main__")

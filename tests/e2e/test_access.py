@@ -25,7 +25,13 @@ ROUTES: list[tuple[str, str, dict[str, Any]]] = [
     ("DELETE", "/api/uploads/{id}", {}),
     ("POST", "/api/uploads/{id}/retry", {}),
     ("PUT", "/api/uploads/{id}/content", {"data": b"bytes"}),
+    ("GET", "/api/uploads/{id}/events", {}),
+    ("POST", "/api/files/upload", {"json": {}}),
+    ("GET", "/api/files/progress/{id}", {}),
+    ("GET", "/api/progress/{id}", {}),
+    ("DELETE", "/api/progress/{id}", {}),
 ]
+OWNED = [route for route in ROUTES if "{id}" in route[1]]
 CALLS = ["join-upload", "leave-upload", "cancel-upload", "retry-upload"]
 
 
@@ -82,7 +88,7 @@ async def test_the_javascript_client_is_told_why(server: RunningServer, node: No
 
 async def test_another_viewers_upload(server: RunningServer, alice: Api, bob: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
-    for method, path, rest in ROUTES[2:]:
+    for method, path, rest in OWNED:
         reply = await bob.say(method, path.format(id=upload_id), **rest)
         assert reply.refusal == (403, "FORBIDDEN"), (method, path)
         assert "alice" not in reply.content.decode()
@@ -105,7 +111,7 @@ async def test_a_list_holds_ones_own(alice: Api, bob: Api) -> None:
 
 
 async def test_an_upload_that_does_not_exist(server: RunningServer, alice: Api) -> None:
-    for method, path, rest in ROUTES[2:]:
+    for method, path, rest in OWNED:
         reply = await alice.say(method, path.format(id=NOBODYS), **rest)
         assert reply.refusal == (404, "NOT_FOUND"), (method, path)
     async with Watcher(server.url, auth={"token": token("alice")}) as watcher:
@@ -147,8 +153,19 @@ async def test_a_media_link_needs_no_token_and_only_its_owner_gets_one(
     url = (await alice.finished(upload_id))["element"]["url"]
     async with Api(server) as anybody:
         assert (await anybody.say("GET", url)).status == 200
-        assert (await anybody.say("GET", url.partition("?")[0])).refusal == (403, "FORBIDDEN")
+        _, media, _, *key = url.split("/")
+        assert (await anybody.say("GET", "/".join(["", media, "no.grant", *key]))).refusal == (403, "FORBIDDEN")
     assert (await bob.get(upload_id)).status == 403
+
+
+async def test_metrics_are_for_admins(server: RunningServer) -> None:
+    readers = {None: 401, "garbage": 401, token("root", seconds=-60, admin=True): 401, token("alice"): 403}
+    for reader, status in readers.items():
+        async with Api(server, reader) as somebody:
+            assert (await somebody.say("GET", "/metrics")).status == status
+    async with Api(server, token("root", admin=True)) as admin:
+        reply = await admin.say("GET", "/metrics")
+        assert (reply.status, b"roomcast_queue_depth 0.0" in reply.content) == (200, True)
 
 
 async def test_what_needs_no_token(server: RunningServer) -> None:

@@ -34,8 +34,8 @@ async def unharmed(server: RunningServer, api: Api, shelf: Shelf) -> AsyncIterat
 
 
 def strays(server: RunningServer) -> list[Path]:
-    """Files outside the results' and the ledger's own."""
-    known = re.compile(r"media/|ledger[.]|url[.]secret$|.*/[.]lock$")
+    """Files outside the results' and the ledgers' own."""
+    known = re.compile(r"media/|(ledger|assemblies)[.]|url[.]secret$|.*/[.]lock$")
     files = [path for path in server.data.rglob("*") if path.is_file()]
     return [path for path in files if not known.match(f"{path.relative_to(server.data)}")]
 
@@ -74,11 +74,19 @@ async def test_text_named_mp4_is_told_in_the_room(api: Api, watcher: Watcher, tm
     assert last["error"]["retryable"] is False
 
 
-@pytest.mark.parametrize("faststart", [True, False], ids=["index in front", "index cut off"])
-async def test_a_truncated_clip(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, faststart: bool
-) -> None:
-    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, faststart=faststart), 0.5))
+async def test_a_truncated_clip_is_completed_and_said_to_be_partial(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=5), 0.5))
+    await watcher.join(upload_id)
+    last = await watcher.end(upload_id)
+    assert last["status"] == "completed"
+    partial = last["element"]["partial"]
+    assert 1 < partial["seconds"] < 4
+    assert partial["declaredSeconds"] == pytest.approx(5, abs=0.1)
+    assert last["element"]["outputs"][0]["duration"] == pytest.approx(partial["seconds"], abs=0.2)
+
+
+async def test_a_clip_whose_index_is_cut_off(server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, faststart=False), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
     assert last["status"] == "error"

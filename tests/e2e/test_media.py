@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urljoin
 
 import pytest
 
@@ -90,25 +90,36 @@ async def test_a_conditional_range(film: Film) -> None:
 
 
 async def test_a_link_that_was_tampered_with(film: Film) -> None:
-    path, query = urlsplit(film.url).path, parse_qs(urlsplit(film.url).query)
-    expires, signature = query["expires"][0], query["signature"][0]
+    _, _, grant, upload_id, name = film.url.split("/")
+    expires, signature = grant.split(".")
     worse = [
-        path,
-        f"{path}?expires={expires}",
-        f"{path}?signature={signature}",
-        f"{path}?expires={expires}&signature={'0' * len(signature)}",
-        f"{path}?expires={int(expires) + 1}&signature={signature}",
-        f"{path}?expires=x&signature={signature}",
-        f"{path.replace('.mp4', '.jpg')}?expires={expires}&signature={signature}",
+        f"/media/{expires}/{upload_id}/{name}",
+        f"/media/.{signature}/{upload_id}/{name}",
+        f"/media/{expires}.{'0' * len(signature)}/{upload_id}/{name}",
+        f"/media/{int(expires) + 1}.{signature}/{upload_id}/{name}",
+        f"/media/x.{signature}/{upload_id}/{name}",
+        f"/media/{grant}/{upload_id}0/{name}",
     ]
     for url in worse:
         assert (await film.api.say("GET", url)).refusal == (403, "FORBIDDEN"), url
 
 
+async def test_a_link_holds_for_its_siblings_and_for_nothing_else(film: Film, made: dict[str, Any]) -> None:
+    poster = output(made, "poster")
+    assert (await film.api.say("GET", urljoin(film.url, "poster.jpg"))).content == (
+        await film.api.say("GET", poster["url"])
+    ).content
+    assert (await film.api.say("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
+    assert (await film.api.say("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
+
+
 async def test_a_path_out_of_the_media_directory(film: Film) -> None:
-    for path in ("/media/../ledger.sqlite3", "/media/%2e%2e/ledger.sqlite3", "/media/..%2fledger.sqlite3"):
+    folder = film.url.rpartition("/")[0]
+    paths = [f"/media/9999999999.00/{way}ledger.sqlite3" for way in ("../", "%2e%2e/", "..%2f", "x/")]
+    paths += [f"{folder}/{way}ledger.sqlite3" for way in ("../../", "%2e%2e/%2e%2e/", "..%2f..%2f", "%2fx%2f")]
+    for path in paths:
         reader, writer = await asyncio.open_connection("127.0.0.1", film.api.server.port)
-        writer.write(f"GET {path}?expires=9999999999&signature=00 HTTP/1.0\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
         head, _, _ = (await reader.read()).partition(b"\r\n")
         writer.close()
         await writer.wait_closed()
@@ -127,3 +138,17 @@ async def test_a_link_expires_and_the_state_has_a_new_one(serve: Serve, shelf: S
         new = (await api.get(upload_id)).body["element"]["url"]
         assert new != old
         assert (await api.say("GET", new)).status == 200
+
+
+async def test_a_player_on_an_allowed_origin_may_read_and_others_may_not(serve: Serve, shelf: Shelf) -> None:
+    async with Api(serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
+        url = (await api.finished(await api.accepted(shelf.image())))["element"]["url"]
+        part = {"Range": "bytes=0-9"}
+        reply = await api.say("GET", url, headers={"Origin": "https://player.example", **part})
+        assert reply.status == 206
+        assert reply.headers["Access-Control-Allow-Origin"] == "https://player.example"
+        assert "Content-Range" in reply.headers["Access-Control-Expose-Headers"]
+        for origin in ({}, {"Origin": "https://other.example"}):
+            reply = await api.say("GET", url, headers={**origin, **part})
+            assert "Access-Control-Allow-Origin" not in reply.headers
+            assert reply.headers["Vary"] == "Origin", "a cache would take this answer for the player's too"

@@ -53,7 +53,7 @@ class Scene:
         upload_id = await self.api.accepted(self.clip)
         ack = await watcher.join(upload_id, since=0)
         assert ack["ok"]
-        if stage == "thumbnails":  # the film's ffmpeg has begun and is short; the poster's will be long
+        if stage == "thumbnails":  # the film's ffmpeg has begun and is short; the storyboard's will be long
             await watcher.until(upload_id, lambda message: bool(message["speed"]))
             self.fake.behave("slow:60")
         await watcher.stage(upload_id, stage)

@@ -13,6 +13,7 @@ from tests.harness import Api, RunningServer, eventually
 from tests.redis_server import RunningRedis
 from tests.scale.cluster import Cluster, Worker
 from tests.scale.test_workers import assert_nothing_missed
+from tests.streams import StreamWatcher
 from tests.watchers import Watcher
 
 TOLD_WITHIN = 30.0
@@ -73,8 +74,13 @@ async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: Runn
     assert not [line for line in cluster.webs[0].complaints() if "check failed" in line]
 
 
+def stream(cluster: Cluster, upload_id: str) -> StreamWatcher:
+    """The upload's stream from its beginning."""
+    return StreamWatcher(f"{cluster.webs[0].url}/api/uploads/{upload_id}/events", headers={"Last-Event-ID": "0"})
+
+
 async def test_killed_and_back_with_its_data(
-    worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
+    cluster: Cluster, worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
 ) -> None:
     healed.behave("slow:3")
     upload_id = await api.accepted(shelf.clip())
@@ -82,12 +88,15 @@ async def test_killed_and_back_with_its_data(
     for watched in (upload_id, waiting):
         assert (await watcher.join(watched, since=0))["ok"]
     await watcher.until(upload_id, lambda message: bool(message["speed"]))
-    healed.heal()
-    redis.kill()
-    redis.restart()
-    for watched in (upload_id, waiting):
-        assert (await watcher.end(watched))["status"] == "completed"
-        assert_nothing_missed(watcher, watched)
+    async with stream(cluster, upload_id) as streaming:
+        healed.heal()
+        redis.kill()
+        redis.restart()
+        for watched in (upload_id, waiting):
+            assert (await watcher.end(watched))["status"] == "completed"
+            assert_nothing_missed(watcher, watched)
+        await streaming.closed()
+        assert streaming.events(upload_id) == watcher.events(upload_id)
     assert watcher.disconnections == 0
 
 
@@ -106,9 +115,14 @@ async def test_killed_and_back_with_nothing(
     for watched in (upload_id, waiting):
         assert (await watcher.join(watched, since=0))["ok"]
     await watcher.until(upload_id, lambda message: bool(message["speed"]))
-    redis.kill()
-    redis.forget()
-    redis.restart()
+    async with stream(cluster, upload_id) as streaming:
+        redis.kill()
+        redis.forget()
+        redis.restart()
+        await streaming.closed(TOLD_WITHIN)
+        assert streaming.about(upload_id)[-1]["error"]["code"] == "WORKER_LOST"
+    async with stream(cluster, upload_id) as streaming:
+        assert streaming.status == 404
     for watched in (upload_id, waiting):
         end = await watcher.end(watched, TOLD_WITHIN)
         assert (end["status"], end["error"]["code"]) == ("error", "WORKER_LOST")

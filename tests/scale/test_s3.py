@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -36,7 +37,9 @@ def s3() -> Iterator[S3Server]:
 def cluster(
     folder: Path, redis: RunningRedis, fake: FakeFfmpeg, s3: S3Server, members: list[RunningServer]
 ) -> Iterator[Cluster]:
-    bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
+    templates = folder / "templates.toml"
+    templates.write_text('[templates.streamed]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n')
+    bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url, "ROOMCAST_TEMPLATES": str(templates)}
     cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, ROOMCAST_MAX_UPLOAD_BYTES=str(64 << 20))
     cluster.web()
     cluster.worker()
@@ -113,14 +116,43 @@ async def test_from_the_socket_to_a_signed_link(
     assert end["status"] == "completed", end
     assert_nothing_missed(watcher, upload_id)
     for output in end["element"]["outputs"]:
-        async with world.get(output["url"]) as response:
+        url = urljoin(cluster.webs[0].url, output["url"])
+        assert url.startswith(cluster.webs[0].url if output["kind"] == "storyboard" else s3.url)
+        async with world.get(url) as response:
             whole = await response.read()
             assert (response.status, len(whole)) == (200, output["size"])
             assert response.content_type == output["mime"]
-        async with world.get(output["url"], headers={"Range": "bytes=10-19"}) as response:
-            assert (response.status, await response.read()) == (206, whole[10:20])
+        if output["kind"] != "storyboard":
+            async with world.get(url, headers={"Range": "bytes=10-19"}) as response:
+                assert (response.status, await response.read()) == (206, whole[10:20])
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, upload_id)), what="the source's end")
     assert s3.multiparts() == []
+
+
+async def test_a_ladder_in_a_bucket_plays_from_its_one_link(
+    api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
+) -> None:
+    """Playlists come from the web process, which sends players on to the bucket for their segments."""
+    end = await api.finished(await api.accepted(shelf.clip(seconds=5), template="streamed"))
+    assert end["status"] == "completed", end
+    outputs = {output["kind"]: output for output in end["element"]["outputs"]}
+    for kind, sibling in (("hls", r"^hls-\d+\.m3u8$"), ("storyboard", r"^(.+)#xywh=0,0,")):
+        document = urljoin(cluster.webs[0].url, outputs[kind]["url"])
+        async with world.get(document) as response:
+            assert (response.status, response.content_type) == (200, outputs[kind]["mime"])
+            names = re.findall(sibling, await response.text(), re.MULTILINE)
+        if kind == "hls":
+            document = urljoin(document, names[0])
+            async with world.get(document) as response:
+                names = re.findall(r"^hls-\d+-00000\.m4s$", await response.text(), re.MULTILINE)
+        async with world.get(urljoin(document, names[0])) as response:
+            (sent_on,) = response.history
+            assert (sent_on.status, response.status) == (302, 200)
+            assert str(response.url).startswith(f"{s3.url}/{BUCKET}/media/{end['uploadId']}/{names[0]}?")
+            assert await response.read() == s3.content(f"media/{end['uploadId']}/{names[0]}")
+        forged = document.replace(end["uploadId"], f"upload_{'0' * 32}")
+        async with world.get(urljoin(forged, names[0]), allow_redirects=False) as response:
+            assert response.status == 403
 
 
 async def test_cancelled_while_it_arrives(

@@ -22,13 +22,17 @@ TOP_LEVEL = {
     "compose.yaml", "Dockerfile", ".dockerignore",
 }  # fmt: skip
 
-SHARED = {"server.upload", "server.access", "server.settings", "server.control", "server.present"}
+SHARED = {
+    "server.upload", "server.backlog", "server.access", "server.settings", "server.control", "server.present",
+    "server.submissions",
+}  # fmt: skip
 """What HTTP and Socket.IO both build on."""
 
 ALLOWED = {
     "server.upload": {"server.upload"},
     "server.web": {"server.web"} | SHARED,
     "server.realtime": {"server.realtime"} | SHARED,
+    "server.webhooks": {"server.webhooks", "server.upload"},
     "workers": {"workers", "server.upload", "server.settings"},
 }
 """What a module of a package may import of ours."""

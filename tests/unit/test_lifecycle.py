@@ -18,6 +18,7 @@ from server.upload.lifecycle import (
     Failed,
     HandedBack,
     IllegalFact,
+    Paused,
     Progressed,
     Retrying,
     Stage,
@@ -30,6 +31,7 @@ from server.upload.lifecycle import (
 FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.builds(Entered, st.sampled_from(Stage)),
     st.builds(Progressed, st.floats(0, 1)),
+    st.builds(Paused, st.floats(0, 1)),
     st.builds(Retrying, st.booleans()),
     st.just(HandedBack()),
     st.just(Failed()),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from server.realtime.outbox import BYTES_AHEAD, EVENTS_WAITING, PACKETS_AHEAD, Outbox
+from server.backlog import EVENTS_WAITING, Traffic
+from server.realtime.outbox import BYTES_AHEAD, PACKETS_AHEAD, Outbox
 
 
 @dataclass
@@ -45,8 +46,13 @@ def transport() -> Transport:
 
 
 @pytest.fixture
-def outbox(socket: Socket, transport: Transport) -> Outbox:
-    return Outbox(socket, transport)  # type: ignore[arg-type]
+def traffic() -> Traffic:
+    return Traffic()
+
+
+@pytest.fixture
+def outbox(socket: Socket, transport: Transport, traffic: Traffic) -> Outbox:
+    return Outbox(socket, transport, traffic)  # type: ignore[arg-type]
 
 
 def test_a_client_that_keeps_up_gets_everything_at_once(outbox: Outbox, socket: Socket) -> None:
@@ -57,7 +63,7 @@ def test_a_client_that_keeps_up_gets_everything_at_once(outbox: Outbox, socket: 
 
 
 def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
-    outbox: Outbox, socket: Socket, transport: Transport
+    outbox: Outbox, socket: Socket, transport: Transport, traffic: Traffic
 ) -> None:
     transport.size = BYTES_AHEAD
     outbox.send_tick("a", "a1")
@@ -71,6 +77,7 @@ def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
     assert outbox.pump(20)
     assert socket.take() == ["B", "B by name", "C", "a2", "b2"]
     assert not outbox.waiting
+    assert traffic == Traffic(events=2, ticks=2, coalesced=2)
 
 
 def test_what_comes_while_others_wait_does_not_pass_them(outbox: Outbox, socket: Socket, transport: Transport) -> None:
@@ -83,7 +90,7 @@ def test_what_comes_while_others_wait_does_not_pass_them(outbox: Outbox, socket:
 
 
 def test_a_polling_client_is_bounded_by_its_queue(socket: Socket) -> None:
-    outbox = Outbox(socket, None)
+    outbox = Outbox(socket, None, Traffic())
     for number in range(1000):
         outbox.send_tick("a", number)
     assert socket.queue.qsize() == PACKETS_AHEAD

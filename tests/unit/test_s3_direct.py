@@ -18,6 +18,7 @@ from server.upload.media import DirectPart, DirectParts
 from server.upload.s3_media import S3MediaStore
 from tests.s3_server import (
     BUCKET,
+    SIGNER,
     Proxy,
     S3Server,
     fail,
@@ -36,7 +37,7 @@ async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     hurry(monkeypatch)
     monkeypatch.setattr(s3_parts, "PART_BYTES", MIB)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
-    opening = S3MediaStore.open(BUCKET, endpoint_url=proxy.url, public_base_url=None, url_seconds=60)
+    opening = S3MediaStore.open(BUCKET, endpoint_url=proxy.url, signer=SIGNER, public_base_url=None, url_seconds=60)
     async with opening as media:
         yield media
 

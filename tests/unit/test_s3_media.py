@@ -21,6 +21,7 @@ from server.upload.s3_media import S3MediaStore
 from tests.harness import eventually
 from tests.s3_server import (
     BUCKET,
+    SIGNER,
     Proxy,
     S3Server,
     fail,
@@ -42,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(url: str | None, bucket: str = BUCKET, **more: Any) -> Any:
-    wanted = {"public_base_url": None, "url_seconds": 60, "largest_bytes": 1, **more}
+    wanted = {"signer": SIGNER, "public_base_url": None, "url_seconds": 60, "largest_bytes": 1, **more}
     return S3MediaStore.open(bucket, endpoint_url=url, **wanted)
 
 

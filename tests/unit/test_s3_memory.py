@@ -18,6 +18,7 @@ PROGRAM = """
 import asyncio, os, re, sys, time
 from pathlib import Path
 from server.upload.s3_media import S3MediaStore
+from server.upload.signing import UrlSigner
 
 CHUNK, SIZE_MIB = os.urandom(1 << 20), int(sys.argv[2])
 
@@ -32,7 +33,10 @@ async def receive(store, upload_id, count):
         return await incoming.commit()
 
 async def main():
-    opening = S3MediaStore.open("films", endpoint_url=sys.argv[1], public_base_url=None, url_seconds=60)
+    signer = UrlSigner(b"0123456789abcdef", seconds=60)
+    opening = S3MediaStore.open(
+        "films", endpoint_url=sys.argv[1], signer=signer, public_base_url=None, url_seconds=60
+    )
     async with opening as store:
         await receive(store, "upload_first", 1)
         before, began = peak(), time.perf_counter()

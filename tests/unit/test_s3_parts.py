@@ -21,6 +21,7 @@ from server.upload.s3_parts import etag_of_parts, part_bytes_for
 from tests.harness import eventually
 from tests.s3_server import (
     BUCKET,
+    SIGNER,
     Fault,
     Proxy,
     S3Server,
@@ -50,7 +51,9 @@ async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 def opened(url: str) -> Any:
-    return S3MediaStore.open(BUCKET, endpoint_url=url, public_base_url=None, url_seconds=60, largest_bytes=1)
+    return S3MediaStore.open(
+        BUCKET, endpoint_url=url, signer=SIGNER, public_base_url=None, url_seconds=60, largest_bytes=1
+    )
 
 
 async def receive(media: S3MediaStore, upload_id: str) -> str:

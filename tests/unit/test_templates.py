@@ -30,8 +30,8 @@ def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.small]\nkind = "video"\nmax_bytes = 1000\n[templates.hero-video]\ncrf = 30\n')
     templates = load(path)
-    assert (templates.named("small").max_bytes, templates.named("small").crf) == (1000, 22)
-    assert (templates.named("hero-video").kind, templates.named("hero-video").crf) == ("video", 30)
+    assert (templates.named("small").max_bytes, templates.named("small").video_crf) == (1000, 22)
+    assert (templates.named("hero-video").kind, templates.named("hero-video").video_crf) == ("video", 30)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,20 @@ def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
         ("templates = 3", "not a table"),
         ("[templates]\nx = 3", r"\[templates.x\] is not a table"),
         ('[templates.x]\nkind = "sound"', r"\[templates.x\] kind"),
-        ("[templates.x]\ncrf = 99", "crf"),
+        ("[templates.x]\ncrf = 99", "crf: h264 takes 0 to 51"),
+        ('[templates.x]\ncodec = "h263"', "codec"),
+        ('[templates.x]\ncodec = "av1"\ncrf = 0', "crf: av1 takes 1 to 63"),
+        ("[templates.x]\ncrf = 20\ntarget_bytes = 100000", "crf and target_bytes contradict each other"),
+        ("[templates.x]\ntarget_bytes = 100000\ntarget_quality = 90", "target_bytes and target_quality contradict"),
+        ("[templates.x]\ntarget_bytes = 10", "target_bytes"),
+        ("[templates.x]\ntarget_quality = 100", "target_quality"),
+        ('[templates.x]\nkind = "image"\ntarget_bytes = 100000', "target_bytes is for video"),
+        ('[templates.x]\nkind = "image"\ncodec = "av1"', "codec is for video"),
+        ('[templates.x]\ncodec = "vp9"\nhls = [720]', "hls: its renditions are H.264"),
         ("[templates.x]\nunheard_of = 1", "unheard_of"),
+        ("[templates.x]\nimage_sides = []", "image_sides"),
+        ("[templates.x]\nimage_sides = [9000]", "image_sides"),
+        ('[templates.x]\nimage_formats = ["gif"]', "image_formats"),
         ('[templates."a b"]', "name"),
     ],
 )

@@ -1,0 +1,153 @@
+"""Looks after submissions until they are gone: binds what a crash left unbound, and notices what has ended.
+
+That an assembly has ended is not known from a notice alone. A notice is a hint to look at once; what nothing can lose
+is the time at which each submission is looked at next, whoever is there by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from server.submissions import LOOK_AGAIN_SECONDS, Submissions
+from server.upload.assemblies import Submission, bound, ended, members
+from server.upload.deliveries import Delivery, delivery_of
+from server.upload.errors import NotFound, RoomcastError
+from server.upload.events import Upload
+from server.upload.ledger import Ledger, Notice
+from server.upload.lifecycle import Stage, Status
+from server.upload.process import stopped
+from server.upload.records import Records
+from server.upload.templates import Templates
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 100
+_POLL_SECONDS = 1.0
+_QUIET_SECONDS = 60.0
+"""How long a submission may be without uploads, and a form without a file that arrives, before it is over."""
+
+_BACKSTOP_SECONDS = 600.0
+"""How soon an assembly whose end was told is looked at again, should it have been started over."""
+
+_ENDS = frozenset({Status.COMPLETED.value, Status.ERROR.value})
+
+Render = Callable[[Submission, Sequence[Upload]], dict[str, Any]]
+
+
+class Lookout:
+    """One web process's share of the submissions. `render` makes a delivery's body; `wake` says that there is one."""
+
+    def __init__(
+        self,
+        submissions: Submissions,
+        records: Records[Submission],
+        deliveries: Records[Delivery],
+        ledger: Ledger,
+        templates: Templates,
+        render: Render,
+        wake: Callable[[], None],
+        *,
+        retention_seconds: float,
+    ) -> None:
+        self._submissions = submissions
+        self._records = records
+        self._deliveries = deliveries
+        self._ledger = ledger
+        self._templates = templates
+        self._render = render
+        self._wake = wake
+        self._retention_seconds = retention_seconds
+        self._hints: set[str] = set()
+        self._hinted = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        unlisten = self._ledger.listen(self)
+        running = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            unlisten()
+            await stopped(running)
+
+    def on_notices(self, notices: Sequence[Notice]) -> None:
+        ends = {notice.upload_id for notice in notices if notice.event and notice.message["status"] in _ENDS}
+        if ends:
+            self._hints |= ends
+            self._hinted.set()
+
+    def on_queue_moved(self) -> None:
+        """The queue is not what this looks after."""
+
+    def on_gap(self) -> None:
+        """What is due shows what was missed."""
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._heed_hints()
+                for submission in await self._records.take_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
+                    await self.look_at(submission)
+            except RoomcastError:
+                log.exception("submissions could not be looked at")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._hinted.wait()
+
+    async def _heed_hints(self) -> None:
+        self._hinted.clear()
+        while self._hints:
+            with suppress(NotFound):
+                upload = await self._ledger.get(self._hints.pop())
+                submission = await self._submissions.submission_of(upload)
+                if submission and (self._templates.webhook(upload.template) or not submission.assembly_id):
+                    await self.look_at(submission)
+
+    async def look_at(self, submission: Submission) -> None:
+        """Bind it, tell of its end, or forget it; and settle when to look again."""
+        uploads = await self._submissions.uploads(submission)
+        now = time.time()
+        quiet = now - max([submission.created_at, *(upload.updated_at for upload in uploads)]) > _QUIET_SECONDS
+        if not uploads:
+            if quiet:
+                await self._records.drop(submission.id)
+            return
+        if len(uploads) < len(submission.files) and now - submission.created_at > self._retention_seconds:
+            # The ledger has begun to forget it: what is left says nothing of the whole.
+            await self._records.change(submission.id, lambda found: replace(found, due_at=now + _BACKSTOP_SECONDS))
+            return
+        arriving = any(upload.stage is Stage.RECEIVING for upload in uploads)
+        closes = quiet and not arriving
+        after = bound(replace(submission, closed=submission.closed or closes), uploads)
+        over = ended(uploads)
+        tells = self._templates.webhook(uploads[0].template) is not None
+        if over and tells and after.assembly_id:
+            await self._tell(after, members(uploads), now)
+        due_at = self._next_look(after, tells=tells, over=over, now=now)
+
+        def settled(found: Submission) -> Submission:
+            moved = found.revision != submission.revision
+            found = bound(replace(found, closed=found.closed or closes), uploads)
+            # Whoever changed it meanwhile may have settled on a sooner look.
+            return found if moved else replace(found, due_at=due_at)
+
+        with suppress(NotFound):
+            await self._records.change(submission.id, settled)
+
+    def _next_look(self, submission: Submission, *, tells: bool, over: bool, now: float) -> float:
+        gone = now + self._retention_seconds
+        if tells:
+            return min(gone, now + _BACKSTOP_SECONDS) if over else now + LOOK_AGAIN_SECONDS
+        return gone if submission.assembly_id or over else now + _QUIET_SECONDS
+
+    async def _tell(self, submission: Submission, uploads: list[Upload], now: float) -> None:
+        delivery = delivery_of(submission, uploads, self._render(submission, uploads), now)
+        if await self._deliveries.add(delivery):
+            self._wake()

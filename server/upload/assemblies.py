@@ -1,0 +1,96 @@
+"""Assemblies: the uploads of one submission under one template, found again by what was in them. Pure.
+
+A *submission* is one form, or one reservation. It is recorded before its uploads exist, and as soon as it is known
+which bytes it brought it is *bound* to its assembly's id:
+
+    sha256(the files' MD5s, sorted and joined ‖ template ‖ user)
+
+so that a client can work out the id by itself, and the same files sent again come to the same id. Of several
+submissions with one id the latest counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from server.upload.errors import Code
+from server.upload.events import Upload
+from server.upload.lifecycle import Stage
+from server.upload.records import Record
+
+
+@dataclass(frozen=True)
+class SubmittedFile:
+    """An upload, and the field of the form that it came in."""
+
+    upload_id: str
+    field: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission(Record):
+    """The uploads of one submission, in its order. Its group is the assembly's id, once it is bound. `closed`: no more
+    files come."""
+
+    owner: str
+    files: tuple[SubmittedFile, ...]
+    closed: bool
+
+    @property
+    def assembly_id(self) -> str | None:
+        return self.group or None
+
+
+def new_submission_id() -> str:
+    """An id with 128 random bits."""
+    return f"submission_{secrets.token_hex(16)}"
+
+
+def assembly_id(md5s: Iterable[str], template: str, user: str) -> str:
+    """The id of the assembly that these files make; hex digests, in any order."""
+    return hashlib.sha256(("".join(sorted(md5s)) + template + user).encode()).hexdigest()
+
+
+def binding(closed: bool, uploads: Sequence[Upload]) -> str | None:
+    """The assembly's id as far as it can be known: every file's MD5 was declared, or all that arrive have arrived.
+    Files that never came have no part in it; without any file there is no assembly."""
+    md5s = [md5 for upload in uploads if (md5 := md5_of(upload))]
+    waits = any(upload.stage is Stage.RECEIVING and not md5_of(upload) for upload in uploads)
+    if not closed or waits or not md5s:
+        return None
+    return assembly_id(md5s, uploads[0].template, uploads[0].owner)
+
+
+def bound(submission: Submission, uploads: Sequence[Upload]) -> Submission:
+    """The submission with its assembly's id, if that can be known by now."""
+    return replace(submission, group=binding(submission.closed, uploads) or submission.group)
+
+
+def members(uploads: Iterable[Upload]) -> list[Upload]:
+    """The uploads that make up the assembly: all but those whose bytes never came."""
+    return [upload for upload in uploads if md5_of(upload) or not upload.state.terminal]
+
+
+def ended(uploads: Sequence[Upload]) -> bool:
+    """Nothing is under way any more."""
+    return all(upload.state.terminal for upload in uploads)
+
+
+def succeeded(uploads: Sequence[Upload]) -> bool:
+    """Every upload has its results."""
+    return all(upload.stage is Stage.DONE for upload in uploads)
+
+
+def first_error(uploads: Sequence[Upload]) -> dict[str, Any]:
+    """The error of the first upload that ended in one."""
+    unknown = {"code": Code.INTERNAL.value, "message": "Something went wrong on the server."}
+    return next((upload.error or unknown for upload in uploads if upload.stage in (Stage.FAILED, Stage.CANCELLED)), {})
+
+
+def md5_of(upload: Upload) -> str | None:
+    """The MD5 of the upload's bytes: what they had when they came, or what was declared."""
+    return upload.source.md5 if upload.source else upload.declared_md5

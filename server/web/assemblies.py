@@ -1,0 +1,115 @@
+"""The routes of assemblies: their status in the assembly dialect, and what their webhook was told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from server.access import Viewer
+from server.submissions import Assembly, Submissions
+from server.upload.assemblies import Submission, ended
+from server.upload.deliveries import Attempt, Delivery, replayed
+from server.upload.errors import Malformed, NotFound, RoomcastError, TooMany
+from server.upload.events import Upload, timestamp
+from server.upload.records import Records
+from server.web.answers import VIEWER, json_answer
+from server.web.dialects.assembly import Status, entity_tag, linked
+
+_LARGEST_BATCH = 50
+
+
+class AssemblyRoutes:
+    """`/api/transflow/status`, and `/api/assemblies/…`. `wake` says that a delivery is due."""
+
+    def __init__(
+        self,
+        submissions: Submissions,
+        deliveries: Records[Delivery],
+        render: Callable[[Submission, Sequence[Upload]], Status],
+        url: Callable[[str], str],
+        wake: Callable[[], None],
+        *,
+        url_seconds: int,
+    ) -> None:
+        self._submissions = submissions
+        self._deliveries = deliveries
+        self._url = url
+        self._wake = wake
+        self._render = render
+        self._links_last = max(1, url_seconds // 4)  # see UrlSigner
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get("/api/transflow/status", self._status)
+        app.router.add_get("/api/assemblies/{id}/deliveries", self._list)
+        app.router.add_post("/api/assemblies/{id}/deliveries/{delivery}/replay", self._replay)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        """One `assemblyId` answers the status; several, a list in their order, in which one that cannot be told has
+        `assembly_id`, `error` and `message` alone."""
+        wanted = request.query.getall("assemblyId", [])
+        if not wanted:
+            raise Malformed("Name an assembly: ?assemblyId=…")
+        if len(wanted) > _LARGEST_BATCH:
+            raise TooMany(f"No more than {_LARGEST_BATCH} assemblies at once.")
+        if len(wanted) > 1:
+            return json_answer([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
+        return self._answer(request, await self._submissions.look(request[VIEWER], wanted[0]))
+
+    def _answer(self, request: web.Request, assembly: Assembly) -> web.Response:
+        """The status, or 304 to whom has it. Finished ones may be kept by their viewer as long as their links hold."""
+        tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._links_last)
+        keep = f"private, max-age={self._links_last}" if ended(assembly.uploads) else "private, no-cache"
+        headers = {"ETag": tag, "Cache-Control": keep, "Vary": "Authorization, Cookie"}
+        known = request.if_none_match or ()
+        if any((each.is_weak and f'W/"{each.value}"' == tag) or each.value == "*" for each in known):
+            return web.Response(status=304, headers=headers)
+        return json_answer(self._shown(assembly), headers=headers)
+
+    async def _told(self, viewer: Viewer, assembly_id: str) -> dict[str, Any]:
+        try:
+            return self._shown(await self._submissions.look(viewer, assembly_id))
+        except RoomcastError as error:
+            return {"assembly_id": assembly_id, "error": error.code.value, "message": error.message}
+
+    def _shown(self, assembly: Assembly) -> dict[str, Any]:
+        return linked(self._render(assembly.submission, assembly.uploads), self._url)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        """`{deliveries}`, newest first."""
+        assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
+        found = await self._deliveries.group(assembly.submission.group)
+        return json_answer({"deliveries": [_delivery(delivery) for delivery in found]})
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        """202: it is sent again, with a day of tries."""
+        assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
+        found = await self._deliveries.get(request.match_info["delivery"])
+        if found.group != assembly.submission.group:
+            raise NotFound("There is no such delivery.")
+        again = await self._deliveries.change(found.id, lambda delivery: replayed(delivery, time.time()))
+        self._wake()
+        return json_answer(_delivery(again), status=202)
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    pending = delivery.status == "pending" and delivery.due_at is not None
+    return {
+        "id": delivery.id,
+        "assemblyId": delivery.group,
+        "status": delivery.status,
+        "createdAt": timestamp(delivery.created_at),
+        "nextAttemptAt": timestamp(delivery.due_at or 0.0) if pending else None,
+        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "at": timestamp(attempt.at),
+        "seconds": attempt.seconds,
+        "status": attempt.status,
+        "error": attempt.error,
+    }

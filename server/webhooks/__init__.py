@@ -1,0 +1,1 @@
+"""Webhooks: telling a template's receiver how its assemblies ended, until it has heard."""

@@ -1,0 +1,104 @@
+"""npm's `eventsource`, which is what other people's programs listen with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Self
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.e2e.tokens import SECRET, token
+from tests.harness import ROOT, Api
+from tests.watchers import Recorder, assert_truthful
+
+SCRIPT = ROOT / "tests" / "node" / "listen.mjs"
+
+pytestmark = pytest.mark.node
+
+
+@pytest.fixture(autouse=True)
+def eventsource(node: None) -> None:
+    if not (ROOT / "static" / "node_modules" / "eventsource").is_dir():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+
+class NodeListener(Recorder):
+    """An EventSource in a Node process. `code`: the status that closed it for good."""
+
+    def __init__(self, url: str, event: str, token: str = "") -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.opened = 0
+        self.closed_by: int | None = None
+        self._arguments = [url, event, token]
+
+    async def __aenter__(self) -> Self:
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            "node", str(SCRIPT), *self._arguments, stdout=pipe, limit=2**22
+        )
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            match said["kind"]:
+                case "open":
+                    self.opened += 1
+                case "event":
+                    self.ids.append(said["id"])
+                    self.record("upload-progress", said["data"])
+                case "closed":
+                    self.closed_by = said["code"]
+            self._news.set()
+
+
+async def test_it_comes_back_by_itself_and_stops_at_the_end(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
+    fake.behave("slow:1")
+    server = serve(JWT_SECRET=SECRET, **fake.env)
+    async with Api(server, token("alice")) as api:
+        upload_id = await api.accepted(shelf.clip())
+        url = f"{server.url}/api/uploads/{upload_id}/events"
+        async with NodeListener(url, "upload-progress", token("alice")) as listener:
+            await listener.until(upload_id, lambda message: bool(message["speed"]))
+            server.kill()
+            fake.heal()
+            server.restart()
+            end = await listener.end(upload_id)
+            await listener.fact(lambda: listener.closed_by)
+        assert (end["status"], listener.closed_by) == ("completed", 204)
+        assert listener.opened == 2
+        heard = listener.events(upload_id)
+        assert [event["seq"] for event in heard] == list(range(heard[0]["seq"], end["seq"] + 1))
+        assert_truthful(listener.about(upload_id))
+
+
+async def test_it_is_told_to_stay_away(serve: Serve) -> None:
+    server = serve(JWT_SECRET=SECRET)
+    async with Api(server, token("alice")) as api:
+        upload_id, _ = await api.reserved("clip.mp4", 100)
+    for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
+        for bearer, status in (("", 401), ("garbage", 401), (token("bob"), 403)):
+            async with NodeListener(server.url + route, "progress", bearer) as listener:
+                await listener.fact(lambda heard=listener: heard.closed_by)  # type: ignore[misc]
+                assert listener.closed_by == status
+
+
+async def test_it_understands_the_files_dialect(serve: Serve, shelf: Shelf) -> None:
+    server = serve()
+    async with Api(server) as api:
+        upload_id = await api.accepted(shelf.image())
+        async with NodeListener(f"{server.url}/api/files/progress/{upload_id}", "progress") as listener:
+            await listener.fact(lambda: listener.closed_by)
+            assert listener.heard[-1].message["status"] == "completed"

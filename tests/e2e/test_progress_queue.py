@@ -1,0 +1,106 @@
+"""The step messages in an SQS FIFO queue: every one of them, in order, whoever dies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import orjson
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import Serve
+from tests.e2e.test_transflow import named, steps_of, stream
+from tests.harness import Api, eventually
+from tests.s3_server import ENVIRONMENT
+
+
+class Queue:
+    """A FIFO queue on moto."""
+
+    def __init__(self, client: Any, url: str, env: dict[str, str]) -> None:
+        self._client = client
+        self.url = url
+        self.env = env
+        self.taken: list[dict[str, Any]] = []
+
+    def take(self) -> list[dict[str, Any]]:
+        """Every message that there was so far."""
+        while True:
+            answer = self._client.receive_message(
+                QueueUrl=self.url, MaxNumberOfMessages=10, AttributeNames=["All"], WaitTimeSeconds=0
+            )
+            if not answer.get("Messages"):
+                return self.taken
+            for message in answer["Messages"]:
+                self.taken.append({**orjson.loads(message["Body"]), "attributes": message["Attributes"]})
+                self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+
+    async def until(self, upload_id: str, end: str) -> list[dict[str, Any]]:
+        """The upload's messages, once its end is among them."""
+
+        def ended() -> bool:
+            return any(step["type"] == end and step["uploadId"] == upload_id for step in self.take())
+
+        await eventually(ended, 30, what=f"{end} in the queue")
+        return [step for step in self.taken if step["uploadId"] == upload_id]
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    threads = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    threads.start()
+    host, port = threads.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "S3RVER", "aws_secret_access_key": "S3RVER", "region_name": "us-east-1"}
+    client = boto3.client("sqs", endpoint_url=endpoint, **keys)
+    url = client.create_queue(QueueName="progress.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    env = {**ENVIRONMENT, "AWS_ENDPOINT_URL": endpoint, "SQS_PROGRESS_QUEUE_URL": url}
+    yield Queue(client, url, env)
+    client.delete_queue(QueueUrl=url)
+    client.close()
+    threads.stop()
+
+
+async def test_the_queue_gets_what_the_stream_says(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+    server = serve(**queue.env)
+    async with Api(server) as api:
+        reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
+        for entry in reply.body["uploads"]:
+            upload_id = entry["uploadId"]
+            sent = await queue.until(upload_id, "done")
+            assert {step["attributes"]["MessageGroupId"] for step in sent} == {upload_id}
+            identities = [step["attributes"]["MessageDeduplicationId"] for step in sent]
+            assert len(set(identities)) == len(identities)
+            epoch = (await api.get(upload_id)).body["epoch"]
+            assert identities[0] == f"{epoch}:1:0"
+            async with stream(server, upload_id) as watcher:
+                await watcher.closed()
+            assert steps_of(sent, upload_id) == steps_of(named(watcher, "step"), upload_id)
+
+
+async def test_what_a_dead_server_did_not_send_its_successor_sends(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+    server = serve(**queue.env)
+    async with Api(server) as api:
+        upload_id, url = await api.reserved("picture.png", shelf.image().stat().st_size)
+        await queue.until(upload_id, "step:start")
+        await api.put(url, shelf.image().read_bytes())
+        server.kill()
+        server.restart()
+        sent = await queue.until(upload_id, "done")
+    kinds = steps_of(sent, upload_id)
+    assert kinds[:2] == [("start", None), ("step:start", "receiving")]
+    assert len({step["attributes"]["MessageDeduplicationId"] for step in sent}) == len(sent), "SQS drops what is twice"
+
+
+async def test_a_retry_is_told_too(serve: Serve, queue: Queue) -> None:
+    async with Api(serve(**queue.env)) as api:
+        upload_id, _ = await api.reserved("picture.png", 100)
+        await api.cancel(upload_id)
+        await queue.until(upload_id, "error")
+        await api.retry(upload_id)
+        await eventually(lambda: steps_of(queue.take(), upload_id).count(("start", None)) == 2, 20)

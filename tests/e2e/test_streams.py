@@ -1,0 +1,273 @@
+"""Server-sent events, native and in the files' dialect: joined like a room, resumed, ended, and bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.e2e.tokens import SECRET, token
+from tests.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
+from tests.streams import StreamWatcher
+from tests.watchers import Watcher, assert_truthful, statuses
+
+
+def native(server: RunningServer, upload_id: str, last_id: str | None = None) -> StreamWatcher:
+    headers = {"Last-Event-ID": last_id} if last_id is not None else {}
+    return StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events", headers=headers)
+
+
+def files(server: RunningServer, upload_id: str) -> StreamWatcher:
+    return StreamWatcher(f"{server.url}/api/files/progress/{upload_id}")
+
+
+@pytest.fixture(scope="module")
+def settings(fake: FakeFfmpeg) -> dict[str, str]:
+    return {**fake.env, "ROOMCAST_RETRY_SECONDS": "0.1"}
+
+
+async def test_a_stream_tells_what_the_room_hears(
+    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf
+) -> None:
+    image = shelf.image()
+    upload_id, url = await api.reserved("picture.png", image.stat().st_size)
+    await watcher.join(upload_id)
+    async with native(server, upload_id) as stream:
+        assert (stream.status, stream.headers["Content-Type"]) == (200, "text/event-stream")
+        assert stream.headers["Cache-Control"] == "no-store"
+        assert stream.headers["X-Accel-Buffering"] == "no"
+        await stream.until(upload_id, lambda message: message["seq"] == 1)
+        await api.put(url, image.read_bytes())
+        await stream.closed()
+        await watcher.end(upload_id)
+        assert stream.parser.retry == 1000
+        assert {item.name for item in stream.heard} == {"upload-progress"}
+        assert_truthful(stream.about(upload_id))
+        assert statuses(stream.about(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+        assert stream.events(upload_id) == watcher.events(upload_id)
+        numbered = [one for one, identity in zip(stream.about(upload_id), stream.ids, strict=True) if identity]
+        assert [event["seq"] for event in numbered] == list(range(1, numbered[-1]["seq"] + 1))
+        assert stream.ids[-1] == f"{numbered[-1]['epoch']}:{numbered[-1]['seq']}"
+        assert numbered[-1]["element"]["url"]
+        async with native(server, upload_id, stream.last_id) as again:
+            assert again.status == 204, "who has the end is told to stay away"
+    async with native(server, upload_id) as late:
+        await late.closed()
+        assert [message["status"] for message in late.about(upload_id)] == ["completed"]
+
+
+@pytest.mark.parametrize("with_epoch", [True, False])
+async def test_a_stream_goes_on_where_it_broke_off(
+    server: RunningServer, api: Api, shelf: Shelf, with_epoch: bool
+) -> None:
+    upload_id = await api.accepted(shelf.image())
+    whole = await api.finished(upload_id)
+    async with native(server, upload_id, "0") as all_of_it:
+        await all_of_it.closed()
+        events = all_of_it.about(upload_id)
+    assert [event["seq"] for event in events] == list(range(1, whole["seq"] + 1))
+    for event in events[:-1]:
+        identity = f"{event['epoch']}:{event['seq']}" if with_epoch else str(event["seq"])
+        async with native(server, upload_id, identity) as rest:
+            await rest.closed()
+            assert rest.about(upload_id) == events[event["seq"] :]
+
+
+async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    for identity in ("another:1", "another:5", "999"):
+        async with native(server, upload_id, identity) as stream:
+            state = await stream.until(upload_id, lambda _: True)
+            assert (state["seq"], stream.ids) == (1, [f"{state['epoch']}:1"])
+
+
+async def test_a_tick_leaves_the_position_alone(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    content = shelf.clip().read_bytes()
+    upload_id, url = await api.reserved("clip.mp4", len(content))
+    async with native(server, upload_id) as stream, HalfSent(server, "PUT", url, content, first=len(content) // 2):
+        tick = await stream.until(upload_id, lambda message: message["bytesReceived"] > 0)
+        assert (tick["seq"], stream.ids[:2]) == (1, [f"{tick['epoch']}:1", None])
+        async with native(server, upload_id, stream.last_id) as other:
+            now = await other.until(upload_id, lambda message: message["bytesReceived"] > 0)
+            assert (now["seq"], other.ids) == (1, [None]), "the latest reading comes at once"
+
+
+async def test_a_retry_and_its_end(server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
+    fake.behave("die")
+    try:
+        upload_id = await api.accepted(shelf.clip())
+        async with native(server, upload_id, "0") as stream:
+            await stream.closed()
+            end = stream.about(upload_id)[-1]
+            assert (end["status"], end["error"]["code"]) == ("error", "TRANSCODE_ERROR")
+    finally:
+        fake.heal()
+    await api.retry(upload_id)
+    async with native(server, upload_id, stream.last_id) as again:
+        assert again.status == 200, "it was started over: there is something to hear"
+        await again.closed()
+        assert again.about(upload_id)[0]["seq"] == end["seq"] + 1
+        assert again.about(upload_id)[-1]["status"] == "completed"
+
+
+async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    image, broken = shelf.image(), shelf.image("notes.txt.png")
+    broken.write_text("no picture at all")
+    reply = await _send(api, image, broken)
+    assert reply.status == 200
+    assert (reply.body["uploaded"], reply.body["message"]) == (1, "1 of 2 files taken")
+    (upload_id,) = reply.body["upload_ids"]
+    async with files(server, upload_id) as stream:
+        await stream.closed()
+        assert {item.name for item in stream.heard} == {"progress"}
+        first, end = stream.heard[0].message, stream.heard[-1].message
+    native_end = await api.finished(upload_id)
+    assert (first["status"], first["upload_id"]) in (("uploading", upload_id), ("completed", upload_id))
+    assert end == {
+        "upload_id": upload_id,
+        "filename": "picture.png",
+        "total_bytes": image.stat().st_size,
+        "uploaded_bytes": image.stat().st_size,
+        "status": "completed",
+        "progress_percentage": 100.0,
+        "started_at": first["started_at"],
+        "completed_at": native_end["updatedAt"],
+    }
+    for wrong in ({"json": {"files": [{"filename": "a.mp4"}]}}, {"data": b"bytes"}):
+        refused = await api.say("POST", "/api/files/upload", **wrong)
+        assert refused.refusal == (400, "MALFORMED")
+    assert (await _send(api, broken)).refusal == (415, "UNSUPPORTED_TYPE")
+
+
+async def _send(api: Api, *paths: Path) -> Reply:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("path", "holidays/2026")
+    for path in paths:
+        form.add_field("files", path.read_bytes(), filename=path.name)
+    return await api.say("POST", "/api/files/upload", data=form)
+
+
+async def test_the_polling_dialect(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    task_id, url = await api.reserved("picture.png", (image := shelf.image()).stat().st_size)
+    route = f"/api/progress/{task_id}"
+    assert (await api.say("GET", route)).body == {
+        "progress": 0.0, "stage": "receiving", "status": "processing", "task_id": task_id, "error": None,
+    }  # fmt: skip
+    assert (await api.say("DELETE", route)).refusal == (409, "WRONG_STATE")
+    await api.put(url, image.read_bytes())
+    await api.finished(task_id)
+    assert (await api.say("GET", route)).body == {
+        "progress": 100.0, "stage": "done", "status": "completed", "task_id": task_id, "error": None,
+    }  # fmt: skip
+    assert (await api.say("DELETE", route)).status == 200
+    for method in ("GET", "DELETE"):
+        assert (await api.say(method, route)).refusal == (404, "NOT_FOUND")
+    assert (await api.get(task_id)).status == 200, "the other ways know it as before"
+
+
+async def test_what_was_forgotten_and_started_over_is_a_new_task(api: Api) -> None:
+    task_id, _ = await api.reserved("picture.png", 100)
+    await api.cancel(task_id)
+    assert (await api.say("DELETE", f"/api/progress/{task_id}")).status == 200
+    assert (await api.retry(task_id)).status == 200
+    assert (await api.say("GET", f"/api/progress/{task_id}")).body["status"] == "processing"
+
+
+async def test_dialects_forget_in_their_own_time(serve: Serve, shelf: Shelf) -> None:
+    server = serve(ROOMCAST_TASK_SECONDS="0.3", ROOMCAST_ROOM_LINGER_SECONDS="0.3")
+    async with Api(server) as api:
+        upload_id = await api.accepted(shelf.image())
+        await api.finished(upload_id)
+        for route in (f"/api/progress/{upload_id}", f"/api/files/progress/{upload_id}"):
+
+            async def gone(route: str = route) -> bool:
+                return (await api.say("GET", route)).refusal == (404, "NOT_FOUND")
+
+            await eventually(gone)
+        assert (await api.get(upload_id)).status == 200
+
+
+@pytest.mark.parametrize("header", ["x", "-1", "1.5", "e1:", ":1", "1:2:3", "1" * 16, "é"])
+async def test_a_malformed_position(server: RunningServer, api: Api, header: str) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
+        assert (await api.say("GET", route, headers={"Last-Event-ID": header})).refusal == (400, "MALFORMED")
+    assert server.complaints() == []
+
+
+async def test_a_stream_of_nothing(server: RunningServer, api: Api) -> None:
+    for name in ("upload_" + "0" * 32, "upload_", "x", "..%2f..", "upload_" + "F" * 32):
+        for route in (f"/api/uploads/{name}/events", f"/api/files/progress/{name}", f"/api/progress/{name}"):
+            assert (await api.say("GET", route)).refusal == (404, "NOT_FOUND"), route
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    for method in ("HEAD", "POST", "PUT"):
+        assert (await api.say(method, f"/api/uploads/{upload_id}/events")).status == 405
+
+
+async def test_a_page_of_an_allowed_origin_may_listen(serve: Serve) -> None:
+    server = serve(ROOMCAST_CORS_ORIGINS="https://app.example")
+    async with Api(server) as api:
+        upload_id, _ = await api.reserved("clip.mp4", 100)
+        for origin, allowed in (("https://app.example", "https://app.example"), ("https://other.example", None)):
+            url = f"{server.url}/api/uploads/{upload_id}/events"
+            async with StreamWatcher(url, headers={"Origin": origin}) as stream:
+                assert stream.headers.get("Access-Control-Allow-Origin") == allowed
+                assert stream.headers["Vary"] == "Origin"
+
+
+async def test_silence_is_filled(serve: Serve) -> None:
+    server = serve(ROOMCAST_PING_SECONDS="0.1")
+    async with Api(server) as api:
+        upload_id, _ = await api.reserved("clip.mp4", 100)
+        async with native(server, upload_id) as stream:
+            await stream.fact(lambda: stream.parser.comments >= 3)
+
+
+async def test_a_stream_ends_with_its_token(serve: Serve) -> None:
+    server = serve(JWT_SECRET=SECRET)
+    brief = token("alice", seconds=2)
+    async with Api(server, brief) as alice:
+        upload_id, _ = await alice.reserved("clip.mp4", 100)
+        url = f"{server.url}/api/uploads/{upload_id}/events"
+        async with StreamWatcher(url, headers={"Authorization": f"Bearer {brief}"}) as stream:
+            assert stream.status == 200
+            await stream.closed()
+            async with StreamWatcher(url, headers={"Authorization": f"Bearer {brief}"}) as again:
+                assert again.status == 401
+
+
+async def test_kill_9_of_the_server(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
+    fake.behave("slow:1")
+    server = serve(**fake.env)
+    clip = shelf.clip()
+    async with Api(server) as api:
+        upload_id = await api.accepted(clip)
+        async with native(server, upload_id, "0") as before:
+            await before.until(upload_id, lambda message: bool(message["speed"]))
+            server.kill()
+            await before.closed()
+        server.restart()
+        fake.heal()
+        async with native(server, upload_id, before.last_id) as after:
+            await after.closed(60)
+    heard = before.events(upload_id) + after.events(upload_id)
+    ids = [identity for identity in before.ids + after.ids if identity]
+    assert ids == [f"{heard[0]['epoch']}:{seq}" for seq in range(1, heard[-1]["seq"] + 1)]
+    assert heard[-1]["status"] == "completed"
+
+
+async def test_sigterm_ends_streams(serve: Serve) -> None:
+    server = serve()
+    async with Api(server) as api:
+        upload_id, _ = await api.reserved("clip.mp4", 100)
+        async with native(server, upload_id) as stream, files(server, upload_id) as other:
+            await stream.fact(lambda: stream.heard)
+            ended = await asyncio.to_thread(server.terminate)
+            await stream.closed()
+            await other.closed()
+    assert ended.code == 0
+    assert ended.seconds < EXIT_WITHIN / 2

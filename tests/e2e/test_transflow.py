@@ -1,0 +1,165 @@
+"""The multi-file dialect's stream: all files of a submission in one, with the steps of their work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import Serve
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, HalfSent, RunningServer
+from tests.streams import StreamWatcher
+
+FIELDS = {
+    "uploadId", "templateId", "branch", "status", "totalFiles", "completedFiles", "files", "user", "createdAt",
+    "updatedAt",
+}  # fmt: skip
+
+
+def stream(server: RunningServer, asked: str, last_id: str | None = None, *, bearer: str = "") -> StreamWatcher:
+    headers = {"Last-Event-ID": last_id} if last_id is not None else {}
+    headers |= {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    return StreamWatcher(f"{server.url}/api/transflow/stream?uploadId={asked}", headers=headers)
+
+
+def named(watcher: StreamWatcher, name: str) -> list[dict[str, Any]]:
+    return [heard.message for heard in watcher.heard if heard.name == name]
+
+
+async def told(watcher: StreamWatcher) -> None:
+    """Wait until anything was heard."""
+    await watcher.fact(lambda: watcher.heard)
+
+
+def steps_of(said: list[dict[str, Any]], key: str) -> list[tuple[str, str | None]]:
+    return [(step["type"], step.get("step")) for step in said if step["key"].startswith(key)]
+
+
+async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    files = shelf.image("one.png"), shelf.image("two.png", size=(60, 40))
+    reserved = (await api.reserve(*((file.name, file.stat().st_size) for file in files))).body
+    ids = [entry["uploadId"] for entry in reserved["uploads"]]
+    async with stream(server, ids[1]) as watcher:
+        await watcher.fact(lambda: named(watcher, "message"))
+        (first,) = named(watcher, "message")
+        assert first.keys() == FIELDS
+        assert (first["uploadId"], first["templateId"], first["branch"]) == (ids[1], "auto", "main")
+        assert (first["status"], first["totalFiles"], first["completedFiles"]) == ("uploading", 2, 0)
+        assert [(file["filename"], file["key"]) for file in first["files"]] == [
+            ("one.png", ids[0]),
+            ("two.png", ids[1]),
+        ]
+        for file, entry in zip(files, reserved["uploads"], strict=True):
+            await api.put(entry["contentUrl"], file.read_bytes())
+        await watcher.closed()
+    overviews, steps = named(watcher, "message"), named(watcher, "step")
+    last = overviews[-1]
+    assert (last["status"], last["completedFiles"]) == ("completed", 2)
+    for number, upload_id in enumerate(ids):
+        bar = [overview["files"][number]["progress"] for overview in overviews]
+        assert bar == sorted(bar)
+        assert bar[-1] == 100
+        told = steps_of(steps, upload_id)
+        assert told[0] == ("start", None)
+        assert told[-1] == ("done", None)
+        element = (await api.get(upload_id)).body["element"]
+        outputs = last["files"][number]["outputFiles"]
+        assert [output["key"] for output in outputs] == [output["key"] for output in element["outputs"]]
+        assert (await api.say("GET", outputs[0]["url"])).status == 200
+        assert [kind for kind, _ in told].count("output") == len(outputs)
+
+
+async def test_who_comes_late_is_told_every_step(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
+    for entry in reply.body["uploads"]:
+        await api.finished(entry["uploadId"])
+    told = []
+    for asked in (reply.body["uploadId"], reply.body["assemblyId"]):
+        async with stream(server, asked) as watcher:
+            await watcher.closed()
+        assert [overview["status"] for overview in named(watcher, "message")] == ["completed"]
+        steps = named(watcher, "step")
+        told.append([{**step, "uploadId": "", "channel": ""} for step in steps])
+        assert {step["uploadId"] for step in steps} == {asked}
+        for entry in reply.body["uploads"]:
+            assert steps_of(steps, entry["uploadId"])[0] == ("start", None)
+        async with stream(server, asked, watcher.last_id) as again:
+            assert again.status == 204
+    assert told[0] == told[1]
+
+
+async def test_a_stream_goes_on_where_it_broke_off(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    files = shelf.image("one.png"), shelf.image("two.png", size=(60, 40))
+    reserved = (await api.reserve(*((file.name, file.stat().st_size) for file in files))).body
+    first, second = reserved["uploads"]
+    async with stream(server, first["uploadId"]) as begun:
+        await api.put(first["contentUrl"], files[0].read_bytes())
+        await begun.fact(lambda: any(one["completedFiles"] == 1 for one in named(begun, "message")))
+    await api.put(second["contentUrl"], files[1].read_bytes())
+    await api.finished(second["uploadId"])
+    async with stream(server, first["uploadId"], begun.last_id) as rest:
+        await rest.closed()
+    async with stream(server, first["uploadId"]) as whole:
+        await whole.closed()
+    for entry in reserved["uploads"]:
+        parts = steps_of(named(begun, "step") + named(rest, "step"), entry["uploadId"])
+        assert parts == steps_of(named(whole, "step"), entry["uploadId"])
+
+
+async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    for identity in ("another:1", "99"):
+        async with stream(server, upload_id, identity) as watcher:
+            await told(watcher)
+            assert [heard.name for heard in watcher.heard] == ["message"]
+
+
+async def test_bytes_that_arrive_move_the_bar(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    content = shelf.image().read_bytes()
+    upload_id, url = await api.reserved("picture.png", len(content))
+    async with stream(server, upload_id) as watcher, HalfSent(server, "PUT", url, content, first=len(content) // 2):
+        await watcher.fact(lambda: any(told["files"][0]["progress"] > 0 for told in named(watcher, "message")))
+        assert watcher.ids[-1] is None, "a reading leaves the position alone"
+
+
+async def test_an_error_is_told_with_its_code(server: RunningServer, api: Api) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    async with stream(server, upload_id) as watcher:
+        await api.cancel(upload_id)
+        await watcher.closed()
+    *_, last = named(watcher, "step")
+    assert (last["type"], last["code"]) == ("error", "CANCELLED")
+    assert last["details"] == {"step": "receiving", "file": "clip.mp4"}
+    assert named(watcher, "message")[-1]["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        ("", (400, "MALFORMED")),
+        ("upload_" + "0" * 32, (404, "NOT_FOUND")),
+        ("0" * 64, (404, "NOT_FOUND")),
+        ("x", (404, "NOT_FOUND")),
+    ],
+)
+async def test_what_cannot_be_streamed(api: Api, asked: str, refusal: tuple[int, str]) -> None:
+    assert (await api.say("GET", "/api/transflow/stream", params={"uploadId": asked})).refusal == refusal
+
+
+async def test_a_position_that_is_none(api: Api) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    for identity in ("1,2", "e:1,", "nonsense!"):
+        headers = {"Last-Event-ID": identity}
+        reply = await api.say("GET", "/api/transflow/stream", params={"uploadId": upload_id}, headers=headers)
+        assert reply.refusal == (400, "MALFORMED")
+
+
+async def test_a_stream_is_its_owners(serve: Serve) -> None:
+    server = serve(JWT_SECRET=SECRET)
+    async with Api(server, token("ada")) as ada:
+        upload_id, _ = await ada.reserved("clip.mp4", 100)
+    for bearer, status in ((token("ada"), 200), (token("bob"), 403), ("", 401)):
+        async with stream(server, upload_id, bearer=bearer) as watcher:
+            assert watcher.status == status

@@ -1,0 +1,220 @@
+"""Webhooks end to end: told how an assembly ended, whatever happens to either side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import Serve
+from tests.e2e.tokens import SECRET as JWT_SECRET
+from tests.e2e.tokens import token
+from tests.harness import Api, Reply, eventually
+from tests.receiver import SECRET, Receiver
+
+TEMPLATE = "told"
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as listening:
+        yield listening
+
+
+@pytest.fixture
+def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
+    """A server's, with a template that tells the receiver."""
+    path = tmp_path / "templates.toml"
+    path.write_text(
+        f'[templates.{TEMPLATE}]\nkind = "image"\nwebhook_url = "{receiver.url}"\nwebhook_secret_env = "HOOK_SECRET"\n'
+    )
+    return {"ROOMCAST_TEMPLATES": str(path), "HOOK_SECRET": SECRET, "ROOMCAST_WEBHOOK_PRIVATE": "1"}
+
+
+async def deliveries(api: Api, assembly_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await api.say("GET", f"/api/assemblies/{assembly_id}/deliveries")).body["deliveries"]
+    return found
+
+
+async def settled(api: Api, assembly_id: str, status: str) -> dict[str, Any]:
+    """The assembly's only delivery, once it is `status`."""
+
+    async def asked() -> dict[str, Any] | None:
+        (one,) = await deliveries(api, assembly_id)
+        return one if one["status"] == status else None
+
+    found: dict[str, Any] = await eventually(asked, what=f"a delivery that is {status}")
+    return found
+
+
+async def replay(api: Api, assembly_id: str, delivery_id: str) -> Reply:
+    return await api.say("POST", f"/api/assemblies/{assembly_id}/deliveries/{delivery_id}/replay")
+
+
+def without_links(status: dict[str, Any]) -> dict[str, Any]:
+    results = {step: [{**result, "ssl_url": ""} for result in results] for step, results in status["results"].items()}
+    return {**status, "results": results}
+
+
+async def test_the_end_is_told_with_signatures_that_hold(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    async with Api(serve(**environment, ROOMCAST_PUBLIC_URL="https://films.example")) as api:
+        reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
+        (heard,) = await receiver.until(1)
+        heard.check_signatures()
+        assert heard.headers["Content-Type"] == "application/json"
+        assembly_id = reply.body["assemblyId"]
+        asked = (await api.say("GET", "/api/transflow/status", params={"assemblyId": assembly_id})).body
+        assert without_links(heard.status) == without_links(asked)
+        assert heard.status["ok"] == "ASSEMBLY_COMPLETED"
+        results = [result for step in heard.status["results"].values() for result in step]
+        assert results
+        assert all(result["ssl_url"].startswith("https://films.example/media/") for result in results)
+        told = await settled(api, assembly_id, "delivered")
+        assert told["id"] == heard.delivery
+        assert [attempt["status"] for attempt in told["attempts"]] == [200]
+        assert told["nextAttemptAt"] is None
+
+
+async def test_uploads_under_other_templates_are_told_to_nobody(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    async with Api(serve(**environment)) as api:
+        await api.finished(await api.accepted(shelf.image(size=(60, 40)), template="image"))
+        await api.accepted(shelf.image(), template=TEMPLATE)
+        (heard,) = await receiver.until(1)
+        assert heard.status["template_id"] == TEMPLATE
+
+
+async def test_an_outcome_that_a_retry_changed_is_told_again(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    picture = shelf.image()
+    md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
+    async with Api(serve(**environment)) as api:
+        wanted = {"type": TEMPLATE, "files": [{"filename": picture.name, "md5": md5}]}
+        reserved = (await api.say("POST", "/api/uploads", json=wanted)).body
+        await api.cancel(reserved["uploadId"])
+        (cancelled,) = await receiver.until(1)
+        assert (cancelled.status["error"], "ok" in cancelled.status) == ("CANCELLED", False)
+        await api.retry(reserved["uploadId"])
+        await api.put(reserved["uploads"][0]["contentUrl"], picture.read_bytes())
+        _, completed = await receiver.until(2)
+        assert completed.status["ok"] == "ASSEMBLY_COMPLETED"
+        assert completed.delivery != cancelled.delivery
+        assert completed.status["assembly_id"] == cancelled.status["assembly_id"] == reserved["assemblyId"]
+        log = await deliveries(api, reserved["assemblyId"])
+        assert [one["id"] for one in log] == [completed.delivery, cancelled.delivery], "newest first"
+
+
+async def test_a_receiver_that_fails_is_told_until_it_has_heard(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    receiver.answer = receiver.fail
+    async with Api(serve(**environment)) as api:
+        assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
+        await receiver.until(1)
+        receiver.answer = receiver.thank
+        first, second = await receiver.until(2)
+        assert first.delivery == second.delivery
+        told = await settled(api, assembly_id, "delivered")
+        assert [attempt["status"] for attempt in told["attempts"]] == [500, 200]
+
+
+async def test_kill_9_between_the_end_and_the_delivery_loses_nothing(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    receiver.answer = receiver.hang
+    server = serve(**environment)
+    async with Api(server) as api:
+        assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
+        await receiver.until(1)
+        server.kill()
+        receiver.answer = receiver.thank
+        server.restart()
+        first, second = await receiver.until(2)
+        assert first.delivery == second.delivery, "the receiver can tell that it is the same"
+        second.check_signatures()
+        await settled(api, assembly_id, "delivered")
+
+
+async def test_an_end_that_nobody_was_there_to_notice_is_told(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    """The lookout comes to the end by itself: the upload is over before a server runs that has the webhook."""
+    hooks = Path(environment["ROOMCAST_TEMPLATES"])
+    told = hooks.read_text()
+    hooks.write_text(f'[templates.{TEMPLATE}]\nkind = "image"\n')
+    server = serve(**environment)
+    async with Api(server) as api:
+        wanted = {"type": TEMPLATE, "files": [{"filename": "picture.png"}, {"filename": "never.png"}]}
+        reserved = (await api.say("POST", "/api/uploads", json=wanted)).body
+        await api.put(reserved["uploads"][0]["contentUrl"], shelf.image().read_bytes())
+        await api.finished(reserved["uploadId"])
+        server.kill()
+        hooks.write_text(told)
+        server.restart()
+        await api.cancel(reserved["uploads"][1]["uploadId"])
+        (heard,) = await receiver.until(1)
+        assert [upload["name"] for upload in heard.status["uploads"]] == ["picture.png"]
+
+
+async def test_a_replay_is_the_same_delivery_once_more(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    async with Api(serve(**environment)) as api:
+        assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
+        await receiver.until(1)
+        told = await settled(api, assembly_id, "delivered")
+        again = await replay(api, assembly_id, told["id"])
+        assert (again.status, again.body["status"]) == (202, "pending")
+        first, second = await receiver.until(2)
+        assert first.delivery == second.delivery
+        assert len((await settled(api, assembly_id, "delivered"))["attempts"]) == 2
+        assert (await replay(api, assembly_id, "delivery_0")).refusal == (404, "NOT_FOUND")
+        assert (await replay(api, "0" * 64, told["id"])).refusal == (404, "NOT_FOUND")
+
+
+async def test_this_network_is_out_of_reach_unless_it_is_allowed(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    async with Api(serve(**{**environment, "ROOMCAST_WEBHOOK_PRIVATE": "0"})) as api:
+        assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
+
+        async def tried() -> Any:
+            found = await deliveries(api, assembly_id)
+            return found and found[0]["attempts"]
+
+        (attempt,) = await eventually(tried, what="an attempt")
+        assert (attempt["status"], attempt["error"]) == (None, "not an address of the public Internet")
+        assert receiver.heard == []
+
+
+async def test_the_log_and_the_replay_are_the_owners(
+    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    server = serve(**environment, JWT_SECRET=JWT_SECRET)
+    async with Api(server, token("ada")) as ada, Api(server, token("bob")) as bob, Api(server) as nobody:
+        assembly_id = (await ada.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
+        await receiver.until(1)
+        told = await settled(ada, assembly_id, "delivered")
+        for other, refusal in ((bob, (403, "FORBIDDEN")), (nobody, (401, "UNAUTHENTICATED"))):
+            reply = await other.say("GET", f"/api/assemblies/{assembly_id}/deliveries")
+            assert reply.refusal == refusal
+            assert (await replay(other, assembly_id, told["id"])).refusal == refusal
+        async with Api(server, token("root", admin=True)) as admin:
+            assert (await replay(admin, assembly_id, told["id"])).status == 202
+        await receiver.until(2)
+
+
+async def test_a_template_whose_secret_is_not_there_is_refused_at_start(
+    serve: Serve, environment: dict[str, str]
+) -> None:
+    del environment["HOOK_SECRET"]
+    with pytest.raises(AssertionError, match=r"webhook_secret_env: .*HOOK_SECRET is not set"):
+        serve(**environment)

@@ -1,0 +1,71 @@
+"""Metrics of many processes: each counts its own work, and the queue is everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, RunningServer
+from tests.redis_server import RunningRedis, free_port
+from tests.scale.cluster import Cluster
+from tests.watchers import Watcher
+
+Samples = dict[tuple[str, ...], float]
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer], port: int
+) -> Iterator[Cluster]:
+    cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="60", ROOMCAST_ATTEMPTS="2")
+    cluster.web()
+    cluster.worker(ROOMCAST_METRICS_PORT=str(port))
+    with cluster:
+        yield cluster
+
+
+async def scraped(url: str) -> Samples:
+    """Every sample, by its name and its labels' values."""
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == 200
+        families = text_string_to_metric_families(await response.text())
+    return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+
+
+async def test_each_process_counts_its_own(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, port: int
+) -> None:
+    image = shelf.image()
+    upload_id = await api.accepted(image)
+    element = (await api.finished(upload_id))["element"]
+    healed.behave("die")
+    failing = await api.accepted(shelf.clip())
+    await watcher.join(failing)
+    await watcher.until(failing, lambda message: message["attempt"] == 2)
+    web, worker = await asyncio.gather(
+        scraped(f"{cluster.webs[0].url}/metrics"), scraped(f"http://127.0.0.1:{port}/metrics")
+    )
+    assert web["roomcast_received_bytes_total", "image"] == image.stat().st_size
+    assert worker["roomcast_stored_bytes_total", "image"] == sum(output["size"] for output in element["outputs"])
+    assert web["roomcast_uploads_total", "auto", "starting"] == 2
+    assert worker["roomcast_uploads_total", "auto", "completed"] == 1
+    assert ("roomcast_uploads_total", "auto", "completed") not in web
+    assert worker["roomcast_errors_total", "TRANSCODE_ERROR", "compressing"] == 1
+    assert worker["roomcast_step_seconds_count", "compressing", "image"] == 1
+    assert web["roomcast_queue_depth",] == 0, "a retry that is not due waits in no queue"
+    assert web["roomcast_listeners", "socket"] == 1
+    assert web["roomcast_messages_sent_total", "event", "socket"] >= 1
+    assert worker["process_resident_memory_bytes",] > 0
+    await api.cancel(failing)

@@ -1,0 +1,64 @@
+"""What an assembly's id is, and when it is known."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload.assemblies import assembly_id, binding, members
+from server.upload.events import Change, Upload, apply
+from server.upload.lifecycle import Entered, Failed, Stage
+from tests.contract.ledgers import SOURCE, Clock, fresh
+
+MD5S = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), min_size=1, max_size=6)
+
+
+def declared(md5: str) -> Upload:
+    return replace(fresh(Clock()), declared_md5=md5)
+
+
+def arrived(md5: str) -> Upload:
+    source = replace(SOURCE, md5=md5)
+    return apply(fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=source), 1.0)
+
+
+def broken_off() -> Upload:
+    return apply(fresh(Clock()), Change(Failed(), "Gone"), 1.0)
+
+
+@given(MD5S.flatmap(lambda md5s: st.tuples(st.just(md5s), st.permutations(md5s))))
+def test_the_id_is_what_was_sent_in_whatever_order(sent: tuple[list[str], list[str]]) -> None:
+    md5s, shuffled = sent
+    joined = "".join(sorted(md5s))
+    expected = hashlib.sha256(f"{joined}autoada".encode()).hexdigest()
+    assert assembly_id(md5s, "auto", "ada") == assembly_id(shuffled, "auto", "ada") == expected
+    assert assembly_id(md5s, "image", "ada") != expected
+    assert assembly_id(md5s, "auto", "bob") != expected
+    assert assembly_id([*md5s, md5s[0]], "auto", "ada") != expected
+
+
+@given(MD5S)
+def test_declared_or_arrived_is_all_the_same(md5s: list[str]) -> None:
+    expected = assembly_id(md5s, "auto", "ada")
+    assert binding(True, [declared(md5) for md5 in md5s]) == expected
+    assert binding(True, [arrived(md5) for md5 in md5s]) == expected
+
+
+@given(MD5S)
+def test_nothing_is_known_before_all_is(md5s: list[str]) -> None:
+    uploads = [arrived(md5) for md5 in md5s]
+    assert binding(False, uploads) is None, "more files may come"
+    assert binding(True, [*uploads, fresh(Clock())]) is None, "one is still to arrive"
+    assert binding(True, [broken_off()]) is None, "nothing came"
+
+
+@given(MD5S)
+def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
+    uploads = [arrived(md5) for md5 in md5s]
+    assert binding(True, [broken_off(), *uploads]) == binding(True, uploads)
+    assert members([broken_off(), *uploads]) == uploads
+    waiting = fresh(Clock())
+    assert members([*uploads, waiting]) == [*uploads, waiting]

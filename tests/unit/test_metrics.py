@@ -1,0 +1,104 @@
+"""What is counted of the events that a process makes, and nothing of those it only sees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from server.backlog import Traffic
+from server.upload.errors import TranscodeError
+from server.upload.events import Change, error_body
+from server.upload.lapse import cancelled
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Entered, Failed, Retrying, Stage
+from server.upload.metrics import UploadMetrics
+from server.upload.sqlite_ledger import SqliteLedger
+from server.web.metrics import ListenerMetrics, Listeners
+from tests.contract.ledgers import LEASE, SOURCE, STEPS, Clock, claimed, created, queued
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path, clock: Clock, registry: CollectorRegistry) -> AsyncIterator[Ledger]:
+    opened = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
+    opened.observe(UploadMetrics(registry).observe)
+    yield opened
+    await opened.close()
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(f"roomcast_{name}", labels)
+
+
+async def test_a_way_to_the_end(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+    claim = await claimed(ledger, clock)
+    element = {"outputs": [{"size": 30}, {"size": 4}]}
+    for stage in STEPS:
+        clock.now += 2
+        change = Change(Entered(stage), "", element=element if stage is Stage.DONE else None)
+        await ledger.renew(claim.lease, seconds=LEASE)
+        await ledger.append(claim.upload.id, change, token=claim.lease.token)
+    for status in ("starting", "compressing", "uploading", "completed"):
+        assert value(registry, "uploads_total", status=status, template="auto") == 1
+    assert value(registry, "received_bytes_total", kind="video") == SOURCE.size
+    assert value(registry, "stored_bytes_total", kind="video") == 34
+    for step in ("fetching", "probing", "compressing", "thumbnails", "storing", "cleaning"):
+        assert value(registry, "step_seconds_count", step=step, kind="video") == 1
+        assert value(registry, "step_seconds_sum", step=step, kind="video") == pytest.approx(2)
+    assert value(registry, "lease_losses_total") == 0
+
+
+async def test_failures_by_step_and_code(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+    claim = await claimed(ledger, clock)
+    body = error_body(TranscodeError("no"), Stage.FETCHING)
+    await ledger.append(claim.upload.id, Change(Retrying(), "again", error=body), token=claim.lease.token)
+    again = await ledger.claim_next(holder="w", seconds=LEASE)
+    assert again is not None
+    await ledger.append(again.upload.id, Change(Failed(), "no", error=body), token=again.lease.token)
+    other = await queued(ledger, clock)
+    for _ in range(2):
+        await ledger.request_cancel(other.id, cancelled(Stage.QUEUED))
+    assert value(registry, "errors_total", step="fetching", code="TRANSCODE_ERROR") == 2
+    assert value(registry, "errors_total", step="queued", code="CANCELLED") == 1, "cancelling twice is one cancel"
+    assert value(registry, "uploads_total", status="error", template="auto") == 2
+    assert value(registry, "lease_losses_total") == 0
+
+
+async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+    await claimed(ledger, clock)
+    arriving = await created(ledger, clock)
+    await ledger.claim(arriving.id, holder="w", seconds=LEASE)
+    await created(ledger, clock)
+    clock.now += LEASE + 1
+    assert len(await ledger.reap(reserved_before=clock.now)) == 3
+    assert value(registry, "lease_losses_total") == 2, "a reservation that nobody used is no such loss"
+    assert value(registry, "errors_total", step="receiving", code="WORKER_LOST") == 1
+    assert value(registry, "errors_total", step="receiving", code="STALLED") == 1
+    handed_back = await ledger.claim_next(holder="w", seconds=LEASE)
+    assert handed_back is not None
+    await ledger.release(handed_back.lease, text="")
+    assert value(registry, "lease_losses_total") == 2
+
+
+def test_what_is_told_can_be_parsed(registry: CollectorRegistry) -> None:
+    UploadMetrics(registry)
+    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, Traffic(events=5, ticks=7, coalesced=11))}))
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    samples = {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+    assert samples["roomcast_listeners", "stream"] == 3
+    assert samples["roomcast_messages_sent_total", "event", "stream"] == 5
+    assert samples["roomcast_messages_sent_total", "stream", "tick"] == 7
+    assert samples["roomcast_ticks_coalesced_total", "stream"] == 11

@@ -1,0 +1,98 @@
+"""Server-sent events: what is written is read back, and a position is understood or refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload.errors import Malformed
+from server.upload.events import Upload, message
+from server.upload.ledger import Replay
+from server.upload.lifecycle import Stage, State
+from server.web.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
+from tests.streams import parsed
+
+EPOCHS = st.text("0123456789abcdefABCXYZ", min_size=1, max_size=100)
+SEQS = st.integers(0, 10**15 - 1)
+UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=4, state=State(Stage.QUEUED))
+
+
+@given(EPOCHS, SEQS)
+def test_the_position_that_an_event_gives_is_understood(epoch: str, seq: int) -> None:
+    (told,) = parsed(event("upload-progress", {}, at={"epoch": epoch, "seq": seq}))
+    assert told.id is not None
+    assert position(told.id) == Position(seq, epoch)
+    assert position(str(seq)) == Position(seq, None)
+
+
+@pytest.mark.parametrize("header", [None, ""])
+def test_no_position(header: str | None) -> None:
+    assert position(header) is None
+
+
+@given(st.text(max_size=40))
+def test_a_header_is_a_position_or_malformed(header: str) -> None:
+    try:
+        stands = position(header)
+    except Malformed:
+        return
+    if stands:
+        epoch, _, seq = header.rpartition(":")
+        assert (stands.epoch or "", stands.since) == (epoch, int(seq))
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["x", "-1", "1.5", " 1", "1 ", "e1:", ":1", "e1:e2:3", "1" * 16, "e:1\n", "é:1", "e 1:1", "٣", "a" * 101 + ":1"],
+)
+def test_a_malformed_position(header: str) -> None:
+    with pytest.raises(Malformed):
+        position(header)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.tuples(st.dictionaries(st.text(), JSON), st.none() | SEQS), max_size=5))
+def test_what_is_written_is_read_back(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
+    wire = RETRY
+    for body, seq in bodies:
+        wire += event("progress", body, at=None if seq is None else {"epoch": "e1", "seq": seq}) + KEEP_ALIVE
+    told = parsed(wire)
+    assert [(one.name, json.loads(one.data)) for one in told] == [("progress", body) for body, _ in bodies]
+    assert [one.id for one in told] == [None if seq is None else f"e1:{seq}" for _, seq in bodies]
+
+
+STATE = message(UPLOAD)
+MISSED = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
+
+
+def test_a_client_without_a_position_gets_the_state() -> None:
+    assert opening(Replay(UPLOAD, [], complete=True), STATE, None) == [(STATE, True)]
+
+
+def test_a_client_gets_what_it_missed_and_then_the_latest_reading() -> None:
+    told = opening(Replay(UPLOAD, MISSED, complete=True), STATE, Position(2, "e1"))
+    assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
+    assert opening(Replay(UPLOAD, [], complete=True), STATE, Position(4, "e1")) == [(STATE, False)]
+
+
+def test_a_client_whose_position_the_log_does_not_know_gets_the_state() -> None:
+    assert opening(Replay(UPLOAD, [], complete=False), STATE, Position(9, "another")) == [(STATE, True)]
+
+
+def test_who_has_the_end_already_gets_nothing() -> None:
+    ended = replace(UPLOAD, state=State(Stage.DONE))
+    state = message(ended)
+    assert opening(Replay(ended, [], complete=True), state, Position(4, "e1")) == []
+    assert opening(Replay(ended, [state], complete=True), state, Position(3, "e1")) == [(state, True)]
+    assert opening(Replay(ended, [], complete=False), state, Position(4, "another")) == [(state, True)]

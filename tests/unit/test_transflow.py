@@ -1,0 +1,218 @@
+"""The multi-file dialect's words and steps, from what the ledger says."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.upload.errors import TranscodeError
+from server.upload.events import Change, Message, Upload, apply, error_body, message, restarted
+from server.upload.lifecycle import (
+    TERMINAL,
+    Cancelled,
+    Entered,
+    Fact,
+    Failed,
+    HandedBack,
+    IllegalFact,
+    Progressed,
+    Retrying,
+    Stage,
+    reopen,
+)
+from server.web.dialects.transflow import overview, steps
+from tests.contract.ledgers import STEPS, Clock, fresh
+
+OUTPUTS = [
+    {"name": "video", "kind": "video", "key": "u/video.mp4", "bucket": "films", "url": "/media/x/u/video.mp4"},
+    {"name": "poster", "kind": "poster", "key": "u/poster.jpg", "bucket": None, "url": "/media/x/u/poster.jpg"},
+]
+
+
+def told(messages: list[Message]) -> list[dict[str, Any]]:
+    """The steps of a whole log."""
+    pairs = zip([None, *messages], messages, strict=False)
+    return [
+        step
+        for before, event in pairs
+        for step in steps(before, event, asked="upload_1", template="auto", branch="main")
+    ]
+
+
+def log_of(upload: Upload, *facts: Fact) -> list[Message]:
+    """The upload's messages, from its first, after each fact."""
+    messages = [message(upload)]
+    for fact in facts:
+        error = error_body(TranscodeError("It broke."), upload.stage) if isinstance(fact, Failed | Cancelled) else None
+        done = fact == Entered(Stage.DONE)
+        change = Change(fact, "Going on", element={"outputs": OUTPUTS} if done else None, error=error)
+        upload = apply(upload, change, upload.updated_at + 1)
+        messages.append(message(upload))
+    return messages
+
+
+def to(*stages: Stage) -> list[Fact]:
+    return [Entered(stage) for stage in stages]
+
+
+WAY = [Stage.QUEUED, Stage.FETCHING, *STEPS]
+
+
+def test_the_steps_of_an_upload_that_goes_well() -> None:
+    said = told(log_of(fresh(Clock()), *to(*WAY)))
+    ran = ["receiving", "queued", "fetching", "probing", "compressing", "thumbnails", "storing", "cleaning"]
+    expected: list[tuple[str, str | None]] = [("start", None), ("step:start", "receiving")]
+    for left, entered in pairwise(ran):
+        expected += [("step:done", left), ("step:start", entered)]
+    expected += [("step:done", "cleaning"), ("output", None), ("output", None), ("done", None)]
+    assert [(step["type"], step.get("step")) for step in said] == expected
+    assert said[0]["templateId"] == "auto"
+    outputs = [step for step in said if step["type"] == "output"]
+    assert [(step["key"], step["name"], step["bucket"]) for step in outputs] == [
+        ("u/video.mp4", "video.mp4", "films"),
+        ("u/poster.jpg", "poster.jpg", None),
+    ]
+
+
+def test_every_step_says_where_it_belongs() -> None:
+    upload = fresh(Clock())
+    for step, when in zip(told(log_of(upload)), [upload.created_at] * 2, strict=True):
+        assert step["channel"] == "upload:upload_1"
+        assert (step["uploadId"], step["branch"], step["key"]) == ("upload_1", "main", upload.id)
+        assert step["timestamp"].endswith("Z")
+        assert when == upload.updated_at
+
+
+def test_an_error_has_its_code_and_where_it_happened() -> None:
+    *_, last = told(log_of(fresh(Clock()), *to(*WAY[:4]), Failed()))
+    assert last["type"] == "error"
+    assert last["code"] == "TRANSCODE_ERROR"
+    assert last["details"] == {"step": "compressing", "file": "film.mp4"}
+
+
+@pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
+def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact) -> None:
+    said = told(log_of(fresh(Clock()), *to(*WAY[:4]), fact))
+    assert [(step["type"], step.get("step")) for step in said[-2:]] == [
+        ("step:start", "compressing"),
+        ("step:start", "queued"),
+    ]
+
+
+def test_an_upload_that_starts_over_starts_again() -> None:
+    upload = fresh(Clock())
+    cancelled = apply(upload, Change(Cancelled(), "Cancelled"), upload.updated_at + 1)
+    again = restarted(cancelled, reopen(cancelled.state, source_kept=True), upload.updated_at + 2)
+    said = told([message(upload), message(cancelled), message(again)])
+    assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
+
+
+FACTS = st.lists(
+    st.sampled_from([*to(*Stage), Progressed(0.5), Retrying(), HandedBack(), Failed(), Cancelled()]), max_size=40
+)
+
+
+@given(FACTS)
+def test_every_way_through_ends_at_most_once_and_does_no_step_it_did_not_start(facts: list[Fact]) -> None:
+    upload = fresh(Clock())
+    legal: list[Fact] = []
+    for fact in facts:
+        with suppress(IllegalFact):
+            log_of(upload, *legal, fact)
+            legal.append(fact)
+    messages = log_of(upload, *legal)
+    said = told(messages)
+    kinds = [step["type"] for step in said]
+    assert kinds[0] == "start"
+    assert kinds.count("start") == 1
+    ended = messages[-1]["stage"] in TERMINAL
+    assert kinds.count("done") + kinds.count("error") == ended
+    assert not ended or kinds[-1] in ("done", "error")
+    at_work: str | None = None
+    for step in said:
+        if step["type"] == "step:start":
+            at_work = step["step"]
+        elif step["type"] == "step:done":
+            assert step["step"] == at_work
+    # Told in two parts, by whoever comes back, the steps are the same.
+    for cut in range(1, len(messages)):
+        assert told(messages[:cut]) + told(messages[cut - 1 :])[_steps_of_first(messages[cut - 1]) :] == said
+
+
+def _steps_of_first(first: Message) -> int:
+    return len(steps(None, first, asked="upload_1", template="auto", branch="main"))
+
+
+def shown(*stages: Stage) -> dict[str, Any]:
+    """The overview of uploads in these stages."""
+    clock = Clock()
+    uploads, latest = [], {}
+    for stage in stages:
+        upload = fresh(clock)
+        ends: list[Fact] = [Failed()] if stage is Stage.FAILED else [Cancelled()]
+        way = ends if stage in (Stage.FAILED, Stage.CANCELLED) else to(*[Stage.RECEIVING, *WAY][1 : _place(stage) + 1])
+        uploads.append(upload)
+        latest[upload.id] = log_of(upload, *way)[-1]
+    return overview("asked", uploads, latest, branch="main")
+
+
+def _place(stage: Stage) -> int:
+    return [Stage.RECEIVING, *WAY].index(stage)
+
+
+@pytest.mark.parametrize(
+    ("stages", "word"),
+    [
+        ([Stage.RECEIVING, Stage.DONE], "uploading"),
+        ([Stage.QUEUED, Stage.QUEUED], "queued"),
+        ([Stage.QUEUED, Stage.DONE], "processing"),
+        ([Stage.COMPRESSING, Stage.QUEUED], "processing"),
+        ([Stage.CLEANING, Stage.FAILED], "processing"),
+        ([Stage.DONE, Stage.FAILED], "error"),
+        ([Stage.DONE, Stage.CANCELLED], "error"),
+        ([Stage.DONE, Stage.DONE], "completed"),
+    ],
+)
+def test_one_word_for_all_files(stages: list[Stage], word: str) -> None:
+    told = shown(*stages)
+    assert told["status"] == word
+    assert told["totalFiles"] == len(stages)
+    assert told["completedFiles"] == stages.count(Stage.DONE)
+
+
+@pytest.mark.parametrize("stage", [Stage.RECEIVING, *WAY, Stage.FAILED])
+def test_a_file_in_every_stage(stage: Stage) -> None:
+    (file,) = shown(stage)["files"]
+    always = {"filename", "key", "status", "progress", "message", "startTime"}
+    over = {"endTime"} if stage in TERMINAL else set()
+    made = {"outputFiles"} if stage is Stage.DONE else set()
+    assert file.keys() == always | over | made
+    words = {"receiving": "uploading", "queued": "queued", "done": "completed", "failed": "error"}
+    assert file["status"] == words.get(stage.value, "processing")
+    if made:
+        assert file["progress"] == 100
+        assert file["outputFiles"][0] == {
+            "name": "video.mp4", "key": "u/video.mp4", "bucket": "films", "url": "/media/x/u/video.mp4",
+        }  # fmt: skip
+
+
+def test_the_overview_has_every_field() -> None:
+    upload = replace(fresh(Clock()), updated_at=2_000_000.0)
+    told = overview("asked", [upload], {upload.id: message(upload)}, branch="b")
+    assert {name: value for name, value in told.items() if name != "files"} == {
+        "uploadId": "asked",
+        "templateId": "auto",
+        "branch": "b",
+        "status": "uploading",
+        "totalFiles": 1,
+        "completedFiles": 0,
+        "user": "ada",
+        "createdAt": "1970-01-12T13:46:40.001Z",
+        "updatedAt": "1970-01-24T03:33:20.000Z",
+    }
