@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 import structlog
-from engineio.packet import MESSAGE, Packet
 
 from server.access import Viewer
+from server.realtime.frames import Prepared
 from server.realtime.outbox import Outbox
 from server.realtime.relay import Relay
 from server.upload.events import Message, message
@@ -37,51 +37,36 @@ class Client:
     sid: str
     viewer: Viewer
     outbox: Outbox
-    members: dict[str, Member] = field(default_factory=dict)
+    rooms: set[str] = field(default_factory=set)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     calls: int = 0
     gone: bool = False
 
 
-class Member:
-    """A client in a room: the relay's watcher for both."""
+class Room:
+    """Whoever watches one upload here: the relay's watcher for all of them."""
 
-    def __init__(self, hub: Hub, client: Client, upload_id: str) -> None:
+    def __init__(self, hub: Hub, upload_id: str) -> None:
         self._hub = hub
-        self.client = client
-        self._upload_id = upload_id
+        self.upload_id = upload_id
+        self.clients: dict[Client, None] = {}
+        self.coming = 0
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        packets = self._hub.encoder.packets(event, new_status=new_status)
-        if not self.client.outbox.send_event(self._upload_id, packets):
-            self._hub.drop(self.client, "too many events wait")
-        elif self.client.outbox.waiting:
-            self._hub.pump_soon(self.client)
-        self._hub.room_moved(self._upload_id, event)
+        packets = self._hub.encode(event, new_status=new_status)
+        for client in tuple(self.clients):
+            if not client.outbox.send_event(self.upload_id, packets):
+                self._hub.drop(client, "too many events wait")
+            elif client.outbox.waiting:
+                self._hub.pump_soon(client)
+        self._hub.room_moved(self.upload_id, event)
 
     def on_tick(self, tick: Message) -> None:
-        self.client.outbox.send_tick(self._upload_id, self._hub.encoder.packets(tick, new_status=False)[0])
-        if self.client.outbox.waiting:
-            self._hub.pump_soon(self.client)
-
-
-class Encoder:
-    """Socket.IO packets of messages. A room's members are served one after the other, so the last one is kept."""
-
-    def __init__(self, present: Present) -> None:
-        self._present = present
-        self._message: Message = {}
-        self._packets: list[Packet] = []
-
-    def packets(self, of: Message, *, new_status: bool) -> list[Packet]:
-        """The message as `upload-progress` and, with a new status, once more under the status's name."""
-        if of is not self._message:
-            body = orjson.dumps(self._present(of)).decode()
-            names = (PROGRESS, of["status"]) if new_status else (PROGRESS,)
-            # Socket.IO's EVENT is type 2; in the default namespace nothing stands between it and its JSON.
-            self._packets = [Packet(MESSAGE, f'2["{name}",{body}]') for name in names]
-            self._message = of
-        return self._packets
+        (packet,) = self._hub.encode(tick, new_status=False)
+        for client in tuple(self.clients):
+            client.outbox.send_tick(self.upload_id, packet)
+            if client.outbox.waiting:
+                self._hub.pump_soon(client)
 
 
 class Hub:
@@ -96,14 +81,13 @@ class Hub:
         linger_seconds: float,
         stalled_client_seconds: float,
     ) -> None:
-        self.encoder = Encoder(present)
         self._relay = relay
         self._present = present
         self._disconnect = disconnect
         self._linger_seconds = linger_seconds
         self._stalled_client_seconds = stalled_client_seconds
         self._clients: dict[str, Client] = {}
-        self._rooms: dict[str, set[Client]] = {}
+        self._rooms: dict[str, Room] = {}
         self._closing: dict[str, asyncio.TimerHandle] = {}
         self._behind: dict[Client, None] = {}
         self._pump: asyncio.TimerHandle | None = None
@@ -123,7 +107,7 @@ class Hub:
         if client:
             client.gone = True
             self._behind.pop(client, None)
-            for upload_id in list(client.members):
+            for upload_id in list(client.rooms):
                 self.part(client, upload_id)
 
     async def join(self, client: Client, upload_id: str, since: int | None, epoch: str | None) -> dict[str, Any]:
@@ -133,34 +117,43 @@ class Hub:
         """
         async with client.one_at_a_time:
             self.part(client, upload_id)
-            member = Member(self, client, upload_id)
-            replay = await self._relay.watch(upload_id, member, since=since, epoch=epoch)
+            room = self._rooms.setdefault(upload_id, Room(self, upload_id))
+            room.coming += 1
             try:
+                replay = await self._relay.watch(upload_id, room, since=since, epoch=epoch)
                 client.viewer.check_owns(replay.upload)
-            except BaseException:
-                self._relay.unwatch(upload_id, member)
-                raise
-            if client.gone:
-                self._relay.unwatch(upload_id, member)
-            else:
-                client.members[upload_id] = member
-                self._rooms.setdefault(upload_id, set()).add(client)
+                if not client.gone:
+                    client.rooms.add(upload_id)
+                    room.clients[client] = None
+            finally:
+                room.coming -= 1
+                self._close_if_empty(room)
             state = message(replay.upload)
             self.room_moved(upload_id, state)
             return {"state": self._present(state), "events": self._events(replay)}
 
     def part(self, client: Client, upload_id: str) -> None:
         """Out of the room; no harm if it was not in it."""
-        member = client.members.pop(upload_id, None)
-        if member is None:
+        if upload_id in client.rooms:
+            client.rooms.discard(upload_id)
+            room = self._rooms[upload_id]
+            del room.clients[client]
+            self._close_if_empty(room)
+
+    def _close_if_empty(self, room: Room) -> None:
+        if room.clients or room.coming:
             return
-        self._relay.unwatch(upload_id, member)
-        room = self._rooms[upload_id]
-        room.discard(client)
-        if not room:
-            del self._rooms[upload_id]
-            if closing := self._closing.pop(upload_id, None):
-                closing.cancel()
+        self._relay.unwatch(room.upload_id, room)
+        del self._rooms[room.upload_id]
+        if closing := self._closing.pop(room.upload_id, None):
+            closing.cancel()
+
+    def encode(self, of: Message, *, new_status: bool) -> list[Prepared]:
+        """The message as `upload-progress` and, with a new status, once more under the status's name."""
+        body = orjson.dumps(self._present(of))
+        names = (PROGRESS, of["status"]) if new_status else (PROGRESS,)
+        # Socket.IO's EVENT is type 2; in the default namespace nothing stands between it and its JSON.
+        return [Prepared(b'2["%b",%b]' % (name.encode(), body)) for name in names]
 
     def room_moved(self, upload_id: str, event: Message) -> None:
         """A room closes a while after its upload ended, unless it goes on."""
@@ -173,8 +166,9 @@ class Hub:
 
     def _close_room(self, upload_id: str) -> None:
         self._closing.pop(upload_id, None)
-        for client in tuple(self._rooms.get(upload_id, ())):
-            self.part(client, upload_id)
+        if room := self._rooms.get(upload_id):
+            for client in tuple(room.clients):
+                self.part(client, upload_id)
 
     def pump_soon(self, client: Client) -> None:
         """Something waits for the client: look again and again until nothing does."""

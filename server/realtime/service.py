@@ -17,6 +17,7 @@ from server.backlog import Traffic
 from server.control import Control
 from server.present import present
 from server.realtime.calls import Calls
+from server.realtime.frames import PacketQueue
 from server.realtime.hub import Client, Hub
 from server.realtime.relay import Relay
 from server.realtime.transports import Transports
@@ -56,6 +57,7 @@ class Realtime:
             logger=logging.getLogger("socketio"),
             engineio_logger=logging.getLogger("engineio"),
         )
+        self._sio.eio.create_queue = PacketQueue
         self._transports = Transports(self._sio)
         show = partial(present, media=media)
         self._hub = Hub(

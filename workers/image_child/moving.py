@@ -8,9 +8,9 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from workers.image_child.plan import SEVERAL_FRAMES, Order
-from workers.image_child.source import TooManyFrames, Unreadable, reading
-from workers.image_child.still import decoded, quality_of
+from .plan import SEVERAL_FRAMES, Order
+from .source import TooManyFrames, Unreadable, reading
+from .still import decoded, quality_of
 
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
 _WHOLE_PICTURES = 20

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from workers.image_child.moving import count_frames, write_moving
-from workers.image_child.plan import Order
-from workers.image_child.source import TooManyFrames, TooManyPixels, Unreadable, open_picture, reading, turn_of, upright
-from workers.image_child.still import decoded, placeholder, write_all
+from .moving import count_frames, write_moving
+from .plan import Order
+from .source import TooManyFrames, TooManyPixels, Unreadable, open_picture, reading, turn_of, upright
+from .still import decoded, placeholder, write_all
 
 _REASONS: dict[type[Exception], str] = {
     Unreadable: "unreadable",

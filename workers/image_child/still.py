@@ -9,9 +9,9 @@ from typing import Any
 import blurhash
 from PIL import AvifImagePlugin, Image, WebPImagePlugin
 
-from workers.image_child.colour import flattened, in_srgb, plain
-from workers.image_child.plan import Order, Planned, fit, planned
-from workers.image_child.source import turn_of
+from .colour import flattened, in_srgb, plain
+from .plan import Order, Planned, fit, planned
+from .source import turn_of
 
 SAVERS = (AvifImagePlugin, WebPImagePlugin)  # imported for what they register
 
