@@ -22,7 +22,7 @@ from server.upload.errors import NotFound, RoomcastError
 from server.upload.events import Upload
 from server.upload.ledger import Ledger, Notice
 from server.upload.lifecycle import Stage, Status
-from server.upload.process import stopped
+from server.upload.process import in_background
 from server.upload.records import Records
 from server.upload.templates import Templates
 
@@ -70,12 +70,11 @@ class Lookout:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         unlisten = self._ledger.listen(self)
-        running = asyncio.create_task(self._run())
         try:
-            yield
+            async with in_background(self._run()):
+                yield
         finally:
             unlisten()
-            await stopped(running)
 
     def on_notices(self, notices: Sequence[Notice]) -> None:
         ends = {notice.upload_id for notice in notices if notice.event and notice.message["status"] in _ENDS}

@@ -20,7 +20,7 @@ from server.upload.assemblies import Submission
 from server.upload.errors import NotFound, RoomcastError
 from server.upload.events import Message, Upload, message
 from server.upload.ledger import Ledger
-from server.upload.process import stopped
+from server.upload.process import in_background
 from server.upload.records import Records
 from server.upload.sending import Sending, further
 from server.web.dialects.transflow import steps
@@ -60,11 +60,8 @@ class Publisher:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        running = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            await stopped(running)
 
     async def _run(self) -> None:
         while True:

@@ -156,20 +156,8 @@ async def run_ffprobe(
             raise errors.UnreadableMedia("the file describes itself at too great length")
         return True
 
-    finished = await run_tool(
-        [
-            binaries.ffprobe,
-            *("-v", "error", "-of", "json", "-show_format", "-show_streams"),
-            *allocation_args(),
-            *limit_args(media_limits),
-            *input_args(path, demuxer),
-        ],
-        on_output=hear,
-        wall_seconds=wall_seconds,
-        limits=limits,
-        sandbox=binaries.sandbox,
-        reads=[path],
-    )
+    wanted = ("-of", "json", "-show_format", "-show_streams")
+    finished = await _ask_ffprobe(binaries, path, demuxer, wanted, hear, limits, media_limits, wall_seconds)
     if finished.returncode != 0:
         log.warning("ffprobe ended with %d: %r", finished.returncode, finished.stderr)
         problem = failure(finished, media_limits)
@@ -202,20 +190,8 @@ async def scan_packets(
         scan.feed(data)
         return True
 
-    finished = await run_tool(
-        [
-            binaries.ffprobe,
-            *("-v", "error", "-of", "csv=p=0", "-show_entries", SCAN_ENTRIES),
-            *allocation_args(),
-            *limit_args(media_limits),
-            *input_args(path, demuxer),
-        ],
-        on_output=hear,
-        wall_seconds=wall_seconds,
-        limits=limits,
-        sandbox=binaries.sandbox,
-        reads=[path],
-    )
+    wanted = ("-of", "csv=p=0", "-show_entries", SCAN_ENTRIES)
+    finished = await _ask_ffprobe(binaries, path, demuxer, wanted, hear, limits, media_limits, wall_seconds)
     if finished.returncode < 0:
         raise failure(finished)
     return scan
@@ -247,6 +223,34 @@ async def _said(binaries: Binaries, *args: str) -> str:
     argv = [binaries.ffmpeg, "-hide_banner", *args]
     await run_tool(argv, on_output=hear, wall_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
     return output.decode("utf-8", "replace")
+
+
+async def _ask_ffprobe(
+    binaries: Binaries,
+    path: Path,
+    demuxer: str,
+    wanted: Sequence[str],
+    hear: Callable[[bytes], bool],
+    limits: Limits,
+    media_limits: MediaLimits,
+    wall_seconds: float,
+) -> Finished:
+    """Run ffprobe over an untrusted file."""
+    return await run_tool(
+        [
+            binaries.ffprobe,
+            *("-v", "error"),
+            *wanted,
+            *allocation_args(),
+            *limit_args(media_limits),
+            *input_args(path, demuxer),
+        ],
+        on_output=hear,
+        wall_seconds=wall_seconds,
+        limits=limits,
+        sandbox=binaries.sandbox,
+        reads=[path],
+    )
 
 
 def _probe_object(output: bytes) -> dict[str, Any]:

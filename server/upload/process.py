@@ -8,6 +8,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 _CANCEL_AGAIN_SECONDS = 0.2
 
@@ -56,6 +59,16 @@ async def stopped(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do `work`, which goes on for good, until this is left."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await stopped(task)
 
 
 def say(line: str) -> None:

@@ -15,7 +15,7 @@ from server.upload.events import Upload, source_name
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.opening import Parts
-from server.upload.process import stopped
+from server.upload.process import in_background
 
 log = structlog.get_logger(__name__)
 
@@ -74,11 +74,8 @@ class Upkeep:
                 await self._dispatch.announce(upload_id, 0)
         except RoomcastError:
             log.exception("upkeep failed")
-        running = asyncio.create_task(self._run())
-        try:
+        async with in_background(self._run()):
             yield
-        finally:
-            await stopped(running)
 
     async def _run(self) -> None:
         duties = (

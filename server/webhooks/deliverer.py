@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from server.upload.deliveries import Attempt, Delivery, attempted
 from server.upload.errors import LeaseLost, NotFound, RoomcastError
-from server.upload.process import stopped
+from server.upload.process import in_background, stopped
 from server.upload.records import Records
 from server.upload.templates import Templates
 from server.upload.webhook import Webhook
@@ -63,11 +63,10 @@ class Deliverer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver, until this is left. What is under way then is sent again later, by whoever is there."""
-        running = asyncio.create_task(self._run())
         try:
-            yield
+            async with in_background(self._run()):
+                yield
         finally:
-            await stopped(running)
             await stopped(*self._sending)
             await self._sender.close()
 

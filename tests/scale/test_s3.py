@@ -40,7 +40,8 @@ def cluster(
     templates = folder / "templates.toml"
     templates.write_text('[templates.streamed]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n')
     bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url, "ROOMCAST_TEMPLATES": str(templates)}
-    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, ROOMCAST_MAX_UPLOAD_BYTES=str(64 << 20))
+    patient = {"ROOMCAST_LEASE_SECONDS": "10", "ROOMCAST_MAX_UPLOAD_BYTES": str(64 << 20)}
+    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, **patient)
     cluster.web()
     cluster.worker()
     with cluster:

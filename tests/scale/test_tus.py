@@ -31,7 +31,7 @@ def cluster(
 ) -> Iterator[Cluster]:
     bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
     cluster = Cluster(
-        folder, redis.url, members, **fake.env, **bucket, ROOMCAST_RESERVATION_SECONDS="8", ROOMCAST_LEASE_SECONDS="5"
+        folder, redis.url, members, **fake.env, **bucket, ROOMCAST_RESERVATION_SECONDS="8", ROOMCAST_LEASE_SECONDS="10"
     )
     cluster.web()
     cluster.web()
