@@ -6,12 +6,14 @@ import asyncio
 import gc
 import socket
 import sys
+from collections.abc import Callable
+from typing import cast
 
 import structlog
 from aiohttp import web
 
 from server import settings
-from server.app import WIND_DOWN, build_app
+from server.app import DOOR, WIND_DOWN, build_app
 from server.processes import LIFELINE, LISTENER, inherited, serve_by
 from server.settings import Settings
 from server.upload.errors import RoomcastError
@@ -20,6 +22,8 @@ from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say,
 from server.web.pages import PAGE
 
 log = structlog.get_logger("server")
+
+_BACKLOG = 1024
 
 _ANSWER_SECONDS = 3.0
 """How long requests may take to be answered when everything else has stopped."""
@@ -34,29 +38,30 @@ async def serve(chosen: Settings) -> int:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
-        site = _site(runner, chosen)
-        await site.start()
+        http = cast(web.Server, runner.server)
+        listening = await _listen(app[DOOR](http), chosen)
         gc.freeze()
-        say(f"Roomcast is ready: {_address(runner)}{PAGE}")
+        say(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
         log.info("stopping")
         end_within(STOP_SECONDS)
-        await site.stop()
+        listening.close()
         await app[WIND_DOWN]()
     finally:
         await runner.cleanup()
     return 0
 
 
-def _site(runner: web.AppRunner, chosen: Settings) -> web.BaseSite:
-    """The parent's port, or one of our own."""
+async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:
+    """On the parent's port, or on one of our own."""
+    loop = asyncio.get_running_loop()
     if (listener := inherited(LISTENER)) is not None:
-        return web.SockSite(runner, socket.socket(fileno=listener), backlog=1024)
-    return web.TCPSite(runner, chosen.host, chosen.port, backlog=1024)
+        return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_BACKLOG)
+    return await loop.create_server(protocols, chosen.host, chosen.port, backlog=_BACKLOG)
 
 
-def _address(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
+def _address(listening: asyncio.Server) -> str:
+    host, port = listening.sockets[0].getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     return f"http://{shown}:{port}"
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from server.access import Authenticator
 from server.control import Control
+from server.description.routes import Descriptions
 from server.embedded import embedded_workers
 from server.lookout import Lookout
 from server.present import present, world_url
@@ -21,10 +22,14 @@ from server.realtime.relay import Relay
 from server.realtime.service import Realtime
 from server.settings import Settings
 from server.submissions import Submissions
+from server.upload.attendance import WebProcess
 from server.upload.deliveries import GIVE_UP_SECONDS
 from server.upload.metrics import UploadMetrics
 from server.upload.opening import open_books, open_parts
+from server.upload.process import in_rounds, process_name
 from server.upload.upkeep import Upkeep
+from server.web.admin import AdminRoutes
+from server.web.admin_board import AdminBoard
 from server.web.answers import house_headers
 from server.web.assemblies import AssemblyRoutes
 from server.web.dialects.assembly import assembly_status, linked
@@ -48,9 +53,15 @@ from server.webhooks.sender import Sender
 
 log = structlog.get_logger(__name__)
 
+Protocols = Callable[[], asyncio.Protocol]
+
+DOOR: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("door")
+"""From what makes the protocol of an HTTP connection to what makes a port's: Socket.IO's WebSockets need no HTTP."""
+
 WIND_DOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("wind_down")
 
 _LARGEST_JSON_BYTES = 1 << 20
+_ATTEND_SECONDS = 1.0
 
 
 async def build_app(settings: Settings) -> web.Application:
@@ -85,6 +96,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.body_stall_seconds,
         settings.lease_seconds,
         settings.viewer_bytes_per_second,
+        settings.algorithms,
     )
     receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
     direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
@@ -153,16 +165,24 @@ async def build_app(settings: Settings) -> web.Application:
     ).add_routes(app)
     MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
+    Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
     Health(parts, workers.sandbox if workers else None).add_routes(app)
     sockets = Listeners(realtime.sockets, realtime.traffic)
     registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.traffic)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
+    board = AdminBoard(
+        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())
+    )
+    AdminRoutes(board, ledger, streams, authenticator, settings.cookie).add_routes(app)
 
     working = AsyncExitStack()
     await working.enter_async_context(Upkeep(parts, settings.terms()).running())
     await working.enter_async_context(deliverer.running())
     await working.enter_async_context(lookout.running())
+    if settings.redis_url:
+        attending = in_rounds(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
+        await working.enter_async_context(attending)
     if settings.sqs_progress_queue_url:
         from server.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
@@ -178,13 +198,15 @@ async def build_app(settings: Settings) -> web.Application:
         For before aiohttp's own shutdown, which reads no more from any connection.
         """
         streams.close()
-        await asyncio.gather(working.aclose(), realtime.close(), receiver.drain(settings.shutdown_seconds))
+        realtime.close()
+        await asyncio.gather(working.aclose(), receiver.drain(settings.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
         yield
         await lifetime.aclose()
 
     app.on_response_prepare.extend((house_headers, mark_cors))
+    app[DOOR] = realtime.door
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 import structlog
 
 from server.access import Viewer
-from server.realtime.frames import Prepared
+from server.realtime import packets
+from server.realtime.engine import Session
 from server.realtime.outbox import Outbox
+from server.realtime.packets import Packet
 from server.realtime.relay import Relay
-from server.upload.events import Message, message
+from server.realtime.shapes import RoomState
+from server.upload.events import message
 from server.upload.ledger import Replay
 from server.upload.lifecycle import Status
+from server.upload.shapes import Message
 
 log = structlog.get_logger(__name__)
 
@@ -30,12 +33,13 @@ _PUMP_SECONDS = 0.1
 Present = Callable[[Message], Message]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Client:
     """One connected socket."""
 
     sid: str
     viewer: Viewer
+    session: Session
     outbox: Outbox
     rooms: set[str] = field(default_factory=set)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -53,9 +57,9 @@ class Room:
         self.coming = 0
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        packets = self._hub.encode(event, new_status=new_status)
+        told = self._hub.encode(event, new_status=new_status)
         for client in tuple(self.clients):
-            if not client.outbox.send_event(self.upload_id, packets):
+            if not client.outbox.send_event(self.upload_id, told):
                 self._hub.drop(client, "too many events wait")
             elif client.outbox.waiting:
                 self._hub.pump_soon(client)
@@ -64,53 +68,47 @@ class Room:
     def on_tick(self, tick: Message) -> None:
         (packet,) = self._hub.encode(tick, new_status=False)
         for client in tuple(self.clients):
-            client.outbox.send_tick(self.upload_id, packet)
-            if client.outbox.waiting:
+            if not client.outbox.send_tick(self.upload_id, packet):
                 self._hub.pump_soon(client)
 
 
 class Hub:
-    """All clients and rooms. `disconnect` closes a socket for good; it is called at most once for each."""
+    """All clients and rooms."""
 
     def __init__(
         self,
         relay: Relay,
         present: Present,
-        disconnect: Callable[[Client], None],
         *,
         linger_seconds: float,
         stalled_client_seconds: float,
     ) -> None:
         self._relay = relay
         self._present = present
-        self._disconnect = disconnect
         self._linger_seconds = linger_seconds
         self._stalled_client_seconds = stalled_client_seconds
-        self._clients: dict[str, Client] = {}
+        self._clients: set[Client] = set()
         self._rooms: dict[str, Room] = {}
         self._closing: dict[str, asyncio.TimerHandle] = {}
         self._behind: dict[Client, None] = {}
         self._pump: asyncio.TimerHandle | None = None
 
-    def clients(self) -> list[Client]:
-        return list(self._clients.values())
-
-    def client(self, sid: str) -> Client | None:
-        return self._clients.get(sid)
+    def __len__(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
 
     def enter(self, client: Client) -> None:
-        self._clients[client.sid] = client
+        self._clients.add(client)
 
-    def leave(self, sid: str) -> None:
+    def leave(self, client: Client) -> None:
         """The client is gone: out of every room, and nothing waits for it any more."""
-        client = self._clients.pop(sid, None)
-        if client:
-            client.gone = True
-            self._behind.pop(client, None)
-            for upload_id in list(client.rooms):
-                self.part(client, upload_id)
+        client.gone = True
+        self._clients.discard(client)
+        self._behind.pop(client, None)
+        for upload_id in tuple(client.rooms):
+            self.part(client, upload_id)
 
-    async def join(self, client: Client, upload_id: str, since: int | None, epoch: str | None) -> dict[str, Any]:
+    async def join(self, client: Client, upload_id: str, since: int | None, epoch: str | None) -> RoomState:
         """Into the room; `{state, events}` up to the moment from which the room's messages go on.
 
         Joining again replaces the first time. Raises what reading or owning the upload raises.
@@ -148,12 +146,11 @@ class Hub:
         if closing := self._closing.pop(room.upload_id, None):
             closing.cancel()
 
-    def encode(self, of: Message, *, new_status: bool) -> list[Prepared]:
+    def encode(self, of: Message, *, new_status: bool) -> list[Packet]:
         """The message as `upload-progress` and, with a new status, once more under the status's name."""
         body = orjson.dumps(self._present(of))
         names = (PROGRESS, of["status"]) if new_status else (PROGRESS,)
-        # Socket.IO's EVENT is type 2; in the default namespace nothing stands between it and its JSON.
-        return [Prepared(b'2["%b",%b]' % (name.encode(), body)) for name in names]
+        return [packets.event(name, body) for name in names]
 
     def room_moved(self, upload_id: str, event: Message) -> None:
         """A room closes a while after its upload ended, unless it goes on."""
@@ -190,8 +187,8 @@ class Hub:
         """Close a client that cannot be served. It may come back and ask for what it missed."""
         if not client.gone:
             log.warning("client dropped", sid=client.sid, why=why)
-            self.leave(client.sid)
-            self._disconnect(client)
+            self.leave(client)
+            client.session.abort()
 
     def _events(self, replay: Replay) -> list[Message]:
         return [self._present(event) for event in replay.events]

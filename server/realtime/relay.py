@@ -17,10 +17,11 @@ from typing import Protocol
 import structlog
 
 from server.upload.errors import Code, NotFound, RoomcastError
-from server.upload.events import Message, message, timestamp
+from server.upload.events import message, timestamp
 from server.upload.ledger import Ledger, Notice, Replay
 from server.upload.lifecycle import Stage, Status
 from server.upload.process import stopped
+from server.upload.shapes import Message
 
 log = structlog.get_logger(__name__)
 
@@ -238,10 +239,19 @@ class Relay:
 def _farewell(latest: Message, seq: int) -> Message:
     """The end of an upload that the ledger does not know any more. A retry would not find it either."""
     text = "The server lost this upload."
-    error = {"code": Code.WORKER_LOST.value, "message": text, "step": latest["stage"], "retryable": False}
-    unknown = dict.fromkeys(("eta", "speed", "fps", "queuePosition"))
-    end = {"status": Status.ERROR.value, "stage": Stage.FAILED.value, "message": text, "error": error}
-    return {**latest, **unknown, **end, "seq": seq, "updatedAt": timestamp(time.time())}
+    return {
+        **latest,
+        "seq": seq,
+        "status": Status.ERROR,
+        "stage": Stage.FAILED,
+        "message": text,
+        "error": {"code": Code.WORKER_LOST, "message": text, "step": latest["stage"], "retryable": False},
+        "updatedAt": timestamp(time.time()),
+        "eta": None,
+        "speed": None,
+        "fps": None,
+        "queuePosition": None,
+    }
 
 
 def _waits(watched: _Watched) -> bool:

@@ -45,7 +45,5 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for chatty in ("socketio", "engineio"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
     for ours in ("server", "workers"):
         logging.getLogger(ours).setLevel(level.upper())

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from server.realtime.relay import Relay
 from server.upload.errors import NotFound
-from server.upload.events import Change, Message, Source, Tick, Upload, new_upload_id
+from server.upload.events import Change, Source, Tick, Upload, new_upload_id
 from server.upload.lapse import cancelled
 from server.upload.ledger import Listener, Notice, Replay
 from server.upload.lifecycle import Entered, Stage
+from server.upload.shapes import Message
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.harness import eventually
 

@@ -1,0 +1,44 @@
+"""One timer for many things: each is told of once, in order, and only if nobody took it out."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.realtime.deadlines import Deadlines
+from tests.harness import eventually
+
+
+@pytest.fixture
+def over() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def deadlines(over: list[str]) -> Deadlines[str]:
+    return Deadlines(0.05, over.append)
+
+
+async def test_each_is_told_of_in_its_turn(deadlines: Deadlines[str], over: list[str]) -> None:
+    for name in "abc":
+        deadlines.start(name)
+    deadlines.start("a")
+    deadlines.end("b")
+    deadlines.end("never in")
+    assert list(deadlines) == ["c", "a"]
+    await eventually(lambda: len(over) == 2)
+    assert over == ["c", "a"]
+    assert list(deadlines) == []
+    deadlines.start("d")
+    await eventually(lambda: over[2:] == ["d"])
+
+
+async def test_what_starts_again_when_its_time_is_over_is_told_of_again(over: list[str]) -> None:
+    def again(name: str) -> None:
+        over.append(name)
+        if len(over) < 3:
+            repeating.start(name)
+
+    repeating = Deadlines[str](0.02, again)
+    repeating.start("a")
+    await eventually(lambda: over == ["a"] * 3)
+    assert list(repeating) == []
