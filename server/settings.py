@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     viewer_bytes_per_second: int | None = Field(
         None, gt=0, description="how fast one viewer may send, to each web process"
     )
+    hashes: str = Field(
+        "md5,sha256",
+        pattern=r"^(md5,sha256|md5|sha256|none)$",
+        description="the digests that are made of what arrives; `none` saves their CPU",
+    )
     disk_reserve_bytes: int = Field(256 * MIB, ge=0, description="free disk below which nothing more is accepted")
     retention_seconds: float = Field(86400, gt=0, description="how long finished uploads stay in the ledger")
     reservation_seconds: float = Field(3600, gt=0, description="how long an upload waits for bytes, or for more")
@@ -181,6 +186,11 @@ class Settings(BaseSettings):
     def web_processes(self) -> int:
         """SQLite has one owner, so a process without Redis stays alone, whatever a host sets by itself."""
         return self.web_concurrency if self.redis_url else 1
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The `hashes`, one by one."""
+        return frozenset(self.hashes.split(",")) - {"none"}
 
     def places(self) -> Places:
         """Where this process keeps things."""

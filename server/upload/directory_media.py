@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from server.upload.directory_resumable import DirectoryResumableSources
-from server.upload.disk import disk_error, off_loop, sync_directory, to_the_end
+from server.upload.disk import disk_error, off_loop, sync_directory, to_the_end, write_at
 from server.upload.errors import NotFound
 from server.upload.media import LocalFile
 from server.upload.signing import UrlSigner
@@ -119,9 +119,10 @@ class _IncomingFile:
         self._file = file
         self._part = part
         self._target = target
+        self._size = 0
 
-    async def write(self, data: bytes | bytearray) -> None:
-        await to_the_end(lambda: _write_all(self._file, data))
+    async def write(self, *chunks: bytes | bytearray) -> None:
+        self._size = await to_the_end(lambda: write_at(self._file.fileno(), chunks, self._size))
 
     async def commit(self) -> str:
         def work() -> None:
@@ -138,12 +139,6 @@ def _open_part(part: Path) -> BinaryIO:
         return part.open("wb", buffering=0)
     except OSError as error:
         raise disk_error(error) from error
-
-
-def _write_all(file: BinaryIO, data: bytes | bytearray) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _close_part(file: BinaryIO, part: Path) -> None:

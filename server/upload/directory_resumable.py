@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from server.upload.disk import disk_error, sync_directory, to_the_end
+from server.upload.disk import disk_error, sync_directory, to_the_end, write_at
 from server.upload.errors import NotFound
 from server.upload.media import See, Write
 
@@ -30,10 +30,9 @@ class DirectoryResumableSources:
         descriptor = _opened(self._part(name))
         position = offset
 
-        async def write(data: bytes | bytearray) -> None:
+        async def write(*chunks: bytes | bytearray) -> None:
             nonlocal position
-            await to_the_end(lambda: _write_at(descriptor, data, position))
-            position += len(data)
+            position = await to_the_end(lambda: write_at(descriptor, chunks, position))
 
         try:
             yield write
@@ -44,19 +43,20 @@ class DirectoryResumableSources:
         with self._open(name) as file:
             return await to_the_end(lambda: file.read(count)) if file else b""
 
-    async def complete(self, name: str, see: See, *, of: Sequence[str] = ()) -> str:
+    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
         if of and not (self._incoming / name).is_file():
             await self._join(name, of, see)
-        else:
+        elif see:
             await self._show(name, see)
         await to_the_end(lambda: _make_whole(self._part(name), self._incoming / name))
         return name
 
-    async def _join(self, name: str, of: Sequence[str], see: See) -> None:
+    async def _join(self, name: str, of: Sequence[str], see: See | None) -> None:
         async with self.append(name, 0) as write:
 
             async def see_and_write(data: bytes) -> None:
-                await see(data)
+                if see:
+                    await see(data)
                 await write(data)
 
             for part in of:
@@ -101,13 +101,6 @@ def _durable_size(file: BinaryIO) -> int:
     """What a process that died has written may be in memory alone: it counts when it is on the disk."""
     os.fsync(file.fileno())
     return os.fstat(file.fileno()).st_size
-
-
-def _write_at(descriptor: int, data: bytes | bytearray, position: int) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(descriptor, view, position)
-        view, position = view[count:], position + count
 
 
 def _close_durably(descriptor: int, directory: Path) -> None:

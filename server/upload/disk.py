@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -26,13 +26,27 @@ async def off_loop(work: Callable[[], T]) -> T:
 
 async def to_the_end(work: Callable[[], T]) -> T:
     """Like `off_loop`, but not left before it is over: a cancelled caller must not race with its own thread."""
-    task = asyncio.ensure_future(off_loop(work))
+    done = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        return await asyncio.shield(task)
+        return await asyncio.shield(done)
+    except OSError as error:
+        raise disk_error(error) from error
     except asyncio.CancelledError:
-        with suppress(RoomcastError):
-            await task
+        with suppress(OSError):
+            await done
         raise
+
+
+def write_at(descriptor: int, chunks: Sequence[bytes | bytearray], position: int) -> int:
+    """Write the chunks, 1,024 at most, one after the other from `position` on; the position behind them."""
+    stop = position + sum(map(len, chunks))
+    position += os.pwritev(descriptor, chunks, position)
+    if position < stop:  # a disk that is nearly full takes a part, and refuses the rest
+        rest = memoryview(b"".join(chunks))[position - stop :]
+        while rest:
+            count = os.pwrite(descriptor, rest, position)
+            rest, position = rest[count:], position + count
+    return position
 
 
 def sync_directory(path: Path) -> None:

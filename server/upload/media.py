@@ -61,8 +61,8 @@ Served = LocalFile | Document | Elsewhere
 class Incoming(Protocol):
     """A source that is arriving."""
 
-    async def write(self, data: bytes | bytearray) -> None:
-        """Append. `DiskFull` or `StorageError` when the store cannot take it."""
+    async def write(self, *chunks: bytes | bytearray) -> None:
+        """Append the chunks, 1,024 at most. `DiskFull` or `StorageError` when the store cannot take them."""
 
     async def commit(self) -> str:
         """Make the source whole and durable; its key."""
@@ -166,8 +166,11 @@ class DirectUploads(Protocol):
         """The whole source, in pieces."""
 
 
-Write = Callable[[bytes | bytearray], Awaitable[None]]
-"""Takes the next bytes of a source. `DiskFull` or `StorageError` when the store cannot."""
+class Write(Protocol):
+    """Takes the next bytes of a source, in 1,024 chunks at most. `DiskFull` or `StorageError` when the store cannot."""
+
+    async def __call__(self, *chunks: bytes | bytearray) -> None: ...
+
 
 See = Callable[[bytes], Awaitable[None]]
 """Is shown bytes of a source."""
@@ -191,7 +194,7 @@ class ResumableSources(Protocol):
     async def head(self, name: str, count: int) -> bytes:
         """The first bytes of what was received, up to `count`."""
 
-    async def complete(self, name: str, see: See, *, of: Sequence[str] = ()) -> str:
+    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
         """Make a whole source of all that was received under `name`, or under the names `of` one after the other; its
-        key. On the way `see` is shown all of it, in order. Called again after it succeeded, it succeeds again.
-        `NotFound` when nothing was received."""
+        key. On the way `see`, if there is one, is shown all of it, in order. Called again after it succeeded, it
+        succeeds again. `NotFound` when nothing was received."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.upload.assemblies import Submission
+from server.upload.attendance import Attendance, AttendsAlone
 from server.upload.deliveries import GIVE_UP_SECONDS, Delivery
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.dispatch import EMBEDDED, Dispatch
@@ -65,12 +66,14 @@ class Books:
     deliveries: Records[Delivery]
     forgotten: Records[Forgotten]
     sendings: Records[Sending]
+    attendance: Attendance
 
 
 @asynccontextmanager
 async def open_books(places: Places) -> AsyncIterator[Books]:
     """Open them, once the ledger is open; they are closed on leaving."""
     if places.redis_url:
+        from server.upload.redis_attendance import RedisAttendance  # noqa: PLC0415
         from server.upload.redis_connection import connect  # noqa: PLC0415
         from server.upload.redis_records import RedisRecords  # noqa: PLC0415
         from server.upload.redis_scripts import Scripts  # noqa: PLC0415
@@ -82,6 +85,7 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
             RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
             RedisRecords(scripts, "forgotten", Forgotten, keep_seconds=keep_seconds),
             RedisRecords(scripts, "sendings", Sending, keep_seconds=keep_seconds),
+            RedisAttendance(scripts),
         )
         await client.aclose()
     else:
@@ -93,6 +97,7 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
             SqliteRecords(file, "deliveries", Delivery),
             SqliteRecords(file, "forgotten", Forgotten),
             SqliteRecords(file, "sendings", Sending),
+            AttendsAlone(),
         )
         await file.close()
 

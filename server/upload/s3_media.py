@@ -215,8 +215,9 @@ class _IncomingObject:
         self._writer = writer
         self._upload_id = upload_id
 
-    async def write(self, data: bytes | bytearray) -> None:
-        await self._writer.write(data)
+    async def write(self, *chunks: bytes | bytearray) -> None:
+        for chunk in chunks:
+            await self._writer.write(chunk)
 
     async def commit(self) -> str:
         await self._writer.commit()

@@ -87,12 +87,12 @@ class S3ResumableSources:
                     break
         return bytes(head[:count])
 
-    async def complete(self, name: str, see: See, *, of: Sequence[str] = ()) -> str:
+    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
         whole, _ = await self._look(name)
-        if whole is not None:
-            await self._show(name, see)
-        else:
+        if whole is None:
             await self._join(name, of or [name], see)
+        elif see:
+            await self._show(name, see)
         await self.discard(name)
         return name
 
@@ -113,12 +113,13 @@ class S3ResumableSources:
             await self.discard(name)
         return len(stale)
 
-    async def _join(self, name: str, of: Sequence[str], see: See) -> None:
+    async def _join(self, name: str, of: Sequence[str], see: See | None) -> None:
         key = self._source_key(name)
         async with writing(self._bucket, key, part_bytes=self._part_bytes, headers=_HEADERS, same_bytes=True) as writer:
 
             async def see_and_write(data: bytes) -> None:
-                await see(data)
+                if see:
+                    await see(data)
                 await writer.write(data)
 
             for part in of:
@@ -173,8 +174,9 @@ class _Writer:
         self._gathered = bytearray()
         self._sending: asyncio.Task[None] | None = None
 
-    async def write(self, data: bytes | bytearray) -> None:
-        self._gathered += data
+    async def write(self, *chunks: bytes | bytearray) -> None:
+        for chunk in chunks:
+            self._gathered += chunk
         if len(self._gathered) >= PART_BYTES:
             await self._send()
 

@@ -1,7 +1,7 @@
 """The bytes of a file on their way from the socket to the media store: timed, paced, bounded, sniffed, and told of.
 
 Memory is flat whatever the size: one batch is being written in a thread while the next one gathers, and the socket is
-not read further than that.
+not read further than that. Nothing is copied on the way: a batch is the chunks as they were read.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from aiohttp import ClientPayloadError
 
 from server.upload.errors import Interrupted, RoomcastError, Stalled, TooLarge, UnreadableMedia
+from server.upload.media import Write
 from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
 from server.upload.templates import Template, check_kind
 
-BATCH_BYTES = 1 << 20
+_BATCH_BYTES = 1 << 20
+_BATCH_CHUNKS = 512
+"""A client may send bytes one by one; each of these chunks has its own overhead."""
 
 _ANY = Template(name="any", kind="auto")
 
@@ -105,7 +108,7 @@ class Arrival:
 
     def __init__(
         self,
-        put: Callable[[bytearray], Awaitable[object]],
+        put: Write,
         tell: Callable[[int], Awaitable[None]],
         *,
         most: int,
@@ -124,24 +127,25 @@ class Arrival:
 
     async def take(self, chunks: AsyncIterable[bytes]) -> None:
         """Put all that comes, a batch at a time. Raises what the first bytes or their number are refused for."""
-        writing: asyncio.Future[object] | None = None
-        batch = bytearray()
+        writing: asyncio.Future[None] | None = None
+        batch: list[bytes] = []
+        put = self.size
         try:
             async for chunk in chunks:
-                batch += chunk
+                batch.append(chunk)
                 self.size += len(chunk)
                 self._check_size()
                 self._look(chunk)
-                if len(batch) >= BATCH_BYTES:
+                if self.size - put >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
                     if writing:
                         await writing
-                    writing = asyncio.ensure_future(self._put(batch))
-                    batch = bytearray()
+                    writing = asyncio.ensure_future(self._put(*batch))
+                    batch, put = [], self.size
                 await self._tell(self.size)
             if writing:
                 await writing
             if batch:
-                await self._put(batch)
+                await self._put(*batch)
         finally:
             if writing and not writing.done():
                 await asyncio.wait({writing})

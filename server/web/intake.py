@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Annotated, Any
 
 import structlog
-from aiohttp import BodyPartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from server.access import Viewer
@@ -22,11 +22,12 @@ from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
-from server.web import errors
 from server.web.answers import VIEWER, json_answer
 from server.web.arrival import Chunks
 from server.web.direct import DirectIntake, entry
+from server.web.form_body import FormBody, Part
 from server.web.receiving import Receiver
+from server.web.shapes import SentFile, Submitted, WaysIn
 from server.web.tus_protocol import url as tus_url
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 FILE_FIELDS = frozenset({"media_file", "file", "files"})
 _FORM_OVERHEAD_BYTES = 1 << 20
 _LARGEST_TEXT_BYTES = 8 * 1024
-_READ_BYTES = 256 * 1024
 
 
 class ReservedFile(BaseModel):
@@ -42,8 +42,8 @@ class ReservedFile(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
-    size: Annotated[int, Field(ge=0)] | None = None
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
+    size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
 
 
@@ -52,7 +52,7 @@ class Reservation(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    type: str | None = None
+    type: Annotated[str | None, Field(examples=["auto"])] = None
     direct: bool = False
     files: Annotated[list[ReservedFile], Field(min_length=1)]
 
@@ -84,7 +84,7 @@ class Intake:
         if request.content_type == "application/json":
             return await self._reserve(request)
         if request.content_type == "multipart/form-data":
-            return await self._take_form(request)
+            return (await self.take_form(request)).answer()
         raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
     async def put_content(self, request: web.Request, upload: Upload) -> web.Response:
@@ -99,8 +99,7 @@ class Intake:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
-        chunks = request.content.iter_chunked(_READ_BYTES)
-        queued = await self._receiver.receive(upload, chunks, _known(template), total=total)
+        queued = await self._receiver.receive(upload, request.content.iter_any(), _known(template), total=total)
         return accepted([queued], await self._submissions.bind(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:
@@ -137,7 +136,8 @@ class Intake:
         entries = [entry(upload, parts) for upload, parts in begun]
         return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
 
-    async def _take_form(self, request: web.Request) -> web.Response:
+    async def take_form(self, request: web.Request) -> Taken:
+        """Take in a form's files; they are safe and queued then. Raises the first one's error when none was taken."""
         length = request.content_length
         if length is not None and length > self._receiver.largest(_ANY) * self._max_files + _FORM_OVERHEAD_BYTES:
             raise TooLarge("The request is larger than all the files it may hold.")
@@ -145,10 +145,6 @@ class Intake:
         form = _Form(request[VIEWER], self._templates, request.query.get("type"))
         try:
             await self._read_form(request, form)
-        except _BAD_FORM as error:
-            form.give_up(Malformed("The form is not well formed."))
-            await form.settled()
-            raise Malformed("The form is not well formed.") from error
         except BaseException as error:
             form.give_up(error if isinstance(error, RoomcastError) else Malformed("The request was given up."))
             outcomes = await form.settled()
@@ -156,12 +152,13 @@ class Intake:
                 error.details = {**(error.details or {}), "uploads": _entries(form.uploads, outcomes)}
             raise
         outcomes = await form.settled()
-        return _answer(form.uploads, outcomes, await self._submissions.close_form(form.submission))
+        assembly_id = await self._submissions.close_form(form.submission)
+        return _taken(form.uploads, outcomes, assembly_id)
 
     async def _read_form(self, request: web.Request, form: _Form) -> None:
         total = request.content_length
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader):
+        async for part in FormBody(request):
+            if part.nested:
                 raise Malformed("A form within a form is not taken.")
             if part.name == "type" and part.filename is None:
                 form.name_template(await _text(part))
@@ -179,6 +176,20 @@ class Intake:
         if not form.uploads:
             raise Malformed("The form holds no file.")
         form.end()
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A form of which at least one file was `queued`. `entries`: what became of each, in the form's order; one that was
+    not taken has an `error`."""
+
+    queued: list[Upload]
+    entries: list[SentFile]
+    assembly_id: str | None
+
+    def answer(self) -> web.Response:
+        """202 with an entry for each file."""
+        return json_answer({**_body("Accepted", self.queued, self.assembly_id), "uploads": self.entries}, status=202)
 
 
 class _Form:
@@ -212,7 +223,7 @@ class _Form:
             self._template.set_exception(error)
             self._template.exception()  # it may be that nobody waits for it
 
-    async def receive(self, receiver: Receiver, upload: Upload, part: BodyPartReader, total: int | None) -> None:
+    async def receive(self, receiver: Receiver, upload: Upload, part: Part, total: int | None) -> None:
         """Take in one file; returns when the next part can be read."""
         self.uploads.append(upload)
         read = asyncio.Event()
@@ -234,25 +245,19 @@ class _Form:
 
 
 _ANY = Template(name="any", kind="auto")
-_BAD_FORM = (HttpProcessingError, ValueError, AssertionError)
-"""What aiohttp's multipart reader raises for what is not well formed."""
-
 _SKIPPED = frozenset({Code.UNSUPPORTED_TYPE, Code.UNREADABLE_MEDIA, Code.CANCELLED})
 """Refusals of one file after which the rest of the form is still of interest."""
 
 
-async def _chunks(part: BodyPartReader, read: asyncio.Event) -> Chunks:
-    try:
-        while chunk := await part.read_chunk(_READ_BYTES):
-            yield chunk
-    except _BAD_FORM as error:
-        raise Malformed("The form is not well formed.") from error
+async def _chunks(part: Part, read: asyncio.Event) -> Chunks:
+    while chunk := await part.read():
+        yield chunk
     read.set()
 
 
-async def _text(part: BodyPartReader) -> str:
+async def _text(part: Part) -> str:
     value = bytearray()
-    while chunk := await part.read_chunk(_LARGEST_TEXT_BYTES):
+    while chunk := await part.read():
         value += chunk
         if len(value) > _LARGEST_TEXT_BYTES:
             raise Malformed("A field of the form is too long.")
@@ -287,10 +292,7 @@ def accepted(uploads: Sequence[Upload], assembly_id: str | None) -> web.Response
     return json_answer(_body("Accepted", uploads, assembly_id), status=202)
 
 
-def _answer(
-    uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException], assembly_id: str | None
-) -> web.Response:
-    """202 with an entry for each file; when none was taken, the first one's error."""
+def _taken(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException], assembly_id: str | None) -> Taken:
     queued = [outcome for outcome in outcomes if isinstance(outcome, Upload)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     for failure in failures:
@@ -300,43 +302,38 @@ def _answer(
     if not queued:
         first = next(failure for failure in failures if isinstance(failure, RoomcastError))
         first.details = {**(first.details or {}), "uploads": entries}
-        return errors.answer(first)
-    return json_answer({**_body("Accepted", queued, assembly_id), "uploads": entries}, status=202)
+        raise first
+    return Taken(queued, entries, assembly_id)
 
 
-def _entries(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> list[dict[str, Any]]:
+def _entries(uploads: Sequence[Upload], outcomes: Sequence[Upload | BaseException]) -> list[SentFile]:
     """What became of each file."""
     return [
-        {"uploadId": upload.id, "filename": upload.filename}
-        | ({"error": outcome.as_json()} if isinstance(outcome, RoomcastError) else {})
+        {**_sent(upload), "error": outcome.as_json()} if isinstance(outcome, RoomcastError) else _sent(upload)
         for upload, outcome in zip(uploads, outcomes, strict=False)
     ]
 
 
-def _known_body(assembly: Assembly, media: MediaStore) -> dict[str, Any]:
+def _sent(upload: Upload) -> SentFile:
+    return {"uploadId": upload.id, "filename": upload.filename}
+
+
+def _known_body(assembly: Assembly, media: MediaStore) -> Submitted:
     """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
     state = present(message(assembly.uploads[0]), media)
     body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
     return {**body, "state": state, "element": state["element"]}
 
 
-def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> dict[str, Any]:
+def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> Submitted:
     first = uploads[0]
-    receiving = first.stage is Stage.RECEIVING
     return {
         "message": text,
         "element": fresh_element(first),
         "uploadId": first.id,
         "assemblyId": assembly_id,
         "state": message(first),
-        "uploads": [
-            {
-                "uploadId": upload.id,
-                "filename": upload.filename,
-                **(_ways_in(upload) if receiving else {}),
-            }
-            for upload in uploads
-        ],
+        "uploads": [{**_sent(upload), **_ways_in(upload)} for upload in uploads],
     }
 
 
@@ -344,6 +341,8 @@ def _where(error: ValidationError) -> dict[str, Any]:
     return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}
 
 
-def _ways_in(upload: Upload) -> dict[str, str]:
+def _ways_in(upload: Upload) -> WaysIn:
     """Where the bytes of a reservation go: all at once, or in pieces."""
+    if upload.stage is not Stage.RECEIVING:
+        return {}
     return {"contentUrl": f"/api/uploads/{upload.id}/content", "tusUrl": tus_url(upload.id)}

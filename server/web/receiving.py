@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import socket
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
@@ -33,6 +32,7 @@ from server.upload.media import MediaStore, ResumableSources
 from server.upload.sniff import Sniffed
 from server.upload.templates import Template
 from server.web.arrival import BROKEN, Arrival, Chunks, Pace, Timed, judge, too_large
+from server.web.digests import Digests
 
 log = structlog.get_logger(__name__)
 
@@ -49,13 +49,14 @@ class Superseded(WrongState):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is taken in. Sizes in bytes, times in seconds."""
+    """What is taken in. Sizes in bytes, times in seconds. `hashes`: the algorithms of the digests that are made."""
 
     max_upload_bytes: int
     disk_reserve_bytes: int
     body_stall_seconds: float
     lease_seconds: float
     viewer_bytes_per_second: int | None
+    hashes: frozenset[str]
 
 
 class Receiver:
@@ -118,6 +119,10 @@ class Receiver:
             if not self._arriving:
                 self._quiet.set()
 
+    def digests(self, upload: Upload) -> Digests:
+        """For the upload's bytes: what is wanted of all, and an MD5 that was declared."""
+        return Digests(self._bounds.hashes | ({"md5"} if upload.declared_md5 else set()))
+
     def timed(self, chunks: Chunks) -> Timed:
         """The chunks of a body; `Stalled` when no more come."""
         return Timed(aiter(chunks), self._bounds.body_stall_seconds)
@@ -164,14 +169,9 @@ class Receiver:
 
     async def _take_in(self, claim: Claim, chunks: Chunks, template: Awaitable[Template], total: int | None) -> Upload:
         """Under the lease: bytes, then the source, then the queue."""
-        upload, digests = claim.upload, Digests()
+        upload, digests = claim.upload, self.digests(claim.upload)
         async with self._media.receive(source_name(upload)) as incoming:
-
-            async def put(batch: bytearray) -> None:
-                """Write and hash, side by side, off the event loop."""
-                await asyncio.gather(incoming.write(batch), digests.update(batch))
-
-            most = self._bounds.max_upload_bytes
+            put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
             arrival = Arrival(put, self.tell(claim, total), most=most, declared=upload.bytes_expected)
             await arrival.take(self.paced(upload, self.timed(chunks)))
             judge(arrival.head)
@@ -247,34 +247,6 @@ class Receiver:
         await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
         await self._media.discard_source(source_name(claim.upload))
         await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
-
-
-class Digests:
-    """MD5 and SHA-256 of bytes as they come, off the event loop."""
-
-    def __init__(self) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-
-    async def update(self, data: bytes | bytearray) -> None:
-        await asyncio.to_thread(self._update, data)
-
-    def _update(self, data: bytes | bytearray) -> None:
-        self._md5.update(data)
-        self._sha256.update(data)
-
-    @property
-    def md5(self) -> str:
-        return self._md5.hexdigest()
-
-    @property
-    def sha256(self) -> str:
-        return self._sha256.hexdigest()
-
-    def check(self, upload: Upload) -> None:
-        """`Malformed` when another MD5 was declared."""
-        if upload.declared_md5 not in (None, self.md5):
-            raise Malformed("The file's MD5 is not the one that was declared.")
 
 
 def _from_connection(error: Exception) -> RoomcastError:

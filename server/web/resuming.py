@@ -22,7 +22,8 @@ from server.upload.media import MediaStore, ResumableSources
 from server.upload.sniff import SNIFF_BYTES
 from server.upload.templates import Templates
 from server.web.arrival import Arrival, Chunks, Timed, Unbroken, judge
-from server.web.receiving import Digests, Receiver, Superseded
+from server.web.digests import Digests
+from server.web.receiving import Receiver, Superseded
 
 _YIELD_SECONDS = 10.0
 _RECEIVING = "Receiving the file"
@@ -139,10 +140,11 @@ class Resuming:
         upload, name = claim.upload, source_name(claim.upload)
         sniffing = _is_a_file(upload) and piece.offset < SNIFF_BYTES
         head = await self._sources.head(name, SNIFF_BYTES) if sniffing else b""
+        digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
         chunks = self._receiver.paced(upload, piece.chunks)
         async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
             arrival = Arrival(
-                write,
+                digests.beside(write),
                 self._receiver.tell(claim, upload.bytes_expected),
                 most=self._receiver.largest(self._templates.named(upload.template)),
                 declared=upload.bytes_expected,
@@ -154,9 +156,12 @@ class Resuming:
             await arrival.take(coming)
         if coming.broken:
             raise coming.broken
-        if arrival.size == upload.bytes_expected and _is_a_file(upload):
+        if arrival.size != upload.bytes_expected or not _is_a_file(upload):
+            return await self._receiver.pause(claim)
+        if piece.offset:
             return await self._complete(claim)
-        return await self._receiver.pause(claim)
+        key = await self._sources.complete(name)  # all of it was seen as it came
+        return await self._queue(claim, key, arrival.size, arrival.head, digests)
 
     async def _finish(self, upload: Upload) -> Upload:
         """Queue an upload whose bytes are all here."""
@@ -170,8 +175,7 @@ class Resuming:
 
     async def _complete(self, claim: Claim, *, of: Sequence[str] = ()) -> Upload:
         """Under the lease: make the source whole, look at all of it, and queue the upload."""
-        upload, template = claim.upload, self._templates.named(claim.upload.template)
-        digests, head, size = Digests(), bytearray(), 0
+        digests, head, size = self._receiver.digests(claim.upload), bytearray(), 0
 
         async def see(data: bytes) -> None:
             nonlocal size
@@ -179,10 +183,15 @@ class Resuming:
             head.extend(data[: SNIFF_BYTES - len(head)])
             await digests.update(data)
 
-        key = await self._sources.complete(source_name(upload), see, of=of)
+        key = await self._sources.complete(source_name(claim.upload), see, of=of)
+        return await self._queue(claim, key, size, head, digests)
+
+    async def _queue(self, claim: Claim, key: str, size: int, head: bytes | bytearray, digests: Digests) -> Upload:
+        """Under the lease: the source is whole, and queued if it is what it should be."""
+        template = self._templates.named(claim.upload.template)
         self._receiver.check_length(size, template)
         sniffed = judge(head, template)
-        digests.check(upload)
+        digests.check(claim.upload)
         return await self._receiver.accept(claim, template, key, size, sniffed, digests)
 
     @asynccontextmanager

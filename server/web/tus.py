@@ -24,7 +24,6 @@ from server.web.intake import new_upload
 from server.web.receiving import Receiver
 from server.web.resuming import Piece, Resuming
 
-_READ_BYTES = 256 * 1024
 _Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -148,7 +147,7 @@ class TusRoutes:
         piece = Piece(
             offset=offset,
             length=length,
-            chunks=self._receiver.timed(request.content.iter_chunked(_READ_BYTES)),
+            chunks=self._receiver.timed(request.content.iter_any()),
             checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
         )
         upload = await self._resuming.take(upload, piece)

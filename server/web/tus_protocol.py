@@ -42,7 +42,9 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = {
     "md5": lambda: hashlib.md5(usedforsecurity=False),
 }
 
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+NUMBER = r"[0-9]{1,18}"
+"""How a number of bytes is written."""
+
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+", re.ASCII)
 
 
@@ -209,7 +211,7 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
     value = headers.get(name)
     if value is None:
         return None
-    if not _NUMBER.fullmatch(value):
+    if not re.fullmatch(NUMBER, value, re.ASCII):
         raise Malformed(f"{name} must be a number of bytes.")
     return int(value)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.upload.errors import Interrupted, Stalled, WrongState
-from server.web.arrival import Pace, Timed, Unbroken
+from server.web.arrival import Arrival, Pace, Timed, Unbroken
 
 RATE = 1000
 
@@ -68,3 +68,35 @@ async def test_what_came_before_a_break_is_kept(error: Exception, told: type[Exc
     coming = Unbroken(breaking())
     assert [chunk async for chunk in coming] == [b"first"]
     assert isinstance(coming.broken, told)
+
+
+async def taken(chunks: list[bytes]) -> list[tuple[bytes | bytearray, ...]]:
+    """The batches that these chunks are put in."""
+    batches: list[tuple[bytes | bytearray, ...]] = []
+
+    async def put(*batch: bytes | bytearray) -> None:
+        batches.append(batch)
+
+    async def tell(_: int) -> None: ...
+
+    async def coming() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    await Arrival(put, tell, most=1 << 40, declared=None, sniffing=False).take(coming())
+    return batches
+
+
+@given(st.lists(st.sampled_from([1, 1000, 1 << 18, 1 << 20]), max_size=30))
+async def test_what_comes_is_put_in_order_uncopied_and_at_most_some_of_it_waits(sizes: list[int]) -> None:
+    chunks = [bytes(size) for size in sizes]
+    batches = await taken(chunks)
+    assert [id(chunk) for batch in batches for chunk in batch] == [id(chunk) for chunk in chunks]
+    for batch in batches:
+        assert sum(map(len, batch[:-1])) < 1 << 20
+
+
+async def test_bytes_that_come_one_by_one_are_not_gathered_for_long() -> None:
+    batches = await taken([b"x"] * 2000)
+    assert max(map(len, batches)) < 1000
+    assert sum(map(len, batches)) == 2000

@@ -62,3 +62,11 @@ def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
     assert members([broken_off(), *uploads]) == uploads
     waiting = fresh(Clock())
     assert members([*uploads, waiting]) == [*uploads, waiting]
+
+
+@given(MD5S)
+def test_where_no_md5_was_made_the_uploads_own_id_stands_in_its_place(md5s: list[str]) -> None:
+    unhashed = apply(fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, md5=None)), 1.0)
+    uploads = [*map(arrived, md5s), unhashed]
+    assert binding(True, uploads) == assembly_id([*md5s, unhashed.id], "auto", "ada")
+    assert members(uploads) == uploads
