@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from server.upload.events import Message, Upload
+from server.upload.events import Upload
 from server.upload.media import MediaStore
+from server.upload.shapes import Element, Message, Output
 
 
 def present(message: Message, media: MediaStore) -> Message:
     """`message` with a `url` for its poster, its element and each of the element's outputs."""
-    shown: Message = {}
-    if poster := message.get("poster"):
+    poster, element = message.get("poster"), message.get("element")
+    shown = message.copy() if poster or element else message
+    if poster:
         shown["poster"] = _linked(poster, media)
-    if element := message.get("element"):
+    if element:
         outputs = [_linked(output, media) for output in element["outputs"]]
         shown["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
-    return {**message, **shown} if shown else message
+    return shown
 
 
-def _linked(output: dict[str, Any], media: MediaStore) -> dict[str, Any]:
+def _linked(output: Output, media: MediaStore) -> Output:
     return {**output, "url": media.url(output["key"])}
 
 
@@ -36,7 +37,7 @@ def world_url(media: MediaStore, public_url: str | None) -> Callable[[str], str]
     return url
 
 
-def fresh_element(upload: Upload) -> dict[str, Any]:
+def fresh_element(upload: Upload) -> Element:
     """The element of an upload that has no results yet."""
     return {
         "id": upload.id,

@@ -10,6 +10,7 @@ from typing import Self
 
 import aiohttp
 
+from tests import described
 from tests.watchers import Recorder
 
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_read=40)
@@ -101,7 +102,9 @@ class StreamWatcher(Recorder):
                 for told in self.parser.feed(chunk):
                     self.last_id = told.id or self.last_id
                     self.ids.append(told.id)
-                    self.record(told.name, json.loads(told.data))
+                    data = json.loads(told.data)
+                    described.check_event(self._url, told.name, data)
+                    self.record(told.name, data)
                 self._news.set()
         except aiohttp.ClientError:
             pass  # the server was killed

@@ -17,6 +17,8 @@ from typing import Any, Self
 import aiohttp
 import socketio
 
+from tests import described
+
 Message = dict[str, Any]
 SCRIPT = Path(__file__).parent / "node" / "watch.mjs"
 PROGRESS = "upload-progress"
@@ -43,12 +45,18 @@ class Recorder:
         """Emit, and the ack."""
         raise NotImplementedError
 
+    def hear(self, name: str, message: Message) -> None:
+        """Record what came over the socket, which must be as the server describes it."""
+        described.check_message(name, message)
+        self.record(name, message)
+
     def record(self, name: str, message: Message) -> None:
         self.heard.append(Heard(name, message))
         self._news.set()
 
     def record_ack(self, name: str, ack: Any) -> None:
         """What a join's ack tells is heard in its place among the room's messages."""
+        described.check_ack(name, ack)
         if name == "join-upload" and ack["ok"]:
             for message in ack["events"]:
                 self.record("event", message)
@@ -156,7 +164,7 @@ class Watcher(Recorder):
         self._client = socketio.AsyncClient(
             http_session=self._session, handle_sigint=False, reconnection_delay=0.1, reconnection_delay_max=0.3
         )
-        self._client.on("*", self.record)
+        self._client.on("*", self.hear)
         self._client.on("connect", self._connected)
         self._client.on("disconnect", self._disconnected)
         self._client.on("connect_error", self._refused)
@@ -218,6 +226,7 @@ class NodeWatcher(Recorder):
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__()
+        self.upgrades = 0
         self.refusals: list[Any] = []
         self._arguments = [url, json.dumps(options)]
         self._calls: dict[int, tuple[str, asyncio.Future[Any]]] = {}
@@ -263,13 +272,15 @@ class NodeWatcher(Recorder):
             said = json.loads(line)
             match said["kind"]:
                 case "event":
-                    self.record(said["name"], said["args"][0])
+                    self.hear(said["name"], said["args"][0])
                 case "ack":
                     name, answered = self._calls.pop(said["call"])
                     self.record_ack(name, said["reply"])
                     answered.set_result(said["reply"])
                 case "connect":
                     self.connections += 1
+                case "upgrade":
+                    self.upgrades += 1
                 case "disconnect":
                     self.disconnections += 1
                 case "connect_error":

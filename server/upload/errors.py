@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 
 class Code(StrEnum):
@@ -50,6 +52,14 @@ RETRYABLE = frozenset(
 """Codes after which the same upload may succeed if it is tried again."""
 
 
+class Problem(TypedDict):
+    """What went wrong: a stable code, a sentence for a person, and facts that help, by name."""
+
+    code: Code
+    message: str
+    details: NotRequired[dict[str, Any]]
+
+
 class RoomcastError(Exception):
     """A failure with a stable code; `details` are facts safe to show a client."""
 
@@ -64,9 +74,9 @@ class RoomcastError(Exception):
     def retryable(self) -> bool:
         return self.code in RETRYABLE
 
-    def as_json(self) -> dict[str, Any]:
-        """`{"code", "message", "details"?}`, the one shape of an error."""
-        body: dict[str, Any] = {"code": self.code.value, "message": self.message}
+    def as_json(self) -> Problem:
+        """The one shape of an error."""
+        body: Problem = {"code": self.code, "message": self.message}
         if self.details:
             body["details"] = dict(self.details)
         return body

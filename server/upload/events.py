@@ -8,31 +8,35 @@ shape that every native client sees.
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import orjson
 
 from server.upload.errors import RoomcastError
 from server.upload.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
+from server.upload.shapes import Element, Message, Output, UploadError
 
 Kind = Literal["video", "image"]
-Message = dict[str, Any]
-"""The contract's `upload-progress` payload, without URLs (they expire, so they are signed when it is sent)."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The bytes as they arrived. `format` is the name the magic bytes gave; digests are hex."""
+    """The bytes as they arrived. `format` is the name the magic bytes gave; digests are hex, None where not made."""
 
     key: str
     size: int
     kind: Kind
     format: str
     mime: str
-    md5: str
-    sha256: str
+    md5: str | None
+    sha256: str | None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Those that were made, by their names."""
+        return {name: made for name, made in (("md5", self.md5), ("sha256", self.sha256)) if made}
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Upload:
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    error: UploadError | None = None
     eta: float | None = None
     speed: float | None = None
     fps: float | None = None
@@ -120,7 +124,7 @@ class Change:
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
+    error: UploadError | None = None
     not_before: float = 0.0
 
 
@@ -218,15 +222,14 @@ def fold(upload: Upload, tick: Tick, now: float) -> Upload:
 
 
 def message(upload: Upload) -> Message:
-    """The contract's message; besides, once they are known, `poster` (an output, as in `element`) and `forecast`
-    (`{bytes, seconds}`: what the compression is expected to come to)."""
+    """The contract's message, without URLs: they expire, and are signed when it is sent."""
     state = upload.state
     body: Message = {
         "uploadId": upload.id,
         "seq": upload.seq,
         "epoch": upload.epoch,
-        "status": state.status.value,
-        "stage": state.stage.value,
+        "status": state.status,
+        "stage": state.stage,
         "progress": round(state.progress, 1),
         "stageProgress": round(state.stage_progress, 1),
         "message": upload.text,
@@ -241,22 +244,22 @@ def message(upload: Upload) -> Message:
         "queuePosition": upload.queue_position,
     }
     if upload.poster:
-        body["poster"] = upload.poster
+        body["poster"] = cast(Output, upload.poster)
     if upload.forecast:
         body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
     if state.stage is Stage.DONE:
-        body["element"] = upload.element
+        body["element"] = cast(Element, upload.element)
     if state.status is Status.ERROR:
-        body["error"] = upload.error
+        body["error"] = cast(UploadError, upload.error)
     return body
 
 
-def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> dict[str, Any]:
-    """`{"code", "message", "step", "retryable"}` for the message of a failed upload."""
+def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
+    """What the message of a failed upload says of it."""
     return {
-        "code": error.code.value,
+        "code": error.code,
         "message": error.message,
-        "step": step.value,
+        "step": step,
         "retryable": error.retryable if retryable is None else retryable,
     }
 
@@ -268,7 +271,7 @@ def timestamp(seconds: float) -> str:
 
 def encode(upload: Upload) -> bytes:
     """The record for the ledger's storage."""
-    return orjson.dumps(asdict(upload))
+    return orjson.dumps(upload)
 
 
 def decode(record: bytes) -> Upload:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from aiohttp import web
 
@@ -16,9 +15,10 @@ from server.upload.errors import Malformed, NotFound, RoomcastError, TooMany
 from server.upload.events import Upload, timestamp
 from server.upload.records import Records
 from server.web.answers import VIEWER, json_answer
-from server.web.dialects.assembly import Status, entity_tag, linked
+from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked
+from server.web.shapes import Deliveries, WebhookAttempt, WebhookDelivery
 
-_LARGEST_BATCH = 50
+LARGEST_BATCH = 50
 
 
 class AssemblyRoutes:
@@ -28,7 +28,7 @@ class AssemblyRoutes:
         self,
         submissions: Submissions,
         deliveries: Records[Delivery],
-        render: Callable[[Submission, Sequence[Upload]], Status],
+        render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
         wake: Callable[[], None],
         *,
@@ -52,8 +52,8 @@ class AssemblyRoutes:
         wanted = request.query.getall("assemblyId", [])
         if not wanted:
             raise Malformed("Name an assembly: ?assemblyId=…")
-        if len(wanted) > _LARGEST_BATCH:
-            raise TooMany(f"No more than {_LARGEST_BATCH} assemblies at once.")
+        if len(wanted) > LARGEST_BATCH:
+            raise TooMany(f"No more than {LARGEST_BATCH} assemblies at once.")
         if len(wanted) > 1:
             return json_answer([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
         return self._answer(request, await self._submissions.look(request[VIEWER], wanted[0]))
@@ -68,20 +68,21 @@ class AssemblyRoutes:
             return web.Response(status=304, headers=headers)
         return json_answer(self._shown(assembly), headers=headers)
 
-    async def _told(self, viewer: Viewer, assembly_id: str) -> dict[str, Any]:
+    async def _told(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
             return self._shown(await self._submissions.look(viewer, assembly_id))
         except RoomcastError as error:
-            return {"assembly_id": assembly_id, "error": error.code.value, "message": error.message}
+            return {"assembly_id": assembly_id, "error": error.code, "message": error.message}
 
-    def _shown(self, assembly: Assembly) -> dict[str, Any]:
+    def _shown(self, assembly: Assembly) -> AssemblyStatus:
         return linked(self._render(assembly.submission, assembly.uploads), self._url)
 
     async def _list(self, request: web.Request) -> web.Response:
         """`{deliveries}`, newest first."""
         assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.group(assembly.submission.group)
-        return json_answer({"deliveries": [_delivery(delivery) for delivery in found]})
+        told: Deliveries = {"deliveries": [_delivery(delivery) for delivery in found]}
+        return json_answer(told)
 
     async def _replay(self, request: web.Request) -> web.Response:
         """202: it is sent again, with a day of tries."""
@@ -94,7 +95,7 @@ class AssemblyRoutes:
         return json_answer(_delivery(again), status=202)
 
 
-def _delivery(delivery: Delivery) -> dict[str, Any]:
+def _delivery(delivery: Delivery) -> WebhookDelivery:
     pending = delivery.status == "pending" and delivery.due_at is not None
     return {
         "id": delivery.id,
@@ -106,7 +107,7 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt) -> WebhookAttempt:
     return {
         "at": timestamp(attempt.at),
         "seconds": attempt.seconds,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -21,22 +21,25 @@ from server.upload.media import DirectPart, DirectParts, DirectUploads
 from server.upload.sniff import SNIFF_BYTES, sniff
 from server.upload.templates import Templates, check_kind
 from server.web.answers import json_answer
-from server.web.receiving import Digests, Receiver
+from server.web.receiving import Receiver
+from server.web.shapes import DirectStanding, SentFile, SentPart
 
 
-class _Part(BaseModel):
+class CompletedPart(BaseModel):
+    """A part that was sent: its number, and the `ETag` of the bucket's answer."""
+
     model_config = ConfigDict(strict=True)
 
     number: Annotated[int, Field(ge=1, le=10_000)]
     etag: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
-class _Completion(BaseModel):
+class Completion(BaseModel):
     """The body of `POST /api/uploads/{id}/complete`."""
 
     model_config = ConfigDict(strict=True)
 
-    parts: Annotated[list[_Part], Field(min_length=1, max_length=10_000)]
+    parts: Annotated[list[CompletedPart], Field(min_length=1, max_length=10_000)]
 
 
 class DirectIntake:
@@ -74,13 +77,14 @@ class DirectIntake:
             fraction = min(1.0, received / upload.bytes_expected)
             change = Change(Progressed(fraction), "Receiving the file", bytes_received=received)
             upload = await self._ledger.append(upload.id, change)
-        parts = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
-        return json_answer({"ok": True, "state": message(upload), "parts": parts})
+        parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
+        standing: DirectStanding = {"ok": True, "state": message(upload), "parts": parts}
+        return json_answer(standing)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
         """All parts are there: join them, verify size and hash, and queue. The queued upload."""
         try:
-            completion = _Completion.model_validate_json(await request.read())
+            completion = Completion.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The completion is not of the right form.") from error
         parts = [DirectPart(part.number, part.etag) for part in completion.parts]
@@ -93,14 +97,14 @@ class DirectIntake:
         size = upload.bytes_expected or 0
         key = await self._direct.complete_direct(source_name(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))
-        digests = Digests()
+        digests = self._receiver.digests(upload)
         async for chunk in self._direct.read_chunks(key):
             await digests.update(chunk)
         digests.check(upload)
         return await self._receiver.accept(claim, template, key, size, sniffed, digests)
 
 
-def entry(upload: Upload, parts: DirectParts) -> dict[str, Any]:
+def entry(upload: Upload, parts: DirectParts) -> SentFile:
     """What the reservation's answer says of a direct upload."""
     return {
         "uploadId": upload.id,

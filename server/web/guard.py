@@ -12,7 +12,7 @@ from server.upload.errors import Forbidden
 from server.web.answers import VIEWER
 from server.web.tus_protocol import ANSWER_HEADERS, REQUEST_HEADERS, TUS
 
-_SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _CORS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, Last-Event-ID, Range, {REQUEST_HEADERS}",
@@ -33,9 +33,9 @@ def authentication(authenticator: Authenticator, cookie: str, origins: Iterable[
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _needs_viewer(request):
+        if needs_viewer(request.method, request.path):
             token = bearer(request.headers)
-            if token is None and (token := request.cookies.get(cookie)) and request.method not in _SAFE:
+            if token is None and (token := request.cookies.get(cookie)) and request.method not in SAFE:
                 _check_origin(request, allowed)
             request[VIEWER] = authenticator.viewer(token)
         return await handler(request)
@@ -70,10 +70,11 @@ def cors(origins: Iterable[str]) -> tuple[Middleware, OnPrepare]:
     return middleware, mark
 
 
-def _needs_viewer(request: web.Request) -> bool:
-    if request.path == "/api/config" or (request.method == hdrs.METH_OPTIONS and request.path.startswith(TUS)):
+def needs_viewer(method: str, path: str) -> bool:
+    """Whether a call needs credentials, where there are any."""
+    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS)):
         return False
-    return request.path.startswith("/api/") or request.path == "/metrics"
+    return path.startswith("/api/") or path == "/metrics"
 
 
 def _is_socket(request: web.Request) -> bool:

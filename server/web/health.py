@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from server.upload.errors import RoomcastError
 from server.upload.opening import Parts
 from server.web.answers import json_answer
+from server.web.shapes import Alive, Confinement, Readiness, Walls
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +25,7 @@ class Health:
     def __init__(self, parts: Parts, sandbox: Mapping[str, str | bool] | None = None) -> None:
         """`sandbox`: what confines the programs that read uploads, when this process runs them."""
         self._parts = parts
-        self._about = {"sandbox": sandbox} if sandbox is not None else {}
+        self._about: Confinement = {"sandbox": cast(Walls, sandbox)} if sandbox is not None else {}
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
             "ledger": self._ledger,
             "relay": self._relay,
@@ -36,15 +38,15 @@ class Health:
         app.router.add_get("/readyz", self._ready)
 
     async def _alive(self, _: web.Request) -> web.Response:
-        return json_answer({"ok": True})
+        alive: Alive = {"ok": True}
+        return json_answer(alive)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        """200, or 503, with a word on each part: `{"ok", "checks": {name: "ok" or what is wrong}}`; and `"sandbox":
-        {"bwrap", "network", "files"}` in a process that has workers."""
+        """200, or 503, with a word on each part."""
         words = await asyncio.gather(*(self._word(check) for check in self._checks.values()))
         ok = all(word == "ok" for word in words)
-        checks = dict(zip(self._checks, words, strict=True))
-        return json_answer({"ok": ok, "checks": checks, **self._about}, status=200 if ok else 503)
+        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, words, strict=True)), **self._about}
+        return json_answer(readiness, status=200 if ok else 503)
 
     async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
         try:

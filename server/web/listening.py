@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from http import HTTPStatus
 
-import orjson
 from aiohttp import web
 
 from server.access import Viewer
@@ -99,12 +97,7 @@ class Listening:
         is stored is found by the upload's id."""
         if request.content_type != "multipart/form-data":
             raise Malformed("Send multipart/form-data with one or more files.")
-        answer = await self._intake.post(request)
-        return (
-            json_answer(files.taken(orjson.loads(answer.text or "")))
-            if answer.status == HTTPStatus.ACCEPTED
-            else answer
-        )
+        return json_answer(files.taken((await self._intake.take_form(request)).entries))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
@@ -116,7 +109,7 @@ class Listening:
 
     async def _forget(self, request: web.Request) -> web.Response:
         upload = await self._tasks.forget(request[VIEWER], request.match_info["task_id"])
-        return json_answer({"message": "Forgotten", "task_id": upload.id})
+        return json_answer(tasks.forgotten(upload))
 
 
 def check_recent(upload: Upload, seconds: float) -> None:

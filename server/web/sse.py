@@ -13,15 +13,16 @@ from typing import Any
 import orjson
 
 from server.upload.errors import Malformed
-from server.upload.events import Message
 from server.upload.ledger import Replay
 from server.upload.lifecycle import Status
+from server.upload.shapes import Message
 
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
 """A second's pause before a client connects again."""
 
-_POSITION = re.compile(r"(?:([A-Za-z0-9]{1,100}):)?([0-9]{1,15})", re.ASCII)
+POSITION = r"(?:([A-Za-z0-9]{1,100}):)?([0-9]{1,15})"
+"""What an event's `id` looks like."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def position(last_event_id: str | None) -> Position | None:
     `Malformed`."""
     if not last_event_id:
         return None
-    found = _POSITION.fullmatch(last_event_id)
+    found = re.fullmatch(POSITION, last_event_id, re.ASCII)
     if found is None:
         raise Malformed("Last-Event-ID must be the id of an event: epoch:seq, or the seq alone.")
     return Position(int(found[2]), found[1])

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aiohttp import hdrs, web
@@ -19,8 +19,9 @@ from aiohttp import hdrs, web
 from server.access import Viewer
 from server.backlog import Backlog, Traffic
 from server.control import Control
-from server.upload.events import Message, Upload, message
+from server.upload.events import Upload, message
 from server.upload.logs import about
+from server.upload.shapes import Message
 from server.web.answers import VIEWER
 from server.web.sse import KEEP_ALIVE, RETRY, event, is_end, opening, position
 
@@ -34,11 +35,14 @@ _HEADERS = {
 }
 
 
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
 Told = tuple[Message, bool]
 """A message, and whether it is an event."""
 
 
-class Speech(Protocol):
+class Speech(Protocol[T_contra]):
     """What one stream says."""
 
     over: bool
@@ -47,8 +51,8 @@ class Speech(Protocol):
     def opening(self) -> bytes:
         """What comes first."""
 
-    def of(self, told: Message, is_event: bool) -> bytes:
-        """What is said of a message from the feed."""
+    def of(self, told: T_contra, is_event: bool) -> bytes:
+        """What is said of something from the feed."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,40 @@ class Kind:
     shape: Callable[[Upload], Callable[[Message], Any]]
 
 
-class Feed:
-    """What the relay tells one stream and the stream has not sent yet."""
+class Pending(Generic[T]):
+    """What one stream has been told and has not sent yet."""
 
     def __init__(self, traffic: Traffic) -> None:
-        self._backlog: Backlog[Message] = Backlog(traffic)
+        self._backlog: Backlog[T] = Backlog(traffic)
         self._news = asyncio.Event()
         self.closed = False
+
+    def put(self, of: str, reading: T) -> None:
+        """What there is to say of a thing, in place of what was to be said of it before."""
+        self._backlog.add_tick(of, reading)
+        self._news.set()
+
+    def close(self) -> None:
+        """Nothing more is sent. The client may come back and ask for what it missed."""
+        self.closed = True
+        self._news.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Whether there is something to send within that time; at once when nothing more will be."""
+        if not self._backlog and not self.closed:
+            self._news.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+        return bool(self._backlog)
+
+    def take(self) -> tuple[T, bool]:
+        """The next of it, and whether it is an event."""
+        return self._backlog.take()
+
+
+class Feed(Pending[Message]):
+    """What the relay tells one stream."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
         self._backlog.add_event(event["uploadId"], event)
@@ -75,26 +106,7 @@ class Feed:
             self.close()
 
     def on_tick(self, tick: Message) -> None:
-        self._backlog.add_tick(tick["uploadId"], tick)
-        self._news.set()
-
-    def close(self) -> None:
-        """Nothing more is sent. The client may come back and ask for what it missed."""
-        self.closed = True
-        self._news.set()
-
-    async def wait(self, seconds: float) -> bool:
-        """Whether a message came within that time; at once when the feed is closed."""
-        if not self._backlog and not self.closed:
-            self._news.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
-        return bool(self._backlog)
-
-    def take(self) -> Told:
-        """The next message, and whether it is an event."""
-        return self._backlog.take()
+        self.put(tick["uploadId"], tick)
 
 
 class Connection:
@@ -143,7 +155,7 @@ class Streams:
         self._control = control
         self._ping_seconds = ping_seconds
         self._stalled_client_seconds = stalled_client_seconds
-        self._open: set[Feed] = set()
+        self._open: set[Pending[Any]] = set()
         self._closing = False
 
     def count(self) -> int:
@@ -167,11 +179,13 @@ class Streams:
                 return web.Response(status=204)
             return await self.speak(request, upload_id, feed, _One(kind, replay.upload, first))
 
-    async def speak(self, request: web.Request, upload_id: str, feed: Feed, speech: Speech) -> web.StreamResponse:
-        """Open a stream, and say what `speech` makes of the feed's messages until it is over."""
+    async def speak(
+        self, request: web.Request, about_what: str, feed: Pending[T], speech: Speech[T]
+    ) -> web.StreamResponse:
+        """Open a stream, and say what `speech` makes of the feed until it is over."""
         connection = Connection(request, stalled_after=self._stalled_client_seconds)
         response = await connection.open()
-        with about(upload_id), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
+        with about(about_what), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
             await connection.send(RETRY + speech.opening())
             while not speech.over and not feed.closed:
                 more = await feed.wait(self._ping_seconds)
@@ -179,7 +193,7 @@ class Streams:
         return response
 
     @contextmanager
-    def _counted(self, feed: Feed, viewer: Viewer) -> Iterator[None]:
+    def _counted(self, feed: Pending[Any], viewer: Viewer) -> Iterator[None]:
         """Open, as long as the server runs and the viewer's token holds."""
         self._open.add(feed)
         if self._closing:

@@ -15,8 +15,9 @@ from server.access import Viewer
 from server.control import Control
 from server.submissions import Submissions
 from server.upload.errors import Malformed
-from server.upload.events import Message, Upload, message
+from server.upload.events import Upload, message
 from server.upload.ledger import Replay
+from server.upload.shapes import Message
 from server.web.answers import VIEWER
 from server.web.dialects import transflow
 from server.web.sse import Position, identified_event, is_end, mark, position

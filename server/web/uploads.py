@@ -11,15 +11,17 @@ from server.control import Control
 from server.present import present
 from server.submissions import Submissions
 from server.upload.errors import Malformed
-from server.upload.events import Message, Upload, message
+from server.upload.events import Upload, message
 from server.upload.ledger import Ledger
 from server.upload.lifecycle import Status
 from server.upload.media import MediaStore
+from server.upload.shapes import Message
 from server.web.answers import VIEWER, json_answer
 from server.web.direct import DirectIntake
 from server.web.intake import Intake, accepted
+from server.web.shapes import Controlled, UploadPage
 
-_LARGEST_PAGE = 200
+LARGEST_PAGE = 200
 
 
 class UploadRoutes:
@@ -56,26 +58,27 @@ class UploadRoutes:
 
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
-        status, limit = _status(request.query.get("status")), _limit(request.query.get("limit"))
+        status, limit = status_in(request.query.get("status")), limit_in(request.query.get("limit"))
         if not self._authenticator.may_list():
-            return json_answer({"uploads": [], "cursor": None})
+            nothing: UploadPage = {"uploads": [], "cursor": None}
+            return json_answer(nothing)
         page = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        return json_answer(
-            {"uploads": [self._shown(upload) for upload in page.uploads if not upload.is_part], "cursor": page.cursor}
-        )
+        shown = [self._shown(upload) for upload in page.uploads if not upload.is_part]
+        told: UploadPage = {"uploads": shown, "cursor": page.cursor}
+        return json_answer(told)
 
     async def _look(self, request: web.Request) -> web.Response:
         return json_answer(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         upload = await self._control.cancel(request[VIEWER], request.match_info["id"])
-        return json_answer({"ok": True, "state": self._shown(upload)})
+        return self._controlled(upload)
 
     async def _retry(self, request: web.Request) -> web.Response:
         upload = await self._control.retry(request[VIEWER], request.match_info["id"])
-        return json_answer({"ok": True, "state": self._shown(upload)})
+        return self._controlled(upload)
 
     async def _content(self, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
@@ -89,11 +92,16 @@ class UploadRoutes:
         queued = await direct.complete(request, upload)
         return accepted([queued], await self._submissions.bind(queued.submission))
 
+    def _controlled(self, upload: Upload) -> web.Response:
+        done: Controlled = {"ok": True, "state": self._shown(upload)}
+        return json_answer(done)
+
     def _shown(self, upload: Upload) -> Message:
         return present(message(upload), self._media)
 
 
-def _status(value: str | None) -> Status | None:
+def status_in(value: str | None) -> Status | None:
+    """A query's `status`."""
     try:
         return Status(value) if value else None
     except ValueError:
@@ -101,9 +109,10 @@ def _status(value: str | None) -> Status | None:
         raise Malformed(f"The status must be one of {known}.") from None
 
 
-def _limit(value: str | None) -> int:
+def limit_in(value: str | None) -> int:
+    """A query's `limit`, or what it is without one."""
     if value is None:
         return 50
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= _LARGEST_PAGE):
-        raise Malformed(f"The limit must be a number from 1 to {_LARGEST_PAGE}.")
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= LARGEST_PAGE):
+        raise Malformed(f"The limit must be a number from 1 to {LARGEST_PAGE}.")
     return int(value)

@@ -33,3 +33,17 @@ def signed_with(key: bytes, user: str) -> str:
     head = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
     body = part(json.dumps({"sub": user, "exp": int(time.time()) + 3600}).encode())
     return f"{head}.{body}.{part(hmac.new(key, f'{head}.{body}'.encode(), hashlib.sha256).digest())}"
+
+
+BAD_TOKENS = {
+    "none": None,
+    "empty": "",
+    "garbage": "garbage",
+    "three parts of garbage": "a.b.c",
+    "expired": token("alice", seconds=-60),
+    "another secret": token("alice", secret="another secret, also long enough for it"),
+    "unsigned": unsigned("alice"),
+    "no expiry": jwt.encode({"sub": "alice"}, SECRET, algorithm="HS256"),
+    "no user": jwt.encode({"exp": time.time() + 60}, SECRET, algorithm="HS256"),
+    "another algorithm": jwt.encode({"sub": "alice", "exp": time.time() + 60}, SECRET * 2, algorithm="HS512"),
+}

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.upload.errors import TranscodeError
+from server.upload.errors import TranscodeError, UnsupportedType
 from server.upload.events import Change, Tick, Upload, apply, error_body, fold, message
 from server.upload.lapse import cancelled
 from server.upload.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
 from server.web.dialects import files, tasks
+from server.web.shapes import SentFile
 from tests.contract.ledgers import SOURCE, STEPS
 
 RESERVED = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1_000_000.0, 1_000_000.0)
@@ -93,12 +94,12 @@ def test_a_file(where: str) -> None:
 
 
 def test_files_taken() -> None:
-    entries = [
+    entries: list[SentFile] = [
         {"uploadId": "upload_1", "filename": "a.mp4"},
-        {"uploadId": "upload_2", "filename": "b.txt", "error": {"code": "UNSUPPORTED_TYPE"}},
+        {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").as_json()},
         {"uploadId": "upload_3", "filename": "c.png"},
     ]
-    assert files.taken({"message": "Accepted", "uploads": entries}) == {
+    assert files.taken(entries) == {
         "message": "2 of 3 files taken",
         "uploaded": 2,
         "upload_ids": ["upload_1", "upload_3"],

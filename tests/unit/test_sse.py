@@ -14,6 +14,7 @@ from server.upload.errors import Malformed
 from server.upload.events import Upload, message
 from server.upload.ledger import Replay
 from server.upload.lifecycle import Stage, State
+from server.upload.shapes import Message
 from server.web.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
 from tests.streams import parsed
 
@@ -24,7 +25,7 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=4, st
 
 @given(EPOCHS, SEQS)
 def test_the_position_that_an_event_gives_is_understood(epoch: str, seq: int) -> None:
-    (told,) = parsed(event("upload-progress", {}, at={"epoch": epoch, "seq": seq}))
+    (told,) = parsed(event("upload-progress", {}, at={**STATE, "epoch": epoch, "seq": seq}))
     assert told.id is not None
     assert position(told.id) == Position(seq, epoch)
     assert position(str(seq)) == Position(seq, None)
@@ -66,14 +67,14 @@ JSON = st.recursive(
 def test_what_is_written_is_read_back(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
     wire = RETRY
     for body, seq in bodies:
-        wire += event("progress", body, at=None if seq is None else {"epoch": "e1", "seq": seq}) + KEEP_ALIVE
+        wire += event("progress", body, at=None if seq is None else {**STATE, "seq": seq}) + KEEP_ALIVE
     told = parsed(wire)
     assert [(one.name, json.loads(one.data)) for one in told] == [("progress", body) for body, _ in bodies]
     assert [one.id for one in told] == [None if seq is None else f"e1:{seq}" for _, seq in bodies]
 
 
 STATE = message(UPLOAD)
-MISSED = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
+MISSED: list[Message] = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
 
 
 def test_a_client_without_a_position_gets_the_state() -> None:

@@ -18,7 +18,8 @@ from server.access import Viewer
 from server.backlog import EVENTS_WAITING, Traffic
 from server.control import Control
 from server.realtime.relay import Relay
-from server.upload.events import Message, Tick
+from server.upload.events import Tick, Upload, message
+from server.upload.shapes import Message
 from server.upload.sqlite_ledger import SqliteLedger
 from server.web.answers import VIEWER
 from server.web.streams import Feed, Kind, Streams
@@ -32,7 +33,7 @@ KIB = 1024
 
 
 def told(seq: int) -> Message:
-    return {"uploadId": "upload_1", "seq": seq, "status": "starting"}
+    return message(Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=seq))
 
 
 def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
@@ -110,17 +111,17 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 @pytest.fixture
 async def server(served: Served) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
-    app.router.add_get("/", served.handle)
+    app.router.add_get("/a-stream", served.handle)
     async with TestServer(app) as running:
         yield running
 
 
 async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Served, server: BaseTestServer) -> None:
-    async with StreamWatcher(str(server.make_url("/"))) as listening:
+    async with StreamWatcher(str(server.make_url("/a-stream"))) as listening:
         with socket.socket() as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)
             await asyncio.get_running_loop().run_in_executor(None, deaf.connect, ("127.0.0.1", server.port))
-            deaf.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            deaf.sendall(b"GET /a-stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             await eventually(lambda: served.streams.count() == 2)
             most = 0
             for _ in itertools.takewhile(lambda _: served.streams.count() == 2, range(500)):
@@ -140,6 +141,6 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Serve
 
 async def test_a_stream_that_is_asked_for_at_the_end_ends(served: Served, server: BaseTestServer) -> None:
     served.streams.close()
-    async with aiohttp.ClientSession() as session, session.get(server.make_url("/")) as response:
+    async with aiohttp.ClientSession() as session, session.get(server.make_url("/a-stream")) as response:
         assert (await response.read()).count(b"event: tick") == 1
     assert served.streams.count() == 0

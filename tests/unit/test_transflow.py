@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.upload.errors import TranscodeError
-from server.upload.events import Change, Message, Upload, apply, error_body, message, restarted
+from server.upload.events import Change, Upload, apply, error_body, message, restarted
+from server.upload.lapse import cancelled
 from server.upload.lifecycle import (
     TERMINAL,
     Cancelled,
@@ -26,7 +26,8 @@ from server.upload.lifecycle import (
     Stage,
     reopen,
 )
-from server.web.dialects.transflow import overview, steps
+from server.upload.shapes import Message
+from server.web.dialects.transflow import Step, SubmissionOverview, overview, steps
 from tests.contract.ledgers import STEPS, Clock, fresh
 
 OUTPUTS = [
@@ -35,7 +36,7 @@ OUTPUTS = [
 ]
 
 
-def told(messages: list[Message]) -> list[dict[str, Any]]:
+def told(messages: list[Message]) -> list[Step]:
     """The steps of a whole log."""
     pairs = zip([None, *messages], messages, strict=False)
     return [
@@ -107,9 +108,9 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
 
 def test_an_upload_that_starts_over_starts_again() -> None:
     upload = fresh(Clock())
-    cancelled = apply(upload, Change(Cancelled(), "Cancelled"), upload.updated_at + 1)
-    again = restarted(cancelled, reopen(cancelled.state, source_kept=True), upload.updated_at + 2)
-    said = told([message(upload), message(cancelled), message(again)])
+    ended = apply(upload, cancelled(upload.stage), upload.updated_at + 1)
+    again = restarted(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
+    said = told([message(upload), message(ended), message(again)])
     assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
 
 
@@ -149,7 +150,7 @@ def _steps_of_first(first: Message) -> int:
     return len(steps(None, first, asked="upload_1", template="auto", branch="main"))
 
 
-def shown(*stages: Stage) -> dict[str, Any]:
+def shown(*stages: Stage) -> SubmissionOverview:
     """The overview of uploads in these stages."""
     clock = Clock()
     uploads, latest = [], {}

@@ -9,30 +9,117 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field
 
 from server.upload.assemblies import Submission, ended, first_error, md5_of, succeeded
+from server.upload.errors import Code
 from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import Stage
+from server.upload.shapes import Bytes, Hex, Shape, Timestamp, UploadId, Url
+from server.web.shapes import AssemblyId
 
-COMPLETED = "ASSEMBLY_COMPLETED"
-
-Status = dict[str, Any]
+COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
 
 
-def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> Status:
-    """The status of an assembly. Sizes in bytes, `execution_duration` in seconds, times in ISO 8601.
+class Meta(Shape, total=False):
+    """What is known of a picture, a film or a sound."""
 
-    `ok` is there when every upload has its results; `error`, a code, when all have ended and one of them in an error.
-    """
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    duration: float
+    """Seconds."""
+
+
+class Named(Shape):
+    """A file's name, whole and in parts."""
+
+    name: Annotated[str, Field(examples=["holiday.mov"])]
+    basename: Annotated[str, Field(examples=["holiday"])]
+    ext: Annotated[str, Field(examples=["mov"])]
+
+
+class Measured(Shape, total=False):
+    """What a file may have besides."""
+
+    meta: Meta
+
+
+class AssemblyUpload(Named, Measured):
+    """A file that was sent."""
+
+    id: UploadId
+    size: Bytes | None
+    mime: str | None
+    field: Annotated[str, Field(examples=["file"])]
+    """Of the form that it came in."""
+    md5hash: Hex | None
+
+
+class AssemblyResult(Named, Measured):
+    """A file that was made."""
+
+    id: str
+    size: Bytes
+    mime: str
+    field: Annotated[str, Field(examples=["file"])]
+    original_id: UploadId
+    ssl_url: Url
+
+
+class Verdict(Shape, total=False):
+    """How it ended, if it has."""
+
+    ok: Literal["ASSEMBLY_COMPLETED"]
+    """Every upload has its results."""
+    error: Code
+    """All have ended, and one of them so."""
+    last_job_completed: Timestamp
+    """When all had ended."""
+
+
+class AssemblyStatus(Verdict):
+    """The status of an assembly."""
+
+    assembly_id: AssemblyId
+    message: str
+    uploads: list[AssemblyUpload]
+    results: dict[str, list[AssemblyResult]]
+    """By the step that made them, which is their kind."""
+    bytes_expected: Bytes
+    bytes_received: Bytes
+    bytes_usage: Bytes
+    """Of what was sent and what was made."""
+    execution_duration: Annotated[float, Field(ge=0)]
+    """Seconds."""
+    execution_start: Timestamp
+    template_id: Annotated[str, Field(examples=["hero-video"])]
+    branch: Annotated[str, Field(examples=["main"])]
+    user: Annotated[str, Field(examples=["anonymous"])]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class AssemblyRefusal(Shape):
+    """One of several assemblies, that cannot be told."""
+
+    assembly_id: str
+    error: Code
+    message: str
+
+
+def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> AssemblyStatus:
+    """The status of an assembly, as it is now."""
     fields = {file.upload_id: file.field for file in submission.files}
     results = _results(uploads, fields)
     received = sum(upload.bytes_received for upload in uploads)
     updated_at = max(upload.updated_at for upload in uploads)
-    over = ended(uploads)
     return {
-        "assembly_id": submission.assembly_id,
-        **_verdict(uploads),
+        "assembly_id": submission.group,
+        **_verdict(uploads, updated_at),
         "message": _message(uploads),
         "uploads": [_upload(upload, fields[upload.id]) for upload in uploads],
         "results": results,
@@ -41,7 +128,6 @@ def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch
         "bytes_usage": received + sum(result["size"] for made in results.values() for result in made),
         "execution_duration": round(max(0.0, updated_at - submission.created_at), 3),
         "execution_start": timestamp(submission.created_at),
-        **({"last_job_completed": timestamp(updated_at)} if over else {}),
         "template_id": uploads[0].template,
         "branch": branch,
         "user": submission.owner,
@@ -50,9 +136,9 @@ def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch
     }
 
 
-def linked(status: Status, url: Callable[[str], str]) -> Status:
+def linked(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
     """The status with a URL for each result."""
-    results = {
+    results: dict[str, list[AssemblyResult]] = {
         step: [{**result, "ssl_url": url(result["ssl_url"])} for result in made]
         for step, made in status["results"].items()
     }
@@ -69,10 +155,11 @@ def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
     return f'W/"{digest[:32]}"'
 
 
-def _verdict(uploads: Sequence[Upload]) -> dict[str, Any]:
-    if succeeded(uploads):
-        return {"ok": COMPLETED}
-    return {"error": first_error(uploads)["code"]} if ended(uploads) else {}
+def _verdict(uploads: Sequence[Upload], updated_at: float) -> Verdict:
+    if not ended(uploads):
+        return {}
+    last: Verdict = {"last_job_completed": timestamp(updated_at)}
+    return {**last, "ok": COMPLETED} if succeeded(uploads) else {**last, "error": first_error(uploads)["code"]}
 
 
 def _message(uploads: Sequence[Upload]) -> str:
@@ -85,9 +172,8 @@ def _message(uploads: Sequence[Upload]) -> str:
     return f"{done} of {len(uploads)} files done. {busy.filename}: {busy.text}."
 
 
-def _upload(upload: Upload, field: str) -> dict[str, Any]:
+def _upload(upload: Upload, field: str) -> AssemblyUpload:
     source = upload.source
-    original = (upload.element or {}).get("original", {})
     return {
         "id": upload.id,
         **_named(upload.filename),
@@ -95,37 +181,39 @@ def _upload(upload: Upload, field: str) -> dict[str, Any]:
         "mime": source.mime if source else None,
         "field": field,
         "md5hash": md5_of(upload),
-        **_meta(original),
+        **_measured((upload.element or {}).get("original", {})),
     }
 
 
-def _results(uploads: Sequence[Upload], fields: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
+def _results(uploads: Sequence[Upload], fields: dict[str, str]) -> dict[str, list[AssemblyResult]]:
     """Every output of the uploads that have some, by step."""
-    results: dict[str, list[dict[str, Any]]] = {}
+    results: dict[str, list[AssemblyResult]] = {}
     for upload in uploads:
         for output in upload.element["outputs"] if upload.element else ():
-            name = PurePosixPath(output["key"]).name
-            results.setdefault(output["kind"], []).append(
-                {
-                    "id": f"{upload.id}.{name}",
-                    **_named(name),
-                    "size": output["size"],
-                    "mime": output["mime"],
-                    "field": fields[upload.id],
-                    "original_id": upload.id,
-                    "ssl_url": output["key"],
-                    **_meta(output),
-                }
-            )
+            results.setdefault(output["kind"], []).append(_result(upload, output, fields[upload.id]))
     return results
 
 
-def _named(filename: str) -> dict[str, str]:
+def _result(upload: Upload, output: dict[str, Any], field: str) -> AssemblyResult:
+    name = PurePosixPath(output["key"]).name
+    return {
+        "id": f"{upload.id}.{name}",
+        **_named(name),
+        "size": output["size"],
+        "mime": output["mime"],
+        "field": field,
+        "original_id": upload.id,
+        "ssl_url": output["key"],
+        **_measured(output),
+    }
+
+
+def _named(filename: str) -> Named:
     path = PurePosixPath(filename)
     return {"name": filename, "basename": path.stem, "ext": path.suffix.removeprefix(".").lower()}
 
 
-def _meta(known: dict[str, Any]) -> dict[str, Any]:
-    """`meta`, with what is known of width, height (pixels) and duration (seconds); nothing when nothing is."""
-    meta = {name: known[name] for name in ("width", "height", "duration") if known.get(name) is not None}
-    return {"meta": meta} if meta else {}
+def _measured(known: dict[str, Any]) -> Measured:
+    """`meta`, with what is known; nothing when nothing is."""
+    meta = {name: known[name] for name in Meta.__annotations__ if known.get(name) is not None}
+    return {"meta": cast(Meta, meta)} if meta else {}

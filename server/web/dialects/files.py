@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Literal, NotRequired
 
-from server.upload.events import Message, Upload, timestamp
+from pydantic import Field
+
+from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import Status
+from server.upload.shapes import Bytes, Message, Percent, Shape, Timestamp, UploadId
+from server.web.shapes import SentFile
 
 EVENT = "progress"
 
-_WORDS = {Status.COMPLETED: "completed", Status.ERROR: "failed"}
+FileWord = Literal["uploading", "completed", "failed"]
+_WORDS: dict[Status, FileWord] = {Status.COMPLETED: "completed", Status.ERROR: "failed"}
 
 
-def progress(upload: Upload, now: Message) -> dict[str, Any]:
-    """`{upload_id, filename, total_bytes, uploaded_bytes, status, progress_percentage, started_at, completed_at?,
-    error?}`.
+class FileProgress(Shape):
+    """How far a file is."""
 
-    `now` is the message of the moment, and `upload` the record at any time: what does not change is taken from there.
-    `status` is `uploading`, `completed` or `failed`; the percentage is that of the whole work, so that it is 100 when
-    there is a result; `total_bytes` is null as long as nobody knows.
-    """
+    upload_id: UploadId
+    filename: Annotated[str, Field(examples=["holiday.mov"])]
+    total_bytes: Bytes | None
+    """Null as long as nobody knows."""
+    uploaded_bytes: Bytes
+    status: FileWord
+    progress_percentage: Percent
+    """Of the whole work, so that it is 100 when there is a result."""
+    started_at: Timestamp
+    completed_at: NotRequired[Timestamp]
+    error: NotRequired[Annotated[str, Field(examples=["The file is broken."])]]
+
+
+class FilesTaken(Shape):
+    """What was taken in of a form's files."""
+
+    message: Annotated[str, Field(examples=["2 of 2 files taken"])]
+    uploaded: Annotated[int, Field(ge=0, examples=[1])]
+    upload_ids: list[UploadId]
+
+
+def progress(upload: Upload, now: Message) -> FileProgress:
+    """`now` is the message of the moment, and `upload` the record at any time: what does not change is taken from
+    there."""
     status = Status(now["status"])
-    shape = {
+    shape: FileProgress = {
         "upload_id": now["uploadId"],
         "filename": now["filename"],
         "total_bytes": now["bytesExpected"],
@@ -38,8 +62,7 @@ def progress(upload: Upload, now: Message) -> dict[str, Any]:
     return shape
 
 
-def taken(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """`{message, uploaded, upload_ids}` of the files that were taken in; `answer` is that of `POST /api/uploads`."""
-    sent = answer["uploads"]
-    ids = [entry["uploadId"] for entry in sent if "error" not in entry]
-    return {"message": f"{len(ids)} of {len(sent)} files taken", "uploaded": len(ids), "upload_ids": ids}
+def taken(entries: Sequence[SentFile]) -> FilesTaken:
+    """What was taken in of a form's files; `entries` are those that `POST /api/uploads` answers."""
+    ids = [entry["uploadId"] for entry in entries if "error" not in entry]
+    return {"message": f"{len(ids)} of {len(entries)} files taken", "uploaded": len(ids), "upload_ids": ids}

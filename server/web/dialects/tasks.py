@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from server.upload.events import Upload
 from server.upload.lifecycle import Stage, Status
+from server.upload.shapes import Shape, UploadId
 
 RETRY_WAITS = -1
 
-_WORDS = {Status.COMPLETED: "completed", Status.ERROR: "error"}
+TaskWord = Literal["processing", "completed", "error"]
+_WORDS: dict[Status, TaskWord] = {Status.COMPLETED: "completed", Status.ERROR: "error"}
 
 
-def progress(upload: Upload) -> dict[str, Any]:
-    """`{progress, stage, status, task_id, error}`.
+class TaskProgress(Shape):
+    """How far a task is. It is an upload, and has its id."""
 
-    The task is the upload, and has its id. `progress` is the overall one, 0–100, or −1 while the upload waits to be
-    tried again; `status` is `processing`, `completed` or `error`; `error` is a sentence about what went wrong, in the
-    end or the last time, and else null.
-    """
+    progress: Annotated[float, Field(ge=-1, le=100, examples=[62.5])]
+    """The overall one, or −1 while the task waits to be tried again."""
+    stage: Stage
+    status: TaskWord
+    task_id: UploadId
+    error: str | None
+    """What went wrong, in the end or the last time."""
+
+
+class TaskForgotten(Shape):
+    """A finished task is told of no more."""
+
+    message: Annotated[str, Field(examples=["Forgotten"])]
+    task_id: UploadId
+
+
+def progress(upload: Upload) -> TaskProgress:
+    """The task of an upload."""
     state, error = upload.state, upload.error
     retry_waits = upload.stage is Stage.QUEUED and error is not None
     return {
         "progress": RETRY_WAITS if retry_waits else round(state.progress, 1),
-        "stage": state.stage.value,
+        "stage": state.stage,
         "status": _WORDS.get(state.status, "processing"),
         "task_id": upload.id,
         "error": error["message"] if error else None,
     }
+
+
+def forgotten(upload: Upload) -> TaskForgotten:
+    """The answer to a client that asked to forget a task."""
+    return {"message": "Forgotten", "task_id": upload.id}

@@ -6,16 +6,26 @@ A file's `key` is its upload's id. Its `progress` is the place on the whole bar,
 beginning gets all of them, always the same.
 """
 
+# ruff: noqa: N815  (the dialect's spelling)
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Annotated, Literal, NotRequired, Unpack
 
-from server.upload.events import Message, Upload, timestamp
+from pydantic import Field
+
+from server.upload.errors import Code
+from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import TABLE, TERMINAL, Stage
+from server.upload.shapes import Message, Output, Percent, Shape, Timestamp, UploadId, Url
 
-_WORDS = dict.fromkeys(Stage, "processing") | {
+FileWord = Literal["uploading", "queued", "processing", "completed", "error"]
+StepType = Literal["start", "step:start", "step:done", "output", "done", "error"]
+
+_WORDS: dict[Stage, FileWord] = {
+    **dict.fromkeys(Stage, "processing"),
     Stage.RECEIVING: "uploading",
     Stage.QUEUED: "queued",
     Stage.DONE: "completed",
@@ -23,13 +33,90 @@ _WORDS = dict.fromkeys(Stage, "processing") | {
     Stage.CANCELLED: "error",
 }
 
-Step = dict[str, Any]
+
+class OutputFile(Shape):
+    """A result of a file."""
+
+    name: Annotated[str, Field(examples=["video.mp4"])]
+    key: str
+    bucket: str | None
+    url: Url
 
 
-def overview(asked: str, uploads: Sequence[Upload], latest: Mapping[str, Message], *, branch: str) -> dict[str, Any]:
-    """`{uploadId, templateId, branch, status, totalFiles, completedFiles, files, user, createdAt, updatedAt}`.
+class SubmissionFile(Shape):
+    """One of the files."""
 
-    `asked` is the id that the client asked for; `uploads` are the records at any time, for what does not change, and
+    filename: Annotated[str, Field(examples=["holiday.mov"])]
+    key: UploadId
+    """Its upload's id."""
+    status: FileWord
+    progress: Percent
+    message: str
+    startTime: Timestamp
+    endTime: NotRequired[Timestamp]
+    outputFiles: NotRequired[list[OutputFile]]
+
+
+class SubmissionOverview(Shape):
+    """How all files of a submission stand."""
+
+    uploadId: str
+    """The id that was asked for, of an upload or of an assembly."""
+    templateId: Annotated[str, Field(examples=["hero-video"])]
+    branch: Annotated[str, Field(examples=["main"])]
+    status: FileWord
+    """`uploading` while one arrives; `queued` until work begins, and `processing` until all have ended; `error` when
+    one of them ended so."""
+    totalFiles: Annotated[int, Field(ge=1, examples=[2])]
+    completedFiles: Annotated[int, Field(ge=0, examples=[1])]
+    files: list[SubmissionFile]
+    user: Annotated[str, Field(examples=["anonymous"])]
+    createdAt: Timestamp
+    updatedAt: Timestamp
+
+
+class StepDetails(Shape):
+    """Where something went wrong."""
+
+    step: Stage | None
+    file: str
+
+
+class Particulars(Shape, total=False):
+    """What only some steps say."""
+
+    templateId: str
+    """Of a `start`."""
+    step: Stage
+    """Of a `step:start` or a `step:done`."""
+    name: str
+    """Of an `output`."""
+    bucket: str | None
+    """Of an `output`."""
+    code: Code | None
+    """Of an `error`."""
+    details: StepDetails
+    """Of an `error`."""
+
+
+class Step(Particulars):
+    """A step of the work on one file."""
+
+    channel: Annotated[str, Field(examples=["upload:upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
+    type: StepType
+    uploadId: str
+    """The id that was asked for, of an upload or of an assembly."""
+    branch: Annotated[str, Field(examples=["main"])]
+    timestamp: Timestamp
+    key: str
+    """The upload's id; of an `output`, its key in the media store."""
+    message: str
+
+
+def overview(
+    asked: str, uploads: Sequence[Upload], latest: Mapping[str, Message], *, branch: str
+) -> SubmissionOverview:
+    """`asked` is the id that the client asked for; `uploads` are the records at any time, for what does not change, and
     `latest` has each one's message of the moment, with its URLs.
     """
     files = [_file(upload, latest[upload.id]) for upload in uploads]
@@ -56,28 +143,35 @@ def steps(previous: Message | None, event: Message, *, asked: str, template: str
     """
     before = Stage(previous["stage"]) if previous else None
     stage = Stage(event["stage"])
-    common = {"channel": channel(asked), "uploadId": asked, "branch": branch, "timestamp": event["updatedAt"]}
 
-    def step(kind: str, **more: Any) -> Step:
-        return {"type": kind, **common, "key": event["uploadId"], "message": event["message"], **more}
+    def step(kind: StepType, **more: Unpack[Particulars]) -> Step:
+        return {
+            "type": kind,
+            "channel": channel(asked),
+            "uploadId": asked,
+            "branch": branch,
+            "timestamp": event["updatedAt"],
+            "key": event["uploadId"],
+            "message": event["message"],
+            **more,
+        }
 
     told = []
     if before is None or before in TERMINAL:
         told.append(step("start", templateId=template))
     elif stage is not before and (stage in TABLE[before].leads_to):
-        told.append(step("step:done", step=before.value))
+        told.append(step("step:done", step=before))
     if stage is not before and stage not in TERMINAL:
-        told.append(step("step:start", step=stage.value))
+        told.append(step("step:start", step=stage))
     if stage is Stage.DONE:
         told += [
-            step("output", key=output["key"], name=_name(output), bucket=output["bucket"])
+            {**step("output", name=_name(output), bucket=output["bucket"]), "key": output["key"]}
             for output in event["element"]["outputs"]
         ]
         told.append(step("done"))
     elif stage in TERMINAL:
-        error = event["error"] or {}
-        details = {"step": error.get("step"), "file": event["filename"]}
-        told.append(step("error", code=error.get("code"), details=details))
+        error = event["error"]
+        told.append(step("error", code=error["code"], details={"step": error["step"], "file": event["filename"]}))
     return told
 
 
@@ -86,9 +180,9 @@ def channel(asked: str) -> str:
     return f"upload:{asked}"
 
 
-def _file(upload: Upload, now: Message) -> dict[str, Any]:
+def _file(upload: Upload, now: Message) -> SubmissionFile:
     stage = Stage(now["stage"])
-    file = {
+    file: SubmissionFile = {
         "filename": now["filename"],
         "key": upload.id,
         "status": _WORDS[stage],
@@ -106,15 +200,17 @@ def _file(upload: Upload, now: Message) -> dict[str, Any]:
     return file
 
 
-def _together(words: Sequence[str]) -> str:
+def _together(words: Sequence[FileWord]) -> FileWord:
     """One word for all files: `uploading` while one arrives; then `queued` until work begins, and `processing` until
     all have ended; `error` when one of them ended so."""
     if "uploading" in words:
         return "uploading"
     if "processing" in words or ("queued" in words and set(words) != {"queued"}):
         return "processing"
-    return next(word for word in ("queued", "error", "completed") if word in words)
+    if "queued" in words:
+        return "queued"
+    return "error" if "error" in words else "completed"
 
 
-def _name(output: Mapping[str, Any]) -> str:
+def _name(output: Output) -> str:
     return PurePosixPath(output["key"]).name

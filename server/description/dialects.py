@@ -1,0 +1,108 @@
+"""The dialects."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from server.description.native import INTAKE, LAST_EVENT_ID, OWN, TEMPLATE, FormOfFiles, stream
+from server.description.operations import FORM, Answer, Operation, Parameter, json_answer
+from server.upload.errors import Malformed, TooMany, WrongState
+from server.web.assemblies import LARGEST_BATCH
+from server.web.dialects import files
+from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus
+from server.web.dialects.files import FileProgress, FilesTaken
+from server.web.dialects.tasks import TaskForgotten, TaskProgress
+from server.web.dialects.transflow import Step, SubmissionOverview
+from server.web.shapes import AssemblyId
+from server.web.sse import POSITION
+from server.web.transflow import OVERVIEW, STEP
+
+FILES, TASKS, TRANSFLOW = "Files dialect", "Polling dialect", "Assembly and multi-file dialects"
+
+_POSITIONS = rf"{POSITION}(,{POSITION})*"
+_ETAG = Parameter("ETag", Annotated[str, Field(examples=['W/"8f2a"'])], "Good for `If-None-Match`.", "header")
+
+DIALECTS = (
+    Operation(
+        "POST",
+        "/api/files/upload",
+        FILES,
+        "Send files",
+        (json_answer(FilesTaken, "The files that are safe and queued."),),
+        parameters=(TEMPLATE,),
+        takes={FORM: FormOfFiles},
+        refuses=INTAKE,
+    ),
+    Operation(
+        "GET",
+        "/api/files/progress/{upload_id}",
+        FILES,
+        "Listen",
+        stream({files.EVENT: FileProgress}),
+        "A while after the upload's end it is told of no more.",
+        (LAST_EVENT_ID,),
+        refuses=(*OWN, Malformed),
+    ),
+    Operation(
+        "GET",
+        "/api/progress/{task_id}",
+        TASKS,
+        "Look",
+        (json_answer(TaskProgress, "How far it is."),),
+        refuses=OWN,
+    ),
+    Operation(
+        "DELETE",
+        "/api/progress/{task_id}",
+        TASKS,
+        "Forget",
+        (json_answer(TaskForgotten, "It is told of no more, here."),),
+        "Of a task that is finished; the upload stays.",
+        refuses=(*OWN, WrongState),
+    ),
+    Operation(
+        "GET",
+        "/api/transflow/status",
+        TRANSFLOW,
+        "Look at assemblies",
+        (
+            json_answer(
+                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
+                "The status of the assembly; of several, a list in their order.",
+                headers=(_ETAG,),
+            ),
+            Answer(304, "It is as you have it.", headers=(_ETAG,)),
+        ),
+        f"`assemblyId` may be repeated, up to {LARGEST_BATCH} times.",
+        (
+            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
+            Parameter("If-None-Match", str, "The tag of the answer that you have.", "header"),
+        ),
+        refuses=(*OWN, Malformed, TooMany),
+    ),
+    Operation(
+        "GET",
+        "/api/transflow/stream",
+        TRANSFLOW,
+        "Listen to all files of a submission",
+        stream({OVERVIEW: SubmissionOverview, STEP: Step}),
+        "Whoever comes without `Last-Event-ID` is told every step from the beginning.",
+        (
+            Parameter(
+                "uploadId",
+                Annotated[str, Field(min_length=1, examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])],
+                "An upload of the submission, or the assembly.",
+                required=True,
+            ),
+            Parameter(
+                "Last-Event-ID",
+                Annotated[str, Field(pattern=f"^({_POSITIONS})?$", examples=["9f86d081:7,0a1b2c3d:4"])],
+                "Go on behind this event: one position for each upload.",
+                "header",
+            ),
+        ),
+        refuses=(*OWN, Malformed),
+    ),
+)
