@@ -12,7 +12,7 @@ from workers.encoding import Compressed, can_decode, copy, encode, recipe_for
 from workers.hls import make_ladder
 from workers.job import Job, Made, Results
 from workers.pace import Pace
-from workers.poster import poster_at_once, poster_of_result
+from workers.poster import make_poster
 from workers.probe import VideoStream, require_video
 from workers.sound import compress_sound
 from workers.storyboard import make_storyboard
@@ -28,22 +28,22 @@ async def compress_film(job: Job) -> Results:
     if source.info.video is None:
         return await compress_sound(job, source)
     film, wanted = source.info.video, job.template.hls
-    poster = await poster_at_once(job, source.info)
+    seen = job.path, source.info, job.source.format
+    poster = await make_poster(job, *seen)
 
     await job.reporter.enter(Stage.COMPRESSING, "Compressing the video")
     pace = Pace(source.seconds, job.reporter.progress, 1 / (1 + hls.work(wanted, film.width, film.height)))
     result = await _compressed(job, source, pace)
     stream = require_video(result.info)
     made = [Made(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
-    seen = result.path, result.info, result.demuxer
-    if not await can_decode(job, stream.codec):
-        seen = job.path, source.info, job.source.format
+    if await can_decode(job, stream.codec):
+        seen = result.path, result.info, result.demuxer
     if wanted:
         pace.next_run(ends_at=1.0)
         made += await make_ladder(job, *seen, pace)
 
     await job.reporter.enter(Stage.THUMBNAILS, "Making the storyboard")
-    poster = poster or await poster_of_result(job, *seen)
+    poster = poster or await make_poster(job, *seen)
     made += await make_storyboard(job, *seen)
     partial = {"partial": source.missing.told()} if source.missing else {}
     return Results(made, [poster] if poster else [], _original(film, source), result.facts | partial)

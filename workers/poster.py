@@ -23,14 +23,8 @@ _BLACK_BELOW = 24
 _WALL_SECONDS = 15.0
 
 
-async def poster_at_once(job: Job, info: probe.MediaInfo) -> dict[str, Any] | None:
-    """Make, store and announce the poster of the source; its output, or None when the film gives none so easily."""
-    made = await _poster(job, job.path, info, job.source.format)
-    return await job.show_poster(made) if made else None
-
-
-async def poster_of_result(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> dict[str, Any] | None:
-    """The same of the compressed film, for a source that gave none."""
+async def make_poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> dict[str, Any] | None:
+    """Make, store and announce the poster of a film; its output, or None when the film gives none so easily."""
     made = await _poster(job, film, info, demuxer)
     return await job.show_poster(made) if made else None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Retrying, Stage
 from server.upload.logs import about
+from server.upload.process import process_name
 from server.upload.templates import Templates
 from server.upload.upkeep import settle_files
 from workers.job import Tools
@@ -88,7 +88,7 @@ class Workers:
         self._tools = tools
         self._policy = policy
         self._scratch_root = scratch
-        self._name = socket.gethostname()
+        self._name = process_name()
         self._stopping = asyncio.Event()
 
     @property
@@ -195,7 +195,7 @@ class Workers:
         await self._discard(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
         if gone:
-            body["code"] = Code.STORAGE_ERROR.value
+            body["code"] = Code.STORAGE_ERROR
         await self._ledger.append(claim.upload.id, Change(Failed(), error.message, error=body), token=claim.lease.token)
 
     async def _discard(self, claim: Claim, *, source: bool) -> None:

@@ -6,7 +6,7 @@ which bytes it brought it is *bound* to its assembly's id:
     sha256(the files' MD5s, sorted and joined ‖ template ‖ user)
 
 so that a client can work out the id by itself, and the same files sent again come to the same id. Of several
-submissions with one id the latest counts.
+submissions with one id the latest counts. Where no MD5 was made of a file, its upload's id stands in its place.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from server.upload.errors import Code
-from server.upload.events import Upload
+from server.upload.errors import RoomcastError
+from server.upload.events import Upload, error_body
 from server.upload.lifecycle import Stage
 from server.upload.records import Record
+from server.upload.shapes import UploadError
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def assembly_id(md5s: Iterable[str], template: str, user: str) -> str:
 def binding(closed: bool, uploads: Sequence[Upload]) -> str | None:
     """The assembly's id as far as it can be known: every file's MD5 was declared, or all that arrive have arrived.
     Files that never came have no part in it; without any file there is no assembly."""
-    md5s = [md5 for upload in uploads if (md5 := md5_of(upload))]
-    waits = any(upload.stage is Stage.RECEIVING and not md5_of(upload) for upload in uploads)
-    if not closed or waits or not md5s:
+    marks = [mark for upload in uploads if (mark := _mark_of(upload))]
+    waits = any(upload.stage is Stage.RECEIVING and not _mark_of(upload) for upload in uploads)
+    if not closed or waits or not marks:
         return None
-    return assembly_id(md5s, uploads[0].template, uploads[0].owner)
+    return assembly_id(marks, uploads[0].template, uploads[0].owner)
 
 
 def bound(submission: Submission, uploads: Sequence[Upload]) -> Submission:
@@ -72,7 +72,7 @@ def bound(submission: Submission, uploads: Sequence[Upload]) -> Submission:
 
 def members(uploads: Iterable[Upload]) -> list[Upload]:
     """The uploads that make up the assembly: all but those whose bytes never came."""
-    return [upload for upload in uploads if md5_of(upload) or not upload.state.terminal]
+    return [upload for upload in uploads if _mark_of(upload) or not upload.state.terminal]
 
 
 def ended(uploads: Sequence[Upload]) -> bool:
@@ -85,12 +85,17 @@ def succeeded(uploads: Sequence[Upload]) -> bool:
     return all(upload.stage is Stage.DONE for upload in uploads)
 
 
-def first_error(uploads: Sequence[Upload]) -> dict[str, Any]:
-    """The error of the first upload that ended in one."""
-    unknown = {"code": Code.INTERNAL.value, "message": "Something went wrong on the server."}
-    return next((upload.error or unknown for upload in uploads if upload.stage in (Stage.FAILED, Stage.CANCELLED)), {})
+def first_error(uploads: Sequence[Upload]) -> UploadError:
+    """The error of the first upload that ended in one; there must be such an upload."""
+    failed = next(upload for upload in uploads if upload.stage in (Stage.FAILED, Stage.CANCELLED))
+    return failed.error or error_body(RoomcastError("Something went wrong on the server."), failed.stage)
 
 
 def md5_of(upload: Upload) -> str | None:
     """The MD5 of the upload's bytes: what they had when they came, or what was declared."""
     return upload.source.md5 if upload.source else upload.declared_md5
+
+
+def _mark_of(upload: Upload) -> str | None:
+    """What stands for the upload's bytes in the assembly's id; None as long as there are none."""
+    return md5_of(upload) or (upload.id if upload.source else None)

@@ -8,7 +8,7 @@ receiver says 2xx or a day has gone by; then it is dead until somebody asks for 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -53,7 +53,7 @@ class Delivery(Record):
     attempts: tuple[Attempt, ...] = ()
 
 
-def delivery_of(submission: Submission, uploads: Sequence[Upload], body: dict[str, Any], now: float) -> Delivery:
+def delivery_of(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
     """The telling of how the submission's uploads have ended. Due at once."""
     outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq}" for upload in uploads)
     digest = hashlib.sha256(f"{submission.id}|{outcome}".encode()).hexdigest()
@@ -65,7 +65,7 @@ def delivery_of(submission: Submission, uploads: Sequence[Upload], body: dict[st
         owner=submission.owner,
         template=uploads[0].template,
         submission_id=submission.id,
-        body=body,
+        body=dict(body),
         began_at=now,
     )
 

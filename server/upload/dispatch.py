@@ -11,8 +11,7 @@ counts, not its), and it delivers without a cap (the ledger's `attempt` is one).
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from docket import Docket, Worker
 from redis.exceptions import RedisError
 
 from server.upload.errors import StorageError
+from server.upload.process import process_name
 
 Handler = Callable[[str], Awaitable[None]]
 
@@ -60,10 +60,11 @@ class Dispatch:
         except (RedisError, OSError) as error:
             log.warning("hint lost", upload=upload_id, error=str(error))
 
-    async def workers_seen(self) -> int:
-        """How many workers have been heard of lately, in whatever process; `StorageError` when nobody can tell."""
+    async def workers_seen(self) -> Counter[str]:
+        """How many workers have been heard of lately, by the `process_name` of their process; `StorageError` when
+        nobody can tell."""
         try:
-            return len(await self._docket.workers())
+            return Counter(worker.name.rpartition(".")[0] for worker in await self._docket.workers())
         except (RedisError, OSError) as error:
             raise StorageError("The dispatch could not be reached.") from error
 
@@ -85,7 +86,7 @@ class Dispatch:
     async def _work(self, number: int, stop: asyncio.Event) -> None:
         worker = Worker(
             self._docket,
-            name=f"{socket.gethostname()}.{os.getpid()}.{number}",
+            name=f"{process_name()}.{number}",
             concurrency=1,
             minimum_check_interval=_CHECK,
             scheduling_resolution=_CHECK,

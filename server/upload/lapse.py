@@ -8,6 +8,7 @@ from server.upload.errors import Code
 from server.upload.events import Change, Upload, waits_for_more
 from server.upload.ledger import DELIVERIES
 from server.upload.lifecycle import Cancelled, Entered, Failed, HandedBack, Paused, Retrying, Stage
+from server.upload.shapes import UploadError
 
 _PAUSED = "Waiting for the rest of the file"
 
@@ -39,8 +40,8 @@ def paused(upload: Upload, received: int) -> Change:
 
 def cancelled(step: Stage) -> Change:
     """The event for an upload that its owner gave up while it was in `step`."""
-    body = {"code": Code.CANCELLED.value, "message": "Cancelled.", "step": step.value, "retryable": True}
-    return Change(Cancelled(), "Cancelled", error=body)
+    error: UploadError = {"code": Code.CANCELLED, "message": "Cancelled.", "step": step, "retryable": True}
+    return Change(Cancelled(), "Cancelled", error=error)
 
 
 def joined() -> Change:
@@ -55,5 +56,5 @@ def heeding(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
 
 
 def _failed(upload: Upload, code: Code, text: str) -> Change:
-    body = {"code": code.value, "message": text, "step": upload.stage.value, "retryable": True}
-    return Change(Failed(), text, error=body)
+    error: UploadError = {"code": code, "message": text, "step": upload.stage, "retryable": True}
+    return Change(Failed(), text, error=error)

@@ -13,12 +13,14 @@ listener that needs every event reads `events` from the last `seq` it has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.upload.events import Change, Message, Tick, Upload
-from server.upload.lifecycle import Status
+from server.upload.events import Change, Tick, Upload
+from server.upload.lifecycle import Stage, Status
+from server.upload.shapes import Message
 
 EVENTS_KEPT = 500
 """Events that one upload's log holds at least; older ones may be trimmed."""
@@ -104,6 +106,46 @@ class Page:
     cursor: str | None
 
 
+@dataclass(frozen=True)
+class Held:
+    """An upload at work: which worker has it, by the name that its claim gave, since when and until when."""
+
+    upload: Upload
+    holder: str
+    since: float
+    expires_at: float
+
+    @classmethod
+    def by(cls, token: str, upload: Upload, expires_at: float) -> Held:
+        """What the lease on an upload tells."""
+        holder, since, _ = token.rsplit(".", 2)
+        return cls(upload, holder, int(since) / 1000, expires_at)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How everybody's uploads stand.
+
+    `waiting` counts the queue by template, and `waiting_since` is when the one that waits longest began to (None: none
+    does); a retry that is not due is `delayed` and does not wait yet. `unfinished` counts all of these, what is `held`
+    by workers, oldest claim first, and what has not arrived. `ended` counts how uploads ended, by terminal stage, and
+    `failures` are the latest of those that failed, newest first.
+    """
+
+    waiting: Mapping[str, int]
+    waiting_since: float | None
+    delayed: int
+    unfinished: int
+    held: Sequence[Held]
+    ended: Mapping[Stage, int]
+    failures: Sequence[Upload]
+
+
+def new_token(holder: str, now: float) -> str:
+    """A lease's token: like no other, and it tells who holds the lease since when."""
+    return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
+
+
 class Ledger(Protocol):
     """Every upload's state, numbered events, lease and cancel flag.
 
@@ -122,9 +164,14 @@ class Ledger(Protocol):
         """The events after `since`, ascending and without a gap, read together with the upload."""
 
     async def page(
-        self, owner: str, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
+        self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        """The owner's uploads, newest first. A cursor that this ledger did not give is `Malformed`."""
+        """The owner's uploads, or everybody's (None), newest first. A cursor that this ledger did not give is
+        `Malformed`."""
+
+    async def standing(self, *, since: float, failures: int) -> Standing:
+        """How everybody's uploads stand: those that ended counted from `since` on, and `failures` failed ones at most.
+        Costs no more for uploads that ended before then, however many are kept."""
 
     async def queue(self) -> list[str]:
         """The ids that wait for a worker, in the order in which they will be claimed."""

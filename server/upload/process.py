@@ -6,11 +6,18 @@ import asyncio
 import faulthandler
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+
+import structlog
+
+from server.upload.errors import RoomcastError
+
+log = structlog.get_logger(__name__)
 
 _CANCEL_AGAIN_SECONDS = 0.2
 
@@ -25,6 +32,11 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def process_name() -> str:
+    """What this process is called where others hear of it: its host and its number."""
+    return f"{socket.gethostname()}.{os.getpid()}"
 
 
 def stop_signal() -> asyncio.Event:
@@ -69,6 +81,28 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         yield
     finally:
         await stopped(task)
+
+
+@asynccontextmanager
+async def in_rounds(
+    do: Callable[[], Awaitable[None]], seconds: float, news: asyncio.Event, *, failing: str
+) -> AsyncIterator[None]:
+    """Do something every so many seconds, and at once when there is `news`, until this is left. That it failed once is
+    logged in the words of `failing`, and is no reason not to do it again."""
+
+    async def go_on() -> None:
+        while True:
+            news.clear()
+            try:
+                await do()
+            except RoomcastError:
+                log.exception(failing)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await news.wait()
+
+    async with in_background(go_on()):
+        yield
 
 
 def say(line: str) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -24,8 +23,8 @@ from redis.asyncio import Redis
 from server.upload.errors import LeaseLost, Malformed, NotFound, RoomcastError, StorageError, WrongState
 from server.upload.events import Change, Tick, Upload, apply, fold, restarted
 from server.upload.lapse import heeding, lapsed, unused
-from server.upload.ledger import Claim, Lease, Listener, Observer, Page, Renewal, Replay
-from server.upload.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
+from server.upload.ledger import Claim, Held, Lease, Listener, Observer, Page, Renewal, Replay, Standing, new_token
+from server.upload.lifecycle import WORKING, Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
 from server.upload.redis_index import RedisIndex
 from server.upload.redis_notices import Notices
 from server.upload.redis_scripts import RedisTime, Scripts
@@ -86,12 +85,16 @@ class RedisLedger:
         return Replay(upload, [orjson.loads(body) for body in bodies] if whole else [], whole)
 
     async def page(
-        self, owner: str, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
+        self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
         after = _position(cursor) if cursor else None
         found: list[tuple[Upload, str]] = []
         while len(found) <= limit:
-            listed = await self._index.listed(owner, after=after, most=max(_PAGE_READ, limit + 1))
+            most = max(_PAGE_READ, limit + 1)
+            if owner is None:
+                listed = await self._index.everybodys(status, after=after, most=most)
+            else:
+                listed = await self._index.listed(owner, after=after, most=most)
             if not listed:
                 break
             after = listed[-1].position
@@ -103,6 +106,23 @@ class RedisLedger:
             ]
         uploads = [upload for upload, _ in found[:limit]]
         return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
+
+    async def standing(self, *, since: float, failures: int) -> Standing:
+        counted = await self._index.standing(since=since, failures=failures)
+        seen = await self._uploads.look_at_all([*counted.working, *counted.failed])
+        working, failed = seen[: len(counted.working)], seen[len(counted.working) :]
+        leased = [
+            Held.by(one.token, one.view, one.expires_at) for one in working if one and one.upload.stage in WORKING
+        ]
+        return Standing(
+            waiting=counted.waiting,
+            waiting_since=counted.waiting_since,
+            delayed=counted.delayed,
+            unfinished=counted.unfinished,
+            held=sorted(leased, key=lambda one: one.since),
+            ended=counted.ended,
+            failures=[one.upload for one in failed if one and one.upload.stage is Stage.FAILED],
+        )
 
     async def queue(self) -> list[str]:
         return await self._index.queue()
@@ -136,7 +156,7 @@ class RedisLedger:
             self._held[upload_id] = replace(held, ticks=ticks)
 
     async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
-        seen = await self._uploads.lease(upload_id, _token(holder), seconds, over=over)
+        seen = await self._uploads.lease(upload_id, new_token(holder, self._time.now()), seconds, over=over)
         self._held[upload_id] = seen
         await self._place(seen)
         return Claim(seen.upload, Lease(upload_id, seen.token, seen.expires_at))
@@ -149,7 +169,7 @@ class RedisLedger:
                     await self._uploads.look(upload_id),
                     lambda seen: self._applied(seen, change),
                     Guard.FREE,
-                    lease=_token(holder),
+                    lease=new_token(holder, self._time.now()),
                     seconds=seconds,
                 )
             except (NotFound, WrongState):
@@ -333,10 +353,6 @@ class RedisLedger:
     def _known(self, upload_id: str, token: str) -> Seen | None:
         held = self._held.get(upload_id)
         return held if held and held.token == token else None
-
-
-def _token(holder: str) -> str:
-    return f"{holder}.{secrets.token_hex(8)}"
 
 
 def _as_cursor(position: str) -> str:

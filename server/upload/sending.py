@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from server.upload.assemblies import Submission
-from server.upload.events import Message
 from server.upload.records import Record
+from server.upload.shapes import Message
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import fcntl
 import os
-import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -21,10 +20,24 @@ from typing import TypeVar
 import orjson
 
 from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
-from server.upload.events import Change, Message, Tick, Upload, apply, decode, encode, fold, message, restarted
+from server.upload.events import Change, Tick, Upload, apply, decode, encode, fold, message, restarted
 from server.upload.lapse import heeding, lapsed, unused
-from server.upload.ledger import EVENTS_KEPT, Claim, Lease, Listener, Notice, Observer, Page, Renewal, Replay
+from server.upload.ledger import (
+    EVENTS_KEPT,
+    Claim,
+    Lease,
+    Listener,
+    Notice,
+    Observer,
+    Page,
+    Renewal,
+    Replay,
+    Standing,
+    new_token,
+)
 from server.upload.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
+from server.upload.shapes import Message
+from server.upload.sqlite_standing import standing
 from server.upload.sqlite_thread import SqliteThread
 
 T = TypeVar("T")
@@ -46,8 +59,11 @@ CREATE TABLE IF NOT EXISTS uploads (
     record BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uploads_by_owner ON uploads (owner, created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS uploads_newest ON uploads (created_at DESC, id DESC);
+CREATE INDEX IF NOT EXISTS uploads_by_status ON uploads (status, created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS uploads_unfinished ON uploads (owner, created_at) WHERE finished_at IS NULL;
 CREATE INDEX IF NOT EXISTS uploads_finished ON uploads (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_ended ON uploads (stage, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_queued ON uploads (owner, priority DESC, queued_at) WHERE stage = 'queued';
 CREATE INDEX IF NOT EXISTS uploads_receiving ON uploads (created_at) WHERE stage = 'receiving';
 CREATE INDEX IF NOT EXISTS uploads_leased ON uploads (owner, lease_expires_at) WHERE lease_token IS NOT NULL;
@@ -144,14 +160,18 @@ class SqliteLedger:
         return Replay(self._fresh(upload, place), [orjson.loads(body) for body in bodies] if whole else [], whole)
 
     async def page(
-        self, owner: str, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
+        self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
         before, before_id = _cursor(cursor) if cursor else (float("inf"), "")
 
         def work(connection: sqlite3.Connection) -> list[Upload]:
-            query = (
-                "SELECT record FROM uploads WHERE owner = :owner AND (created_at, id) < (:before, :id)"
-                " AND (:status IS NULL OR status = :status) ORDER BY created_at DESC, id DESC LIMIT :limit"
+            query = " ".join(
+                [
+                    "SELECT record FROM uploads WHERE (created_at, id) < (:before, :id)",
+                    "AND owner = :owner" if owner is not None else "",
+                    "AND status = :status" if status else "",
+                    "ORDER BY created_at DESC, id DESC LIMIT :limit",
+                ]
             )
             values = {"owner": owner, "before": before, "id": before_id, "status": status, "limit": limit + 1}
             return [decode(record) for (record,) in connection.execute(query, values)]
@@ -159,6 +179,11 @@ class SqliteLedger:
         found = await self._reader.submit(work)
         uploads = [self._fresh(upload) for upload in found[:limit]]
         return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
+
+    async def standing(self, *, since: float, failures: int) -> Standing:
+        now = self._clock()
+        found = await self._reader.submit(lambda connection: standing(connection, now, since, failures))
+        return replace(found, held=[replace(one, upload=self._fresh(one.upload)) for one in found.held])
 
     async def queue(self) -> list[str]:
         now = self._clock()
@@ -340,7 +365,8 @@ class SqliteLedger:
         return row
 
     def _lease(self, connection: sqlite3.Connection, upload_id: str, holder: str, seconds: float) -> Lease:
-        lease = Lease(upload_id, f"{holder}.{secrets.token_hex(8)}", self._clock() + seconds)
+        now = self._clock()
+        lease = Lease(upload_id, new_token(holder, now), now + seconds)
         connection.execute(
             "UPDATE uploads SET lease_token = ?, lease_expires_at = ? WHERE id = ?",
             (lease.token, lease.expires_at, upload_id),

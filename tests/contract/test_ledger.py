@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from server.upload.errors import LeaseLost, Malformed, NotFound, TooMany, WrongState
-from server.upload.events import Change, Tick, new_upload_id
+from server.upload.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
+from server.upload.events import Change, Tick, error_body, new_upload_id
 from server.upload.lapse import cancelled
 from server.upload.ledger import DELIVERIES, EVENTS_KEPT, Ledger, Notice
 from server.upload.lifecycle import Cancelled, Entered, Fact, Failed, HandedBack, IllegalFact, Retrying, Stage, Status
@@ -89,7 +89,7 @@ async def test_a_long_log_is_trimmed_and_says_so(ledger: Ledger, clock: Clock) -
 async def test_pages_newest_first_by_status_with_a_cursor(ledger: Ledger, clock: Clock) -> None:
     uploads = [await created(ledger, clock) for _ in range(5)]
     await created(ledger, clock, "bob")
-    await ledger.append(uploads[2].id, Change(Failed(), "no", error={"code": "MALFORMED"}))
+    await ledger.append(uploads[2].id, Change(Failed(), "no"))
     newest_first = [upload.id for upload in reversed(uploads)]
     seen: list[str] = []
     cursor: str | None = None
@@ -102,10 +102,32 @@ async def test_pages_newest_first_by_status_with_a_cursor(ledger: Ledger, clock:
     assert [upload.id for upload in failed.uploads] == [uploads[2].id]
 
 
+async def test_pages_of_everybodys_uploads(ledger: Ledger, clock: Clock) -> None:
+    done = await finish(ledger, await claimed(ledger, clock))
+    failed = await created(ledger, clock, "bob")
+    await ledger.append(failed.id, Change(Failed(), "no"))
+    gone = await created(ledger, clock, "cy")
+    await ledger.request_cancel(gone.id, cancelled(gone.stage))
+    waiting = await queued(ledger, clock)
+    seen: list[str] = []
+    cursor: str | None = None
+    while cursor or not seen:
+        page = await ledger.page(None, cursor=cursor, limit=1)
+        seen += [upload.id for upload in page.uploads]
+        cursor = page.cursor
+    assert seen == [waiting.id, gone.id, failed.id, done.id]
+    of_status = {status: [one.id for one in (await ledger.page(None, status=status)).uploads] for status in Status}
+    ended = {Status.COMPLETED: [done.id], Status.ERROR: [gone.id, failed.id]}
+    assert of_status == {status: [] for status in Status} | ended | {Status.STARTING: [waiting.id]}
+    await ledger.reopen(failed.id, source_kept=False)
+    assert [one.id for one in (await ledger.page(None, status=Status.STARTING)).uploads] == [waiting.id, failed.id]
+
+
 @pytest.mark.parametrize("cursor", ["x", "!!!!", "bnVsbA==", "WzFd", "é"])
 async def test_a_foreign_cursor_is_malformed(ledger: Ledger, cursor: str) -> None:
-    with pytest.raises(Malformed):
-        await ledger.page("ada", cursor=cursor)
+    for owner in ("ada", None):
+        with pytest.raises(Malformed):
+            await ledger.page(owner, cursor=cursor)
 
 
 # Appending
@@ -336,7 +358,7 @@ async def test_reopening(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     with pytest.raises(WrongState):
         await ledger.reopen(claim.upload.id, source_kept=True)
-    body = {"code": "TRANSCODE_ERROR", "message": "no", "step": "compressing", "retryable": True}
+    body = error_body(TranscodeError("no"), Stage.COMPRESSING)
     failed = await ledger.append(claim.upload.id, Change(Failed(), "no", error=body), token=claim.lease.token)
     again = await ledger.reopen(failed.id, source_kept=True)
     assert (again.stage, again.seq, again.state.attempt, again.error) == (Stage.QUEUED, failed.seq + 1, 2, None)

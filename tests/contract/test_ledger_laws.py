@@ -159,7 +159,7 @@ class _Model:
 
     async def _fail(self) -> None:
         for claim in self._claims:
-            await self._ledger.append(claim.upload.id, Change(Failed(), "", error={}), token=claim.lease.token)
+            await self._ledger.append(claim.upload.id, Change(Failed(), ""), token=claim.lease.token)
 
     async def _cancel(self) -> None:
         for upload_id in self.ids[:2]:

@@ -402,6 +402,7 @@ async def test_a_cluster_runs_every_script(
         await eventually(ready)
         calls = recorded(monkeypatch)
         later = await queued(ledger, clock, "bob")
+        await ledger.standing(since=0, failures=1)
         await ledger.queue()
         await ledger.get(later.id)
         await ledger.events(later.id)

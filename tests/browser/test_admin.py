@@ -1,0 +1,83 @@
+"""The admin page: it is live, says why something failed, and can start it over; and it is for admins."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from tests.browser.conftest import Ffmpeg
+from tests.browser.demo import WORK_SECONDS
+from tests.conftest import Serve, Shelf
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+async def online(page: Page) -> None:
+    await expect(page.locator('#connection[data-state="online"]')).to_be_visible(timeout=20_000)
+
+
+def row(page: Page, upload_id: str) -> Locator:
+    return page.locator(f'tr[data-id="{upload_id}"]')
+
+
+async def reaches(row: Locator, stage: str) -> None:
+    await expect(row.locator(".stage")).to_have_text(stage, timeout=WORK_SECONDS * 1000)
+
+
+async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
+    serve: Serve, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
+) -> None:
+    server = serve(**ffmpeg.env, JWT_SECRET=SECRET, ROOMCAST_ATTEMPTS="1", ROOMCAST_WORKERS="1")
+    clip = shelf.clip("holiday.mp4", seconds=1, size="160x120")
+    ffmpeg.behave("slow:60")
+    await page.goto(f"{server.url}/admin")
+    field = page.get_by_label("An admin’s access token")
+    for given, words in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
+        await field.fill(given)
+        await field.press("Enter")
+        await expect(page.get_by_role("alert")).to_have_text(words)
+    await field.fill(token("root", admin=True))
+    await field.press("Enter")
+    await online(page)
+    await expect(field).to_be_hidden()
+    await expect(page.get_by_text("No uploads.")).to_be_visible()
+
+    async with Api(server, token("ada")) as ada:
+        working, waiting = await ada.accepted(clip), await ada.accepted(clip)
+        bar = row(page, working).get_by_role("progressbar", name="holiday.mp4")
+        await expect(bar).to_have_attribute("aria-valuenow", "80", timeout=20_000)
+        await reaches(row(page, waiting), "Waiting for a worker")
+        await expect(row(page, waiting)).to_contain_text("ada · auto")
+        await expect(page.locator("#workers")).to_have_text("1 of 1")
+        await expect(page.locator(".hold .name")).to_have_text("holiday.mp4")
+        await expect(page.locator("#queued")).to_have_text("1")
+
+        ffmpeg.behave("die")
+        await row(page, working).get_by_role("button", name="Cancel").click()
+        await reaches(row(page, waiting), "Failed")
+        await reaches(row(page, working), "Cancelled")
+        group = page.locator(".group")
+        await expect(group).to_contain_text("TRANSCODE_ERROR in compressing")
+        await expect(page.locator("#failed")).to_have_text("1")
+
+        ffmpeg.heal()
+        await group.get_by_role("button", name="Retry holiday.mp4").click()
+        await reaches(row(page, waiting), "Completed")
+        await expect(page.get_by_text("Nothing has failed.")).to_be_visible()
+        await page.reload()
+        await row(page, waiting).get_by_role("button", name="Results").click()
+        address = await row(page, waiting).get_by_role("link", name="Video, MP4").get_attribute("href")
+        assert address
+        assert (await ada.say("GET", address)).status == 200
+
+    await page.get_by_label("Status").select_option("completed")
+    await expect(row(page, working)).to_be_hidden()
+    await page.get_by_label("Filter by").fill("no such thing")
+    await expect(page.get_by_text("No upload is like that.")).to_be_visible()

@@ -1,0 +1,32 @@
+"""What `standing` costs in SQLite: every query reads an index that holds nothing but what it counts."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+
+import pytest
+
+from server.upload import sqlite_ledger, sqlite_standing
+
+QUERIES = {
+    name: text for name, text in vars(sqlite_standing).items() if isinstance(text, str) and "FROM uploads" in text
+}
+PARTIAL = set(re.findall(r"INDEX IF NOT EXISTS (\w+) ON .* WHERE ", sqlite_ledger._SCHEMA))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_goes_by_a_partial_index(name: str) -> None:
+    with sqlite3.connect(":memory:") as connection:
+        connection.executescript(sqlite_ledger._SCHEMA)
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {QUERIES[name]}", {"now": 0, "since": 0, "most": 0})
+        reads = [detail for *_, detail in plan if " uploads " in detail]
+    connection.close()
+    assert len(reads) == 1
+    index = re.search(r"USING (?:COVERING )?INDEX (\w+)", reads[0])
+    assert index is not None, reads
+    assert index[1] in PARTIAL
+
+
+def test_every_query_is_looked_at() -> None:
+    assert len(QUERIES) == 6
