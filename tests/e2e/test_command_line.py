@@ -1,0 +1,281 @@
+"""The command `roomcast`, as a process of its own, against the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.e2e.tokens import SECRET, token
+from tests.harness import OURS, Api, RunningServer
+from tests.tus import MIB
+
+ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
+NOBODYS = "upload_" + "0" * 32
+
+
+@pytest.fixture(scope="module")
+def settings(fake: FakeFfmpeg) -> dict[str, str]:
+    # So slow that there is time for mishaps.
+    return {**fake.env, "JWT_SECRET": SECRET, "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(3 * MIB)}
+
+
+@pytest.fixture
+async def api(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server, token("ada")) as client:
+        yield client
+
+
+@pytest.fixture
+def film(large: bytes, tmp_path: Path) -> Path:
+    """A file that takes a while to send."""
+    path = tmp_path / "large.png"
+    path.write_bytes(large)
+    return path
+
+
+def environment(server: RunningServer | None, user: str | None = "ada") -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+    env |= {"ROOMCAST_URL": server.url} if server else {}
+    return env | ({"ROOMCAST_TOKEN": token(user)} if user else {})
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out]
+
+
+async def run(*args: str, server: RunningServer | None = None, user: str | None = "ada") -> Ran:
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [ROOMCAST, *args],
+        env=environment(server, user),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in ran.stderr
+    return Ran(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines())
+
+
+class Uploading:
+    """A running `roomcast upload --json`."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.told: list[dict[str, Any]] = []
+
+    async def until(self, **fact: Any) -> dict[str, Any]:
+        """The next message in which all this is so; numbers: at least."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            while line := await self.process.stdout.readline():
+                self.told.append(json.loads(line))
+                if all(_holds(self.told[-1].get(key), value) for key, value in fact.items()):
+                    return self.told[-1]
+        raise AssertionError(f"it ended and said {self.told}")
+
+    async def ended(self) -> int:
+        out, _ = await self.process.communicate()
+        self.told += map(json.loads, out.splitlines())
+        return self.process.returncode or 0
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    return bool(value >= wanted if isinstance(wanted, int) else value == wanted)
+
+
+@asynccontextmanager
+async def uploading(server: RunningServer, *files: Path, user: str | None = "ada") -> AsyncIterator[Uploading]:
+    process = await asyncio.create_subprocess_exec(
+        ROOMCAST,
+        *("upload", "--json", *map(str, files)),
+        env=environment(server, user),
+        stdout=asyncio.subprocess.PIPE,
+        limit=MIB,
+    )
+    try:
+        yield Uploading(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_json_tells_every_file_to_its_end(server: RunningServer, shelf: Shelf, tmp_path: Path) -> None:
+    good, bad = shelf.image("good.png"), shelf.image("bad.png")
+    bad.write_text("no picture at all")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    ran = await run("upload", "--json", *map(str, (good, bad, empty, tmp_path)), server=server)
+    assert (ran.code, ran.err) == (1, [])
+    last = {line["file"]: line for line in ran.told}
+    assert last[str(good)]["status"] == "completed"
+    assert {file: last[str(file)]["error"]["code"] for file in (bad, empty, tmp_path)} == {
+        bad: "UNSUPPORTED_TYPE",
+        empty: "UNREADABLE_MEDIA",
+        tmp_path: "LOCAL_FILE",
+    }
+    progress = [line["progress"] for line in ran.told if line["file"] == str(good)]
+    assert progress == sorted(progress)
+
+
+async def test_lines_and_downloaded_results(server: RunningServer, api: Api, shelf: Shelf, tmp_path: Path) -> None:
+    picture = shelf.image("picture.png", noise=True)
+    first = await run("upload", "--no-wait", "--type", "image", str(picture), server=server)
+    assert first.code == 0
+    upload_id = first.out[0].split("\t")[1]
+    watched = await run("watch", upload_id, server=server)
+    assert watched.code == 0
+    assert watched.out[0].split("\t")[:2] == [upload_id, upload_id]
+    again = await run("upload", "--type", "image", "--download", str(tmp_path / "out"), str(picture), server=server)
+    assert again.code == 0
+    assert again.out == [f"{picture}\t{upload_id}\t{tmp_path / 'out' / picture.name}"], "it was not sent again"
+    element = (await api.get(upload_id)).body["element"]
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "out" / picture.name).iterdir()}
+    assert sizes == {Path(output["key"]).name: output["size"] for output in element["outputs"]}
+
+
+async def test_bars_on_a_terminal(server: RunningServer, shelf: Shelf) -> None:
+    pictures = [shelf.image("one [1].png", size=(64, 64)), shelf.image("two.png", size=(65, 64))]
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        ROOMCAST,
+        *("upload", "one [1].png", "two.png"),
+        cwd=pictures[0].parent,
+        env={**environment(server), "TERM": "xterm", "COLUMNS": "100"},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    screen = await asyncio.to_thread(_read_all, ours)
+    assert await process.wait() == 0
+    assert "one [1].png" in screen
+    assert "━" in screen
+    assert "100 %" in screen
+    assert "2 of 2" in screen
+
+
+def _read_all(terminal: int) -> str:
+    said = b""
+    with open(terminal, "rb", buffering=0) as reader, suppress(OSError):
+        while chunk := reader.read(65536):
+            said += chunk
+    return said.decode()
+
+
+async def test_a_killed_upload_goes_on_where_it_was(server: RunningServer, api: Api, film: Path) -> None:
+    async with uploading(server, film) as first:
+        killed = await first.until(bytesReceived=2 * MIB)
+        first.process.kill()
+        await first.process.wait()
+    async with uploading(server, film) as second:
+        assert await second.ended() == 0
+    assert {line["uploadId"] for line in second.told} == {killed["uploadId"]}
+    assert second.told[0]["stage"] == "receiving"
+    assert min(line["bytesReceived"] for line in second.told) >= MIB, "and did not begin again"
+    assert second.told[-1]["status"] == "completed"
+
+
+async def test_a_server_that_dies_and_comes_back(serve: Serve, film: Path) -> None:
+    server = serve(ROOMCAST_VIEWER_BYTES_PER_SECOND=str(3 * MIB))
+    async with uploading(server, film, user=None) as upload:
+        await upload.until(bytesReceived=2 * MIB)
+        server.kill()
+        server.restart()
+        assert await upload.ended() == 0
+    assert upload.told[-1]["status"] == "completed"
+    assert len({line["uploadId"] for line in upload.told}) == 1
+
+
+async def test_ctrl_c_cancels_what_has_not_arrived(
+    server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg, film: Path
+) -> None:
+    fake.behave("hang")
+    try:
+        clip = shelf.clip()
+        async with uploading(server, clip, film) as upload:
+            arrived = await upload.until(file=str(clip), stage="compressing")
+            sending = next(line for line in reversed(upload.told) if line["file"] == str(film))
+            assert sending["stage"] == "receiving"
+            upload.process.send_signal(signal.SIGINT)
+            assert await upload.ended() == 130
+        cancelled = (await api.get(sending["uploadId"])).body
+        assert cancelled["error"]["code"] == "CANCELLED"
+        assert upload.told[-1]["stage"] == "cancelled", "and it says so"
+        assert (await api.get(arrived["uploadId"])).body["status"] == "compressing", "the other goes on"
+        ended = await run("cancel", arrived["uploadId"], server=server)
+        assert ended.code == 0
+        assert "CANCELLED" in ended.out[0]
+    finally:
+        fake.heal()
+    shown = await run("status", arrived["uploadId"], sending["uploadId"], "--json", server=server)
+    assert [line["stage"] for line in shown.told] == ["cancelled", "cancelled"]
+    listed = await run("status", server=server)
+    assert {arrived["uploadId"], sending["uploadId"]} <= {line.split("\t")[0] for line in listed.out}
+    watched = await run("watch", arrived["uploadId"], server=server)
+    assert (watched.code, watched.out) == (1, [])
+    assert "CANCELLED" in watched.err[-1]
+
+
+async def test_who_may(server: RunningServer, api: Api) -> None:
+    upload_id, _ = await api.reserved("picture.png", 100)
+    none, foreign, own = await asyncio.gather(
+        *(run("status", upload_id, server=server, user=user) for user in (None, "eve", "ada"))
+    )
+    assert (none.code, none.err) == (4, ["UNAUTHENTICATED: A token is needed."])
+    assert (foreign.code, foreign.err) == (4, ["FORBIDDEN: This upload is somebody else's."])
+    assert (own.code, own.err) == (0, [])
+
+
+async def test_a_problem_is_one_line(server: RunningServer) -> None:
+    said = {
+        ("status", NOBODYS): (1, "NOT_FOUND: There is no such upload."),
+        ("watch", "nonsense"): (1, "nonsense: NOT_FOUND: There is no such upload."),
+        ("upload", "none.mov"): (1, "none.mov: LOCAL_FILE: No such file or directory."),
+        ("status", "--server", "http://127.0.0.1:1"): (3, "NETWORK: http://127.0.0.1:1 cannot be reached."),
+    }
+    for (code, line), ran in zip(
+        said.values(), await asyncio.gather(*(run(*args, server=server) for args in said)), strict=True
+    ):
+        assert (ran.code, ran.out, ran.err) == (code, [], [line])
+
+
+async def test_a_wrong_call_ends_with_two() -> None:
+    wrong = [("upload",), ("status", "--server", "nonsense"), ("upload", "a/b.mov", "c/b.mov", "--download", "out")]
+    assert [ran.code for ran in await asyncio.gather(*(run(*args) for args in wrong))] == [2, 2, 2]
+
+
+async def test_serve_is_the_server(tmp_path: Path) -> None:
+    with RunningServer(tmp_path / "data", command=("-P", ROOMCAST, "serve")) as server:
+        async with Api(server) as api:
+            assert await api.healthy()
+
+
+async def test_worker_is_the_worker() -> None:
+    ran = await run("worker")
+    assert ran.code == 2
+    assert "REDIS_URL" in ran.err[1]

@@ -1,0 +1,177 @@
+"""The Python client's smaller parts: reading a stream, judging states and errors, patience; and what it loads."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.access import ANONYMOUS
+from server.client import source as source_module
+from server.client.errors import LOCAL_FILE, NETWORK, RoomcastError, told
+from server.client.link import Link
+from server.client.patience import Patience
+from server.client.roomcast import _is_news, _subject
+from server.client.source import source_at
+from server.client.sse import Event, Parser
+from server.upload.errors import RETRYABLE, Code
+from server.web import sse
+from server.web.errors import STATUS
+from tests.e2e.tokens import token
+from tests.harness import ROOT
+
+HEAVY = ("aiohttp.web", "socketio", "pydantic", "aioboto3", "redis", "docket", "structlog", "jwt", "PIL", "server.app")
+
+
+@pytest.mark.parametrize("module", ["server.client.roomcast", "server.command_line.main"])
+def test_importing_it_loads_nothing_of_the_server(module: str) -> None:
+    script = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+class TestParser:
+    WIRE = (
+        sse.RETRY
+        + sse.event("upload-progress", {"n": 1}, at={"epoch": "abc", "seq": 7})  # type: ignore[arg-type]
+        + sse.KEEP_ALIVE
+        + sse.event("upload-progress", {"name": "ä\n"})
+        + b"data: two\r\ndata: lines\r\n\r\n"
+        + b'data: {"cut'
+    )
+    EVENTS = (Event('{"n":1}', "abc:7"), Event('{"name":"ä\\n"}', None), Event("two\nlines", None))
+
+    @given(st.lists(st.integers(0, len(WIRE)), max_size=8).map(sorted))
+    def test_it_reads_the_servers_stream_however_it_is_cut(self, cuts: list[int]) -> None:
+        parser, bounds = Parser(), [0, *cuts, len(self.WIRE)]
+        heard = [event for first, last in itertools.pairwise(bounds) for event in parser.feed(self.WIRE[first:last])]
+        assert tuple(heard) == self.EVENTS
+
+    def test_byte_by_byte(self) -> None:
+        parser = Parser()
+        assert tuple(event for byte in self.WIRE for event in parser.feed(bytes([byte]))) == self.EVENTS
+
+
+BEFORE: dict[str, Any] = {"epoch": "a", "seq": 5, "attempt": 1, "progress": 42.0, "updatedAt": "1"}
+
+
+class TestNews:
+    """What a stream that goes on may repeat."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"seq": 6}, {"progress": 43.0}, {"updatedAt": "2"}, {"epoch": "b", "seq": 1}, {"seq": 6, "progress": 20.0}],
+    )
+    def test_later_states_are(self, change: dict[str, Any]) -> None:
+        assert _is_news({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
+
+    @pytest.mark.parametrize("change", [{}, {"seq": 4, "progress": 90.0}, {"progress": 41.0}])
+    def test_earlier_and_equal_ones_are_not(self, change: dict[str, Any]) -> None:
+        assert not _is_news({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
+
+
+class TestErrors:
+    @pytest.mark.parametrize("code", Code)
+    def test_every_code_comes_through(self, code: Code) -> None:
+        error = told(STATUS[code], {"error": {"code": code.value, "message": "Why.", "details": {"n": 1}}})
+        assert (error.code, error.message, error.status) == (code, "Why.", STATUS[code])
+        assert error.retryable == (code in RETRYABLE)
+        assert error.details == {"n": 1}
+
+    @pytest.mark.parametrize(
+        ("status", "code", "retryable"),
+        [
+            (401, Code.UNAUTHENTICATED, False),
+            (404, Code.NOT_FOUND, False),
+            (410, Code.NOT_FOUND, False),
+            (418, Code.MALFORMED, False),
+            (423, Code.WRONG_STATE, True),
+            (429, Code.TOO_MANY, True),
+            (502, Code.INTERNAL, True),
+        ],
+    )
+    @pytest.mark.parametrize("body", [None, "<html>", [], {"error": "oops"}])
+    def test_without_a_code_the_status_tells(self, status: int, code: Code, retryable: bool, body: Any) -> None:
+        error = told(status, body)
+        assert (error.code, error.retryable, error.status) == (code, retryable, status)
+
+    @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://"])
+    def test_a_url_that_is_none_is_refused(self, url: str) -> None:
+        with pytest.raises(ValueError, match="http://"):
+            Link(url, None)
+
+
+class TestPatience:
+    """With a clock of its own, that only pauses move."""
+
+    @pytest.fixture(autouse=True)
+    def pauses(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+
+        monkeypatch.setattr("server.client.patience.asyncio.sleep", pause)
+        monkeypatch.setattr("server.client.patience.time.monotonic", lambda: sum(pauses))
+        return pauses
+
+    async def test_pauses_grow_and_it_ends(self, pauses: list[float]) -> None:
+        patience, error = Patience(60), RoomcastError(NETWORK, "Gone.", retryable=True)
+        with pytest.raises(RoomcastError):
+            await asyncio.gather(*(patience.after(error) for _ in range(100)))
+        assert 60 < sum(pauses) <= 70
+        assert pauses[0] <= 0.25
+        assert 4 <= pauses[-1] <= 8
+
+    async def test_success_makes_it_young_again(self, pauses: list[float]) -> None:
+        patience, error = Patience(1), RoomcastError(NETWORK, "Gone.", retryable=True)
+        for _ in range(100):
+            await patience.after(error)
+            patience.reset()
+        assert max(pauses) <= 0.25
+
+    async def test_what_cannot_pass_is_raised_at_once(self, pauses: list[float]) -> None:
+        with pytest.raises(RoomcastError):
+            await Patience(60).after(RoomcastError(Code.FORBIDDEN.value, "No."))
+        assert pauses == []
+
+
+class TestSource:
+    async def test_its_bytes_and_their_md5(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(source_module, "_READ_BYTES", 3)
+        path = tmp_path / "file"
+        path.write_bytes(b"0123456789")
+        source = await source_at(path)
+        assert await source.md5() == hashlib.md5(b"0123456789", usedforsecurity=False).hexdigest()
+        assert [chunk async for chunk in source.chunks(4)] == [b"456", b"789"]
+        assert [chunk async for chunk in source.chunks(10)] == []
+
+    async def test_one_that_shrinks_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(b"0123456789")
+        source = await source_at(path)
+        path.write_bytes(b"01234")
+        with pytest.raises(RoomcastError) as raised:
+            [chunk async for chunk in source.chunks(0)]
+        assert raised.value.code == LOCAL_FILE
+
+    async def test_what_cannot_be_sent(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").touch()
+        for name, code in (("", LOCAL_FILE), ("none", LOCAL_FILE), ("empty", Code.UNREADABLE_MEDIA)):
+            with pytest.raises(RoomcastError) as raised:
+                await source_at(tmp_path / name)
+            assert raised.value.code == code
+
+
+@pytest.mark.parametrize("nonsense", [None, "", "opaque", "a.b.c", "e30.e30.e30", "a.W10.c"])
+def test_who_we_are_by_the_token(nonsense: str | None) -> None:
+    assert _subject(token("ada")) == "ada"
+    assert _subject(nonsense) == ANONYMOUS
