@@ -35,10 +35,15 @@ class Extent:
     large_mebibytes: int
     unfinished: int
     retained: int
+    visits: int
 
 
-FULL = Extent(5, 5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000)
-QUICK = Extent(1, 1, clip_seconds=5, mebibytes=64, large_mebibytes=256, unfinished=10_000, retained=10_000)
+FULL = Extent(
+    5, 5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000, visits=100_000
+)
+QUICK = Extent(
+    1, 1, clip_seconds=5, mebibytes=192, large_mebibytes=256, unfinished=10_000, retained=10_000, visits=9_000
+)
 
 
 def _fanout(folder: Path, extent: Extent) -> list[Row]:
@@ -46,7 +51,7 @@ def _fanout(folder: Path, extent: Extent) -> list[Row]:
 
 
 def _connections(folder: Path, extent: Extent) -> list[Row]:
-    return connections.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+    return connections.measure(folder, seconds=extent.seconds, pairs=extent.pairs, visits=extent.visits)
 
 
 def _ingest(folder: Path, extent: Extent) -> list[Row]:

@@ -7,18 +7,9 @@
  * byte to the last answer, and every answer's status.
  */
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "load.h"
+
 #include <poll.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { STREAMS = 64, PIECE = 1 << 20, HEAD_BYTES = 4096, ANSWER_BYTES = 4096 };
 
@@ -34,35 +25,12 @@ static struct pollfd files[STREAMS];
 static char zeros[PIECE], tail[HEAD_BYTES];
 static size_t fill, tail_length;
 
-static void die(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("bodies: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec / 1e9;
-}
-
 static size_t read_file(const char *path, char *into) {
     FILE *file = fopen(path, "r");
     if (!file) die("%s: %s", path, strerror(errno));
     size_t length = fread(into, 1, HEAD_BYTES, file);
     fclose(file);
     return length;
-}
-
-static int connect_to(int port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (struct sockaddr *)&address, sizeof address)) die("connect: %s", strerror(errno));
-    return fd;
 }
 
 /* What comes next of head, zeros and tail, and how many bytes of it lie in one piece. */
@@ -110,7 +78,8 @@ int main(int argc, char **argv) {
     tail_length = read_file(argv[3], tail);
     for (int i = 0; i < count; i++) {
         streams[i].head_length = read_file(argv[4 + i], streams[i].head);
-        files[i] = (struct pollfd){.fd = connect_to(atoi(argv[1])), .events = POLLIN | POLLOUT};
+        files[i] = (struct pollfd){.fd = new_socket(SOCK_STREAM), .events = POLLIN | POLLOUT};
+        connect_to(files[i].fd, atoi(argv[1]));
     }
     double began = now();
     while (left) {

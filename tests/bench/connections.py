@@ -2,7 +2,8 @@
 that read nothing do to the rest. Every turn is in a server of its own, for what it has seen stays in its memory.
 
 Weighed are connections that have joined a room and heard a message. Leaving is from the moment in which the clients'
-connections end until the server has closed the last one and come to rest.
+connections end until the server has closed the last one and come to rest. Of those that only come and go, again and
+again, nothing should stay.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ class Stall:
     bytes_each: float
 
 
-def measure(folder: Path, *, seconds: float, pairs: int) -> list[Row]:
+def measure(folder: Path, *, seconds: float, pairs: int, visits: int) -> list[Row]:
     turns = count()
 
-    def both(look: Callable[[BenchServer, Path], T]) -> tuple[list[T], list[T]]:
+    def both(look: Callable[[BenchServer, Path], T], pairs: int = pairs) -> tuple[list[T], list[T]]:
         def turn(make: type[Roomcast] | type[Node]) -> T:
             place = folder / f"turn{next(turns)}"
             with make(place / "data") as server:
@@ -70,6 +71,7 @@ def measure(folder: Path, *, seconds: float, pairs: int) -> list[Row]:
 
     crowds = both(_crowd)
     stalls = both(lambda server, place: _stall(server, place, seconds))
+    grown = both(lambda server, place: _visited(server, place, visits), pairs=1)
     return [
         row("connections_per_second_vs_node", "connections taken", "/s", "≥ 1", lambda one: one.per_second, *crowds),
         row("rss_per_connection_vs_node", "memory of one", "bytes", "≤ 1.1", lambda one: one.bytes_each, *crowds),
@@ -82,6 +84,15 @@ def measure(folder: Path, *, seconds: float, pairs: int) -> list[Row]:
             "< 65,536",
             lambda one: one.bytes_each,
             *stalls,
+            compared=False,
+        ),
+        row(
+            "visits_growth_mib",
+            f"growth after {visits:,} came and went",
+            "MiB",
+            "flat",
+            lambda mebibytes: mebibytes,
+            *grown,
             compared=False,
         ),
     ]
@@ -121,6 +132,20 @@ def _stall(server: BenchServer, place: Path, seconds: float) -> Stall:
         _emit(server, [upload_id], rounds=rounds, seconds=seconds)
         counts = watchers.heard(_HEALTHY * rounds, within=LATE_SECONDS)
         return Stall(counts.least / rounds * 100, (server.memory() - before) / _STALLED)
+
+
+def _visited(server: BenchServer, place: Path, visits: int) -> float:
+    """By how many mebibytes the server has grown since a first crowd had gone."""
+    with Watchers(server.port, list_at=place / "none") as watchers:
+        before = 0
+        for number in range(1 + visits // _CROWD):
+            watchers.connect(_CROWD)
+            watchers.leave()
+            if number == 0:
+                _come_to_rest(server)
+                before = server.memory()
+        _come_to_rest(server)
+        return (server.memory() - before) / (1 << 20)
 
 
 def _emit(server: BenchServer, ids: list[str], *, rounds: int, seconds: float) -> None:

@@ -101,8 +101,10 @@ def send_bodies(port: int, heads: Sequence[bytes], *, fill: int, tail: bytes, fo
 
 def built(name: str) -> Path:
     """The program, compiled anew when its source is newer."""
-    source, program = Path(__file__).with_name(f"{name}.c"), BUILT / name
-    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+    folder, program = Path(__file__).parent, BUILT / name
+    source = folder / f"{name}.c"
+    newest = max(path.stat().st_mtime for path in (source, folder / "load.h"))
+    if not program.exists() or program.stat().st_mtime < newest:
         program.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-o", str(program), str(source)], check=True)
     return program

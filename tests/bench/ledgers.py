@@ -1,7 +1,7 @@
 """The ledger by itself: durable events per second, and a start with much in it.
 
-Events are appended under leases, by many writers at once, in the process of the bench. SQLite commits with
-`synchronous = FULL`, many writers to an fsync; Redis has `appendonly yes` and either of its usual policies.
+Events are appended as workers do, under leases, by many writers at once, in the process of the bench. SQLite commits
+with `synchronous = FULL`, many writers to an fsync; Redis has `appendonly yes` and either of its usual policies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server.upload.events import Change, Upload, new_upload_id
 from server.upload.ledger import Lease, Ledger
-from server.upload.lifecycle import Progressed, Stage, State
+from server.upload.lifecycle import Entered, Progressed, Stage, State
 from server.upload.redis_connection import connect
 from server.upload.redis_ledger import RedisLedger
 from server.upload.sqlite_ledger import SqliteLedger
@@ -29,6 +29,7 @@ _WRITERS = 64
 _OWNERS = 100
 _BATCH = 1000
 _DAY = 86400.0
+_LEASE_SECONDS = 3600.0
 _POLICIES = {"always": "every write", "everysec": "once a second"}
 
 
@@ -59,19 +60,28 @@ def _events(key: str, what: str, opened: AbstractAsyncContextManager[Ledger], se
 
 
 async def _per_second(ledger: Ledger, seconds: float) -> float:
-    uploads = [_upload(number, Stage.RECEIVING) for number in range(_WRITERS)]
-    await ledger.create(uploads)
-    claims = await asyncio.gather(*(ledger.claim(upload.id, holder="bench", seconds=3600) for upload in uploads))
+    leases = await asyncio.gather(*(_worked_on(ledger, number) for number in range(_WRITERS)))
     began = time.monotonic()
-    appended = await asyncio.gather(*(_append(ledger, claim.lease, began + seconds) for claim in claims))
+    appended = await asyncio.gather(*(_append(ledger, lease, began + seconds) for lease in leases))
     return sum(appended) / (time.monotonic() - began)
+
+
+async def _worked_on(ledger: Ledger, number: int) -> Lease:
+    """A worker's lease on a new upload."""
+    upload = _upload(number, Stage.RECEIVING)
+    await ledger.create([upload])
+    received = await ledger.claim(upload.id, holder="bench", seconds=_LEASE_SECONDS)
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Waiting"), token=received.lease.token)
+    claim = await ledger.claim_next(holder="bench", seconds=_LEASE_SECONDS)
+    assert claim
+    return claim.lease
 
 
 async def _append(ledger: Ledger, lease: Lease, until: float) -> int:
     """How many events of one upload were written by then."""
     count = 0
     while time.monotonic() < until:
-        await ledger.append(lease.upload_id, Change(Progressed(0.5), "Bytes arrive"), token=lease.token)
+        await ledger.append(lease.upload_id, Change(Progressed(0.5), "Bytes go"), token=lease.token)
         count += 1
     return count
 

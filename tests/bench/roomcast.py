@@ -34,9 +34,10 @@ from unittest import mock
 from server import __main__ as program
 from server import app
 from server.realtime.relay import Relay
-from server.upload.events import Change, Message, Tick, Upload, message, new_upload_id
+from server.upload.events import Change, Tick, Upload, message, new_upload_id
 from server.upload.ledger import Claim, Ledger, Notice
 from server.upload.lifecycle import Progressed
+from server.upload.shapes import Message
 from workers.run import Workers
 
 TURN_SECONDS = 0.005

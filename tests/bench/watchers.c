@@ -18,21 +18,10 @@
  * seconds (one machine, one clock), to the moment in which it was read.
  */
 
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "load.h"
+
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { CLIENTS = 16384, READ_BYTES = 1 << 18, LATENCIES = 1 << 22, SAID_BYTES = 256, SID_BYTES = 64 };
 
@@ -63,21 +52,6 @@ static uint64_t messages, awaited, bytes;
 static float *latencies;
 static size_t latency_count;
 static char buffer[READ_BYTES];
-
-static void die(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("watchers: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec + time.tv_nsec / 1e9;
-}
 
 static void send_all(struct client *client, const char *data, size_t length) {
     /* What a client sends is far smaller than an empty socket buffer. */
@@ -278,16 +252,12 @@ static void listen_to(struct client *client, uint32_t events, int how) {
 
 static void open_next(void) {
     struct client *client = &clients[opened];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int yes = 1, window = 64 * 1024; /* what a client that stalls leaves to the kernel to keep */
     *client = (struct client){.number = opened++};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    if (client->fd < 0) die("socket: %s", strerror(errno));
+    client->fd = new_socket(SOCK_STREAM | SOCK_NONBLOCK);
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
-    if (connect(client->fd, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
-        die("connect: %s", strerror(errno));
+    connect_to(client->fd, port);
     listen_to(client, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
