@@ -9,6 +9,7 @@ The 30-second map
 ``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store, dispatch (I/O).
 ``web/``       HTTP: intake, uploads, media, pages.
 ``realtime/``  Socket.IO: the relay, rooms, fan-out.
+``client/``    the other side: a client for Python, and ``command_line/``, which is built on it.
 
 Read ``upload/lifecycle.py`` first: one table is the protocol. The workers live in ``workers/``.
 """

@@ -12,11 +12,12 @@ from server.realtime.relay import Relay, Watcher
 from server.submissions import Assembly, Submissions
 from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, TimedOut, WrongState
-from server.upload.events import Message, Upload, source_name
+from server.upload.events import Upload, source_name
 from server.upload.lapse import cancelled
 from server.upload.ledger import Ledger, Replay
 from server.upload.lifecycle import Stage, Status
 from server.upload.media import MediaStore
+from server.upload.shapes import Message
 from server.upload.upkeep import may_run_again, settle_files
 
 _ID = re.compile(r"upload_[0-9a-f]{32}", re.ASCII)
@@ -69,7 +70,7 @@ class Control:
         upload = await self.look(viewer, upload_id)
         upload = await self._ledger.request_cancel(upload_id, cancelled(upload.stage))
         if not upload.state.terminal:
-            upload = await self._ended(upload_id)
+            upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
             raise WrongState(f"The upload is {upload.stage} already.")
         await settle_files(self._media, upload)
@@ -89,18 +90,16 @@ class Control:
             await self._dispatch.announce(upload.id, upload.seq)
         return upload
 
-    async def _ended(self, upload_id: str) -> Upload:
+    async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:
         """The upload when it has reached a terminal stage."""
         ending = _Ending()
-        replay = await self._relay.watch(upload_id, ending)
-        try:
+        async with self.watching(viewer, upload_id, ending) as replay:
             if not replay.upload.state.terminal:
-                async with asyncio.timeout(_CANCEL_SECONDS):
-                    await ending.come.wait()
-        except TimeoutError:
-            raise TimedOut("The work has not stopped yet; the upload stays marked as cancelled.") from None
-        finally:
-            self._relay.unwatch(upload_id, ending)
+                try:
+                    async with asyncio.timeout(_CANCEL_SECONDS):
+                        await ending.come.wait()
+                except TimeoutError:
+                    raise TimedOut("The work has not stopped yet; the upload stays marked as cancelled.") from None
         return await self._ledger.get(upload_id)
 
 

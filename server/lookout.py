@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from server.submissions import LOOK_AGAIN_SECONDS, Submissions
 from server.upload.assemblies import Submission, bound, ended, members
 from server.upload.deliveries import Delivery, delivery_of
-from server.upload.errors import NotFound, RoomcastError
+from server.upload.errors import NotFound
 from server.upload.events import Upload
 from server.upload.ledger import Ledger, Notice
 from server.upload.lifecycle import Stage, Status
-from server.upload.process import in_background
+from server.upload.process import in_rounds
 from server.upload.records import Records
 from server.upload.templates import Templates
-
-log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
 _POLL_SECONDS = 1.0
@@ -38,7 +34,7 @@ _BACKSTOP_SECONDS = 600.0
 
 _ENDS = frozenset({Status.COMPLETED.value, Status.ERROR.value})
 
-Render = Callable[[Submission, Sequence[Upload]], dict[str, Any]]
+Render = Callable[[Submission, Sequence[Upload]], Mapping[str, Any]]
 
 
 class Lookout:
@@ -71,7 +67,8 @@ class Lookout:
     async def running(self) -> AsyncIterator[None]:
         unlisten = self._ledger.listen(self)
         try:
-            async with in_background(self._run()):
+            failing = "submissions could not be looked at"
+            async with in_rounds(self._look, _POLL_SECONDS, self._hinted, failing=failing):
                 yield
         finally:
             unlisten()
@@ -88,20 +85,12 @@ class Lookout:
     def on_gap(self) -> None:
         """What is due shows what was missed."""
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._heed_hints()
-                for submission in await self._records.take_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
-                    await self.look_at(submission)
-            except RoomcastError:
-                log.exception("submissions could not be looked at")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._hinted.wait()
+    async def _look(self) -> None:
+        await self._heed_hints()
+        for submission in await self._records.take_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
+            await self.look_at(submission)
 
     async def _heed_hints(self) -> None:
-        self._hinted.clear()
         while self._hints:
             with suppress(NotFound):
                 upload = await self._ledger.get(self._hints.pop())

@@ -14,18 +14,16 @@ from dataclasses import replace
 from typing import Protocol
 
 import orjson
-import structlog
 
 from server.upload.assemblies import Submission
-from server.upload.errors import NotFound, RoomcastError
-from server.upload.events import Message, Upload, message
+from server.upload.errors import NotFound
+from server.upload.events import Upload, message
 from server.upload.ledger import Ledger
-from server.upload.process import in_background
+from server.upload.process import in_rounds
 from server.upload.records import Records
 from server.upload.sending import Sending, further
+from server.upload.shapes import Message
 from server.web.dialects.transflow import steps
-
-log = structlog.get_logger(__name__)
 
 _AT_ONCE = 20
 _LEASE_SECONDS = 10.0
@@ -60,17 +58,13 @@ class Publisher:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with in_background(self._run()):
+        nothing = asyncio.Event()
+        async with in_rounds(self._send_due, _POLL_SECONDS, nothing, failing="progress could not be sent"):
             yield
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                for sending in await self._sendings.take_due(limit=_AT_ONCE, seconds=_LEASE_SECONDS):
-                    await self._send_on(sending)
-            except RoomcastError:
-                log.exception("progress could not be sent")
-            await asyncio.sleep(_POLL_SECONDS)
+    async def _send_due(self) -> None:
+        for sending in await self._sendings.take_due(limit=_AT_ONCE, seconds=_LEASE_SECONDS):
+            await self._send_on(sending)
 
     async def _send_on(self, sending: Sending) -> None:
         """Send what is new of one submission, and settle when to look again; forget it when it is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.clips import make_clip, make_image
-from tests.harness import ROOT, RunningServer
+from tests.harness import ROOT, Api, RunningServer
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+Serve = Callable[..., RunningServer]
 
 
 class Shelf:
@@ -34,6 +37,31 @@ class Shelf:
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "shelf")
+
+
+@pytest.fixture
+def servers() -> list[RunningServer]:
+    """Those that `serve` started."""
+    return []
+
+
+@pytest.fixture
+def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
+    def start(**env: str) -> RunningServer:
+        server = RunningServer(tmp_path / f"data{len(servers)}", **env)
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+async def api(server: RunningServer) -> AsyncIterator[Api]:
+    """A client of the folder's own `server`."""
+    async with Api(server) as client:
+        yield client
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ from urllib.parse import urljoin
 import aiohttp
 import psutil
 
+from tests import described
+
 ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
 WORKING = re.compile(r"^Roomcast is working\.\n$")
@@ -257,6 +259,7 @@ class Api:
         async with self._session.request(method, urljoin(self.server.url, path), **rest) as response:
             content = await response.read()
             body = await response.json() if response.content_type == "application/json" else None
+            described.check_answer(method, path, response.status, response.headers, body)
             return Reply(response.status, response.headers.copy(), content, body)
 
     async def upload(self, *files: Path, template: str | None = None, field: str = "media_file") -> Reply:

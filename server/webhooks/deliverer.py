@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from server.upload.deliveries import Attempt, Delivery, attempted
 from server.upload.errors import LeaseLost, NotFound, RoomcastError
-from server.upload.process import in_background, stopped
+from server.upload.process import in_rounds, stopped
 from server.upload.records import Records
 from server.upload.templates import Templates
 from server.upload.webhook import Webhook
@@ -40,7 +40,7 @@ class Deliverer:
         deliveries: Records[Delivery],
         templates: Templates,
         sender: Sender,
-        link: Callable[[dict[str, Any]], dict[str, Any]],
+        link: Callable[[Any], Mapping[str, Any]],
         *,
         keep_seconds: float,
         registry: CollectorRegistry,
@@ -64,22 +64,11 @@ class Deliverer:
     async def running(self) -> AsyncIterator[None]:
         """Deliver, until this is left. What is under way then is sent again later, by whoever is there."""
         try:
-            async with in_background(self._run()):
+            async with in_rounds(self.deliver_due, _POLL_SECONDS, self._news, failing="deliveries could not be taken"):
                 yield
         finally:
             await stopped(*self._sending)
             await self._sender.close()
-
-    async def _run(self) -> None:
-        while True:
-            self._news.clear()
-            try:
-                await self.deliver_due()
-            except RoomcastError:
-                log.exception("deliveries could not be taken")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._news.wait()
 
     async def deliver_due(self) -> None:
         """Begin to send what is due, as far as there are hands."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,6 @@ from tests.harness import Api, RunningServer
 from tests.tus import MIB, Tus
 from tests.watchers import Watcher
 from workers.ffmpeg import find_binaries
-
-Serve = Callable[..., RunningServer]
 
 
 class FakeFfmpeg:
@@ -68,30 +66,6 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> FakeFfmpeg:
 def server(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[RunningServer]:
     with RunningServer(tmp_path_factory.mktemp("server") / "data", **settings) as running:
         yield running
-
-
-@pytest.fixture
-def servers() -> list[RunningServer]:
-    """Those that `serve` started."""
-    return []
-
-
-@pytest.fixture
-def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
-    def start(**env: str) -> RunningServer:
-        server = RunningServer(tmp_path / f"data{len(servers)}", **env)
-        servers.append(server)
-        return server.start()
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server) as client:
-        yield client
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.e2e.results import fetched
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api, eventually
@@ -285,3 +284,19 @@ async def test_a_submission_that_a_crash_left_unbound_is_bound(serve: Serve, she
         server.restart()
         found = await eventually(lambda: over(api, expected_id(files[0])), what="the binding, once nothing more comes")
         assert [upload["name"] for upload in found["uploads"]] == ["one.png"]
+
+
+async def test_without_hashes_an_assembly_has_an_id_of_its_own(serve: Serve, shelf: Shelf) -> None:
+    picture = shelf.image()
+    async with Api(serve(ROOMCAST_HASHES="none")) as api:
+        ids = [(await api.upload(picture)).body["assemblyId"] for _ in range(2)]
+        assert len({*ids, expected_id(picture)}) == 3
+        done = await over(api, ids[0])
+        assert done["ok"] == "ASSEMBLY_COMPLETED"
+        (upload,) = done["uploads"]
+        assert upload["md5hash"] is None
+        assert not {"md5", "sha256"} & (await api.get(upload["id"])).body["element"]["original"].keys()
+        declared = await reserve(api, picture, declare=True)
+        assert declared.body["assemblyId"] == expected_id(picture)
+        reply = await api.put(declared.body["uploads"][0]["contentUrl"], picture.read_bytes() + b"changed")
+        assert reply.refusal == (400, "MALFORMED"), "what was declared is still looked at"

@@ -13,6 +13,7 @@ import pytest
 from tests.clips import text_named_mp4, truncate
 from tests.conftest import Shelf
 from tests.harness import Api, HalfSent, Reply, RunningServer, eventually
+from tests.tus import Tus
 from tests.watchers import Watcher
 
 LIMIT = 1_000_000
@@ -314,12 +315,20 @@ async def test_a_malformed_reservation(api: Api, body: str) -> None:
     assert reply.refusal == (400, "MALFORMED"), reply.body
 
 
-async def test_a_wrong_digest(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+async def test_a_wrong_digest(api: Api, watcher: Watcher, shelf: Shelf, pieces: int) -> None:
+    """By PUT, or by tus in so many pieces."""
     content = shelf.image().read_bytes()
     files = [{"filename": "picture.png", "size": len(content), "md5": "0" * 32}]
     (entry,) = (await api.say("POST", "/api/uploads", json={"files": files})).body["uploads"]
     await watcher.join(entry["uploadId"])
-    reply = await api.put(entry["contentUrl"], content)
+    half = len(content) // 2 if pieces == 2 else 0
+    if half:
+        assert (await Tus(api).patch(entry["tusUrl"], 0, content[:half])).status == 204
+    if pieces:
+        reply = await Tus(api).patch(entry["tusUrl"], half, content[half:])
+    else:
+        reply = await api.put(entry["contentUrl"], content)
     assert reply.refusal == (400, "MALFORMED")
     assert (await watcher.end(entry["uploadId"]))["error"]["code"] == "MALFORMED"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import FakeFfmpeg, HeldServer, Serve
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg, HeldServer
 from tests.harness import Api, HalfSent, RunningServer, eventually
 from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
 

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
 from tests.harness import ROOT, Api
 from tests.watchers import Recorder, assert_truthful

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg
 from tests.harness import Api
 
 ABOUT_THE_PROCESS = {"sandbox", "stopping"}

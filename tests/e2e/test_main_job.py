@@ -112,7 +112,7 @@ def assert_upright(film: dict[str, Any], wishes: dict[str, Any]) -> None:
 
 @pytest.mark.node
 async def test_three_ticks_a_second_while_compressing(api: Api, both: list[Recorder], tmp_path: Path) -> None:
-    clip = make_heavy_clip(tmp_path / "clip.mp4", seconds=6)
+    clip = make_heavy_clip(tmp_path / "clip.mp4", seconds=4)
     upload_id = await sent_with_watchers(api, clip, both)
     for watcher in both:
         await watcher.end(upload_id, deadline=90)

@@ -9,8 +9,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.e2e.results import output
 from tests.harness import Api, Reply, RunningServer, eventually
 

@@ -11,8 +11,7 @@ import orjson
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.e2e.test_transflow import named, steps_of, stream
 from tests.harness import Api, eventually
 from tests.s3_server import ENVIRONMENT

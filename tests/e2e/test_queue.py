@@ -6,8 +6,8 @@ import asyncio
 import itertools
 from contextlib import AsyncExitStack
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api
 from tests.watchers import Watcher, assert_truthful

@@ -18,20 +18,21 @@ AT_WORK = ["fetching", "probing", "compressing", "thumbnails", "storing"]
 """Every stage in which a worker can be met; cleaning is over before one could look."""
 
 
-@pytest.fixture
-def own_fake(tmp_path: Path) -> FakeFfmpeg:
-    return FakeFfmpeg(tmp_path / "fake")
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> Iterator[HeldServer]:
+    """One server that dies and lives again, test after test."""
+    held = HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1", ROOMCAST_LEASE_SECONDS="1")
+    with held.server:
+        yield held
 
 
 @pytest.fixture
-def held(tmp_path: Path, own_fake: FakeFfmpeg) -> HeldServer:
-    return HeldServer(tmp_path, **own_fake.env, ROOMCAST_WORKERS="1", ROOMCAST_LEASE_SECONDS="1")
-
-
-@pytest.fixture
-def server(held: HeldServer) -> Iterator[RunningServer]:
-    with held.server as running:
-        yield running
+def server(held: HeldServer, fake: FakeFfmpeg) -> Iterator[RunningServer]:
+    yield held.server
+    held.let_go()
+    fake.heal()
+    if not held.server.alive:  # the test has failed
+        held.server.restart()
 
 
 class Scene:
@@ -67,8 +68,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(held: HeldServer, own_fake: FakeFfmpeg, api: Api, shelf: Shelf) -> Scene:
-    return Scene(held, own_fake, api, shelf.clip())
+def scene(held: HeldServer, fake: FakeFfmpeg, api: Api, shelf: Shelf) -> Scene:
+    return Scene(held, fake, api, shelf.clip())
 
 
 async def rejoin(watcher: Recorder, upload_id: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.harness import Api, HalfSent, RunningServer
 from tests.watchers import NodeWatcher, Watcher, assert_truthful, statuses
 
@@ -174,6 +173,21 @@ async def test_polling_works_where_websocket_does_not(
         await watcher.end(upload_id)
         assert statuses(watcher.live(upload_id)) == ["starting", "compressing", "uploading", "completed"]
         assert_truthful(watcher.live(upload_id))
+
+
+@pytest.mark.node
+async def test_an_upgrade_on_the_way_loses_nothing(server: RunningServer, api: Api, shelf: Shelf, node: None) -> None:
+    """The official client begins by polling, and becomes a WebSocket while it connects and joins."""
+    image = shelf.image()
+    upload_id, url = await api.reserved("picture.png", image.stat().st_size)
+    async with NodeWatcher(server.url, transports=["polling", "websocket"]) as watcher:
+        await watcher.join(upload_id)
+        await api.put(url, image.read_bytes())
+        await watcher.end(upload_id)
+        await watcher.fact(lambda: watcher.upgrades)
+        assert statuses(watcher.live(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+        assert_truthful(watcher.live(upload_id))
+        assert (await watcher.join(upload_id))["ok"] is True, "over the WebSocket"
 
 
 async def test_many_watchers_hear_the_same(server: RunningServer, api: Api, shelf: Shelf) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import FakeFfmpeg, Serve
+from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
 from tests.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
 from tests.streams import StreamWatcher

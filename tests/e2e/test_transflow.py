@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api, HalfSent, RunningServer
 from tests.streams import StreamWatcher

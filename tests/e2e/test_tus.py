@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HeldServer, Serve
+from tests.conftest import Serve
+from tests.e2e.conftest import HeldServer
 from tests.harness import Api, HalfSent, RunningServer, eventually
 from tests.tus import MIB, Tus, checksum, completed, half_sent, id_of, metadata, on_disk, reserved
 from tests.watchers import Watcher

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import text_named_mp4
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api, RunningServer
 from tests.tus import MIB, PIECE, VERSION, Tus, checksum, completed, half_sent, id_of, metadata

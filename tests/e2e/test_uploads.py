@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.harness import Api
 from tests.watchers import Watcher
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Shelf
-from tests.e2e.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET as JWT_SECRET
 from tests.e2e.tokens import token
 from tests.harness import Api, Reply, eventually

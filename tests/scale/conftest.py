@@ -11,8 +11,11 @@ import pytest
 from tests.e2e.conftest import FakeFfmpeg
 from tests.harness import Api, RunningServer
 from tests.redis_server import RunningRedis
+from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
 from tests.scale.cluster import Cluster, Line, Worker
 from tests.watchers import Watcher
+
+pytest.register_assert_rewrite("tests.scale.listeners")
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +27,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def redis(folder: Path) -> Iterator[RunningRedis]:
     with RunningRedis(folder / "redis", persistent=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with moto_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: S3Server) -> dict[str, str]:
+    """The environment of processes whose media store is a bucket."""
+    return {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
 
 
 @pytest.fixture(scope="module")

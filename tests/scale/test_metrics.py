@@ -8,16 +8,14 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
+from tests.exposition import samples
 from tests.harness import Api, RunningServer
 from tests.redis_server import RunningRedis, free_port
 from tests.scale.cluster import Cluster
 from tests.watchers import Watcher
-
-Samples = dict[tuple[str, ...], float]
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +34,11 @@ def cluster(
         yield cluster
 
 
-async def scraped(url: str) -> Samples:
+async def scraped(url: str) -> dict[tuple[str, ...], float]:
     """Every sample, by its name and its labels' values."""
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.status == 200
-        families = text_string_to_metric_families(await response.text())
-    return {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
+        return samples(await response.text())
 
 
 async def test_each_process_counts_its_own(

@@ -79,15 +79,20 @@ def stream(cluster: Cluster, upload_id: str) -> StreamWatcher:
     return StreamWatcher(f"{cluster.webs[0].url}/api/uploads/{upload_id}/events", headers={"Last-Event-ID": "0"})
 
 
+async def one_at_work(api: Api, watcher: Watcher, shelf: Shelf) -> tuple[str, str]:
+    """Two uploads that are watched: one is compressed, the other waits for the only worker."""
+    upload_id, waiting = await api.accepted(shelf.clip()), await api.accepted(shelf.image())
+    for watched in (upload_id, waiting):
+        assert (await watcher.join(watched, since=0))["ok"]
+    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    return upload_id, waiting
+
+
 async def test_killed_and_back_with_its_data(
     cluster: Cluster, worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
 ) -> None:
     healed.behave("slow:3")
-    upload_id = await api.accepted(shelf.clip())
-    waiting = await api.accepted(shelf.image())
-    for watched in (upload_id, waiting):
-        assert (await watcher.join(watched, since=0))["ok"]
-    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    upload_id, waiting = await one_at_work(api, watcher, shelf)
     async with stream(cluster, upload_id) as streaming:
         healed.heal()
         redis.kill()
@@ -110,11 +115,7 @@ async def test_killed_and_back_with_nothing(
     redis: RunningRedis,
 ) -> None:
     healed.behave("slow:60")
-    upload_id = await api.accepted(shelf.clip())
-    waiting = await api.accepted(shelf.image())
-    for watched in (upload_id, waiting):
-        assert (await watcher.join(watched, since=0))["ok"]
-    await watcher.until(upload_id, lambda message: bool(message["speed"]))
+    upload_id, waiting = await one_at_work(api, watcher, shelf)
     async with stream(cluster, upload_id) as streaming:
         redis.kill()
         redis.forget()

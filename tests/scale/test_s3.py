@@ -18,7 +18,7 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.harness import Api, HalfSent, Reply, RunningServer, eventually
 from tests.redis_server import RunningRedis
-from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.s3_server import BUCKET, S3Server
 from tests.scale.cluster import Cluster
 from tests.scale.test_workers import assert_nothing_missed
 from tests.watchers import Watcher
@@ -28,20 +28,13 @@ PART = 8 << 20
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def cluster(
-    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, s3: S3Server, members: list[RunningServer]
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, bucket: dict[str, str], members: list[RunningServer]
 ) -> Iterator[Cluster]:
     templates = folder / "templates.toml"
     templates.write_text('[templates.streamed]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n')
-    bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url, "ROOMCAST_TEMPLATES": str(templates)}
-    patient = {"ROOMCAST_LEASE_SECONDS": "10", "ROOMCAST_MAX_UPLOAD_BYTES": str(64 << 20)}
-    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, **patient)
+    own = {"ROOMCAST_TEMPLATES": str(templates), "ROOMCAST_MAX_UPLOAD_BYTES": str(64 << 20)}
+    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, **own, ROOMCAST_LEASE_SECONDS="10")
     cluster.web()
     cluster.worker()
     with cluster:

@@ -12,7 +12,7 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.harness import Api, RunningServer, eventually
 from tests.redis_server import RunningRedis
-from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.s3_server import S3Server
 from tests.scale.cluster import Cluster
 from tests.tus import MIB, Tus, completed, half_sent, id_of, metadata, reserved
 from tests.tus_journey import Journey
@@ -20,16 +20,9 @@ from tests.watchers import Watcher
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def cluster(
-    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, s3: S3Server, members: list[RunningServer]
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, bucket: dict[str, str], members: list[RunningServer]
 ) -> Iterator[Cluster]:
-    bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url}
     cluster = Cluster(
         folder, redis.url, members, **fake.env, **bucket, ROOMCAST_RESERVATION_SECONDS="8", ROOMCAST_LEASE_SECONDS="10"
     )

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -63,6 +64,36 @@ async def test_upload_here_and_watch_there(
         reply = await other_api.say("GET", output["url"])
         assert (reply.status, len(reply.content)) == (200, output["size"])
     await eventually(lambda: not cluster.scratch(), what="the end of the scratch files")
+
+
+async def test_each_web_process_tells_admins_of_all_processes(
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    healed.behave("slow:60")
+    upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
+    sockets = {web.process.pid: web is cluster.webs[-1] for web in cluster.webs}
+
+    async def overview() -> dict[str, Any] | None:
+        """Once the other process has said that somebody watches there."""
+        told: dict[str, Any] = (await api.say("GET", "/api/admin/overview")).body
+        return told if {pid_of(one): one["sockets"] for one in told["web"]} == sockets else None
+
+    told = await eventually(overview, what="both web processes")
+    workers = {pid_of(one): one for one in told["workers"]["processes"]}
+    assert {pid: one["workers"] for pid, one in workers.items()} == dict.fromkeys(
+        (worker.process.pid for worker in cluster.workers), 1
+    )
+    (hold,) = workers[holder.process.pid]["holds"]
+    assert (hold["uploadId"], hold["stage"], told["workers"]["busy"]) == (upload_id, "compressing", 1)
+    assert hold["progress"] > 40
+    assert told["statuses"]["compressing"] == 1
+    listed = (await api.say("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
+    assert [one["uploadId"] for one in listed] == [upload_id]
+    assert (await api.cancel(upload_id)).status == 200
+
+
+def pid_of(process: dict[str, Any]) -> int:
+    return int(process["process"].rpartition(".")[2])
 
 
 async def test_cancel_from_the_other_web_process(

@@ -13,7 +13,7 @@ from tests import fake_ffmpeg
 from tests.clips import make_clip, truncate
 from tests.unit.jobs import job_on
 from workers.ffmpeg import Binaries, find_binaries
-from workers.poster import poster_at_once, poster_moment, poster_of_result
+from workers.poster import make_poster, poster_moment
 from workers.probe import MediaInfo, VideoStream
 
 
@@ -44,7 +44,7 @@ def luma(path: Path) -> float:
 async def test_a_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, **wishes)
     job, notes = job_on(clip, tmp_path)
-    output = await poster_at_once(job, await job.look(clip, "mov"))
+    output = await make_poster(job, clip, await job.look(clip, "mov"), "mov")
     assert output is not None
     assert notes.noted == [{"poster": output}]
     assert (output["name"], output["kind"], output["mime"]) == ("poster", "poster", "image/jpeg")
@@ -58,7 +58,7 @@ async def test_a_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[
 async def test_black_is_passed_over_where_there_is_anything_else(fade: str, least: float, tmp_path: Path) -> None:
     clip = darkened(make_clip(tmp_path / "clip.mp4", seconds=4), fade)
     job, _ = job_on(clip, tmp_path)
-    output = await poster_at_once(job, await job.look(clip, "mov"))
+    output = await make_poster(job, clip, await job.look(clip, "mov"), "mov")
     assert output is not None
     assert luma(tmp_path / "data" / "media" / output["key"]) >= least
 
@@ -68,7 +68,7 @@ async def test_where_no_frame_is_at_the_moment_it_is_the_first(tmp_path: Path) -
     job, _ = job_on(clip, tmp_path)
     info = await job.look(clip, "mov")
     assert poster_moment(info) == 2.0
-    output = await poster_at_once(job, info)
+    output = await make_poster(job, clip, info, "mov")
     assert output is not None
     assert (output["width"], output["height"]) == (640, 480)
 
@@ -80,10 +80,10 @@ async def test_a_film_that_gives_none_is_no_failure_and_its_result_may_give_one(
     job, notes = job_on(clip, tmp_path, binaries=Binaries(str(broken), real.ffprobe))
     info = await job.look(clip, "mov")
     broken.with_name("broken.real").write_text("/bin/false")  # posters are made by the real one
-    assert await poster_at_once(job, info) is None
+    assert await make_poster(job, clip, info, "mov") is None
     assert notes.noted == []
     broken.with_name("broken.real").write_text(real.ffmpeg)
-    output = await poster_of_result(job, clip, info, "mov")
+    output = await make_poster(job, clip, info, "mov")
     assert notes.noted == [{"poster": output}]
 
 

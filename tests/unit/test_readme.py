@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
+from server.command_line.endings import Ending
 from server.settings import Settings, variable
 from server.upload.errors import RETRYABLE, Code
 from server.upload.lifecycle import TABLE
@@ -54,6 +55,10 @@ def test_the_error_code_table() -> None:
         status, retryable = rows[code.value][:2]
         assert status == str(STATUS[code])
         assert retryable == ("yes" if code in RETRYABLE else "no")
+
+
+def test_the_table_of_exit_codes() -> None:
+    assert [cells[0] for cells in table("endings")] == [str(ending.value) for ending in Ending]
 
 
 def test_the_stage_table() -> None:

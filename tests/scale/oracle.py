@@ -1,0 +1,283 @@
+"""What every way of listening has to say of what the ledger knows. Written from the contract's tables, with nothing of
+the server's but the record itself."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from server.upload.events import Upload
+
+Said = dict[str, Any]
+
+
+class Row(NamedTuple):
+    status: str
+    least: int
+    file: str
+    several: str
+    task: str
+
+
+WAY = ("receiving", "queued", "fetching", "probing", "compressing", "thumbnails", "storing", "cleaning", "done")
+ENDS = ("done", "failed", "cancelled")
+TABLE = {
+    "receiving": Row("starting", 0, "uploading", "uploading", "processing"),
+    "queued": Row("starting", 10, "uploading", "queued", "processing"),
+    "fetching": Row("starting", 20, "uploading", "processing", "processing"),
+    "probing": Row("starting", 30, "uploading", "processing", "processing"),
+    "compressing": Row("compressing", 40, "uploading", "processing", "processing"),
+    "thumbnails": Row("compressing", 80, "uploading", "processing", "processing"),
+    "storing": Row("uploading", 90, "uploading", "processing", "processing"),
+    "cleaning": Row("uploading", 95, "uploading", "processing", "processing"),
+    "done": Row("completed", 100, "completed", "completed", "completed"),
+    "failed": Row("error", 0, "failed", "error", "error"),
+    "cancelled": Row("error", 0, "failed", "error", "error"),
+}
+
+
+def row(upload: Upload) -> Row:
+    """The upload's row. Its bar is never behind it; it may be ahead, when the work was handed back."""
+    found = TABLE[upload.stage]
+    assert found.least <= upload.state.progress <= 100
+    assert (upload.state.progress == 100) == (found.status == "completed")
+    return found
+
+
+def native(upload: Upload) -> Said:
+    """The room's message, and that of `GET /api/uploads/{id}`, as `unsigned` leaves it."""
+    told: Said = {
+        "uploadId": upload.id,
+        "seq": upload.seq,
+        "epoch": upload.epoch,
+        "status": row(upload).status,
+        "stage": upload.stage,
+        "progress": round(upload.state.progress, 1),
+        "stageProgress": round(upload.state.stage_progress, 1),
+        "message": upload.text,
+        "filename": upload.filename,
+        "bytesReceived": upload.bytes_received,
+        "bytesExpected": upload.bytes_expected,
+        "attempt": upload.state.attempt,
+        "updatedAt": iso(upload.updated_at),
+        "eta": None,
+        "speed": None,
+        "fps": None,
+        "outputs": upload.element["outputs"] if upload.stage == "done" and upload.element else [],
+    }
+    if upload.forecast:
+        told["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
+    return told | ({"error": upload.error} if told["status"] == "error" else {})
+
+
+def unsigned(message: Said) -> Said:
+    """A message without what depends on the moment at which it is asked for: links, and the place in the queue."""
+    shown = {key: value for key, value in message.items() if key not in ("element", "queuePosition")}
+    outputs = message.get("element", {}).get("outputs", [])
+    return {**shown, "outputs": [{key: value for key, value in output.items() if key != "url"} for output in outputs]}
+
+
+def file(upload: Upload) -> Said:
+    """The SSE dialect."""
+    told = {
+        "upload_id": upload.id,
+        "filename": upload.filename,
+        "total_bytes": upload.bytes_expected,
+        "uploaded_bytes": upload.bytes_received,
+        "status": row(upload).file,
+        "progress_percentage": round(upload.state.progress, 1),
+        "started_at": iso(upload.created_at),
+    }
+    if upload.stage in ENDS:
+        told["completed_at"] = iso(upload.updated_at)
+    return told | ({"error": _error(upload)["message"]} if told["status"] == "failed" else {})
+
+
+def task(upload: Upload) -> Said:
+    """The polling dialect."""
+    retry_waits = upload.stage == "queued" and upload.error
+    return {
+        "progress": -1 if retry_waits else round(upload.state.progress, 1),
+        "stage": upload.stage,
+        "status": row(upload).task,
+        "task_id": upload.id,
+        "error": upload.error["message"] if upload.error else None,
+    }
+
+
+def several(asked: str, uploads: Sequence[Upload]) -> Said:
+    """The multi-file dialect, without links."""
+    words = [row(upload).several for upload in uploads]
+    return {
+        "uploadId": asked,
+        "templateId": uploads[0].template,
+        "branch": "main",
+        "status": _one_word(words),
+        "totalFiles": len(uploads),
+        "completedFiles": words.count("completed"),
+        "files": [_one_of_several(upload) for upload in uploads],
+        "user": "anonymous",
+        "createdAt": iso(min(upload.created_at for upload in uploads)),
+        "updatedAt": iso(max(upload.updated_at for upload in uploads)),
+    }
+
+
+def _one_word(words: Sequence[str]) -> str:
+    for word in ("uploading", "processing"):
+        if word in words:
+            return word
+    if "queued" in words:
+        return "queued" if set(words) == {"queued"} else "processing"
+    return "error" if "error" in words else "completed"
+
+
+def _one_of_several(upload: Upload) -> Said:
+    told = {
+        "filename": upload.filename,
+        "key": upload.id,
+        "status": row(upload).several,
+        "progress": round(upload.state.progress, 1),
+        "message": upload.text,
+        "startTime": iso(upload.created_at),
+    }
+    if upload.stage in ENDS:
+        told["endTime"] = iso(upload.updated_at)
+    if upload.stage == "done":
+        told["outputFiles"] = [
+            {"name": PurePosixPath(output["key"]).name, "key": output["key"], "bucket": output["bucket"]}
+            for output in _outputs(upload)
+        ]
+    return told
+
+
+def unlinked(overview: Said) -> Said:
+    """What the multi-file dialect said, without links."""
+    files = [
+        {**told, "outputFiles": [{key: value for key, value in made.items() if key != "url"} for made in outputs]}
+        if (outputs := told.get("outputFiles"))
+        else told
+        for told in overview["files"]
+    ]
+    return {**overview, "files": files}
+
+
+def steps(asked: str, log: Sequence[Upload]) -> list[Said]:
+    """The multi-file dialect's step messages for a whole log."""
+    pairs = itertools.pairwise([None, *log])
+    return [step for before, upload in pairs if upload for step in _steps(asked, before, upload)]
+
+
+def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Said]:
+    always = {
+        "channel": f"upload:{asked}",
+        "uploadId": asked,
+        "branch": "main",
+        "timestamp": iso(upload.updated_at),
+        "key": upload.id,
+        "message": upload.text,
+    }
+    told: list[Said] = []
+    if before is None or before.stage in ENDS:
+        told.append({"type": "start", "templateId": upload.template})
+    elif (before.stage, upload.stage) in itertools.pairwise(WAY):
+        told.append({"type": "step:done", "step": before.stage})
+    if upload.stage not in ENDS and (before is None or before.stage != upload.stage):
+        told.append({"type": "step:start", "step": upload.stage})
+    if upload.stage == "done":
+        for output in _outputs(upload):
+            name = PurePosixPath(output["key"]).name
+            told.append({"type": "output", "key": output["key"], "name": name, "bucket": output["bucket"]})
+        told.append({"type": "done"})
+    elif upload.stage in ENDS:
+        error = _error(upload)
+        details = {"step": error["step"], "file": upload.filename}
+        told.append({"type": "error", "code": error["code"], "details": details})
+    return [always | step for step in told]
+
+
+def assembly_id(md5s: Sequence[str]) -> str:
+    """The id under the template `auto`, in open mode."""
+    return sha256(f"{''.join(sorted(md5s))}autoanonymous".encode()).hexdigest()
+
+
+def assembly(uploads: Sequence[Upload]) -> Said:
+    """The assembly dialect, as `timeless` leaves it."""
+    received = sum(upload.bytes_received for upload in uploads)
+    results: dict[str, list[Said]] = {}
+    for upload in uploads:
+        for output in _outputs(upload):
+            results.setdefault(output["kind"], []).append(_result(upload, output))
+    told: Said = {
+        "assembly_id": assembly_id([upload.declared_md5 or "" for upload in uploads]),
+        "uploads": [_sent(upload) for upload in uploads],
+        "results": results,
+        "bytes_expected": sum(upload.bytes_expected or 0 for upload in uploads),
+        "bytes_received": received,
+        "bytes_usage": received + sum(made["size"] for made in itertools.chain(*results.values())),
+        "template_id": "auto",
+        "branch": "main",
+        "user": "anonymous",
+        "updated_at": iso(max(upload.updated_at for upload in uploads)),
+    }
+    failed = next((upload for upload in uploads if row(upload).status == "error"), None)
+    if any(upload.stage not in ENDS for upload in uploads):
+        return told
+    verdict = {"error": _error(failed)["code"]} if failed else {"ok": "ASSEMBLY_COMPLETED"}
+    return {**told, **verdict, "last_job_completed": told["updated_at"]}
+
+
+def timeless(status: Said) -> Said:
+    """What the assembly dialect said, without links, its sentence, and when it began and for how long it has gone."""
+    left_out = ("message", "created_at", "execution_start", "execution_duration")
+    results = {
+        kind: [{key: value for key, value in result.items() if key != "ssl_url"} for result in made]
+        for kind, made in status["results"].items()
+    }
+    return {**{key: value for key, value in status.items() if key not in left_out}, "results": results}
+
+
+def _sent(upload: Upload) -> Said:
+    return {
+        "id": upload.id,
+        **_named(upload.filename),
+        "size": upload.source.size if upload.source else upload.bytes_expected,
+        "mime": upload.source.mime if upload.source else None,
+        "field": "file",
+        "md5hash": upload.declared_md5,
+    }
+
+
+def _result(upload: Upload, output: Said) -> Said:
+    name = PurePosixPath(output["key"]).name
+    return {
+        "id": f"{upload.id}.{name}",
+        **_named(name),
+        "size": output["size"],
+        "mime": output["mime"],
+        "field": "file",
+        "original_id": upload.id,
+        "meta": {name: output[name] for name in ("width", "height", "duration")},
+    }
+
+
+def _named(filename: str) -> Said:
+    basename, _, ext = filename.rpartition(".")
+    return {"name": filename, "basename": basename, "ext": ext}
+
+
+def _outputs(upload: Upload) -> list[Said]:
+    return list(upload.element["outputs"]) if upload.element else []
+
+
+def _error(upload: Upload) -> Said:
+    assert upload.error is not None
+    return dict(upload.error)
+
+
+def iso(seconds: float) -> str:
+    """As JavaScript's `toISOString` writes it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
