@@ -82,7 +82,7 @@ async def build_app(settings: Settings) -> web.Application:
     submissions = Submissions(
         books.submissions,
         ledger,
-        answers_known=authenticator.may_list(),
+        reproducible=authenticator.may_list(),
         sendings=books.sendings if settings.sqs_progress_queue_url else None,
     )
     control = Control(ledger, media, dispatch, relay, submissions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -50,26 +51,26 @@ class Assembly:
 
 
 class Submissions:
-    """What intake, dialects and rooms ask about submissions. `answers_known`: whether files that are known already
-    need not be sent again; in open mode off loopback, a file's MD5 must not be the right to an upload. `sendings` is
-    there when progress goes to a queue as well."""
+    """What intake, dialects and rooms ask about submissions. `reproducible`: whether an assembly is found by who knows
+    its files; in open mode off loopback, a file's MD5 must not be the right to an upload. `sendings` is there when
+    progress goes to a queue as well."""
 
     def __init__(
         self,
         records: Records[Submission],
         ledger: Ledger,
         *,
-        answers_known: bool,
+        reproducible: bool,
         sendings: Records[Sending] | None = None,
     ) -> None:
         self._records = records
         self._sendings = sendings
         self._ledger = ledger
-        self._answers_known = answers_known
+        self._reproducible = reproducible
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> Submission:
         """Record a submission of just these files, and then its uploads; see `Ledger.create` for how that fails."""
-        submission = _submission(uploads, FIELD, closed=True)
+        submission = self._new(uploads, FIELD, closed=True)
         await self._create(submission, uploads, in_flight)
         return submission
 
@@ -78,7 +79,7 @@ class Submissions:
     ) -> str:
         """Record an upload of the form whose submission's id is `form`, or of a new one (None); that id."""
         if form is None:
-            submission = _submission([upload], field, closed=False)
+            submission = self._new([upload], field, closed=False)
             await self._create(submission, [upload], in_flight)
             return submission.id
         file = SubmittedFile(upload.id, field)
@@ -139,7 +140,7 @@ class Submissions:
     async def known(self, uploads: Sequence[Upload]) -> Assembly | None:
         """The owner's finished assembly of the same files under the same template, if every file's MD5 is declared."""
         md5s = [upload.declared_md5 for upload in uploads if upload.declared_md5]
-        if not self._answers_known or len(md5s) < len(uploads):
+        if len(md5s) < len(uploads):
             return None
         wanted = assembly_id(md5s, uploads[0].template, uploads[0].owner)
         for submission in await self._records.group(wanted):
@@ -164,6 +165,20 @@ class Submissions:
         except NotFound:
             return None
 
+    def _new(self, uploads: Sequence[Upload], field: str, *, closed: bool) -> Submission:
+        now = time.time()
+        submission = Submission(
+            id=new_submission_id(),
+            group="",
+            created_at=now,
+            due_at=now + LOOK_AGAIN_SECONDS,
+            owner=uploads[0].owner,
+            files=tuple(SubmittedFile(upload.id, field) for upload in uploads),
+            closed=closed,
+            secret="" if self._reproducible else secrets.token_hex(16),
+        )
+        return bound(submission, uploads)
+
     async def _create(self, submission: Submission, uploads: Sequence[Upload], in_flight: int | None) -> None:
         await self._records.add(submission)
         if self._sendings:
@@ -175,17 +190,3 @@ class Submissions:
         except RoomcastError:
             await self._records.drop(submission.id)
             raise
-
-
-def _submission(uploads: Sequence[Upload], field: str, *, closed: bool) -> Submission:
-    now = time.time()
-    submission = Submission(
-        id=new_submission_id(),
-        group="",
-        created_at=now,
-        due_at=now + LOOK_AGAIN_SECONDS,
-        owner=uploads[0].owner,
-        files=tuple(SubmittedFile(upload.id, field) for upload in uploads),
-        closed=closed,
-    )
-    return bound(submission, uploads)

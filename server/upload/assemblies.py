@@ -6,7 +6,8 @@ which bytes it brought it is *bound* to its assembly's id:
     sha256(the files' MD5s, sorted and joined ‖ template ‖ user)
 
 so that a client can work out the id by itself, and the same files sent again come to the same id. Of several
-submissions with one id the latest counts. Where no MD5 was made of a file, its upload's id stands in its place.
+submissions with one id the latest counts. Where no MD5 was made of a file, its upload's id stands in its place, and
+where a file's MD5 must not be the right to an upload, a secret of the submission is part of the id.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ class SubmittedFile:
 @dataclass(frozen=True, kw_only=True)
 class Submission(Record):
     """The uploads of one submission, in its order. Its group is the assembly's id, once it is bound. `closed`: no more
-    files come."""
+    files come. `secret`: what makes the id one that nobody can work out; empty where clients may."""
 
     owner: str
     files: tuple[SubmittedFile, ...]
     closed: bool
+    secret: str = ""
 
     @property
     def assembly_id(self) -> str | None:
@@ -55,19 +57,19 @@ def assembly_id(md5s: Iterable[str], template: str, user: str) -> str:
     return hashlib.sha256(("".join(sorted(md5s)) + template + user).encode()).hexdigest()
 
 
-def binding(closed: bool, uploads: Sequence[Upload]) -> str | None:
+def binding(closed: bool, uploads: Sequence[Upload], secret: str = "") -> str | None:
     """The assembly's id as far as it can be known: every file's MD5 was declared, or all that arrive have arrived.
     Files that never came have no part in it; without any file there is no assembly."""
     marks = [mark for upload in uploads if (mark := _mark_of(upload))]
     waits = any(upload.stage is Stage.RECEIVING and not _mark_of(upload) for upload in uploads)
     if not closed or waits or not marks:
         return None
-    return assembly_id(marks, uploads[0].template, uploads[0].owner)
+    return assembly_id(marks, uploads[0].template, uploads[0].owner + secret)
 
 
 def bound(submission: Submission, uploads: Sequence[Upload]) -> Submission:
     """The submission with its assembly's id, if that can be known by now."""
-    return replace(submission, group=binding(submission.closed, uploads) or submission.group)
+    return replace(submission, group=binding(submission.closed, uploads, submission.secret) or submission.group)
 
 
 def members(uploads: Iterable[Upload]) -> list[Upload]:

@@ -269,8 +269,11 @@ async def test_the_calls_about_an_assembly_refuse_like_the_others(api: Api, watc
 async def test_off_loopback_in_open_mode_an_md5_is_no_right_to_an_upload(serve: Serve, shelf: Shelf) -> None:
     async with Api(serve(HOST="0.0.0.0", ROOMCAST_OPEN="1")) as api:
         picture = shelf.image()
-        await over(api, (await api.upload(picture)).body["assemblyId"])
-        assert (await reserve(api, picture, declare=True)).status == 201
+        told = (await api.upload(picture)).body["assemblyId"]
+        await over(api, told)
+        again = await reserve(api, picture, declare=True)
+        assert (again.status, (await status(api, expected_id(picture))).status) == (201, 404)
+        assert len({told, again.body["assemblyId"], expected_id(picture)}) == 3
 
 
 async def test_a_submission_that_a_crash_left_unbound_is_bound(serve: Serve, shelf: Shelf) -> None:

@@ -35,7 +35,7 @@ class Scene:
         self.file = SqliteFile(folder / "records.sqlite3")
         self.records = SqliteRecords(self.file, "submissions", Submission)
         self.deliveries = SqliteRecords(self.file, "deliveries", Delivery)
-        self.submissions = Submissions(self.records, self.ledger, answers_known=True)
+        self.submissions = Submissions(self.records, self.ledger, reproducible=True)
         self.woken = 0
         self.lookout = self.look_for(86400.0)
 
