@@ -5,9 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: setup run test lint bench bench-quick chaos clean constraints system corpus
+# What a page that uses roomcast.js may want of its types, made out of its comments.
+TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts
+# Without those of before beside it, or they would be believed instead of the sources.
+TSC := rm -rf build/types && mkdir -p build/types && cp static/*.js static/*.json build/types && tests/node/node_modules/.bin/tsc -p build/types
 
-setup: .venv/.dev static/node_modules/.done
+.PHONY: setup run test lint types bench bench-quick chaos clean constraints system corpus
+
+setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
 run: .venv/.runtime static/node_modules/.done
 	@exec $(BIN)/python -m server
@@ -21,8 +26,16 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js tests/node/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(wildcard static/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
+	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
+		$(TSC) || exit 1; \
+		for file in $(TYPES); do diff -u static/$$file build/types/declarations/$$file || { echo "Try: make types"; exit 1; }; done; \
+	else echo "Skipped: the types of static/*.js, because npm is not installed."; fi
+
+types: setup
+	$(TSC)
+	cp $(addprefix build/types/declarations/,$(TYPES)) static
 
 # Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
 bench: setup
@@ -71,6 +84,11 @@ static/node_modules/.done: static/package.json static/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix static && touch $@; \
 	else echo "Skipped: static/node_modules, because npm is not installed. The page takes its Socket.IO client from a CDN instead."; fi
 
+# What lint and the tests take from npm.
+tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix tests/node && touch $@; \
+	else echo "Skipped: tests/node/node_modules, because npm is not installed."; fi
+
 # Resolves everything anew, in an environment of its own, and pins what it finds.
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
@@ -80,5 +98,5 @@ constraints:
 
 # Leaves ./data alone: that is people's media.
 clean:
-	rm -rf .venv build *.egg-info static/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,14 +1,15 @@
 /** The demo page: wires files, uploads, the connection's banner and the token field to `roomcast.js`. */
 
-import { announcer } from "./announcer.js";
 import { byId, setHidden, setText } from "./dom.js";
 import { objection, readConfig, takeFiles } from "./intake.js";
+import { Recall } from "./recall.js";
 import { connect } from "./roomcast.js";
-import { UploadList } from "./upload-list.js";
+import "./upload-progress-list.js";
 import { bytesWords } from "./words.js";
 
 /** @typedef {import("./intake.js").Config} Config */
 /** @typedef {import("./intake.js").Template} Template */
+/** @typedef {import("./upload-progress-list.js").UploadProgressList} UploadProgressList */
 
 const TOKEN = "roomcast.token";
 const BANNER_DELAY_MS = 700; // a blink of the connection is no news
@@ -16,29 +17,41 @@ const LINKS_AGE_MS = 5 * 60_000;
 
 const LINK_WORDS = {
   online: ["Live", ""],
+  streaming: ["Live", ""],
   polling: ["Polling", "The live connection is down. Progress is being fetched every few seconds instead."],
   reconnecting: ["Reconnecting", "The connection is lost. Trying again; everything catches up by itself."],
   offline: ["Offline", "You are offline. What the server already has goes on, and this page catches up by itself."],
 };
 
 const roomcast = connect({ token: takeToken() });
-const announce = announcer(byId("announcer"));
-const list = new UploadList(roomcast, announce);
+const recall = new Recall(roomcast);
+const list = /** @type {UploadProgressList} */ (byId("uploads"));
+const showHidden = byId("show-hidden");
 const picker = /** @type {HTMLInputElement} */ (byId("files"));
 const choice = /** @type {HTMLSelectElement} */ (byId("template"));
 /** @type {Config} */ let config = {};
 /** @type {ReturnType<typeof setTimeout> | undefined} */ let bannerTimer;
 let linksSince = Date.now();
 
+list.words = { filename: recall.filename };
+list.roomcast = roomcast;
+showRecalled();
 void configure();
 showLinkSoon();
 takeFiles(picker, byId("drop"), take);
 roomcast.addEventListener("statechange", showLinkSoon);
 roomcast.addEventListener("unauthenticated", askForToken);
+roomcast.addEventListener("change", showTitle);
+recall.addEventListener("change", showRecalled);
+list.addEventListener("upload-dismissed", hide);
+showHidden.addEventListener("click", () => {
+  recall.showHidden();
+  picker.focus();
+});
 addEventListener("online", showLinkSoon);
 addEventListener("offline", showLinkSoon);
 addEventListener("beforeunload", (event) => {
-  if (list.sending) event.preventDefault();
+  if (roomcast.uploads.some(({ sending }) => sending !== "no")) event.preventDefault();
 });
 document.addEventListener("visibilitychange", renewLinks);
 setInterval(renewLinks, LINKS_AGE_MS);
@@ -51,7 +64,7 @@ function take(files) {
   for (const file of files) {
     const refusal = objection(file, config, template);
     if (refusal) list.refuse(file, refusal);
-    else list.send(file, template?.name);
+    else roomcast.upload(file, { type: template?.name });
   }
 }
 
@@ -82,20 +95,43 @@ function showLink() {
   byId("connection").dataset.state = state;
   setText(byId("connection-words"), short);
   setText(byId("banner"), long);
-  byId("uploads").classList.toggle("stale", state === "offline" || state === "reconnecting");
 }
 
+function showTitle() {
+  const { active, progress } = list.aggregate;
+  const title = active ? `${Math.floor(progress)}% · Roomcast` : "Roomcast";
+  if (document.title !== title) document.title = title;
+}
+
+function showRecalled() {
+  setHidden(showHidden, recall.hidden === 0);
+  setText(showHidden, `Show ${recall.hidden} hidden`);
+  if (recall.lost === 0) return;
+  const which = recall.lost === 1 ? "An earlier upload is" : `${recall.lost} earlier uploads are`;
+  setText(byId("note"), `${which} no longer kept by the server.`);
+}
+
+/** @param {Event} event */
+function hide(event) {
+  recall.hide(/** @type {CustomEvent} */ (event).detail);
+  if (list.matches(":state(filled)")) return;
+  (recall.hidden ? showHidden : picker).focus(); // the keyboard's place went with the list
+}
+
+/** Ask again for what came out: the links to it expire. */
 function renewLinks() {
   if (document.visibilityState !== "visible" || Date.now() - linksSince < LINKS_AGE_MS) return;
   linksSince = Date.now();
-  list.renewLinks();
+  for (const upload of roomcast.uploads) {
+    if (upload.state?.status === "completed") void upload.refresh();
+  }
 }
 
 function askForToken() {
   const form = byId("token-form");
   if (!form.hidden) return;
   setHidden(form, false);
-  announce(form, "This server asks for an access token.");
+  setText(byId("note"), "This server asks for an access token.");
 }
 
 /** @param {Event} event */
@@ -106,9 +142,12 @@ function useToken(event) {
   keepToken(field.value.trim());
   field.value = "";
   setHidden(byId("token-form"), true);
+  setText(byId("note"), "");
   picker.focus();
   void configure();
-  list.admit();
+  for (const upload of roomcast.uploads) {
+    if (upload.error?.code === "UNAUTHENTICATED") void (upload.id ? upload.refresh() : upload.retry());
+  }
 }
 
 /** A token in the address is kept for this tab and leaves the address, lest it be copied with it. */

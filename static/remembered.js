@@ -12,6 +12,8 @@
  * @property {boolean} [hidden]
  */
 
+import { guarded } from "./storage.js";
+
 const PREFIX = "roomcast.upload.";
 
 /** Everything remembered, oldest first. @returns {[uploadId: string, entry: Entry][]} */
@@ -57,18 +59,5 @@ function parse(text) {
     return typeof entry?.addedAt === "number" && typeof entry.filename === "string" ? entry : null;
   } catch {
     return null;
-  }
-}
-
-/**
- * A browser may forbid storage or have none left; the page then works without a memory.
- *
- * @template T @param {() => T} work @param {T} otherwise
- */
-function guarded(work, otherwise) {
-  try {
-    return work();
-  } catch {
-    return otherwise;
   }
 }

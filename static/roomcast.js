@@ -10,8 +10,10 @@
  * ```
  *
  * Every upload has one room. It is joined before the first byte leaves, rejoined with the last position after each
- * reconnect, and replaced by polling while no socket can be had. Whatever the way, an upload's `state` is the latest
- * message of the server and never runs backwards. Failures are `RoomcastError`s; no promise is left to reject unheard.
+ * reconnect, and replaced by a stream, or by polling, while no socket can be had. Whatever the way, an upload's `state`
+ * is the latest message of the server and never runs backwards. Files of more than 1 MiB go in pieces: they can be
+ * paused, outlast a lost connection, and go on after a reload when the same file is given again. Failures are
+ * `RoomcastError`s; no promise is left to reject unheard.
  *
  * @typedef {"starting" | "compressing" | "uploading" | "completed" | "error"} Status
  * @typedef {"receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning"
@@ -70,22 +72,28 @@
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  *
  * @typedef {import("./upload.js").Ways} Ways
+ * @typedef {import("./aggregate.js").Aggregate} Aggregate
  *
- * @typedef {"online" | "reconnecting" | "polling"} ConnectionState
- *   `online`: the room speaks. `polling`: it does not, but the server answers. `reconnecting`: neither.
+ * @typedef {"online" | "streaming" | "polling" | "reconnecting"} ConnectionState
+ *   `online`: the rooms speak. `streaming`: they do not, but streams bring the same. `polling`: neither, but the server
+ *   answers. `reconnecting`: nothing is heard of it.
  */
 
+import { aggregateOf } from "./aggregate.js";
 import { RoomcastError, asRoomcastError, told, unreachable } from "./failure.js";
+import { Fallback } from "./fallback.js";
+import { Http } from "./http.js";
 import { isFinished } from "./merge.js";
+import { loadTus, sendInPieces } from "./resumable.js";
 import { loadSocketIo } from "./socket-io.js";
 import { Turns } from "./turns.js";
+import { begunAs } from "./unfinished.js";
 import { Upload } from "./upload.js";
 
 export { RoomcastError, Upload };
 
-const GRACE_MS = 3_000; // how long the socket may be away before polling stands in
-const POLL_MS = { first: 1_000, last: 5_000 };
 const REJOIN_MS = 2_000;
+const REFUSED_MS = 5_000; // before a refused socket is tried again
 const ANSWER_MS = 25_000; // a cancel is answered only when the work has stopped
 const SENDS_AT_ONCE = 3; // a browser opens six connections to a host; the rest must stay free for cancel and polling
 
@@ -105,25 +113,30 @@ export function connect({ url, token, io } = {}) {
 /**
  * A connection to a server, and the uploads that are watched over it.
  *
- * Events: `statechange` (the connection), and `unauthenticated` with `detail` the `RoomcastError`, when the server
- * wants a token that it has not got: set `token`.
+ * Events:
+ * - `statechange`: how the connection fares.
+ * - `uploadadded`, `uploadremoved` with `detail` the `Upload`: `uploads` is another set now.
+ * - `change`: an upload, and with it perhaps the `aggregate`, has moved, or the set has.
+ * - `unauthenticated` with `detail` the `RoomcastError`: the server wants a token that it has not got; set `token`.
  */
 export class Roomcast extends EventTarget {
-  /** @type {URL} */ #url;
-  /** @type {string | undefined} */ #token;
+  /** @type {Http} */ #http;
+  /** @type {Fallback} */ #fallback;
   /** @type {any} */ #socket = null;
   /** @type {ConnectionState} */ #state = "reconnecting";
-  /** @type {Map<string, Upload>} */ #uploads = new Map();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #pollTimer;
+  /** In the order in which they were begun or first watched. @type {Set<Upload>} */ #uploads = new Set();
+  /** Those that have an id. @type {Map<string, Upload>} */ #rooms = new Map();
+  /** @type {Aggregate | null} */ #aggregate = null;
+  /** The progress that was last told of these uploads. */ #told = 0;
   #turns = new Turns(SENDS_AT_ONCE);
   #closed = false;
 
   /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] */
   constructor(url, token, io) {
     super();
-    this.#url = url;
-    this.#token = token;
-    this.#pollAfter(GRACE_MS);
+    this.#http = new Http(url, token, (failure) => void this.#noted(failure));
+    this.#fallback = new Fallback(this.#http, () => this.#unfinished(), (state) => this.#become(state));
+    this.#fallback.start();
     void this.#open(io);
   }
 
@@ -134,18 +147,34 @@ export class Roomcast extends EventTarget {
 
   /** The bearer token; setting it connects anew as that viewer. */
   get token() {
-    return this.#token;
+    return this.#http.token;
   }
 
   set token(token) {
-    this.#token = token;
-    if (!this.#socket) return;
+    this.#http.token = token;
     this.#away();
-    this.#socket.disconnect().connect();
+    this.#socket?.disconnect().connect();
   }
 
   /**
-   * Send a file and watch it. Few files are sent at once; the others wait their turn.
+   * The uploads that were begun or watched over this connection, oldest first, each until its `leave()`.
+   *
+   * @returns {readonly Upload[]}
+   */
+  get uploads() {
+    return [...this.#uploads];
+  }
+
+  /** What `uploads` come to together. @returns {Aggregate} */
+  get aggregate() {
+    this.#aggregate ??= aggregateOf(this.uploads, this.#told);
+    this.#told = this.#aggregate.progress;
+    return this.#aggregate;
+  }
+
+  /**
+   * Send a file and watch it. Few files are sent at once; the others wait their turn. A file of which a part was sent
+   * from this browser before goes on as that upload: the `Upload` that is watched already, if there is one.
    *
    * @param {File} file
    * @param {object} [options]
@@ -156,10 +185,12 @@ export class Roomcast extends EventTarget {
    * @returns {Upload}
    */
   upload(file, { type, direct, onProgress, signal } = {}) {
-    const upload = new Upload(this.#ways, { file, type, direct, onProgress });
+    const begun = direct ? null : this.#waitingFor(file, type);
+    const upload = begun ?? this.#add(new Upload(this.#ways, { file, type, direct }));
+    if (onProgress) upload.addEventListener("message", (event) => onProgress(/** @type {any} */ (event).detail));
     signal?.addEventListener("abort", () => void upload.cancel().catch(() => {}), { once: true });
-    if (signal?.aborted) void upload.cancel();
-    else void upload.start();
+    if (signal?.aborted) void upload.cancel().catch(() => {});
+    else void (begun ? begun.send(file) : upload.start());
     return upload;
   }
 
@@ -174,10 +205,10 @@ export class Roomcast extends EventTarget {
    * @returns {Upload}
    */
   watch(uploadId, { since, epoch, onProgress } = {}) {
-    const known = this.#uploads.get(uploadId);
+    const known = this.#rooms.get(uploadId);
     if (known) return known;
-    const upload = new Upload(this.#ways, { id: uploadId, since, epoch, onProgress });
-    this.#enter(upload);
+    const upload = this.#add(new Upload(this.#ways, { id: uploadId, since, epoch, onProgress }));
+    void this.#enter(upload);
     return upload;
   }
 
@@ -194,10 +225,12 @@ export class Roomcast extends EventTarget {
   /** Leave every room and stop. */
   close() {
     this.#closed = true;
-    clearTimeout(this.#pollTimer);
+    this.#fallback.stop();
     this.#socket?.disconnect();
-    this.#uploads.clear();
+    this.#rooms.clear();
   }
+
+  // --- the uploads ------------------------------------------------------------------------------------------------
 
   // What an upload may ask of its connection.
   /** @type {Ways} */ #ways = {
@@ -205,29 +238,72 @@ export class Roomcast extends EventTarget {
     enter: (upload) => this.#enter(upload),
     join: (upload) => this.#join(upload),
     leave: (upload) => this.#leave(upload),
-    request: (method, path, body, signal) => this.#request(method, path, body, signal),
+    knows: (uploadId) => this.#rooms.has(uploadId),
+    request: (method, path, body, signal) => this.#http.request(method, path, body, signal),
+    inPieces: (file, uploadId) => this.#inPieces(file, uploadId),
     control: (event, method, path, uploadId) => this.#control(event, method, path, uploadId),
   };
+
+  /** @param {Upload} upload */
+  #add(upload) {
+    this.#uploads.add(upload);
+    upload.addEventListener("change", this.#moved);
+    this.#setChanged("uploadadded", upload);
+    return upload;
+  }
+
+  /** @param {Upload} upload */
+  #remove(upload) {
+    if (!this.#uploads.delete(upload)) return;
+    upload.removeEventListener("change", this.#moved);
+    this.#setChanged("uploadremoved", upload);
+  }
+
+  /** @param {"uploadadded" | "uploadremoved"} event @param {Upload} upload */
+  #setChanged(event, upload) {
+    this.#told = 0;
+    this.#aggregate = null;
+    this.dispatchEvent(new CustomEvent(event, { detail: upload }));
+    this.#moved();
+  }
+
+  #moved = () => {
+    this.#aggregate = null;
+    this.dispatchEvent(new Event("change"));
+  };
+
+  /** Of which more is to be heard. */
+  #unfinished() {
+    const watched = [...this.#rooms.values()];
+    return watched.filter((upload) => !isFinished(upload.state) && upload.error?.retryable !== false);
+  }
+
+  /** One that lacks the file, or the rest of it. @param {File} file @param {string} [type] @returns {Upload | null} */
+  #waitingFor(file, type) {
+    const upload = this.#rooms.get(begunAs(file, type) ?? "");
+    const waits = upload && !upload.file && (upload.state?.stage ?? "receiving") === "receiving";
+    return waits ? upload : null;
+  }
 
   // --- the socket -------------------------------------------------------------------------------------------------
 
   /** @param {Function} [io] */
   async #open(io) {
     const open = io ?? (await loadSocketIo());
-    if (!open || this.#closed) return; // without a client, polling is all there is
-    this.#socket = open(this.#url.origin, {
+    if (!open || this.#closed) return; // without a client, what stands in is all there is
+    this.#socket = open(this.#http.address("/").origin, {
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       reconnectionDelay: 500,
       reconnectionDelayMax: 3_000,
       timeout: 5_000,
       forceNew: true, // a shared manager would keep the handshake of another token
-      auth: (/** @type {Function} */ give) => give(this.#token ? { token: this.#token } : {}),
+      auth: (/** @type {Function} */ give) => give(this.token ? { token: this.token } : {}),
     });
     this.#socket.on("connect", () => {
-      clearTimeout(this.#pollTimer);
+      this.#fallback.stop();
       this.#become("online");
-      for (const upload of this.#uploads.values()) void this.#join(upload);
+      for (const upload of this.#rooms.values()) void this.#join(upload);
     });
     this.#socket.on("disconnect", (/** @type {string} */ reason) => {
       if (this.#closed || reason === "io client disconnect") return;
@@ -242,12 +318,12 @@ export class Roomcast extends EventTarget {
   #refused(error) {
     if (this.#closed || this.#socket.active) return; // not refused, only not reached: the client tries again by itself
     const failure = this.#noted(told(error.data));
-    if (failure.code !== "UNAUTHENTICATED") this.#connectAfter(POLL_MS.last);
+    if (failure.code !== "UNAUTHENTICATED") this.#connectAfter(REFUSED_MS);
   }
 
   #away() {
     this.#become("reconnecting");
-    this.#pollAfter(GRACE_MS);
+    this.#fallback.start();
   }
 
   /** @param {number} delay */
@@ -257,13 +333,14 @@ export class Roomcast extends EventTarget {
 
   /** @param {Message} message */
   #heard(message) {
-    const upload = this.#uploads.get(message.uploadId);
+    const upload = this.#rooms.get(message.uploadId);
     if (upload && !upload.hear(message)) void this.#join(upload); // an event was lost on the way: ask for it
   }
 
   /** @param {Upload} upload */
   #enter(upload) {
-    this.#uploads.set(/** @type {string} */ (upload.id), upload);
+    if (!this.#uploads.has(upload)) return Promise.resolve(); // left before it had an id
+    this.#rooms.set(/** @type {string} */ (upload.id), upload);
     return this.#join(upload);
   }
 
@@ -293,9 +370,10 @@ export class Roomcast extends EventTarget {
 
   /** @param {Upload} upload */
   async #leave(upload) {
+    this.#remove(upload);
     const uploadId = /** @type {string} */ (upload.id);
-    if (this.#uploads.get(uploadId) !== upload) return;
-    this.#uploads.delete(uploadId);
+    if (this.#rooms.get(uploadId) !== upload) return;
+    this.#rooms.delete(uploadId);
     if (this.#socket?.connected) await this.#emit("leave-upload", { uploadId }).catch(() => {});
   }
 
@@ -322,55 +400,20 @@ export class Roomcast extends EventTarget {
    * @returns {Promise<{state?: Message}>}
    */
   async #control(event, method, path, uploadId) {
-    return this.#socket?.connected ? this.#emit(event, { uploadId }) : this.#request(method, path);
+    return this.#socket?.connected ? this.#emit(event, { uploadId }) : this.#http.request(method, path);
   }
 
-  /**
-   * @param {string} method @param {string} path @param {File | object} [body] @param {AbortSignal} [signal]
-   * @returns {Promise<any>}
-   */
-  async #request(method, path, body, signal) {
-    const isFile = body instanceof Blob;
-    const headers = new Headers({ accept: "application/json" });
-    if (body) headers.set("content-type", isFile ? body.type || "application/octet-stream" : "application/json");
-    if (this.#token) headers.set("authorization", `Bearer ${this.#token}`);
-    const until = isFile ? signal : (signal ?? AbortSignal.timeout(ANSWER_MS));
-    const target = new URL(path, this.#url);
-    const sent = isFile ? body : body && JSON.stringify(body);
-    const response = await fetch(target, { method, headers, body: sent, signal: until }).catch((cause) => {
-      throw unreachable(cause);
-    });
-    const answer = await response.json().catch(() => null);
-    if (response.ok && answer !== null) return answer;
-    throw this.#noted(told(answer?.error, response.status));
+  /** To the upload's `tusUrl`. @param {File} file @param {string} uploadId */
+  async #inPieces(file, uploadId) {
+    const tus = await loadTus();
+    const path = `/api/tus/${encodeURIComponent(uploadId)}`;
+    return tus && ((/** @type {AbortSignal} */ signal) => sendInPieces(tus, file, path, this.#http, signal));
   }
 
   /** @param {RoomcastError} failure @returns {RoomcastError} */
   #noted(failure) {
     if (failure.code === "UNAUTHENTICATED") this.dispatchEvent(new CustomEvent("unauthenticated", { detail: failure }));
     return failure;
-  }
-
-  // --- while there is no socket -----------------------------------------------------------------------------------
-
-  /** @param {number} delay */
-  #pollAfter(delay) {
-    clearTimeout(this.#pollTimer);
-    if (this.#closed) return;
-    this.#pollTimer = setTimeout(() => void this.#poll(delay), delay);
-  }
-
-  /** @param {number} previousDelay */
-  async #poll(previousDelay) {
-    const open = [...this.#uploads.values()].filter(
-      (upload) => !isFinished(upload.state) && upload.error?.retryable !== false,
-    );
-    const before = open.map((upload) => upload.state?.updatedAt);
-    const reached = await Promise.all(open.map((upload) => upload.refresh()));
-    if (this.#closed || this.#socket?.connected) return;
-    if (open.length) this.#become(reached.some(Boolean) ? "polling" : "reconnecting");
-    const moved = open.some((upload, index) => upload.state?.updatedAt !== before[index]);
-    this.#pollAfter(moved || previousDelay === GRACE_MS ? POLL_MS.first : Math.min(previousDelay * 1.5, POLL_MS.last));
   }
 
   /** @param {ConnectionState} state */

@@ -1,13 +1,18 @@
 import { RoomcastError, asRoomcastError, cancelled } from "./failure.js";
 import { sendParts } from "./direct.js";
 import { isFinished, judge, positionAfter, positionAt } from "./merge.js";
+import { alone, begunAs, leftBehind, noteBegun, noteOver } from "./unfinished.js";
 
 /** @typedef {import("./roomcast.js").Message} Message */
+
+/** @typedef {(signal: AbortSignal) => Promise<void>} SendInPieces   What has arrived when it is aborted stays. */
 
 /**
  * @typedef {object} Ways   What an upload may ask of its connection.
  * @property {(signal: AbortSignal) => Promise<() => void>} turn
  * @property {(upload: Upload) => Promise<void>} enter
+ * @property {(uploadId: string) => boolean} knows
+ * @property {(file: File, uploadId: string) => Promise<SendInPieces | null>} inPieces   Null where that cannot be done.
  * @property {(upload: Upload) => Promise<void>} join
  * @property {(upload: Upload) => Promise<void>} leave
  * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
@@ -23,6 +28,8 @@ import { isFinished, judge, positionAfter, positionAt } from "./merge.js";
  * @property {boolean} settled
  */
 
+const IN_ONE_GO_BYTES = 1024 * 1024; // up to here one request is cheaper than the two of a start in pieces
+const GONE = new Set(["NOT_FOUND", "FORBIDDEN"]);
 const BUSY_MS = { first: 2_000, last: 15_000 }; // between tries for a place when the server has too many uploads
 
 /**
@@ -39,7 +46,11 @@ export class Upload extends EventTarget {
   state = null;
   /** What this client ran into; what the server reports is in `state.error`. @type {RoomcastError | null} */
   error = null;
-  /** Whether bytes are yet to leave this client, and whether they are leaving. @type {"no" | "waiting" | "now"} */
+  /**
+   * Whether bytes are yet to leave this client, and whether they are leaving.
+   *
+   * @type {"no" | "waiting" | "now" | "paused"}
+   */
   sending = "no";
   /** Whether the server waits for bytes that only `send(file)` can bring. */
   needsFile = false;
@@ -51,6 +62,8 @@ export class Upload extends EventTarget {
   /** @type {boolean} */ #direct;
   /** Where the file's parts go, while the server expects them there. @type {import("./direct.js").Parts | null} */
   #parts = null;
+  #inPieces = false;
+  #looksForFile = false;
   /** @type {import("./merge.js").Position} */ #position;
   /** @type {Message[]} */ #heardWhileJoining = [];
   /** @type {AbortController} */ #stop = new AbortController();
@@ -72,10 +85,20 @@ export class Upload extends EventTarget {
     this.#position = positionAt(epoch, since);
   }
 
+  /** Where the server tells of it. */
+  get path() {
+    return pathOf(/** @type {string} */ (this.id));
+  }
+
   /** The last position taken, as `watch` and `join-upload` want it. @returns {{since?: number, epoch?: string}} */
   get position() {
     const { epoch, seq } = this.#position;
     return epoch === undefined ? {} : { since: seq, epoch };
+  }
+
+  /** Whether `pause` can be had: what is sent already must not be lost by it. */
+  get pausable() {
+    return this.sending === "waiting" || (this.sending === "now" && this.#inPieces);
   }
 
   /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
@@ -83,13 +106,14 @@ export class Upload extends EventTarget {
     return this.#ending.promise;
   }
 
-  /** Reserve, join the room, send. Never rejects. */
+  /** Reserve, unless the file was begun before, join the room, send. Never rejects. */
   async start() {
     const { signal } = this.#renew();
     this.sending = "waiting";
     this.#changed();
     const done = await this.#turn(signal);
     try {
+      if (this.id === null) await this.#goOn(signal);
       if (this.id === null) await this.#reserve(signal);
       if (!signal.aborted) await this.#put(signal);
     } catch (error) {
@@ -106,6 +130,19 @@ export class Upload extends EventTarget {
     await this.start();
   }
 
+  /** Stop sending for a while; what has arrived stays, and others may be sent. Nothing happens unless `pausable`. */
+  pause() {
+    if (!this.pausable) return;
+    this.#stop.abort();
+    this.sending = "paused";
+    this.#changed();
+  }
+
+  /** Go on after `pause`. Nothing happens otherwise. */
+  resume() {
+    if (this.sending === "paused") void this.start();
+  }
+
   /** Cancel; resolves once the work has really stopped. @returns {Promise<void>} */
   async cancel() {
     if (this.id === null) {
@@ -113,7 +150,7 @@ export class Upload extends EventTarget {
       return this.fail(cancelled());
     }
     try {
-      await this.#ways.control("cancel-upload", "DELETE", this.#path(), this.id);
+      await this.#ways.control("cancel-upload", "DELETE", this.path, this.id);
       this.error = null;
     } finally {
       this.#stopSending(); // only now: a body cut off before the server knows why counts as a broken connection
@@ -125,7 +162,7 @@ export class Upload extends EventTarget {
   async retry() {
     if (this.id === null) return void this.start();
     if (isFinished(this.state)) {
-      const { state } = await this.#ways.control("retry-upload", "POST", this.#path("/retry"), this.id);
+      const { state } = await this.#ways.control("retry-upload", "POST", `${this.path}/retry`, this.id);
       if (state) this.#take(state, false);
       void this.rejoin(); // the room closed some time after the end
     }
@@ -140,9 +177,7 @@ export class Upload extends EventTarget {
   async refresh() {
     if (this.id === null) return false;
     try {
-      const state = await this.#ways.request("GET", this.#path());
-      this.#admitted();
-      this.#take(state, false);
+      this.#told([await this.#ways.request("GET", this.path)]);
     } catch (error) {
       const failure = asRoomcastError(error);
       if (failure.code === "NETWORK") return false;
@@ -156,26 +191,30 @@ export class Upload extends EventTarget {
     return this.#ways.join(this);
   }
 
-  /** Stop watching. @returns {Promise<void>} */
+  /** Stop watching; it is no longer among the connection's `uploads`. @returns {Promise<void>} */
   leave() {
     return this.#ways.leave(this);
   }
 
   // --- called by the connection -----------------------------------------------------------------------------------
 
-  /** What the room says. @param {Message} message @returns {boolean} false when an event before it is missing */
-  hear(message) {
+  /**
+   * What the room says, or a stream.
+   *
+   * @param {Message} message
+   * @param {boolean} [live]   Whether a hole in the events' numbers means that one was lost, as it does in a room.
+   * @returns {boolean} false when an event before it is missing
+   */
+  hear(message, live = true) {
     if (this.joining) this.#heardWhileJoining.push(message);
-    else return this.#take(message, true);
+    else return this.#take(message, live);
     return true;
   }
 
   /** The answer to a join. @param {Message} state @param {Message[]} events */
   joined(state, events) {
     this.joining = false;
-    this.#admitted();
-    for (const message of [...events, state]) this.#take(message, false);
-    for (const message of this.#heardWhileJoining.splice(0)) this.#take(message, false);
+    this.#told([...events, state, ...this.#heardWhileJoining.splice(0)]);
   }
 
   /** This client cannot go on with the upload. @param {RoomcastError} error */
@@ -194,6 +233,23 @@ export class Upload extends EventTarget {
     return Promise.race([this.#ways.turn(signal), aborted]);
   }
 
+  /**
+   * Take up the upload as which the file was begun in this browser, if the server waits for the rest of it.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #goOn(signal) {
+    const file = /** @type {File} */ (this.file);
+    const begun = this.#direct ? null : begunAs(file, this.#type);
+    if (begun === null || this.#ways.knows(begun)) return;
+    const state = await this.#ways.request("GET", pathOf(begun)).catch((error) => {
+      if (!GONE.has(asRoomcastError(error).code)) throw error;
+    });
+    if (signal.aborted) return;
+    if (state?.stage === "receiving") await this.#placed(begun);
+    else noteOver(file, this.#type);
+  }
+
   /** @param {AbortSignal} signal */
   async #reserve(signal) {
     const file = /** @type {File} */ (this.file);
@@ -202,7 +258,10 @@ export class Upload extends EventTarget {
       try {
         const { uploads } = await this.#ways.request("POST", "/api/uploads", body);
         this.#parts = this.#direct ? uploads[0] : null;
-        return await this.#reserved(uploads[0].uploadId, signal);
+        const { uploadId } = uploads[0];
+        if (signal.aborted) return void this.#ways.request("DELETE", pathOf(uploadId)).catch(() => {}); // give it back
+        if (!this.#direct) noteBegun(file, this.#type, uploadId);
+        return await this.#placed(uploadId);
       } catch (error) {
         if (asRoomcastError(error).code !== "TOO_MANY") throw error;
         await pause(delay, signal); // others of ours have to end first
@@ -210,9 +269,8 @@ export class Upload extends EventTarget {
     }
   }
 
-  /** @param {string} id @param {AbortSignal} signal */
-  async #reserved(id, signal) {
-    if (signal.aborted) return void this.#ways.request("DELETE", pathOf(id)).catch(() => {}); // give the place back
+  /** @param {string} id */
+  async #placed(id) {
     this.id = id;
     this.#changed();
     await this.#ways.enter(this);
@@ -223,14 +281,16 @@ export class Upload extends EventTarget {
     this.sending = "now";
     this.#changed();
     try {
-      const { state } = await this.#bytes(signal);
+      const { state } = await alone(/** @type {string} */ (this.id), () => this.#bytes(signal));
       this.#take(state, false);
+      noteOver(/** @type {File} */ (this.file), this.#type);
       if (!signal.aborted) this.sending = "no";
     } catch (error) {
       if (signal.aborted) return; // whoever stopped it tells the rest
+      if (isTakenOver(error)) return this.#giveUp();
       this.sending = "no";
       await this.refresh(); // the server may know better: it was too large, or every byte did arrive
-      if (signal.aborted || (this.state && this.state.stage !== "receiving")) return;
+      if (signal.aborted || this.error || (this.state && this.state.stage !== "receiving")) return;
       throw error;
     } finally {
       this.#changed();
@@ -238,12 +298,24 @@ export class Upload extends EventTarget {
   }
 
   /** The bytes themselves, to the server or to the bucket. @param {AbortSignal} signal @returns {Promise<any>} */
-  #bytes(signal) {
+  async #bytes(signal) {
     const file = /** @type {File} */ (this.file);
     const parts = this.#parts;
     this.#parts = null; // a retry goes through the server
+    this.#inPieces = false;
     if (parts) return sendParts(file, parts, this.#ways.request, signal);
-    return this.#ways.request("PUT", this.#path("/content"), file, signal);
+    const send = file.size > IN_ONE_GO_BYTES ? await this.#ways.inPieces(file, /** @type {string} */ (this.id)) : null;
+    this.#inPieces = send !== null;
+    if (!send) return this.#ways.request("PUT", `${this.path}/content`, file, signal);
+    this.#changed();
+    await send(signal);
+    return { state: await this.#ways.request("GET", this.path) };
+  }
+
+  /** Another tab has been given the file, and goes on with it. */
+  #giveUp() {
+    this.file = null;
+    this.#stopSending();
   }
 
   #stopSending() {
@@ -263,9 +335,12 @@ export class Upload extends EventTarget {
     return this.#stop;
   }
 
-  /** The server answers: the token is good now. */
-  #admitted() {
-    if (this.error?.code === "UNAUTHENTICATED") this.error = null;
+  /** What the server answered. @param {Message[]} messages */
+  #told(messages) {
+    const admitted = this.error?.code === "UNAUTHENTICATED"; // the token is good now
+    if (admitted) this.error = null;
+    for (const message of messages) this.#take(message, false);
+    if (admitted && this.file && this.state?.stage === "receiving") void this.start();
   }
 
   /** @param {Message} message @param {boolean} live @returns {boolean} */
@@ -273,15 +348,32 @@ export class Upload extends EventTarget {
     const verdict = judge(this.#position, message, live);
     if (verdict !== "take") return verdict === "drop";
     this.#position = positionAfter(message);
+    if (arrives(message, this.state)) this.needsFile = false;
     this.state = message;
-    if (message.stage !== "receiving") {
-      this.needsFile = false;
-      if (this.error?.code === "NETWORK") this.error = null; // what seemed lost has arrived after all
-    }
+    if (message.stage !== "receiving") this.#arrived();
+    else if (!this.file) void this.#lookForFile();
     this.#settle(message);
     this.dispatchEvent(new CustomEvent("message", { detail: message }));
     this.#changed();
     return true;
+  }
+
+  /** All bytes are there, whoever brought them. */
+  #arrived() {
+    this.needsFile = false;
+    if (this.sending === "paused") this.sending = "no";
+    if (this.error?.code === "NETWORK") this.error = null; // what seemed lost has arrived after all
+  }
+
+  /** A file that was begun in this browser, and that no tab is sending any more, has to be given again. */
+  async #lookForFile() {
+    if (this.#looksForFile) return;
+    this.#looksForFile = true;
+    const left = await leftBehind(/** @type {string} */ (this.id));
+    this.#looksForFile = false;
+    if (!left || this.file || this.state?.stage !== "receiving") return;
+    this.needsFile = true;
+    this.#changed();
   }
 
   /** @param {Message} message */
@@ -294,11 +386,6 @@ export class Upload extends EventTarget {
     if (message.status === "completed") return this.#ending.resolve(message);
     const { code, message: words, retryable } = message.error ?? { code: "INTERNAL", message: message.message };
     this.#ending.reject(new RoomcastError(code, words, { retryable }));
-  }
-
-  /** @param {string} [below] */
-  #path(below = "") {
-    return pathOf(/** @type {string} */ (this.id)) + below;
   }
 
   #changed() {
@@ -323,6 +410,16 @@ function pause(milliseconds, signal) {
     const timer = setTimeout(resolve, milliseconds);
     signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
   });
+}
+
+/** Whether somebody is sending. @param {Message} message @param {Message | null} before */
+function arrives({ bytesReceived }, before) {
+  return before !== null && (bytesReceived ?? 0) > (before.bytesReceived ?? 0);
+}
+
+/** Whether another tab holds the upload now. @param {unknown} error */
+function isTakenOver(error) {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 /** @param {string} id */

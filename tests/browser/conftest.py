@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from playwright.async_api import BrowserContext, ConsoleMessage, WebError, async_playwright
 
 from tests import fake_ffmpeg
-from tests.browser.demo import Demo
-from tests.harness import Api, RunningServer
+from tests.browser.demo import Card, Demo
+from tests.conftest import Serve, Shelf
+from tests.harness import RunningServer
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -23,7 +25,6 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
-Serve = Callable[..., RunningServer]
 OpenPage = Callable[..., Awaitable[Demo]]
 
 
@@ -48,32 +49,8 @@ def ffmpeg(tmp_path: Path) -> Ffmpeg:
 
 
 @pytest.fixture
-def servers() -> list[RunningServer]:
-    """Those that `serve` started."""
-    return []
-
-
-@pytest.fixture
-def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
-    def start(**env: str) -> RunningServer:
-        server = RunningServer(tmp_path / f"data{len(servers)}", **env)
-        servers.append(server)
-        return server.start()
-
-    yield start
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture
 def server(serve: Serve, ffmpeg: Ffmpeg) -> RunningServer:
     return serve(**ffmpeg.env)
-
-
-@pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server) as client:
-        yield client
 
 
 @pytest.fixture
@@ -112,3 +89,20 @@ def open_page(context: BrowserContext) -> OpenPage:
         return demo
 
     return open_page
+
+
+class AtWork(NamedTuple):
+    """A page with a clip that is compressed until the test heals ffmpeg, or ends."""
+
+    demo: Demo
+    clip: Path
+    card: Card
+
+
+@pytest.fixture
+async def at_work(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> AtWork:
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    return AtWork(demo, clip, await demo.card(clip).compresses())

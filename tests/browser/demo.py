@@ -20,9 +20,10 @@ _WITNESS = """
 (() => {
   const glimpses = (globalThis.glimpses = []);
   const last = new Map();
+  const roots = [];
   const text = (card, part) => card.querySelector(part).textContent;
   const look = () => {
-    for (const card of document.querySelectorAll(".card")) {
+    for (const card of roots.flatMap((root) => [...root.querySelectorAll(".card")])) {
       const glimpse = {
         name: text(card, ".name"),
         stage: text(card, ".stage"),
@@ -34,7 +35,14 @@ _WITNESS = """
       last.set(glimpse.name, mark);
     }
   };
-  new MutationObserver(look).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+  const attachShadow = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (options) {
+    const root = attachShadow.call(this, options);
+    const everything = {subtree: true, childList: true, attributes: true, characterData: true};
+    new MutationObserver(look).observe(root, everything);
+    roots.push(root);
+    return root;
+  };
 })();
 """
 """Writes down every change of every card, between two of which nothing can hide."""
@@ -49,6 +57,10 @@ _TRANSFER = """
   return transfer;
 }
 """
+
+
+FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"
+"""What the keyboard is on."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,16 @@ class Card:
         return self
 
 
+@asynccontextmanager
+async def narrow(page: Page, bytes_per_second: int) -> AsyncIterator[None]:
+    """Meanwhile, no more than so much leaves the tab."""
+    session = await page.context.new_cdp_session(page)
+    narrowness = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
+    await session.send("Network.emulateNetworkConditions", narrowness)
+    yield
+    await session.detach()
+
+
 class Demo:
     """One tab with the page in it."""
 
@@ -96,7 +118,7 @@ class Demo:
         self.page = page
         self.cards = page.locator(".card")
         self.banner = page.locator("#banner")
-        self.batch = page.locator("#batch-count")
+        self.batch = page.locator("#count")
         self.note = page.locator("#note")
         self.announced = page.locator("#announcer")
         self.picker = page.get_by_label("Choose files", exact=True)
@@ -137,11 +159,8 @@ class Demo:
     @asynccontextmanager
     async def narrow(self, bytes_per_second: int = 50_000) -> AsyncIterator[None]:
         """Meanwhile, no more than so much leaves the tab."""
-        session = await self.page.context.new_cdp_session(self.page)
-        narrowness = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
-        await session.send("Network.emulateNetworkConditions", narrowness)
-        yield
-        await session.detach()
+        async with narrow(self.page, bytes_per_second):
+            yield
 
     async def glimpses(self, file: Path) -> list[Glimpse]:
         """What the file's card has shown since the page was loaded."""
@@ -150,7 +169,7 @@ class Demo:
 
     async def focused(self) -> str:
         """The words of what the keyboard is on."""
-        words: str = await self.page.evaluate("() => document.activeElement.textContent.trim()")
+        words: str = await self.page.evaluate(f"() => ({FOCUSED}).textContent.trim()")
         return words
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage, Serve
-from tests.conftest import Shelf
+from tests.browser.conftest import Ffmpeg, OpenPage
+from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api, RunningServer
 

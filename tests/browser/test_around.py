@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Locator, Position, Route, expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.clips import truncate
-from tests.conftest import Shelf
+from tests.conftest import Serve, Shelf
 from tests.harness import RunningServer
 from workers.ffmpeg import find_binaries
 

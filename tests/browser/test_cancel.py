@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Request, Route, expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage
+from tests.browser.conftest import AtWork, Ffmpeg, OpenPage
 from tests.conftest import Shelf
 from tests.harness import Api, RunningServer
 
@@ -37,14 +37,8 @@ async def test_while_compressing(
     assert states == {"clip.mp4": "cancelled", "other.mp4": "compressing"}
 
 
-async def test_a_cancelled_upload_can_be_started_again(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
-) -> None:
-    clip = shelf.clip()
-    ffmpeg.behave("slow:60")
-    demo = await open_page(server)
-    await demo.choose(clip)
-    card = await demo.card(clip).compresses()
+async def test_a_cancelled_upload_can_be_started_again(at_work: AtWork, ffmpeg: Ffmpeg) -> None:
+    card = at_work.card
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
     ffmpeg.heal()
@@ -52,14 +46,8 @@ async def test_a_cancelled_upload_can_be_started_again(
     await card.reaches("Completed")
 
 
-async def test_retry_before_the_cancel_is_answered(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
-) -> None:
-    clip = shelf.clip()
-    ffmpeg.behave("slow:60")
-    demo = await open_page(server)
-    await demo.choose(clip)
-    card = await demo.card(clip).compresses()
+async def test_retry_before_the_cancel_is_answered(at_work: AtWork, ffmpeg: Ffmpeg) -> None:
+    demo, _, card = at_work
     asked, retried = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:

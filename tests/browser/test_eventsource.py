@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import BrowserContext
 
-from tests.browser.conftest import Ffmpeg, Serve
-from tests.conftest import Shelf
+from tests.browser.conftest import Ffmpeg
+from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
-from tests.browser.demo import Demo
+from tests.browser.demo import FOCUSED, Demo
 from tests.conftest import Shelf
 from tests.harness import RunningServer
 
@@ -25,13 +25,15 @@ _CONTRASTS = """
     return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
   };
   const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
+    for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) {
       const color = channels(getComputedStyle(at).backgroundColor);
       if (color.length === 3) return color;
     }
     return [255, 255, 255];
   };
-  const seen = [...document.querySelectorAll("body *")].filter((element) => {
+  const everything = (root) =>
+    [...root.querySelectorAll("*")].flatMap((one) => [one, ...(one.shadowRoot ? everything(one.shadowRoot) : [])]);
+  const seen = everything(document.body).filter((element) => {
     const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
     return own && element.checkVisibility() && !element.closest(".visually-hidden, video");
   });
@@ -49,7 +51,7 @@ async def tab_to(demo: Demo, words: str) -> None:
     """Press Tab until the keyboard is on the control with these words."""
     for _ in range(TABS_AT_MOST):
         await demo.page.keyboard.press("Tab")
-        label = await demo.page.evaluate("() => document.activeElement.ariaLabel")
+        label = await demo.page.evaluate(f"() => ({FOCUSED}).ariaLabel")
         if words in (label, await demo.focused()):
             return
     raise AssertionError(f"the keyboard does not get to {words!r}")
@@ -143,7 +145,7 @@ async def test_nothing_sticks_out_to_the_side(
 
 async def test_who_wants_less_movement_gets_none(server: RunningServer, open_page: OpenPage) -> None:
     demo = await open_page(server)
-    fill = demo.page.locator("#batch-bar .fill")
+    fill = demo.page.locator("#overall .fill")
     await expect(fill).to_have_css("transition-duration", "0.26s")
     await demo.page.emulate_media(reduced_motion="reduce")
     await expect(fill).to_have_css("transition-property", "none")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Request, expect
 
-from tests.browser.conftest import OpenPage, Serve
+from tests.browser.conftest import OpenPage
 from tests.browser.demo import Demo
-from tests.conftest import Shelf
+from tests.conftest import Serve, Shelf
 from tests.harness import RunningServer
 
 pytestmark = pytest.mark.browser
@@ -103,7 +103,7 @@ async def test_hide_finished_and_show_again(server: RunningServer, open_page: Op
         await demo.card(file).reaches("Completed")
     await demo.button("Hide finished").click()
     await expect(demo.cards).to_have_count(0)
-    assert await demo.focused() == "Uploads"
+    assert await demo.focused() == "Show 2 hidden"
     await demo.page.reload()
     show = demo.button("Show 2 hidden")
     await expect(show).to_be_visible()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
-from tests.conftest import Shelf
+from tests.conftest import Serve, Shelf
 from tests.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser

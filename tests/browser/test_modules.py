@@ -18,7 +18,7 @@ STATIC = ROOT / "static"
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("tests", ["merge.test.mjs", "storyboard.test.mjs", "upload.test.mjs", "words.test.mjs"])
+@pytest.mark.parametrize("tests", sorted(path.name for path in Path(__file__).parent.glob("*.test.mjs")))
 def test_in_node(tests: str) -> None:
     node = shutil.which("node")
     if node is None:
@@ -32,7 +32,11 @@ def test_in_node(tests: str) -> None:
 
 @pytest.mark.parametrize(
     ("package", "script", "module"),
-    [("socket.io-client", "socket.io.min.js", "socket-io.js"), ("hls.js", "hls.min.js", "streaming.js")],
+    [
+        ("socket.io-client", "socket.io.min.js", "socket-io.js"),
+        ("tus-js-client", "tus.min.js", "resumable.js"),
+        ("hls.js", "hls.min.js", "streaming.js"),
+    ],
 )
 def test_the_cdn_serves_the_very_library_that_is_installed(package: str, script: str, module: str) -> None:
     pinned = json.loads((STATIC / "package.json").read_text())["dependencies"][package]
@@ -60,11 +64,19 @@ def test_the_library_knows_nothing_of_the_page() -> None:
         waiting += [imported for imported in imports if imported not in found]
     assert found == {
         "roomcast.js",
-        "upload.js",
+        "aggregate.js",
         "direct.js",
         "failure.js",
-        "merge.js",
-        "turns.js",
-        "socket-io.js",
+        "fallback.js",
+        "http.js",
         "library.js",
+        "merge.js",
+        "resumable.js",
+        "socket-io.js",
+        "sse.js",
+        "storage.js",
+        "stream.js",
+        "turns.js",
+        "unfinished.js",
+        "upload.js",
     }

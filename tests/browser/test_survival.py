@@ -7,15 +7,16 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage, Serve
+from tests.browser.conftest import AtWork, Ffmpeg, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
 from tests.browser.test_cancel import large
-from tests.conftest import Shelf
+from tests.conftest import Serve, Shelf
 from tests.harness import ROOT, Api, RunningServer
 
 pytestmark = pytest.mark.browser
 
 SOCKETS = re.compile(r"/socket\.io/")
+STREAMS = re.compile(r"/api/uploads/[^/]+/events$")
 
 
 async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
@@ -61,7 +62,7 @@ async def test_offline_and_back(
     assert_truthful(await demo.glimpses(clip))
 
 
-async def test_polling_while_no_socket_can_be_had(
+async def test_polling_while_neither_socket_nor_stream_can_be_had(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
     async def refuse(route: Route) -> None:
@@ -71,6 +72,7 @@ async def test_polling_while_no_socket_can_be_had(
         await socket.close()
 
     await context.route(SOCKETS, refuse)
+    await context.route(STREAMS, refuse)
     await context.route_web_socket(SOCKETS, hang_up)
     clip = shelf.clip(seconds=20)
     ffmpeg.behave("slow:8")
@@ -85,7 +87,7 @@ async def test_polling_while_no_socket_can_be_had(
     assert_truthful(await demo.glimpses(clip))
 
 
-async def test_the_socket_takes_over_again_from_polling(
+async def test_the_socket_takes_over_again_from_a_stream(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
     barred = True
@@ -106,7 +108,7 @@ async def test_the_socket_takes_over_again_from_polling(
     demo = await open_page(server, state=None)
     await demo.choose(clip)
     await demo.card(clip).compresses()
-    await demo.connection_is("polling")
+    await demo.connection_is("streaming")
     barred = False
     await demo.connection_is("online")
     await expect(demo.banner).to_be_empty()
@@ -114,14 +116,8 @@ async def test_the_socket_takes_over_again_from_polling(
     await demo.card(clip).reaches("Cancelled")
 
 
-async def test_the_server_dies_midway_and_comes_back(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
-) -> None:
-    clip = shelf.clip()
-    ffmpeg.behave("slow:60")
-    demo = await open_page(server)
-    await demo.choose(clip)
-    card = await demo.card(clip).compresses()
+async def test_the_server_dies_midway_and_comes_back(server: RunningServer, at_work: AtWork, ffmpeg: Ffmpeg) -> None:
+    demo, clip, card = at_work
     server.kill()
     await demo.connection_is("reconnecting")
     await expect(demo.banner).to_contain_text("The connection is lost")

@@ -13,8 +13,11 @@ const failed = (seq, code) => message(seq, {
   status: "error", stage: "failed", error: { code, message: "No.", step: "probing", retryable: true },
 });
 
-/** A connection whose server answers with what `answers` says; it writes down what it was asked. */
-function connection(answers = {}) {
+/**
+ * A connection whose server answers with what `answers` says; it writes down what it was asked. With `send`, large
+ * files go in pieces by it.
+ */
+function connection(answers = {}, send = null) {
   const asked = [];
   const request = async (method, path) => {
     asked.push(`${method} ${path}`);
@@ -26,7 +29,10 @@ function connection(answers = {}) {
   const nothing = async () => {};
   const control = (_event, method, path) => request(method, path);
   const turn = (signal) => turns.take(signal);
-  return { asked, ways: { turn, enter: nothing, join: nothing, leave: nothing, request, control } };
+  const inPieces = async () => send && ((signal) => (asked.push("pieces"), send(signal)));
+  const knows = () => false;
+  const ways = { turn, enter: nothing, join: nothing, leave: nothing, knows, inPieces, request, control };
+  return { asked, turns, ways };
 }
 
 function watched(more) {
@@ -155,6 +161,189 @@ test("bytes that got lost are a failure that can be tried again; if they arrived
   const upload = new Upload(arrived.ways, { file });
   await upload.start();
   assert.equal(upload.error, null);
+});
+
+const large = new File([new Uint8Array(1024 * 1024 + 1)], "film.mp4", { type: "video/mp4" });
+const receiving = (seq, bytesReceived) => message(seq, { stage: "receiving", bytesReceived });
+const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
+test("a large file goes in pieces, and what the server says of it counts", async () => {
+  const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
+  const { asked, ways } = connection(answers, async () => {});
+  const upload = new Upload(ways, { file: large });
+  await upload.start();
+  assert.deepEqual(asked, ["POST /api/uploads", "pieces", `GET /api/uploads/${ID}`]);
+  assert.equal(upload.state.seq, 2);
+  assert.equal(upload.sending, "no");
+});
+
+test("a large file goes as a small one where pieces cannot be had, and cannot be paused", async () => {
+  let pausable;
+  const { asked, ways } = connection({
+    "POST /api/uploads": reservation,
+    [`PUT /api/uploads/${ID}/content`]: () => {
+      pausable = upload.pausable;
+      upload.pause();
+      return { state: message(2) };
+    },
+  });
+  const upload = new Upload(ways, { file: large });
+  await upload.start();
+  assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
+  assert.equal(pausable, false);
+  assert.equal(upload.sending, "no");
+});
+
+test("paused: the turn is another's, and the upload goes on as itself", async () => {
+  let send = aborted;
+  const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
+  const { asked, turns, ways } = connection(answers, (signal) => send(signal));
+  const upload = new Upload(ways, { file: large });
+  const started = upload.start();
+  await settled();
+  assert.ok(upload.pausable);
+  upload.pause();
+  await started;
+  assert.deepEqual([upload.sending, upload.error, upload.pausable], ["paused", null, false]);
+  (await turns.take(new AbortController().signal))();
+  send = async () => {};
+  upload.resume();
+  assert.equal(upload.sending, "waiting");
+  await settled();
+  assert.deepEqual(asked, ["POST /api/uploads", "pieces", "pieces", `GET /api/uploads/${ID}`]);
+  assert.equal(upload.sending, "no");
+});
+
+test("paused while it waits its turn, it gives that up; nothing is reserved", async () => {
+  const { asked, turns, ways } = connection({ "POST /api/uploads": reservation });
+  const end = await turns.take(new AbortController().signal);
+  const upload = new Upload(ways, { file });
+  const started = upload.start();
+  upload.pause();
+  end();
+  await started;
+  assert.deepEqual(asked, []);
+  assert.equal(upload.sending, "paused");
+  await upload.cancel();
+  assert.deepEqual([upload.sending, upload.error.code], ["no", "CANCELLED"]);
+});
+
+test("cancelled while it is paused: the server is told", async () => {
+  const { asked, ways } = connection({
+    "POST /api/uploads": reservation,
+    [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
+    [`GET /api/uploads/${ID}`]: () => failed(3, "CANCELLED"),
+  }, aborted);
+  const upload = new Upload(ways, { file: large });
+  void upload.start();
+  await settled();
+  upload.pause();
+  await upload.cancel();
+  assert.deepEqual(asked.slice(2), [`DELETE /api/uploads/${ID}`, `GET /api/uploads/${ID}`]);
+  assert.equal(upload.sending, "no");
+  await assert.rejects(upload.finished, { code: "CANCELLED" });
+});
+
+test("a paused upload of which another client has brought the rest is paused no more", async () => {
+  const { ways } = connection({ "POST /api/uploads": reservation }, aborted);
+  const upload = new Upload(ways, { file: large });
+  void upload.start();
+  await settled();
+  upload.pause();
+  upload.joined(message(2), []);
+  assert.equal(upload.sending, "no");
+});
+
+test("sending that stopped for want of a token goes on when there is one", async () => {
+  let admitted = false;
+  const { asked, ways } = connection({
+    "POST /api/uploads": reservation,
+    [`GET /api/uploads/${ID}`]: () => {
+      if (admitted) return receiving(1, 0);
+      throw new RoomcastError("UNAUTHENTICATED", "Who?");
+    },
+  }, async () => {
+    if (!admitted) throw new RoomcastError("UNAUTHENTICATED", "Who?");
+  });
+  const upload = new Upload(ways, { file: large });
+  await upload.start();
+  assert.equal(upload.error.code, "UNAUTHENTICATED");
+  admitted = true;
+  await upload.refresh();
+  await settled();
+  assert.deepEqual([upload.error, upload.sending], [null, "no"]);
+  assert.equal(asked.filter((call) => call === "pieces").length, 2);
+});
+
+/** What a browser keeps, as far as it is used. */
+function keeping(context, kept = {}) {
+  globalThis.localStorage = kept;
+  const methods = {
+    getItem: (key) => kept[key] ?? null,
+    setItem: (key, value) => void (kept[key] = value),
+    removeItem: (key) => delete kept[key],
+  };
+  for (const [name, value] of Object.entries(methods)) Object.defineProperty(kept, name, { value });
+  context.after(() => delete globalThis.localStorage);
+  return kept;
+}
+
+test("a file that was begun before goes on as the same upload, under the same template", async (context) => {
+  const kept = keeping(context);
+  const begun = connection({ "POST /api/uploads": reservation }, aborted);
+  void new Upload(begun.ways, { file: large, type: "image" }).start();
+  await settled();
+  assert.deepEqual(Object.values(kept), [ID]);
+
+  let stage = "receiving";
+  const answers = { [`GET /api/uploads/${ID}`]: () => message(2, { stage }), "POST /api/uploads": reservation };
+  const again = connection(answers, async () => void (stage = "queued"));
+  const upload = new Upload(again.ways, { file: large, type: "image" });
+  await upload.start();
+  assert.deepEqual(again.asked, [`GET /api/uploads/${ID}`, "pieces", `GET /api/uploads/${ID}`]);
+  assert.equal(upload.id, ID);
+  assert.deepEqual(kept, {}, "all of it is there now");
+
+  const other = connection(answers, async () => {});
+  await new Upload(other.ways, { file: large, type: "auto" }).start();
+  assert.equal(other.asked[0], "POST /api/uploads");
+});
+
+for (const [what, answer] of [
+  ["has ended", () => failed(3, "STALLED")],
+  ["is gone", () => {
+    throw new RoomcastError("NOT_FOUND", "gone");
+  }],
+]) {
+  test(`what was begun and ${what} is begun anew`, async (context) => {
+    const kept = keeping(context);
+    void new Upload(connection({ "POST /api/uploads": reservation }, aborted).ways, { file: large }).start();
+    await settled();
+    const { asked, ways } = connection({
+      [`GET /api/uploads/${ID}`]: () => (asked.length === 1 ? answer() : message(2)),
+      "POST /api/uploads": reservation,
+    }, async () => {});
+    await new Upload(ways, { file: large }).start();
+    assert.deepEqual(asked.slice(0, 3), [`GET /api/uploads/${ID}`, "POST /api/uploads", "pieces"]);
+    assert.deepEqual(kept, {});
+  });
+}
+
+test("an upload that was begun in this browser and lacks its file asks for it, until bytes come", async (context) => {
+  keeping(context);
+  void new Upload(connection({ "POST /api/uploads": reservation }, aborted).ways, { file: large }).start();
+  await settled();
+  const { upload } = watched();
+  upload.joined(receiving(2, 100), []);
+  await settled();
+  assert.ok(upload.needsFile);
+  upload.hear(message(3, { stage: "queued" }));
+  assert.equal(upload.needsFile, false);
+  delete globalThis.localStorage;
+  const stranger = watched().upload;
+  stranger.joined(receiving(2, 100), []);
+  await settled();
+  assert.equal(stranger.needsFile, false, "somebody else's: no file of ours is wanted");
 });
 
 test("a turn that ends lets the next one in, and one that was given up is passed on", async () => {

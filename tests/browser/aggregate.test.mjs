@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { aggregateOf } from "../../static/aggregate.js";
+
+const of = (status, progress, more = {}) => ({ state: { status, progress, ...more }, error: null, file: null });
+const sized = (status, progress, bytesExpected, more) => of(status, progress, { bytesExpected, ...more });
+
+test("nothing comes to nothing", () => {
+  assert.deepEqual(aggregateOf([]), {
+    total: 0, active: 0, completed: 0, failed: 0, progress: 0, bytesReceived: 0, bytesExpected: 0, eta: null,
+    status: null,
+  });
+});
+
+test("each weighs what its file does", () => {
+  assert.equal(aggregateOf([sized("starting", 0, 900), sized("compressing", 80, 100)]).progress, 8);
+});
+
+test("where no size is known all weigh the same, and one of unknown size weighs what the others do on average", () => {
+  assert.equal(aggregateOf([of("starting", 0), of("compressing", 50)]).progress, 25);
+  const mixed = [sized("starting", 0, 100), sized("starting", 0, 300), of("compressing", 60)];
+  assert.equal(aggregateOf(mixed).progress, 20);
+});
+
+test("a file counts before the server has said a word", () => {
+  const { active, bytesExpected, status } = aggregateOf([{ state: null, error: null, file: { size: 7 } }]);
+  assert.deepEqual({ active, bytesExpected, status }, { active: 1, bytesExpected: 7, status: "starting" });
+});
+
+test("who waits for a token is active; whose sending was given up has failed", () => {
+  const stuck = (code) => ({ state: null, error: { code }, file: { size: 1 } });
+  assert.equal(aggregateOf([stuck("UNAUTHENTICATED")]).active, 1);
+  assert.equal(aggregateOf([stuck("NETWORK")]).failed, 1);
+});
+
+test("the status is that of whoever is furthest behind, then how it ended", () => {
+  const status = (...statuses) => aggregateOf(statuses.map((word) => of(word, 0))).status;
+  assert.equal(status("uploading", "compressing", "completed"), "compressing");
+  assert.equal(status("uploading", "starting", "error"), "starting");
+  assert.equal(status("completed", "error"), "error");
+  assert.equal(status("completed", "completed"), "completed");
+});
+
+test("the time left is the longest, and unknown while one of them is", () => {
+  const lasting = (...etas) => aggregateOf(etas.map((eta) => of("compressing", 50, { eta }))).eta;
+  assert.equal(lasting(3, 8), 8);
+  assert.equal(lasting(3, null), null);
+  assert.equal(aggregateOf([of("compressing", 50, { eta: 3 }), of("completed", 100, { eta: null })]).eta, 3);
+});
+
+test("however uploads move, the counts add up, progress never falls, and 100 is said of all completed only", () => {
+  for (let seed = 1; seed <= 300; seed += 1) {
+    const random = randoms(seed);
+    const uploads = Array.from({ length: 1 + Math.floor(random() * 6) }, () => ({
+      state: null, error: null, file: random() < 0.3 ? null : { size: Math.floor(random() * 1e9) },
+    }));
+    let before = 0;
+    for (let step = 0; step < 60; step += 1) {
+      moveOne(uploads, random);
+      const now = aggregateOf(uploads, before);
+      assert.equal(now.active + now.completed + now.failed, now.total);
+      assert.ok(now.progress >= before, `seed ${seed}: ${now.progress} after ${before}`);
+      assert.equal(now.progress === 100, uploads.every(({ state }) => state?.status === "completed"));
+      assert.equal(now.active === 0, now.status === "completed" || now.status === "error");
+      before = now.progress;
+    }
+  }
+});
+
+/** One fact about one upload: forward, ended, started over, given up, or its size told. Completed is for good. */
+function moveOne(uploads, random) {
+  const upload = uploads[Math.floor(random() * uploads.length)];
+  const { state } = upload;
+  if (state?.status === "completed") return;
+  const progress = Math.min(99, (state?.progress ?? 0) + random() * 40);
+  const bytesExpected = state?.bytesExpected ?? (random() < 0.5 ? Math.floor(random() * 1e9) : null);
+  const kind = random();
+  upload.error = kind > 0.95 ? { code: "NETWORK" } : null;
+  if (kind < 0.6) upload.state = { status: progress < 40 ? "starting" : "compressing", progress, bytesExpected };
+  else if (kind < 0.8) upload.state = { status: "completed", progress: 100, bytesExpected };
+  else if (kind < 0.9) upload.state = { status: "error", progress, bytesExpected };
+  else upload.state = { status: "starting", progress: 0, bytesExpected }; // another attempt
+}
+
+/** Numbers in [0, 1) that depend on `seed` alone. */
+function randoms(seed) {
+  let state = seed;
+  return () => (state = (state * 48271) % 2147483647) / 2147483647;
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Http } from "../../static/http.js";
+import { sendInPieces } from "../../static/resumable.js";
+
+/** The official client, as far as it is asked for anything; it does what the test says. */
+function client() {
+  const calls = [];
+  class Upload {
+    constructor(file, options) {
+      Object.assign(this, { file, options });
+      tus.upload = this;
+    }
+    start() {
+      calls.push("start");
+    }
+    async abort() {
+      calls.push("abort");
+    }
+  }
+  const tus = { Upload, calls, upload: null };
+  return tus;
+}
+
+const file = new File(["bytes"], "film.mp4");
+const failed = (status, body = "") => ({
+  originalResponse: status ? { getStatus: () => status, getBody: () => body } : null,
+});
+
+function sending() {
+  const tus = client();
+  const http = new Http(new URL("http://media.example"), "one", () => {});
+  const stop = new AbortController();
+  const sent = sendInPieces(tus, file, "/api/tus/upload_1", http, stop.signal);
+  return { tus, http, stop, sent, options: tus.upload.options };
+}
+
+test("it goes to the reservation's address, and is over when the client says so", async () => {
+  const { tus, sent, options } = sending();
+  assert.equal(options.uploadUrl, "http://media.example/api/tus/upload_1");
+  options.onSuccess();
+  await sent;
+  assert.deepEqual(tus.calls, ["start"]);
+});
+
+test("each request bears the token of its time", () => {
+  const { http, options } = sending();
+  const borne = [];
+  const request = { setHeader: (name, value) => borne.push([name, value]) };
+  options.onBeforeRequest(request);
+  http.token = "two";
+  options.onBeforeRequest(request);
+  http.token = undefined;
+  options.onBeforeRequest(request);
+  assert.deepEqual(borne, [["authorization", "Bearer one"], ["authorization", "Bearer two"]]);
+});
+
+test("what may pass is tried again, offline or not; what the server refuses is not", () => {
+  const { onShouldRetry } = sending().options;
+  for (const status of [0, 408, 409, 423, 429, 500, 503, 507]) assert.ok(onShouldRetry(failed(status)), `${status}`);
+  for (const status of [400, 401, 403, 404, 410, 413, 415]) assert.ok(!onShouldRetry(failed(status)), `${status}`);
+});
+
+test("in the end it fails in the server's words, or for want of them", async () => {
+  const told = sending();
+  told.options.onError(failed(413, '{"error": {"code": "TOO_LARGE", "message": "No more than 5 bytes."}}'));
+  await assert.rejects(told.sent, { code: "TOO_LARGE", message: "No more than 5 bytes.", retryable: false });
+  const silent = sending();
+  silent.options.onError(failed(0));
+  await assert.rejects(silent.sent, { code: "NETWORK", retryable: true });
+  const bodiless = sending();
+  bodiless.options.onError(failed(401));
+  await assert.rejects(bodiless.sent, { code: "UNAUTHENTICATED" });
+});
+
+test("stopped, it stops the client and tells the server nothing", async () => {
+  const { tus, stop, sent } = sending();
+  stop.abort();
+  await assert.rejects(sent);
+  assert.deepEqual(tus.calls, ["start", "abort"]);
+});
+
+test("stopped before it began, it sends nothing", async () => {
+  const tus = client();
+  const http = new Http(new URL("http://media.example"), undefined, () => {});
+  await assert.rejects(sendInPieces(tus, file, "/api/tus/upload_1", http, AbortSignal.abort()));
+  assert.equal(tus.upload, null);
+});
+
+test("a connection that takes nothing any more is begun anew, unless all has been sent", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { tus, options } = sending();
+  options.onProgress(1, 5);
+  context.mock.timers.tick(29_000);
+  options.onProgress(2, 5);
+  context.mock.timers.tick(29_000);
+  assert.deepEqual(tus.calls, ["start"]);
+  context.mock.timers.tick(1_000);
+  await new Promise(setImmediate);
+  assert.deepEqual(tus.calls, ["start", "abort", "start"]);
+  options.onProgress(5, 5);
+  context.mock.timers.tick(600_000);
+  assert.equal(tus.calls.length, 3);
+});

@@ -1,0 +1,294 @@
+"""`<upload-progress-list>` in somebody's own page: what it shows, when it goes, and who can use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Route, expect
+
+from tests.browser.conftest import Ffmpeg
+from tests.browser.demo import FOCUSED, WORK_SECONDS, Card
+from tests.conftest import Shelf
+from tests.harness import Api, RunningServer
+
+pytestmark = pytest.mark.browser
+
+_HTML = """<!doctype html><meta charset="utf-8"><input type="file" multiple aria-label="Files">
+<script type="module" src="/static/upload-progress-list.js"></script>
+"""
+_SEND = """
+() => [...document.querySelector("input").files].forEach((file) => {
+  document.querySelector("upload-progress-list").roomcast.upload(file);
+})
+"""
+_HEAR = """
+() => {
+  globalThis.heard = [];
+  for (const name of ["upload-completed", "upload-error", "upload-dismissed", "all-completed", "close"]) {
+    document.addEventListener(name, () => heard.push(name));
+  }
+}
+"""
+
+
+_LIVE = "(list) => list.shadowRoot.querySelectorAll('[role=status], [aria-live]').length"
+
+
+class ListPage:
+    """A page with lists on it, in a tab."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.list = page.locator("upload-progress-list").first
+        self.rows = self.list.get_by_role("listitem")
+        self.panel = self.list.locator("#panel")
+        self.overall = self.list.get_by_role("progressbar", name="All uploads of this batch")
+        self.announced = self.list.locator("#announcer")
+
+    def card(self, file: Path) -> Card:
+        return Card(self.page, file.name)
+
+    async def send(self, *files: Path) -> None:
+        await self.page.get_by_label("Files").set_input_files(list(files))
+        await self.page.evaluate(_SEND)
+
+    async def press(self, name: str) -> None:
+        await self.list.get_by_role("button", name=name, exact=True).click()
+
+    async def heard(self) -> list[str]:
+        """The component's events, as they reached the document."""
+        names: list[str] = await self.page.evaluate("() => globalThis.heard")
+        return names
+
+
+Open = Callable[[str], Awaitable[ListPage]]
+
+
+@pytest.fixture
+def open_list(server: RunningServer, context: BrowserContext) -> Open:
+    """Opens a page of the server's origin with this markup below a file picker."""
+
+    async def open_list(markup: str) -> ListPage:
+        page = await context.new_page()
+
+        async def serve(route: Route) -> None:
+            await route.fulfill(body=_HTML + markup, content_type="text/html")
+
+        await page.route("**/own", serve)
+        await page.goto(f"{server.url}/own")
+        await page.evaluate(_HEAR)
+        return ListPage(page)
+
+    return open_list
+
+
+async def test_a_long_list_shows_what_moves_and_opens(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg, api: Api) -> None:
+    done, going = shelf.image("done.png"), [shelf.clip(f"{number}.mp4", seconds=1) for number in range(4)]
+    bad = shelf.image("bad.png")
+    bad.write_text("not a picture")
+    own = await open_list('<upload-progress-list max-items="3"></upload-progress-list>')
+    await own.send(done)
+    await own.card(done).reaches("Completed")
+    ffmpeg.behave("slow:60")
+    await own.send(*going, bad)
+    await own.card(bad).reaches("Failed")
+    await expect(own.rows).to_have_count(3)
+    await expect(own.card(bad).root).to_be_visible()
+    await expect(own.card(done).root).to_be_hidden()
+    await own.press("3 more")
+    await expect(own.rows).to_have_count(6)
+    await own.press("Show fewer")
+    await expect(own.rows).to_have_count(3)
+
+    told = await own.list.evaluate("(list) => [Math.floor(list.aggregate.progress), list.aggregate.total]")
+    assert told[1] == 5, "what was done before has no part in it"
+    shown = await own.overall.get_attribute("aria-valuenow")
+    assert int(shown or "-1") <= told[0]
+
+    await own.press("Cancel all")
+    await own.press("3 more")
+    for clip in going:
+        await own.card(clip).reaches("Cancelled")
+    stages = {upload["filename"]: upload["stage"] for upload in (await api.list()).body["uploads"]}
+    assert [stages[clip.name] for clip in going] == ["cancelled"] * 4
+    await expect(own.overall).to_be_hidden()
+
+
+async def test_the_bar_is_the_connections_aggregate(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+    one, other = shelf.clip("one.mp4", seconds=20), shelf.clip("other.mp4", seconds=2)
+    ffmpeg.behave("slow:4")
+    own = await open_list("<upload-progress-list></upload-progress-list>")
+    await own.send(one, other)
+    for clip in (one, other):
+        await own.card(clip).compresses()
+    same = """
+    (list) => new Promise((resolve) => {
+      const look = () => queueMicrotask(() => queueMicrotask(() => {
+        const { aggregate } = list.roomcast;
+        const bar = list.shadowRoot.getElementById("overall");
+        if (aggregate.progress < 50) return;
+        list.roomcast.removeEventListener("change", look);
+        resolve([Number(bar.getAttribute("aria-valuenow")), Math.floor(aggregate.progress), bar.ariaValueText]);
+      }));
+      list.roomcast.addEventListener("change", look);
+    })
+    """
+    shown, true, words = await own.list.evaluate(same)
+    assert shown == true
+    assert words == f"0 of 2 finished, {true}%"
+
+
+async def test_the_dialog_closes_itself_when_all_is_well_and_nobody_is_there(open_list: Open, shelf: Shelf) -> None:
+    one, other = shelf.image("one.png"), shelf.image("other.png")
+    own = await open_list('<upload-progress-list mode="dialog" auto-close="50"></upload-progress-list>')
+    await expect(own.panel).to_be_hidden()
+    await own.send(one, other)
+    dialog = own.list.get_by_role("dialog")
+    await expect(dialog).to_have_accessible_name(re.compile(r"^Uploading [12] of 2$"))
+    await own.list.get_by_role("button", name="Collapse").focus()
+    await expect(dialog).to_have_accessible_name("2 uploads completed", timeout=WORK_SECONDS * 1000)
+    await own.page.evaluate("() => new Promise((go) => setTimeout(go, 50))")  # timers as long fire in order
+    await expect(dialog).to_be_visible()
+    assert "close" not in await own.heard(), "the keyboard is in it"
+    await own.page.get_by_label("Files").focus()
+    await expect(dialog).to_be_hidden()
+    assert await own.heard() == ["upload-completed", "upload-completed", "all-completed", "close"]
+
+
+async def test_what_failed_stays_and_what_is_done_goes(open_list: Open, shelf: Shelf) -> None:
+    good, bad = shelf.image("good.png"), shelf.image("bad.png")
+    bad.write_text("not a picture")
+    own = await open_list('<upload-progress-list mode="dialog" auto-close="0" auto-hide="0"></upload-progress-list>')
+    await own.send(good, bad)
+    card = await own.card(bad).reaches("Failed")
+    await expect(own.card(good).root).to_have_count(0, timeout=WORK_SECONDS * 1000)
+    await expect(own.panel).to_be_visible()
+    assert {"upload-error", "upload-completed"} == set(await own.heard())
+    await card.button("Dismiss").click()
+    await expect(own.panel).to_be_hidden()
+    assert "upload-dismissed" in await own.heard()
+
+
+async def test_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+    clip = shelf.clip(seconds=1)
+    ffmpeg.behave("slow:60")
+    own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
+    await own.send(clip)
+    await own.card(clip).reaches("Compressing")
+    keyboard = own.page.keyboard
+    await own.page.get_by_label("Files").focus()
+    seen = []
+    for _ in range(3):
+        await keyboard.press("Tab")
+        seen.append(await own.page.evaluate(f"() => ({FOCUSED}).title"))
+    assert seen == ["Collapse", "Close", "Cancel"]
+    await keyboard.press("Enter")
+    await own.card(clip).reaches("Cancelled")
+    assert await own.page.evaluate(f"() => ({FOCUSED}).title") == "Retry"
+    await keyboard.press("Tab")
+    await keyboard.press("Enter")
+    await expect(own.panel).to_be_hidden()
+
+
+async def test_escape_closes_and_gives_the_keyboard_back(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+    clip = shelf.clip(seconds=1)
+    ffmpeg.behave("slow:60")
+    own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
+    await own.send(clip)
+    await own.card(clip).reaches("Compressing")
+    await own.page.get_by_label("Files").focus()
+    await own.page.keyboard.press("Tab")
+    await own.page.keyboard.press("Enter")
+    await expect(own.rows).to_have_count(0)
+    await expect(own.list.get_by_role("button", name="Expand")).to_have_attribute("aria-expanded", "false")
+    await own.page.keyboard.press("Escape")
+    await expect(own.panel).to_be_hidden()
+    await expect(own.page.get_by_label("Files")).to_be_focused()
+    await expect(own.announced).to_contain_text("The uploads go on.")
+    await own.list.evaluate("(list) => list.show()")
+    await expect(own.panel).to_be_visible()
+
+
+async def test_every_control_has_a_name_and_a_role(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+    clip, bad = shelf.clip("clip.mp4", seconds=1), shelf.image("bad.png")
+    bad.write_text("not a picture")
+    ffmpeg.behave("slow:60")
+    own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
+    await own.send(clip, bad)
+    await own.card(clip).reaches("Compressing")
+    await own.card(bad).reaches("Failed")
+    await expect(own.announced).to_have_attribute("role", "status")
+    assert await own.list.evaluate(_LIVE) == 1
+    for button in await own.list.get_by_role("button").all():
+        await expect(button).to_have_accessible_name(re.compile("."))
+    for bar in await own.list.get_by_role("progressbar").all():
+        await expect(bar).to_have_accessible_name(re.compile("."))
+        await expect(bar).to_have_attribute("aria-valuetext", re.compile(r"\d+%"))
+    ids = await own.list.evaluate("(list) => [...list.shadowRoot.querySelectorAll('[id]')].map(({ id }) => id)")
+    assert len(ids) == len(set(ids))
+
+
+async def test_two_lists_share_a_connection_and_one_outlives_being_moved(
+    open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    clip = shelf.clip(seconds=1)
+    ffmpeg.behave("slow:60")
+    own = await open_list("<upload-progress-list></upload-progress-list><upload-progress-list></upload-progress-list>")
+    await own.send(clip)
+    lists = own.page.locator("upload-progress-list")
+    for number in range(2):
+        await expect(lists.nth(number).get_by_role("listitem")).to_have_count(1)
+    assert await own.page.evaluate(
+        """() => {
+          const [one, other] = document.querySelectorAll("upload-progress-list");
+          other.remove();
+          globalThis.other = other;
+          return one.roomcast === other.roomcast && other.shadowRoot.querySelectorAll("li").length === 0;
+        }"""
+    )
+    await expect(own.rows).to_have_count(1)
+    await own.page.evaluate("() => document.body.append(other)")
+    await expect(lists.nth(1).get_by_role("listitem")).to_have_count(1)
+    await lists.nth(1).get_by_role("button", name="Cancel").click()
+    for number in range(2):
+        await expect(lists.nth(number).locator(".stage")).to_have_text("Cancelled")
+
+
+async def test_what_was_set_before_the_element_was_defined_counts(open_list: Open, shelf: Shelf) -> None:
+    picture = shelf.image()
+    own = await open_list("")
+    await own.page.evaluate(
+        """async () => {
+          const { connect } = await import("/static/roomcast.js");
+          const list = document.createElement("upload-progress-list");
+          const late = document.implementation.createHTMLDocument().createElement("upload-progress-list");
+          globalThis.own = connect();
+          Object.assign(late, { roomcast: own, maxItems: 2, words: { heading: "Sendungen" } });
+          document.body.append(late);
+        }"""
+    )
+    await own.send(picture)
+    assert await own.list.evaluate("(list) => list.roomcast === own && list.getAttribute('max-items') === '2'")
+    await expect(own.list.get_by_role("heading", name="Sendungen")).to_be_visible()
+    await own.card(picture).reaches("Completed")
+
+
+async def test_a_page_has_its_colours_and_its_direction(open_list: Open, shelf: Shelf) -> None:
+    picture = shelf.image()
+    own = await open_list(
+        "<style>upload-progress-list { --accent: rgb(200, 0, 100) } "
+        "upload-progress-list::part(row) { border-radius: 3px }</style>"
+        '<div dir="rtl"><upload-progress-list></upload-progress-list></div>'
+    )
+    await own.send(picture)
+    card = await own.card(picture).reaches("Completed")
+    await expect(own.list.locator("#overall .fill")).to_have_css("background-color", "rgb(200, 0, 100)")
+    await expect(card.root).to_have_css("border-radius", "3px")
+    glyph = await card.root.locator(".preview").bounding_box()
+    words = await card.root.locator(".name").bounding_box()
+    assert glyph is not None
+    assert words is not None
+    assert glyph["x"] > words["x"]

@@ -1,0 +1,58 @@
+"""Uppy and its Tus plugin, as other people's pages use them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import BrowserContext, Route
+
+from tests.browser.demo import narrow
+from tests.browser.own_page import OwnPage
+from tests.conftest import Shelf
+from tests.harness import ROOT, Api, RunningServer, eventually
+
+pytestmark = pytest.mark.browser
+
+BUNDLE = ROOT / "tests" / "node" / "node_modules" / "uppy" / "dist" / "uppy.min.mjs"
+PIECE_BYTES = 200_000
+
+_SCRIPT = f"""
+async () => {{
+  const {{ Uppy, Tus }} = await import("/uppy.min.mjs");
+  globalThis.uppy = new Uppy({{ id: "own", autoProceed: true }});
+  uppy.use(Tus, {{ endpoint: "/api/tus/", chunkSize: {PIECE_BYTES} }});
+  document.querySelector("input").addEventListener("change", ({{ target }}) => {{
+    for (const data of target.files) uppy.addFile({{ name: data.name, type: data.type, data, source: "input" }});
+  }});
+  globalThis.result = new Promise((resolve) => uppy.on("complete", resolve));
+}}
+"""
+
+
+@pytest.fixture
+async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
+    if not BUNDLE.is_file():
+        pytest.skip("tests/node/node_modules is missing: `make setup` brings it where npm is installed")
+
+    async def deliver(route: Route) -> None:
+        await route.fulfill(path=BUNDLE, content_type="text/javascript")
+
+    await context.route("**/uppy.min.mjs", deliver)
+    return await OwnPage.open(context, server.url, script=_SCRIPT)
+
+
+async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api) -> None:
+    picture = shelf.image(size=(900, 700), noise=True)
+    async with narrow(uppy.page, 400_000):
+        await uppy.pick(picture)
+        await eventually(lambda: len(uppy.pieces) == 3)
+        await uppy.load()
+    before = uppy.pieces.copy()
+    uppy.pieces.clear()
+    await uppy.pick(picture)
+    assert await uppy.say("result.then(({ successful, failed }) => [successful.length, failed.length])") == [1, 0]
+    assert before == [0, PIECE_BYTES, 2 * PIECE_BYTES]
+    assert uppy.pieces[0] >= before[-1], "no more than the piece that was under way came again"
+    (upload,) = (await api.list()).body["uploads"]
+    completed = await api.finished(upload["uploadId"])
+    assert completed["status"] == "completed"
+    assert completed["element"]["original"]["size"] == picture.stat().st_size
