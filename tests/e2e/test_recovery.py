@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +27,19 @@ def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> Iterator
 
 
 @pytest.fixture
-def server(held: HeldServer, fake: FakeFfmpeg) -> Iterator[RunningServer]:
+async def server(held: HeldServer, fake: FakeFfmpeg) -> AsyncIterator[RunningServer]:
     yield held.server
     held.let_go()
     fake.heal()
     if not held.server.alive:  # the test has failed
         held.server.restart()
+    async with Api(held.server) as api:  # what is left at work would stand in the next test's way
+        await eventually(lambda: idle(api), what="the end of all uploads")
+
+
+async def idle(api: Api) -> bool:
+    states = (await api.list()).body["uploads"]
+    return all(state["status"] in {"completed", "error"} for state in states)
 
 
 class Scene:
