@@ -60,6 +60,9 @@ _WITH_BYTES = {Kind.EVENT: Kind.BINARY_EVENT, Kind.ACK: Kind.BINARY_ACK}
 _PLACEHOLDER = "_placeholder"
 """What stands in the JSON for bytes is an object with this."""
 
+_DEEPEST = 64
+"""How deep lists and objects may lie in each other where bytes are looked for."""
+
 
 class Invalid(ValueError):
     """No packet, or none that a client may send."""
@@ -157,16 +160,20 @@ class Said:
     def holding(self, attachments: Sequence[bytes]) -> Said:
         """The same with all that followed it in its place. Raises `Invalid`."""
 
-        def filled(data: Any) -> Any:
-            if isinstance(data, list):
-                return [filled(one) for one in data]
-            if not isinstance(data, dict):
+        def filled(data: Any, deeper: int) -> Any:
+            if not isinstance(data, list | dict):
                 return data
-            return attachments[data["num"]] if _PLACEHOLDER in data else {key: filled(data[key]) for key in data}
+            if not deeper:
+                raise Invalid
+            if isinstance(data, list):
+                return [filled(one, deeper - 1) for one in data]
+            if _PLACEHOLDER in data:
+                return attachments[data["num"]]
+            return {key: filled(data[key], deeper - 1) for key in data}
 
         try:
-            return replace(self, data=filled(self.data), attachments=0)
-        except (LookupError, TypeError, RecursionError) as error:
+            return replace(self, data=filled(self.data, _DEEPEST), attachments=0)
+        except (LookupError, TypeError) as error:
             raise Invalid from error
 
 
