@@ -5,10 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-# What a page that uses roomcast.js may want of its types, made out of its comments.
-TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts
+# What a page that uses roomcast.js or the element may want of their types, made out of their comments.
+TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
+	upload-progress-list.d.ts list-options.d.ts list-words.d.ts words.d.ts
 # Without those of before beside it, or they would be believed instead of the sources.
-TSC := rm -rf build/types && mkdir -p build/types && cp static/*.js static/*.json build/types && tests/node/node_modules/.bin/tsc -p build/types
+TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
 
 .PHONY: setup run test lint types bench bench-quick chaos clean constraints system corpus
 
@@ -26,7 +27,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \

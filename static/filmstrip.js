@@ -4,6 +4,7 @@ import { setHidden, setText } from "./dom.js";
 import { parseStoryboard, tileAt } from "./storyboard.js";
 import { durationWords } from "./words.js";
 
+/** @typedef {import("./list-words.js").Words} Words */
 /** @typedef {import("./storyboard.js").Tile} Tile */
 
 const SHAPE = 8.5; // how many times as wide as high the strip is
@@ -21,13 +22,15 @@ MARKUP.innerHTML = `
 /**
  * The strip, once its track has been read; null where it cannot be.
  *
- * @param {HTMLVideoElement} video @param {{track: string, sprite: string, filename: string}} storyboard
+ * @param {HTMLVideoElement} video
+ * @param {{track: string, sprite: string, filename: string}} storyboard
+ * @param {Words} words
  * @returns {Promise<HTMLElement | null>}
  */
-export async function filmstrip(video, { track, sprite, filename }) {
+export async function filmstrip(video, { track, sprite, filename }, words) {
   const response = await fetch(track).catch(() => null);
   const tiles = response?.ok ? parseStoryboard(await response.text()) : [];
-  return tiles.length ? new Filmstrip(video, tiles, sprite, filename).element : null;
+  return tiles.length ? new Filmstrip(video, tiles, sprite, filename, words).element : null;
 }
 
 class Filmstrip {
@@ -36,18 +39,23 @@ class Filmstrip {
   #tiles;
   #sprite;
   #duration;
+  #words;
   /** @type {HTMLInputElement} */ #slider;
 
-  /** @param {HTMLVideoElement} video @param {Tile[]} tiles @param {string} sprite @param {string} filename */
-  constructor(video, tiles, sprite, filename) {
+  /**
+   * @param {HTMLVideoElement} video @param {Tile[]} tiles
+   * @param {string} sprite @param {string} filename @param {Words} words
+   */
+  constructor(video, tiles, sprite, filename, words) {
     this.#video = video;
     this.#tiles = tiles;
     this.#sprite = sprite;
     this.#duration = tiles[tiles.length - 1].end;
+    this.#words = words;
     this.element = /** @type {HTMLElement} */ (MARKUP.content.firstElementChild?.cloneNode(true));
     this.#slider = /** @type {HTMLInputElement} */ (this.element.querySelector("input"));
     this.#slider.max = String(this.#duration);
-    this.#slider.setAttribute("aria-label", `Scenes of ${filename}`);
+    this.#slider.setAttribute("aria-label", words.scenes(filename));
     this.#fill();
     this.#listen();
     this.#showPosition(0);
@@ -102,7 +110,7 @@ class Filmstrip {
   /** @param {number} moment */
   #showPosition(moment) {
     this.#slider.value = String(moment);
-    this.#slider.setAttribute("aria-valuetext", `${durationWords(moment)} of ${durationWords(this.#duration)}`);
+    this.#slider.setAttribute("aria-valuetext", this.#words.moment(moment, this.#duration));
     this.element.style.setProperty("--at", String(moment / this.#duration));
   }
 

@@ -7,17 +7,29 @@ PANEL.innerHTML = `
     <div class="batch" part="header">
       <h2 id="heading" part="heading" tabindex="-1"></h2>
       <p id="count"></p>
-      <div class="bar slim" id="overall" part="overall bar" role="progressbar" aria-valuemin="0" aria-valuemax="100"><div class="fill" id="overall-fill" part="fill"></div></div>
+      <div class="bar slim" id="overall" part="overall bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
+        <div class="fill" id="overall-fill" part="fill"></div>
+      </div>
       <p class="batch-actions">
         <button class="button quiet" id="cancel-all" part="button" type="button"><span></span></button>
         <button class="button quiet" id="hide-finished" part="button" type="button"><span></span></button>
-        <button class="button quiet icon" id="collapse" part="button" type="button" aria-controls="body"><svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="m6 9.5 6 6 6-6"/></svg><span class="visually-hidden"></span></button>
-        <button class="button quiet icon" id="close" part="button" type="button"><svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/></svg><span class="visually-hidden"></span></button>
+        <button class="button quiet icon" id="collapse" part="button" type="button" aria-controls="body">
+          <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="m6 9.5 6 6 6-6"/></svg>
+          <span class="visually-hidden"></span>
+        </button>
+        <button class="button quiet icon" id="close" part="button" type="button">
+          <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true">
+            <path d="M6.5 6.5l11 11M17.5 6.5l-11 11"/>
+          </svg>
+          <span class="visually-hidden"></span>
+        </button>
       </p>
     </div>
     <div id="body">
       <ul class="cards" id="cards"></ul>
-      <button class="button quiet" id="more" part="more button" type="button" aria-controls="cards"><span></span></button>
+      <button class="button quiet" id="more" part="more button" type="button" aria-controls="cards">
+        <span></span>
+      </button>
     </div>
   </section>
   <p class="visually-hidden" id="announcer" role="status"></p>

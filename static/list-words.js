@@ -1,6 +1,18 @@
 /** What the upload list says, in English. Pure. */
 
-import { bytesWords, etaWords, paceWords, savedWords, stageWords } from "./words.js";
+import {
+  bytesWords,
+  durationWords,
+  etaWords,
+  formatWords,
+  outputFacts,
+  outputTitle,
+  paceWords,
+  partialWords,
+  resultWords,
+  savedWords,
+  stageWords,
+} from "./words.js";
 
 /** @typedef {import("./roomcast.js").Aggregate} Aggregate */
 /** @typedef {import("./roomcast.js").Message} Message */
@@ -41,9 +53,19 @@ export const ENGLISH = {
   needsToken: "Waiting for a token",
   needsFile: "The file is needed again",
 
+  original: "Original",
+  result: "Result",
+  downloads: "Downloads",
+
   stage: stageWords,
   pace: paceWords,
   saved: savedWords,
+  bytes: bytesWords,
+  format: formatWords,
+  outputTitle,
+  outputFacts,
+  partial: partialWords,
+  remark: resultWords,
 
   /** What an upload is called. @param {Upload} upload @returns {string} */
   filename: ({ file, state }) => file?.name ?? state?.filename ?? "Upload",
@@ -84,6 +106,15 @@ export const ENGLISH = {
 
   /** @param {string} filename */
   poster: (filename) => `Poster of ${filename}`,
+
+  /** A player, or the picture that came out. @param {string} filename */
+  compressed: (filename) => `${filename}, compressed`,
+
+  /** @param {string} filename */
+  scenes: (filename) => `Scenes of ${filename}`,
+
+  /** Where in a film; both in seconds. @param {number} at @param {number} duration */
+  moment: (at, duration) => `${durationWords(at)} of ${durationWords(duration)}`,
 
   /** A bar's value. @param {number} percent @param {string} title @param {string[]} facts */
   value: (percent, title, facts) => [`${percent}%`, title.toLowerCase(), ...facts].join(", "),

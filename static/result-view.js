@@ -3,16 +3,8 @@
 import { setHidden, setText } from "./dom.js";
 import { filmstrip } from "./filmstrip.js";
 import { stream } from "./streaming.js";
-import {
-  bytesWords,
-  formatWords,
-  outputFacts,
-  outputTitle,
-  partialWords,
-  resultWords,
-  savedWords,
-} from "./words.js";
 
+/** @typedef {import("./list-words.js").Words} Words */
 /** @typedef {import("./roomcast.js").Element} Element */
 /** @typedef {import("./roomcast.js").Output} Output */
 
@@ -25,10 +17,10 @@ MARKUP.innerHTML = `
     <p class="partial"></p>
     <p class="facts"></p>
     <dl class="sizes">
-      <div class="size before"><dt>Original</dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
-      <div class="size after"><dt>Result</dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
+      <div class="size before"><dt></dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
+      <div class="size after"><dt></dt><dd></dd><span class="weight" aria-hidden="true"></span></div>
     </dl>
-    <ul class="downloads" aria-label="Downloads"></ul>
+    <ul class="downloads"></ul>
   </div>
 </div>`;
 
@@ -48,13 +40,19 @@ export class ResultView {
   /** @type {HTMLElement} */ element;
   #shown = "";
   #reloading = false;
+  #words;
   #refresh;
   /** Ends what plays now. */ #end = () => {};
 
-  /** @param {() => void} refresh   Asks for the state again: links expire, and come signed anew with it. */
-  constructor(refresh) {
+  /**
+   * @param {Words} words
+   * @param {() => void} refresh   Asks for the state again: links expire, and come signed anew with it.
+   */
+  constructor(words, refresh) {
+    this.#words = words;
     this.#refresh = refresh;
     this.element = /** @type {HTMLElement} */ (MARKUP.content.firstElementChild?.cloneNode(true));
+    this.#part("downloads").setAttribute("aria-label", words.downloads);
   }
 
   /** @param {Element} element @param {string} filename what its person calls it */
@@ -62,8 +60,8 @@ export class ResultView {
     const outputs = element.outputs.filter(({ url }) => isWeb(url));
     const main = outputs.find(({ kind }) => PLAYED.includes(kind));
     this.#showSizes(element, main);
-    setText(this.#part("partial"), partialWords(element));
-    setText(this.#part("facts"), resultWords(element));
+    setText(this.#part("partial"), this.#words.partial(element));
+    setText(this.#part("facts"), this.#words.remark(element));
     this.#showDownloads(outputs, filename);
     // Links signed anew must not restart a film that is playing.
     const mark = outputs.map(({ key }) => key).join();
@@ -75,14 +73,15 @@ export class ResultView {
   #showMain(main, outputs, filename) {
     this.#end();
     const screen = this.#part("screen");
+    const label = this.#words.compressed(filename);
     screen.dataset.kind = main.kind;
     if (main.kind === "image") {
-      const image = picture(main, filename);
+      const image = picture(main, label);
       this.#watch(image, "load");
       return screen.replaceChildren(image);
     }
     const poster = outputs.find(({ kind }) => kind === "poster");
-    const player = main.kind === "audio" ? sound(filename) : film(main, poster, filename);
+    const player = main.kind === "audio" ? sound(label) : film(main, poster, label);
     this.#watch(player, "loadedmetadata");
     screen.replaceChildren(player);
     if (player instanceof HTMLVideoElement) void this.#load(player, main, outputs, filename);
@@ -93,7 +92,8 @@ export class ResultView {
   async #load(video, main, outputs, filename) {
     const ladder = outputs.find(({ kind }) => kind === "hls");
     const [track, sprite] = ["storyboard", "sprite"].map((wanted) => outputs.find(({ kind }) => kind === wanted));
-    const strip = track && sprite ? filmstrip(video, { track: track.url, sprite: sprite.url, filename }) : null;
+    const storyboard = track && sprite ? { track: track.url, sprite: sprite.url, filename } : null;
+    const strip = storyboard && filmstrip(video, storyboard, this.#words);
     // What could not be streamed once is played from the one file.
     const end = ladder && !this.#reloading ? await stream(video, ladder.url, () => this.#reload(video)) : null;
     if (!video.isConnected) return void end?.();
@@ -127,21 +127,23 @@ export class ResultView {
     const before = original?.size ?? 0;
     const after = before && saved ? before - saved.bytes : (main?.size ?? 0);
     const largest = Math.max(before, after, 1);
-    for (const [name, bytes] of /** @type {const} */ ([["before", before], ["after", after]])) {
+    const { original: was, result: is } = this.#words;
+    for (const [name, title, bytes] of /** @type {const} */ ([["before", was, before], ["after", is, after]])) {
       const row = this.#part(name);
       setHidden(row, !bytes);
-      setText(/** @type {HTMLElement} */ (row.querySelector("dd")), bytesWords(bytes));
+      setText(/** @type {HTMLElement} */ (row.querySelector("dt")), title);
+      setText(/** @type {HTMLElement} */ (row.querySelector("dd")), this.#words.bytes(bytes));
       /** @type {HTMLElement} */ (row.querySelector(".weight")).style.width = `${(100 * bytes) / largest}%`;
     }
     const percent = saved?.percent ?? (before && after ? 100 * (1 - after / before) : null);
-    setText(this.#part("saved"), percent === null ? "" : savedWords(percent));
+    setText(this.#part("saved"), percent === null ? "" : this.#words.saved(percent));
   }
 
   /** @param {Output[]} outputs @param {string} filename */
   #showDownloads(outputs, filename) {
     const list = this.#part("downloads");
     const items = grouped(outputs.filter(({ kind }) => !PARTS.has(kind))).map((group) =>
-      group.length === 1 ? download(group[0], filename) : downloads(group, filename),
+      group.length === 1 ? download(group[0], filename, this.#words) : downloads(group, filename, this.#words),
     );
     const changed = items.map((item) => item.outerHTML).join("") !== list.innerHTML;
     if (changed) list.replaceChildren(...items);
@@ -153,28 +155,28 @@ export class ResultView {
   }
 }
 
-/** @param {Output} output @param {Output | undefined} poster @param {string} filename */
-function film({ width, height }, poster, filename) {
+/** @param {Output} output @param {Output | undefined} poster @param {string} label */
+function film({ width, height }, poster, label) {
   const video = document.createElement("video");
   Object.assign(video, { controls: true, preload: poster ? "none" : "metadata", playsInline: true });
-  video.setAttribute("aria-label", `${filename}, compressed`);
+  video.setAttribute("aria-label", label);
   if (poster) video.poster = poster.url;
   reserveSpace(video, width, height);
   return video;
 }
 
-/** @param {string} filename */
-function sound(filename) {
+/** @param {string} label */
+function sound(label) {
   const audio = document.createElement("audio");
   Object.assign(audio, { controls: true, preload: "metadata" });
-  audio.setAttribute("aria-label", `${filename}, compressed`);
+  audio.setAttribute("aria-label", label);
   return audio;
 }
 
-/** @param {Output} output @param {string} filename */
-function picture({ url, width, height }, filename) {
+/** @param {Output} output @param {string} label */
+function picture({ url, width, height }, label) {
   const image = document.createElement("img");
-  image.alt = `${filename}, compressed`;
+  image.alt = label;
   reserveSpace(image, width, height);
   image.src = url;
   return image;
@@ -196,18 +198,22 @@ function grouped(outputs) {
   return [...groups.values()];
 }
 
-/** @param {Output} output @param {string} filename */
-function download(output, filename) {
+/** @param {Output} output @param {string} filename @param {Words} words */
+function download(output, filename, words) {
   const item = /** @type {HTMLElement} */ (LINK.content.firstElementChild?.cloneNode(true));
   const link = /** @type {HTMLAnchorElement} */ (item.querySelector("a"));
   lead(link, output, filename);
-  setText(/** @type {HTMLElement} */ (item.querySelector(".download-label")), outputTitle(output));
-  setText(/** @type {HTMLElement} */ (item.querySelector(".download-facts")), outputFacts(output));
+  setText(/** @type {HTMLElement} */ (item.querySelector(".download-label")), words.outputTitle(output));
+  setText(/** @type {HTMLElement} */ (item.querySelector(".download-facts")), words.outputFacts(output));
   return item;
 }
 
-/** One size of a picture, in each of its formats. @param {Output[]} group @param {string} filename */
-function downloads(group, filename) {
+/**
+ * One size of a picture, in each of its formats.
+ *
+ * @param {Output[]} group @param {string} filename @param {Words} words
+ */
+function downloads(group, filename, words) {
   const item = document.createElement("li");
   const { width, height } = group[0];
   item.className = "formats";
@@ -215,8 +221,8 @@ function downloads(group, filename) {
     line("download-size", `${width} × ${height}`),
     ...group.map((output) => {
       const link = document.createElement("a");
-      link.append(line("download-label", formatWords(output)), line("download-facts", bytesWords(output.size)));
-      link.setAttribute("aria-label", `${outputTitle(output)}, ${outputFacts(output)}`);
+      link.append(line("download-label", words.format(output)), line("download-facts", words.bytes(output.size)));
+      link.setAttribute("aria-label", `${words.outputTitle(output)}, ${words.outputFacts(output)}`);
       lead(link, output, filename);
       return link;
     }),

@@ -137,6 +137,7 @@ export class Roomcast extends EventTarget {
     this.#http = new Http(url, token, (failure) => void this.#noted(failure));
     this.#fallback = new Fallback(this.#http, () => this.#unfinished(), (state) => this.#become(state));
     this.#fallback.start();
+    for (const event of ["offline", "online"]) globalThis.addEventListener(event, this.#networkChanged);
     void this.#open(io);
   }
 
@@ -152,8 +153,7 @@ export class Roomcast extends EventTarget {
 
   set token(token) {
     this.#http.token = token;
-    this.#away();
-    this.#socket?.disconnect().connect();
+    this.#connectAnew();
   }
 
   /**
@@ -225,6 +225,7 @@ export class Roomcast extends EventTarget {
   /** Leave every room and stop. */
   close() {
     this.#closed = true;
+    for (const event of ["offline", "online"]) globalThis.removeEventListener(event, this.#networkChanged);
     this.#fallback.stop();
     this.#socket?.disconnect();
     this.#rooms.clear();
@@ -325,6 +326,21 @@ export class Roomcast extends EventTarget {
     this.#become("reconnecting");
     this.#fallback.start();
   }
+
+  #connectAnew() {
+    this.#away();
+    this.#socket?.disconnect().connect();
+  }
+
+  /**
+   * socket.io-client waits out its delay when the network is back, and only every other socket of a page is told by it
+   * that the network is gone.
+   *
+   * @param {Event} event
+   */
+  #networkChanged = ({ type }) => {
+    if (this.#socket?.connected === (type === "offline")) this.#connectAnew();
+  };
 
   /** @param {number} delay */
   #connectAfter(delay) {

@@ -24,7 +24,9 @@ MARKUP.innerHTML = `
   <img class="preview" hidden>
   <h3 class="name" part="name"></h3>
   <p class="percent" aria-hidden="true"><span class="percent-number"></span><span class="percent-sign">%</span></p>
-  <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100"><div class="fill" part="fill"></div></div>
+  <div class="bar" part="bar" role="progressbar" aria-valuemin="0" aria-valuemax="100">
+    <div class="fill" part="fill"></div>
+  </div>
   <div class="foot">
     <div class="now">
       <p class="line"><span class="stage" part="stage"></span><span class="pace"></span></p>
@@ -269,7 +271,9 @@ export class UploadCard extends EventTarget {
     for (const button of element.querySelectorAll("button")) {
       button.setAttribute("aria-describedby", id);
       const icon = ICONS[/** @type {Action} */ (button.dataset.do)];
-      button.innerHTML = `<svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="${icon}"/></svg><span></span>`;
+      button.innerHTML = `
+        <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="${icon}"/></svg>
+        <span></span>`;
     }
     element.addEventListener("click", ({ target }) => {
       const button = /** @type {Element} */ (target).closest("button");

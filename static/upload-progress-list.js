@@ -333,7 +333,7 @@ export class UploadProgressList extends ListOptions {
   #giveResult(card) {
     const { upload } = card;
     if (upload && this.results && this.#ResultView && !card.hasResult) {
-      card.showResult(new this.#ResultView(() => void upload.refresh()));
+      card.showResult(new this.#ResultView(this.#words, () => void upload.refresh()));
     }
   }
 

@@ -214,6 +214,8 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Roomcast: the API</title>
 <link rel="icon" href="/static/favicon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/base.css">
+<link rel="stylesheet" href="/static/page.css">
 <link rel="stylesheet" href="/static/docs.css">
 </head>
 <body>

@@ -51,7 +51,7 @@ class AdminRoutes:
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
         self._cookie = cookie
-        self._html = (STATIC / "admin.html").read_text()
+        self._html = (STATIC / "admin" / "admin.html").read_text()
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/admin", self._page)

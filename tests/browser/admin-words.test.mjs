@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ageWords, codeWords, countWords } from "../../static/admin-words.js";
+import { ageWords, codeWords, countWords } from "../../static/admin/words.js";
 
 test("an age has two units at most", () => {
   const ages = [-3, 59.6, 61, 3599, 3600, 3660, 86_399, 86_400, 90_000];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Ffmpeg
@@ -14,7 +15,7 @@ from tests.harness import Api
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
     return await context.new_page()
 

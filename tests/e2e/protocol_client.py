@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -38,6 +39,16 @@ class Wire:
             pass
 
 
+async def _tell_sent(_: object, context: Any, __: object) -> None:
+    if context.trace_request_ctx:
+        context.trace_request_ctx.set()
+
+
+TRACE = aiohttp.TraceConfig()
+"""What the HTTP session of a `Client` is to be made with."""
+TRACE.on_request_headers_sent.append(_tell_sent)
+
+
 class Client:
     """Speaks to a server, at the lowest level."""
 
@@ -45,14 +56,28 @@ class Client:
         self._http = http
         self._url = f"{url}/socket.io/"
 
-    async def ask(self, method: str = "GET", body: str | bytes | None = None, **query: str) -> tuple[int, str]:
-        """A polling session's request: status and text."""
-        async with self._http.request(method, self._url, params=query, data=body) as answer:
+    async def ask(
+        self,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        *,
+        sent: asyncio.Event | None = None,
+        **query: str,
+    ) -> tuple[int, str]:
+        """A polling session's request: status and text. `sent` is set once it is on its way."""
+        async with self._http.request(method, self._url, params=query, data=body, trace_request_ctx=sent) as answer:
             return answer.status, await answer.text()
 
     async def poll(self, sid: str, body: str | bytes | None = None) -> tuple[int, str]:
         """The session's next GET, or the POST of a body."""
         return await self.ask("GET" if body is None else "POST", body, EIO="4", transport="polling", sid=sid)
+
+    async def waiting_poll(self, sid: str) -> asyncio.Task[tuple[int, str]]:
+        """The session's next GET, when it is on its way before everything that follows."""
+        sent = asyncio.Event()
+        poll = asyncio.create_task(self.ask(sent=sent, EIO="4", transport="polling", sid=sid))
+        await sent.wait()
+        return poll
 
     async def push(self, sid: str, body: str | bytes) -> None:
         """A POST that is accepted: with `ok`, which stock says in capitals."""

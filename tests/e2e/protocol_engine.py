@@ -219,7 +219,7 @@ async def a_websocket_that_answers_no_ping_is_closed(client: Client) -> None:
 @ENGINE
 async def a_polling_session_ends_when_its_client_says_so(client: Client) -> None:
     sid = await client.polling()
-    poll = asyncio.ensure_future(client.poll(sid))
+    poll = await client.waiting_poll(sid)
     await client.push(sid, "1")
     assert await poll == (200, "6")
     assert (await client.poll(sid))[0] == 400
@@ -243,7 +243,7 @@ async def polling_becomes_a_websocket(client: Client) -> None:
 @ENGINE
 async def a_poll_under_way_is_ended_by_the_upgrade(client: Client) -> None:
     sid = await client.polling()
-    poll = asyncio.ensure_future(client.poll(sid))
+    poll = await client.waiting_poll(sid)
     async with client.wire(EIO="4", transport="websocket", sid=sid) as wire:
         await wire.say("2probe")
         assert await wire.hear() == "3probe"

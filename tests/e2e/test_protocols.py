@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.protocol_client import Case, Client
+from tests.e2e.protocol_client import TRACE, Case, Client
 from tests.e2e.protocol_engine import ENGINE
 from tests.e2e.protocol_socket import SOCKET
 from tests.harness import RunningServer
@@ -36,7 +36,7 @@ async def passed(url: str, cases: Mapping[str, Case]) -> set[str]:
             return False
         return True
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trace_configs=[TRACE]) as http:
         outcomes = await asyncio.gather(*(stands(name, http) for name in cases))
     return {name for name, outcome in zip(cases, outcomes, strict=True) if outcome}
 

@@ -109,7 +109,8 @@ def test_the_page_has_all_of_it_and_needs_nothing_from_elsewhere() -> None:
     assert len(links.ids) == len(set(links.ids))
     assert {target[1:] for target in links.targets if target.startswith("#")} <= set(links.ids)
     assert {target for target in links.targets if not target.startswith("#")} == {
-        "/static/favicon.svg", "/static/docs.css", "/openapi.json", "/asyncapi.json",
+        "/static/favicon.svg", "/static/base.css", "/static/page.css", "/static/docs.css",
+        "/openapi.json", "/asyncapi.json",
     }  # fmt: skip
     assert not links.tags & {"script", "style", "iframe", "img"}
     for name in (*CALLS, *described.http()["components"]["schemas"]):

@@ -1,9 +1,9 @@
 /** What stands beside the admin page's list: failures by their reason, workers with what they have, web processes. */
 
-import { button, make } from "./admin-rows.js";
-import { ageWords, codeWords, countWords } from "./admin-words.js";
-import { byId, setHidden, setText } from "./dom.js";
-import { stageWords } from "./words.js";
+import { byId, setHidden, setText } from "../dom.js";
+import { stageWords } from "../words.js";
+import { button, make } from "./rows.js";
+import { ageWords, codeWords, countWords } from "./words.js";
 
 const SHOWN = 5;
 

@@ -1,10 +1,10 @@
 /** The admin page's list: the board's newest uploads, live, and older ones that were asked for. */
 
-import { Row } from "./admin-rows.js";
-import { byId, setHidden, setText } from "./dom.js";
+import { byId, setHidden, setText } from "../dom.js";
+import { Row } from "./rows.js";
 
-/** @typedef {import("./admin-rows.js").UploadRow} UploadRow */
-/** @typedef {import("./admin-rows.js").Actions} Actions */
+/** @typedef {import("./rows.js").UploadRow} UploadRow */
+/** @typedef {import("./rows.js").Actions} Actions */
 
 const AGAIN_MS = 5_000; // what is not on the board is asked for anew, as long as it is shown
 const PAGE = 100;

@@ -1,13 +1,13 @@
 /** The admin page: wires the board's stream, the numbers, the list, what stands beside it, and the token field. */
 
-import { followBoard } from "./admin-board.js";
-import { UploadList } from "./admin-list.js";
-import { Failures, showWeb, showWorkers } from "./admin-side.js";
-import { ageWords, countWords } from "./admin-words.js";
-import { byId, setHidden, setText } from "./dom.js";
-import { asRoomcastError } from "./failure.js";
-import { Http } from "./http.js";
-import { guarded } from "./storage.js";
+import { byId, setHidden, setText } from "../dom.js";
+import { asRoomcastError } from "../failure.js";
+import { Http } from "../http.js";
+import { guarded } from "../storage.js";
+import { followBoard } from "./board.js";
+import { UploadList } from "./list.js";
+import { Failures, showWeb, showWorkers } from "./side.js";
+import { ageWords, countWords } from "./words.js";
 
 const TOKEN = "roomcast.token"; // the demo page's too
 const TICK_MS = 1_000;

@@ -1,8 +1,8 @@
 /** One row of the admin page's list: an upload, its bar, what can be done about it and what came out of it. */
 
-import { ageWords } from "./admin-words.js";
-import { setHidden, setText } from "./dom.js";
-import { bytesWords, etaWords, outputFacts, outputTitle, receivedWords, stageWords } from "./words.js";
+import { setHidden, setText } from "../dom.js";
+import { bytesWords, etaWords, outputFacts, outputTitle, receivedWords, stageWords } from "../words.js";
+import { ageWords } from "./words.js";
 
 /**
  * @typedef {object} UploadRow   As the server tells it: `admin_shapes.UploadRow`.
@@ -10,8 +10,8 @@ import { bytesWords, etaWords, outputFacts, outputTitle, receivedWords, stageWor
  * @property {string} owner
  * @property {string} template
  * @property {string} filename
- * @property {import("./roomcast.js").Status} status
- * @property {import("./roomcast.js").Stage} stage
+ * @property {import("../roomcast.js").Status} status
+ * @property {import("../roomcast.js").Stage} stage
  * @property {number} progress
  * @property {string} message
  * @property {number} attempt
@@ -21,12 +21,12 @@ import { bytesWords, etaWords, outputFacts, outputTitle, receivedWords, stageWor
  * @property {number | null} eta
  * @property {string} createdAt
  * @property {string} updatedAt
- * @property {{code: string, message: string, step: import("./roomcast.js").Stage, retryable: boolean} | null} error
+ * @property {{code: string, message: string, step: import("../roomcast.js").Stage, retryable: boolean} | null} error
  *
  * @typedef {object} Actions   What a row asks for; each answers when it is done.
  * @property {(uploadId: string) => Promise<void>} cancel
  * @property {(uploadId: string) => Promise<void>} retry
- * @property {(uploadId: string) => Promise<import("./roomcast.js").Element | undefined>} element
+ * @property {(uploadId: string) => Promise<import("../roomcast.js").Element | undefined>} element
  */
 
 export class Row {
@@ -140,7 +140,7 @@ function detailWords({ status, stage, error, speed, eta, message, bytesReceived,
   return facts.length ? facts.join(", ") : bytesWords(bytesReceived);
 }
 
-/** @param {import("./roomcast.js").Output} output */
+/** @param {import("../roomcast.js").Output} output */
 function linkTo(output) {
   const link = document.createElement("a");
   link.href = output.url;

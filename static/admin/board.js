@@ -1,9 +1,9 @@
 /** The board's stream: server-sent events by `fetch`, which can send a bearer token; it comes back by itself. */
 
-import { asRoomcastError } from "./failure.js";
-import { EventParser } from "./sse.js";
+import { asRoomcastError } from "../failure.js";
+import { EventParser } from "../sse.js";
 
-/** @typedef {import("./http.js").Http} Http */
+/** @typedef {import("../http.js").Http} Http */
 
 const SILENCE_MS = 45_000; // a stream says at least that it is alive every 20 seconds
 const FIRST_PAUSE_MS = 500;
@@ -14,7 +14,7 @@ const LONGEST_PAUSE_MS = 10_000;
  *
  * @param {Http} http
  * @param {{onBoard: (board: any) => void, onLost: () => void}} hear
- * @returns {Promise<import("./failure.js").RoomcastError>}
+ * @returns {Promise<import("../failure.js").RoomcastError>}
  */
 export async function followBoard(http, { onBoard, onLost }) {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
