@@ -132,10 +132,16 @@ def png(path: Path, side: int, *extra: bytes, data: bytes = b"") -> Path:
 
 def png_text_bomb(path: Path) -> Path:
     """A small picture with a compressed text of 1 GiB."""
-    squeeze = zlib.compressobj(9)
-    text = b"".join(squeeze.compress(bytes(1 << 24)) for _ in range(64)) + squeeze.flush()
     rows = b"".join(b"\0" + bytes(3 * 16) for _ in range(16))
-    return png(path, 16, png_chunk(b"zTXt", b"Comment\0\0" + text), data=rows)
+    return png(path, 16, png_chunk(b"zTXt", b"Comment\0\0" + packed_gibibyte()), data=rows)
+
+
+def packed_gibibyte() -> bytes:
+    """1 GiB of zeros as a zlib stream (RFC 1950), of one piece that is packed once and stands in it 64 times."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    piece = packer.compress(bytes(1 << 24)) + packer.flush(zlib.Z_FULL_FLUSH)
+    adler32 = ((1 << 30) % 65_521) << 16 | 1
+    return b"\x78\xda" + piece * 64 + b"\x03\0" + adler32.to_bytes(4, "big")
 
 
 def frame_bomb_gif(path: Path, frames: int = 300_000) -> Path:

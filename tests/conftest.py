@@ -80,8 +80,7 @@ def pytest_runtest_makereport(
     """A failed test's report ends with the logs of the servers it used."""
     report = yield
     if report.failed and isinstance(item, pytest.Function):
-        for value in item.funcargs.values():
-            for server in value if isinstance(value, list) else [value]:
-                if isinstance(server, RunningServer):
-                    report.sections.append((f"log of {server.name}", server.tail()))
+        values = [one for value in item.funcargs.values() for one in (value if isinstance(value, list) else [value])]
+        for server in {one for one in values if isinstance(one, RunningServer)}:
+            report.sections.append((f"log of {server.name}", server.tail()))
     return report

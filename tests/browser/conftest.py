@@ -1,19 +1,25 @@
-"""Debian's Chromium, and servers for its page. A page that complains fails its test, whatever else the test finds."""
+"""Debian's Chromium, and servers for its page. A page that complains fails its test, whatever else the test finds.
+
+One Chromium serves all tests of a process, which is why they and their fixtures run in one event loop; each has a
+profile of its own. A module's `server` is shared by its tests, and idle when a test begins; `serve` starts one for a
+test that hurts it, or wants it set up in another way.
+"""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, WebError, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError, async_playwright
 
 from tests import fake_ffmpeg
 from tests.browser.demo import Card, Demo
-from tests.conftest import Serve, Shelf
-from tests.harness import RunningServer
+from tests.conftest import Shelf
+from tests.harness import Api, RunningServer
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -26,6 +32,13 @@ ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Awaitable[Demo]]
+ListUploads = Callable[[], Awaitable[list[dict[str, Any]]]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 class Ffmpeg:
@@ -43,22 +56,64 @@ class Ffmpeg:
         self.behave("")
 
 
-@pytest.fixture
-def ffmpeg(tmp_path: Path) -> Ffmpeg:
-    return Ffmpeg(tmp_path / "ffmpeg")
+@pytest.fixture(scope="module")
+def shared_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Ffmpeg:
+    return Ffmpeg(tmp_path_factory.mktemp("fake") / "ffmpeg")
 
 
 @pytest.fixture
-def server(serve: Serve, ffmpeg: Ffmpeg) -> RunningServer:
-    return serve(**ffmpeg.env)
+def ffmpeg(shared_ffmpeg: Ffmpeg) -> Ffmpeg:
+    shared_ffmpeg.heal()
+    return shared_ffmpeg
 
 
-@pytest.fixture
-async def context() -> AsyncIterator[BrowserContext]:
-    """A browser's profile. No script may fail in it, no promise be left to reject, no policy be broken."""
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_ffmpeg: Ffmpeg) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("server") / "data", **shared_ffmpeg.env) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(shared_server: RunningServer, ffmpeg: Ffmpeg) -> RunningServer:
+    """The module's, with nothing to do: what an earlier test left unfinished is cancelled."""
+    async with Api(shared_server) as api:
+        for upload in (await api.list()).body["uploads"]:
+            if upload["status"] not in ("completed", "error"):
+                await api.cancel(upload["uploadId"])
+    return shared_server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def api(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def list_uploads(api: Api) -> ListUploads:
+    """Lists what has come to the server during the test."""
+    before = {upload["uploadId"] for upload in (await api.list()).body["uploads"]}
+
+    async def list_uploads() -> list[dict[str, Any]]:
+        return [upload for upload in (await api.list()).body["uploads"] if upload["uploadId"] not in before]
+
+    return list_uploads
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A browser's profile. No script may fail in it, no promise be left to reject, no policy be broken."""
     complaints: list[str] = []
 
     def hear_console(message: ConsoleMessage) -> None:
@@ -68,13 +123,14 @@ async def context() -> AsyncIterator[BrowserContext]:
     def hear_error(error: WebError) -> None:
         complaints.append(str(error.error))
 
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        context = await browser.new_context()
-        context.on("console", hear_console)
-        context.on("weberror", hear_error)
-        yield context
-        await browser.close()
+    context = await browser.new_context()
+    context.on("console", hear_console)
+    context.on("weberror", hear_error)
+    yield context
+    for page in context.pages:
+        await page.unroute_all(behavior="ignoreErrors")
+    await context.unroute_all(behavior="ignoreErrors")
+    await context.close()
     assert complaints == []
 
 
@@ -99,7 +155,7 @@ class AtWork(NamedTuple):
     card: Card
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def at_work(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> AtWork:
     clip = shelf.clip()
     ffmpeg.behave("slow:60")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.async_api import expect
 
@@ -13,9 +15,10 @@ from tests.harness import Api, RunningServer
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def guarded(serve: Serve) -> RunningServer:
-    return serve(JWT_SECRET=SECRET)
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("guarded") / "data", JWT_SECRET=SECRET) as running:
+        yield running
 
 
 async def test_nobody_is_asked_in_open_mode(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
@@ -35,7 +38,7 @@ async def test_the_token_is_asked_for_and_kept_for_the_tab(
     await demo.token.press("Enter")
     await expect(demo.token).to_be_visible()
     await expect(demo.token).to_have_value("")
-    await demo.token.fill(token("ada"))
+    await demo.token.fill(token("grace"))
     await demo.token.press("Enter")
     await demo.connection_is("online")
     await expect(demo.token).to_be_hidden()
@@ -47,7 +50,7 @@ async def test_the_token_is_asked_for_and_kept_for_the_tab(
     await demo.connection_is("online")
     await demo.card(picture).reaches("Completed")
     await expect(demo.token).to_be_hidden()
-    async with Api(guarded, token("ada")) as api:
+    async with Api(guarded, token("grace")) as api:
         assert len((await api.list()).body["uploads"]) == 1
 
 

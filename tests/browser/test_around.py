@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from playwright.async_api import BrowserContext, Locator, Position, Route, expec
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.clips import truncate
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.harness import RunningServer
 from workers.ffmpeg import find_binaries
 
@@ -42,11 +43,13 @@ _REACHED = """
 """
 
 
-@pytest.fixture
-def streaming(serve: Serve, tmp_path: Path) -> RunningServer:
-    templates = tmp_path / "templates.toml"
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("streaming")
+    templates = folder / "templates.toml"
     templates.write_text(TEMPLATES)
-    return serve(ROOMCAST_TEMPLATES=str(templates))
+    with RunningServer(folder / "data", ROOMCAST_TEMPLATES=str(templates)) as running:
+        yield running
 
 
 async def test_the_poster_is_shown_while_the_film_is_compressed(

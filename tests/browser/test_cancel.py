@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Request, Route, expect
 
-from tests.browser.conftest import AtWork, Ffmpeg, OpenPage
+from tests.browser.conftest import AtWork, Ffmpeg, ListUploads, OpenPage
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer
+from tests.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ def large(shelf: Shelf, name: str) -> Path:
 
 
 async def test_while_compressing(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, api: Api
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, list_uploads: ListUploads
 ) -> None:
     clip, other = shelf.clip("clip.mp4"), shelf.clip("other.mp4")
     ffmpeg.behave("slow:60")
@@ -33,7 +33,7 @@ async def test_while_compressing(
     ffmpeg.heal()
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
-    states = {upload["filename"]: upload["stage"] for upload in (await api.list()).body["uploads"]}
+    states = {upload["filename"]: upload["stage"] for upload in await list_uploads()}
     assert states == {"clip.mp4": "cancelled", "other.mp4": "compressing"}
 
 
@@ -68,7 +68,7 @@ async def test_retry_before_the_cancel_is_answered(at_work: AtWork, ffmpeg: Ffmp
 
 
 async def test_while_its_bytes_are_on_their_way(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, api: Api
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, list_uploads: ListUploads
 ) -> None:
     picture = large(shelf, "large.png")
     demo = await open_page(server)
@@ -78,7 +78,7 @@ async def test_while_its_bytes_are_on_their_way(
         await expect(card.pace).to_contain_text(" kB of ")
         await card.button("Cancel").click()
         await card.reaches("Cancelled")
-    (upload,) = (await api.list()).body["uploads"]
+    (upload,) = await list_uploads()
     assert upload["stage"] == "cancelled"
 
     await card.button("Retry").click()  # the page still has the file, and sends it again

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Route, WebSocketRoute
 
 from tests.browser.conftest import Ffmpeg
@@ -14,6 +15,13 @@ from tests.conftest import Shelf
 from tests.harness import Api, RunningServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node")]
+
+_THREE = """
+async () => {
+  const { connect } = await import("/static/roomcast.js");
+  globalThis.all = [connect(), connect(), connect()];
+}
+"""
 
 
 class Barrier:
@@ -42,7 +50,7 @@ class Barrier:
         await (route.abort() if "streams" in self.barred else route.continue_())
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def barrier(context: BrowserContext) -> Barrier:
     barrier = Barrier()
     await barrier.put_up(context)
@@ -103,3 +111,16 @@ async def test_of_many_uploads_two_have_a_stream_and_all_come_to_the_truth(
     assert aggregate["progress"] < 100
     await own.say("void uploads.at(-1).leave()")
     assert await own.say("[roomcast.aggregate.progress, roomcast.aggregate.status]") == [100, "completed"]
+
+
+async def test_every_connection_of_a_page_notices_that_the_network_is_gone(
+    server: RunningServer, context: BrowserContext
+) -> None:
+    own = await OwnPage.open(context, server.url, script=_THREE)
+    await own.until("all.every(({ state }) => state === 'online')")
+    await own.say("void addEventListener('offline', () => (globalThis.noticed = all.map(({ state }) => state)))")
+    await context.set_offline(True)
+    await own.until("globalThis.noticed")
+    assert await own.say("noticed") == ["reconnecting"] * 3
+    await context.set_offline(False)
+    await own.until("all.every(({ state }) => state === 'online')")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +10,18 @@ from playwright.async_api import Request, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.demo import Demo
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 
 LIMIT = 50_000
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("strict") / "data", ROOMCAST_MAX_UPLOAD_BYTES=str(LIMIT)) as running:
+        yield running
 
 
 def calls(demo: Demo) -> list[str]:
@@ -55,9 +61,9 @@ def a_large_picture(shelf: Shelf) -> Path:
     ],
 )
 async def test_what_is_certain_to_be_refused_is_not_sent(
-    serve: Serve, open_page: OpenPage, shelf: Shelf, make: Callable[[Shelf], Path], why: str
+    strict: RunningServer, open_page: OpenPage, shelf: Shelf, make: Callable[[Shelf], Path], why: str
 ) -> None:
-    demo = await open_page(serve(ROOMCAST_MAX_UPLOAD_BYTES=str(LIMIT)))
+    demo = await open_page(strict)
     await expect(demo.page.get_by_text("up to 50.0 kB each")).to_be_visible()
     asked = calls(demo)
     refused, good = make(shelf), shelf.image("good.png")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.browser.conftest import Ffmpeg, OpenPage
+from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
 from tests.conftest import Serve, Shelf
-from tests.harness import Api, RunningServer
+from tests.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -70,14 +70,14 @@ async def test_a_picture_is_shown(server: RunningServer, open_page: OpenPage, sh
 
 
 async def test_the_template_that_was_chosen_is_the_one_that_is_used(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, api: Api
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, list_uploads: ListUploads
 ) -> None:
     clip = shelf.clip(seconds=1)
     demo = await open_page(server)
     await demo.page.get_by_label("Template").select_option("hero-video")
     await demo.choose(clip)
     await demo.card(clip).reaches("Completed")
-    (upload,) = (await api.list()).body["uploads"]
+    (upload,) = await list_uploads()
     assert upload["element"]["type"] == "hero-video"
 
 

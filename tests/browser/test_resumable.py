@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,6 @@ from tests.harness import Api, RunningServer, eventually
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node")]
 
 Open = Callable[[], Awaitable[OwnPage]]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("resumable") / "data") as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
 
-from tests.browser.conftest import AtWork, Ffmpeg, OpenPage
+from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
@@ -41,7 +41,13 @@ async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf
 
 
 async def test_offline_and_back(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext, api: Api
+    server: RunningServer,
+    open_page: OpenPage,
+    shelf: Shelf,
+    ffmpeg: Ffmpeg,
+    context: BrowserContext,
+    api: Api,
+    list_uploads: ListUploads,
 ) -> None:
     clip = shelf.clip()
     ffmpeg.behave("slow:2")
@@ -51,7 +57,7 @@ async def test_offline_and_back(
     await context.set_offline(True)
     await expect(demo.banner).to_contain_text("You are offline")
     ffmpeg.heal()
-    (upload,) = (await api.list()).body["uploads"]
+    (upload,) = await list_uploads()
     assert (await api.finished(upload["uploadId"], WORK_SECONDS))["status"] == "completed"
     assert await card.stage.text_content() == "Compressing", "the page cannot know better"
 
@@ -116,8 +122,14 @@ async def test_the_socket_takes_over_again_from_a_stream(
     await demo.card(clip).reaches("Cancelled")
 
 
-async def test_the_server_dies_midway_and_comes_back(server: RunningServer, at_work: AtWork, ffmpeg: Ffmpeg) -> None:
-    demo, clip, card = at_work
+async def test_the_server_dies_midway_and_comes_back(
+    serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    server, clip = serve(**ffmpeg.env), shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
     server.kill()
     await demo.connection_is("reconnecting")
     await expect(demo.banner).to_contain_text("The connection is lost")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Route
 
+from tests.browser.conftest import ListUploads
 from tests.browser.demo import narrow
 from tests.browser.own_page import OwnPage
 from tests.conftest import Shelf
@@ -28,7 +30,7 @@ async () => {{
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
     if not BUNDLE.is_file():
         pytest.skip("tests/node/node_modules is missing: `make setup` brings it where npm is installed")
@@ -40,7 +42,7 @@ async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
     return await OwnPage.open(context, server.url, script=_SCRIPT)
 
 
-async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api) -> None:
+async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
     picture = shelf.image(size=(900, 700), noise=True)
     async with narrow(uppy.page, 400_000):
         await uppy.pick(picture)
@@ -52,7 +54,7 @@ async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api) -> None:
     assert await uppy.say("result.then(({ successful, failed }) => [successful.length, failed.length])") == [1, 0]
     assert before == [0, PIECE_BYTES, 2 * PIECE_BYTES]
     assert uppy.pieces[0] >= before[-1], "no more than the piece that was under way came again"
-    (upload,) = (await api.list()).body["uploads"]
+    (upload,) = await list_uploads()
     completed = await api.finished(upload["uploadId"])
     assert completed["status"] == "completed"
     assert completed["element"]["original"]["size"] == picture.stat().st_size

@@ -230,7 +230,7 @@ async def waits(api: Api, url: str) -> bool:
 
 
 async def test_what_nobody_goes_on_with_expires(serve: Serve, large: bytes) -> None:
-    server = serve(ROOMCAST_RESERVATION_SECONDS="1")
+    server = serve(ROOMCAST_RESERVATION_SECONDS="3")
     async with Api(server) as api, Watcher(server.url) as watcher:
         tus = Tus(api)
         url = await tus.create(len(large))
