@@ -282,7 +282,7 @@ export class Upload extends EventTarget {
     this.#changed();
     try {
       const { state } = await alone(/** @type {string} */ (this.id), () => this.#bytes(signal));
-      this.#take(state, false);
+      if (!this.#knows(state)) this.#take(state, false);
       noteOver(/** @type {File} */ (this.file), this.#type);
       if (!signal.aborted) this.sending = "no";
     } catch (error) {
@@ -341,6 +341,12 @@ export class Upload extends EventTarget {
     if (admitted) this.error = null;
     for (const message of messages) this.#take(message, false);
     if (admitted && this.file && this.state?.stage === "receiving") void this.start();
+  }
+
+  /** Whether its event has been heard of: then what came after it may have been, too, such as a place in the queue.
+   * @param {Message} message */
+  #knows({ epoch, seq }) {
+    return this.state?.epoch === epoch && this.state.seq >= seq;
   }
 
   /** @param {Message} message @param {boolean} live @returns {boolean} */

@@ -112,6 +112,21 @@ test("reserve, send; the room tells the rest", async () => {
   assert.equal(upload.state.seq, 2);
 });
 
+test("what the room has told since the bytes arrived is not taken back by their answer", async () => {
+  const { ways } = connection({
+    "POST /api/uploads": reservation,
+    [`PUT /api/uploads/${ID}/content`]: () => {
+      upload.hear(message(1));
+      upload.hear(message(1, { queuePosition: 1 }));
+      return { state: message(1) };
+    },
+  });
+  const upload = new Upload(ways, { file });
+  await upload.start();
+  assert.equal(upload.sending, "no");
+  assert.equal(upload.state.queuePosition, 1);
+});
+
 test("a server that has too much to do is asked again later", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   let places = 0;
