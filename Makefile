@@ -20,7 +20,7 @@ run: .venv/.runtime static/node_modules/.done
 
 # One run of everything: the unit, contract, end-to-end and browser tests. `make test ARGS="-k cancel"` narrows it.
 test: setup system corpus
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

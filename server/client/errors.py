@@ -15,6 +15,9 @@ LOCAL_FILE = "LOCAL_FILE"
 
 _LOCKED = 423
 
+_OFFSET = "offset"
+"""A detail of the refusal of a piece that begins elsewhere than the server is: where that is has to be asked anew."""
+
 _BY_STATUS = {
     401: Code.UNAUTHENTICATED,
     403: Code.FORBIDDEN,
@@ -60,8 +63,9 @@ def told(status: int, body: Any) -> RoomcastError:
         problem = {}
         code = _BY_STATUS.get(status, Code.MALFORMED if status < 500 else Code.INTERNAL).value
         message = f"The server answered {status}."
-    retryable = code in RETRYABLE or status == _LOCKED
-    return RoomcastError(code, message, retryable=retryable, status=status, details=problem.get("details"))
+    details = problem.get("details") or {}
+    retryable = code in RETRYABLE or status == _LOCKED or _OFFSET in details
+    return RoomcastError(code, message, retryable=retryable, status=status, details=details)
 
 
 def failure(error: Mapping[str, Any]) -> RoomcastError:

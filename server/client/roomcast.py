@@ -135,18 +135,24 @@ class Client:
         source = await source_at(path)
         patience = Patience(self._patience_seconds)
         furthest = -1
+        refusal: RoomcastError | None = None
         async with self._turns:
             while True:
                 try:
                     state = await self.state(upload_id)
                     if state["stage"] != Stage.RECEIVING:
                         return _unless_failed(state)
+                    if refusal:
+                        raise refusal
                     offset = await self._offset(upload_id)
                     if offset > furthest:
                         furthest = offset
                         patience.reset()
                     await self._append(upload_id, source, offset)
                 except RoomcastError as error:
+                    if error.code == Code.WRONG_STATE and not error.retryable and not refusal:
+                        refusal = error  # unless what a lost connection had brought was all that was missing
+                        continue
                     await patience.after(error)
 
     async def watch(self, upload_id: str) -> AsyncGenerator[Message, None]:
