@@ -20,7 +20,7 @@ from server.upload.errors import NotFound
 from server.upload.media import See, Write
 from server.upload.s3_bucket import Bucket
 from server.upload.s3_parts import PART_BYTES, put_whole, writing
-from server.upload.s3_reading import look, read_all, read_range
+from server.upload.s3_reading import look, read_range
 from server.upload.s3_shield import outlast
 
 _HEADERS = {"ContentType": "application/octet-stream"}
@@ -136,16 +136,24 @@ class S3ResumableSources:
             raise NotFound("The source is gone.")
 
     async def _read(self, name: str) -> AsyncGenerator[bytes, None]:
-        """All that was received, in pieces of up to 1 MiB."""
+        """All that was received, in pieces of up to 1 MiB. Where somebody else makes it whole meanwhile, the rest comes
+        from there."""
+        start = 0
         whole, stretches = await self._look(name)
+        try:
+            for place, stretch in stretches:
+                facts = await look(self._bucket, self._folder(name) + stretch.name)
+                async with aclosing(read_range(self._bucket, facts, place - stretch.start, facts.size)) as pieces:
+                    async for piece in pieces:
+                        start += len(piece)
+                        yield piece
+        except NotFound:
+            whole, _ = await self._look(name)
+            if whole is None:
+                raise
         if whole is not None:
-            async with aclosing(read_all(self._bucket, await look(self._bucket, self._source_key(name)))) as pieces:
-                async for piece in pieces:
-                    yield piece
-            return
-        for place, stretch in stretches:
-            facts = await look(self._bucket, self._folder(name) + stretch.name)
-            async with aclosing(read_range(self._bucket, facts, place - stretch.start, facts.size)) as pieces:
+            facts = await look(self._bucket, self._source_key(name))
+            async with aclosing(read_range(self._bucket, facts, start, whole)) as pieces:
                 async for piece in pieces:
                     yield piece
 

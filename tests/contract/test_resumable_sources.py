@@ -108,6 +108,23 @@ async def test_two_who_write_at_once_do_no_harm(sources: ResumableSources) -> No
     assert seen.content == DATA
 
 
+async def test_two_who_make_it_whole_at_once_do_no_harm(
+    media: MediaStore, sources: ResumableSources, tmp_path: Path
+) -> None:
+    name, seen, overtaken = new_upload_id(), Seen(), Seen()
+    await put(sources, name, 0, 9 * MIB)
+    await put(sources, name, 9 * MIB, len(DATA))
+
+    async def see(data: bytes) -> None:
+        if not overtaken.content:
+            await sources.complete(name, seen)
+        await overtaken(data)
+
+    key = await sources.complete(name, see)
+    assert seen.content == overtaken.content == DATA
+    assert await whole(media, key, tmp_path) == DATA
+
+
 async def test_a_cancelled_piece_leaves_what_counts(sources: ResumableSources) -> None:
     name, begun = new_upload_id(), asyncio.Event()
 
