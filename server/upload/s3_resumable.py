@@ -153,9 +153,11 @@ class S3ResumableSources:
                 raise
         if whole is not None:
             facts = await look(self._bucket, self._source_key(name))
-            async with aclosing(read_range(self._bucket, facts, start, whole)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            for begin in range(start, whole, PART_BYTES):
+                end = min(begin + PART_BYTES, whole)
+                async with aclosing(read_range(self._bucket, facts, begin, end)) as pieces:
+                    async for piece in pieces:
+                        yield piece
 
     async def _look(self, name: str) -> tuple[int | None, list[tuple[int, Stretch]]]:
         """The whole source's size if there is one, and the stretches that count."""
