@@ -10,6 +10,7 @@ import pytest
 
 from tests import fake_ffmpeg
 from tests.conftest import Shelf
+from tests.e2e.tokens import token
 from tests.harness import Api, RunningServer
 from tests.tus import MIB, Tus
 from tests.watchers import Watcher
@@ -89,3 +90,15 @@ def large(picture: bytes, request: pytest.FixtureRequest) -> bytes:
     """A picture with so much behind it that it goes through many buffers; another one for each test, for a file that
     was sent before is known already."""
     return picture + random.Random(request.node.name).randbytes(5 * MIB)
+
+
+@pytest.fixture
+async def alice(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server, token("alice")) as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server, token("bob")) as client:
+        yield client

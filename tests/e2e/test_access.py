@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
@@ -23,18 +22,6 @@ CALLS = ["join-upload", "leave-upload", "cancel-upload", "retry-upload"]
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     return {"JWT_SECRET": SECRET}
-
-
-@pytest.fixture
-async def alice(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("alice")) as client:
-        yield client
-
-
-@pytest.fixture
-async def bob(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("bob")) as client:
-        yield client
 
 
 @pytest.mark.parametrize("bad", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())

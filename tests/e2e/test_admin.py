@@ -32,18 +32,6 @@ def settings(fake: FakeFfmpeg) -> dict[str, str]:
 
 
 @pytest.fixture
-async def alice(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("alice")) as client:
-        yield client
-
-
-@pytest.fixture
-async def bob(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("bob")) as client:
-        yield client
-
-
-@pytest.fixture
 async def admin(server: RunningServer) -> AsyncIterator[Api]:
     async with Api(server, ADMIN) as client:
         yield client

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,18 +24,6 @@ WRONG = "no such value, surely"
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     return {"JWT_SECRET": SECRET}
-
-
-@pytest.fixture
-async def alice(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("alice")) as client:
-        yield client
-
-
-@pytest.fixture
-async def bob(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("bob")) as client:
-        yield client
 
 
 @dataclass(frozen=True)
