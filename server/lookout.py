@@ -74,7 +74,7 @@ class Lookout:
             unlisten()
 
     def on_notices(self, notices: Sequence[Notice]) -> None:
-        ends = {notice.upload_id for notice in notices if notice.event and notice.message["status"] in _ENDS}
+        ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
         if ends:
             self._hints |= ends
             self._hinted.set()

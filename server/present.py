@@ -11,11 +11,12 @@ from server.upload.shapes import Element, Message, Output
 
 def present(message: Message, media: MediaStore) -> Message:
     """`message` with a `url` for its poster, its element and each of the element's outputs."""
-    poster, element = message.get("poster"), message.get("element")
-    shown = message.copy() if poster or element else message
-    if poster:
+    if "poster" not in message and "element" not in message:
+        return message
+    shown = message.copy()
+    if poster := message.get("poster"):
         shown["poster"] = _linked(poster, media)
-    if element:
+    if element := message.get("element"):
         outputs = [_linked(output, media) for output in element["outputs"]]
         shown["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
     return shown

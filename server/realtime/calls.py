@@ -12,7 +12,6 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from server.access import Authenticator
-from server.backlog import Traffic
 from server.control import Control, check_id
 from server.realtime.engine import Session
 from server.realtime.hub import Client, Hub
@@ -53,19 +52,17 @@ class Calls:
         control: Control,
         authenticator: Authenticator,
         present: Callable[[Message], Message],
-        traffic: Traffic,
     ) -> None:
         self._hub = hub
         self._control = control
         self._authenticator = authenticator
         self._present = present
-        self._traffic = traffic
         self._expiry: dict[Client, asyncio.TimerHandle] = {}
 
     def connect(self, session: Session, namespace: str, sid: str, auth: Any) -> Client:
         token = auth.get("token") if isinstance(auth, dict) else None
         viewer = self._authenticator.viewer(token if isinstance(token, str) else session.credential)
-        client = Client(sid, viewer, session, Outbox(session, self._traffic))
+        client = Client(sid, viewer, session, Outbox(session, self._hub.traffic))
         self._hub.enter(client)
         if viewer.expires_at is not None:
             left = max(0.0, viewer.expires_at - time.time())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -100,7 +101,20 @@ class Engine:
 class Session:
     """One client. `credential` is the token that came with its handshake, `user` whatever the application keeps."""
 
-    __slots__ = ("_carrier", "_coming", "_engine", "_poll", "_queue", "closed", "credential", "sid", "user")
+    __slots__ = (
+        "_carrier",
+        "_coming",
+        "_engine",
+        "_held",
+        "_poll",
+        "_queue",
+        "closed",
+        "credential",
+        "on_pace",
+        "sid",
+        "user",
+        "write_now",
+    )
 
     def __init__(self, engine: Engine, sid: str, credential: str | None) -> None:
         self._engine = engine
@@ -112,7 +126,12 @@ class Session:
         self._coming: Carrier | None = None
         """One that has asked to take over."""
         self._queue: list[Packet] = []
+        self._held = False
         self._poll: asyncio.Future[None] | None = None
+        self.write_now: Callable[[bytes], None] | None = None
+        """Writes a frame at once; None while something must go before it, or there is no room for more."""
+        self.on_pace: Callable[[], None] | None = None
+        """Is called when `write_now` is another one."""
 
     @property
     def carried(self) -> bool:
@@ -143,16 +162,10 @@ class Session:
             self._queue.append(packet)
             self._answer_poll()
 
-    def offer(self, packet: Packet) -> bool:
-        """Send it, unless the client does not keep up. This is what a room does to each of its members."""
-        carrier = self._carrier
-        if carrier is None or carrier.paused or self._queue:
-            if not self.keeps_up:
-                return False
-            self.send(packet)
-        else:
-            carrier.write(packet.frame)
-        return True
+    def hold(self, *, held: bool) -> None:
+        """Whether the application keeps something back that must go before what `write_now` would write."""
+        self._held = held
+        self._look()
 
     def carry(self, carrier: Carrier) -> None:
         """From now on over this WebSocket, beginning with what waits."""
@@ -161,9 +174,19 @@ class Session:
         self.flush()
 
     def flush(self) -> None:
-        """The WebSocket has room."""
+        """The WebSocket has room, or has none any more."""
         while self._queue and self._carrier and not self._carrier.paused:
             self._carrier.write(self._queue.pop(0).frame)
+        self._look()
+
+    def _look(self) -> None:
+        carrier = self._carrier
+        clear = carrier and not (carrier.paused or self._queue or self._held)
+        write = carrier.write if carrier and clear else None
+        if write is not self.write_now:
+            self.write_now = write
+            if self.on_pace:
+                self.on_pace()
 
     async def poll(self) -> bytes:
         """The packets that wait, or the next one. Raises `Malformed`, and ends the session, when a poll waits."""
@@ -219,6 +242,7 @@ class Session:
         if carrier is self._carrier:
             self._leave()
             self._carrier = None  # they knew each other; neither should wait for the garbage collector
+            self._look()
         elif carrier is self._coming:
             self._coming = None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import struct
 from collections.abc import Iterator
 from enum import IntEnum
 
@@ -14,6 +15,7 @@ _FIN, _RESERVED, _OPCODE = 0x80, 0x70, 0x0F
 _MASKED, _LENGTH = 0x80, 0x7F
 _LENGTH_IN_2_BYTES, _LENGTH_IN_8_BYTES = 126, 127
 _LARGEST_CONTROL = 125
+_HEAD, _HEAD_WITH_2, _HEAD_WITH_8 = (struct.Struct(of).pack for of in (">BB", ">BBH", ">BBQ"))
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """Section 1.3."""
@@ -61,12 +63,12 @@ def accept(key: str) -> str:
 
 def frame(opcode: Opcode, payload: bytes) -> bytes:
     """A whole message."""
-    size = len(payload)
+    size, first = len(payload), _FIN + opcode
     if size < _LENGTH_IN_2_BYTES:
-        return bytes((_FIN | opcode, size)) + payload
+        return _HEAD(first, size) + payload
     if size < 1 << 16:
-        return bytes((_FIN | opcode, _LENGTH_IN_2_BYTES)) + size.to_bytes(2, "big") + payload
-    return bytes((_FIN | opcode, _LENGTH_IN_8_BYTES)) + size.to_bytes(8, "big") + payload
+        return _HEAD_WITH_2(first, _LENGTH_IN_2_BYTES, size) + payload
+    return _HEAD_WITH_8(first, _LENGTH_IN_8_BYTES, size) + payload
 
 
 class FrameReader:

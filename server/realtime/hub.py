@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import orjson
 import structlog
 
 from server.access import Viewer
+from server.backlog import Traffic
 from server.realtime import packets
 from server.realtime.engine import Session
 from server.realtime.outbox import Outbox
@@ -31,6 +31,7 @@ _TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
 _PUMP_SECONDS = 0.1
 
 Present = Callable[[Message], Message]
+Write = Callable[[bytes], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -41,24 +42,62 @@ class Client:
     viewer: Viewer
     session: Session
     outbox: Outbox
-    rooms: set[str] = field(default_factory=set)
+    rooms: dict[str, Room] = field(default_factory=dict)
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     calls: int = 0
     gone: bool = False
 
+    def paced(self) -> None:
+        """Its session keeps up again, or does not any more."""
+        for room in self.rooms.values():
+            room.place(self)
+
 
 class Room:
-    """Whoever watches one upload here: the relay's watcher for all of them."""
+    """Whoever watches one upload here: the relay's watcher for all of them.
+
+    What goes to everybody is written straight to the connections of those that keep up; the others have an outbox.
+    """
+
+    __slots__ = ("_hub", "_slower", "_swift", "_ways", "coming", "upload_id")
 
     def __init__(self, hub: Hub, upload_id: str) -> None:
         self._hub = hub
         self.upload_id = upload_id
-        self.clients: dict[Client, None] = {}
         self.coming = 0
+        self._swift: dict[Client, Write] = {}
+        self._slower: dict[Client, None] = {}
+        self._ways: tuple[tuple[Write, ...], tuple[Client, ...]] | None = None
+        """To both kinds, side by side in memory; None when somebody came, went or changed sides."""
+
+    def __bool__(self) -> bool:
+        """Whether anybody is here."""
+        return bool(self._swift or self._slower)
+
+    def members(self) -> list[Client]:
+        return [*self._swift, *self._slower]
+
+    def place(self, client: Client) -> None:
+        """Into the room, or to where it belongs by now."""
+        self.remove(client)  # which forgets the ways
+        if write := client.session.write_now:
+            self._swift[client] = write
+        else:
+            self._slower[client] = None
+
+    def remove(self, client: Client) -> None:
+        self._swift.pop(client, None)
+        self._slower.pop(client, None)
+        self._ways = None
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
         told = self._hub.encode(event, new_status=new_status)
-        for client in tuple(self.clients):
+        swift, slower = self._everybody()
+        frames = b"".join(packet.frame for packet in told)
+        for write in swift:
+            write(frames)
+        self._hub.traffic.events += len(swift)
+        for client in slower:
             if not client.outbox.send_event(self.upload_id, told):
                 self._hub.drop(client, "too many events wait")
             elif client.outbox.waiting:
@@ -67,9 +106,20 @@ class Room:
 
     def on_tick(self, tick: Message) -> None:
         (packet,) = self._hub.encode(tick, new_status=False)
-        for client in tuple(self.clients):
+        swift, slower = self._ways or self._everybody()
+        frame = packet.frame
+        for write in swift:
+            write(frame)
+        self._hub.traffic.ticks += len(swift)
+        for client in slower:
             if not client.outbox.send_tick(self.upload_id, packet):
                 self._hub.pump_soon(client)
+
+    def _everybody(self) -> tuple[tuple[Write, ...], tuple[Client, ...]]:
+        """As of now: whoever has no room for more after what is written next, is slower from then on."""
+        if self._ways is None:
+            self._ways = tuple(self._swift.values()), tuple(self._slower)
+        return self._ways
 
 
 class Hub:
@@ -87,6 +137,7 @@ class Hub:
         self._present = present
         self._linger_seconds = linger_seconds
         self._stalled_client_seconds = stalled_client_seconds
+        self.traffic = Traffic()
         self._clients: set[Client] = set()
         self._rooms: dict[str, Room] = {}
         self._closing: dict[str, asyncio.TimerHandle] = {}
@@ -99,10 +150,12 @@ class Hub:
 
     def enter(self, client: Client) -> None:
         self._clients.add(client)
+        client.session.on_pace = client.paced
 
     def leave(self, client: Client) -> None:
         """The client is gone: out of every room, and nothing waits for it any more."""
         client.gone = True
+        client.session.on_pace = None  # or they would keep each other until the garbage is collected
         self._clients.discard(client)
         self._behind.pop(client, None)
         for upload_id in tuple(client.rooms):
@@ -121,8 +174,8 @@ class Hub:
                 replay = await self._relay.watch(upload_id, room, since=since, epoch=epoch)
                 client.viewer.check_owns(replay.upload)
                 if not client.gone:
-                    client.rooms.add(upload_id)
-                    room.clients[client] = None
+                    client.rooms[upload_id] = room
+                    room.place(client)
             finally:
                 room.coming -= 1
                 self._close_if_empty(room)
@@ -132,14 +185,12 @@ class Hub:
 
     def part(self, client: Client, upload_id: str) -> None:
         """Out of the room; no harm if it was not in it."""
-        if upload_id in client.rooms:
-            client.rooms.discard(upload_id)
-            room = self._rooms[upload_id]
-            del room.clients[client]
+        if room := client.rooms.pop(upload_id, None):
+            room.remove(client)
             self._close_if_empty(room)
 
     def _close_if_empty(self, room: Room) -> None:
-        if room.clients or room.coming:
+        if room or room.coming:
             return
         self._relay.unwatch(room.upload_id, room)
         del self._rooms[room.upload_id]
@@ -148,9 +199,11 @@ class Hub:
 
     def encode(self, of: Message, *, new_status: bool) -> list[Packet]:
         """The message as `upload-progress` and, with a new status, once more under the status's name."""
-        body = orjson.dumps(self._present(of))
-        names = (PROGRESS, of["status"]) if new_status else (PROGRESS,)
-        return [packets.event(name, body) for name in names]
+        shown = self._present(of)
+        told = [packets.event(PROGRESS, shown)]
+        if new_status:
+            told.append(packets.event(shown["status"], shown))
+        return told
 
     def room_moved(self, upload_id: str, event: Message) -> None:
         """A room closes a while after its upload ended, unless it goes on."""
@@ -164,7 +217,7 @@ class Hub:
     def _close_room(self, upload_id: str) -> None:
         self._closing.pop(upload_id, None)
         if room := self._rooms.get(upload_id):
-            for client in tuple(room.clients):
+            for client in room.members():
                 self.part(client, upload_id)
 
     def pump_soon(self, client: Client) -> None:

@@ -43,7 +43,8 @@ class Outbox:
 
     def send_tick(self, upload_id: str, packet: Packet) -> bool:
         """Pass on a tick, or keep it in the place of the one before: False when it waits."""
-        if self._backlog is None and self._session.offer(packet):
+        if self._backlog is None and self._session.keeps_up:
+            self._session.send(packet)
             self._traffic.ticks += 1
             return True
         self._hold_back().add_tick(upload_id, (packet,))
@@ -55,6 +56,7 @@ class Outbox:
             self._pass_on(self._backlog.take()[0])
         if not self._backlog:
             self._backlog = None
+            self._session.hold(held=False)
         ahead, now = self._measure(), time.monotonic()
         if ahead < self._ahead or not self.waiting:
             self._moved_at = now
@@ -68,6 +70,7 @@ class Outbox:
     def _hold_back(self) -> Backlog[Sequence[Packet]]:
         if self._backlog is None:
             self._backlog = Backlog(self._traffic)
+            self._session.hold(held=True)
             self._ahead, self._moved_at = self._measure(), time.monotonic()
         return self._backlog
 

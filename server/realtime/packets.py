@@ -120,9 +120,9 @@ def speak(kind: Kind, data: Any = None, *, namespace: str = MAIN, number: str = 
     return [Packet(f"{Engine.MESSAGE}{begins}{where}{number}".encode() + body), *attachments]
 
 
-def event(name: str, body: bytes) -> Packet:
-    """With `body`, which is JSON, as its one argument."""
-    return Packet(b'42["%b",%b]' % (name.encode(), body))
+def event(name: str, argument: Any) -> Packet:
+    """In the main namespace, with one argument that holds no bytes."""
+    return Packet(b"42" + orjson.dumps((name, argument)))
 
 
 def body_of(packets: list[Packet]) -> bytes:

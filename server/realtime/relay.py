@@ -39,7 +39,7 @@ class Watcher(Protocol):
         """A reading since the last event. Only the latest matters."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Watched:
     """One upload that is watched here, and where its watchers stand."""
 
@@ -147,22 +147,24 @@ class Relay:
 
     def on_notices(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
-            watched = self._watched.get(notice.upload_id)
+            told = notice.message
+            upload_id, seq = told["uploadId"], told["seq"]
+            watched = self._watched.get(upload_id)
             if watched is None:
-                if notice.event and (coming := self._coming.get(notice.upload_id)):
-                    coming.heard = notice.seq
+                if notice.event and (coming := self._coming.get(upload_id)):
+                    coming.heard = seq
                 continue
             watched.spoken_of = True
             if watched.catching_up:
                 watched.moved_meanwhile = True
                 continue
             if not notice.event:
-                if notice.seq == watched.seq:
-                    self._deliver_tick(watched, notice.message)
-            elif notice.seq == watched.seq + 1:
-                self._deliver_event(watched, notice.message)
-            elif notice.seq > watched.seq:
-                self._catch_up(notice.upload_id, watched)
+                if seq == watched.seq:
+                    self._deliver_tick(watched, told)
+            elif seq == watched.seq + 1:
+                self._deliver_event(watched, told)
+            elif seq > watched.seq:
+                self._catch_up(upload_id, watched)
 
     def _deliver_event(self, watched: _Watched, event: Message) -> None:
         new_status = event["status"] != watched.status

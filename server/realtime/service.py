@@ -9,7 +9,6 @@ from functools import partial
 from aiohttp import web
 
 from server.access import Authenticator
-from server.backlog import Traffic
 from server.control import Control
 from server.present import present
 from server.realtime.calls import Calls
@@ -38,9 +37,9 @@ class Realtime:
             linger_seconds=settings.room_linger_seconds,
             stalled_client_seconds=settings.stalled_client_seconds,
         )
-        self.traffic = Traffic()
+        self.traffic = self._hub.traffic
         engine = Engine(
-            Sockets(Calls(self._hub, control, authenticator, show, self.traffic)),
+            Sockets(Calls(self._hub, control, authenticator, show)),
             ping_seconds=settings.ping_seconds,
             timeout_seconds=_PONG_SECONDS,
             largest=_LARGEST_CALL_BYTES,

@@ -50,6 +50,7 @@ class WebSocket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.paused = True
+        self._session.flush()
 
     def resume_writing(self) -> None:
         self.paused = False

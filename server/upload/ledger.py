@@ -54,20 +54,12 @@ class Renewal:
     cancel_requested: bool
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Notice:
     """An upload moved: a hint, with the message so that most listeners need not read. `event` is False for a tick."""
 
     message: Message
     event: bool
-
-    @property
-    def upload_id(self) -> str:
-        return str(self.message["uploadId"])
-
-    @property
-    def seq(self) -> int:
-        return int(self.message["seq"])
 
 
 class Listener(Protocol):

@@ -414,7 +414,7 @@ async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledge
     await eventually(lambda: len(ears.heard) == 10)
     heard = ears.heard
     assert ears.queue_moved
-    assert [notice.seq for notice in heard if notice.event] == list(range(1, 10))
+    assert [notice.message["seq"] for notice in heard if notice.event] == list(range(1, 10))
     assert [notice.message["progress"] for notice in heard if not notice.event] == [25.0]
     assert [notice.message for notice in heard if notice.event] == (await ledger.events(claim.upload.id)).events
     stop()

@@ -100,7 +100,7 @@ def test_answers_are_understood(values: list[Any], number: int, namespace: str) 
 
 
 def test_the_server_is_understood() -> None:
-    event = heard(packets.event("upload-progress", b'{"seq":1}'))
+    event = heard(packets.event("upload-progress", {"seq": 1}))
     assert (event.packet_type, event.data) == (peer.EVENT, ["upload-progress", {"seq": 1}])
     refusal = heard(*packets.speak(Kind.CONNECT_ERROR, {"message": "No"}, namespace="/other"))
     assert (refusal.packet_type, refusal.namespace, refusal.data) == (peer.CONNECT_ERROR, "/other", {"message": "No"})

@@ -104,7 +104,7 @@ async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[Redi
         listening.unfollow(upload.id)
     await listening.follow(upload.id)
     await queue_up(writing, upload)
-    await eventually(lambda: [notice.seq for notice in ears.heard] == [2])
+    await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
 
 
 async def test_a_process_that_only_works_subscribes_to_nothing(
@@ -149,7 +149,7 @@ async def test_a_broken_connection_is_made_anew_and_the_gap_told(tmp_path: Path)
         for upload in uploads:
             await queue_up(writing, upload)
         await eventually(lambda: len(ears.heard) == 2)
-        assert [notice.upload_id for notice in ears.heard] == [upload.id for upload in uploads[:2]]
+        assert [notice.message["uploadId"] for notice in ears.heard] == [upload.id for upload in uploads[:2]]
         assert ears.gaps == 1
         await writing.close()
         await listening.close()
@@ -170,7 +170,7 @@ async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_pa
         another = fresh(Clock())
         await ledger.follow(another.id)
         await ledger.create([another])
-        await eventually(lambda: [notice.upload_id for notice in ears.heard] == [another.id])
+        await eventually(lambda: [notice.message["uploadId"] for notice in ears.heard] == [another.id])
         await ledger.close()
 
 
@@ -187,5 +187,5 @@ async def test_a_silent_redis_is_a_break(tmp_path: Path) -> None:
         await eventually(lambda: ears.gaps == 1)
         await ledger.follow(upload.id)
         await queue_up(ledger, upload)
-        await eventually(lambda: [notice.seq for notice in ears.heard] == [2])
+        await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
         await ledger.close()
