@@ -32,6 +32,7 @@ from server.web.admin import AdminRoutes
 from server.web.admin_board import AdminBoard
 from server.web.answers import house_headers
 from server.web.assemblies import AssemblyRoutes
+from server.web.body import end_connection
 from server.web.dialects.assembly import assembly_status, linked
 from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
@@ -205,7 +206,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.extend((house_headers, mark_cors))
+    app.on_response_prepare.extend((house_headers, mark_cors, end_connection))
     app[DOOR] = realtime.door
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)

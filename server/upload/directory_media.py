@@ -22,7 +22,7 @@ from typing import BinaryIO
 from server.upload.directory_resumable import DirectoryResumableSources
 from server.upload.disk import disk_error, off_loop, sync_directory, to_the_end, write_at
 from server.upload.errors import NotFound
-from server.upload.media import LocalFile
+from server.upload.media import Data, LocalFile
 from server.upload.signing import UrlSigner
 
 _COPY_BYTES = 1 << 20
@@ -121,7 +121,7 @@ class _IncomingFile:
         self._target = target
         self._size = 0
 
-    async def write(self, *chunks: bytes | bytearray) -> None:
+    async def write(self, *chunks: Data) -> None:
         self._size = await to_the_end(lambda: write_at(self._file.fileno(), chunks, self._size))
 
     async def commit(self) -> str:

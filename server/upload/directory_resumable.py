@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from server.upload.disk import disk_error, sync_directory, to_the_end, write_at
 from server.upload.errors import NotFound
-from server.upload.media import See, Write
+from server.upload.media import Data, See, Write
 
 _READ_BYTES = 1 << 20
 
@@ -30,7 +30,7 @@ class DirectoryResumableSources:
         descriptor = _opened(self._part(name))
         position = offset
 
-        async def write(*chunks: bytes | bytearray) -> None:
+        async def write(*chunks: Data) -> None:
             nonlocal position
             position = await to_the_end(lambda: write_at(descriptor, chunks, position))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from server.upload.errors import DiskFull, RoomcastError, StorageError
+from server.upload.media import Data
 
 T = TypeVar("T")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -37,7 +38,7 @@ async def to_the_end(work: Callable[[], T]) -> T:
         raise
 
 
-def write_at(descriptor: int, chunks: Sequence[bytes | bytearray], position: int) -> int:
+def write_at(descriptor: int, chunks: Sequence[Data], position: int) -> int:
     """Write the chunks, 1,024 at most, one after the other from `position` on; the position behind them."""
     stop = position + sum(map(len, chunks))
     position += os.pwritev(descriptor, chunks, position)

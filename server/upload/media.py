@@ -57,11 +57,14 @@ class Elsewhere:
 Served = LocalFile | Document | Elsewhere
 """How the web process hands out a result under its own link."""
 
+Data = bytes | bytearray | memoryview
+"""Bytes of a source. Whoever is given them does not look at them again after returning: their memory is used anew."""
+
 
 class Incoming(Protocol):
     """A source that is arriving."""
 
-    async def write(self, *chunks: bytes | bytearray) -> None:
+    async def write(self, *chunks: Data) -> None:
         """Append the chunks, 1,024 at most. `DiskFull` or `StorageError` when the store cannot take them."""
 
     async def commit(self) -> str:
@@ -169,7 +172,7 @@ class DirectUploads(Protocol):
 class Write(Protocol):
     """Takes the next bytes of a source, in 1,024 chunks at most. `DiskFull` or `StorageError` when the store cannot."""
 
-    async def __call__(self, *chunks: bytes | bytearray) -> None: ...
+    async def __call__(self, *chunks: Data) -> None: ...
 
 
 See = Callable[[bytes], Awaitable[None]]

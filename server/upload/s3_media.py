@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from server.upload.errors import NotFound, StorageError
-from server.upload.media import Document, Elsewhere, mime_of
+from server.upload.media import Data, Document, Elsewhere, mime_of
 from server.upload.s3_bucket import Bucket, open_bucket
 from server.upload.s3_direct import S3DirectUploads
 from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
@@ -215,7 +215,7 @@ class _IncomingObject:
         self._writer = writer
         self._upload_id = upload_id
 
-    async def write(self, *chunks: bytes | bytearray) -> None:
+    async def write(self, *chunks: Data) -> None:
         for chunk in chunks:
             await self._writer.write(chunk)
 

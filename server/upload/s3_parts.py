@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 
 from server.upload.errors import NotFound, RoomcastError, StorageError, TooLarge
+from server.upload.media import Data
 from server.upload.s3_bucket import TRIES, Bucket, NotOffered, Passing, pause, steadily
 from server.upload.s3_shield import outlast
 
@@ -121,7 +122,7 @@ class ObjectWriter:
         self._multipart_id = ""
         self._begun = self._may_exist = self._committed = False
 
-    async def write(self, data: bytes | bytearray) -> None:
+    async def write(self, data: Data) -> None:
         """Append; waits while `IN_FLIGHT` parts are on their way."""
         view = memoryview(data)
         while view:

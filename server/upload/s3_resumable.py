@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from server.upload.errors import NotFound
-from server.upload.media import See, Write
+from server.upload.media import Data, See, Write
 from server.upload.s3_bucket import Bucket
 from server.upload.s3_parts import PART_BYTES, put_whole, writing
 from server.upload.s3_reading import look, read_range
@@ -184,7 +184,7 @@ class _Writer:
         self._gathered = bytearray()
         self._sending: asyncio.Task[None] | None = None
 
-    async def write(self, *chunks: bytes | bytearray) -> None:
+    async def write(self, *chunks: Data) -> None:
         for chunk in chunks:
             self._gathered += chunk
         if len(self._gathered) >= PART_BYTES:

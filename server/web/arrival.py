@@ -12,17 +12,19 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from aiohttp import ClientPayloadError
 
 from server.upload.errors import Interrupted, RoomcastError, Stalled, TooLarge, UnreadableMedia
-from server.upload.media import Write
+from server.upload.media import Data, Write
 from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
 from server.upload.templates import Template, check_kind
 
-_BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 20
+"""What is written at once, when it comes."""
+
 _BATCH_CHUNKS = 512
 """A client may send bytes one by one; each of these chunks has its own overhead."""
 
 _ANY = Template(name="any", kind="auto")
 
-Chunks = AsyncIterator[bytes]
+Chunks = AsyncIterator[Data]
 
 BROKEN = (ConnectionError, EOFError, ClientPayloadError)
 """What reading a body raises when its connection is gone."""
@@ -62,7 +64,7 @@ class Timed:
 class Unbroken:
     """Chunks that simply end where they break off; `broken` says why they did."""
 
-    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterable[Data]) -> None:
         self._chunks = chunks
         self.broken: RoomcastError | None = None
 
@@ -83,7 +85,7 @@ class Pace:
         self._rate = bytes_per_second
         self._free_at: dict[str, float] = {}
 
-    async def keep(self, user: str, chunks: AsyncIterable[bytes]) -> Chunks:
+    async def keep(self, user: str, chunks: AsyncIterable[Data]) -> Chunks:
         """The chunks, each one followed by the pause that it costs."""
         async for chunk in chunks:
             yield chunk
@@ -125,10 +127,10 @@ class Arrival:
         self.head = bytearray(head)
         self.size = at
 
-    async def take(self, chunks: AsyncIterable[bytes]) -> None:
+    async def take(self, chunks: AsyncIterable[Data]) -> None:
         """Put all that comes, a batch at a time. Raises what the first bytes or their number are refused for."""
         writing: asyncio.Future[None] | None = None
-        batch: list[bytes] = []
+        batch: list[Data] = []
         put = self.size
         try:
             async for chunk in chunks:
@@ -136,7 +138,7 @@ class Arrival:
                 self.size += len(chunk)
                 self._check_size()
                 self._look(chunk)
-                if self.size - put >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
+                if self.size - put >= BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
                     if writing:
                         await writing
                     writing = asyncio.ensure_future(self._put(*batch))
@@ -156,7 +158,7 @@ class Arrival:
         if self._declared is not None and self.size > self._declared:
             raise TooLarge(f"More bytes came than the {self._declared} that were declared.")
 
-    def _look(self, chunk: bytes) -> None:
+    def _look(self, chunk: Data) -> None:
         """Refuse what no worker could open as soon as there is enough to tell."""
         if self._sniffing:
             self.head += chunk[: SNIFF_BYTES - len(self.head)]

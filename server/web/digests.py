@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from server.upload.errors import Malformed
 from server.upload.events import Upload
-from server.upload.media import Write
+from server.upload.media import Data, Write
 
 
 class Digests:
@@ -20,17 +20,17 @@ class Digests:
     def beside(self, write: Write) -> Write:
         """`write`, and side by side with it these digests."""
 
-        async def put(*chunks: bytes | bytearray) -> None:
+        async def put(*chunks: Data) -> None:
             await asyncio.gather(write(*chunks), self.update(*chunks))
 
         return put if self._made else write
 
-    async def update(self, *chunks: bytes | bytearray) -> None:
+    async def update(self, *chunks: Data) -> None:
         """Go on with the next bytes."""
         if self._made:
             await asyncio.to_thread(self._update, chunks)
 
-    def _update(self, chunks: Iterable[bytes | bytearray]) -> None:
+    def _update(self, chunks: Iterable[Data]) -> None:
         for chunk in chunks:
             for digest in self._made.values():
                 digest.update(chunk)

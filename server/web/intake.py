@@ -24,6 +24,7 @@ from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
 from server.web.answers import VIEWER, json_answer
 from server.web.arrival import Chunks
+from server.web.body import body
 from server.web.direct import DirectIntake, entry
 from server.web.form_body import FormBody, Part
 from server.web.receiving import Receiver
@@ -99,7 +100,8 @@ class Intake:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
-        queued = await self._receiver.receive(upload, request.content.iter_any(), _known(template), total=total)
+        async with body(request) as chunks:
+            queued = await self._receiver.receive(upload, chunks, _known(template), total=total)
         return accepted([queued], await self._submissions.bind(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:

@@ -28,7 +28,7 @@ from server.upload.lapse import cancelled, paused
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Failed, Stage
 from server.upload.logs import about
-from server.upload.media import MediaStore, ResumableSources
+from server.upload.media import Data, MediaStore, ResumableSources
 from server.upload.sniff import Sniffed
 from server.upload.templates import Template
 from server.web.arrival import BROKEN, Arrival, Chunks, Pace, Timed, judge, too_large
@@ -127,7 +127,7 @@ class Receiver:
         """The chunks of a body; `Stalled` when no more come."""
         return Timed(aiter(chunks), self._bounds.body_stall_seconds)
 
-    def paced(self, upload: Upload, chunks: AsyncIterable[bytes]) -> Chunks:
+    def paced(self, upload: Upload, chunks: AsyncIterable[Data]) -> Chunks:
         """The chunks as fast as the upload's viewer may send."""
         return self._pace.keep(upload.owner, chunks)
 

@@ -19,6 +19,7 @@ from server.upload.lifecycle import Stage
 from server.upload.templates import Templates
 from server.web import errors, tus_protocol
 from server.web.answers import VIEWER
+from server.web.body import body
 from server.web.checked import checked
 from server.web.intake import new_upload
 from server.web.receiving import Receiver
@@ -144,13 +145,14 @@ class TusRoutes:
             raise TooLarge(f"More bytes are sent than the {left} that are left.")
         await self._receiver.check_room(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        piece = Piece(
-            offset=offset,
-            length=length,
-            chunks=self._receiver.timed(request.content.iter_any()),
-            checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
-        )
-        upload = await self._resuming.take(upload, piece)
+        async with body(request) as chunks:
+            piece = Piece(
+                offset=offset,
+                length=length,
+                chunks=self._receiver.timed(chunks),
+                checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
+            )
+            upload = await self._resuming.take(upload, piece)
         if upload.stage is Stage.QUEUED:
             await self._submissions.bind(upload.submission)
         return upload

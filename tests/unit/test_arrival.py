@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.upload.errors import Interrupted, Stalled, WrongState
+from server.upload.media import Data
 from server.web.arrival import Arrival, Pace, Timed, Unbroken
 
 RATE = 1000
@@ -70,11 +71,11 @@ async def test_what_came_before_a_break_is_kept(error: Exception, told: type[Exc
     assert isinstance(coming.broken, told)
 
 
-async def taken(chunks: list[bytes]) -> list[tuple[bytes | bytearray, ...]]:
+async def taken(chunks: list[bytes]) -> list[tuple[Data, ...]]:
     """The batches that these chunks are put in."""
-    batches: list[tuple[bytes | bytearray, ...]] = []
+    batches: list[tuple[Data, ...]] = []
 
-    async def put(*batch: bytes | bytearray) -> None:
+    async def put(*batch: Data) -> None:
         batches.append(batch)
 
     async def tell(_: int) -> None: ...
