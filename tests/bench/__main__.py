@@ -26,10 +26,13 @@ from tests.harness import ROOT
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: the seconds of a turn, the pairs of turns, and the sizes of what is sent and kept."""
+    """How much is measured: the seconds of a turn, the pairs of turns, of whole jobs and of whole crowds, and the sizes
+    of what is sent and kept."""
 
     seconds: float
     pairs: int
+    jobs: int
+    crowds: int
     clip_seconds: int
     mebibytes: int
     large_mebibytes: int
@@ -39,10 +42,10 @@ class Extent:
 
 
 FULL = Extent(
-    5, 5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000, visits=100_000
+    5, 5, jobs=5, crowds=5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000, visits=100_000
 )
 QUICK = Extent(
-    1, 1, clip_seconds=5, mebibytes=192, large_mebibytes=256, unfinished=10_000, retained=10_000, visits=9_000
+    0.6, 3, jobs=1, crowds=1, clip_seconds=5, mebibytes=128, large_mebibytes=256, unfinished=10_000, retained=10_000, visits=9_000
 )
 
 
@@ -51,7 +54,7 @@ def _fanout(folder: Path, extent: Extent) -> list[Row]:
 
 
 def _connections(folder: Path, extent: Extent) -> list[Row]:
-    return connections.measure(folder, seconds=extent.seconds, pairs=extent.pairs, visits=extent.visits)
+    return connections.measure(folder, seconds=extent.seconds, pairs=extent.crowds, visits=extent.visits)
 
 
 def _ingest(folder: Path, extent: Extent) -> list[Row]:
@@ -59,16 +62,16 @@ def _ingest(folder: Path, extent: Extent) -> list[Row]:
 
 
 def _hop(folder: Path, extent: Extent) -> list[Row]:
-    return hop.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+    return hop.measure(folder, seconds=extent.seconds, pairs=extent.crowds)
 
 
 def _ledgers(folder: Path, extent: Extent) -> list[Row]:
     sizes = {"unfinished": extent.unfinished, "retained": extent.retained}
-    return ledgers.measure(folder, seconds=extent.seconds, turns=extent.pairs, **sizes)
+    return ledgers.measure(folder, seconds=extent.seconds, turns=extent.jobs, **sizes)
 
 
 def _ratio(folder: Path, extent: Extent) -> list[Row]:
-    return asyncio.run(ratio.measure(folder, seconds=extent.clip_seconds, pairs=extent.pairs))
+    return asyncio.run(ratio.measure(folder, seconds=extent.clip_seconds, pairs=extent.jobs))
 
 
 def _memory(folder: Path, extent: Extent) -> list[Row]:
@@ -76,7 +79,7 @@ def _memory(folder: Path, extent: Extent) -> list[Row]:
 
 
 def _images(folder: Path, extent: Extent) -> list[Row]:
-    return images.measure(folder, pairs=extent.pairs)
+    return images.measure(folder, pairs=extent.jobs)
 
 
 @dataclass(frozen=True)
