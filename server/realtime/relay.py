@@ -214,10 +214,17 @@ class Relay:
         """The backstop: read what no notice spoke of since the last time."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            for upload_id, watched in list(self._watched.items()):
-                if not watched.spoken_of:
-                    self._catch_up(upload_id, watched)
+            unheard = {upload_id: one for upload_id, one in self._watched.items() if not one.spoken_of}
+            for watched in self._watched.values():
                 watched.spoken_of = False
+            try:
+                positions = await self._ledger.positions(list(unheard))
+            except RoomcastError:
+                log.exception("the backstop could not read")
+                continue
+            for upload_id, watched in unheard.items():
+                if positions.get(upload_id) != watched.seq and self._watched.get(upload_id) is watched:
+                    self._catch_up(upload_id, watched)
 
     async def _tell_places(self) -> None:
         """When the queue moves, tell those who wait in it their new place, at most twice a second."""

@@ -155,6 +155,9 @@ class Ledger(Protocol):
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
         """The events after `since`, ascending and without a gap, read together with the upload."""
 
+    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        """The `seq` of the last event of each of these uploads; an upload that is not there is left out."""
+
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:

@@ -84,6 +84,9 @@ class RedisLedger:
         whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         return Replay(upload, [orjson.loads(body) for body in bodies] if whole else [], whole)
 
+    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        return await self._uploads.positions(upload_ids)
+
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:

@@ -37,6 +37,8 @@ end
 
 _LOOK = Script(_SEEN, "return answer('seen')")
 
+_POSITION = Script("return redis.call('HGET', KEYS[1], 'seq')")
+
 _REPLAY = Script(
     _SEEN,
     """
@@ -216,6 +218,11 @@ class RedisUploads:
         """Each upload as it is; None for one that is not there."""
         replies = await self._scripts.run_all([self._call(_LOOK, upload_id) for upload_id in upload_ids])
         return [self._seen(reply)[1] if reply[2] else None for reply in replies]
+
+    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        """The `seq` of each upload that is there."""
+        replies = await self._scripts.run_all([self._call(_POSITION, upload_id) for upload_id in upload_ids])
+        return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, replies, strict=True) if seq is not None}
 
     async def replay(self, upload_id: str, since: int) -> tuple[Seen, list[bytes]]:
         """The upload and the bodies of its events after `since`, read together."""

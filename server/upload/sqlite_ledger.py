@@ -159,6 +159,14 @@ class SqliteLedger:
         whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         return Replay(self._fresh(upload, place), [orjson.loads(body) for body in bodies] if whole else [], whole)
 
+    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        def work(connection: sqlite3.Connection) -> dict[str, int]:
+            query = "SELECT MAX(seq) FROM events WHERE upload_id = ?"
+            found = ((upload_id, connection.execute(query, (upload_id,)).fetchone()[0]) for upload_id in upload_ids)
+            return {upload_id: seq for upload_id, seq in found if seq is not None}
+
+        return await self._reader.submit(work)
+
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:

@@ -86,6 +86,14 @@ async def test_a_long_log_is_trimmed_and_says_so(ledger: Ledger, clock: Clock) -
     assert len(recent.events) == EVENTS_KEPT - 5
 
 
+async def test_positions_of_many_at_once(ledger: Ledger, clock: Clock) -> None:
+    ended = await finish(ledger, await claimed(ledger, clock))
+    new, moved, unknown = await created(ledger, clock), await queued(ledger, clock), fresh(clock)
+    found = await ledger.positions([ended.id, unknown.id, new.id, moved.id])
+    assert found == {ended.id: ended.seq, new.id: 1, moved.id: 2}
+    assert await ledger.positions([]) == {}
+
+
 async def test_pages_newest_first_by_status_with_a_cursor(ledger: Ledger, clock: Clock) -> None:
     uploads = [await created(ledger, clock) for _ in range(5)]
     await created(ledger, clock, "bob")

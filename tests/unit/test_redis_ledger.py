@@ -406,6 +406,7 @@ async def test_a_cluster_runs_every_script(
         await ledger.queue()
         await ledger.get(later.id)
         await ledger.events(later.id)
+        await ledger.positions([later.id])
         await ledger.request_cancel(later.id, CANCELLED)
         await life(ledger, clock, fresh(clock, "an owner with {braces}"))
         assert {call.script for call in calls} == SCRIPTS

@@ -41,6 +41,9 @@ class LossyLedger(SqliteLedger):
             raise NotFound("There is no such upload.")
         return await super().events(upload_id, since=since, epoch=epoch)
 
+    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        return {} if self._lost else await super().positions(upload_ids)
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         return super().listen(_Muffled(self, listener))
 
