@@ -65,8 +65,11 @@ CREATE INDEX IF NOT EXISTS uploads_unfinished ON uploads (owner, created_at) WHE
 CREATE INDEX IF NOT EXISTS uploads_finished ON uploads (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_ended ON uploads (stage, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_queued ON uploads (owner, priority DESC, queued_at) WHERE stage = 'queued';
-CREATE INDEX IF NOT EXISTS uploads_receiving ON uploads (created_at) WHERE stage = 'receiving';
-CREATE INDEX IF NOT EXISTS uploads_leased ON uploads (owner, lease_expires_at) WHERE lease_token IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_reserved ON uploads (queued_at) WHERE stage = 'receiving' AND lease_token IS NULL;
+CREATE INDEX IF NOT EXISTS uploads_held ON uploads (owner) WHERE lease_token IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_lapsing ON uploads (lease_expires_at) WHERE lease_token IS NOT NULL;
+DROP INDEX IF EXISTS uploads_receiving; -- of an older build, as the next one
+DROP INDEX IF EXISTS uploads_leased;
 CREATE TABLE IF NOT EXISTS events (
     upload_id TEXT NOT NULL,
     seq INTEGER NOT NULL,
