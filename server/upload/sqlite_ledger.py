@@ -37,47 +37,11 @@ from server.upload.ledger import (
 )
 from server.upload.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
 from server.upload.shapes import Message
+from server.upload.sqlite_schema import SCHEMA
 from server.upload.sqlite_standing import standing
 from server.upload.sqlite_thread import SqliteThread
 
 T = TypeVar("T")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS uploads (
-    id TEXT PRIMARY KEY,
-    owner TEXT NOT NULL,
-    status TEXT NOT NULL,
-    stage TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    created_at REAL NOT NULL,
-    queued_at REAL,
-    not_before REAL NOT NULL,
-    finished_at REAL,
-    lease_token TEXT,
-    lease_expires_at REAL,
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
-    record BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS uploads_by_owner ON uploads (owner, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS uploads_newest ON uploads (created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS uploads_by_status ON uploads (status, created_at DESC, id DESC);
-CREATE INDEX IF NOT EXISTS uploads_unfinished ON uploads (owner, created_at) WHERE finished_at IS NULL;
-CREATE INDEX IF NOT EXISTS uploads_finished ON uploads (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS uploads_ended ON uploads (stage, finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS uploads_queued ON uploads (owner, priority DESC, queued_at) WHERE stage = 'queued';
-CREATE INDEX IF NOT EXISTS uploads_reserved ON uploads (queued_at) WHERE stage = 'receiving' AND lease_token IS NULL;
-CREATE INDEX IF NOT EXISTS uploads_held ON uploads (owner) WHERE lease_token IS NOT NULL;
-CREATE INDEX IF NOT EXISTS uploads_lapsing ON uploads (lease_expires_at) WHERE lease_token IS NOT NULL;
-DROP INDEX IF EXISTS uploads_receiving; -- of an older build, as the next one
-DROP INDEX IF EXISTS uploads_leased;
-CREATE TABLE IF NOT EXISTS events (
-    upload_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    PRIMARY KEY (upload_id, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, served_at REAL NOT NULL) WITHOUT ROWID;
-"""
 
 _QUEUE = """
 WITH waiting AS (
@@ -91,6 +55,9 @@ WITH waiting AS (
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY place + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
 """
+
+_LAPSED = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
+_UNUSED = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
 
 _MOVES_THE_QUEUE = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 
@@ -126,7 +93,7 @@ class SqliteLedger:
         # The freshest view of each upload that somebody works on: ticks live here and nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
         connection = sqlite3.connect(path)
-        connection.executescript("PRAGMA journal_mode = WAL;" + _SCHEMA)
+        connection.executescript("PRAGMA journal_mode = WAL;" + SCHEMA)
         connection.execute("UPDATE uploads SET lease_expires_at = 0 WHERE lease_token IS NOT NULL")
         connection.commit()
         connection.close()
@@ -287,15 +254,18 @@ class SqliteLedger:
 
     async def reap(self, *, reserved_before: float) -> list[Upload]:
         def work(connection: sqlite3.Connection) -> list[_Moved]:
-            leased = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= ?"
-            rows = [_row(connection, found[0]) for found in connection.execute(leased, (self._clock(),)).fetchall()]
+            def found(query: str, now: float) -> list[_Row]:
+                return [
+                    _row(connection, upload_id) for (upload_id,) in connection.execute(query, {"now": now}).fetchall()
+                ]
+
             moved = [
                 self._advance(connection, row, lapsed(row.upload, cancel_requested=row.cancel_requested))
-                for row in rows
+                for row in found(_LAPSED, self._clock())
             ]
-            reserved = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < ?"
-            rows = [_row(connection, found[0]) for found in connection.execute(reserved, (reserved_before,)).fetchall()]
-            return moved + [self._advance(connection, row, unused(row.upload)) for row in rows]
+            return moved + [
+                self._advance(connection, row, unused(row.upload)) for row in found(_UNUSED, reserved_before)
+            ]
 
         return [moved.upload for moved in await self._write(work)]
 
