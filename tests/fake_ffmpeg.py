@@ -18,6 +18,7 @@ and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, 
                     `<copy>.grandchild`), then be the real ffmpeg
     grandchild-hang the same, then report once and hang
     slow:SECONDS    honest reports, four a second, for so long; then be the real ffmpeg
+    busy            honest reports, four a second, until it is told something else; then be the real ffmpeg
     die             return code 1, with some words
     die-once:FILE   die if FILE does not exist yet, and make it; else be the real ffmpeg
     die-after:N     N honest reports, then die
@@ -60,7 +61,7 @@ def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: st
 
 
 def behave(path: Path, behaviour: str) -> None:
-    """From its next start on, the copy at `path` does this."""
+    """From its next start on, the copy at `path` does this; one that is `busy` hears of it at once."""
     _put(beside(path, "behaviour"), behaviour)
 
 
@@ -136,6 +137,14 @@ def _slow(_argv: list[str], argument: str) -> None:
     _report_times(max(1, round(float(argument) / INTERVAL)))
 
 
+def _busy(_argv: list[str], _argument: str) -> None:
+    told, number = beside(_SELF, "behaviour"), 0
+    while told.read_text() == "busy":
+        number += 1
+        _report(number)
+        time.sleep(INTERVAL)
+
+
 def _die(_argv: list[str], _argument: str) -> NoReturn:
     _end(1, "Conversion failed for no reason at all: /secret/path/of/mine")
 
@@ -192,6 +201,7 @@ _BEHAVIOURS: dict[str, Callable[[list[str], str], None]] = {
     "grandchild": _grandchild,
     "grandchild-hang": _grandchild_hang,
     "slow": _slow,
+    "busy": _busy,
     "die": _die,
     "die-once": _die_once,
     "die-after": _die_after,

@@ -92,7 +92,7 @@ async def test_a_screen_reader_is_told(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip("clip.mp4", seconds=20)
-    ffmpeg.behave("slow:6")
+    ffmpeg.behave("busy")
     demo = await open_page(server)
     await demo.choose(clip)
     bar = (await demo.card(clip).compresses()).bar

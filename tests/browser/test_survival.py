@@ -21,7 +21,7 @@ STREAMS = re.compile(r"/api/uploads/[^/]+/events$")
 
 async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
-    ffmpeg.behave("slow:6")
+    ffmpeg.behave("busy")
     demo = await open_page(server)
     await demo.choose(one, other)
     for file in (one, other):
@@ -50,7 +50,7 @@ async def test_offline_and_back(
     list_uploads: ListUploads,
 ) -> None:
     clip = shelf.clip()
-    ffmpeg.behave("slow:2")
+    ffmpeg.behave("busy")
     demo = await open_page(server)
     await demo.choose(clip)
     card = await demo.card(clip).compresses()
@@ -81,7 +81,7 @@ async def test_polling_while_neither_socket_nor_stream_can_be_had(
     await context.route(STREAMS, refuse)
     await context.route_web_socket(SOCKETS, hang_up)
     clip = shelf.clip(seconds=20)
-    ffmpeg.behave("slow:8")
+    ffmpeg.behave("busy")
     demo = await open_page(server, state=None)
     await demo.choose(clip)
     card = await demo.card(clip).compresses()

@@ -183,6 +183,7 @@ class Chaos:
                     for number, story in enumerate(self._stories)
                 ]
                 await self._hurt()
+                self._fake.heal()  # slow, so that faults met it; now what is left may end
                 try:
                     async with asyncio.timeout(SETTLE_SECONDS):
                         await asyncio.gather(*clients)

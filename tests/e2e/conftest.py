@@ -38,7 +38,7 @@ class FakeFfmpeg:
 
 
 class HeldServer:
-    """A server that `holding_server.py` can hold at a call of its media store."""
+    """A server that `holding_server.py` can hold at a call of its media store, and hurry."""
 
     def __init__(self, folder: Path, **env: str) -> None:
         self._file = folder / "hold"

@@ -1,11 +1,14 @@
-"""`python -m server` whose media store can be made to stop at a call: stages too short to hit are held open.
+"""`python -m server` whose times are a test's: stages too short to hit are held open, and long waits are short.
 
-While the file that HOLD names holds a call's name (fetch, store, discard_source, complete), that call waits for ever.
+While the file that HOLD names holds a call's name (fetch, store, discard_source, complete), that call of the media
+store waits for ever. HURRY is a JSON object of constants, `module.NAME`, and the seconds to take for them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 import os
 import runpy
 from collections.abc import AsyncIterator
@@ -51,9 +54,17 @@ class HoldingSources(DirectoryResumableSources):
         return await super().complete(*arguments, **more)
 
 
+def hurry(seconds: dict[str, float]) -> None:
+    for name, value in seconds.items():
+        module, _, constant = name.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), constant), float), name
+        setattr(importlib.import_module(module), constant, value)
+
+
 if __name__ == "__main__":
     import server.upload.directory_media
 
     server.upload.directory_media.DirectoryResumableSources = HoldingSources  # type: ignore[attr-defined]
     server.upload.directory_media.DirectoryMediaStore = HoldingMediaStore  # type: ignore[misc]
+    hurry(json.loads(os.environ.get("HURRY", "{}")))
     runpy.run_module("server", run_name="__main__")

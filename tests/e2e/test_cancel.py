@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg, HeldServer
 from tests.harness import Api, HalfSent, RunningServer, eventually
 from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
@@ -16,7 +17,8 @@ from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, stat
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> HeldServer:
-    return HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1")
+    hurry = json.dumps({"workers.tool.TERM_GRACE": 1.0})
+    return HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1", HURRY=hurry)
 
 
 @pytest.fixture(scope="module")
@@ -191,13 +193,11 @@ async def test_a_cancelled_upload_can_be_sent_again(api: Api, watcher: Watcher, 
     assert_truthful(watcher.live(upload_id))
 
 
-async def test_the_worker_takes_the_next_one(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
-    server = serve(**fake.env, ROOMCAST_WORKERS="1")
-    async with Api(server) as api:
-        fake.behave("slow:60")
-        first = await api.accepted(shelf.clip())
-        await api.until(first, lambda message: bool(message["speed"]))  # so its ffmpeg knows what to do
-        second = await api.accepted(shelf.clip())
-        fake.heal()
-        assert (await api.cancel(first)).status == 200
-        assert (await api.finished(second))["status"] == "completed"
+async def test_the_worker_takes_the_next_one(api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
+    fake.behave("slow:60")
+    first = await api.accepted(shelf.clip())
+    await api.until(first, lambda message: bool(message["speed"]))  # so its ffmpeg knows what to do
+    second = await api.accepted(shelf.clip())
+    fake.heal()
+    assert (await api.cancel(first)).status == 200
+    assert (await api.finished(second))["status"] == "completed"

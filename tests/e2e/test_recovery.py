@@ -54,14 +54,14 @@ class Scene:
         elif stage == "probing":
             self.fake.behave_when_probing("hang")
         else:
-            self.fake.behave("slow:1" if stage == "thumbnails" else "slow:60")
+            self.fake.behave("busy" if stage == "thumbnails" else "slow:60")
         if stage == "queued":
             busy = await self.api.accepted(self.clip)
             await self.api.until(busy, lambda message: message["stage"] == "compressing")
         upload_id = await self.api.accepted(self.clip)
         ack = await watcher.join(upload_id, since=0)
         assert ack["ok"]
-        if stage == "thumbnails":  # the film's ffmpeg has begun and is short; the storyboard's will be long
+        if stage == "thumbnails":  # the film's ffmpeg has begun and is done now; the storyboard's will be long
             await watcher.until(upload_id, lambda message: bool(message["speed"]))
             self.fake.behave("slow:60")
         await watcher.stage(upload_id, stage)

@@ -127,11 +127,12 @@ async def test_retry_of_what_runs_or_is_done(
     api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
 ) -> None:
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
-    fake.behave("slow:1")
+    fake.behave("busy")
     await send(api, upload_id, shelf.clip())
     await watcher.stage(upload_id, "compressing")
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
     assert (await watcher.retry(upload_id))["error"]["code"] == "WRONG_STATE"
+    fake.heal()
     await watcher.end(upload_id)
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
     assert (await api.get(upload_id)).body["status"] == "completed"

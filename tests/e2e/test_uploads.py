@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.conftest import Serve, Shelf
-from tests.harness import Api
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, RunningServer
 from tests.watchers import Watcher
 
 
-async def test_the_list_is_newest_first_page_by_page(serve: Serve) -> None:
-    async with Api(serve()) as api:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with signed-in viewers, each of whom has a list of their own."""
+    with RunningServer(tmp_path_factory.mktemp("guarded") / "data", JWT_SECRET=SECRET) as running:
+        yield running
+
+
+async def test_the_list_is_newest_first_page_by_page(guarded: RunningServer) -> None:
+    async with Api(guarded, token("ada")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(7)]
         seen: list[str] = []
         query = {"limit": "3"}
@@ -26,8 +36,8 @@ async def test_the_list_is_newest_first_page_by_page(serve: Serve) -> None:
         assert sizes == [3, 3, 1]
 
 
-async def test_a_page_goes_on_where_the_last_one_ended(serve: Serve) -> None:
-    async with Api(serve()) as api:
+async def test_a_page_goes_on_where_the_last_one_ended(guarded: RunningServer) -> None:
+    async with Api(guarded, token("bob")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(4)]
         first = (await api.list(limit="2")).body
         await api.reserved("later.mp4", 100)
@@ -35,8 +45,8 @@ async def test_a_page_goes_on_where_the_last_one_ended(serve: Serve) -> None:
         assert [message["uploadId"] for message in second["uploads"]] == made[1::-1]
 
 
-async def test_the_list_by_status(serve: Serve, shelf: Shelf) -> None:
-    async with Api(serve()) as api:
+async def test_the_list_by_status(guarded: RunningServer, shelf: Shelf) -> None:
+    async with Api(guarded, token("cleo")) as api:
         waiting, _ = await api.reserved("waiting.mp4", 100)
         cancelled, _ = await api.reserved("cancelled.mp4", 100)
         await api.cancel(cancelled)

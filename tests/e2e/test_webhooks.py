@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import HeldServer
 from tests.e2e.tokens import SECRET as JWT_SECRET
 from tests.e2e.tokens import token
-from tests.harness import Api, Reply, eventually
+from tests.harness import Api, Reply, RunningServer, eventually
 from tests.receiver import SECRET, Receiver
 
 TEMPLATE = "told"
@@ -32,6 +34,14 @@ def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
         f'[templates.{TEMPLATE}]\nkind = "image"\nwebhook_url = "{receiver.url}"\nwebhook_secret_env = "HOOK_SECRET"\n'
     )
     return {"ROOMCAST_TEMPLATES": str(path), "HOOK_SECRET": SECRET, "ROOMCAST_WEBHOOK_PRIVATE": "1"}
+
+
+@pytest.fixture
+def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
+    """A server that soon tries again what failed, and what somebody began who is dead."""
+    hurry = {"server.upload.deliveries._FIRST_PAUSE_SECONDS": 0.5, "server.webhooks.deliverer.LEASE_SECONDS": 2.0}
+    with HeldServer(tmp_path, **environment, HURRY=json.dumps(hurry)).server as server:
+        yield server
 
 
 async def deliveries(api: Api, assembly_id: str) -> list[dict[str, Any]]:
@@ -112,10 +122,10 @@ async def test_an_outcome_that_a_retry_changed_is_told_again(
 
 
 async def test_a_receiver_that_fails_is_told_until_it_has_heard(
-    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+    hurried: RunningServer, shelf: Shelf, receiver: Receiver
 ) -> None:
     receiver.answer = receiver.fail
-    async with Api(serve(**environment)) as api:
+    async with Api(hurried) as api:
         assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
         await receiver.until(1)
         receiver.answer = receiver.thank
@@ -126,16 +136,15 @@ async def test_a_receiver_that_fails_is_told_until_it_has_heard(
 
 
 async def test_kill_9_between_the_end_and_the_delivery_loses_nothing(
-    serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
+    hurried: RunningServer, shelf: Shelf, receiver: Receiver
 ) -> None:
     receiver.answer = receiver.hang
-    server = serve(**environment)
-    async with Api(server) as api:
+    async with Api(hurried) as api:
         assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
         await receiver.until(1)
-        server.kill()
+        hurried.kill()
         receiver.answer = receiver.thank
-        server.restart()
+        hurried.restart()
         first, second = await receiver.until(2)
         assert first.delivery == second.delivery, "the receiver can tell that it is the same"
         second.check_signatures()

@@ -91,12 +91,12 @@ async def one_at_work(api: Api, watcher: Watcher, shelf: Shelf) -> tuple[str, st
 async def test_killed_and_back_with_its_data(
     cluster: Cluster, worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
 ) -> None:
-    healed.behave("slow:3")
+    healed.behave("busy")
     upload_id, waiting = await one_at_work(api, watcher, shelf)
     async with stream(cluster, upload_id) as streaming:
-        healed.heal()
         redis.kill()
         redis.restart()
+        healed.heal()
         for watched in (upload_id, waiting):
             assert (await watcher.end(watched))["status"] == "completed"
             assert_nothing_missed(watcher, watched)

@@ -179,11 +179,11 @@ async def test_only_the_holder_loses_redis(
 async def test_the_holder_is_frozen_and_wakes_up_too_late(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
-    healed.behave("slow:4")  # by the time it wakes up, its result is made
+    healed.behave("busy")
     upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
     (ffmpeg,) = [process for process in holder.ffmpegs() if process.ppid() == holder.process.pid]
-    healed.heal()
     holder.process.send_signal(signal.SIGSTOP)
+    healed.heal()  # by the time it wakes up, its result is made
     try:
         end = await watcher.end(upload_id)
         await eventually(lambda: ffmpeg.status() == psutil.STATUS_ZOMBIE, what="the end of the frozen worker's ffmpeg")

@@ -134,7 +134,7 @@ async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
 async def test_no_progress_is_a_stall(behaviour: str, tmp_path: Path) -> None:
     fake = Fake(tmp_path, behaviour)
     with pytest.raises(errors.Stalled) as caught:
-        await fake_run(fake, tmp_path, stall_seconds=2)
+        await fake_run(fake, tmp_path, stall_seconds=1)
     assert caught.value.retryable
     assert_nobody_left(fake.pid())
 
@@ -142,7 +142,7 @@ async def test_no_progress_is_a_stall(behaviour: str, tmp_path: Path) -> None:
 async def test_progress_without_end_is_a_timeout(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
     with pytest.raises(errors.TimedOut):
-        await fake_run(fake, tmp_path, wall_seconds=2)
+        await fake_run(fake, tmp_path, wall_seconds=1)
     assert_nobody_left(fake.pid())
 
 

@@ -76,12 +76,14 @@ async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "error"),
-    [("hang", errors.TimedOut), ("crash", errors.TranscodeError), ("die", errors.UnreadableMedia)],
+    ("behaviour", "wall_seconds", "error"),
+    [("hang", 1, errors.TimedOut), ("crash", 10, errors.TranscodeError), ("die", 10, errors.UnreadableMedia)],
 )
-async def test_a_probe_that_fails(behaviour: str, error: type[Exception], clip: Path, tmp_path: Path) -> None:
+async def test_a_probe_that_fails(
+    behaviour: str, wall_seconds: float, error: type[Exception], clip: Path, tmp_path: Path
+) -> None:
     with pytest.raises(error):
-        await run_ffprobe(fake_probe(tmp_path, behaviour), clip, "mov", limits=LIMITS, wall_seconds=3)
+        await run_ffprobe(fake_probe(tmp_path, behaviour), clip, "mov", limits=LIMITS, wall_seconds=wall_seconds)
     assert_nobody_left()
 
 

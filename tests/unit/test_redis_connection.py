@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from server.upload import redis_notices
 from server.upload.errors import StorageError
 from server.upload.events import Change, Tick, new_upload_id
 from server.upload.lapse import cancelled
@@ -48,7 +49,10 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_of_a_redis_that_is_away_is_a_storage_error(away: str, name: str) -> None:
+async def test_every_call_of_a_redis_that_is_away_is_a_storage_error(
+    away: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `follow` waits for one that comes back
     ledger = RedisLedger(connect(away))
     with pytest.raises(StorageError):
         await CALLS[name](ledger)

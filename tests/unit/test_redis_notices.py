@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from server.upload import redis_notices
 from server.upload.errors import NotFound
 from server.upload.events import Change, Upload
 from server.upload.ledger import Notice
@@ -174,7 +175,8 @@ async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_pa
         await ledger.close()
 
 
-async def test_a_silent_redis_is_a_break(tmp_path: Path) -> None:
+async def test_a_silent_redis_is_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_notices, "_SILENCE_SECONDS", 0.5)
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         ears = Ears()

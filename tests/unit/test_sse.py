@@ -58,12 +58,12 @@ def test_a_malformed_position(header: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
 
 
-@given(st.lists(st.tuples(st.dictionaries(st.text(), JSON), st.none() | SEQS), max_size=5))
+@given(st.lists(st.tuples(st.dictionaries(st.text(), JSON, max_size=3), st.none() | SEQS), max_size=5))
 def test_what_is_written_is_read_back(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
     wire = RETRY
     for body, seq in bodies:
