@@ -42,10 +42,28 @@ class Extent:
 
 
 FULL = Extent(
-    5, 5, jobs=5, crowds=5, clip_seconds=20, mebibytes=512, large_mebibytes=2048, unfinished=10_000, retained=100_000, visits=100_000
+    5,
+    5,
+    jobs=5,
+    crowds=5,
+    clip_seconds=20,
+    mebibytes=512,
+    large_mebibytes=2048,
+    unfinished=10_000,
+    retained=100_000,
+    visits=100_000,
 )
 QUICK = Extent(
-    0.6, 3, jobs=1, crowds=1, clip_seconds=5, mebibytes=128, large_mebibytes=256, unfinished=10_000, retained=10_000, visits=9_000
+    0.6,
+    3,
+    jobs=1,
+    crowds=1,
+    clip_seconds=5,
+    mebibytes=128,
+    large_mebibytes=256,
+    unfinished=10_000,
+    retained=10_000,
+    visits=9_000,
 )
 
 

@@ -15,12 +15,13 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.generator import send_bodies
 from tests.bench.memory import FILM
-from tests.bench.rows import Row, interleaved, row
+from tests.bench.rows import Row, rounds, row
 from tests.bench.servers import BenchServer, Node, Roomcast
 
 _LARGE_FILE = 1 << 20
@@ -47,31 +48,28 @@ def measure(folder: Path, *, mebibytes: int, pairs: int) -> list[Row]:
     plain = Roomcast(folder / "plain", ROOMCAST_HASHES="none")
     safe = Roomcast(folder / "safe", ROOMCAST_HASHES="sha256")
     hashing = Roomcast(folder / "hashing")
+    rows: list[Row] = []
     with plain, safe, hashing, Node(folder / "node") as theirs:
-
-        def both(ours: BenchServer, form: Form, streams: int) -> tuple[list[float], list[float]]:
-            size = (mebibytes << 20) // streams
-            return interleaved(
-                pairs,
-                lambda: _turn(ours, form, streams, size, folder),
-                lambda: _turn(theirs, PEER, streams, size, folder),
-            )
-
         for server, form in ((plain, PUT), (safe, PUT), (hashing, PUT), (theirs, PEER)):
             _turn(server, form, 1, _WARM_UP, folder)
-        rows = [
-            row(
-                f"{name}{hashed and '_' + hashed}_{counted}_vs_tus_server",
-                f"{name}, {streams} at once{hashed and ', ' + hashed}",
-                "MB/CPU s",
-                "≥ 1" if hashed else aim,
-                float,
-                *both(ours, form, streams),
-            )
-            for name, form, aim in (("put", PUT, "≥ 2"), ("tus", TUS, "≥ 2"), ("multipart", MULTIPART, "≥ 1"))
-            for ours, hashed in ((plain, ""), (safe, "sha256"), (hashing, "hashed"))
-            for streams, counted in ((1, "mb_per_cpu_second"), (8, "8_streams"))
-        ]
+        for ours, hashed in ((plain, ""), (safe, "sha256"), (hashing, "hashed")):
+            for streams, counted in ((1, "mb_per_cpu_second"), (8, "8_streams")):
+                size = (mebibytes << 20) // streams
+                turns = {name: partial(_turn, ours, form, streams, size, folder) for name, (form, _) in FORMS.items()}
+                turns["peer"] = partial(_turn, theirs, PEER, streams, size, folder)
+                samples = rounds(pairs, turns)
+                rows += [
+                    row(
+                        "_".join(filter(None, (name, hashed, counted, "vs_tus_server"))),
+                        f"{name}, {streams} at once{hashed and ', ' + hashed}",
+                        "MB/CPU s",
+                        "≥ 1" if hashed else aim,
+                        float,
+                        samples[name],
+                        samples["peer"],
+                    )
+                    for name, (_, aim) in FORMS.items()
+                ]
     hashes = [_hashes() for _ in range(pairs)]
     return [*rows, row("hash_mb_per_cpu_second", "MD5 and SHA-256 alone", "MB/CPU s", "", float, hashes)]
 
@@ -131,6 +129,8 @@ PUT = Form(_put)
 MULTIPART = Form(_multipart, f"\r\n--{_BOUNDARY}--\r\n".encode())
 TUS = Form(_tus("/api/tus/"))
 PEER = Form(_tus("/files"))
+FORMS = {"put": (PUT, "≥ 2"), "tus": (TUS, "≥ 2"), "multipart": (MULTIPART, "≥ 1")}
+"""Our ways of sending, and what each is to reach without hashes."""
 
 
 def _head(server: BenchServer, method: str, path: str, fields: Mapping[str, str]) -> bytes:

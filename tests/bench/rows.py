@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,14 +50,18 @@ def row(
 
 
 def interleaved(pairs: int, ours: Callable[[], T], theirs: Callable[[], T]) -> tuple[list[T], list[T]]:
-    """Samples of both, pair by pair: what else the machine does meets both. The order changes from pair to pair."""
-    from_us: list[T] = []
-    from_them: list[T] = []
-    for number in range(pairs):
-        turns = [(ours, from_us), (theirs, from_them)]
-        for measure, samples in reversed(turns) if number % 2 else turns:
-            samples.append(measure())
-    return from_us, from_them
+    """Samples of both, pair by pair."""
+    samples = rounds(pairs, {"ours": ours, "theirs": theirs})
+    return samples["ours"], samples["theirs"]
+
+
+def rounds(count: int, turns: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Samples of all, round by round: what else the machine does meets all. The order changes from round to round."""
+    samples: dict[str, list[T]] = {name: [] for name in turns}
+    for number in range(count):
+        for name in reversed(list(turns)) if number % 2 else turns:
+            samples[name].append(turns[name]())
+    return samples
 
 
 def as_json(rows: Sequence[Row]) -> dict[str, Any]:
