@@ -8,10 +8,14 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from server.upload.redis_scripts import AT_ONCE
+
 SOCKET_SECONDS = 2.0
 """How long one read, write or connect may take."""
 
-_CONNECTIONS = 32
+_CONNECTIONS = 2 * AT_ONCE
+"""For the ledger and for the records beside it."""
+
 _IDLE_SECONDS = 15
 
 

@@ -22,6 +22,9 @@ T = TypeVar("T")
 CALL_SECONDS = 3.0
 """The longest that any call waits for Redis, a free connection included."""
 
+AT_ONCE = 16
+"""How many calls of one `Scripts` go to Redis at a time."""
+
 TIME = """
 -- The time in seconds: the caller's, if it brings one, else Redis's own, which is the same for all machines.
 local function time_of(given)
@@ -83,18 +86,19 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, call: Call) -> Any:
         """The script's reply."""
-        return await _bounded(self._run(call))
+        return await self._in_turn(lambda: self._run(call))
 
     async def run_all(self, calls: Sequence[Call]) -> list[Any]:
         """The replies of all calls, which go to Redis in one round trip."""
-        return await _bounded(self._run_all(calls)) if calls else []
+        return await self._in_turn(lambda: self._run_all(calls)) if calls else []
 
     async def command(self, *parts: str | bytes | int) -> Any:
         """The reply to one plain command."""
-        return await _bounded(self._execute(parts))
+        return await self._in_turn(lambda: self._execute(parts))
 
     async def _run(self, call: Call) -> Any:
         try:
@@ -123,10 +127,11 @@ class Scripts:
                 pipeline.execute_command(*call.command(known=known))
             return list(await pipeline.execute(raise_on_error=False))
 
-
-async def _bounded(work: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(CALL_SECONDS):
-            return await work
-    except (RedisError, OSError, TimeoutError) as error:
-        raise StorageError("The ledger could not be reached.") from error
+    async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+        """First come, first served: the client's pool would let whoever comes at the right moment pass those that wait,
+        and under load somebody would wait in vain."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS), self._turns:
+                return await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StorageError("The ledger could not be reached.") from error

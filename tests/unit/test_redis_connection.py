@@ -22,7 +22,7 @@ from server.upload.ledger import Lease
 from server.upload.lifecycle import Failed, Stage
 from server.upload.redis_connection import connect
 from server.upload.redis_ledger import RedisLedger
-from server.upload.redis_scripts import CALL_SECONDS
+from server.upload.redis_scripts import AT_ONCE, CALL_SECONDS, Scripts
 from tests.contract.ledgers import Clock, created, fresh
 from tests.redis_server import RunningRedis
 
@@ -90,6 +90,22 @@ async def test_connections_that_a_restart_broke_fail_nobody(tmp_path: Path) -> N
         await asyncio.to_thread(redis.restart)
         assert [(await ledger.get(upload.id)).seq for upload in uploads] == [1] * 8
         await ledger.close()
+
+
+async def test_whoever_waits_for_a_turn_is_passed_by_nobody(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        client = connect(redis.url)
+        scripts, answered, ahead = Scripts(client), [0] * (4 * AT_ONCE), []
+
+        async def call_again_and_again(caller: int) -> None:
+            for _ in range(20):
+                await scripts.command("PING")
+                answered[caller] += 1
+                ahead.append(max(answered) - min(answered))
+
+        await asyncio.gather(*(call_again_and_again(caller) for caller in range(len(answered))))
+        await client.aclose()
+    assert max(ahead) <= 2
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_taken_only_when_asked(tmp_path: Path) -> None:
