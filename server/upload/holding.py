@@ -56,11 +56,13 @@ async def under_lease(
     seconds: float,
     shutting_down: asyncio.Event | None = None,
     past_return: Callable[[], bool] = lambda: False,
+    last_write: Callable[[], bool] = lambda: False,
 ) -> T | Stop:
     """Do `work` while the lease is held: its result or exception, or why it was stopped.
 
     Work that is stopped is cancelled and waited for. `past_return` tells whether it is better finished than
-    interrupted by a shutdown.
+    interrupted by a shutdown; `last_write`, whether the write that ends the lease itself has begun: what became of that
+    only the work knows, for a renewal is refused from then on.
     """
     job = asyncio.ensure_future(work)
     holding = asyncio.create_task(hold(ledger, lease, seconds=seconds))
@@ -69,6 +71,8 @@ async def under_lease(
         await asyncio.wait({job, holding, watching}, return_when=asyncio.FIRST_COMPLETED)
         if watching.done() and past_return():
             await asyncio.wait({job, holding}, return_when=asyncio.FIRST_COMPLETED)
+        if holding.done() and last_write():
+            await asyncio.wait({job})
         if job.done():
             return job.result()
         why = holding.result() if holding.done() else Stop.SHUTTING_DOWN

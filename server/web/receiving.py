@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -73,6 +74,8 @@ class Receiver:
         self._pace = Pace(bounds.viewer_bytes_per_second)
         self._holder = f"web.{socket.gethostname()}"
         self._arriving = 0
+        self._ending: set[str] = set()
+        """The leases whose last write, which ends them, has begun."""
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -145,7 +148,10 @@ class Receiver:
         seconds = self._bounds.lease_seconds
         claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
         try:
-            outcome = await under_lease(self._ledger, claim.lease, take_in(claim), seconds=seconds)
+            last_write = partial(self._ending.__contains__, claim.lease.token)
+            outcome = await under_lease(
+                self._ledger, claim.lease, take_in(claim), seconds=seconds, last_write=last_write
+            )
         except RoomcastError as error:
             await self._end(claim, error)
             raise
@@ -156,6 +162,8 @@ class Receiver:
             failure = _from_connection(error)
             await self._end(claim, failure)
             raise failure from error
+        finally:
+            self._ending.discard(claim.lease.token)
         if outcome is Stop.CANCEL_REQUESTED:
             await self._media.discard_source(source_name(upload))
             with suppress(LeaseLost):
@@ -210,6 +218,7 @@ class Receiver:
         return await self._unless_cancelled(claim, paused(upload, received))
 
     async def _unless_cancelled(self, claim: Claim, change: Change) -> Upload:
+        self._ending.add(claim.lease.token)
         upload = await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
         if upload.stage is Stage.CANCELLED:
             await self._media.discard_source(source_name(upload))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.upload.errors import StorageError
+from server.upload.errors import LeaseLost, StorageError
 from server.upload.events import Change, Source, Upload, new_upload_id
 from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
@@ -28,11 +28,16 @@ class FlakyLedger(SqliteLedger):
         self.out_of_reach = False
         self.renewed = asyncio.Condition()
         self.renewals = 0
+        self.refused = asyncio.Event()
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         if self.out_of_reach:
             raise StorageError("out of reach")
-        renewal = await super().renew(lease, seconds=seconds)
+        try:
+            renewal = await super().renew(lease, seconds=seconds)
+        except LeaseLost:
+            self.refused.set()
+            raise
         async with self.renewed:
             self.renewals += 1
             self.renewed.notify_all()
@@ -68,6 +73,20 @@ async def test_work_that_ends_is_its_result(ledger: FlakyLedger) -> None:
         return 7
 
     assert await under_lease(ledger, claim.lease, work(), seconds=SECONDS) == 7
+
+
+async def test_work_that_has_ended_its_lease_itself_has_not_lost_it(ledger: FlakyLedger) -> None:
+    claim, ending = await claimed(ledger), asyncio.Event()
+
+    async def work() -> str:
+        ending.set()
+        await ledger.release(claim.lease, text="back")
+        await ledger.refused.wait()
+        for _ in range(10):  # whoever renews has heard it by then
+            await asyncio.sleep(0)
+        return "done"
+
+    assert await under_lease(ledger, claim.lease, work(), seconds=SECONDS, last_write=ending.is_set) == "done"
 
 
 async def test_a_cancel_stops_it(ledger: FlakyLedger) -> None:
