@@ -93,8 +93,8 @@ class _StraightBody(asyncio.BufferedProtocol):
                 self._filled = 0
                 self._read()
             elif self._filled:
-                yield bytes(memoryview(self._filling)[: self._filled])
-                self._filled = 0
+                chunk, self._filled = bytes(memoryview(self._filling)[: self._filled]), 0
+                yield chunk  # and meanwhile more comes
             if self._lost:
                 raise ConnectionResetError("The connection is gone.")
 

@@ -51,6 +51,8 @@ class Site:
 
     def __init__(self) -> None:
         self.taken: list[Taken] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
 
     async def put(self, request: web.Request) -> web.Response:
         taken = Taken()
@@ -62,6 +64,7 @@ class Site:
                     taken.pieces.append(len(chunk))
                     await asyncio.to_thread(taken.digest.update, late)  # as what is written, while others come
                     late = chunk
+                    await self.go_on.wait()
                     if request.path == "/refused" and taken.size > ENOUGH:
                         return web.Response(status=422, text="No.")
         except BROKEN as error:
@@ -118,7 +121,7 @@ Scene = Callable[[Site, Line], Awaitable[None]]
 def play(loop: NewLoop, scene: Scene) -> None:
     async def run() -> None:
         site = Site()
-        async with site.open() as port:
+        async with asyncio.timeout(20), site.open() as port:
             line = Line(*await asyncio.open_connection("127.0.0.1", port))
             try:
                 await scene(site, line)
@@ -158,6 +161,25 @@ def test_what_comes_slowly_is_handed_on_before_there_is_more(loop: NewLoop) -> N
             await line.send(CONTENT[site.taken[0].size if site.taken else 0 : sent])
             await eventually(lambda sent=sent: site.taken and site.taken[0].size == sent)  # type: ignore[misc]
         await line.send(CONTENT[4000:])
+        assert (await line.answer())[2] == str(SIZE)
+        assert site.taken[0].is_the_start_of_the_content()
+
+    play(loop, scene)
+
+
+def test_what_comes_while_little_is_being_taken_is_kept(loop: NewLoop) -> None:
+    async def scene(site: Site, line: Line) -> None:
+        site.go_on.clear()
+        await line.send(head(SIZE))
+        await eventually(lambda: site.taken)  # or the parser sees the first bytes
+        await line.send(CONTENT[:10])
+        await eventually(lambda: site.taken[0].size == 10)
+        for start in (10, 1000):
+            await line.send(CONTENT[start : start * 100])
+            for _ in range(20):  # it is read in the same loop
+                await asyncio.sleep(0)
+        site.go_on.set()
+        await line.send(CONTENT[100_000:])
         assert (await line.answer())[2] == str(SIZE)
         assert site.taken[0].is_the_start_of_the_content()
 
