@@ -180,9 +180,9 @@ class Session:
         self._look()
 
     def _look(self) -> None:
-        carrier = self._carrier
-        clear = carrier and not (carrier.paused or self._queue or self._held)
-        write = carrier.write if carrier and clear else None
+        carrier, write = self._carrier, None
+        if carrier and not (carrier.paused or self._queue or self._held):
+            write = carrier.write
         if write is not self.write_now:
             self.write_now = write
             if self.on_pace:

@@ -106,7 +106,7 @@ class Room:
 
     def on_tick(self, tick: Message) -> None:
         (packet,) = self._hub.encode(tick, new_status=False)
-        swift, slower = self._ways or self._everybody()
+        swift, slower = self._everybody()
         frame = packet.frame
         for write in swift:
             write(frame)
