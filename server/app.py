@@ -169,8 +169,8 @@ async def build_app(settings: Settings) -> web.Application:
     Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
     Health(parts, workers.sandbox if workers else None).add_routes(app)
-    sockets = Listeners(realtime.sockets, realtime.traffic)
-    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.traffic)}))
+    sockets = Listeners(realtime.sockets, realtime.stats)
+    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
     board = AdminBoard(
         ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())

@@ -88,7 +88,7 @@ class AdminRoutes:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """The board as server-sent events, `event: board` with an `admin_shapes.Board`, whenever it has changed."""
         self._check(request)
-        feed: Pending[Board] = Pending(self._streams.traffic)
+        feed: Pending[Board] = Pending(self._streams.stats)
         async with self._board.watched(feed) as board:
             return await self._streams.speak(request, BOARD, feed, _Telling(board))
 
