@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from server.access import Authenticator
 from server.control import Control
+from server.cors import OriginPolicy
 from server.description.routes import Descriptions
 from server.embedded import embedded_workers
 from server.lookout import Lookout
@@ -36,7 +37,7 @@ from server.web.body import end_connection
 from server.web.dialects.assembly import assembly_status, linked
 from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
-from server.web.guard import authentication, cors
+from server.web.guard import authentication, cors, credential_of
 from server.web.health import Health
 from server.web.intake import Intake
 from server.web.listening import Listening, Tasks
@@ -133,12 +134,14 @@ async def build_app(settings: Settings) -> web.Application:
         retention_seconds=settings.retention_seconds,
     )
 
-    answer_preflight, mark_cors = cors(settings.cors_origins)
+    policy = OriginPolicy(settings.cors_origins)
+    credential = partial(credential_of, cookie=settings.cookie, policy=policy)
+    answer_preflight, mark_cors = cors(policy)
     app = web.Application(
         middlewares=[
             answer_preflight,
             errors_as_json,
-            authentication(authenticator, settings.cookie, settings.cors_origins),
+            authentication(authenticator, credential),
         ],
         client_max_size=_LARGEST_JSON_BYTES,
     )
@@ -175,7 +178,7 @@ async def build_app(settings: Settings) -> web.Application:
     board = AdminBoard(
         ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())
     )
-    AdminRoutes(board, ledger, streams, authenticator, settings.cookie).add_routes(app)
+    AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
     working = AsyncExitStack()
     await working.enter_async_context(Upkeep(parts, settings.terms()).running())
