@@ -17,7 +17,7 @@ from server.cors import OriginPolicy
 from server.description.routes import Descriptions
 from server.embedded import embedded_workers
 from server.lookout import Lookout
-from server.present import present, world_url
+from server.present import present
 from server.publisher import Publisher
 from server.realtime.relay import Relay
 from server.realtime.service import Realtime
@@ -40,6 +40,7 @@ from server.web.errors import errors_as_json
 from server.web.guard import authentication, cors, credential_of
 from server.web.health import Health
 from server.web.intake import Intake
+from server.web.links import Links
 from server.web.listening import Listening, Tasks
 from server.web.media import MediaRoute
 from server.web.metrics import ListenerMetrics, Listeners, MetricsRoute
@@ -101,6 +102,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.algorithms,
     )
     receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
+    links = Links(settings.public_url)
     direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
     intake = Intake(
         submissions,
@@ -108,17 +110,17 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         direct,
+        links,
         max_files=settings.max_files,
         max_in_flight=settings.max_in_flight,
     )
 
-    link = world_url(media, settings.public_url)
     render = partial(assembly_status, branch=settings.branch)
     deliverer = Deliverer(
         books.deliveries,
         settings.loaded_templates,
         Sender(private=settings.webhook_private),
-        partial(linked, url=link),
+        partial(linked, url=media.url),
         # Longer than its uploads are kept, or it would be thought to be still to come.
         keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
         registry=registry,
@@ -148,7 +150,7 @@ async def build_app(settings: Settings) -> web.Application:
     realtime.add_routes(app)
     UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
     AssemblyRoutes(
-        submissions, books.deliveries, render, link, deliverer.wake, url_seconds=settings.url_seconds
+        submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
     ).add_routes(app)
     TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
         app
@@ -162,6 +164,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         Resuming(ledger, media, parts.resumable, settings.loaded_templates, receiver),
+        links,
         max_in_flight=settings.max_in_flight,
         max_upload_bytes=settings.max_upload_bytes,
         patience_seconds=settings.reservation_seconds,

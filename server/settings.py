@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
-        description="where the world reaches this server: webhooks' links begin with it",
+        description="where the world reaches this server: all links begin with it",
     )
     branch: str = Field(
         "main", min_length=1, max_length=100, description="the `branch` that assemblies are said to be of"
@@ -218,7 +218,7 @@ class Settings(BaseSettings):
             url_seconds=self.url_seconds,
             retention_seconds=self.retention_seconds,
             max_upload_bytes=self.max_upload_bytes,
-            signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds),
+            signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds, base=self.public_url or ""),
         )
 
     def terms(self) -> Terms:
