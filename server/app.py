@@ -13,10 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from server.access import Authenticator
 from server.control import Control
+from server.cors import OriginPolicy
 from server.description.routes import Descriptions
 from server.embedded import embedded_workers
 from server.lookout import Lookout
-from server.present import present, world_url
+from server.present import present
 from server.publisher import Publisher
 from server.realtime.relay import Relay
 from server.realtime.service import Realtime
@@ -36,9 +37,10 @@ from server.web.body import end_connection
 from server.web.dialects.assembly import assembly_status, linked
 from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
-from server.web.guard import authentication, cors
+from server.web.guard import authentication, cors, credential_of
 from server.web.health import Health
 from server.web.intake import Intake
+from server.web.links import Links
 from server.web.listening import Listening, Tasks
 from server.web.media import MediaRoute
 from server.web.metrics import ListenerMetrics, Listeners, MetricsRoute
@@ -100,6 +102,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.algorithms,
     )
     receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
+    links = Links(settings.public_url)
     direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
     intake = Intake(
         submissions,
@@ -107,17 +110,17 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         direct,
+        links,
         max_files=settings.max_files,
         max_in_flight=settings.max_in_flight,
     )
 
-    link = world_url(media, settings.public_url)
     render = partial(assembly_status, branch=settings.branch)
     deliverer = Deliverer(
         books.deliveries,
         settings.loaded_templates,
         Sender(private=settings.webhook_private),
-        partial(linked, url=link),
+        partial(linked, url=media.url),
         # Longer than its uploads are kept, or it would be thought to be still to come.
         keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
         registry=registry,
@@ -133,19 +136,21 @@ async def build_app(settings: Settings) -> web.Application:
         retention_seconds=settings.retention_seconds,
     )
 
-    answer_preflight, mark_cors = cors(settings.cors_origins)
+    policy = OriginPolicy(settings.cors_origins)
+    credential = partial(credential_of, cookie=settings.cookie, policy=policy)
+    answer_preflight, mark_cors = cors(policy)
     app = web.Application(
         middlewares=[
             answer_preflight,
             errors_as_json,
-            authentication(authenticator, settings.cookie, settings.cors_origins),
+            authentication(authenticator, credential),
         ],
         client_max_size=_LARGEST_JSON_BYTES,
     )
     realtime.add_routes(app)
     UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
     AssemblyRoutes(
-        submissions, books.deliveries, render, link, deliverer.wake, url_seconds=settings.url_seconds
+        submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
     ).add_routes(app)
     TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
         app
@@ -159,6 +164,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         Resuming(ledger, media, parts.resumable, settings.loaded_templates, receiver),
+        links,
         max_in_flight=settings.max_in_flight,
         max_upload_bytes=settings.max_upload_bytes,
         patience_seconds=settings.reservation_seconds,
@@ -175,7 +181,7 @@ async def build_app(settings: Settings) -> web.Application:
     board = AdminBoard(
         ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())
     )
-    AdminRoutes(board, ledger, streams, authenticator, settings.cookie).add_routes(app)
+    AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
     working = AsyncExitStack()
     await working.enter_async_context(Upkeep(parts, settings.terms()).running())

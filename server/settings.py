@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.cors import ANY, check_origins
 from server.upload import templates
 from server.upload.opening import Places
 from server.upload.signing import UrlSigner
@@ -75,12 +76,13 @@ class Settings(BaseSettings):
     url_seconds: int = Field(3600, ge=1, description="how long a media URL is good for")
     url_secret: str | None = Field(None, min_length=16, description="signs media URLs; made and kept in data if absent")
     cors_origins: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="other origins whose pages may call; comma-separated"
+        default_factory=list,
+        description="other origins whose pages may call, comma-separated; `*` lets all call, without cookies",
     )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
-        description="where the world reaches this server: webhooks' links begin with it",
+        description="where the world reaches this server: all links begin with it",
     )
     branch: str = Field(
         "main", min_length=1, max_length=100, description="the `branch` that assemblies are said to be of"
@@ -153,8 +155,19 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: list[str]) -> list[str]:
+        check_origins(value)
+        return value
+
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
+        if ANY in self.cors_origins and "cookie" in self.model_fields_set:
+            raise ValueError(
+                "ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies of whoever visits it. "
+                "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token"
+            )
         if self.jwt_secret and self.jwt_public_key:
             raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both")
         if self.open_mode and not self.loopback and not self.open:
@@ -205,7 +218,7 @@ class Settings(BaseSettings):
             url_seconds=self.url_seconds,
             retention_seconds=self.retention_seconds,
             max_upload_bytes=self.max_upload_bytes,
-            signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds),
+            signer=UrlSigner(self.signing_secret(), seconds=self.url_seconds, base=self.public_url or ""),
         )
 
     def terms(self) -> Terms:
@@ -244,7 +257,8 @@ def load() -> Settings:
         for found in error.errors():
             name = str(found["loc"][0]) if found["loc"] else ""
             shown = variable(name, fields[name]) if name in fields else name
-            lines.append(f"{shown}: {found['msg']}" if shown else found["msg"].removeprefix("Value error, "))
+            why = found["msg"].removeprefix("Value error, ")
+            lines.append(f"{shown}: {why}" if shown else why)
         raise SettingsError("\n".join(lines)) from error
     except templates.TemplateFileError as error:
         raise SettingsError(f"ROOMCAST_TEMPLATES: {error}") from error

@@ -21,8 +21,8 @@ TOP_LEVEL = {
 }  # fmt: skip
 
 SHARED = {
-    "server.upload", "server.backlog", "server.access", "server.settings", "server.control", "server.present",
-    "server.submissions",
+    "server.upload", "server.backlog", "server.access", "server.settings", "server.control", "server.cors",
+    "server.present", "server.submissions",
 }  # fmt: skip
 """What HTTP and Socket.IO both build on."""
 
