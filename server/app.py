@@ -16,11 +16,11 @@ from server.control import Control
 from server.cors import OriginPolicy
 from server.description.routes import Descriptions
 from server.embedded import embedded_workers
+from server.fanout.relay import Relay
 from server.lookout import Lookout
 from server.present import present
 from server.publisher import Publisher
-from server.realtime.relay import Relay
-from server.realtime.service import Realtime
+from server.rooms.service import RoomService
 from server.settings import Settings
 from server.submissions import Submissions
 from server.upload.attendance import WebProcess
@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 Protocols = Callable[[], asyncio.Protocol]
 
-DOOR: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("door")
+PROTOCOL_FACTORY: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("protocol_factory")
 """From what makes the protocol of an HTTP connection to what makes a port's: Socket.IO's WebSockets need no HTTP."""
 
 WIND_DOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("wind_down")
@@ -89,7 +89,8 @@ async def build_app(settings: Settings) -> web.Application:
         sendings=books.sendings if settings.sqs_progress_queue_url else None,
     )
     control = Control(ledger, media, dispatch, relay, submissions)
-    realtime = Realtime(settings, relay, control, media, authenticator)
+    policy = OriginPolicy(settings.cors_origins)
+    rooms = RoomService(settings, relay, control, media, authenticator, policy)
     streams = Streams(
         control, ping_seconds=settings.ping_seconds, stalled_client_seconds=settings.stalled_client_seconds
     )
@@ -136,7 +137,6 @@ async def build_app(settings: Settings) -> web.Application:
         retention_seconds=settings.retention_seconds,
     )
 
-    policy = OriginPolicy(settings.cors_origins)
     credential = partial(credential_of, cookie=settings.cookie, policy=policy)
     answer_preflight, mark_cors = cors(policy)
     app = web.Application(
@@ -147,7 +147,7 @@ async def build_app(settings: Settings) -> web.Application:
         ],
         client_max_size=_LARGEST_JSON_BYTES,
     )
-    realtime.add_routes(app)
+    rooms.attach(app)
     UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
     AssemblyRoutes(
         submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
@@ -175,11 +175,11 @@ async def build_app(settings: Settings) -> web.Application:
     Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
     Health(parts, workers.sandbox if workers else None).add_routes(app)
-    sockets = Listeners(realtime.sockets, realtime.stats)
+    sockets = Listeners(rooms.count, rooms.stats)
     registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
     board = AdminBoard(
-        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())
+        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), rooms.count(), streams.count())
     )
     AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
@@ -205,7 +205,7 @@ async def build_app(settings: Settings) -> web.Application:
         For before aiohttp's own shutdown, which reads no more from any connection.
         """
         streams.close()
-        realtime.close()
+        await rooms.close()
         await asyncio.gather(working.aclose(), receiver.drain(settings.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
@@ -213,7 +213,7 @@ async def build_app(settings: Settings) -> web.Application:
         await lifetime.aclose()
 
     app.on_response_prepare.extend((house_headers, mark_cors, end_connection))
-    app[DOOR] = realtime.door
+    app[PROTOCOL_FACTORY] = rooms.protocol_factory
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

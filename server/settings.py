@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -89,6 +89,14 @@ class Settings(BaseSettings):
     )
     webhook_private: bool = Field(False, description="1 lets webhooks go to private and loopback addresses")
     cookie: str = Field("roomcast_token", min_length=1, description="the cookie that may carry the token")
+    websocket_deflate: bool = Field(False, description="1 compresses the messages of WebSockets whose clients offer it")
+    max_unauthenticated_per_address: int = Field(
+        1000, ge=1, description="Socket.IO clients of one network address that have not authenticated yet"
+    )
+    socketio_admin: SecretStr | None = Field(
+        None,
+        description="`username:password` for the official Socket.IO admin UI, which is off without it",
+    )
     jwt_secret: str | None = Field(
         None, validation_alias=_variable("JWT_SECRET"), description="the HS256 secret of the tokens"
     )
@@ -159,6 +167,14 @@ class Settings(BaseSettings):
     @classmethod
     def _are_origins(cls, value: list[str]) -> list[str]:
         check_origins(value)
+        return value
+
+    @field_validator("socketio_admin")
+    @classmethod
+    def _has_both_parts(cls, value: SecretStr | None) -> SecretStr | None:
+        username, _, password = value.get_secret_value().partition(":") if value else ("-", "", "-" * 8)
+        if not username or len(password) < 8:
+            raise ValueError("Write a user name, a colon and a password of 8 characters or more.")
         return value
 
     @model_validator(mode="after")

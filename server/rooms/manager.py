@@ -191,7 +191,7 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
 
     def _leave(self, member: Member, room: Room) -> None:
         room.remove(member)
-        if not room and self._rooms.pop((room.namespace, room.name), None) and self.on_room_emptied:
+        if not room and self._rooms.pop((room.namespace, room.name), None) is not None and self.on_room_emptied:
             self.on_room_emptied(room)
 
     # --- sending -----------------------------------------------------------------------------------------------------
@@ -227,4 +227,3 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
         if not connection.session.ended:
             log.warning("client disconnected", session=connection.session.sid, reason=reason)
             connection.session.abort()
-

@@ -2,7 +2,8 @@
 
 python-socketio's own class takes some packets that no server should: events named `connect`, `disconnect` or `*` reach
 handlers with forged arguments, an ack numbered 0 removes the counter of a client's callbacks, attachments have no
-limit, and what cannot be parsed raises errors of many kinds. Source: github.com/socketio/socket.io-protocol, revision 5.
+limit, and what cannot be parsed raises errors of many kinds.
+Source: github.com/socketio/socket.io-protocol, revision 5.
 """
 
 from __future__ import annotations

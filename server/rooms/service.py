@@ -60,9 +60,7 @@ class RoomService:
             max_unaccepted_per_address=min(settings.max_unauthenticated_per_address, _quarter_of_descriptors()),
         )
         rooms = UploadRooms(self._manager, relay, with_urls, linger_seconds=settings.room_linger_seconds)
-        Handlers(
-            self.server, rooms, control, authenticator, with_urls, origins=origins, cookie=settings.cookie
-        )
+        Handlers(self.server, rooms, control, authenticator, with_urls, origins=origins, cookie=settings.cookie)
         self._admin_ui = None
         if settings.socketio_admin:
             username, _, password = settings.socketio_admin.get_secret_value().partition(":")
@@ -89,7 +87,8 @@ class RoomService:
 
 def _origin_check(origins: OriginPolicy) -> Callable[[str, Mapping[str, Any]], bool]:
     def allowed(origin: str, environ: Mapping[str, Any]) -> bool:
-        headers = {name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "") for name in ("Host", "X-Forwarded-Host")}
+        names = {"Host": "HTTP_HOST", "X-Forwarded-Host": "HTTP_X_FORWARDED_HOST"}
+        headers = {name: environ.get(key, "") for name, key in names.items()}
         return origins.allows(origin, *own_hosts(headers))
 
     return allowed

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
-from typing import Any, cast
+from typing import Any
 
 import engineio
 from aiohttp import hdrs, web
@@ -117,7 +117,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         for session in tuple(self.sockets.values()):
             session.cut()
 
-    # --- for the application beyond engineio's interface ---------------------------------------------------------------
+    # --- for the application, beyond engineio's interface -----------------------------------------------------------
 
     def accept(self, sid: str) -> None:
         """Note that the application knows who a session's client is: it may stay."""
@@ -340,7 +340,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
                 raise
             result = handler(session.sid)  # handlers of older applications are not given the reason
         if isawaitable(result):
-            result = await cast("Awaitable[Any]", result)
+            result = await result
         if event == "connect" and result is not None and result is not True:
             session.close(self.reason.SERVER_DISCONNECT)
 
@@ -362,5 +362,3 @@ def _detach(request: web.Request) -> None:
     http = request.protocol
     http.transport = None
     http.connection_lost(None)
-
-

@@ -41,21 +41,18 @@ class EncodedPacket:
 
     __slots__ = ("_deflated", "frame", "text")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, binary: bytes | None = None) -> None:
+        """`text` is the packet in a polling body, `binary` the data of a binary message."""
         self.text = text
-        self.frame = frame(Opcode.TEXT, text)
-        self._deflated: bytes | None = None
+        self.frame = frame(Opcode.TEXT, text) if binary is None else frame(Opcode.BINARY, binary)
+        self._deflated = None if binary is None else self.frame
 
     @classmethod
     def message(cls, data: str | bytes) -> EncodedPacket:
         """Encode a message: text, or binary data."""
         if isinstance(data, str):
             return cls(b"4" + data.encode())
-        packet = cls.__new__(cls)
-        packet.text = b"b" + base64.b64encode(data)
-        packet.frame = frame(Opcode.BINARY, data)
-        packet._deflated = packet.frame
-        return packet
+        return cls(b"b" + base64.b64encode(data), data)
 
     @property
     def deflated(self) -> bytes:

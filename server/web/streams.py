@@ -17,8 +17,8 @@ import structlog
 from aiohttp import hdrs, web
 
 from server.access import Viewer
-from server.fanout.send_queue import SendQueue, SendStats
 from server.control import Control
+from server.fanout.send_queue import SendQueue, SendStats
 from server.upload.events import Upload, message
 from server.upload.logs import about
 from server.upload.shapes import Message
