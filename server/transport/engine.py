@@ -18,6 +18,7 @@ import engineio
 from aiohttp import hdrs, web
 
 from server.transport import packets
+from server.transport.frames import CloseCode
 from server.transport.handshake import Environ, plain_handshake, switch_protocols
 from server.transport.packets import EncodedPacket, InvalidPacket
 from server.transport.session import Session, Transport
@@ -64,7 +65,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         super().__init__(**options)
         self.path = "/engine.io/"
         self.sockets: dict[str, Session] = {}
-        self._deflate = websocket_deflate
+        self._websocket_deflate = websocket_deflate
         self._websockets = WebSockets(self.max_http_buffer_size, max_packets_per_second)
         self._max_unaccepted = max_unaccepted_per_address
         self._unaccepted: Counter[str] = Counter()
@@ -144,11 +145,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         transport, sid = query.get("transport"), query.get("sid")
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(headers=headers)
-        if transport not in self.transports:
-            raise web.HTTPBadRequest(reason="The transport is unknown.")
+        upgrades = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        if transport not in self.transports or upgrades is not (transport == "websocket"):
+            raise web.HTTPBadRequest(reason="The transport is unknown, or is not the one of the request.")
         if transport == "websocket":
             environ = Environ.of_request(request)
-            if request.transport is None or request.method != hdrs.METH_GET or not environ.wants_websocket:
+            if request.transport is None or request.method != hdrs.METH_GET:
                 raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
             self.upgrade(environ, request.transport)
             _detach(request)
@@ -180,7 +182,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         query = environ.query
         if query.get("transport") != "websocket":
             raise web.HTTPBadRequest(reason="The transport is unknown.")
-        response, deflate = switch_protocols(environ, deflate=self._deflate)
+        response, deflate = switch_protocols(environ, deflate=self._websocket_deflate)
         sid = query.get("sid")
         if sid is None:
             session = self._open(environ, upgrades=[])
@@ -222,6 +224,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             session.close(self.reason.TRANSPORT_ERROR)
             raise web.HTTPBadRequest(reason=str(error)) from error
         await session.wait_until_handled()
+        if session.reason == self.reason.TRANSPORT_ERROR:
+            raise web.HTTPBadRequest(reason="A packet in the body is invalid.")
         return b"ok"
 
     async def _read_body(self, request: web.Request) -> bytes:
@@ -319,7 +323,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             try:
                 await self._call_handler(session, event, argument)
             except InvalidPacket:
-                session.close(self.reason.TRANSPORT_ERROR)
+                session.close(self.reason.TRANSPORT_ERROR, CloseCode.PROTOCOL_ERROR)
             except Exception:
                 self.logger.exception("%s handler error", event)
                 if event == "connect":

@@ -97,11 +97,11 @@ class FrameReader:
     With `deflate`, messages may be compressed; `max_bytes` is their size after inflation too.
     """
 
-    __slots__ = ("_buffer", "_deflate", "_fragments", "_max_bytes", "_opcode")
+    __slots__ = ("_buffer", "_deflates", "_fragments", "_max_bytes", "_opcode")
 
     def __init__(self, max_bytes: int, *, deflate: bool = False) -> None:
         self._max_bytes = max_bytes
-        self._deflate = deflate
+        self._deflates = deflate
         self._buffer = b""
         self._opcode: int | None = None
         """The first byte of the message whose fragments are being collected, without the FIN bit."""
@@ -117,7 +117,7 @@ class FrameReader:
         data = self._buffer + data if self._buffer else data
         self._buffer = b""
         start = 0
-        while head := _head(data, start, self._max_bytes, _RSV1 if self._deflate else 0):
+        while head := _head(data, start, self._max_bytes, _RSV1 if self._deflates else 0):
             first, begin, size = head
             if len(data) < begin + size:
                 break

@@ -45,7 +45,7 @@ class _Switch(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._silent.stop(self)
-        if not self._upgrades(data):
+        if not self._try_upgrade(data):
             http = self._http()
             self._transport.set_protocol(http)
             http.connection_made(self._transport)
@@ -57,7 +57,7 @@ class _Switch(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
-    def _upgrades(self, data: bytes) -> bool:
+    def _try_upgrade(self, data: bytes) -> bool:
         peer = self._transport.get_extra_info("peername")
         environ = self._engine.takes(data, peer[0] if isinstance(peer, tuple) else "")
         if environ is None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from server.transport import packets
+from server.transport.frames import CloseCode
 from server.transport.packets import EncodedPacket, EnginePacketType, InvalidPacket
 
 READY_PACKETS = 16
@@ -48,7 +49,7 @@ class Transport(Protocol):
     def resume_reading(self) -> None:
         """Go on reading."""
 
-    def close(self) -> None:
+    def close(self, code: CloseCode = CloseCode.NORMAL) -> None:
         """Write what waits and a close frame, then end the connection."""
 
     def cut(self) -> None:
@@ -321,13 +322,13 @@ class Session:
         elif transport is self._upgrading:
             self._upgrading = None
 
-    def close(self, reason: str = "server disconnect") -> None:
-        """End the session with a close packet."""
+    def close(self, reason: str = "server disconnect", code: CloseCode = CloseCode.NORMAL) -> None:
+        """End the session with a close packet, or a WebSocket with a close frame."""
         if not self.ended and not self._transport:
             self._queue = self._queue or deque()
             self._queue.append(packets.CLOSE)
         for transport in self._end(reason):
-            transport.close()
+            transport.close(code)
 
     def cut(self) -> None:
         """End the session so that the client comes back: clients reconnect to a server that is simply gone, but some

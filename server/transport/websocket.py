@@ -73,8 +73,8 @@ class WebSocket(asyncio.Protocol):
     def buffered(self) -> int:
         return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
 
-    def close(self) -> None:
-        self._end(CloseCode.NORMAL.encoded)
+    def close(self, code: CloseCode = CloseCode.NORMAL) -> None:
+        self._end(code.encoded)
 
     def cut(self) -> None:
         self._transport.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.realtime.deadlines import Deadlines
+from server.transport.timeouts import Timeouts
 from tests.harness import eventually
 
 
@@ -14,21 +14,21 @@ def over() -> list[str]:
 
 
 @pytest.fixture
-def deadlines(over: list[str]) -> Deadlines[str]:
-    return Deadlines(0.05, over.append)
+def timeouts(over: list[str]) -> Timeouts[str]:
+    return Timeouts(0.05, over.append)
 
 
-async def test_each_is_told_of_in_its_turn(deadlines: Deadlines[str], over: list[str]) -> None:
+async def test_each_is_told_of_in_its_turn(timeouts: Timeouts[str], over: list[str]) -> None:
     for name in "abc":
-        deadlines.start(name)
-    deadlines.start("a")
-    deadlines.end("b")
-    deadlines.end("never in")
-    assert list(deadlines) == ["c", "a"]
+        timeouts.start(name)
+    timeouts.start("a")
+    timeouts.stop("b")
+    timeouts.stop("never in")
+    assert list(timeouts) == ["c", "a"]
     await eventually(lambda: len(over) == 2)
     assert over == ["c", "a"]
-    assert list(deadlines) == []
-    deadlines.start("d")
+    assert list(timeouts) == []
+    timeouts.start("d")
     await eventually(lambda: over[2:] == ["d"])
 
 
@@ -38,7 +38,7 @@ async def test_what_starts_again_when_its_time_is_over_is_told_of_again(over: li
         if len(over) < 3:
             repeating.start(name)
 
-    repeating = Deadlines[str](0.02, again)
+    repeating = Timeouts[str](0.02, again)
     repeating.start("a")
     await eventually(lambda: over == ["a"] * 3)
     assert list(repeating) == []
