@@ -155,8 +155,16 @@ async def build_app(settings: Settings) -> web.Application:
     TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
         app
     )
-    tasks = Tasks(control, books.forgotten, keep_seconds=settings.task_seconds)
-    Listening(streams, control, tasks, intake, media, linger_seconds=settings.room_linger_seconds).add_routes(app)
+    Listening(
+        streams,
+        control,
+        Tasks(control, ledger, books.dismissed, keep_seconds=settings.task_seconds),
+        intake,
+        media,
+        linger_seconds=settings.room_linger_seconds,
+        attempts=settings.attempts,
+        files_template=settings.files_template,
+    ).add_routes(app)
     TusRoutes(
         ledger,
         submissions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.upload.events import Upload
+from server.upload.events import Upload, element_type
 from server.upload.media import MediaStore
 from server.upload.shapes import Element, Message, Output
 
@@ -28,7 +28,7 @@ def fresh_element(upload: Upload) -> Element:
     """The element of an upload that has no results yet."""
     return {
         "id": upload.id,
-        "type": upload.template,
+        "type": element_type(upload),
         "filename": upload.filename,
         "url": None,
         "outputs": [],

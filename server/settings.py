@@ -16,8 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from server.cors import ANY, check_origins
 from server.upload import templates
+from server.upload.errors import Malformed
 from server.upload.opening import Places
 from server.upload.signing import UrlSigner
+from server.upload.templates import DEFAULT as DEFAULT_TEMPLATE
 from server.upload.templates import Templates
 from server.upload.upkeep import Terms
 
@@ -57,6 +59,9 @@ class Settings(BaseSettings):
         description="uploads processed at once by this process",
     )
     templates: Path | None = Field(None, description="a TOML file with `[templates.NAME]` tables")
+    files_template: str = Field(
+        DEFAULT_TEMPLATE, description="the template of `/api/files/upload` when the form names none"
+    )
     max_upload_bytes: int = Field(2 * GIB, gt=0, description="the largest file; a template may say less")
     max_files: int = Field(20, ge=1, description="files in one request")
     max_in_flight: int = Field(100, ge=1, description="unfinished uploads of one viewer")
@@ -266,7 +271,7 @@ def load() -> Settings:
     """The settings from the environment; `SettingsError` with every mistake, one a line."""
     try:
         settings = Settings()
-        settings.loaded_templates  # noqa: B018  (a wrong file must be heard of now)
+        settings.loaded_templates.named(settings.files_template)
     except ValidationError as error:
         fields = Settings.model_fields
         lines = []
@@ -276,6 +281,9 @@ def load() -> Settings:
             why = found["msg"].removeprefix("Value error, ")
             lines.append(f"{shown}: {why}" if shown else why)
         raise SettingsError("\n".join(lines)) from error
+    except Malformed as error:
+        known = ", ".join(sorted(template.name for template in settings.loaded_templates))
+        raise SettingsError(f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}") from error
     except templates.TemplateFileError as error:
         raise SettingsError(f"ROOMCAST_TEMPLATES: {error}") from error
     return settings

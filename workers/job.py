@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from server.upload.errors import Code
-from server.upload.events import Forecast, Source, Upload
-from server.upload.media import MediaStore
+from server.upload.events import Forecast, Source, Upload, results_folder
+from server.upload.media import DOWNLOAD, MediaStore
 from server.upload.templates import Template
 from workers import probe
 from workers.admission import MediaLimits
@@ -150,7 +150,8 @@ class Job:
     async def store(self, made: Made, on_bytes: Callable[[int], None]) -> dict[str, Any]:
         """Store a result; the output of the contract's `element` that tells of it, without its URL."""
         size = made.path.stat().st_size
-        key = await self.tools.media.store(made.path, self.upload.id, made.path.name, on_bytes)
+        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if made.kind == "file" else "")
+        key = await self.tools.media.store(made.path, folder, made.path.name, on_bytes)
         return {
             "name": made.path.stem,
             "kind": made.kind,
