@@ -16,6 +16,7 @@ from workers.ffmpeg import commands
 from workers.ffmpeg.binaries import find_binaries
 from workers.ffmpeg.input_options import DECODERS, InputFile
 from workers.probe import AudioStream, MediaInfo, VideoStream
+from workers.quality import Metric
 from workers.sizing import rungs
 from workers.video import Recipe
 
@@ -48,6 +49,10 @@ FILM_FILTERS = (
 )
 JPEG_FILTERS = ("setsar=sar=1", "format=pix_fmts=yuvj420p")
 NO_METADATA = "-map_chapters -1 -map_metadata -1 -map_metadata:s -1"
+COMPARED: dict[Metric, str] = {
+    "vmaf": "libvmaf=log_fmt=json:log_path=quality.log:n_subsample=2",
+    "ssim": "ssim=stats_file=quality.log",
+}
 X264 = "-c:v libx264 -crf 23 -enc_time_base 1:90000"
 SEGMENTS = (
     "-force_key_frames expr:isnan(prev_forced_t)+gte(t,prev_forced_t+4) -fps_mode vfr -g 1000000000"
@@ -229,10 +234,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 FLAGS,
             ],
         )
-        for metric, compared in (
-            ("vmaf", "libvmaf=log_fmt=json:log_path=quality.log:n_subsample=2"),
-            ("ssim", "ssim=stats_file=quality.log"),
-        )
+        for metric, compared in COMPARED.items()
     },
     "a poster that is not dark": (
         commands.save_poster(SOURCE, Path("/work/poster.jpg"), HEVC, 1280, 720, "none", start=2.5, skip_dark=True),
