@@ -17,7 +17,8 @@ TOP_LEVEL = {
     "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
     "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
     ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
-    "compose.yaml", "Dockerfile", ".dockerignore",
+    "compose.yaml", "Dockerfile", ".dockerignore", "package.json", "package-lock.json", "deploy", "examples",
+    "SECURITY.md",
 }  # fmt: skip
 
 SHARED = {
