@@ -34,6 +34,8 @@ async def serve(chosen: Settings) -> int:
     stop = stop_signal()
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
+    if (warning := chosen.disk_warning) is not None:
+        log.warning(warning)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()

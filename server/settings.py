@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import os
 import secrets
@@ -28,9 +29,31 @@ MIB = 1 << 20
 
 _PREFIX = "ROOMCAST_"
 
+PLATFORMS = {
+    "DYNO": "Heroku",
+    "RENDER": "Render",
+    "RAILWAY_ENVIRONMENT": "Railway",
+    "RAILWAY_ENVIRONMENT_NAME": "Railway",
+    "FLY_APP_NAME": "Fly.io",
+    "K_SERVICE": "Cloud Run",
+}
+"""Platforms whose routers reach no loopback address, by the variable that each sets in every process."""
+
+_WITHOUT_A_DISK = {"DYNO", "K_SERVICE"}
+"""Those of them on which no disk outlives its process."""
+
 
 class SettingsError(ValueError):
     """The environment is wrong; the message lists every mistake by its variable."""
+
+
+def _default_host() -> str:
+    """Return the address on which this machine is to be reached: by a platform's router, or by itself alone."""
+    return "0.0.0.0" if any(os.environ.get(name) for name in PLATFORMS) else "127.0.0.1"  # noqa: S104
+
+
+def _forgets(variable: str) -> bool:
+    return variable in _WITHOUT_A_DISK and bool(os.environ.get(variable))
 
 
 def _variable(name: str) -> Any:
@@ -47,7 +70,7 @@ class Settings(BaseSettings):
 
     port: int = Field(8000, ge=0, le=65535, validation_alias=_variable("PORT"), description="where the server listens")
     host: str = Field(
-        "127.0.0.1",
+        default_factory=_default_host,
         validation_alias=_variable("HOST"),
         description="the address it listens on; open mode on another than loopback needs `ROOMCAST_OPEN=1`",
     )
@@ -79,7 +102,7 @@ class Settings(BaseSettings):
     room_linger_seconds: float = Field(60, ge=0, description="how long a room stays after its upload ended")
     task_seconds: float = Field(3600, gt=0, description="how long a finished upload answers on `/api/progress`")
     url_seconds: int = Field(3600, ge=1, description="how long a media URL is good for")
-    url_secret: str | None = Field(None, min_length=16, description="signs media URLs; made and kept in data if absent")
+    url_secret: str | None = Field(None, min_length=16, description="signs media URLs; derived or made if absent")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="other origins whose pages may call, comma-separated; `*` lets all call, without cookies",
@@ -222,6 +245,20 @@ class Settings(BaseSettings):
         return self.web_concurrency if self.redis_url else 1
 
     @property
+    def disk_warning(self) -> str | None:
+        """Say what is lost on a platform that empties a process's disk at every restart; None where nothing is."""
+        platform = next((name for variable, name in PLATFORMS.items() if _forgets(variable)), None)
+        if platform is None or (self.redis_url and self.s3_bucket):
+            return None
+        if self.redis_url:
+            return (
+                f"{platform} gives each process a disk of its own and empties it at every restart: workers cannot read "
+                "what web processes receive. Set S3_BUCKET."
+            )
+        missing = "REDIS_URL" if self.s3_bucket else "REDIS_URL and S3_BUCKET"
+        return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
+
+    @property
     def algorithms(self) -> frozenset[str]:
         """The `hashes`, one by one."""
         return frozenset(self.hashes.split(",")) - {"none"}
@@ -247,9 +284,15 @@ class Settings(BaseSettings):
         return Terms(self.lease_seconds, self.reservation_seconds, self.retention_seconds)
 
     def signing_secret(self) -> bytes:
-        """What media URLs are signed with: the setting, or one made on first use and kept in the data directory."""
+        """Return what media URLs are signed with.
+
+        That is the setting. Without it, processes that meet in Redis derive the same secret from `JWT_SECRET`, since
+        they may share no disk; others make one on first use and keep it in the data directory.
+        """
         if self.url_secret:
             return self.url_secret.encode()
+        if self.redis_url and self.jwt_secret:
+            return hmac.digest(self.jwt_secret.encode(), b"roomcast media urls", "sha256")
         path = self.data / "url.secret"
         if not path.exists():
             part = path.with_suffix(f".{secrets.token_hex(4)}.part")

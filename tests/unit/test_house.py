@@ -19,7 +19,8 @@ TOP_LEVEL = {
     "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
     "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
     ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
-    "compose.yaml", "Dockerfile", ".dockerignore",
+    "compose.yaml", "Dockerfile", ".dockerignore", "package.json", "package-lock.json", "deploy", "examples",
+    "SECURITY.md",
 }  # fmt: skip
 
 SHARED = {
@@ -161,7 +162,20 @@ def test_one_module_builds_ffmpeg_graphs() -> None:
     users = {
         name for name, path in MODULES.items() if any(imported.split(".")[0] == "ffmpeg" for imported in imports(path))
     }
-    assert users == {"workers.video"}
+    assert users == {"workers.ffmpeg.commands"}
+
+
+def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
+    option = re.compile(r"-{1,2}[A-Za-z][\w:-]*( .*)?", re.DOTALL)
+    allowed = {"workers.sandbox", "workers.ffmpeg.commands"}  # the sandbox's are bubblewrap's and Python's
+    written = {
+        f"{name}: {node.value}"
+        for name, path in MODULES.items()
+        if within(name, "workers") and name not in allowed
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and option.fullmatch(node.value)
+    }
+    assert written == {"workers.build: -I", "workers.build: -c", "workers.image: -I"}, "these are for Python"
 
 
 def tracked() -> list[Path]:

@@ -6,43 +6,31 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from server.upload import errors
 from tests import attacks
 from tests.clips import make_clip
 from tests.unit.runs import LIMITS
 from workers.admission import MediaLimits, check_duration
-from workers.ffmpeg import find_binaries, run_ffmpeg, run_ffprobe
-from workers.reading import DECODERS, bounded, input_args, input_options
+from workers.ffmpeg import commands
+from workers.ffmpeg.binaries import find_binaries
+from workers.ffmpeg.input_options import DECODERS, InputFile, input_options, seconds_read
+from workers.ffmpeg.runner import run_ffmpeg, run_ffprobe
+from workers.probe import AudioStream, MediaInfo, VideoStream
 
 SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max_streams=1)
 
 
-def test_every_input_is_bounded_before_its_own_options() -> None:
-    args = ["-ss", "1", "-f", "mov", "-i", "file:a", "-t", "2", "-i", "file:b", "-map", "0:v", "file:-i"]
-    bounds = ["-max_pixels", "1000", "-max_streams", "1", "-t", "1.4"]
-    assert bounded(args, SMALL) == [
-        *(*bounds, "-ss", "1", "-f", "mov", "-i", "file:a"),
-        *(*bounds, "-t", "2", "-i", "file:b"),
-        *("-map", "0:v", "file:-i"),
-    ]
-
-
-@given(st.lists(st.sampled_from(["-i", "file:x", "-y", "-f", "mov"]).map(str), max_size=12))
-def test_nothing_is_lost_and_nothing_comes_after_the_last_input(args: list[str]) -> None:
-    said = bounded(args, SMALL)
-    for bound in ("-max_pixels", "1000", "-max_streams", "1", "-t", "1.4"):
-        said = [word for word in said if word != bound]
-    assert said == args
-    assert bounded(["-y", "file:out"], SMALL) == ["-y", "file:out"]
+def test_an_input_is_read_no_further_than_is_taken() -> None:
+    assert seconds_read(SMALL) == seconds_read(SMALL, 2.0) == 1.4
+    assert seconds_read(SMALL, 0.3) == 0.3
 
 
 @pytest.mark.parametrize("demuxer", ["mov", "matroska", "image2"])
 def test_an_input_is_of_one_format_from_files_alone(demuxer: str) -> None:
-    options = input_options(demuxer)
+    options = input_options(InputFile(Path("any"), demuxer, SMALL))
     assert (options["f"], options["format_whitelist"], options["protocol_whitelist"]) == (demuxer, demuxer, "file")
+    assert (options["max_pixels"], options["max_streams"]) == (1000, 1)
 
 
 def test_the_options_are_known_to_both_programs(tmp_path: Path) -> None:
@@ -52,12 +40,12 @@ def test_the_options_are_known_to_both_programs(tmp_path: Path) -> None:
     }
     attacks.ffmpeg("-i", films["mov"], "-frames:v", "1", "-update", "1", tmp_path / "100%d.jpg")
     for demuxer, path in {**films, "image2": tmp_path / "100%d.jpg"}.items():
-        args = bounded(input_args(path, demuxer), MediaLimits())
+        file = InputFile(path, demuxer)
         for command in (
-            [find_binaries().ffprobe, *input_args(path, demuxer)],
-            [find_binaries().ffmpeg, *args, "-f", "null", "-"],
+            [find_binaries().ffprobe, *commands.probe(file)],
+            [find_binaries().ffmpeg, *decode(file)],
         ):
-            ended = subprocess.run([*command, "-v", "error"], capture_output=True, text=True, check=False)
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
             assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -73,8 +61,14 @@ def test_the_decoders_that_are_offered_are_named_once_and_the_usual_ones_exist()
     assert not {"anm", "roqvideo", "idcinvideo", "xan_wc3", "snow", "wavesynth"} & set(DECODERS)
 
 
+def decode(file: InputFile) -> list[str]:
+    """What decodes the pictures of a file's first stream."""
+    film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
+    return commands.count_pictures(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+
+
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:
-    await run_ffprobe(find_binaries(), path, demuxer, limits=LIMITS, media_limits=limits)
+    await run_ffprobe(find_binaries(), InputFile(path, demuxer, limits), limits=LIMITS)
 
 
 async def test_more_pixels_or_streams_than_are_taken_are_too_large(clip: Path) -> None:
@@ -119,23 +113,24 @@ def test_a_film_in_another_file_is_not_looked_for_there(tmp_path: Path) -> None:
     command = [find_binaries().ffmpeg, "-v", "verbose", "-enable_drefs", "1", "-use_absolute_path", "1"]
     led_on = subprocess.run([*command, "-i", film, "-f", "null", "-"], capture_output=True, text=True, check=False)
     assert f"Opening '{other}'" in led_on.stderr  # the file does what it is for
-    args = [*input_args(film, "mov"), "-v", "verbose", "-f", "null", "-"]
+    args = [word.replace("error", "verbose") for word in decode(InputFile(film, "mov"))]
     held = subprocess.run([find_binaries().ffmpeg, *args], capture_output=True, text=True, check=False)
     assert "Skipped opening external track" in held.stderr
     assert f"Opening '{other}'" not in held.stderr
 
 
 async def test_a_film_that_goes_on_for_too_long_is_stopped_whatever_its_header_says(clip: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.mp4"
+    limits = MediaLimits(max_duration_seconds=0.4)
+    sound = AudioStream(1, "aac", 1, 44_100, None)
     with pytest.raises(errors.TooLarge) as caught:
         await run_ffmpeg(
             find_binaries(),
-            [*input_args(clip, "mov"), f"file:{out}"],
+            commands.compress_sound(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
             on_reading=lambda _: None,
             stall_seconds=30,
             wall_seconds=60,
             limits=LIMITS,
-            media_limits=MediaLimits(max_duration_seconds=0.4),
+            media_limits=limits,
         )
     assert caught.value.details == {"maxSeconds": 0.4}
     assert not caught.value.retryable

