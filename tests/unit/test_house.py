@@ -30,7 +30,8 @@ WORDS = {"server.upload.errors", "server.upload.lifecycle", "server.upload.shape
 """The contract's words, for clients."""
 
 ALLOWED = {
-    "server.upload": {"server.upload"},
+    "server.upload": {"server.upload", "server.ledger"},
+    "server.ledger": {"server.ledger", "server.upload"},
     "server.web": {"server.web"} | SHARED,
     "server.realtime": {"server.realtime"} | SHARED,
     "server.webhooks": {"server.webhooks", "server.upload"},
