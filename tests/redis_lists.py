@@ -68,7 +68,8 @@ class RedisLists:
     async def _read(self, name: str) -> dict[str, str]:
         """The fields of a hash, or the members of a set, with empty values; `entries` by its ids alone."""
         key = self._base + name
-        verb = _READ[await self._client.type(key)]
+        kind: Any = await self._client.type(key)
+        verb = _READ[kind]
         reply: Any = await self._client.execute_command(verb, key, *((0, -1) if verb == "ZRANGE" else ()))  # type: ignore[no-untyped-call]
         if isinstance(reply, dict):
             return {field.decode(): value.decode() for field, value in reply.items()}

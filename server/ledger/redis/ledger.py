@@ -9,6 +9,7 @@ What Redis loses is lost: run it with an append-only file. After a restart from 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ from server.upload.lifecycle import (
     reopen,
 )
 from server.upload.redis_notices import Notices
+from server.upload.redis_scripts import CALL_SECONDS
 
 _PAGE_READ = 100
 _MOST_AT_ONCE = 500
@@ -97,6 +99,7 @@ class RedisLedger:
         # The latest snapshot of what was claimed through this object: its holder need not read before it writes.
         self._cache: dict[str, Snapshot] = {}
         self._observers: list[Observer] = []
+        self._claiming = asyncio.Lock()
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
         limit = "" if in_flight is None else in_flight
@@ -198,19 +201,12 @@ class RedisLedger:
         return self._claimed(snapshot)
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
-        change = Change(Entered(Stage.FETCHING), "A worker has taken it")
-        token = new_token(holder, self._time.now())
-        reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), "", "")
-        while reply[0] == b"next":
-            first = self._snapshot(reply)
-            upload = self._next_record(first, change)
-            event = (*event_arguments(upload), entry_of(upload))
-            reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), upload.id, first.upload.seq, *event)
-            if reply[0] == b"claimed":
-                now = self._synced(reply)
-                self._notify_observers(first.upload, upload)
-                return self._claimed(claimed(upload, token, now + seconds, now))
-        return None
+        try:
+            # One at a time: the workers of this process would otherwise all compete for the same first upload.
+            async with asyncio.timeout(CALL_SECONDS), self._claiming:
+                return await self._claim_first(holder, seconds)
+        except TimeoutError as error:
+            raise StorageError("The ledger could not be reached.") from error
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         reply = await self._scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
@@ -290,6 +286,21 @@ class RedisLedger:
         view = self._snapshot(reply).view
         _, _, _, position, bodies = reply
         return replace(view, queue_position=position) if position else view, bodies
+
+    async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
+        change = Change(Entered(Stage.FETCHING), "A worker has taken it")
+        token = new_token(holder, self._time.now())
+        reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), "", "")
+        while reply[0] == b"next":
+            first = self._snapshot(reply)
+            upload = self._next_record(first, change)
+            event = (*event_arguments(upload), entry_of(upload))
+            reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), upload.id, first.upload.seq, *event)
+            if reply[0] == b"claimed":
+                now = self._synced(reply)
+                self._notify_observers(first.upload, upload)
+                return self._claimed(claimed(upload, token, now + seconds, now))
+        return None
 
     async def _advance(
         self, upload_id: str, next_record: NextRecord, precondition: Precondition, token: str, *, pauses: bool = False
