@@ -8,6 +8,7 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -286,6 +287,26 @@ async def test_uploads_that_redis_evicted_are_passed_over_and_forgotten(
     clock.now += 1
     assert set(await ledger.expire(clock.now)) == {done.id, stays.id}
     assert await lists.names() == set()
+
+
+async def test_a_queue_that_names_an_upload_of_which_nothing_is_left_blocks_nobody(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    gone = await queued(ledger, clock)
+    lists = processes.lists()
+    await lists.evict([gone.id])
+    await processes.client.delete(ledger._scripts.key("entries"))
+    assert await ledger.claim_next(holder="w", seconds=LEASE) is None
+
+
+async def test_an_upload_is_created_under_the_id_of_one_that_was_evicted(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    upload = await created(ledger, clock)
+    await processes.client.delete(ledger._scripts.key("upload", upload.id))
+    await ledger.create([replace(upload, owner="bob")])
+    assert (await ledger.page("ada")).uploads == []
+    await processes.lists().check()
 
 
 # Trips to Redis

@@ -1,4 +1,4 @@
-"""The ledger of many processes: Redis.
+"""Keep the ledger of many processes in Redis.
 
 All keys of a ledger are in one hash slot, so each change is one script: it writes an upload's state, its event, its
 lease and the queue, and publishes the event, all or nothing. The next record is worked out here, by the pure functions
@@ -242,8 +242,9 @@ class RedisLedger:
         return await self._advance(upload_id, next_record, Precondition.FREE, "")
 
     async def reap(self, *, reserved_before: float) -> list[Upload]:
-        now, due = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
-        writes = [self._settled(Snapshot.of(fields, float(now))) for fields in due]
+        reply = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
+        now = self._synced(reply)
+        writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
         replies = await self._scripts.run_all(APPEND, [write.arguments() for write in writes])
         # A write that was refused was overtaken: the upload goes on, or the next call finds it again.
         settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
@@ -289,13 +290,12 @@ class RedisLedger:
 
     async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
-        token = new_token(holder, self._time.now())
-        reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), "", "")
+        reply = await self._scripts.run(CLAIM_NEXT, "", "")
         while reply[0] == b"next":
             first = self._snapshot(reply)
-            upload = self._next_record(first, change)
+            upload, token = self._next_record(first, change), new_token(holder, self._time.now())
             event = (*event_arguments(upload), entry_of(upload))
-            reply = await self._scripts.run(CLAIM_NEXT, token, repr(seconds), upload.id, first.upload.seq, *event)
+            reply = await self._scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
             if reply[0] == b"claimed":
                 now = self._synced(reply)
                 self._notify_observers(first.upload, upload)

@@ -1,4 +1,4 @@
-"""Sends ticks to Redis in batches: those that come within a few milliseconds share a script, and the latest wins."""
+"""Send ticks to Redis in batches: those that come within a few milliseconds share a script, and the latest wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue and the listings in Redis: where an upload is listed, and what is read from the lists.
+"""Name the lists in Redis that an upload is in, and read the queue and the listings.
 
 `lua/queue.lua` lists the keys. The order of the queue is written into members of sorted sets as text that sorts:
 an owner's queue by `priority|queued at|id`, and the heads of all owners' queues by

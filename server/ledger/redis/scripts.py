@@ -1,4 +1,4 @@
-"""The ledger's Lua scripts: one per change, so a change happens whole or not at all."""
+"""Load and run the ledger's Lua scripts: one per change, so a change happens whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One upload as Redis keeps it: reading it, and the arguments of the scripts that write it.
+"""Read one upload from Redis, and make the arguments of the scripts that write it.
 
 The pure functions of `server.upload.events` work out the next record from a `Snapshot`; a script writes it if the
 upload has not changed since (`seq`, number of ticks) and the writer may write (its lease). Otherwise the script answers

@@ -1,6 +1,6 @@
--- Lease the first of the queue and write its event, if it is the upload that the caller worked the event out for.
--- Otherwise answer the first of the queue, for the caller to do so.
-local token, seconds, id, seq = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+-- Lease the first of the queue and write its event, if it is the upload that the caller worked the event out for
+-- (`id`, `seq`). Otherwise answer the first of the queue, for the caller to do so.
+local id, seq = ARGV[2], ARGV[3]
 promote()
 local first, there
 while not there do
@@ -15,6 +15,7 @@ while not there do
 end
 if first ~= id or there[2] ~= seq then return {'next', exact(now), there} end
 
+local token, seconds = ARGV[4], tonumber(ARGV[5])
 local stage, next_seq, record, body, kept, entry = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 store(id, stage, next_seq, record, body, kept)
 redis.call('HSET', key('upload', id), 'token', token)

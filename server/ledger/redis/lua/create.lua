@@ -8,6 +8,7 @@ for at = FIRST, #ARGV, FIELDS do
 end
 for at = FIRST, #ARGV, FIELDS do
   local id, stage, record, body, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  delete(id)  -- what may be left of an upload that Redis evicted
   store(id, stage, 1, record, body, kept)
   move(id, entry)
 end

@@ -9,4 +9,4 @@ local function collect(ids)
 end
 collect(redis.call('ZRANGEBYSCORE', LEASES, '-inf', exact(now), 'LIMIT', 0, most))
 collect(redis.call('ZRANGEBYSCORE', key('receiving'), '-inf', '(' .. before, 'LIMIT', 0, most))
-return {exact(now), due}
+return {'due', exact(now), due}

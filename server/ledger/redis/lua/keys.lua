@@ -30,7 +30,7 @@ local function lease_ends(id) return tonumber(redis.call('ZSCORE', LEASES, id) o
 
 -- Make event `seq`: the record, the log and the notification.
 local function store(id, stage, seq, record, body, kept)
-  redis.call('HSET', key('upload', id), 'record', record, 'seq', seq, 'stage', stage)
   redis.call('XADD', key('events', id), 'MAXLEN', '=', kept, seq .. '-0', 'body', body)
+  redis.call('HSET', key('upload', id), 'record', record, 'seq', seq, 'stage', stage)
   redis.call('PUBLISH', key('notices', id), 'e' .. body)
 end

@@ -1,2 +1,2 @@
 -- Read an upload, to work out its next record.
-return {'', exact(now), snapshot(ARGV[2])}
+return {'loaded', exact(now), snapshot(ARGV[2])}
