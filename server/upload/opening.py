@@ -105,11 +105,10 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
 def _open_ledger(places: Places) -> Ledger:
     # Imported where they are used: a process alone need not load what only many need.
     if places.redis_url:
+        from server.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from server.upload.redis_connection import connect  # noqa: PLC0415
-        from server.upload.redis_ledger import RedisLedger  # noqa: PLC0415
 
-        client = connect(places.redis_url, verify=places.redis_verify)
-        return RedisLedger(client, retention_seconds=places.retention_seconds)
+        return RedisLedger(connect(places.redis_url, verify=places.redis_verify))
     from server.upload.sqlite_ledger import SqliteLedger  # noqa: PLC0415
 
     return SqliteLedger(places.data / "ledger.sqlite3")
