@@ -11,7 +11,9 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
 from server import settings
+from server.runtime.tasks import end_process_with
 from server.settings import Settings
+from server.upload.errors import RoomcastError
 from server.upload.logs import configure
 from server.upload.metrics import UploadMetrics
 from server.upload.opening import open_parts
@@ -22,9 +24,10 @@ from workers.build import build_workers
 log = structlog.get_logger("workers")
 
 
-async def work(chosen: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+async def work(chosen: Settings) -> int:
+    """Until SIGTERM or SIGINT, or until a background task dies; the exit code."""
     stop = stop_signal()
+    end = end_process_with(stop)
     async with open_parts(chosen.places()) as parts:
         registry = CollectorRegistry()
         parts.ledger.observe(UploadMetrics(registry).observe)
@@ -35,6 +38,7 @@ async def work(chosen: Settings) -> None:
                 await stop.wait()
             log.info("stopping")
             end_within(STOP_SECONDS)
+    return end.exit_code
 
 
 @contextmanager
@@ -60,9 +64,11 @@ def main() -> int:
     if not chosen.redis_url:
         return fail("REDIS_URL: workers of their own need it; without it they run inside the web process")
     configure(chosen.log)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(work(chosen))
-    return 0
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(work(chosen))
+    except (OSError, RoomcastError) as error:
+        return fail(str(error))
 
 
 if __name__ == "__main__":

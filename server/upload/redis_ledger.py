@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -58,6 +59,7 @@ class RedisLedger:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
+        self._deployment_key = f"{namespace}:deployment"
         self._scripts = scripts = Scripts(client)
         self._time = RedisTime(clock)
         keep_seconds = retention_seconds + _FORGET_LATER_SECONDS
@@ -132,6 +134,11 @@ class RedisLedger:
 
     async def unfinished(self) -> list[str]:
         return await self._index.unfinished()
+
+    async def deployment(self) -> str:
+        mine = secrets.token_hex(8)
+        theirs = await self._scripts.command("SET", self._deployment_key, mine, "NX", "GET")
+        return theirs.decode() if theirs else mine
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         guard = Guard.FREE if token is None else Guard.HOLDER
