@@ -51,9 +51,9 @@ async def serve(
 ) -> AsyncIterator[ServeApp]:
     async with nothing_left(), AsyncExitStack() as running:
 
-        async def start(**env: str) -> AppServer:
-            data = tmp_path / f"data{len(servers)}"
-            servers.append(await running.enter_async_context(app_server(aiohttp_client, data, log, **env)))
+        async def start(data: Path | None = None, **env: str) -> AppServer:
+            folder = data or tmp_path / f"data{len(servers)}"
+            servers.append(await running.enter_async_context(app_server(aiohttp_client, folder, log, **env)))
             return servers[-1]
 
         yield start
