@@ -27,7 +27,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \
