@@ -7,7 +7,7 @@ ARGS ?=
 
 # What a page that uses roomcast.js or the element may want of their types, made out of their comments.
 TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
-	upload-progress-list.d.ts list-options.d.ts list-words.d.ts words.d.ts
+	upload-progress-list.d.ts upload-progress.d.ts list-options.d.ts element-options.d.ts list-words.d.ts words.d.ts
 # Without those of before beside it, or they would be believed instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
 
@@ -37,7 +37,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \
