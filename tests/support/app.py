@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 
 from server import settings
-from server.app import DOOR, WIND_DOWN, build_app
+from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 from tests.harness import OURS, ServerUnderTest, eventually
 
 _ANSWER_SECONDS = 3.0
@@ -102,7 +102,7 @@ class _Runner(web.AppRunner):
     @property
     def server(self) -> Any:
         http = super().server
-        return http and self.app[DOOR](http)
+        return http and self.app[PROTOCOL_FACTORY](http)
 
 
 class _Listening(TestServer):
