@@ -2,7 +2,8 @@
 
 A *source* is an upload's bytes as they arrived, under the name that `events.source_name` gives; it goes when the upload
 is over. A
-*result* has a key, `<upload id>/<name>`, and stays until somebody deletes it. Neither is ever seen half written.
+*result* is `<upload id>/<name>` wherever results are kept, and stays until somebody deletes it. Neither is ever seen
+half written.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ class Incoming(Protocol):
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that results are objects of; None where they are files."""
+
     def receive(self, name: str) -> AbstractAsyncContextManager[Incoming]:
         """Take in a source. Left without `commit`, nothing of it remains."""
 
@@ -81,7 +86,8 @@ class MediaStore(Protocol):
         """The source as a local file, below `scratch` or wherever it is already. Read only."""
 
     async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Keep a local file as a result; its key. `path` may be moved away. `on_bytes` hears of bytes as they go.
+        """Keep a local file as a result; its key, which is the object's in its bucket, or the file's below the folder
+        of results. `path` may be moved away. `on_bytes` hears of bytes as they go.
         Storing the same name again replaces it whole."""
 
     async def discard_source(self, name: str) -> None:
@@ -89,6 +95,9 @@ class MediaStore(Protocol):
 
     async def discard_results(self, upload_id: str) -> None:
         """Delete the upload's results, whole or partial; silent when there are none."""
+
+    async def has_results(self, upload_id: str) -> bool:
+        """Whether anything is stored of an upload's results."""
 
     async def has_source(self, name: str) -> bool:
         """Whether a whole source is there."""
@@ -104,11 +113,11 @@ class MediaStore(Protocol):
         """Bytes that can still be taken in; None when the store knows no limit."""
 
     def url(self, key: str) -> str:
-        """A URL for a result, that works without credentials until it expires. Relative URLs in a playlist or a
-        storyboard lead from its URL to its siblings."""
+        """A URL for the result that `store` gave this key. It works without credentials until it expires, and relative
+        URLs in a playlist or a storyboard lead from it to its siblings."""
 
     async def serve(self, key: str) -> Served:
-        """A result, for the route under which `url` may have put it."""
+        """The result `<upload id>/<name>`, for the route under which `url` may have put it."""
 
     async def sources(self) -> list[str]:
         """The names of all sources, whole or partial: what a sweep goes through."""
