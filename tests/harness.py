@@ -230,6 +230,8 @@ class Reply:
     @property
     def code(self) -> str | None:
         """The error's stable code; None when the answer holds no error."""
+        if self.content and (in_header := self.headers.get("X-Error-Code")):
+            return in_header
         error = self.body.get("error") if isinstance(self.body, dict) else None
         return error["code"] if error else None
 

@@ -194,7 +194,7 @@ def _in_protocol(handler: _Answer) -> _Answer:
             tus_protocol.check_version(request.headers)
             return await handler(request)
         except RoomcastError as error:
-            refusal = errors.answer(error)
+            refusal = errors.refuse(request, error)
             if own := tus_protocol.OWN_STATUS.get(type(error)):
                 refusal.set_status(*own)
                 refusal.headers["Tus-Version"] = tus_protocol.VERSION

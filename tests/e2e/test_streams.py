@@ -119,7 +119,7 @@ async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) 
     broken.write_text("no picture at all")
     reply = await _send(api, image, broken)
     assert reply.status == 200
-    assert (reply.body["uploaded"], reply.body["message"]) == (1, "1 of 2 files taken")
+    assert (reply.body["uploaded"], reply.body["message"]) == (1, "1 of 2 files uploaded")
     (upload_id,) = reply.body["upload_ids"]
     async with files(server, upload_id) as stream:
         await stream.closed()

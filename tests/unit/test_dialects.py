@@ -100,10 +100,12 @@ def test_files_taken() -> None:
         {"uploadId": "upload_3", "filename": "c.png"},
     ]
     assert files.taken(entries) == {
-        "message": "2 of 3 files taken",
+        "message": "2 of 3 files uploaded",
         "uploaded": 2,
         "upload_ids": ["upload_1", "upload_3"],
+        "failed": [{"filename": "b.txt", "error": "no", "code": "UNSUPPORTED_TYPE"}],
     }
+    assert files.taken(entries[:1])["message"] == "Files uploaded"
 
 
 TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 
+from server.upload.errors import Code, Problem
 from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import Status
 from server.upload.shapes import Bytes, Message, Percent, Shape, Timestamp, UploadId
@@ -34,12 +35,27 @@ class FileProgress(Shape):
     error: NotRequired[Annotated[str, Field(examples=["The file is broken."])]]
 
 
-class FilesTaken(Shape):
-    """What was taken in of a form's files."""
+class FileRefused(Shape):
+    """A file of a form that was not taken in."""
 
-    message: Annotated[str, Field(examples=["2 of 2 files taken"])]
+    filename: Annotated[str, Field(examples=["notes.txt"])]
+    error: Annotated[str, Field(examples=["This is not a video or an image that can be processed."])]
+    code: Code
+
+
+class FilesTaken(Shape):
+    """What became of a form's files: each has an id, or is among the `failed`."""
+
+    message: Annotated[str, Field(examples=["Files uploaded"])]
     uploaded: Annotated[int, Field(ge=0, examples=[1])]
     upload_ids: list[UploadId]
+    failed: list[FileRefused]
+
+
+class FileProblem(Shape):
+    """Why nothing can be told of a file."""
+
+    error: Annotated[str, Field(examples=["There is no such upload."])]
 
 
 def progress(upload: Upload, now: Message) -> FileProgress:
@@ -63,6 +79,29 @@ def progress(upload: Upload, now: Message) -> FileProgress:
 
 
 def taken(entries: Sequence[SentFile]) -> FilesTaken:
-    """What was taken in of a form's files; `entries` are those that `POST /api/uploads` answers."""
+    """What became of a form's files; `entries` are those that `POST /api/uploads` answers."""
+    result = _sorted(entries)
+    all_taken = result["uploaded"] == len(entries)
+    return result if all_taken else {**result, "message": f"{result['uploaded']} of {len(entries)} files uploaded"}
+
+
+def upload_error(problem: Problem) -> FilesTaken:
+    """The answer when the form was refused: what became of each file that was read is among the error's details."""
+    entries: Sequence[SentFile] = problem.get("details", {}).get("uploads", ())
+    return {**_sorted(entries), "message": problem["message"]}
+
+
+def progress_error(problem: Problem) -> FileProblem:
+    """The body of every other error of the dialect."""
+    return {"error": problem["message"]}
+
+
+def _sorted(entries: Sequence[SentFile]) -> FilesTaken:
+    """The ids of the files that were taken in, and the names of the others."""
     ids = [entry["uploadId"] for entry in entries if "error" not in entry]
-    return {"message": f"{len(ids)} of {len(entries)} files taken", "uploaded": len(ids), "upload_ids": ids}
+    failed: list[FileRefused] = [
+        {"filename": entry["filename"], "error": entry["error"]["message"], "code": entry["error"]["code"]}
+        for entry in entries
+        if "error" in entry
+    ]
+    return {"message": "Files uploaded", "uploaded": len(ids), "upload_ids": ids, "failed": failed}

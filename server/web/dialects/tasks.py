@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from server.upload.errors import Problem
 from server.upload.events import Upload
 from server.upload.lifecycle import Stage, Status
 from server.upload.shapes import Shape, UploadId
@@ -26,6 +27,12 @@ class TaskProgress(Shape):
     task_id: UploadId
     error: str | None
     """What went wrong, in the end or the last time."""
+
+
+class TaskProblem(Shape):
+    """Why nothing can be told of a task."""
+
+    detail: Annotated[str, Field(examples=["Task upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5 not found"])]
 
 
 class TaskForgotten(Shape):
@@ -51,3 +58,8 @@ def progress(upload: Upload) -> TaskProgress:
 def forgotten(upload: Upload) -> TaskForgotten:
     """The answer to a client that asked to forget a task."""
     return {"message": "Forgotten", "task_id": upload.id}
+
+
+def render_error(problem: Problem) -> TaskProblem:
+    """The body of every error of the dialect."""
+    return {"detail": problem["message"]}
