@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
-from server.upload.errors import IdTaken, LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
+from server.upload.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
 from server.upload.events import Change, Tick, error_body, new_upload_id
 from server.upload.lapse import cancelled
 from server.upload.ledger import DELIVERIES, EVENTS_KEPT, Ledger, Notice
@@ -54,32 +53,6 @@ async def test_in_flight_counts_the_owners_unfinished_uploads(ledger: Ledger, cl
         await ledger.create([fresh(clock), fresh(clock)], in_flight=2)
     assert len((await ledger.page("ada")).uploads) == 2, "all or none"
     await ledger.create([fresh(clock)], in_flight=2)
-
-
-@pytest.mark.parametrize("owner", ["ada", "bob"])
-async def test_creating_under_a_known_id_is_refused_and_creates_nothing(
-    ledger: Ledger, clock: Clock, owner: str
-) -> None:
-    known = await created(ledger, clock, "ada")
-    other = fresh(clock, owner)
-    with pytest.raises(IdTaken):
-        await ledger.create([other, replace(fresh(clock, owner), id=known.id)])
-    assert await ledger.get(known.id) == known
-    with pytest.raises(NotFound):
-        await ledger.get(other.id)
-    mine = [known.id] if owner == "ada" else []
-    assert [upload.id for upload in (await ledger.page(owner)).uploads] == mine
-
-
-async def test_of_two_creations_under_one_id_at_once_one_succeeds(ledger: Ledger, clock: Clock) -> None:
-    first = fresh(clock, "ada")
-    second = replace(fresh(clock, "bob"), id=first.id)
-    outcomes = await asyncio.gather(ledger.create([first]), ledger.create([second]), return_exceptions=True)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["IdTaken", "NoneType"]
-    owner = (await ledger.get(first.id)).owner
-    for name in ("ada", "bob"):
-        listed = [upload.id for upload in (await ledger.page(name)).uploads]
-        assert listed == ([first.id] if name == owner else [])
 
 
 async def test_events_since(ledger: Ledger, clock: Clock) -> None:
