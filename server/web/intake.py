@@ -50,7 +50,7 @@ ChosenId = Annotated[
 class ReservedFile(BaseModel):
     """A file to come."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
     size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
@@ -62,7 +62,7 @@ class ReservedFile(BaseModel):
 class Reservation(BaseModel):
     """The body of `POST /api/uploads` as JSON."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     type: Annotated[str | None, Field(examples=["auto"])] = None
     direct: bool = False
