@@ -315,7 +315,7 @@ async def test_the_numbers_that_are_asked_for_are_there(server: RunningServer, a
     await ada.finished(await ada.accepted(shelf.image(size=(85, 45))))
     table = re.search(r"<!-- table:monitoring -->\n+((?:\|.*\n)+)", (ROOT / "README.md").read_text())
     assert table
-    names = set(re.findall(r"`(roomcast_\w+)", table[1]))
+    names = set(re.findall(r"\broomcast_\w+", table[1]))
     assert len(names) >= 5
     async with Api(server, token("root", admin=True)) as admin:
         text = (await admin.say("GET", "/metrics")).content.decode()
