@@ -11,8 +11,8 @@ from server.upload.assemblies import Submission
 from server.upload.attendance import Attendance, AttendsAlone
 from server.upload.deliveries import GIVE_UP_SECONDS, Delivery
 from server.upload.directory_media import DirectoryMediaStore
+from server.upload.dismissed import DismissedTask
 from server.upload.dispatch import EMBEDDED, Dispatch
-from server.upload.forgotten import Forgotten
 from server.upload.ledger import Ledger
 from server.upload.media import DirectUploads, MediaStore, ResumableSources
 from server.upload.records import Records
@@ -64,7 +64,7 @@ class Books:
 
     submissions: Records[Submission]
     deliveries: Records[Delivery]
-    forgotten: Records[Forgotten]
+    dismissed: Records[DismissedTask]
     sendings: Records[Sending]
     attendance: Attendance
 
@@ -83,7 +83,7 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
         yield Books(
             RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
             RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
-            RedisRecords(scripts, "forgotten", Forgotten, keep_seconds=keep_seconds),
+            RedisRecords(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
             RedisRecords(scripts, "sendings", Sending, keep_seconds=keep_seconds),
             RedisAttendance(scripts),
         )
@@ -95,7 +95,7 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
         yield Books(
             SqliteRecords(file, "submissions", Submission),
             SqliteRecords(file, "deliveries", Delivery),
-            SqliteRecords(file, "forgotten", Forgotten),
+            SqliteRecords(file, "dismissed", DismissedTask),
             SqliteRecords(file, "sendings", Sending),
             AttendsAlone(),
         )
@@ -105,11 +105,10 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
 def _open_ledger(places: Places) -> Ledger:
     # Imported where they are used: a process alone need not load what only many need.
     if places.redis_url:
+        from server.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from server.upload.redis_connection import connect  # noqa: PLC0415
-        from server.upload.redis_ledger import RedisLedger  # noqa: PLC0415
 
-        client = connect(places.redis_url, verify=places.redis_verify)
-        return RedisLedger(client, retention_seconds=places.retention_seconds)
+        return RedisLedger(connect(places.redis_url, verify=places.redis_verify))
     from server.upload.sqlite_ledger import SqliteLedger  # noqa: PLC0415
 
     return SqliteLedger(places.data / "ledger.sqlite3")

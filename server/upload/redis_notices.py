@@ -24,7 +24,6 @@ from server.upload.ledger import Listener, Notice
 from server.upload.process import stopped
 from server.upload.redis_connection import SOCKET_SECONDS
 from server.upload.redis_scripts import CALL_SECONDS
-from server.upload.redis_uploads import EVENT
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +35,9 @@ _QUEUE_AGAIN_SECONDS = 0.15
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _CHANNELS_AT_ONCE = 500
+
+_EVENT = b"e"
+"""What the notice of an event begins with; that of a tick begins with another letter."""
 
 Command = tuple[str, str]
 """SUBSCRIBE or UNSUBSCRIBE, and the channel."""
@@ -186,7 +188,7 @@ class Notices:
             if channel == self._queue_channel:
                 self._queue_moved()
             elif channel in self._followed:
-                notice = Notice(orjson.loads(memoryview(body)[1:]), event=body[:1] == EVENT)
+                notice = Notice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
                 for listener in tuple(self._listeners):
                     listener.on_notices([notice])
         elif reply[0] == b"subscribe":

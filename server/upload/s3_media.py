@@ -1,7 +1,7 @@
 """The media store of many processes: a bucket of Amazon S3, or of a server that speaks its protocol.
 
     <prefix>incoming/<upload id>        sources (`s3_resumable` tells of those that come in pieces)
-    <prefix>media/<upload id>/<name>    results
+    <prefix>media/<folder>/<name>       results
 
 An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
 and is seen by nobody: `discard_source` and `sweep` end it.
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from server.upload.errors import NotFound, StorageError
-from server.upload.media import Data, Document, Elsewhere, mime_of
+from server.upload.media import DOWNLOAD, Data, Document, Elsewhere, disposition, is_download, mime_of
 from server.upload.s3_bucket import Bucket, open_bucket
 from server.upload.s3_direct import S3DirectUploads
 from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
@@ -28,6 +28,7 @@ from server.upload.s3_reading import download, look, read_all
 from server.upload.s3_resumable import S3ResumableSources
 from server.upload.s3_shield import outlast
 from server.upload.signing import UrlSigner
+from server.upload.sniff import OCTETS
 
 _GIB = 1 << 30
 _READ_BYTES = 1 << 20
@@ -119,11 +120,11 @@ class S3MediaStore:
         finally:
             path.unlink(missing_ok=True)
 
-    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        key = f"{self._media}{upload_id}/{name}"
+    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+        key = f"{self._media}{folder}/{name}"
         headers = {
-            "ContentType": mime_of(name) or "application/octet-stream",
-            "ContentDisposition": "inline",
+            "ContentType": mime_of(key) or OCTETS,
+            "ContentDisposition": disposition(key),
             "CacheControl": self._cache_control,
         }
         try:
@@ -143,14 +144,20 @@ class S3MediaStore:
         await self._bucket.call("delete_object", Key=key)
         await self.resumable.discard(name)
 
-    async def discard_results(self, upload_id: str) -> None:
-        prefix = f"{self._media}{upload_id}/"
-        await self._abort_below(prefix, lambda _: True)
-        for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
-            await self._bucket.call("delete_object", Key=entry["Key"])
+    async def discard_results(self, folder: str) -> None:
+        prefix = f"{self._media}{folder}/"
 
-    async def has_results(self, upload_id: str) -> bool:
-        prefix = f"{self._media}{upload_id}/"
+        def own(entry: dict[str, Any]) -> bool:
+            below, slash, _ = entry["Key"].removeprefix(prefix).rpartition("/")
+            return not slash or below == DOWNLOAD
+
+        await self._abort_below(prefix, own)
+        for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
+            if own(entry):
+                await self._bucket.call("delete_object", Key=entry["Key"])
+
+    async def has_results(self, folder: str) -> bool:
+        prefix = f"{self._media}{folder}/"
         return bool((await self._bucket.call("list_objects_v2", Prefix=prefix, MaxKeys=1)).get("Contents"))
 
     async def has_source(self, name: str) -> bool:
@@ -235,7 +242,7 @@ class _IncomingObject:
 
 
 def _names_siblings(key: str) -> bool:
-    return PurePosixPath(key).suffix in _NAMING_SIBLINGS
+    return PurePosixPath(key).suffix in _NAMING_SIBLINGS and not is_download(key)
 
 
 def _opened(path: Path) -> BinaryIO:

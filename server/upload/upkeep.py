@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from server.upload.errors import NotFound, RoomcastError
-from server.upload.events import Upload, source_name
+from server.upload.events import Upload, results_folder, source_name
 from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.opening import Parts
@@ -130,9 +130,9 @@ async def settle_files(media: MediaStore, upload: Upload) -> None:
             await media.discard_source(source_name(upload))
         case Stage.CANCELLED:
             await media.discard_source(source_name(upload))
-            await media.discard_results(upload.id)
+            await media.discard_results(results_folder(upload))
         case Stage.FAILED:
-            await media.discard_results(upload.id)
+            await media.discard_results(results_folder(upload))
             if not may_run_again(upload):
                 await media.discard_source(source_name(upload))
 

@@ -28,7 +28,7 @@ class Refused(Shape):
 
 
 class WaysIn(Shape, total=False):
-    """Where the bytes of a reservation go."""
+    """Where the bytes of a reservation go: absolute where the server's public address is known, or else paths."""
 
     contentUrl: Annotated[Url, Field(examples=["/api/uploads/upload_5f0c…/content"])]
     """All at once, by PUT."""
@@ -58,6 +58,13 @@ class SentFile(WaysIn, DirectWays):
     """Why this one was not taken."""
 
 
+class RefusedFile(Shape):
+    """A file of a form that was refused before there was an upload of it."""
+
+    filename: str
+    error: NotRequired[Problem]
+
+
 class Submitted(Shape):
     """Files that were taken in, or reserved."""
 
@@ -66,6 +73,8 @@ class Submitted(Shape):
     """Of the first; empty as long as there is no result."""
     uploadId: UploadId
     """Of the first."""
+    task_id: UploadId
+    """The same, for clients that poll `/api/progress`."""
     assemblyId: AssemblyId | None
     """Null until it can be known."""
     state: Message
@@ -134,7 +143,8 @@ class TemplateKind(Shape):
     """A template, and which media it takes."""
 
     name: Annotated[str, Field(examples=["hero-video"])]
-    kind: Literal["video", "image", "auto"]
+    kind: Literal["video", "image", "auto", "file"]
+    """`file` takes whatever comes, and stores it as it is."""
 
 
 class Config(Shape):

@@ -19,7 +19,7 @@ EXAMPLES = dict(re.findall(r"<!-- example:(\w+) -->\n```(?:sh|python)\n(.+?)```"
 ENDS = {
     "stream": ("event: upload-progress", '"status":"completed"'),
     "files": ("event: progress", '"progress_percentage":100.0'),
-    "task": ('"status":"completed"', '"message":"Forgotten"'),
+    "task": ('"status":"completed"', '"status":"cleaned"'),
     "assembly": ('"ok":"ASSEMBLY_COMPLETED"',),
     "transflow": ('"type":"done"', '"completedFiles":1'),
     "admin": ('"queue":{"depth":',),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, NotRequired
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from server.upload.errors import Code, Problem
 from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import Status
 from server.upload.shapes import Bytes, Message, Percent, Shape, Timestamp, UploadId
-from server.web.shapes import SentFile
+from server.web.shapes import RefusedFile, SentFile
 
 EVENT = "progress"
 
@@ -27,6 +27,7 @@ class FileProgress(Shape):
     total_bytes: Bytes | None
     """Null as long as nobody knows."""
     uploaded_bytes: Bytes
+    """As large a part of them as `progress_percentage` says: all of them when there is a result, and never before."""
     status: FileWord
     progress_percentage: Percent
     """Of the whole work, so that it is 100 when there is a result."""
@@ -50,6 +51,8 @@ class FilesTaken(Shape):
     uploaded: Annotated[int, Field(ge=0, examples=[1])]
     upload_ids: list[UploadId]
     failed: list[FileRefused]
+    task_id: NotRequired[UploadId]
+    """The first of the ids, for clients that poll `/api/progress`."""
 
 
 class FileProblem(Shape):
@@ -61,12 +64,12 @@ class FileProblem(Shape):
 def progress(upload: Upload, now: Message) -> FileProgress:
     """`now` is the message of the moment, and `upload` the record at any time: what does not change is taken from
     there."""
-    status = Status(now["status"])
+    status, total = Status(now["status"]), now["bytesExpected"]
     shape: FileProgress = {
         "upload_id": now["uploadId"],
         "filename": now["filename"],
-        "total_bytes": now["bytesExpected"],
-        "uploaded_bytes": now["bytesReceived"],
+        "total_bytes": total,
+        "uploaded_bytes": _done_of(now["bytesReceived"] if total is None else total, now["progress"]),
         "status": _WORDS.get(status, "uploading"),
         "progress_percentage": now["progress"],
         "started_at": timestamp(upload.created_at),
@@ -78,7 +81,7 @@ def progress(upload: Upload, now: Message) -> FileProgress:
     return shape
 
 
-def taken(entries: Sequence[SentFile]) -> FilesTaken:
+def taken(entries: Sequence[SentFile | RefusedFile]) -> FilesTaken:
     """What became of a form's files; `entries` are those that `POST /api/uploads` answers."""
     result = _sorted(entries)
     all_taken = result["uploaded"] == len(entries)
@@ -87,7 +90,7 @@ def taken(entries: Sequence[SentFile]) -> FilesTaken:
 
 def upload_error(problem: Problem) -> FilesTaken:
     """The answer when the form was refused: what became of each file that was read is among the error's details."""
-    entries: Sequence[SentFile] = problem.get("details", {}).get("uploads", ())
+    entries = problem.get("details", {}).get("uploads", ())
     return {**_sorted(entries), "message": problem["message"]}
 
 
@@ -96,7 +99,7 @@ def progress_error(problem: Problem) -> FileProblem:
     return {"error": problem["message"]}
 
 
-def _sorted(entries: Sequence[SentFile]) -> FilesTaken:
+def _sorted(entries: Sequence[Mapping[str, Any]]) -> FilesTaken:
     """The ids of the files that were taken in, and the names of the others."""
     ids = [entry["uploadId"] for entry in entries if "error" not in entry]
     failed: list[FileRefused] = [
@@ -104,4 +107,10 @@ def _sorted(entries: Sequence[SentFile]) -> FilesTaken:
         for entry in entries
         if "error" in entry
     ]
-    return {"message": "Files uploaded", "uploaded": len(ids), "upload_ids": ids, "failed": failed}
+    result: FilesTaken = {"message": "Files uploaded", "uploaded": len(ids), "upload_ids": ids, "failed": failed}
+    return {**result, "task_id": ids[0]} if ids else result
+
+
+def _done_of(size: int, percent: float) -> int:
+    """`percent`, which has one decimal, of so many bytes."""
+    return size * round(percent * 10) // 1000
