@@ -138,8 +138,15 @@ class MediaStore(Protocol):
     async def serve(self, key: str) -> Served:
         """The result `<folder>/<name>`, for the route under which `url` may have put it."""
 
-    async def sources(self) -> list[str]:
-        """The names of all sources, whole or partial: what a sweep goes through."""
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+        """The names of all sources, whole or partial: what a sweep goes through. With `older_than_seconds`, of those
+        to which nothing was added for so long."""
+
+    deployment_name: str
+    """What `deployment` is written in, for people."""
+
+    async def deployment(self, mine: str) -> str:
+        """The id of the ledger that this store belongs to, which is written in it: `mine`, if none was."""
 
 
 @dataclass(frozen=True)

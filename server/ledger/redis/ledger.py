@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -133,6 +134,11 @@ class RedisLedger:
     async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
         found = await self._scripts.run(POSITIONS, *upload_ids) if upload_ids else []
         return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
+
+    async def deployment(self) -> str:
+        mine = secrets.token_hex(8)
+        theirs = await self._scripts.command("SET", self._scripts.key("deployment"), mine, "NX", "GET")
+        return theirs.decode() if theirs else mine
 
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import Api, HalfSent, RunningServer, eventually
+from tests.harness import Api, HalfSent, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
 from tests.watchers import Watcher
 
 MIB = 1 << 20
@@ -30,10 +32,9 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], check=True)
 
 
-@pytest.fixture(scope="module")
-def server(small_disk: Path) -> Iterator[RunningServer]:
-    with RunningServer(small_disk, ROOMCAST_DISK_RESERVE_BYTES=str(RESERVE)) as running:
-        yield running
+@pytest.fixture
+async def server(serve: ServeApp, small_disk: Path) -> AppServer:
+    return await serve(small_disk, ROOMCAST_DISK_RESERVE_BYTES=str(RESERVE))
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def only_free(disk: Path, size: int) -> Iterator[None]:
         filler.unlink()
 
 
-async def test_what_cannot_fit_is_not_begun(server: RunningServer, api: Api, small_disk: Path, shelf: Shelf) -> None:
+async def test_what_cannot_fit_is_not_begun(server: AppServer, api: Api, small_disk: Path, shelf: Shelf) -> None:
     free = shutil.disk_usage(small_disk).free
     assert (await api.reserve(("clip.mp4", free))).refusal == (507, "DISK_FULL")
     kind = {"Content-Type": "multipart/form-data; boundary=frontier"}
@@ -62,7 +63,7 @@ async def test_what_cannot_fit_is_not_begun(server: RunningServer, api: Api, sma
 
 
 async def test_a_disk_that_fills_while_bytes_arrive(
-    server: RunningServer, api: Api, watcher: Watcher, small_disk: Path, shelf: Shelf
+    server: AppServer, api: Api, watcher: Watcher, small_disk: Path, shelf: Shelf
 ) -> None:
     content = shelf.clip().read_bytes() + bytes(16 * MIB)
     upload_id, url = await api.reserved("clip.mp4", len(content))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.harness import Api, RunningServer
+from tests.harness import Api
+from tests.support.app import AppServer
 from tests.tus import MIB, Tus, completed, id_of, metadata
 
 
@@ -14,7 +15,7 @@ async def part(tus: Tus, content: bytes) -> str:
     return str(reply.headers["Location"])
 
 
-async def test_parts_become_one_file(server: RunningServer, api: Api, tus: Tus, large: bytes) -> None:
+async def test_parts_become_one_file(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     parts = await asyncio.gather(part(tus, large[:MIB]), part(tus, large[MIB : 3 * MIB]), part(tus, large[3 * MIB :]))
     assert (await tus.head(parts[0])).headers["Upload-Concat"] == "partial"
     listed = {message["uploadId"] for message in (await api.list(limit="200")).body["uploads"]}

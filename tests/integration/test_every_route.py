@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,14 +14,16 @@ import pytest
 from server.description.examples import example
 from server.description.operations import FORM, JSON
 from tests.e2e.tokens import BAD_TOKENS, SECRET, token
-from tests.harness import Api, Reply, RunningServer
+from tests.harness import Api, Reply
+from tests.support.app import AppServer
 
 Document = dict[str, Any]
+Table = Callable[[dict[str, str]], list["Call"]]
 NOBODYS = {"upload": "upload_" + "0" * 32, "assembly": "0" * 64}
 WRONG = "no such value, surely"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings() -> dict[str, str]:
     return {"JWT_SECRET": SECRET}
 
@@ -98,31 +100,41 @@ async def reserved(api: Api, name: str) -> dict[str, str]:
     return {"upload": body["uploadId"], "assembly": body["assemblyId"]}
 
 
-async def table(api: Api, about: dict[str, str]) -> list[Call]:
-    document = (await api.say("GET", "/openapi.json")).body
-    return list(calls(document, about["upload"], about["assembly"]))
+@pytest.fixture(scope="module")
+def known() -> list[Document]:
+    """The document of the module's servers, which are set up alike, once it was asked for."""
+    return []
 
 
-def refused(call: Call, reply: Reply, status: int, code: str) -> None:
+@pytest.fixture
+async def table(server: AppServer, known: list[Document]) -> Table:
+    """All the calls about an upload and an assembly."""
+    if not known:
+        async with Api(server) as anybody:
+            known.append((await anybody.say("GET", "/openapi.json")).body)
+    return lambda about: list(calls(known[0], about["upload"], about["assembly"]))
+
+
+def refused(call: Call, reply: Reply, status: int, code: str, to: str = "") -> None:
     expected = (status, None if call.method == "HEAD" else code)
-    assert reply.refusal == expected, f"{call}: {reply.refusal}, {reply.content[:200]!r}"
+    assert reply.refusal == expected, f"{call} {to}: {reply.refusal}, {reply.content[:200]!r}"
 
 
-@pytest.mark.parametrize("bad", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-async def test_a_token_that_does_not_hold(server: RunningServer, alice: Api, bad: str | None) -> None:
+async def test_a_token_that_does_not_hold(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "held")
-    async with Api(server, bad) as anybody:
-        guarded = [call for call in await table(alice, hers) if call.operation["security"]]
-        assert len(guarded) > 30
-        for call in guarded:
-            refused(call, await call.by(anybody), 401, "UNAUTHENTICATED")
+    guarded = [call for call in table(hers) if call.operation["security"]]
+    assert len(guarded) > 30
+    for name, bad in BAD_TOKENS.items():
+        async with Api(server, bad) as anybody:
+            for call in guarded:
+                refused(call, await call.by(anybody), 401, "UNAUTHENTICATED", name)
     assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
 
 
-async def test_what_needs_no_token_says_nothing_of_anybody(server: RunningServer, alice: Api) -> None:
+async def test_what_needs_no_token_says_nothing_of_anybody(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "open")
     async with Api(server) as anybody:
-        for call in [call for call in await table(alice, hers) if not call.operation["security"]]:
+        for call in [call for call in table(hers) if not call.operation["security"]]:
             if call.path == "/socket.io/":
                 continue  # that needs a token when it is said who is there
             reply = await call.by(anybody)
@@ -130,9 +142,9 @@ async def test_what_needs_no_token_says_nothing_of_anybody(server: RunningServer
             assert (reply.status == 401) <= (call.path == "/admin"), call
 
 
-async def test_what_is_another_viewers(alice: Api, bob: Api) -> None:
+async def test_what_is_another_viewers(alice: Api, bob: Api, table: Table) -> None:
     hers = await reserved(alice, "hers")
-    calls = [call for call in await table(alice, hers) if owned(call)]
+    calls = [call for call in table(hers) if owned(call)]
     assert len(calls) > 15
     for call in calls:
         reply = await call.by(bob)
@@ -141,14 +153,14 @@ async def test_what_is_another_viewers(alice: Api, bob: Api) -> None:
     assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
 
 
-async def test_what_nobody_has(alice: Api) -> None:
-    for call in await table(alice, NOBODYS):
+async def test_what_nobody_has(alice: Api, table: Table) -> None:
+    for call in table(NOBODYS):
         if owned(call):
             refused(call, await call.by(alice), 404, "NOT_FOUND")
 
 
-async def test_what_only_admins_may(bob: Api) -> None:
-    admins = [call for call in await table(bob, NOBODYS) if "admin" in call.path or call.path == "/metrics"]
+async def test_what_only_admins_may(bob: Api, table: Table) -> None:
+    admins = [call for call in table(NOBODYS) if "admin" in call.path or call.path == "/metrics"]
     guarded = [call for call in admins if call.operation["security"]]
     assert guarded
     for call in guarded:
@@ -168,12 +180,12 @@ def malformed(call: Call) -> Iterator[tuple[str, Call]]:
                 yield name, replace(call, headers={**call.headers, name: value})
 
 
-async def test_a_malformed_parameter(server: RunningServer) -> None:
+async def test_a_malformed_parameter(server: AppServer, table: Table) -> None:
     async with Api(server, token("root", admin=True)) as admin:
         pieces = await admin.say("POST", "/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1048576"})
         about = {"upload": pieces.headers["Location"].rpartition("/")[2], "assembly": NOBODYS["assembly"]}
         tried = set()
-        for call in await table(admin, about):
+        for call in table(about):
             for name, wrong in malformed(call):
                 tried.add(name)
                 reply = await wrong.by(admin)
@@ -182,9 +194,9 @@ async def test_a_malformed_parameter(server: RunningServer) -> None:
         assert tried >= {"status", "limit", "Last-Event-ID", "Tus-Resumable", "Upload-Offset", "Upload-Checksum"}
 
 
-async def test_a_malformed_body(server: RunningServer, alice: Api) -> None:
+async def test_a_malformed_body(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "malformed")
-    for call in await table(alice, hers):
+    for call in table(hers):
         media = call.headers.get("Content-Type", "")
         if media == JSON:
             for body in (b"{", b"[]", b"\xff", b'{"files": 1}'):

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import ROOT, RunningServer
+from tests.harness import ROOT
+from tests.support.app import AppServer
 
 README = (ROOT / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- example:(\w+) -->\n```(?:sh|python)\n(.+?)```", README, re.DOTALL))
@@ -30,19 +31,19 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.mark.parametrize("name", ENDS)
-async def test_an_example(server: RunningServer, shelf: Shelf, tmp_path: Path, name: str) -> None:
+async def test_an_example(server: AppServer, shelf: Shelf, tmp_path: Path, name: str) -> None:
     said = await run(["bash", "-euo", "pipefail", "-c"], name, server, shelf, tmp_path)
     for expected in ENDS[name]:
         assert expected in said
 
 
-async def test_the_example_in_python(server: RunningServer, shelf: Shelf, tmp_path: Path) -> None:
+async def test_the_example_in_python(server: AppServer, shelf: Shelf, tmp_path: Path) -> None:
     *progress, status = (await run([sys.executable, "-c"], "python", server, shelf, tmp_path)).splitlines()
     assert (progress[-1], status) == ("100.0", "completed")
     assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".mp4"]
 
 
-async def run(command: list[str], name: str, server: RunningServer, shelf: Shelf, folder: Path) -> str:
+async def run(command: list[str], name: str, server: AppServer, shelf: Shelf, folder: Path) -> str:
     """What the example says when it is run in a folder that holds a film."""
     shelf.clip(seconds=1).rename(folder / "holiday.mov")
     script = EXAMPLES[name].replace("http://127.0.0.1:8000", server.url)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer
+from tests.harness import Api
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
 from tests.watchers import Watcher
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+@pytest.fixture
+async def guarded(serve: ServeApp) -> AppServer:
     """A server with signed-in viewers, each of whom has a list of their own."""
-    with RunningServer(tmp_path_factory.mktemp("guarded") / "data", JWT_SECRET=SECRET) as running:
-        yield running
+    return await serve(JWT_SECRET=SECRET)
 
 
-async def test_the_list_is_newest_first_page_by_page(guarded: RunningServer) -> None:
+async def test_the_list_is_newest_first_page_by_page(guarded: AppServer) -> None:
     async with Api(guarded, token("ada")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(7)]
         seen: list[str] = []
@@ -36,7 +35,7 @@ async def test_the_list_is_newest_first_page_by_page(guarded: RunningServer) -> 
         assert sizes == [3, 3, 1]
 
 
-async def test_a_page_goes_on_where_the_last_one_ended(guarded: RunningServer) -> None:
+async def test_a_page_goes_on_where_the_last_one_ended(guarded: AppServer) -> None:
     async with Api(guarded, token("bob")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(4)]
         first = (await api.list(limit="2")).body
@@ -45,7 +44,7 @@ async def test_a_page_goes_on_where_the_last_one_ended(guarded: RunningServer) -
         assert [message["uploadId"] for message in second["uploads"]] == made[1::-1]
 
 
-async def test_the_list_by_status(guarded: RunningServer, shelf: Shelf) -> None:
+async def test_the_list_by_status(guarded: AppServer, shelf: Shelf) -> None:
     async with Api(guarded, token("cleo")) as api:
         waiting, _ = await api.reserved("waiting.mp4", 100)
         cancelled, _ = await api.reserved("cancelled.mp4", 100)
@@ -80,8 +79,8 @@ async def test_the_message_is_the_same_everywhere(api: Api, watcher: Watcher, sh
     assert heard == asked == listed
 
 
-async def test_the_configuration(serve: Serve) -> None:
-    async with Api(serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
+async def test_the_configuration(serve: ServeApp) -> None:
+    async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
         told = (await api.say("GET", "/api/config")).body
     assert told["maxUploadBytes"] == 12345
     assert told["maxFiles"] == 7
@@ -98,25 +97,11 @@ async def test_the_page_is_there_under_both_names(api: Api) -> None:
         assert reply.headers["Content-Type"].startswith("text/html")
 
 
-async def test_a_reservation_nobody_comes_for(serve: Serve) -> None:
-    server = serve(ROOMCAST_RESERVATION_SECONDS="1")
+async def test_a_reservation_nobody_comes_for(serve: ServeApp) -> None:
+    server = await serve(ROOMCAST_RESERVATION_SECONDS="1")
     async with Api(server) as api, Watcher(server.url) as watcher:
         upload_id, url = await api.reserved("clip.mp4", 100)
         await watcher.join(upload_id)
         last = await watcher.end(upload_id)
         assert last["error"]["code"] == "STALLED"
         assert (await api.put(url, bytes(100))).refusal == (409, "WRONG_STATE")
-
-
-async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:
-    with pytest.raises(AssertionError) as refusal:
-        serve(ROOMCAST_WORKERS="0", ROOMCAST_RETENTION_SECONDS="soon")
-    said = str(refusal.value)
-    assert "ROOMCAST_WORKERS" in said
-    assert "ROOMCAST_RETENTION_SECONDS" in said
-    assert "Traceback" not in said
-
-
-async def test_open_mode_off_loopback_must_be_asked_for(serve: Serve) -> None:
-    with pytest.raises(AssertionError, match="ROOMCAST_OPEN"):
-        serve(HOST="0.0.0.0")

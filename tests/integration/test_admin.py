@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer
+from tests.harness import Api
+from tests.integration.conftest import ServeApp
 from tests.streams import StreamWatcher
+from tests.support.app import AppServer
 from tests.watchers import Watcher
 
 CALLS = ("/api/admin/overview", "/api/admin/uploads", "/api/admin/events")
@@ -26,13 +29,13 @@ REFUSED: dict[str | None, tuple[int, str]] = {
 ADMIN = token("root", admin=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings(fake: FakeFfmpeg) -> dict[str, str]:
     return {**fake.env, "JWT_SECRET": SECRET, "ROOMCAST_ATTEMPTS": "1"}
 
 
 @pytest.fixture
-async def admin(server: RunningServer) -> AsyncIterator[Api]:
+async def admin(server: AppServer) -> AsyncIterator[Api]:
     async with Api(server, ADMIN) as client:
         yield client
 
@@ -44,7 +47,7 @@ async def overview(admin: Api) -> dict[str, Any]:
     return told
 
 
-async def test_nobody_else_is_told_anything(server: RunningServer) -> None:
+async def test_nobody_else_is_told_anything(server: AppServer) -> None:
     for reader, refusal in REFUSED.items():
         async with Api(server, reader) as somebody:
             for call in CALLS:
@@ -54,7 +57,7 @@ async def test_nobody_else_is_told_anything(server: RunningServer) -> None:
             assert b"token-form" in page.content, "the page asks for another token"
 
 
-async def test_the_page_takes_the_cookie_and_no_foreign_frame_or_script(server: RunningServer) -> None:
+async def test_the_page_takes_the_cookie_and_no_foreign_frame_or_script(server: AppServer) -> None:
     async with Api(server) as anybody:
         cookie = {"Cookie": f"roomcast_token={ADMIN}"}
         page = await anybody.say("GET", "/admin", headers=cookie)
@@ -71,7 +74,7 @@ async def test_a_list_that_nobody_can_give(admin: Api, query: str) -> None:
 
 
 async def test_everybodys_uploads_and_what_is_done_about_them(
-    server: RunningServer, alice: Api, bob: Api, admin: Api, shelf: Shelf, fake: FakeFfmpeg
+    server: AppServer, alice: Api, bob: Api, admin: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     clip = shelf.clip(seconds=1, size="160x120")
     done = await alice.accepted(shelf.image())
@@ -93,7 +96,7 @@ async def test_everybodys_uploads_and_what_is_done_about_them(
         assert 0 <= queue["oldestAge"] < 60
         (process,) = told["workers"]["processes"]
         assert (told["workers"]["total"], told["workers"]["busy"], process["workers"]) == (2, 2, 2)
-        assert process["process"].endswith(f".{server.process.pid}")
+        assert process["process"].endswith(f".{os.getpid()}")
         assert {one["uploadId"] for one in process["holds"]} == set(working)
         for hold in process["holds"]:
             assert (hold["stage"], hold["attempt"]) == ("compressing", 1)
@@ -124,7 +127,7 @@ async def test_everybodys_uploads_and_what_is_done_about_them(
 
 
 async def test_the_board_is_told_when_it_has_changed(
-    server: RunningServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg
+    server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.heal()
     headers = {"Authorization": f"Bearer {ADMIN}"}
@@ -152,8 +155,8 @@ async def shows_the_end(stream: StreamWatcher, upload_id: str) -> None:
     await stream.fact(shown)
 
 
-async def test_in_open_mode_this_machine_alone_is_told(serve: Serve) -> None:
-    server = serve()
+async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
+    server = await serve()
     foreign: list[dict[str, str]] = [
         {"X-Forwarded-For": "203.0.113.7"},
         {"Forwarded": "for=203.0.113.7"},

@@ -19,26 +19,27 @@ from server.client.roomcast import LOCAL_FILE, NETWORK, Client, RoomcastError
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer
+from tests.harness import Api
+from tests.support.app import AppServer
 from tests.tus import MIB, half_sent, on_disk
 from tests.watchers import assert_truthful
 
 Middle = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings(fake: FakeFfmpeg) -> dict[str, str]:
     return {**fake.env, "JWT_SECRET": SECRET, "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(8 * MIB)}
 
 
 @pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
+async def api(server: AppServer) -> AsyncIterator[Api]:
     async with Api(server, token("ada")) as client:
         yield client
 
 
 @pytest.fixture
-async def roomcast(server: RunningServer) -> AsyncIterator[Client]:
+async def roomcast(server: AppServer) -> AsyncIterator[Client]:
     async with Client(server.url, token=token("ada")) as client:
         yield client
 
@@ -51,7 +52,7 @@ def file(large: bytes, tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def front(server: RunningServer, middle: Middle) -> AsyncIterator[str]:
+async def front(server: AppServer, middle: Middle) -> AsyncIterator[str]:
     """A proxy, whose `middle` may answer a request itself; its URL."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -115,7 +116,7 @@ async def test_several_go_side_by_side(roomcast: Client, shelf: Shelf) -> None:
     assert {state["status"] for state in ended} == {"completed"}
 
 
-async def test_it_goes_on_from_what_another_client_left(server: RunningServer, roomcast: Client, file: Path) -> None:
+async def test_it_goes_on_from_what_another_client_left(server: AppServer, roomcast: Client, file: Path) -> None:
     reserved = await roomcast.reserve(file)
     url = f"/api/tus/{reserved['uploadId']}"
     offsets: list[int] = []
@@ -133,7 +134,7 @@ async def test_it_goes_on_from_what_another_client_left(server: RunningServer, r
     assert [offset >= MIB for offset in offsets] == [True]
 
 
-async def test_who_is_overtaken_gives_way(server: RunningServer, roomcast: Client, file: Path) -> None:
+async def test_who_is_overtaken_gives_way(server: AppServer, roomcast: Client, file: Path) -> None:
     async with Client(server.url, token=token("ada")) as other:
         reserved = await roomcast.reserve(file)
         first = asyncio.create_task(roomcast.send(file, reserved["uploadId"]))
@@ -148,7 +149,7 @@ async def test_who_is_overtaken_gives_way(server: RunningServer, roomcast: Clien
     await heard(roomcast, reserved["uploadId"])
 
 
-async def test_a_stream_that_breaks_goes_on(server: RunningServer, roomcast: Client, shelf: Shelf) -> None:
+async def test_a_stream_that_breaks_goes_on(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
     positions: list[str | None] = []
 
     async def cutting(request: web.Request) -> web.StreamResponse | None:
@@ -172,7 +173,7 @@ async def test_a_stream_that_breaks_goes_on(server: RunningServer, roomcast: Cli
 
 
 async def test_where_streams_are_refused_it_asks(
-    server: RunningServer, roomcast: Client, shelf: Shelf, fake: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
+    server: AppServer, roomcast: Client, shelf: Shelf, fake: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roomcast_module, "_POLL_SECONDS", 0.05)
 
@@ -212,7 +213,7 @@ async def test_a_failure_a_retry_and_a_cancel(roomcast: Client, shelf: Shelf, fa
     assert (await heard(roomcast, begun["uploadId"]))[-1]["status"] == "completed"
 
 
-async def test_a_file_that_shrinks_while_it_is_sent(server: RunningServer, roomcast: Client, file: Path) -> None:
+async def test_a_file_that_shrinks_while_it_is_sent(server: AppServer, roomcast: Client, file: Path) -> None:
     async def shrinking(request: web.Request) -> web.StreamResponse | None:
         if request.method != "HEAD":
             return None
@@ -227,7 +228,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(server: RunningServer, roomc
     await roomcast.cancel(reserved["uploadId"])
 
 
-async def test_who_may(server: RunningServer, api: Api) -> None:
+async def test_who_may(server: AppServer, api: Api) -> None:
     upload_id, _ = await api.reserved("picture.png", 100)
     for given, expected in ((None, "UNAUTHENTICATED"), (token("eve"), "FORBIDDEN")):
         async with Client(server.url, token=given) as client:
@@ -244,8 +245,10 @@ async def test_a_server_that_was_never_there_is_not_waited_for(shelf: Shelf) -> 
     assert (failed.value.code, failed.value.status, failed.value.retryable) == (NETWORK, None, False)
 
 
-async def test_a_token_stays_with_its_server(server: RunningServer, tmp_path: Path) -> None:
+async def test_a_token_stays_with_its_server(server: AppServer, tmp_path: Path) -> None:
     sent: list[str | None] = []
+    folder = tmp_path / "out"
+    folder.mkdir()
 
     async def bucket(request: web.Request) -> web.StreamResponse:
         sent.append(request.headers.get("Authorization"))
@@ -253,8 +256,8 @@ async def test_a_token_stays_with_its_server(server: RunningServer, tmp_path: Pa
 
     async with front(server, bucket) as url, Client(server.url, token=token("ada"), patience_seconds=0) as client:
         output: Any = {"key": "upload_x/video.mp4", "size": 5, "url": f"{url}/signed%2Flink?a=b"}
-        assert (await client.download(output, tmp_path)).read_bytes() == b"12345"
+        assert (await client.download(output, folder)).read_bytes() == b"12345"
         with pytest.raises(RoomcastError, match="Of 6 bytes, 5 came"):
-            await client.download(output | {"size": 6}, tmp_path)
+            await client.download(output | {"size": 6}, folder)
     assert set(sent) == {None}
-    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"]
+    assert [path.name for path in folder.iterdir()] == ["video.mp4"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -13,7 +13,8 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.results import fetched, output, picture
-from tests.harness import Api, RunningServer, eventually
+from tests.harness import Api, eventually
+from tests.support.app import AppServer
 from tests.watchers import Watcher, assert_truthful
 from workers.ffmpeg.binaries import find_binaries
 
@@ -25,17 +26,11 @@ hls = [240, 144]
 """
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> dict[str, str]:
-    templates = tmp_path_factory.mktemp("templates") / "templates.toml"
+@pytest.fixture
+def settings(tmp_path: Path, fake: FakeFfmpeg) -> dict[str, str]:
+    templates = tmp_path / "templates.toml"
     templates.write_text(TEMPLATES)
     return {"ROOMCAST_TEMPLATES": str(templates), **fake.env}
-
-
-@pytest.fixture(autouse=True)
-def healed(fake: FakeFfmpeg) -> Any:
-    yield
-    fake.heal()
 
 
 async def compressing(api: Api, watcher: Watcher, fake: FakeFfmpeg, clip: Path) -> str:
@@ -107,7 +102,7 @@ async def test_a_clip_too_short_to_look_through_has_no_storyboard(api: Api, shel
 
 
 async def test_a_ladder_plays_from_its_one_link(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
 ) -> None:
     upload_id = await api.accepted(shelf.clip(seconds=9), template="streamed")
     await watcher.join(upload_id, since=0)
@@ -130,7 +125,7 @@ async def test_a_ladder_plays_from_its_one_link(
             reply = await api.say("GET", urljoin(url, name), headers={"Range": "bytes=0-3"})
             assert (reply.status, reply.headers["Content-Type"]) == (206, mime)
             assert "immutable" in reply.headers["Cache-Control"]
-    assert_plays(urljoin(server.url, ladder["url"]), tmp_path)
+    await asyncio.to_thread(assert_plays, urljoin(server.url, ladder["url"]), tmp_path)
 
 
 def assert_plays(url: str, folder: Path) -> None:

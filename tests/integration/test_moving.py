@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import ROOT, RunningServer
+from tests.harness import ROOT
 from tests.scale.oracle import TABLE
+from tests.support.app import AppServer
 
 PAGE = (ROOT / "docs" / "moving.md").read_text()
 EXAMPLES: dict[str, str] = dict(re.findall(r"<!-- example:(\w+) -->\n```js\n(.+?)\n```", PAGE, re.DOTALL))
@@ -27,7 +28,7 @@ def rows(name: str) -> list[list[str]]:
     return [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in found[1].splitlines()]
 
 
-async def run(name: str, server: RunningServer, folder: Path, file: Path) -> dict[str, Any]:
+async def run(name: str, server: AppServer, folder: Path, file: Path) -> dict[str, Any]:
     """What the example's `upload` showed, and returned."""
     script = EXAMPLES[name].replace("http://127.0.0.1:8000", server.url)
     assert script != EXAMPLES[name]
@@ -49,7 +50,7 @@ def test_every_block_of_code_is_an_example() -> None:
 
 @pytest.mark.node
 @pytest.mark.parametrize("name", EXAMPLES)
-async def test_an_example(name: str, node: None, server: RunningServer, tmp_path: Path, shelf: Shelf) -> None:
+async def test_an_example(name: str, node: None, server: AppServer, tmp_path: Path, shelf: Shelf) -> None:
     if not (MODULES / "eventsource").is_dir():
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
     said = await run(name, server, tmp_path, shelf.image())

@@ -9,11 +9,12 @@ import pytest
 from tests.clips import truncate
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, RunningServer, eventually
+from tests.harness import Api, eventually
+from tests.support.app import AppServer
 from tests.watchers import Watcher, assert_truthful, statuses
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings(fake: FakeFfmpeg) -> dict[str, str]:
     return {**fake.env, "ROOMCAST_RETRY_SECONDS": "0.2", "ROOMCAST_STALL_SECONDS": "1"}
 
@@ -47,7 +48,7 @@ async def test_a_failure_that_passes(
 
 
 async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
 ) -> None:
     fake.behave("die")
     await send(api, upload_id, shelf.clip())
@@ -81,7 +82,7 @@ async def test_retry_over_http(api: Api, watcher: Watcher, shelf: Shelf, fake: F
 
 @pytest.mark.parametrize("behaviour", ["stall-after:2", "hang", "babble"])
 async def test_a_stall_is_killed(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str
 ) -> None:
     fake.behave(behaviour)
     await send(api, upload_id, shelf.clip())
@@ -108,7 +109,7 @@ async def test_other_ways_to_fail(
 
 
 async def test_what_cannot_be_read_is_not_tried_again(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.heal()
     clip = truncate(shelf.clip(seconds=5, faststart=False), 0.5)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.e2e.results import output
-from tests.harness import Api, Reply, RunningServer, eventually
+from tests.harness import Api, Reply, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
 
 
 @dataclass
@@ -31,8 +34,19 @@ class Film:
         return await self.api.say("GET", self.url, headers=named)
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's servers, one after the other, find the film that the first of them made."""
+    return tmp_path_factory.mktemp("server") / "data"
+
+
 @pytest.fixture
-async def film(server: RunningServer, api: Api, shelf: Shelf, made: dict[str, Any]) -> Film:
+async def server(serve: ServeApp, data: Path) -> AppServer:
+    return await serve(data)
+
+
+@pytest.fixture
+async def film(server: AppServer, api: Api, shelf: Shelf, made: dict[str, Any]) -> Film:
     if not made:
         upload_id = await api.accepted(shelf.clip(seconds=2))
         made.update((await api.finished(upload_id))["element"])
@@ -125,8 +139,8 @@ async def test_a_path_out_of_the_media_directory(film: Film) -> None:
         assert head.split()[1] in (b"403", b"404"), path
 
 
-async def test_a_link_expires_and_the_state_has_a_new_one(serve: Serve, shelf: Shelf) -> None:
-    async with Api(serve(ROOMCAST_URL_SECONDS="1")) as api:
+async def test_a_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf: Shelf) -> None:
+    async with Api(await serve(ROOMCAST_URL_SECONDS="1")) as api:
         upload_id = await api.accepted(shelf.image())
         old = (await api.finished(upload_id))["element"]["url"]
 
@@ -139,8 +153,8 @@ async def test_a_link_expires_and_the_state_has_a_new_one(serve: Serve, shelf: S
         assert (await api.say("GET", new)).status == 200
 
 
-async def test_a_player_on_an_allowed_origin_may_read_and_others_may_not(serve: Serve, shelf: Shelf) -> None:
-    async with Api(serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
+async def test_a_player_on_an_allowed_origin_may_read_and_others_may_not(serve: ServeApp, shelf: Shelf) -> None:
+    async with Api(await serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
         url = (await api.finished(await api.accepted(shelf.image())))["element"]["url"]
         part = {"Range": "bytes=0-9"}
         reply = await api.say("GET", url, headers={"Origin": "https://player.example", **part})

@@ -6,15 +6,16 @@ import asyncio
 import itertools
 from contextlib import AsyncExitStack
 
-from tests.conftest import Serve, Shelf
+from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
 from tests.harness import Api
+from tests.integration.conftest import ServeApp
 from tests.watchers import Watcher, assert_truthful
 
 
-async def test_twenty_at_once_on_two_workers(serve: Serve, shelf: Shelf) -> None:
-    server = serve(ROOMCAST_WORKERS="2")
+async def test_twenty_at_once_on_two_workers(serve: ServeApp, shelf: Shelf) -> None:
+    server = await serve(ROOMCAST_WORKERS="2")
     clip = shelf.clip(seconds=1, size="160x120")
     async with Api(server) as api, Watcher(server.url) as watcher:
         reservations = [await api.reserved(f"{number}.mp4", clip.stat().st_size) for number in range(20)]
@@ -44,9 +45,9 @@ def at_once(watcher: Watcher, upload_ids: list[str]) -> int:
     return max(itertools.accumulate(step for _, step in sorted(moves)))
 
 
-async def test_nobody_starves_another(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_nobody_starves_another(serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("busy")
-    server = serve(JWT_SECRET=SECRET, ROOMCAST_WORKERS="1", **fake.env)
+    server = await serve(JWT_SECRET=SECRET, ROOMCAST_WORKERS="1", **fake.env)
     clip = shelf.clip(seconds=1, size="160x120")
     async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(Api(server, token("alice")))
@@ -59,8 +60,8 @@ async def test_nobody_starves_another(serve: Serve, shelf: Shelf, fake: FakeFfmp
     assert len([end for end in ends.values() if end < his_end]) <= 2
 
 
-async def test_too_many_in_flight(serve: Serve, shelf: Shelf) -> None:
-    server = serve(ROOMCAST_MAX_IN_FLIGHT="2")
+async def test_too_many_in_flight(serve: ServeApp, shelf: Shelf) -> None:
+    server = await serve(ROOMCAST_MAX_IN_FLIGHT="2")
     async with Api(server) as api:
         first, _ = await api.reserved("one.mp4", 100)
         await api.reserved("two.mp4", 100)
