@@ -18,11 +18,11 @@ from typing import Any, cast
 
 import socketio
 from aiohttp import web
-
 from server.realtime.endpoint import Door, Endpoint
 from server.realtime.engine import Engine, Session
 from server.realtime.packets import Kind, Packet, speak
 from server.realtime.sockets import Sockets
+
 from server.upload.process import say, stop_signal
 from server.web.errors import errors_as_json
 

@@ -45,7 +45,16 @@ from server.ledger.redis.uploads import (
     event_arguments,
     tick_arguments,
 )
-from server.upload.errors import LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from server.upload.errors import (
+    IdTaken,
+    LeaseLost,
+    Malformed,
+    NotFound,
+    RoomcastError,
+    StorageError,
+    TooMany,
+    WrongState,
+)
 from server.upload.events import Change, Tick, Upload, apply, fold, restarted
 from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import (
@@ -109,7 +118,7 @@ class RedisLedger:
         if verdict == b"too many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         if verdict == b"exists":
-            raise StorageError("The upload could not be created: its id is taken.")
+            raise IdTaken
         for upload in uploads:
             self._notify_observers(None, upload)
 
