@@ -1,4 +1,4 @@
-# On a fresh machine with python3 (3.11 to 3.13) and npm, `make run` serves and `make test` tests;
+# On a fresh machine with python3 (3.11 to 3.14) and npm, `make run` serves and `make test` tests;
 # both set up what they need first, and a second run finds it done.
 
 PYTHON ?= python3
@@ -11,7 +11,7 @@ TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
 # Without those of before beside it, or they would be believed instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
 
-.PHONY: setup run test lint types bench bench-quick chaos clean constraints system corpus
+.PHONY: setup run test lint types bench bench-quick chaos clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -49,6 +49,10 @@ bench-quick: setup
 chaos: setup system
 	$(BIN)/python -m tests.chaos $(ARGS)
 
+# Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
+buildpacks:
+	$(PYTHON) deploy/try_buildpacks.py $(ARGS)
+
 # What only the tests want from the system. Root on Debian gets it installed; anybody else is told what is skipped.
 system:
 	@missing=""; \
@@ -76,8 +80,8 @@ corpus: setup
 	@touch $@ .venv/.runtime
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-		echo "Roomcast needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+		echo "Roomcast needs Python 3.11, 3.12, 3.13 or 3.14; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 		exit 1; }
 	$(PYTHON) -m venv .venv
 

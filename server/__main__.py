@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from server import settings
-from server.app import DOOR, WIND_DOWN, build_app
+from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 from server.processes import LIFELINE, LISTENER, inherited, serve_by
 from server.settings import Settings
 from server.upload.errors import RoomcastError
@@ -34,12 +34,14 @@ async def serve(chosen: Settings) -> int:
     stop = stop_signal()
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
+    if (warning := chosen.disk_warning) is not None:
+        log.warning(warning)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
         http = cast(web.Server, runner.server)
-        listening = await _listen(app[DOOR](http), chosen)
+        listening = await _listen(app[PROTOCOL_FACTORY](http), chosen)
         gc.freeze()
         say(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()

@@ -34,7 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
 WORKING = re.compile(r"^Roomcast is working\.\n$")
 OURS = re.compile(
-    r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$)"
+    r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$"
+    r"|DYNO$|RENDER$|RAILWAY_ENVIRONMENT|FLY_APP_NAME$|K_SERVICE$)"
 )
 """Settings of the machine that runs the tests, which no test may inherit. (Without bytecode that is kept, each of two
 hundred starts would compile the server anew.)"""

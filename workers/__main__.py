@@ -1,4 +1,7 @@
-"""`python -m workers`: a worker process on the shared ledger; SIGTERM hands its work back and ends it."""
+"""`python -m workers`: a worker process on the shared ledger; SIGTERM hands its work back and ends it.
+
+Without `REDIS_URL` the web process runs the workers, and this one waits: so one Procfile serves both ways to run.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ log = structlog.get_logger("workers")
 async def work(chosen: Settings) -> None:
     """Until SIGTERM or SIGINT."""
     stop = stop_signal()
+    if (warning := chosen.disk_warning) is not None:
+        log.warning(warning)
     async with open_parts(chosen.places()) as parts:
         registry = CollectorRegistry()
         parts.ledger.observe(UploadMetrics(registry).observe)
@@ -35,6 +40,16 @@ async def work(chosen: Settings) -> None:
                 await stop.wait()
             log.info("stopping")
             end_within(STOP_SECONDS)
+
+
+async def idle() -> None:
+    """Wait for SIGTERM or SIGINT, and say why there is nothing else to do."""
+    stop = stop_signal()
+    say(
+        "Roomcast runs its workers inside the web process, because REDIS_URL is not set: "
+        "this process has nothing to do, and waits for SIGTERM."
+    )
+    await stop.wait()
 
 
 @contextmanager
@@ -57,11 +72,9 @@ def main() -> int:
         chosen = settings.load()
     except settings.SettingsError as error:
         return fail(str(error))
-    if not chosen.redis_url:
-        return fail("REDIS_URL: workers of their own need it; without it they run inside the web process")
     configure(chosen.log)
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(work(chosen))
+        runner.run(work(chosen) if chosen.redis_url else idle())
     return 0
 
 

@@ -54,7 +54,8 @@ class Output(Shape):
     duration: float | None
     """Seconds."""
     url: NotRequired[Url]
-    """Signed when it is sent, and good for a while."""
+    """Signed when it is sent, and good for a while. Absolute where the server's public address is known; otherwise a
+    path on the server."""
 
 
 class Original(Shape):

@@ -22,17 +22,19 @@ class UrlSigner:
     """Signs with HMAC-SHA256. Expiry times are rounded up, so that a URL stays the same for a while and a browser's
     cache is of use."""
 
-    def __init__(self, secret: bytes, *, seconds: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: bytes, *, seconds: int, base: str = "", clock: Callable[[], float] = time.time) -> None:
         self._secret = secret
+        self._base = base.rstrip("/")
         self._seconds = seconds
         self._clock = clock
 
     def url(self, key: str) -> str:
-        """The URL's path of the result `<folder>/<name>`; good for at least `seconds`, at most a quarter longer."""
+        """The URL of the result `<folder>/<name>`; good for at least `seconds`, at most a quarter longer. It begins
+        with `base`, the server's public address; where that is not known it is a path."""
         step = max(1, self._seconds // 4)
         expires = (int(self._clock()) + self._seconds) // step * step + step
         folder = key.rpartition("/")[0]
-        return f"/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
+        return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
 
     def check(self, grant: str, folder: str) -> None:
         """Raises `Forbidden` unless the grant, `<expires>.<signature>`, is ours, for this folder, and in time."""

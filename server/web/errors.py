@@ -35,6 +35,14 @@ STATUS: dict[Code, int] = {
     Code.DISK_FULL: 507,
 }
 
+_CODES: dict[int, Code] = {
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+    408: Code.STALLED,
+    429: Code.TOO_MANY,
+}
+"""The codes of HTTP errors that a library raises with a sentence of its own."""
+
 _OWN_WORDS: dict[int, tuple[Code, str]] = {
     404: (Code.NOT_FOUND, "There is nothing here."),
     405: (Code.MALFORMED, "This address does not take that method."),
@@ -69,7 +77,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        code, text = _OWN_WORDS.get(error.status, (Code.MALFORMED, error.reason))
+        code, text = _OWN_WORDS.get(error.status, (_CODES.get(error.status, Code.MALFORMED), error.reason))
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return error_response(request.path, {"code": code, "message": text}, error.status, allow)
     except HttpProcessingError:

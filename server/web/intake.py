@@ -18,7 +18,6 @@ from server.present import fresh_element, present
 from server.submissions import Assembly, Submissions
 from server.upload.errors import Malformed, RoomcastError, TooMany, WrongState
 from server.upload.events import Upload, message, new_upload_id
-from server.upload.lifecycle import Stage
 from server.upload.media import MediaStore
 from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
@@ -38,9 +37,9 @@ from server.web.form import (
     text_of,
 )
 from server.web.form_body import FormBody, Part
+from server.web.links import Links
 from server.web.receiving import Choice, Receiver
 from server.web.shapes import RefusedFile, SentFile, Submitted, WaysIn
-from server.web.tus_protocol import url as tus_url
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +76,7 @@ class Intake:
         templates: Templates,
         receiver: Receiver,
         direct: DirectIntake | None,
+        links: Links,
         *,
         max_files: int,
         max_in_flight: int,
@@ -86,6 +86,7 @@ class Intake:
         self._templates = templates
         self._receiver = receiver
         self._direct = direct
+        self._links = links
         self._max_files = max_files
         self._max_in_flight = max_in_flight
 
@@ -134,7 +135,13 @@ class Intake:
         if reservation.direct:
             return await self._reserve_direct(uploads)
         submission = await self._submissions.create(uploads, in_flight=self._max_in_flight)
-        return json_answer(_body("Reserved", uploads, submission.assembly_id), status=201)
+        entries = [self._reserved(upload) for upload in uploads]
+        return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
+
+    def _reserved(self, upload: Upload) -> SentFile:
+        """Where the bytes of a reservation go: all at once, or in pieces."""
+        ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
+        return {**sent_file(upload), **ways}
 
     async def _reserve_direct(self, uploads: Sequence[Upload]) -> web.Response:
         if self._direct is None:
@@ -146,7 +153,7 @@ class Intake:
         except BaseException:
             await self._direct.abort(begun)
             raise
-        entries = [entry(upload, parts) for upload, parts in begun]
+        entries = [entry(upload, parts, self._links) for upload, parts in begun]
         return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
 
     async def take_form(self, request: web.Request) -> Taken:
@@ -306,16 +313,9 @@ def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> Subm
         "task_id": first.id,
         "assemblyId": assembly_id,
         "state": message(first),
-        "uploads": [{**sent_file(upload), **_ways_in(upload)} for upload in uploads],
+        "uploads": [sent_file(upload) for upload in uploads],
     }
 
 
 def _where(error: ValidationError) -> dict[str, Any]:
     return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}
-
-
-def _ways_in(upload: Upload) -> WaysIn:
-    """Where the bytes of a reservation go: all at once, or in pieces."""
-    if upload.stage is not Stage.RECEIVING:
-        return {}
-    return {"contentUrl": f"/api/uploads/{upload.id}/content", "tusUrl": tus_url(upload.id)}

@@ -22,7 +22,7 @@ class Refused(Shape):
 
 
 class WaysIn(Shape, total=False):
-    """Where the bytes of a reservation go."""
+    """Where the bytes of a reservation go: absolute where the server's public address is known, or else paths."""
 
     contentUrl: Annotated[Url, Field(examples=["/api/uploads/upload_5f0c…/content"])]
     """All at once, by PUT."""

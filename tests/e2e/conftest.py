@@ -14,7 +14,7 @@ from tests.e2e.tokens import token
 from tests.harness import Api, RunningServer
 from tests.tus import MIB, Tus
 from tests.watchers import Watcher
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 
 class FakeFfmpeg:

@@ -15,7 +15,7 @@ from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.results import fetched, output, picture
 from tests.harness import Api, RunningServer, eventually
 from tests.watchers import Watcher, assert_truthful
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 TEMPLATES = """
 [templates.streamed]
