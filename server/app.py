@@ -86,7 +86,7 @@ async def build_app(settings: Settings) -> web.Application:
         books.submissions,
         ledger,
         reproducible=authenticator.may_list(),
-        sendings=books.sendings if settings.sqs_progress_queue_url else None,
+        sendings=books.sendings if settings.publishes else None,
     )
     control = Control(ledger, media, dispatch, relay, submissions)
     policy = OriginPolicy(settings.cors_origins)
@@ -198,11 +198,25 @@ async def build_app(settings: Settings) -> web.Application:
     if settings.redis_url:
         attending = in_rounds(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
         await working.enter_async_context(attending)
-    if settings.sqs_progress_queue_url:
+    if settings.publishes:
         from server.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
-        queue = await lifetime.enter_async_context(SqsQueue.open(settings.sqs_progress_queue_url))
-        publisher = Publisher(queue, books.sendings, books.submissions, ledger, branch=settings.branch)
+        queue = await lifetime.enter_async_context(
+            SqsQueue.open(
+                name=settings.sqs_progress_queue_name,
+                url=settings.sqs_progress_queue_url,
+                batch_size=settings.sqs_batch_size,
+            )
+        )
+        publisher = Publisher(
+            queue,
+            books.sendings,
+            books.submissions,
+            ledger,
+            branch=settings.branch,
+            message_group=settings.sqs_message_group,
+            registry=registry,
+        )
         await working.enter_async_context(publisher.running())
     if workers:
         await working.enter_async_context(workers.running(settings.workers))

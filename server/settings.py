@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -169,6 +169,20 @@ class Settings(BaseSettings):
         validation_alias=_variable("SQS_PROGRESS_QUEUE_URL"),
         description="an SQS FIFO queue that the step messages are sent to as well",
     )
+    sqs_progress_queue_name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,75}\.fifo$",
+        validation_alias=_variable("SQS_PROGRESS_QUEUE_NAME"),
+        description="the same by its name in the account, instead of its URL",
+    )
+    sqs_message_group: Literal["submission", "upload"] = Field(
+        "submission",
+        validation_alias=_variable("SQS_MESSAGE_GROUP"),
+        description="within what the order of the messages holds; `upload` lets files be read side by side",
+    )
+    sqs_batch_size: int = Field(
+        10, ge=1, le=10, validation_alias=_variable("SQS_BATCH_SIZE"), description="messages in one request to SQS"
+    )
     s3_bucket: str | None = Field(
         None, validation_alias=_variable("S3_BUCKET"), description="the bucket for sources and results"
     )
@@ -214,6 +228,8 @@ class Settings(BaseSettings):
             )
         if self.jwt_secret and self.jwt_public_key:
             raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both")
+        if self.sqs_progress_queue_url and self.sqs_progress_queue_name:
+            raise ValueError("SQS_PROGRESS_QUEUE_URL and SQS_PROGRESS_QUEUE_NAME: set one of them, not both")
         if self.open_mode and not self.loopback and not self.open:
             raise ValueError(
                 f"HOST={self.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
@@ -238,6 +254,11 @@ class Settings(BaseSettings):
     def loaded_templates(self) -> Templates:
         """The built-in templates and the file's."""
         return templates.load(self.templates) if self.templates else Templates()
+
+    @property
+    def publishes(self) -> bool:
+        """Whether step messages are sent to an SQS queue."""
+        return bool(self.sqs_progress_queue_url or self.sqs_progress_queue_name)
 
     @property
     def web_processes(self) -> int:

@@ -165,7 +165,7 @@ class Job:
             "name": made.path.stem,
             "kind": made.kind,
             "key": key,
-            "bucket": None,
+            "bucket": self.tools.media.bucket,
             "mime": made.mime,
             "size": size,
             "width": made.width,

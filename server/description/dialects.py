@@ -9,7 +9,7 @@ from pydantic import Field
 from server.description.native import INTAKE, LAST_EVENT_ID, OWN, TEMPLATE, FormOfFiles, stream
 from server.description.operations import FORM, Answer, Operation, Parameter, json_answer
 from server.upload.errors import Forbidden, Malformed, TooMany
-from server.web.assemblies import LARGEST_BATCH
+from server.web.assemblies import LARGEST_BATCH, STATUS_PATHS
 from server.web.dialects import files
 from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus
 from server.web.dialects.files import FileProgress, FilesTaken
@@ -31,6 +31,31 @@ class FormInFolder(FormOfFiles, total=False):
 
 _POSITIONS = rf"{POSITION}(,{POSITION})*"
 _ETAG = Parameter("ETag", Annotated[str, Field(examples=['W/"8f2a"'])], "Good for `If-None-Match`.", "header")
+
+
+def _status(path: str) -> Operation:
+    """The same operation, by the name that its clients know it under."""
+    return Operation(
+        "GET",
+        path,
+        TRANSFLOW,
+        "Look at assemblies",
+        (
+            json_answer(
+                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
+                "The status of the assembly; of several, a list in their order.",
+                headers=(_ETAG,),
+            ),
+            Answer(304, "It is as you have it.", headers=(_ETAG,)),
+        ),
+        f"`assemblyId` may be repeated, up to {LARGEST_BATCH} times.",
+        (
+            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
+            Parameter("If-None-Match", str, "The tag of the answer that you have.", "header"),
+        ),
+        refuses=(*OWN, Malformed, TooMany),
+    )
+
 
 DIALECTS = (
     Operation(
@@ -71,26 +96,7 @@ DIALECTS = (
         "The upload itself goes on, or stays.",
         refuses=(Forbidden,),
     ),
-    Operation(
-        "GET",
-        "/api/transflow/status",
-        TRANSFLOW,
-        "Look at assemblies",
-        (
-            json_answer(
-                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
-                "The status of the assembly; of several, a list in their order.",
-                headers=(_ETAG,),
-            ),
-            Answer(304, "It is as you have it.", headers=(_ETAG,)),
-        ),
-        f"`assemblyId` may be repeated, up to {LARGEST_BATCH} times.",
-        (
-            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
-            Parameter("If-None-Match", str, "The tag of the answer that you have.", "header"),
-        ),
-        refuses=(*OWN, Malformed, TooMany),
-    ),
+    *map(_status, STATUS_PATHS),
     Operation(
         "GET",
         "/api/transflow/stream",

@@ -22,6 +22,7 @@ from server.upload.errors import (
     CancelledByOwner,
     DiskFull,
     Forbidden,
+    IdTaken,
     Malformed,
     NotFound,
     Stalled,
@@ -106,10 +107,11 @@ OPERATIONS = (
             json_answer(Submitted, "The files are safe and queued.", status=202),
         ),
         "A form takes the files in at once. A reservation, in JSON, answers ids before any byte is sent, so that the "
-        f"room can be joined first. The form's fields for files are {', '.join(sorted(FILE_FIELDS))}.",
+        "room can be joined first; with `uploadId` the client chooses them itself, and may track them at once. The "
+        f"form's fields for files are {', '.join(sorted(FILE_FIELDS))}.",
         (TEMPLATE,),
         {JSON: Reservation, FORM: FormOfFiles},
-        refuses=INTAKE,
+        refuses=(*INTAKE, IdTaken),
     ),
     Operation(
         "GET",

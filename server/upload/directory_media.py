@@ -40,6 +40,10 @@ class DirectoryMediaStore:
         for directory in (self._incoming, self._media):
             directory.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def bucket(self) -> None:
+        return None
+
     @asynccontextmanager
     async def receive(self, name: str) -> AsyncIterator[_IncomingFile]:
         part = self._incoming / f"{name}.part"
@@ -80,6 +84,9 @@ class DirectoryMediaStore:
                 _delete_files(below)
 
         await to_the_end(work)
+
+    async def has_results(self, upload_id: str) -> bool:
+        return await off_loop((self._media / upload_id).exists)
 
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()

@@ -2,9 +2,9 @@
 
 A *source* is an upload's bytes as they arrived, under the name that `events.source_name` gives; it goes when the upload
 is over. A
-*result* has a key, `<folder>/<name>`, and stays until somebody deletes it. Its folder is the upload's own, which
-`events.results_folder` gives, or below that `download` for a file that is handed out as it came, and never shown.
-Neither is ever seen half written.
+*result* is `<folder>/<name>` wherever results are kept, and stays until somebody deletes it. Its folder is the upload's
+own, which `events.results_folder` gives, or below that `download` for a file that is handed out as it came, and never
+shown. Neither is ever seen half written.
 """
 
 from __future__ import annotations
@@ -93,6 +93,10 @@ class Incoming(Protocol):
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that results are objects of; None where they are files."""
+
     def receive(self, name: str) -> AbstractAsyncContextManager[Incoming]:
         """Take in a source. Left without `commit`, nothing of it remains."""
 
@@ -100,8 +104,9 @@ class MediaStore(Protocol):
         """The source as a local file, below `scratch` or wherever it is already. Read only."""
 
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Keep a local file as a result in a folder; its key. `path` may be moved away. `on_bytes` hears of bytes as
-        they go. Storing the same name again replaces it whole."""
+        """Keep a local file as a result in a folder; its key, which is the object's in its bucket, or the file's below
+        the folder of results. `path` may be moved away. `on_bytes` hears of bytes as they go. Storing the same name
+        again replaces it whole."""
 
     async def discard_source(self, name: str) -> None:
         """Delete a source, whole or partial; silent when there is none."""
@@ -109,6 +114,9 @@ class MediaStore(Protocol):
     async def discard_results(self, folder: str) -> None:
         """Delete the results in an upload's folder, whole or partial; silent when there are none. Of folders below it
         only `download` is the upload's: others may be another's, whose client named this one."""
+
+    async def has_results(self, upload_id: str) -> bool:
+        """Whether anything is stored of an upload's results."""
 
     async def has_source(self, name: str) -> bool:
         """Whether a whole source is there."""
@@ -124,11 +132,11 @@ class MediaStore(Protocol):
         """Bytes that can still be taken in; None when the store knows no limit."""
 
     def url(self, key: str) -> str:
-        """A URL for a result, that works without credentials until it expires. Relative URLs in a playlist or a
-        storyboard lead from its URL to its siblings."""
+        """A URL for the result that `store` gave this key. It works without credentials until it expires, and relative
+        URLs in a playlist or a storyboard lead from it to its siblings."""
 
     async def serve(self, key: str) -> Served:
-        """A result, for the route under which `url` may have put it."""
+        """The result `<upload id>/<name>`, for the route under which `url` may have put it."""
 
     async def sources(self) -> list[str]:
         """The names of all sources, whole or partial: what a sweep goes through."""

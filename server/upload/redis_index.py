@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from server.upload.errors import TooMany
+from server.upload.errors import IdTaken, TooMany
 from server.upload.events import Upload
 from server.upload.lifecycle import TABLE, TERMINAL, Stage, Status
 from server.upload.redis_index_scripts import ANNOUNCE, DROP, DUE, PLACE, POSITION, QUEUE, STANDING, TAKE
@@ -83,8 +83,8 @@ class RedisIndex:
         return self._prefix + "moved"
 
     async def announce(self, uploads: Sequence[Upload], *, in_flight: int | None) -> float:
-        """Make new uploads of one owner findable, and say until when they may be created. `TooMany` and nothing when
-        the owner would have more than `in_flight` unfinished ones."""
+        """Make new uploads of one owner findable, and say until when they may be created. Nothing, and
+        `TooMany` when the owner would have more than `in_flight` unfinished ones, `IdTaken` when an id is another's."""
         deadline = self._time.now() + GRACE_SECONDS
         entries = [
             part
@@ -93,7 +93,10 @@ class RedisIndex:
         ]
         limit = "" if in_flight is None else str(in_flight)
         look_at = repr(deadline + GRACE_SECONDS)
-        if await self._scripts.run(self._call(ANNOUNCE, limit, uploads[0].owner, look_at, *entries)) == b"many":
+        verdict = await self._scripts.run(self._call(ANNOUNCE, limit, uploads[0].owner, look_at, *entries))
+        if verdict == b"taken":
+            raise IdTaken
+        if verdict == b"many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         return deadline
 

@@ -129,6 +129,11 @@ ANNOUNCE = Script(
 local in_flight, owner, look_at = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 if in_flight and redis.call('SCARD', key('unfinished', owner)) + (#ARGV - 4) / 4 > in_flight then return 'many' end
 for at = 5, #ARGV, 4 do
+  local one = known(ARGV[at])
+  -- The same call that came a second time is no other upload.
+  if one and (one.owner ~= owner or one.listed ~= ARGV[at + 1]) then return 'taken' end
+end
+for at = 5, #ARGV, 4 do
   local id, listed, created_at, since = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   if not known(id) then
     local one = {seq = 0, place = 'reserved', owner = owner, queued = '', listed = listed, fate = 'unfinished'}

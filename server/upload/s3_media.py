@@ -97,6 +97,10 @@ class S3MediaStore:
                 largest_bytes=largest_bytes,
             )
 
+    @property
+    def bucket(self) -> str:
+        return self._bucket.name
+
     @asynccontextmanager
     async def receive(self, name: str) -> AsyncIterator[_IncomingObject]:
         self._receiving[name] += 1
@@ -117,7 +121,7 @@ class S3MediaStore:
             path.unlink(missing_ok=True)
 
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        key = f"{folder}/{name}"
+        key = f"{self._media}{folder}/{name}"
         headers = {
             "ContentType": mime_of(key) or OCTETS,
             "ContentDisposition": disposition(key),
@@ -127,7 +131,7 @@ class S3MediaStore:
             with _opened(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
                 async with writing(
-                    self._bucket, self._media + key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
+                    self._bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
                 ) as writer:
                     await _copy(file, writer)
         except OSError as error:
@@ -152,6 +156,10 @@ class S3MediaStore:
             if own(entry):
                 await self._bucket.call("delete_object", Key=entry["Key"])
 
+    async def has_results(self, upload_id: str) -> bool:
+        prefix = f"{self._media}{upload_id}/"
+        return bool((await self._bucket.call("list_objects_v2", Prefix=prefix, MaxKeys=1)).get("Contents"))
+
     async def has_source(self, name: str) -> bool:
         try:
             await look(self._bucket, self._source_key(name))
@@ -163,9 +171,11 @@ class S3MediaStore:
         return None
 
     def url(self, key: str) -> str:
-        if self._public is None and _names_siblings(key):
-            return self._signer.url(key)  # a presigned URL opens one object, and a relative URL loses its query
-        return self._object_url(key)
+        # A record of an older version has the key without the folder.
+        path = key.removeprefix(self._media)
+        if self._public is None and _names_siblings(path):
+            return self._signer.url(path)  # a presigned URL opens one object, and a relative URL loses its query
+        return self._object_url(path)
 
     async def serve(self, key: str) -> Document | Elsewhere:
         if not _names_siblings(key):

@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from server.upload.errors import Code
+from server.upload.ids import CLIENT_CHOSEN, SERVER_MADE
 from server.upload.lifecycle import Stage, Status
 
 
@@ -28,7 +29,9 @@ def _with_url(schema: JsonDict) -> None:
 _sent = with_config(use_attribute_docstrings=True, json_schema_extra=_with_url)
 """Of a shape that is kept without its `url`, which all who are sent it find in it."""
 
-UploadId = Annotated[str, Field(pattern=r"^upload_[0-9a-f]{32}$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
+UploadId = Annotated[
+    str, Field(pattern=f"^({SERVER_MADE}|{CLIENT_CHOSEN})$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])
+]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T12:00:00.000Z"])]
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import orjson
 
-from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
+from server.upload.errors import IdTaken, LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from server.upload.events import Change, Tick, Upload, apply, decode, encode, fold, message, restarted
 from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import (
@@ -106,6 +106,9 @@ class SqliteLedger:
                 counted = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
                 if connection.execute(counted, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
                     raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            known = "SELECT 1 FROM uploads WHERE id = ?"
+            if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
+                raise IdTaken
             connection.executemany(
                 "INSERT INTO uploads (id, owner, status, stage, priority, created_at, not_before, record)"
                 " VALUES (?, ?, '', '', ?, ?, 0, x'')",

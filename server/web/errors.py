@@ -22,6 +22,7 @@ STATUS: dict[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.STALLED: 408,
     Code.WRONG_STATE: 409,
+    Code.ID_TAKEN: 409,
     Code.CANCELLED: 409,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_TYPE: 415,

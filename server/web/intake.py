@@ -1,5 +1,7 @@
 """The ways in: a multipart form, a reservation, and the bytes that follow one."""
 
+# ruff: noqa: N815  (the contract's spelling)
+
 from __future__ import annotations
 
 import asyncio
@@ -7,17 +9,18 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import structlog
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from server.access import Viewer
 from server.present import fresh_element, present
 from server.submissions import Assembly, Submissions
-from server.upload.errors import Malformed, RoomcastError, TooMany, WrongState
+from server.upload.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
 from server.upload.events import Upload, message, new_upload_id
+from server.upload.ids import CLIENT_CHOSEN
 from server.upload.media import MediaStore
 from server.upload.names import clean_filename
 from server.upload.templates import Template, Templates
@@ -46,24 +49,50 @@ log = structlog.get_logger(__name__)
 _FORM_OVERHEAD_BYTES = 1 << 20
 
 
+ChosenId = Annotated[
+    str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$"), Field(examples=["5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"])
+]
+"""An upload's id that its client chose: a version-4 UUID, in lower case."""
+
+
 class ReservedFile(BaseModel):
     """A file to come."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
     size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
+    uploadId: ChosenId | None = None
+    """The id that the upload is to have; the server makes one if it is left out."""
 
 
 class Reservation(BaseModel):
     """The body of `POST /api/uploads` as JSON."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
 
     type: Annotated[str | None, Field(examples=["auto"])] = None
     direct: bool = False
+    uploadId: ChosenId | None = None
+    """The id that the first file's upload is to have."""
     files: Annotated[list[ReservedFile], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        first = self.files[0].uploadId
+        if self.uploadId and first and self.uploadId != first:
+            raise ValueError("uploadId is the first file's, which has another one")
+        chosen = [chosen for chosen in self.chosen_ids if chosen]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("no two files can have the same uploadId")
+        return self
+
+    @property
+    def chosen_ids(self) -> list[str | None]:
+        """Each file's id as the client chose it, None where it did not."""
+        ids = [file.uploadId for file in self.files]
+        return [ids[0] or self.uploadId, *ids[1:]]
 
 
 class Intake:
@@ -128,9 +157,12 @@ class Intake:
             self._receiver.check_length(file.size or 0, template)
         await self._receiver.check_room(sum(file.size or 0 for file in reservation.files))
         uploads = [
-            new_upload(request[VIEWER], template, file.filename, file.size, file.md5) for file in reservation.files
+            new_upload(request[VIEWER], template, file.filename, file.size, file.md5, chosen_id=chosen)
+            for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
         ]
-        if known := await self._submissions.known(uploads):
+        if any(reservation.chosen_ids):
+            await self._check_free(reservation.chosen_ids)
+        elif known := await self._submissions.known(uploads):
             return json_answer(_known_body(known, self._media))
         if reservation.direct:
             return await self._reserve_direct(uploads)
@@ -142,6 +174,15 @@ class Intake:
         """Where the bytes of a reservation go: all at once, or in pieces."""
         ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
+
+    async def _check_free(self, chosen_ids: Sequence[str | None]) -> None:
+        """`IdTaken` for an id under which results are stored still: whoever has it now would have links to them.
+
+        Whether the ledger knows an id, only `Ledger.create` can tell for certain.
+        """
+        for chosen_id in chosen_ids:
+            if chosen_id and await self._media.has_results(chosen_id):
+                raise IdTaken
 
     async def _reserve_direct(self, uploads: Sequence[Upload]) -> web.Response:
         if self._direct is None:
@@ -261,11 +302,19 @@ def _known(choice: Choice) -> asyncio.Future[Choice]:
     return future
 
 
-def new_upload(viewer: Viewer, template: Template, filename: str | None, size: int | None, md5: str | None) -> Upload:
-    """The record of a file to come."""
+def new_upload(
+    viewer: Viewer,
+    template: Template,
+    filename: str | None,
+    size: int | None,
+    md5: str | None,
+    *,
+    chosen_id: str | None = None,
+) -> Upload:
+    """The record of a file to come. `chosen_id`: the id that its client chose."""
     now = time.time()
     return Upload(
-        id=new_upload_id(),
+        id=chosen_id or new_upload_id(),
         owner=viewer.user,
         template=template.name,
         filename=clean_filename(filename),

@@ -15,6 +15,12 @@ AssemblyId = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["3b1e" * 1
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
 
 
+class UserReference(Shape):
+    """Whose something is, as the dialects say it."""
+
+    userId: Annotated[str, Field(examples=["anonymous"])]
+
+
 class Refused(Shape):
     """Every refusal, whatever was asked."""
 

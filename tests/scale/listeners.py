@@ -175,9 +175,11 @@ class Listeners:
         for one, log in logs.items():
             assert self._native[one].positions() == self._files[one].positions() == list(map(_position, log))
             assert [event["seq"] for event in self._socket.events(one)] == [upload.seq for upload in log]
-            said = [step for step in self._several.steps if step["key"].startswith(one)]
+            said = [step for step in self._several.steps if one in step.get("key", "").split("/")]
             assert {step["uploadId"] for step in said} <= {*self._ids, self._asked}
             assert list(map(_anyones, said)) == list(map(_anyones, oracle.steps(one, log)))
+        of_all = [step for step in self._several.steps if "key" not in step]
+        assert list(map(_anyones, of_all)) == oracle.ends(list(logs.values()))
 
 
 def _check_overview(overview: Message, uploads: Sequence[Upload]) -> None:

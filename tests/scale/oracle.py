@@ -41,6 +41,19 @@ TABLE = {
 }
 
 
+STEPS = {
+    "receiving": ("upload", "Starting file upload", "File upload completed"),
+    "queued": ("queue", "Waiting in the processing queue", "Wait in the processing queue completed"),
+    "fetching": ("download", "Starting download of the file", "Download of the file completed"),
+    "probing": ("validation", "Starting file validation", "File validation completed"),
+    "compressing": ("transcode", "Starting video transcoding", "Video transcoding completed"),
+    "thumbnails": ("thumbnails", "Starting preview generation", "Preview generation completed"),
+    "storing": ("upload_results", "Starting upload of the results", "Upload of the results completed"),
+    "cleaning": ("cleanup", "Starting cleanup", "Cleanup completed"),
+}
+"""Of films: what the multi-file dialect calls a stage, and says when it begins and when it is completed."""
+
+
 def row(upload: Upload) -> Row:
     """The upload's row. Its bar is never behind it; it may be ahead, when the work was handed back."""
     found = TABLE[upload.stage]
@@ -130,7 +143,7 @@ def several(asked: str, uploads: Sequence[Upload]) -> Said:
         "totalFiles": len(uploads),
         "completedFiles": words.count("completed"),
         "files": [_one_of_several(upload) for upload in uploads],
-        "user": "anonymous",
+        "user": {"userId": "anonymous"},
         "createdAt": iso(min(upload.created_at for upload in uploads)),
         "updatedAt": iso(max(upload.updated_at for upload in uploads)),
     }
@@ -145,10 +158,14 @@ def _one_word(words: Sequence[str]) -> str:
     return "error" if "error" in words else "completed"
 
 
+def file_key(upload: Upload) -> str:
+    return f"uploads/main/anonymous/{upload.id}/{upload.filename}"
+
+
 def _one_of_several(upload: Upload) -> Said:
     told = {
         "filename": upload.filename,
-        "key": upload.id,
+        "key": file_key(upload),
         "status": row(upload).several,
         "progress": round(upload.state.progress, 1),
         "message": upload.text,
@@ -176,7 +193,7 @@ def unlinked(overview: Said) -> Said:
 
 
 def steps(asked: str, log: Sequence[Upload]) -> list[Said]:
-    """The multi-file dialect's step messages for a whole log."""
+    """The multi-file dialect's step messages about one upload, for its whole log."""
     pairs = itertools.pairwise([None, *log])
     return [step for before, upload in pairs if upload for step in _steps(asked, before, upload)]
 
@@ -187,26 +204,44 @@ def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Said]:
         "uploadId": asked,
         "branch": "main",
         "timestamp": iso(upload.updated_at),
-        "key": upload.id,
-        "message": upload.text,
+        "key": file_key(upload),
     }
     told: list[Said] = []
     if before is None or before.stage in ENDS:
-        told.append({"type": "start", "templateId": upload.template})
+        told.append({"type": "start", "templateId": upload.template, "message": "Processing started"})
     elif (before.stage, upload.stage) in itertools.pairwise(WAY):
-        told.append({"type": "step:done", "step": before.stage})
+        name, _, completed = STEPS[before.stage]
+        told.append({"type": "step:done", "step": name, "message": completed})
     if upload.stage not in ENDS and (before is None or before.stage != upload.stage):
-        told.append({"type": "step:start", "step": upload.stage})
+        name, begins, _ = STEPS[upload.stage]
+        goes_back = before is not None and before.stage in WAY[2:] and upload.stage == "queued"
+        told.append({"type": "step:start", "step": name, "message": upload.text if goes_back else begins})
     if upload.stage == "done":
         for output in _outputs(upload):
             name = PurePosixPath(output["key"]).name
-            told.append({"type": "output", "key": output["key"], "name": name, "bucket": output["bucket"]})
-        told.append({"type": "done"})
+            where = {"key": output["key"], "name": name, "bucket": output["bucket"]}
+            told.append({"type": "output", "message": "Output file created", **where})
     elif upload.stage in ENDS:
         error = _error(upload)
-        details = {"step": error["step"], "file": upload.filename}
-        told.append({"type": "error", "code": error["code"], "details": details})
+        details = {"step": STEPS[error["step"]][0], "file": upload.filename}
+        told.append({"type": "error", "message": error["message"], "code": error["code"], "details": details})
     return [always | step for step in told]
+
+
+def ends(logs: Sequence[Sequence[Upload]]) -> list[Said]:
+    """The multi-file dialect's step messages about all files of a submission, but for whom they were asked by."""
+    latest = [log[-1] for log in logs]
+    if any(upload.stage != "done" for upload in latest):
+        return []
+    at = max(upload.updated_at for upload in latest)
+    return [
+        {
+            "type": "done",
+            "branch": "main",
+            "timestamp": iso(at),
+            "message": "All processing completed successfully",
+        }
+    ]
 
 
 def assembly_id(md5s: Sequence[str]) -> str:
@@ -230,13 +265,15 @@ def assembly(uploads: Sequence[Upload]) -> Said:
         "bytes_usage": received + sum(made["size"] for made in itertools.chain(*results.values())),
         "template_id": "auto",
         "branch": "main",
-        "user": "anonymous",
+        "user": {"userId": "anonymous"},
         "updated_at": iso(max(upload.updated_at for upload in uploads)),
     }
     failed = next((upload for upload in uploads if row(upload).status == "error"), None)
     if any(upload.stage not in ENDS for upload in uploads):
         return told
-    verdict = {"error": _error(failed)["code"]} if failed else {"ok": "ASSEMBLY_COMPLETED"}
+    verdict = {"ok": "ASSEMBLY_COMPLETED"}
+    if failed:
+        verdict = {"error": _error(failed)["message"], "error_code": _error(failed)["code"]}
     return {**told, **verdict, "last_job_completed": told["updated_at"]}
 
 

@@ -18,11 +18,15 @@ RAISED: dict[str, tuple[Exception, int, str]] = {
     "of another's": (Forbidden("This is another's."), 403, "FORBIDDEN"),
     "of the server": (ValueError("a secret"), 500, "INTERNAL"),
 }
+ASSEMBLY_TEXTS = {"UNAUTHENTICATED": "Authentication required", "FORBIDDEN": "Access denied"}
 BODIES: dict[str, Any] = {
     "/api/uploads/x": lambda code, text: {"error": {"code": code, "message": text}},
     "/api/files/progress/x": lambda _, text: {"error": text},
     "/api/files/upload": lambda _, text: {"message": text, "uploaded": 0, "upload_ids": [], "failed": []},
     "/api/progress/x": lambda _, text: {"detail": text},
+    "/api/transflow/status": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
+    "/api/transflow/stream": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
+    "/api/status": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
 }
 
 

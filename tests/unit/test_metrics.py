@@ -58,6 +58,8 @@ async def test_a_way_to_the_end(ledger: Ledger, clock: Clock, registry: Collecto
     for step in ("fetching", "probing", "compressing", "thumbnails", "storing", "cleaning"):
         assert value(registry, "step_seconds_count", step=step, kind="video") == 1
         assert value(registry, "step_seconds_sum", step=step, kind="video") == pytest.approx(2)
+    assert value(registry, "processing_seconds_count", mime="video/mp4") == 1
+    assert value(registry, "processing_seconds_sum", mime="video/mp4") == pytest.approx(2 * len(STEPS))
     assert value(registry, "lease_losses_total") == 0
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from server.upload.errors import Problem
-from server.web.dialects import files, tasks
+from server.web.dialects import assembly, files, tasks
 from server.web.shapes import Refused
 
 
@@ -27,6 +27,8 @@ _DIALECTS: tuple[tuple[str, ErrorFormat], ...] = (
     ("/api/files/upload", ErrorFormat(files.upload_error, files.FilesTaken)),
     ("/api/files", ErrorFormat(files.progress_error, files.FileProblem)),
     ("/api/progress", ErrorFormat(tasks.render_error, tasks.TaskProblem)),
+    ("/api/transflow", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
+    ("/api/status", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
 )
 """By the path that a dialect's routes begin with; the first that fits counts."""
 
