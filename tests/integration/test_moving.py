@@ -65,7 +65,7 @@ async def test_an_example(name: str, node: None, server: AppServer, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["polling", "files"])
 def test_the_rooms_fields_are_the_rooms(name: str) -> None:
-    message = {"uploadId", "filename", "bytesExpected", "bytesReceived", "progress", "stage", "status", "updatedAt"}
+    message = {"uploadId", "filename", "bytesExpected", "bytesReceived", "message", "progress", "status", "updatedAt"}
     assert {cell.partition(".")[0] for _, cell, _ in rows(name)} <= message | {"error", ""}
 
 
