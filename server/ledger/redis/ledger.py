@@ -82,7 +82,6 @@ from server.upload.lifecycle import (
     reopen,
 )
 from server.upload.redis_notices import Notices
-from server.upload.redis_scripts import CALL_SECONDS
 
 _PAGE_READ = 100
 _MOST_AT_ONCE = 500
@@ -110,6 +109,7 @@ class RedisLedger:
         self._cache: dict[str, Snapshot] = {}
         self._observers: list[Observer] = []
         self._claiming = asyncio.Lock()
+        self._claims_failed = 0
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
         limit = "" if in_flight is None else in_flight
@@ -216,12 +216,16 @@ class RedisLedger:
         return self._claimed(snapshot)
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
-        try:
-            # One at a time: the workers of this process would otherwise all compete for the same first upload.
-            async with asyncio.timeout(CALL_SECONDS), self._claiming:
+        failures = self._claims_failed
+        # One at a time: the workers of this process would otherwise all compete for the same first upload.
+        async with self._claiming:
+            if self._claims_failed > failures:  # Redis was away while this one waited; it does not wait once more
+                raise StorageError("The ledger could not be reached.")
+            try:
                 return await self._claim_first(holder, seconds)
-        except TimeoutError as error:
-            raise StorageError("The ledger could not be reached.") from error
+            except StorageError:
+                self._claims_failed += 1
+                raise
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         reply = await self._scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
