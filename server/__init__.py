@@ -8,7 +8,9 @@ The 30-second map
 ``access``     who is asking, and what they may do.
 ``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store, dispatch (I/O).
 ``web/``       HTTP: intake, uploads, media, pages.
-``realtime/``  Socket.IO: the relay, rooms, fan-out.
+``rooms/``     Socket.IO: python-socketio's server, the rooms of uploads, what clients may call.
+``transport/`` the Engine.IO server under it: a library that knows nothing of Roomcast.
+``fanout/``    from the ledger's notifications to the rooms and streams of this process.
 ``client/``    the other side: a client for Python, and ``command_line/``, which is built on it.
 
 Read ``upload/lifecycle.py`` first: one table is the protocol. The workers live in ``workers/``.

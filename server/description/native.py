@@ -35,7 +35,8 @@ from server.upload.errors import (
 from server.upload.lifecycle import Status
 from server.upload.shapes import Message, Shape
 from server.web.direct import Completion
-from server.web.intake import FILE_FIELDS, Reservation
+from server.web.form import FILE_FIELDS
+from server.web.intake import Reservation
 from server.web.shapes import (
     AssemblyId,
     Controlled,

@@ -51,7 +51,7 @@ class TransflowRoutes:
             raise Malformed("Name an upload: ?uploadId=…")
         uploads = await self._together(request[VIEWER], asked)
         stands = _positions(request.headers.get("Last-Event-ID"), len(uploads))
-        feed = Feed(self._streams.traffic)
+        feed = Feed(self._streams.stats)
         async with AsyncExitStack() as stack:
             replays = []
             for upload, stand in zip(uploads, stands, strict=True):

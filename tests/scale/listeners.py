@@ -144,6 +144,7 @@ class Listeners:
         place = self._ids.index(moved_id)
         moved = uploads[place]
         bar, received = round(moved.state.progress, 1), moved.bytes_received
+        done = oracle.file(moved)["uploaded_bytes"]
 
         def native(message: Message) -> bool:
             return (message["seq"], message["progress"], message["bytesReceived"]) == (moved.seq, bar, received)
@@ -151,7 +152,7 @@ class Listeners:
         await self._socket.fact(lambda: native(self._socket.about(moved.id)[-1]))
         await self._native[moved.id].reads(native)
         await self._files[moved.id].reads(
-            lambda file: (file["progress_percentage"], file["uploaded_bytes"]) == (bar, received)
+            lambda file: (file["progress_percentage"], file["uploaded_bytes"]) == (bar, done)
         )
         await self._several.reads(lambda overview: bool(overview["files"][place]["progress"] == bar))
         for api in self._apis:

@@ -4,6 +4,7 @@ the server's but the record itself."""
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -60,6 +61,7 @@ def native(upload: Upload) -> Said:
         "stageProgress": round(upload.state.stage_progress, 1),
         "message": upload.text,
         "filename": upload.filename,
+        "metadata": {"path": upload.folder} if upload.folder else {},
         "bytesReceived": upload.bytes_received,
         "bytesExpected": upload.bytes_expected,
         "attempt": upload.state.attempt,
@@ -82,12 +84,13 @@ def unsigned(message: Said) -> Said:
 
 
 def file(upload: Upload) -> Said:
-    """The SSE dialect."""
+    """The SSE dialect: of a file, as many bytes are done as of the whole work."""
+    size = upload.bytes_received if upload.bytes_expected is None else upload.bytes_expected
     told = {
         "upload_id": upload.id,
         "filename": upload.filename,
         "total_bytes": upload.bytes_expected,
-        "uploaded_bytes": upload.bytes_received,
+        "uploaded_bytes": size * round(upload.state.progress * 10) // 1000,
         "status": row(upload).file,
         "progress_percentage": round(upload.state.progress, 1),
         "started_at": iso(upload.created_at),
@@ -97,15 +100,22 @@ def file(upload: Upload) -> Said:
     return told | ({"error": _error(upload)["message"]} if told["status"] == "failed" else {})
 
 
+ATTEMPTS = 3
+"""After how many failed ones an upload is given up, unless the server is told another number."""
+
+
 def task(upload: Upload) -> Said:
     """The polling dialect."""
-    retry_waits = upload.stage == "queued" and upload.error
+    retry_waits, failures = upload.stage == "queued" and upload.error, upload.state.failures
+    error = upload.error["message"] if upload.error else None
+    if upload.error and upload.stage == "failed" and failures and upload.error["retryable"]:
+        error = f"Maximum retries exceeded: {error}"
     return {
-        "progress": -1 if retry_waits else round(upload.state.progress, 1),
-        "stage": upload.stage,
+        "progress": -1 if retry_waits else math.floor(upload.state.progress),
+        "stage": f"Retrying... ({failures}/{ATTEMPTS})" if retry_waits else upload.text,
         "status": row(upload).task,
         "task_id": upload.id,
-        "error": upload.error["message"] if upload.error else None,
+        "error": error,
     }
 
 

@@ -11,7 +11,7 @@ from server.upload.lifecycle import Stage
 from server.upload.signing import UrlSigner
 from server.upload.sniff import SNIFF_BYTES, sniff
 from server.upload.templates import Template
-from workers.ffmpeg import Binaries, find_binaries
+from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.job import Job, Tools
 from workers.report import Reporter
 

@@ -8,12 +8,15 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import ffmpeg
 import psutil
 import pytest
 
 from tests import fake_ffmpeg
-from workers.ffmpeg import Binaries, find_binaries, run_ffmpeg
-from workers.progress import Reading
+from workers.ffmpeg.binaries import Binaries, find_binaries
+from workers.ffmpeg.commands import complete
+from workers.ffmpeg.progress import Reading
+from workers.ffmpeg.runner import run_ffmpeg
 from workers.sandbox import Limits
 
 GIB = 1 << 30
@@ -65,7 +68,7 @@ def convert(
 ) -> Coroutine[Any, Any, None]:
     return run_ffmpeg(
         binaries,
-        ["-i", f"file:{source}", "-c:v", "libx264", "-preset", "ultrafast", f"file:{target}"],
+        complete(ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")),
         on_reading=on_reading,
         stall_seconds=stall_seconds,
         wall_seconds=wall_seconds,

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import engineio
 import pytest
+import socketio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -17,12 +19,13 @@ TOP_LEVEL = {
     "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
     "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
     ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
-    "compose.yaml", "Dockerfile", ".dockerignore",
+    "compose.yaml", "Dockerfile", ".dockerignore", "package.json", "package-lock.json", "deploy", "examples",
+    "SECURITY.md",
 }  # fmt: skip
 
 SHARED = {
-    "server.upload", "server.backlog", "server.access", "server.settings", "server.control", "server.present",
-    "server.submissions",
+    "server.upload", "server.fanout", "server.access", "server.settings", "server.control", "server.cors",
+    "server.present", "server.submissions",
 }  # fmt: skip
 """What HTTP and Socket.IO both build on."""
 
@@ -30,11 +33,14 @@ WORDS = {"server.upload.errors", "server.upload.lifecycle", "server.upload.shape
 """The contract's words, for clients."""
 
 ALLOWED = {
-    "server.upload": {"server.upload"},
+    "server.upload": {"server.upload", "server.ledger"},
+    "server.ledger": {"server.ledger", "server.upload"},
     "server.web": {"server.web"} | SHARED,
-    "server.realtime": {"server.realtime"} | SHARED,
+    "server.transport": {"server.transport"},
+    "server.fanout": {"server.fanout", "server.upload"},
+    "server.rooms": {"server.rooms", "server.transport"} | SHARED,
     "server.webhooks": {"server.webhooks", "server.upload"},
-    "server.description": {"server.description", "server.web", "server.realtime"} | SHARED,
+    "server.description": {"server.description", "server.web", "server.rooms"} | SHARED,
     "server.client": {"server.client"} | WORDS,
     "server.command_line": {"server.command_line", "server.client"} | WORDS,
     "workers": {"workers", "server.upload", "server.settings"},
@@ -118,6 +124,35 @@ def test_a_package_is_a_docstring(name: str) -> None:
     assert len(tree.body) == 1
 
 
+PRIVATE = {
+    "server/rooms/server.py": {
+        "_engineio_server_class", "_handle_eio_connect", "_handle_eio_disconnect", "_handle_eio_message",
+    },
+    "server/transport/engine.py": {"_cors_allowed_origins", "_cors_headers"},
+}  # fmt: skip
+"""The private names of python-socketio and python-engineio that are in use, by the module that uses them."""
+
+
+def test_the_private_names_of_python_socketio_that_are_in_use_are_there() -> None:
+    classes = {"server/rooms/server.py": socketio.AsyncServer, "server/transport/engine.py": engineio.AsyncServer}
+    for module, names in PRIVATE.items():
+        assert {name for name in names if not callable(getattr(classes[module], name, None))} == set()
+        assert {name for name in names if name not in (ROOT / module).read_text()} == set()
+
+
+def test_no_other_private_name_of_python_socketio_is_in_use() -> None:
+    """A name counts as theirs if one of the base classes has it, and ours did not define it first."""
+    bases = (socketio.AsyncServer, socketio.AsyncManager, socketio.packet.Packet, engineio.AsyncServer)
+    theirs = {name for base in bases for name in dir(base) if name.startswith("_") and not name.startswith("__")}
+    used = set()
+    for path in (*(ROOT / "server/rooms").glob("*.py"), *(ROOT / "server/transport").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        used |= names & theirs
+    assert used == set().union(*PRIVATE.values())
+
+
 def test_a_worker_does_not_load_the_web_server() -> None:
     script = "import sys, workers.run; print([name for name in ('aiohttp.web', 'socketio') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -128,7 +163,20 @@ def test_one_module_builds_ffmpeg_graphs() -> None:
     users = {
         name for name, path in MODULES.items() if any(imported.split(".")[0] == "ffmpeg" for imported in imports(path))
     }
-    assert users == {"workers.video"}
+    assert users == {"workers.ffmpeg.commands"}
+
+
+def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
+    option = re.compile(r"-{1,2}[A-Za-z][\w:-]*( .*)?", re.DOTALL)
+    allowed = {"workers.sandbox", "workers.ffmpeg.commands"}  # the sandbox's are bubblewrap's and Python's
+    written = {
+        f"{name}: {node.value}"
+        for name, path in MODULES.items()
+        if within(name, "workers") and name not in allowed
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and option.fullmatch(node.value)
+    }
+    assert written == {"workers.build: -I", "workers.build: -c", "workers.image: -I"}, "these are for Python"
 
 
 def tracked() -> list[Path]:

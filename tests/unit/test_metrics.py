@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.backlog import Traffic
+from server.fanout.send_queue import SendStats
 from server.upload.errors import TranscodeError
 from server.upload.events import Change, error_body
 from server.upload.lapse import cancelled
@@ -95,7 +95,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
 
 def test_what_is_told_can_be_parsed(registry: CollectorRegistry) -> None:
     UploadMetrics(registry)
-    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, Traffic(events=5, ticks=7, coalesced=11))}))
+    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, SendStats(events=5, ticks=7, coalesced=11))}))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     samples = {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
     assert samples["roomcast_listeners", "stream"] == 3
