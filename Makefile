@@ -23,14 +23,14 @@ test: setup system corpus
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
-# The wheels lie before those of the environment; the warning is about what that release's client asks of aiohttp.
+# The wheels lie before those of the environment; the warnings are about that release's client.
 OLDEST := python-socketio==5.12.1 python-engineio==4.11.0
 socketio-oldest: setup
 	@grep -qsx '$(OLDEST)' build/socketio-oldest/.done || { rm -rf build/socketio-oldest && \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/socketio-oldest $(OLDEST) && \
 		echo '$(OLDEST)' > build/socketio-oldest/.done; }
 	PYTHONPATH=build/socketio-oldest $(BIN)/python -m pytest tests/integration/socketio_api \
-		-W "ignore:parameter 'timeout' of type 'float':DeprecationWarning" $(ARGS)
+		-W ignore::DeprecationWarning -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ async def test_the_simple_client_emits_calls_and_receives(party: Party) -> None:
     assert await client.call("double", 21, timeout=LATEST_SECONDS) == 42
     await sio.emit("news", {"a": [b"bytes"]}, to=client.sid)
     assert await client.receive(timeout=LATEST_SECONDS) == ["news", {"a": [b"bytes"]}]
-    assert client.transport == ("polling" if party.transport == "polling" else "websocket")
+    assert client.client.transport() == ("polling" if party.transport == "polling" else "websocket")
     await client.client.eio.disconnect(abort=True)
 
 
