@@ -25,6 +25,14 @@ def _roomcast(**options: Any) -> Any:
     return importlib.import_module("server.rooms.server").Server(**options)
 
 
+def redis_manager(kind: str, url: str) -> Any:
+    """A client manager that also emits what comes by Redis: Roomcast's is combined with the stock one by inheritance."""
+    if kind == "stock":
+        return socketio.AsyncRedisManager(url)
+    ours = importlib.import_module("server.rooms.manager").Manager
+    return type("RedisManager", (ours, socketio.AsyncRedisManager), {})(url)
+
+
 SERVERS: dict[str, Callable[..., Any]] = {"stock": _stock}
 if importlib.util.find_spec("server.rooms"):
     SERVERS["roomcast"] = _roomcast

@@ -13,6 +13,7 @@ import pytest
 import socketio
 
 from tests.integration.socketio_api.guests import TRANSPORTS, Inbox, Party
+from tests.integration.socketio_api.server_kinds import redis_manager
 from tests.redis_server import RunningRedis
 from tests.watchers import SCRIPT
 
@@ -83,9 +84,11 @@ async def _watching(
 
 
 @pytest.mark.parametrize("transport", ["websocket"])  # what comes from Redis is emitted as everything else is
-async def test_an_emitter_of_another_process_reaches_clients_by_redis(party: Party, tmp_path: Path) -> None:
+async def test_an_emitter_of_another_process_reaches_clients_by_redis(
+    party: Party, kind: str, tmp_path: Path
+) -> None:
     with RunningRedis(tmp_path) as redis:
-        sio = await party.serve(client_manager=socketio.AsyncRedisManager(redis.url))
+        sio = await party.serve(client_manager=redis_manager(kind, redis.url))
         first, second = await party.connect_many(2)
         await sio.enter_room(first.sid, "red")
         emitter = socketio.AsyncRedisManager(redis.url, write_only=True)
