@@ -84,7 +84,7 @@ def _watch(sio: Any) -> None:
         return watch
 
     async def connect(sid: str, environ: Any, auth: Any) -> None:
-        genuine = getattr(environ, "get", dict().get)("REQUEST_METHOD") == "GET"
+        genuine = hasattr(environ, "get") and environ.get("REQUEST_METHOD") == "GET"
         sio.start_background_task(watcher("connect"), sid, "environ" if genuine else environ, auth)
 
     async def ask(sid: str) -> None:
