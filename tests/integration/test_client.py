@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -107,6 +108,24 @@ async def test_a_file_is_sent_once_and_found_again(roomcast: Client, api: Api, s
     main, *_ = done["element"]["outputs"]
     fetched = await roomcast.download(main, tmp_path / "out")
     assert (fetched.name, fetched.stat().st_size) == (Path(main["key"]).name, main["size"])
+
+
+async def test_links_are_whole_whatever_brings_them(server: RunningServer, roomcast: Client, shelf: Shelf) -> None:
+    clip = shelf.clip(seconds=1)
+    done = await roomcast.upload(clip)
+    upload_id = done["uploadId"]
+    states = [done, await roomcast.state(upload_id)]
+    states += [state async for state in roomcast.watch(upload_id)]
+    states += [state async for state in roomcast.list(status="completed") if state["uploadId"] == upload_id]
+    assert len(states) >= 4
+    for state in states:
+        links = [state["element"]["url"], state["poster"]["url"], *(one["url"] for one in state["element"]["outputs"])]
+        assert all(link is not None and link.startswith(f"{server.url}/media/") for link in links)
+    md5 = hashlib.md5(clip.read_bytes(), usedforsecurity=False).hexdigest()
+    status = await roomcast.assembly(hashlib.sha256(f"{md5}autoada".encode()).hexdigest())
+    results = [result for made in status["results"].values() for result in made]
+    assert results
+    assert all(result["ssl_url"].startswith(f"{server.url}/media/") for result in results)
 
 
 async def test_several_go_side_by_side(roomcast: Client, shelf: Shelf) -> None:

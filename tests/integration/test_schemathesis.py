@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import Serve
 from tests.e2e.tokens import SECRET, token
 from tests.harness import ROOT
+from tests.integration.conftest import ServeApp
 
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
@@ -24,8 +24,8 @@ missing_required_header.expected-statuses = ["4xx"]
 """
 
 
-async def test_the_server_does_what_its_document_says(serve: Serve, tmp_path: Path) -> None:
-    server = serve(JWT_SECRET=SECRET, ROOMCAST_MAX_IN_FLIGHT="100000", ROOMCAST_BODY_STALL_SECONDS="2")
+async def test_the_server_does_what_its_document_says(serve: ServeApp, tmp_path: Path) -> None:
+    server = await serve(JWT_SECRET=SECRET, ROOMCAST_MAX_IN_FLIGHT="100000", ROOMCAST_BODY_STALL_SECONDS="2")
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
     command = [

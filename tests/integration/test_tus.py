@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import Serve
-from tests.e2e.conftest import HeldServer
-from tests.harness import Api, HalfSent, RunningServer, eventually
+from tests.harness import Api, HalfSent, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
 from tests.tus import MIB, Tus, checksum, completed, half_sent, id_of, metadata, on_disk, reserved
 from tests.watchers import Watcher
 
 LIMIT = 16 * MIB
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings() -> dict[str, str]:
     return {"ROOMCAST_MAX_UPLOAD_BYTES": str(LIMIT), "ROOMCAST_BODY_STALL_SECONDS": "2"}
 
@@ -114,9 +113,7 @@ async def test_a_piece_counts_only_with_the_right_checksum(api: Api, tus: Tus, l
     await completed(api, url)
 
 
-async def test_half_a_piece_with_a_checksum_counts_nothing(
-    server: RunningServer, api: Api, tus: Tus, large: bytes
-) -> None:
+async def test_half_a_piece_with_a_checksum_counts_nothing(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 2 * MIB, checksum("sha1", large)) as sending:
         await sending.cut()
@@ -124,7 +121,7 @@ async def test_half_a_piece_with_a_checksum_counts_nothing(
 
 
 async def test_the_room_hears_of_bytes_while_a_piece_streams(
-    server: RunningServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
+    server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
 ) -> None:
     url = await reserved(api, large)
     await watcher.join(id_of(url))
@@ -137,7 +134,7 @@ async def test_the_room_hears_of_bytes_while_a_piece_streams(
     await completed(api, url)
 
 
-async def test_what_came_before_the_line_broke_is_kept(server: RunningServer, api: Api, tus: Tus, large: bytes) -> None:
+async def test_what_came_before_the_line_broke_is_kept(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 3 * MIB) as sending:
         await on_disk(server, url, 2 * MIB)
@@ -150,7 +147,7 @@ async def test_what_came_before_the_line_broke_is_kept(server: RunningServer, ap
 
 
 async def test_a_body_that_stalls_leaves_the_upload_waiting(
-    server: RunningServer, api: Api, tus: Tus, large: bytes
+    server: AppServer, api: Api, tus: Tus, large: bytes
 ) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 2 * MIB) as sending:
@@ -162,7 +159,7 @@ async def test_a_body_that_stalls_leaves_the_upload_waiting(
 
 
 @pytest.mark.parametrize("by", ["HEAD", "PATCH"])
-async def test_a_dead_piece_is_taken_over(server: RunningServer, api: Api, tus: Tus, large: bytes, by: str) -> None:
+async def test_a_dead_piece_is_taken_over(server: AppServer, api: Api, tus: Tus, large: bytes, by: str) -> None:
     url = await reserved(api, large)
     await tus.patch(url, 0, large[:MIB])
     async with half_sent(server, url, MIB, large[MIB:], 2 * MIB) as dead:
@@ -191,46 +188,8 @@ async def test_two_pieces_that_race_end_in_one_file(api: Api, tus: Tus, large: b
     await completed(api, url)
 
 
-async def test_the_server_is_killed_in_the_middle_of_a_piece(serve: Serve, large: bytes) -> None:
-    server = serve()
-    async with Api(server) as api:
-        url = await reserved(api, large)
-        async with half_sent(server, url, 0, large, 3 * MIB):
-            await on_disk(server, url, 2 * MIB)
-            server.kill()
-        server.restart()
-        tus = Tus(api)
-        offset = await tus.offset(url)
-        assert 2 * MIB <= offset <= 3 * MIB
-        assert (await tus.patch(url, offset, large[offset:])).status == 204
-        await completed(api, url)
-
-
-async def test_the_server_is_killed_when_all_bytes_are_here(tmp_path: Path, large: bytes) -> None:
-    held = HeldServer(tmp_path)
-    with held.server as server:
-        async with Api(server) as api:
-            url = await reserved(api, large)
-            held.hold("complete")
-            async with half_sent(server, url, 0, large, len(large)):
-                part = next(iter(await eventually(lambda: server.files_of(id_of(url)))))
-                await eventually(lambda: part.stat().st_size == len(large))
-                server.kill()
-            held.let_go()
-            server.restart()
-            tus = Tus(api)
-            await eventually(lambda: waits(api, url), what="the lapse of the lease")
-            assert await tus.offset(url) == len(large)
-            assert (await api.get(id_of(url))).body["stage"] != "receiving", "told that all is there, nobody comes back"
-            await completed(api, url)
-
-
-async def waits(api: Api, url: str) -> bool:
-    return bool((await api.get(id_of(url))).body["message"] == "Waiting for the rest of the file")
-
-
-async def test_what_nobody_goes_on_with_expires(serve: Serve, large: bytes) -> None:
-    server = serve(ROOMCAST_RESERVATION_SECONDS="3")
+async def test_what_nobody_goes_on_with_expires(serve: ServeApp, large: bytes) -> None:
+    server = await serve(ROOMCAST_RESERVATION_SECONDS="3")
     async with Api(server) as api, Watcher(server.url) as watcher:
         tus = Tus(api)
         url = await tus.create(len(large))
@@ -246,7 +205,7 @@ async def test_what_nobody_goes_on_with_expires(serve: Serve, large: bytes) -> N
         await completed(api, url)
 
 
-async def test_termination(server: RunningServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
+async def test_termination(server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
     url = await tus.create(len(large))
     await watcher.join(id_of(url))
     await tus.patch(url, 0, large[:MIB])
@@ -258,7 +217,7 @@ async def test_termination(server: RunningServer, api: Api, tus: Tus, watcher: W
 
 
 async def test_termination_of_a_piece_on_its_way(
-    server: RunningServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
+    server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
 ) -> None:
     url = await tus.create(len(large))
     await watcher.join(id_of(url))
@@ -279,7 +238,7 @@ async def test_an_upload_that_is_whole_takes_nothing_more(api: Api, tus: Tus, pi
     assert (await tus.delete(url)).refusal == (409, "WRONG_STATE")
 
 
-async def test_one_way_in_at_a_time(server: RunningServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
+async def test_one_way_in_at_a_time(server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
     url = await reserved(api, large)
     content_url = f"/api/uploads/{id_of(url)}/content"
     await watcher.join(id_of(url))

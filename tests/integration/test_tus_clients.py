@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.tokens import SECRET, token
-from tests.harness import ROOT, Api, RunningServer, eventually
+from tests.harness import Api, eventually
+from tests.support.app import AppServer
+from tests.support.tus_clients import JAVASCRIPT, PYTHON, client
 from tests.tus import MIB, Tus, completed, id_of
 
 SIZE = 3 * MIB
 
-JAVASCRIPT = ("node", str(ROOT / "tests" / "node" / "tus.mjs"))
-PYTHON = (sys.executable, str(ROOT / "tests" / "tuspy_client.py"))
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def settings() -> dict[str, str]:
     # So slow that there is time for mishaps.
     return {"JWT_SECRET": SECRET, "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(2 * MIB)}
 
 
 @pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
+async def api(server: AppServer) -> AsyncIterator[Api]:
     async with Api(server, token("ada")) as client:
         yield client
 
@@ -42,45 +36,9 @@ def file(picture: bytes, tmp_path: Path, request: pytest.FixtureRequest) -> Path
     return path
 
 
-class Client:
-    """A running client, and what it said so far."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.said: list[dict[str, Any]] = []
-
-    async def says(self, *keys: str) -> dict[str, Any]:
-        """The next thing that it says with one of these keys, or of one of these kinds."""
-        assert self._process.stdout is not None
-        async with asyncio.timeout(60):
-            while line := await self._process.stdout.readline():
-                said: dict[str, Any] = json.loads(line)
-                self.said.append(said)
-                if said.get("kind") in keys or said.keys() & set(keys):
-                    return said
-        raise AssertionError(f"it ended and said {self.said}")
-
-    async def ends(self) -> None:
-        assert await self._process.wait() == 0
-
-
-@asynccontextmanager
-async def client(command: tuple[str, ...], server: RunningServer, file: Path, **wishes: Any) -> AsyncIterator[Client]:
-    options = {"headers": {"Authorization": f"Bearer {token('ada')}"}, "metadata": {"filename": file.name}, **wishes}
-    process = await asyncio.create_subprocess_exec(
-        *command, f"{server.url}/api/tus/", str(file), json.dumps(options), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        yield Client(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_closed_tab_and_another_one(server: RunningServer, api: Api, file: Path, tmp_path: Path) -> None:
+async def test_a_closed_tab_and_another_one(server: AppServer, api: Api, file: Path, tmp_path: Path) -> None:
     store = str(tmp_path / "remembered.json")
     wishes = {"store": store, "chunkSize": 400_000, "metadata": {"filename": file.name, "type": "image"}}
     async with client(JAVASCRIPT, server, file, leaveAfter=800_000, **wishes) as first:
@@ -97,19 +55,7 @@ async def test_a_closed_tab_and_another_one(server: RunningServer, api: Api, fil
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_client_outlives_the_server(server: RunningServer, api: Api, file: Path) -> None:
-    async with client(JAVASCRIPT, server, file) as sending:
-        url = (await sending.says("url"))["url"]
-        await api.until(id_of(url), lambda message: message["bytesReceived"] > 0)
-        server.kill()
-        server.restart()
-        assert (await sending.says("success", "error"))["kind"] == "success"
-    await completed(api, url)
-
-
-@pytest.mark.node
-@pytest.mark.usefixtures("node")
-async def test_a_length_that_is_told_last(server: RunningServer, api: Api, file: Path) -> None:
+async def test_a_length_that_is_told_last(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, deferred=True, chunkSize=1_000_000) as sending:
         done = await sending.says("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
@@ -117,7 +63,7 @@ async def test_a_length_that_is_told_last(server: RunningServer, api: Api, file:
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_client_that_terminates(server: RunningServer, api: Api, file: Path) -> None:
+async def test_a_client_that_terminates(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, chunkSize=400_000, terminateAfter=800_000) as sending:
         url = (await sending.says("url"))["url"]
         await sending.says("terminated")
@@ -127,7 +73,7 @@ async def test_a_client_that_terminates(server: RunningServer, api: Api, file: P
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_parallel_parts(server: RunningServer, api: Api, file: Path) -> None:
+async def test_parallel_parts(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, parallelUploads=3) as sending:
         done = await sending.says("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
@@ -136,7 +82,7 @@ async def test_parallel_parts(server: RunningServer, api: Api, file: Path) -> No
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
 async def test_a_network_without_patch_and_a_first_piece_with_the_creation(
-    server: RunningServer, api: Api, file: Path
+    server: AppServer, api: Api, file: Path
 ) -> None:
     wishes = {"overridePatchMethod": True, "uploadDataDuringCreation": True, "chunkSize": MIB}
     async with client(JAVASCRIPT, server, file, **wishes) as sending:
@@ -144,7 +90,7 @@ async def test_a_network_without_patch_and_a_first_piece_with_the_creation(
     await completed(api, done["url"])
 
 
-async def test_the_client_for_python_stops_and_goes_on(server: RunningServer, api: Api, file: Path) -> None:
+async def test_the_client_for_python_stops_and_goes_on(server: AppServer, api: Api, file: Path) -> None:
     wishes = {"chunk_size": 400_000, "upload_checksum": True}
     async with client(PYTHON, server, file, stop_at=1_000_000, **wishes) as first:
         url = (await first.says("url"))["url"]
