@@ -15,6 +15,7 @@ from aiohttp import web
 from server import settings
 from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 from server.processes import LIFELINE, LISTENER, inherited, serve_by
+from server.runtime.tasks import end_process_with
 from server.settings import Settings
 from server.upload.errors import RoomcastError
 from server.upload.logs import configure
@@ -30,8 +31,9 @@ _ANSWER_SECONDS = 3.0
 
 
 async def serve(chosen: Settings) -> int:
-    """Until SIGTERM or SIGINT, or until the parent is gone; the exit code."""
+    """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
+    end = end_process_with(stop)
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
     if (warning := chosen.disk_warning) is not None:
@@ -51,7 +53,7 @@ async def serve(chosen: Settings) -> int:
         await app[WIND_DOWN]()
     finally:
         await runner.cleanup()
-    return 0
+    return end.exit_code
 
 
 async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:

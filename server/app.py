@@ -182,7 +182,8 @@ async def build_app(settings: Settings) -> web.Application:
     Pages(settings).add_routes(app)
     Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
-    Health(parts, workers.sandbox if workers else None).add_routes(app)
+    upkeep = Upkeep(parts, settings.terms())
+    Health(parts, upkeep, workers.sandbox if workers else None).add_routes(app)
     sockets = Listeners(rooms.count, rooms.stats)
     registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
@@ -192,7 +193,7 @@ async def build_app(settings: Settings) -> web.Application:
     AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
     working = AsyncExitStack()
-    await working.enter_async_context(Upkeep(parts, settings.terms()).running())
+    await working.enter_async_context(upkeep.running())
     await working.enter_async_context(deliverer.running())
     await working.enter_async_context(lookout.running())
     if settings.redis_url:

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.access import Viewer
+from server.dispatch.contract import Dispatch
 from server.fanout.relay import Relay, Watcher
 from server.submissions import Assembly, Submissions
-from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, TimedOut, WrongState
 from server.upload.events import Upload, source_name
 from server.upload.ids import is_upload_id

@@ -19,6 +19,7 @@ from server.cors import ANY, check_origins
 from server.upload import templates
 from server.upload.errors import Malformed
 from server.upload.opening import Places
+from server.upload.redis_trust import RedisTrust, parse_fingerprints, read_authority
 from server.upload.signing import UrlSigner
 from server.upload.templates import DEFAULT as DEFAULT_TEMPLATE
 from server.upload.templates import Templates
@@ -162,7 +163,16 @@ class Settings(BaseSettings):
         validation_alias=_variable("REDIS_URL"),
         description="the ledger and the dispatch that many processes share; web processes then run no workers",
     )
-    redis_verify: bool = Field(True, description="0 accepts a `rediss://` server's self-signed certificate")
+    redis_ca: str | None = Field(
+        None,
+        description="a certificate authority for a `rediss://` server, beside the known ones: PEM text, or its file",
+    )
+    redis_fingerprint: str | None = Field(
+        None,
+        description="the SHA-256 fingerprint of the only certificate that a `rediss://` server may have, "
+        "or several, separated by commas",
+    )
+    redis_verify: bool = Field(True, description="0 accepts any certificate of a `rediss://` server, an attacker's too")
     sqs_progress_queue_url: str | None = Field(
         None,
         pattern=r"^https?://.*\.fifo$",
@@ -218,6 +228,17 @@ class Settings(BaseSettings):
         if not username or len(password) < 8:
             raise ValueError("Write a user name, a colon and a password of 8 characters or more.")
         return value
+
+    @field_validator("redis_ca")
+    @classmethod
+    def _is_authority(cls, value: str | None) -> str | None:
+        return value and read_authority(value)
+
+    @field_validator("redis_fingerprint")
+    @classmethod
+    def _is_fingerprint(cls, value: str | None) -> str | None:
+        parse_fingerprints(value or "")
+        return value or None
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
@@ -284,13 +305,19 @@ class Settings(BaseSettings):
         """The `hashes`, one by one."""
         return frozenset(self.hashes.split(",")) - {"none"}
 
+    @property
+    def redis_trust(self) -> RedisTrust:
+        """Which certificate of a `rediss://` server is accepted."""
+        named = parse_fingerprints(self.redis_fingerprint) if self.redis_fingerprint else frozenset()
+        return RedisTrust(self.redis_verify, self.redis_ca, named)
+
     def places(self) -> Places:
         """Where this process keeps things."""
         self.data.mkdir(parents=True, exist_ok=True)
         return Places(
             data=self.data,
             redis_url=self.redis_url,
-            redis_verify=self.redis_verify,
+            redis_trust=self.redis_trust,
             s3_bucket=self.s3_bucket,
             s3_endpoint_url=self.s3_endpoint_url,
             s3_public_url=self.s3_public_url,

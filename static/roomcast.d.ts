@@ -24,7 +24,7 @@
  * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
  * @property {string} key
  * @property {string} bucket
- * @property {string} url
+ * @property {string} url      whole, whatever the server sent
  * @property {string} mime
  * @property {number} size
  * @property {number} [width]
@@ -85,6 +85,9 @@ export type Output = {
     kind: "video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls";
     key: string;
     bucket: string;
+    /**
+     * whole, whatever the server sent
+     */
     url: string;
     mime: string;
     size: number;

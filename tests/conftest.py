@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.clips import make_clip, make_image
-from tests.harness import ROOT, Api, RunningServer
+from tests.e2e.tokens import token
+from tests.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.tus import MIB, Tus
+from tests.watchers import Watcher
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,10 +62,45 @@ def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
 
 
 @pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
+async def api(server: ServerUnderTest) -> AsyncIterator[Api]:
     """A client of the folder's own `server`."""
     async with Api(server) as client:
         yield client
+
+
+@pytest.fixture
+async def alice(server: ServerUnderTest) -> AsyncIterator[Api]:
+    async with Api(server, token("alice")) as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(server: ServerUnderTest) -> AsyncIterator[Api]:
+    async with Api(server, token("bob")) as client:
+        yield client
+
+
+@pytest.fixture
+async def watcher(server: ServerUnderTest) -> AsyncIterator[Watcher]:
+    async with Watcher(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def tus(api: Api) -> Tus:
+    return Tus(api)
+
+
+@pytest.fixture
+def picture(shelf: Shelf) -> bytes:
+    return shelf.image().read_bytes()
+
+
+@pytest.fixture
+def large(picture: bytes, request: pytest.FixtureRequest) -> bytes:
+    """A picture with so much behind it that it goes through many buffers; another one for each test, for a file that
+    was sent before is known already."""
+    return picture + random.Random(request.node.name).randbytes(5 * MIB)
 
 
 @pytest.fixture
@@ -81,6 +120,6 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         values = [one for value in item.funcargs.values() for one in (value if isinstance(value, list) else [value])]
-        for server in {one for one in values if isinstance(one, RunningServer)}:
+        for server in {one for one in values if isinstance(one, ServerUnderTest)}:
             report.sections.append((f"log of {server.name}", server.tail()))
     return report

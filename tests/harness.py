@@ -1,6 +1,7 @@
 """The real server as a subprocess, a client for its HTTP calls, and the one way to wait for a fact.
 
 `RunningServer` starts `python -m server` on a port of its own and can hurt it: `kill`, `terminate`, `restart`.
+(`AppServer` of `tests/support/app.py` serves in the test's own process.)
 `RunningWorker` does the same with `python -m workers`.
 `Api` says what the contract's HTTP calls say; the Socket.IO clients are in `tests/watchers.py`.
 """
@@ -66,7 +67,44 @@ class Exit:
     said: str
 
 
-class RunningServer:
+class ServerUnderTest:
+    """What tests ask of a server wherever it runs: where it listens, and what is on its disk."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.data = data
+        self.name = name
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Living processes that this server started, however long it is dead itself: what carries its data's path."""
+        return [process for process in psutil.process_iter() if _names(process, str(self.data))]
+
+    def ffmpegs(self) -> list[psutil.Process]:
+        """The ffmpeg processes at work on this server's data."""
+        return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
+
+    def tail(self, lines: int = 40) -> str:
+        """The last lines of the log."""
+        raise NotImplementedError
+
+    def complaints(self) -> list[str]:
+        """Log lines that tell of a bug."""
+        raise NotImplementedError
+
+    def files_of(self, upload_id: str) -> list[Path]:
+        """What lies on disk under this upload's name, the ledger aside."""
+        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
+
+    def scratch(self) -> list[Path]:
+        """The files of work in progress."""
+        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+class RunningServer(ServerUnderTest):
     """`python -m server` with its own data directory. The keyword arguments are environment variables.
 
     `name` is for one of several that share a directory: its log has that name.
@@ -75,10 +113,8 @@ class RunningServer:
     ready = READY
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "server"), name: str = "", **env: str) -> None:
-        self.data = data
-        self.name = name or data.name
+        super().__init__(data, name or data.name)
         self.log = data.with_name(f"{self.name}.log")
-        self.port = 0
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", **env}
@@ -91,10 +127,6 @@ class RunningServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def process(self) -> psutil.Process:
@@ -169,11 +201,7 @@ class RunningServer:
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""
         own = self._process.pid if self._process else 0
-        return [process for process in psutil.process_iter() if process.pid != own and _names(process, str(self.data))]
-
-    def ffmpegs(self) -> list[psutil.Process]:
-        """The ffmpeg processes at work on this server's data."""
-        return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
+        return [process for process in super().leftovers() if process.pid != own]
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -182,14 +210,6 @@ class RunningServer:
         """Log lines that tell of a bug: errors, and what is not a line of the log at all."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if not line.startswith("{") or '"level": "error"' in line or "critical" in line]
-
-    def files_of(self, upload_id: str) -> list[Path]:
-        """What lies on disk under this upload's name, the ledger aside."""
-        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
-
-    def scratch(self) -> list[Path]:
-        """The files of work in progress."""
-        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 class RunningWorker(RunningServer):
@@ -244,7 +264,7 @@ class Reply:
 class Api:
     """The contract's HTTP calls, as one viewer."""
 
-    def __init__(self, server: RunningServer, token: str | None = None) -> None:
+    def __init__(self, server: ServerUnderTest, token: str | None = None) -> None:
         self.server = server
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
@@ -336,7 +356,14 @@ class HalfSent:
     declares the whole length, and the first part are sent; on leaving the connection is gone."""
 
     def __init__(
-        self, server: RunningServer, method: str, path: str, body: bytes, *, first: int, headers: Mapping[str, str] = {}
+        self,
+        server: ServerUnderTest,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        first: int,
+        headers: Mapping[str, str] = {},
     ) -> None:
         self._port = server.port
         fields = {"Host": f"127.0.0.1:{server.port}", "Content-Length": str(len(body)), "Connection": "close"}

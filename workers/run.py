@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from server.upload.dispatch import Dispatch
+from server.dispatch.contract import Dispatch
 from server.upload.errors import Code, LeaseLost, NotFound, RoomcastError
 from server.upload.events import Change, Upload, error_body, results_folder, source_name
 from server.upload.holding import Stop, under_lease
@@ -115,7 +115,7 @@ class Workers:
                 if claim is None:
                     return
                 await self._work(claim)
-            except RoomcastError:
+            except Exception:
                 log.exception("worker failed", hint=upload_id)
                 return
 

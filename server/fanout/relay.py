@@ -16,7 +16,8 @@ from typing import Protocol
 
 import structlog
 
-from server.upload.errors import Code, NotFound, RoomcastError
+from server.runtime.tasks import background
+from server.upload.errors import Code, NotFound
 from server.upload.events import message, timestamp
 from server.upload.ledger import Ledger, Notice, Replay
 from server.upload.lifecycle import Stage, Status
@@ -73,7 +74,7 @@ class Relay:
 
     def start(self) -> None:
         self._unlisten = self._ledger.listen(self)
-        self._tasks = [asyncio.create_task(self._poll()), asyncio.create_task(self._tell_places())]
+        self._tasks = [background(self._poll(), "relay poll"), background(self._tell_places(), "relay places")]
 
     async def stop(self) -> None:
         self._unlisten()
@@ -196,7 +197,7 @@ class Relay:
                     return
         except NotFound:
             self._lost(upload_id, watched)
-        except RoomcastError:
+        except Exception:
             log.exception("catching up failed", upload=upload_id)
         finally:
             watched.catching_up = None
@@ -219,7 +220,7 @@ class Relay:
                 watched.spoken_of = False
             try:
                 positions = await self._ledger.positions(list(unheard))
-            except RoomcastError:
+            except Exception:
                 log.exception("the backstop could not read")
                 continue
             for upload_id, watched in unheard.items():
@@ -234,7 +235,7 @@ class Relay:
             waiting = {upload_id: one for upload_id, one in self._watched.items() if _waits(one)}
             try:
                 queue = await self._ledger.queue() if waiting else []
-            except RoomcastError:
+            except Exception:
                 log.exception("the queue could not be read")
                 continue
             for place, upload_id in enumerate(queue, start=1):

@@ -3,6 +3,7 @@
     <root>/incoming/<name>[.part]         sources
     <root>/media/<folder>/<name>          results (`.<name>.part` while they are being stored)
     <root>/work/                          the workers' scratch, emptied at start
+    <root>/deployment                     the id of the ledger that the sources belong to
 
 A file appears under its name only whole: written beside it, fsynced, renamed, and the directory fsynced.
 """
@@ -15,7 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,8 @@ class DirectoryMediaStore:
         self._incoming = root / "incoming"
         self._media = root / "media"
         self._signer = signer
+        self._deployment = root / "deployment"
+        self.deployment_name = f"the file {self._deployment}"
         self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):
             directory.mkdir(parents=True, exist_ok=True)
@@ -85,8 +88,8 @@ class DirectoryMediaStore:
 
         await to_the_end(work)
 
-    async def has_results(self, upload_id: str) -> bool:
-        return await off_loop((self._media / upload_id).exists)
+    async def has_results(self, folder: str) -> bool:
+        return await off_loop((self._media / folder).exists)
 
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
@@ -111,12 +114,21 @@ class DirectoryMediaStore:
             raise NotFound("There is no such file.")
         return LocalFile(path)
 
-    async def sources(self) -> list[str]:
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         def work() -> list[str]:
-            names = (path.name for path in self._incoming.iterdir() if not path.name.startswith("."))
-            return sorted({name.removesuffix(".part") for name in names})
+            before = time.time() - older_than_seconds
+            touched: dict[str, float] = {}
+            for path in self._incoming.iterdir():
+                if not path.name.startswith("."):
+                    with suppress(FileNotFoundError):
+                        name = path.name.removesuffix(".part")
+                        touched[name] = max(path.stat().st_mtime, touched.get(name, 0.0))
+            return sorted(name for name, at in touched.items() if not older_than_seconds or at < before)
 
         return await off_loop(work)
+
+    async def deployment(self, mine: str) -> str:
+        return await off_loop(lambda: _claimed(self._deployment, mine))
 
 
 class _IncomingFile:
@@ -208,6 +220,17 @@ def _is_partial(path: Path) -> bool:
     """Whether a file whose name says so is a part of one: a client's own file may be called anything, but for the
     first dot."""
     return path.is_file() and (path.name.startswith(".") or path.parent.name != DOWNLOAD)
+
+
+def _claimed(path: Path, mine: str) -> str:
+    """What is written in the file: `mine`, if there was none."""
+    if not path.exists():
+        part = path.with_name(f".{path.name}.{mine}.{os.getpid()}")
+        part.write_text(f"{mine}\n")
+        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
+            path.hardlink_to(part)
+        part.unlink(missing_ok=True)
+    return path.read_text().strip()
 
 
 def _try_out(path: Path) -> None:

@@ -238,5 +238,8 @@ class Ledger(Protocol):
     def listening(self) -> bool:
         """Whether notices come at the moment."""
 
+    async def deployment(self) -> str:
+        """The id that this ledger was given when it was made: the same for all that use it, and no other ledger's."""
+
     async def close(self) -> None:
         """Finish what was begun, and let go of the storage."""

@@ -104,9 +104,9 @@ class MediaStore(Protocol):
         """The source as a local file, below `scratch` or wherever it is already. Read only."""
 
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Keep a local file as a result in a folder; its key, which is the object's in its bucket, or the file's below
-        the folder of results. `path` may be moved away. `on_bytes` hears of bytes as they go. Storing the same name
-        again replaces it whole."""
+        """Keep a local file as a result in a folder; its key, which is the object's in its bucket, or the file's path
+        below where results are kept. `path` may be moved away. `on_bytes` hears of bytes as they go. Storing the same
+        name again replaces it whole."""
 
     async def discard_source(self, name: str) -> None:
         """Delete a source, whole or partial; silent when there is none."""
@@ -115,8 +115,8 @@ class MediaStore(Protocol):
         """Delete the results in an upload's folder, whole or partial; silent when there are none. Of folders below it
         only `download` is the upload's: others may be another's, whose client named this one."""
 
-    async def has_results(self, upload_id: str) -> bool:
-        """Whether anything is stored of an upload's results."""
+    async def has_results(self, folder: str) -> bool:
+        """Whether anything is stored in an upload's folder, or below it."""
 
     async def has_source(self, name: str) -> bool:
         """Whether a whole source is there."""
@@ -136,10 +136,17 @@ class MediaStore(Protocol):
         URLs in a playlist or a storyboard lead from it to its siblings."""
 
     async def serve(self, key: str) -> Served:
-        """The result `<upload id>/<name>`, for the route under which `url` may have put it."""
+        """The result `<folder>/<name>`, for the route under which `url` may have put it."""
 
-    async def sources(self) -> list[str]:
-        """The names of all sources, whole or partial: what a sweep goes through."""
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+        """The names of all sources, whole or partial: what a sweep goes through. With `older_than_seconds`, of those
+        to which nothing was added for so long."""
+
+    deployment_name: str
+    """What `deployment` is written in, for people."""
+
+    async def deployment(self, mine: str) -> str:
+        """The id of the ledger that this store belongs to, which is written in it: `mine`, if none was."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -19,12 +20,12 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from server.runtime.tasks import background
 from server.upload.errors import StorageError
 from server.upload.ledger import Listener, Notice
 from server.upload.process import stopped
 from server.upload.redis_connection import SOCKET_SECONDS
 from server.upload.redis_scripts import CALL_SECONDS
-from server.upload.redis_uploads import EVENT
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,9 @@ _QUEUE_AGAIN_SECONDS = 0.15
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _CHANNELS_AT_ONCE = 500
+
+_EVENT = b"e"
+"""What the notice of an event begins with; that of a tick begins with another letter."""
 
 Command = tuple[str, str]
 """SUBSCRIBE or UNSUBSCRIBE, and the channel."""
@@ -94,7 +98,7 @@ class Notices:
             confirmed = asyncio.get_running_loop().create_future()
             self._ask_for(channel, confirmed)
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            self._running = background(self._run(), "redis notices")
         return confirmed
 
     def _ask_for(self, channel: str, confirmed: asyncio.Future[None]) -> None:
@@ -119,7 +123,8 @@ class Notices:
             except Exception:
                 log.exception("notices failed")
             finally:
-                await connection.disconnect(nowait=True)
+                with suppress(RedisError, OSError, RuntimeError):
+                    await connection.disconnect(nowait=True)
             self._ask_for_all_again()
             pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
             self._failures += 1
@@ -186,7 +191,7 @@ class Notices:
             if channel == self._queue_channel:
                 self._queue_moved()
             elif channel in self._followed:
-                notice = Notice(orjson.loads(memoryview(body)[1:]), event=body[:1] == EVENT)
+                notice = Notice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
                 for listener in tuple(self._listeners):
                     listener.on_notices([notice])
         elif reply[0] == b"subscribe":

@@ -2,6 +2,7 @@
 
     <prefix>incoming/<upload id>        sources (`s3_resumable` tells of those that come in pieces)
     <prefix>media/<folder>/<name>       results
+    <prefix>deployment                  the id of the ledger that the sources belong to
 
 An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
 and is seen by nobody: `discard_source` and `sweep` end it.
@@ -57,6 +58,8 @@ class S3MediaStore:
         self._incoming = f"{prefix}incoming/"
         self._media = f"{prefix}media/"
         self._check_key = f"{prefix}check"
+        self._deployment_key = f"{prefix}deployment"
+        self.deployment_name = f"the object {self._deployment_key} in the bucket {bucket.name}"
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
         self.direct = S3DirectUploads(bucket, self._source_key)
@@ -156,8 +159,8 @@ class S3MediaStore:
             if own(entry):
                 await self._bucket.call("delete_object", Key=entry["Key"])
 
-    async def has_results(self, upload_id: str) -> bool:
-        prefix = f"{self._media}{upload_id}/"
+    async def has_results(self, folder: str) -> bool:
+        prefix = f"{self._media}{folder}/"
         return bool((await self._bucket.call("list_objects_v2", Prefix=prefix, MaxKeys=1)).get("Contents"))
 
     async def has_source(self, name: str) -> bool:
@@ -183,12 +186,28 @@ class S3MediaStore:
         facts = await look(self._bucket, self._media + key)
         return Document(b"".join([piece async for piece in read_all(self._bucket, facts)]))
 
-    async def sources(self) -> list[str]:
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
         partial = await multiparts(self._bucket, self._incoming)
+        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        touched: dict[str, datetime] = {}
+        for entry in whole + partial:
+            name = entry["Key"].removeprefix(self._incoming).partition("/")[0]
+            at = entry.get("LastModified") or entry["Initiated"]
+            touched[name] = max(at, touched.get(name, at))
+        if older_than_seconds:
+            return sorted(name for name, at in touched.items() if at < before and not self._receiving[name])
         # Those that this process is receiving may still be in memory alone.
-        there = {entry["Key"].removeprefix(self._incoming).partition("/")[0] for entry in whole + partial}
-        return sorted(there | self._receiving.keys())
+        return sorted(touched.keys() | self._receiving.keys())
+
+    async def deployment(self, mine: str) -> str:
+        # Of two that write it at once, the later one's counts: it is read again whenever it matters.
+        try:
+            facts = await look(self._bucket, self._deployment_key)
+        except NotFound:
+            await self._bucket.call("put_object", Key=self._deployment_key, Body=mine.encode())
+            facts = await look(self._bucket, self._deployment_key)
+        return b"".join([piece async for piece in read_all(self._bucket, facts)]).decode("utf-8", "replace").strip()
 
     async def sweep(self, older_than_seconds: float) -> int:
         """End the multipart uploads that were begun longer ago than that, and delete the pieces of sources that got

@@ -174,6 +174,10 @@ class SqliteLedger:
         query = "SELECT id FROM uploads WHERE finished_at IS NULL ORDER BY created_at, id"
         return await self._reader.submit(lambda connection: [row[0] for row in connection.execute(query)])
 
+    async def deployment(self) -> str:
+        query = "SELECT id FROM deployment"
+        return await self._reader.submit(lambda connection: str(connection.execute(query).fetchone()[0]))
+
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         def work(connection: sqlite3.Connection) -> list[_Moved]:
             row = self._held(connection, upload_id, token)

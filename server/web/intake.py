@@ -19,7 +19,7 @@ from server.access import Viewer
 from server.present import fresh_element, present
 from server.submissions import Assembly, Submissions
 from server.upload.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
-from server.upload.events import Upload, message, new_upload_id
+from server.upload.events import Upload, message, new_upload_id, results_folder
 from server.upload.ids import CLIENT_CHOSEN
 from server.upload.media import MediaStore
 from server.upload.names import clean_filename
@@ -160,8 +160,9 @@ class Intake:
             new_upload(request[VIEWER], template, file.filename, file.size, file.md5, chosen_id=chosen)
             for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
         ]
-        if any(reservation.chosen_ids):
-            await self._check_free(reservation.chosen_ids)
+        chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]
+        if chosen:
+            await self._check_free(chosen)
         elif known := await self._submissions.known(uploads):
             return json_answer(_known_body(known, self._media))
         if reservation.direct:
@@ -175,13 +176,13 @@ class Intake:
         ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
 
-    async def _check_free(self, chosen_ids: Sequence[str | None]) -> None:
-        """`IdTaken` for an id under which results are stored still: whoever has it now would have links to them.
+    async def _check_free(self, uploads: Sequence[Upload]) -> None:
+        """Raise `IdTaken` for an id under which results are stored still: its new owner would get links to them.
 
         Whether the ledger knows an id, only `Ledger.create` can tell for certain.
         """
-        for chosen_id in chosen_ids:
-            if chosen_id and await self._media.has_results(chosen_id):
+        for upload in uploads:
+            if await self._media.has_results(results_folder(upload)):
                 raise IdTaken
 
     async def _reserve_direct(self, uploads: Sequence[Upload]) -> web.Response:

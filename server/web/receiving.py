@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from server.upload.dispatch import Dispatch
+from server.dispatch.contract import Dispatch
 from server.upload.errors import (
     CancelledByOwner,
     DiskFull,

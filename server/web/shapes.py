@@ -183,3 +183,5 @@ class Readiness(Confinement):
     ok: bool
     checks: dict[str, str]
     """By part: `ok`, or what is wrong."""
+    warnings: NotRequired[list[str]]
+    """What an operator should put right, although the work goes on."""

@@ -15,7 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from server.upload.deliveries import Attempt, Delivery, attempted
-from server.upload.errors import LeaseLost, NotFound, RoomcastError
+from server.upload.errors import LeaseLost, NotFound
 from server.upload.process import in_rounds, stopped
 from server.upload.records import Records
 from server.upload.templates import Templates
@@ -92,7 +92,7 @@ class Deliverer:
             )
         except (NotFound, LeaseLost):
             return  # forgotten, or replayed meanwhile
-        except RoomcastError:
+        except Exception:
             log.exception("delivery not recorded", delivery=delivery.id)
             return
         log.info(

@@ -15,11 +15,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.events import Change, Upload, new_upload_id
 from server.upload.ledger import Lease, Ledger
 from server.upload.lifecycle import Entered, Progressed, Stage, State
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.bench.rows import Row, row
 from tests.bench.servers import Roomcast
@@ -140,6 +140,6 @@ async def _sqlite(folder: Path, name: str = "events.sqlite3") -> AsyncIterator[L
 
 @asynccontextmanager
 async def _redis(url: str) -> AsyncIterator[Ledger]:
-    ledger = RedisLedger(connect(url), retention_seconds=_DAY)
+    ledger = RedisLedger(connect(url))
     yield ledger
     await ledger.close()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.events import new_upload_id
 from server.upload.ledger import Ledger
 from server.upload.media import MediaStore
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.s3_media import S3MediaStore
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.contract.ledgers import Clock

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.errors import TranscodeError
 from server.upload.events import Change, Forecast, Source, Tick, Upload, error_body
 from server.upload.lapse import cancelled
 from server.upload.ledger import Lease
 from server.upload.lifecycle import Entered, Failed, HandedBack, Progressed, Retrying, Stage
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from tests.harness import Api, RunningServer
 from tests.redis_server import RunningRedis
 from tests.scale import oracle
@@ -44,7 +44,7 @@ def cluster(folder: Path, redis: RunningRedis, members: list[RunningServer]) -> 
 
 @pytest.fixture
 async def ledger(cluster: Cluster, redis: RunningRedis) -> AsyncIterator[RedisLedger]:
-    opened = RedisLedger(connect(redis.url, verify=True))
+    opened = RedisLedger(connect(redis.url))
     yield opened
     await opened.close()
 

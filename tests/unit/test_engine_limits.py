@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -210,6 +210,13 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
     finally:
         gc.enable()
     engine = served.engine
-    kept = (engine._pings, engine._pongs, engine._upgrading, engine._accepting or [], engine._unaccepted, engine._tasks)
+    kept: tuple[Iterable[Any], ...] = (
+        engine._pings,
+        engine._pongs,
+        engine._upgrading,
+        engine._accepting or [],
+        engine._unaccepted,
+        engine._tasks,
+    )
     assert [list(items) for items in kept] == [[]] * 6
     assert (served.server.environ, served.server.manager.rooms, served.server.manager._members) == ({}, {}, {})

@@ -72,7 +72,7 @@ def test_any_bytes_are_a_handshake_or_for_http(rubbish: bytes, at: int) -> None:
 def test_what_is_no_websocket_handshake(wrong: dict[str, str]) -> None:
     names = {name.replace("-", "_"): value for name, value in wrong.items()}
     with pytest.raises(web.HTTPBadRequest):
-        switch_protocols(Environ(request(**names), remote=""), deflate=False)
+        switch_protocols(Environ(request(LINE, **names), remote=""), deflate=False)
 
 
 def test_an_environ_is_what_wsgi_says_of_the_request() -> None:

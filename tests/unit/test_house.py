@@ -33,7 +33,8 @@ WORDS = {"server.upload.errors", "server.upload.lifecycle", "server.upload.shape
 """The contract's words, for clients."""
 
 ALLOWED = {
-    "server.upload": {"server.upload"},
+    "server.upload": {"server.upload", "server.ledger"},
+    "server.ledger": {"server.ledger", "server.upload"},
     "server.web": {"server.web"} | SHARED,
     "server.transport": {"server.transport"},
     "server.fanout": {"server.fanout", "server.upload"},

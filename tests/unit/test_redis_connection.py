@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload import redis_notices
 from server.upload.errors import StorageError
 from server.upload.events import Change, Tick, new_upload_id
@@ -21,7 +22,6 @@ from server.upload.lapse import cancelled
 from server.upload.ledger import Lease
 from server.upload.lifecycle import Failed, Stage
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.redis_scripts import AT_ONCE, CALL_SECONDS, Scripts
 from tests.contract.ledgers import Clock, created, fresh
 from tests.redis_server import RunningRedis

@@ -1,34 +1,36 @@
-"""What only a ledger of many processes has to stand: races between them, and death between any two commands."""
+"""What only a ledger of many processes has to stand: races between them, and lists that must always agree with the
+uploads. `tests/redis_lists.py` checks that."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
-from redis.crc import key_slot
+from structlog.testing import capture_logs
 
-from server.upload import redis_index, redis_uploads
+from server.ledger.redis import progress_batcher, scripts
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.errors import LeaseLost, NotFound, RoomcastError, StorageError
-from server.upload.events import Change, Tick, Upload
+from server.upload.events import Change, Resumable, Tick, Upload
+from server.upload.lapse import paused
 from server.upload.ledger import EVENTS_KEPT
-from server.upload.lifecycle import Cancelled, Entered, Stage
+from server.upload.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
 from server.upload.redis_connection import connect
-from server.upload.redis_index import CHECK_SECONDS
-from server.upload.redis_ledger import RedisLedger
-from server.upload.redis_scripts import Call, Script, Scripts
+from server.upload.redis_scripts import Call, Script
 from tests.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
-from tests.harness import eventually
-from tests.redis_server import RunningRedis, free_port
+from tests.redis_lists import RedisLists
+from tests.redis_server import RunningRedis
+
+T = TypeVar("T")
 
 CANCELLED = Change(Cancelled(), "")
-SCRIPTS = {
-    value for module in (redis_index, redis_uploads) for value in vars(module).values() if isinstance(value, Script)
-}
+SCRIPTS = {value for value in vars(scripts).values() if isinstance(value, Script)}
 PROBING = Change(Entered(Stage.PROBING), "Reading")
 
 
@@ -44,18 +46,22 @@ class Processes:
     def __init__(self, redis: RunningRedis, clock: Clock | None) -> None:
         self._redis = redis
         self._clock = clock
-        self._namespace = secrets.token_hex(4)
+        self.namespace = secrets.token_hex(4)
+        self.client = connect(redis.url)
         self._opened: list[RedisLedger] = []
 
     def start(self) -> RedisLedger:
-        client = connect(self._redis.url)
-        ledger = RedisLedger(client, namespace=self._namespace, clock=self._clock)
+        ledger = RedisLedger(connect(self._redis.url), namespace=self.namespace, clock=self._clock)
         self._opened.append(ledger)
         return ledger
+
+    def lists(self) -> RedisLists:
+        return RedisLists(self.client, self.namespace)
 
     async def close(self) -> None:
         for ledger in self._opened:
             await ledger.close()
+        await self.client.aclose()
 
 
 @pytest.fixture
@@ -154,27 +160,6 @@ async def test_a_holder_that_was_away_too_long_is_fenced(
     assert (await finish(other, again)).stage is Stage.DONE
 
 
-async def test_ticks_that_come_together_share_a_round_trip_and_the_latest_wins(
-    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    claims = [await claimed(ledger, clock) for _ in range(5)]
-    trips: list[int] = []
-    run_all = Scripts.run_all
-
-    async def counted(self: Scripts, calls: Sequence[Call]) -> list[Any]:
-        trips.append(len(calls))
-        return await run_all(self, calls)
-
-    monkeypatch.setattr(Scripts, "run_all", counted)
-    ticks = [(claim, fraction) for fraction in (0.1, 0.2, 0.3) for claim in claims]
-    await asyncio.gather(
-        *(ledger.tick(claim.upload.id, Tick(fraction), token=claim.lease.token) for claim, fraction in ticks)
-    )
-    assert trips == [5]
-    for claim in claims:
-        assert (await ledger.get(claim.upload.id)).state.stage_progress == pytest.approx(30)
-
-
 async def test_leases_go_by_redis_time_however_wrong_this_machines_is(
     redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,51 +173,21 @@ async def test_leases_go_by_redis_time_however_wrong_this_machines_is(
     await processes.close()
 
 
-# Death between any two commands
-
-
-class Died(Exception):
-    """The process is gone; nothing catches this."""
-
-
-class Mortal:
-    """Lets so many round trips through, and none after them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._left: int | None = None
-        run, run_all = Scripts.run, Scripts.run_all
-
-        async def mortal_run(scripts: Scripts, call: Call) -> Any:
-            self._live()
-            return await run(scripts, call)
-
-        async def mortal_run_all(scripts: Scripts, calls: Sequence[Call]) -> list[Any]:
-            if calls:
-                self._live()
-            return await run_all(scripts, calls)
-
-        monkeypatch.setattr(Scripts, "run", mortal_run)
-        monkeypatch.setattr(Scripts, "run_all", mortal_run_all)
-
-    def dies_after(self, round_trips: int) -> None:
-        self._left = round_trips
-
-    def lives_on(self) -> None:
-        self._left = None
-
-    def _live(self) -> None:
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
-                raise Died
+# Lists that agree with the uploads
 
 
 async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     """Everything that can happen to an upload."""
-    await ledger.create([upload])
+    await ledger.create([upload], in_flight=10)
     arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE)
-    queued_change = Change(Entered(Stage.QUEUED), "", source=SOURCE)
-    await ledger.append(upload.id, queued_change, token=arriving.lease.token)
+    pieces = Change(Progressed(0.0), "", resumable=Resumable("filename Zg=="))
+    await ledger.append(upload.id, pieces, token=arriving.lease.token)
+    await ledger.append(upload.id, paused(upload, 0), token=arriving.lease.token)
+    await ledger.append(upload.id, pieces)
+    arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE)
+    arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE, over=True)
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE), token=arriving.lease.token)
+    assert (await ledger.get(upload.id)).queue_position == 1
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     await ledger.tick(upload.id, Tick(0.5), token=claim.lease.token)
@@ -246,121 +201,175 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     await ledger.reap(reserved_before=0)
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
+    assert [one.upload.id for one in (await ledger.standing(since=0, failures=1)).held] == [upload.id]
     await finish(ledger, claim)
+    assert [one.id for one in (await ledger.page(upload.owner)).uploads] == [upload.id]
     clock.now += 10
-    assert upload.id in await ledger.expire(clock.now)
+    assert await ledger.expire(clock.now) == [upload.id]
 
 
-async def test_a_death_between_any_two_commands_loses_nothing_and_does_nothing_twice(
-    processes: Processes, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_is_left_in_the_end(
+    processes: Processes, ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mortal = Mortal(monkeypatch)
-    died_at = 0
-    for died_at in range(100):
-        upload = fresh(clock)
-        mortal.dies_after(died_at)
-        try:
-            await life(processes.start(), clock, upload)
-            break  # it got to the end
-        except Died:
-            mortal.lives_on()
-        await picked_up(processes.start(), clock, upload)
-    mortal.lives_on()
-    assert died_at > 30
-
-
-async def picked_up(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
-    """Other processes go on: whatever was left must come to its end, and leave no trace in the indexes."""
-    for _ in range(2):
-        clock.now += CHECK_SECONDS + LEASE
-        await ledger.reap(reserved_before=clock.now)
-    with suppress(NotFound):
-        waits = (await ledger.get(upload.id)).stage is Stage.QUEUED
-        assert await ledger.queue() == [upload.id] * waits
-        if waits:
-            claim = await ledger.claim_next(holder="w", seconds=LEASE)
-            assert claim is not None
-            assert (await finish(ledger, claim)).stage is Stage.DONE
-        replay = await ledger.events(upload.id)
-        assert replay.upload.state.terminal
-        assert [event["seq"] for event in replay.events] == list(range(1, replay.upload.seq + 1))
-        assert sum(event["stage"] == "done" for event in replay.events) <= 1
-    assert (await ledger.queue(), await ledger.unfinished()) == ([], [])
-    await ledger.create([fresh(clock)], in_flight=1)
-    clock.now += CHECK_SECONDS
-    await ledger.reap(reserved_before=clock.now)
+    lists = processes.lists()
+    ran = lists.check_after_every_script(monkeypatch)
+    other = await queued(ledger, clock, "bob")
+    await ledger.request_cancel(other.id, CANCELLED)
+    reserved = await created(ledger, clock, "bob")
+    clock.now += 1
+    [stalled] = await ledger.reap(reserved_before=clock.now)
+    assert stalled.id == reserved.id
+    again = await ledger.reopen(stalled.id, source_kept=False)
+    assert await ledger.positions([again.id]) == {again.id: 3}
+    await ledger.queue()
+    await ledger.request_cancel(again.id, CANCELLED)
     clock.now += 1
     await ledger.expire(clock.now)
-    assert (await ledger.page("ada")).uploads == []
-    assert await keys_left(ledger) == 0
+    await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
+    assert set(ran) == {script.sha for script in SCRIPTS}
+    assert await lists.names() == set()
 
 
-async def keys_left(ledger: RedisLedger) -> int:
-    """Keys in Redis under the ledger's name, apart from one that goes by itself."""
-    pattern = ledger._index.channel.partition("{")[0] + "*"
-    found: list[bytes] = await ledger._scripts.command("KEYS", pattern)
-    return len([key for key in found if not key.endswith(b":told")])
-
-
-async def test_a_queued_upload_that_is_missing_from_the_queue_is_put_back(
-    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = await created(ledger, clock)
-
-    async def fail(_: object) -> None:
-        raise StorageError("gone")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(ledger._index, "place", fail)
-        assert (await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))).seq == 2
-    assert await ledger.queue() == []
-    clock.now += CHECK_SECONDS
-    assert await ledger.reap(reserved_before=0) == []
-    assert await ledger.queue() == [upload.id]
-
-
-async def test_what_was_taken_but_not_claimed_is_put_back_once(
+async def test_a_retry_that_is_not_due_is_in_no_queue_and_is_in_it_when_it_is_due(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
-    upload = await queued(ledger, clock)
-    assert await ledger._index.take(seconds=LEASE) == upload.id
-    assert await ledger.reap(reserved_before=0) == []
-    assert await ledger.queue() == [], "whoever took it may still be about to claim it"
-    clock.now += LEASE
-    await asyncio.gather(ledger.reap(reserved_before=0), processes.start().reap(reserved_before=0))
-    assert await ledger.queue() == [upload.id]
+    claim = await claimed(ledger, clock)
+    later = Change(Retrying(), "soon", not_before=clock.now + 10)
+    await ledger.append(claim.upload.id, later, token=claim.lease.token)
+    lists = processes.lists()
+    assert {"delayed"} == await lists.names() & {"delayed", "queue:ada", "heads", "head-of", "waiting", "templates"}
+    clock.now += 11
+    assert await ledger.queue() == [claim.upload.id]
+    await lists.check()
+
+
+async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: RedisLedger, clock: Clock) -> None:
+    uploads = [await queued(ledger, clock, owner) for owner in ("ada", "bob") * 4]
+    other = processes.start()
+
+    async def churn(one: RedisLedger, upload: Upload) -> None:
+        for _ in range(5):
+            with suppress(RoomcastError):
+                await one.request_cancel(upload.id, CANCELLED)
+            with suppress(RoomcastError):
+                await one.reopen(upload.id, source_kept=True)
+            if claim := await one.claim_next(holder="w", seconds=LEASE):
+                with suppress(RoomcastError):
+                    await one.release(claim.lease, text="")
+
+    await asyncio.gather(*(churn(one, upload) for upload in uploads for one in (ledger, other)))
+    await processes.lists().check()
+    for upload in uploads:
+        replay = await ledger.events(upload.id)
+        assert [event["seq"] for event in replay.events] == list(range(1, replay.upload.seq + 1))
+
+
+async def test_uploads_that_redis_evicted_are_passed_over_and_forgotten(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    reserved = await created(ledger, clock)
+    worked_on = await claimed(ledger, clock)
+    done = await finish(ledger, await claimed(ledger, clock))
+    gone = [reserved.id, worked_on.upload.id, done.id, (await queued(ledger, clock)).id]
+    stays = await queued(ledger, clock)
+    lists = processes.lists()
+    await lists.evict(gone)
+    assert [one.id for one in (await ledger.page("ada")).uploads] == [stays.id]
+    assert (await ledger.standing(since=0, failures=1)).held == []
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
-    assert claim.upload.state.attempt == 1
+    assert claim.upload.id == stays.id
+    clock.now += LEASE - 1
+    await ledger.renew(claim.lease, seconds=LEASE)
+    clock.now += 1
+    assert await ledger.reap(reserved_before=clock.now) == []
+    await finish(ledger, claim)
+    clock.now += 1
+    assert set(await ledger.expire(clock.now)) == {done.id, stays.id}
+    assert await lists.names() == set()
 
 
-async def test_an_announcement_without_an_upload_counts_until_it_is_dropped(ledger: RedisLedger, clock: Clock) -> None:
-    ghost = fresh(clock)
-    deadline = await ledger._index.announce([ghost], in_flight=None)
-    await ledger.reap(reserved_before=clock.now + 1)
-    assert await ledger.unfinished() == [ghost.id], "it may still be created"
-    clock.now += CHECK_SECONDS
-    await ledger.reap(reserved_before=0)
-    assert await ledger.unfinished() == []
-    with pytest.raises(StorageError):
-        await ledger._uploads.create([ghost], deadline=deadline)
-    with pytest.raises(NotFound):
-        await ledger.get(ghost.id)
+async def test_a_queue_that_names_an_upload_of_which_nothing_is_left_blocks_nobody(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    gone = await queued(ledger, clock)
+    lists = processes.lists()
+    await lists.evict([gone.id])
+    await processes.client.delete(ledger._scripts.key("entries"))
+    assert await ledger.claim_next(holder="w", seconds=LEASE) is None
+
+
+async def test_an_upload_is_created_under_the_id_of_one_that_was_evicted(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    upload = await created(ledger, clock)
+    await processes.client.delete(ledger._scripts.key("upload", upload.id))
+    await ledger.create([replace(upload, owner="bob")])
+    assert (await ledger.page("ada")).uploads == []
+    await processes.lists().check()
+
+
+# Trips to Redis
+
+
+async def test_ticks_that_come_together_share_a_script_and_the_latest_wins(
+    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = [await claimed(ledger, clock) for _ in range(5)]
+    calls = recorded(monkeypatch)
+    ticks = [(claim, fraction) for fraction in (0.1, 0.2, 0.3) for claim in claims]
+    await asyncio.gather(
+        *(ledger.tick(claim.upload.id, Tick(fraction), token=claim.lease.token) for claim, fraction in ticks)
+    )
+    assert [call.script for call in calls] == [scripts.TICK]
+    for claim in claims:
+        assert (await ledger.get(claim.upload.id)).state.stage_progress == pytest.approx(30)
+
+
+async def test_more_ticks_than_one_script_takes_are_all_written(
+    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_batcher, "_MOST_AT_ONCE", 2)
+    claims = [await claimed(ledger, clock) for _ in range(5)]
+    await asyncio.gather(*(ledger.tick(one.upload.id, Tick(0.5), token=one.lease.token) for one in claims))
+    for claim in claims:
+        assert (await ledger.get(claim.upload.id)).state.stage_progress == pytest.approx(50)
+
+
+async def test_each_operation_takes_as_few_scripts_as_it_can(
+    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = recorded(monkeypatch)
+
+    async def scripts_of(work: Awaitable[T]) -> tuple[list[Script], T]:
+        calls.clear()
+        result = await work
+        return [call.script for call in calls], result
+
+    upload = fresh(clock)
+    assert (await scripts_of(ledger.create([upload])))[0] == [scripts.CREATE]
+    ran, arriving = await scripts_of(ledger.claim(upload.id, holder="web", seconds=LEASE))
+    assert ran == [scripts.CLAIM]
+    queueing = ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE), token=arriving.lease.token)
+    assert (await scripts_of(queueing))[0] == [scripts.APPEND]
+    ran, claim = await scripts_of(ledger.claim_next(holder="w", seconds=LEASE))
+    assert ran == [scripts.CLAIM_NEXT] * 2
+    assert claim is not None
+    assert (await scripts_of(ledger.append(upload.id, PROBING, token=claim.lease.token)))[0] == [scripts.APPEND]
+    assert (await scripts_of(ledger.tick(upload.id, Tick(0.5), token=claim.lease.token)))[0] == [scripts.TICK]
+    assert (await scripts_of(ledger.renew(claim.lease, seconds=LEASE)))[0] == [scripts.RENEW]
+    assert (await scripts_of(ledger.release(claim.lease, text="")))[0] == [scripts.APPEND]
+    assert (await scripts_of(ledger.get(upload.id)))[0] == [scripts.READ]
+    assert (await scripts_of(ledger.events(upload.id)))[0] == [scripts.READ]
+    assert (await scripts_of(ledger.page("ada")))[0] == [scripts.PAGE] * 2
+    cancelling = ledger.request_cancel(upload.id, CANCELLED)
+    assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND]
+    assert (await scripts_of(ledger.reopen(upload.id, source_kept=True)))[0] == [scripts.LOAD, scripts.APPEND]
+    clock.now += 1
+    assert (await scripts_of(ledger.reap(reserved_before=clock.now)))[0] == [scripts.DUE]
 
 
 # What Redis is made to keep
-
-
-async def test_an_upload_that_ended_goes_by_itself_and_one_that_is_reopened_stays(
-    ledger: RedisLedger, clock: Clock
-) -> None:
-    upload = await queued(ledger, clock)
-    keys = ledger._uploads.keys(upload.id)
-    assert [await ledger._scripts.command("TTL", key) for key in keys] == [-1, -1]
-    await ledger.request_cancel(upload.id, CANCELLED)
-    assert all([86400 < await ledger._scripts.command("TTL", key) <= 86400 + 3600 for key in keys])
-    await ledger.reopen(upload.id, source_kept=True)
-    assert [await ledger._scripts.command("TTL", key) for key in keys] == [-1, -1]
 
 
 async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLedger, clock: Clock) -> None:
@@ -368,49 +377,46 @@ async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLed
     while upload.seq < EVENTS_KEPT + 3:
         await ledger.request_cancel(upload.id, CANCELLED)
         upload = await ledger.reopen(upload.id, source_kept=True)
-    entries = await ledger._scripts.command("XRANGE", ledger._uploads.keys(upload.id)[1], "-", "+")
+    entries = await ledger._scripts.command("XRANGE", ledger._scripts.key("events", upload.id), "-", "+")
     assert [entry[0] for entry in entries] == [
         f"{seq}-0".encode() for seq in range(upload.seq - EVENTS_KEPT + 1, upload.seq + 1)
     ]
 
 
-# Slots of a cluster
+async def test_an_id_that_is_taken_creates_nothing(ledger: RedisLedger, clock: Clock) -> None:
+    taken = await created(ledger, clock)
+    another = fresh(clock)
+    with pytest.raises(StorageError):
+        await ledger.create([another, taken])
+    with pytest.raises(NotFound):
+        await ledger.get(another.id)
+    assert await ledger.unfinished() == [taken.id]
 
 
-async def test_the_keys_of_every_script_share_a_slot(
-    ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
+# Uploads of an earlier version
+
+
+async def test_unfinished_uploads_of_an_earlier_version_are_not_passed_over_in_silence(
+    processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
-    calls = recorded(monkeypatch)
-    await life(ledger, clock, fresh(clock, "an owner with {braces}"))
-    assert calls
-    for call in calls:
-        assert len({key_slot(key.encode()) for key in call.keys}) == 1
+    unfinished = f"{processes.namespace}:{{index}}:unfinished"
+    await processes.client.zadd(unfinished, {"upload_a": 1.0, "upload_b": 2.0})
+    for _ in range(2):
+        with pytest.raises(StorageError, match="holds 2 unfinished uploads of an earlier version"):
+            await ledger.create([fresh(clock)])
+    await processes.client.delete(unfinished)
+    upload = await created(ledger, clock)
+    assert await ledger.unfinished() == [upload.id]
 
 
-async def test_a_cluster_runs_every_script(
-    tmp_path_factory: pytest.TempPathFactory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def test_ended_uploads_of_an_earlier_version_are_ignored_with_a_warning(
+    processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
-    """Redis itself refuses, in a cluster, a script that touches keys of two slots, declared or not."""
-    options = {"cluster-enabled": "yes", "cluster-port": str(free_port())}
-    with RunningRedis(tmp_path_factory.mktemp("cluster"), options=options) as node:
-        ledger = RedisLedger(connect(node.url), clock=clock)
-        await ledger._scripts.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-
-        async def ready() -> bool:
-            return b"cluster_state:ok" in str(await ledger._scripts.command("CLUSTER", "INFO")).encode()
-
-        await eventually(ready)
-        calls = recorded(monkeypatch)
-        later = await queued(ledger, clock, "bob")
-        await ledger.standing(since=0, failures=1)
-        await ledger.queue()
-        await ledger.get(later.id)
-        await ledger.events(later.id)
-        await ledger.positions([later.id])
-        await ledger.request_cancel(later.id, CANCELLED)
-        await life(ledger, clock, fresh(clock, "an owner with {braces}"))
-        assert {call.script for call in calls} == SCRIPTS
-        await ledger.close()
+    await processes.client.hset(f"{processes.namespace}:{{index}}:known", "upload_a", "{}")
+    with capture_logs() as logs:
+        await created(ledger, clock)
+        await created(ledger, clock)
+    assert [entry["event"] for entry in logs] == ["earlier_uploads_ignored"]
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Call]:

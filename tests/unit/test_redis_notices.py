@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload import redis_notices
 from server.upload.errors import NotFound
 from server.upload.events import Change, Upload
 from server.upload.ledger import Notice
 from server.upload.lifecycle import Entered, Stage
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.redis_notices import Notices
 from tests.contract.ledgers import SOURCE, Clock, created, fresh
 from tests.harness import eventually
@@ -91,7 +91,7 @@ async def test_what_nobody_follows_is_never_received(
     await writing.create([followed])
     await eventually(lambda: ears.heard)
     messages = [reply for reply in received if reply[0] == b"message"]
-    assert [reply[1].decode() for reply in messages] == [listening._uploads.channel(followed.id)]
+    assert [reply[1].decode() for reply in messages] == [listening._scripts.key("notices", followed.id)]
 
 
 async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:

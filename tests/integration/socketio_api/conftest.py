@@ -7,16 +7,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.socketio_api.guests import TRANSPORTS, Party
-from tests.integration.socketio_api.server_kinds import FAILED_BY_STOCK, NOT_TRIED_ON_STOCK, SERVERS
+from tests.integration.socketio_api.server_kinds import FAULTS, NOT_TRIED_ON_STOCK, SERVERS
 
 
 @pytest.fixture(params=SERVERS)
 def kind(request: pytest.FixtureRequest) -> str:
-    if request.param == "stock":
-        if reason := NOT_TRIED_ON_STOCK.get(request.node.name):
-            pytest.skip(reason)
-        if reason := FAILED_BY_STOCK.get(request.node.originalname):
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    if reason := NOT_TRIED_ON_STOCK.get(request.node.name):
+        pytest.skip(reason)
+    if reason := FAULTS.get(request.node.originalname):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     return str(request.param)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Self, cast
 
 import aiohttp
@@ -86,31 +87,29 @@ class Party:
         self.transport = transport
         self._make_server = make_server
         self._guests: list[Guest] = []
+        self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self.http = aiohttp.ClientSession()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        all_closed = asyncio.create_task(self._listener.wait_closed())
-        await asyncio.sleep(0)  # Python 3.11 waits for connections only if it is asked to before `close`
-        self._listener.close()
-        for guest in self._guests:
-            await guest.client.eio.disconnect(abort=True)  # or it would wait for a poll that stock never ends
-        await self.http.close()
-        await self._runner.cleanup()
-        await asyncio.wait_for(all_closed, _LONGEST_SECONDS)
+        async with self._exits:
+            for guest in self._guests:
+                await guest.client.eio.disconnect(abort=True)  # or it would wait for a poll that stock never ends
+            await self.http.close()
 
     async def serve(self, **options: Any) -> Any:
         """The server, which listens; handlers may be added as long as nobody connects."""
         sio = self._make_server(**options)
         app = web.Application()
         sio.attach(app)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        http = cast(web.Server, self._runner.server)
-        self._listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        http = cast(web.Server, runner.server)
+        listener = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+        self._exits.push_async_callback(_close, runner, listener)
         return sio
 
     async def connect(self, *namespaces: str, query: str = "", **options: Any) -> Guest:
@@ -132,3 +131,12 @@ class Party:
         """What a client is refused with."""
         guest = await self.connect(*namespaces, wait=False, **options)
         return await guest.refusals.get()
+
+
+async def _close(runner: web.AppRunner, listener: asyncio.Server) -> None:
+    """Close everything, and wait until no connection is left."""
+    all_closed = asyncio.create_task(listener.wait_closed())
+    await asyncio.sleep(0)  # Python 3.11 waits for connections only if it is asked to before `close`
+    listener.close()
+    await runner.cleanup()
+    await asyncio.wait_for(all_closed, _LONGEST_SECONDS)

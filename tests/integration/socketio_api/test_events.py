@@ -31,8 +31,6 @@ ANSWERS = {
 """What a handler returns, and what `call` gives to the other side."""
 
 
-
-
 async def test_events_of_every_shape_reach_the_handler(party: Party) -> None:
     sio, calls = await party.serve(), Inbox()
     sio.on("told", calls.put)

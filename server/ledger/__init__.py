@@ -1,0 +1,1 @@
+"""Stores of the state, events and lease of every upload."""

@@ -1,0 +1,160 @@
+-- The queue, the listings and their counts. Included in every script that moves an upload from one to another.
+--
+--   entries              hash    upload id to its entry: the JSON of `queue.Entry`, which names where it is listed
+--   receiving            zset    uploads that wait for bytes and have no lease, by the time of their last event
+--   delayed              zset    uploads that wait for a retry, by the time at which it is due
+--   queue:<owner>        zset    the owner's queue, by `queue_member`
+--   working:<owner>      set     the owner's uploads that workers have
+--   heads, head-of       zset    the first of each owner's queue, by `ahead|priority|served|queued at|id`; hash of them
+--   served               hash    owner to the time of the latest claim
+--   waiting              zset    uploads in the queues, by the time since when they wait
+--   templates            hash    template to its number of uploads in the queues
+--   unfinished:<owner>   set     the owner's uploads that have not ended
+--   uploads:<owner>      zset    all uploads of the owner, by `list_member`
+--   all:<outcome>        zset    everybody's uploads of that outcome, by `list_member`; of the unfinished ones likewise
+--   ended:<outcome>      zset    uploads of that outcome by the time at which they ended
+--   queue-moved          channel the order of the queue has changed
+--
+-- Members that are compared as text have score 0: they sort by themselves.
+local UNFINISHED = {receiving = true, queued = true, working = true}
+local IN_QUEUE = {queued = true, working = true}
+local NEVER = string.format('%017.6f', 0)
+
+local function entry_of(id)
+  local text = redis.call('HGET', key('entries'), id)
+  return text and cjson.decode(text)
+end
+
+local function list_of(entry) return key('all', UNFINISHED[entry.state] and 'unfinished' or entry.state) end
+
+-- Publish that the queue has moved, at most ten times a second: listeners read it again a little later.
+local function publish_queue_moved()
+  if redis.call('SET', key('queue-moved-lately'), '1', 'NX', 'PX', 100) then
+    redis.call('PUBLISH', key('queue-moved'), '')
+  end
+end
+
+-- Renew the owner's member of `heads`, which depends on its queue, its uploads at work and when it was served.
+local function update_head(owner)
+  local old = redis.call('HGET', key('head-of'), owner)
+  if old then redis.call('ZREM', key('heads'), old) end
+  local first = redis.call('ZRANGE', key('queue', owner), 0, 0)[1]
+  if not first then
+    if old then redis.call('HDEL', key('head-of'), owner) end
+    return
+  end
+  local ahead = string.format('%08d', redis.call('SCARD', key('working', owner)))
+  local served = redis.call('HGET', key('served'), owner) or NEVER
+  local priority, rest = first:match('^([^|]*)|(.*)$')
+  local head = table.concat({ahead, priority, served, rest}, '|')
+  redis.call('ZADD', key('heads'), 0, head)
+  redis.call('HSET', key('head-of'), owner, head)
+end
+
+local function join_queue(id, entry)
+  redis.call('ZADD', key('queue', entry.owner), 0, entry.queue_member)
+  local since = math.max(tonumber(entry.queue_member:match('|(.-)|')), tonumber(entry.since))
+  redis.call('ZADD', key('waiting'), exact(since), id)
+  redis.call('HINCRBY', key('templates'), entry.template, 1)
+end
+
+local function leave_queue(id, entry)
+  if redis.call('ZREM', key('delayed'), id) == 1 then return end
+  redis.call('ZREM', key('queue', entry.owner), entry.queue_member)
+  redis.call('ZREM', key('waiting'), id)
+  if redis.call('HINCRBY', key('templates'), entry.template, -1) == 0 then
+    redis.call('HDEL', key('templates'), entry.template)
+  end
+end
+
+-- Put uploads whose retry is due into their owners' queues.
+local function promote()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', key('delayed'), '-inf', exact(now))) do
+    redis.call('ZREM', key('delayed'), id)
+    local entry = entry_of(id)
+    if entry then
+      join_queue(id, entry)
+      update_head(entry.owner)
+      publish_queue_moved()
+    end
+  end
+end
+
+local function leave(id, entry)
+  if entry.state == 'queued' then leave_queue(id, entry)
+  elseif entry.state == 'working' then redis.call('SREM', key('working', entry.owner), id)
+  elseif entry.state == 'receiving' then redis.call('ZREM', key('receiving'), id)
+  else redis.call('ZREM', key('ended', entry.state), id) end
+end
+
+local function enter(id, entry)
+  if entry.state == 'queued' then
+    if tonumber(entry.since) > now then redis.call('ZADD', key('delayed'), entry.since, id)
+    else join_queue(id, entry) end
+  elseif entry.state == 'working' then redis.call('SADD', key('working', entry.owner), id)
+  elseif entry.state == 'receiving' then redis.call('ZADD', key('receiving'), entry.since, id)
+  else redis.call('ZADD', key('ended', entry.state), entry.since, id) end
+  if UNFINISHED[entry.state] then redis.call('SADD', key('unfinished', entry.owner), id)
+  else redis.call('SREM', key('unfinished', entry.owner), id) end
+end
+
+-- List an upload by `text`, its new entry, instead of by its old one, if it has one.
+local function move(id, text)
+  local before, after = entry_of(id), cjson.decode(text)
+  if before then leave(id, before) end
+  enter(id, after)
+  redis.call('HSET', key('entries'), id, text)
+  if not before then redis.call('ZADD', key('uploads', after.owner), 0, after.list_member) end
+  if not before or list_of(before) ~= list_of(after) then
+    if before then redis.call('ZREM', list_of(before), before.list_member) end
+    redis.call('ZADD', list_of(after), 0, after.list_member)
+  end
+  if IN_QUEUE[after.state] or before and IN_QUEUE[before.state] then
+    update_head(after.owner)
+    publish_queue_moved()
+  end
+end
+
+-- Delete an upload and everything that lists it.
+local function delete(id)
+  redis.call('DEL', key('upload', id), key('events', id))
+  redis.call('ZREM', LEASES, id)
+  local entry = entry_of(id)
+  if not entry then return end
+  leave(id, entry)
+  redis.call('HDEL', key('entries'), id)
+  redis.call('SREM', key('unfinished', entry.owner), id)
+  redis.call('ZREM', list_of(entry), entry.list_member)
+  redis.call('ZREM', key('uploads', entry.owner), entry.list_member)
+  if redis.call('EXISTS', key('uploads', entry.owner)) == 0 then redis.call('HDEL', key('served'), entry.owner) end
+  if IN_QUEUE[entry.state] then
+    update_head(entry.owner)
+    publish_queue_moved()
+  end
+end
+
+-- What decides between two that have equally many ahead of them.
+local function tie_break(owner, queue_member)
+  local served = redis.call('HGET', key('served'), owner) or NEVER
+  local priority, rest = queue_member:match('^([^|]*)|(.*)$')
+  return priority .. '|' .. served .. '|' .. rest
+end
+
+-- The position of an upload in the queue, from 1; false when it does not wait in it.
+local function position(id)
+  promote()
+  local entry = entry_of(id)
+  local rank = entry and entry.state == 'queued'
+    and redis.call('ZRANK', key('queue', entry.owner), entry.queue_member)
+  if not rank then return false end
+  local ahead = rank + redis.call('SCARD', key('working', entry.owner))
+  local own = tie_break(entry.owner, entry.queue_member)
+  local found = 1
+  for _, owner in ipairs(redis.call('HKEYS', key('head-of'))) do
+    local level = ahead - redis.call('SCARD', key('working', owner))  -- the rank there that has equally many ahead
+    found = found + math.min(math.max(level, 0), redis.call('ZCARD', key('queue', owner)))
+    local rival = level >= 0 and redis.call('ZRANGE', key('queue', owner), level, level)[1]
+    if rival and tie_break(owner, rival) < own then found = found + 1 end
+  end
+  return found
+end
