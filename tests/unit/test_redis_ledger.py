@@ -243,6 +243,18 @@ async def test_a_retry_that_is_not_due_is_in_no_queue_and_is_in_it_when_it_is_du
     await lists.check()
 
 
+async def test_a_retry_that_is_cancelled_before_it_is_due_waits_nowhere(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    claim = await claimed(ledger, clock)
+    later = Change(Retrying(), "soon", not_before=clock.now + 10)
+    await ledger.append(claim.upload.id, later, token=claim.lease.token)
+    await ledger.request_cancel(claim.upload.id, CANCELLED)
+    await processes.lists().check()
+    clock.now += 11
+    assert await ledger.queue() == []
+
+
 async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: RedisLedger, clock: Clock) -> None:
     uploads = [await queued(ledger, clock, owner) for owner in ("ada", "bob") * 4]
     other = processes.start()
