@@ -26,8 +26,8 @@ Output = Callable[[bytes], None]
 class Program:
     """A running child program.
 
-    `exited` is done, with the return code, when it has ended and was reaped; `drained`, when all its output was read and
-    no process is left that could add to it.
+    `exited` is done, with the return code, when it has ended and was reaped; `drained`, when all of its output was read
+    and no process is left that could add to it.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], outputs: Mapping[IO[bytes], Output]) -> None:

@@ -44,7 +44,7 @@ def cluster(folder: Path, redis: RunningRedis, members: list[RunningServer]) -> 
 
 @pytest.fixture
 async def ledger(cluster: Cluster, redis: RunningRedis) -> AsyncIterator[RedisLedger]:
-    opened = RedisLedger(connect(redis.url, verify=True))
+    opened = RedisLedger(connect(redis.url))
     yield opened
     await opened.close()
 
