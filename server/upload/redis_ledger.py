@@ -136,9 +136,13 @@ class RedisLedger:
         return await self._index.unfinished()
 
     async def deployment(self) -> str:
-        mine = secrets.token_hex(8)
-        theirs = await self._scripts.command("SET", self._deployment_key, mine, "NX", "GET")
-        return theirs.decode() if theirs else mine
+        found = await self._scripts.command("GET", self._deployment_key)
+        if found is None:
+            await self._scripts.command("SETNX", self._deployment_key, secrets.token_hex(8))
+            found = await self._scripts.command("GET", self._deployment_key)
+        if found is None:
+            raise StorageError("The ledger forgot what it was told.")
+        return str(found.decode())
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         guard = Guard.FREE if token is None else Guard.HOLDER
