@@ -55,7 +55,7 @@ class Cluster:
 
     def web(self, **env: str) -> Web:
         """One more web process, not started yet."""
-        web = Web(self.data, name=f"web{len(self.webs)}", **self._env, **env)
+        web = Web(self.data, name=f"web{len(self.webs)}", **{**self._env, **env})
         self.webs.append(web)
         self._members.append(web)
         return web
