@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.events import new_upload_id
 from server.upload.ledger import Ledger
 from server.upload.media import MediaStore
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.sqlite_ledger import SqliteLedger
 from tests.contract.test_media import received
 from tests.redis_server import RunningRedis

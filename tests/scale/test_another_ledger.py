@@ -40,10 +40,8 @@ async def test_processes_of_another_ledger_leave_its_sources_alone_and_say_why(
     async with Api(astray[1]) as other:
         (warning,) = (await other.say("GET", "/readyz")).body["warnings"]
     assert "The media store belongs to the deployment" in warning
-    for member in astray:
-        await eventually(
-            lambda member=member: "no left-over source is deleted" in member.log.read_text(), what="the log"
-        )
+    said = "no left-over source is deleted"
+    await eventually(lambda: all(said in member.log.read_text() for member in astray), what="the log")
     assert "warnings" not in (await api.say("GET", "/readyz")).body
     for member in astray:
         assert member.terminate().code == 0

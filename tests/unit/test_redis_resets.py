@@ -15,11 +15,11 @@ import uvloop
 from structlog.testing import capture_logs
 
 from server.dispatch.taskiq_streams import TaskiqDispatch
+from server.ledger.redis.ledger import RedisLedger
 from server.runtime.tasks import end_process_with
 from server.upload.errors import StorageError
 from server.upload.opening import Parts
 from server.upload.redis_connection import connect
-from server.upload.redis_ledger import RedisLedger
 from server.upload.redis_scripts import Scripts
 from server.upload.upkeep import Terms, Upkeep
 from tests.contract.ledgers import Clock, created

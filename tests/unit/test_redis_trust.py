@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from server.ledger.redis.ledger import RedisLedger
 from server.upload.errors import RoomcastError, StorageError
 from server.upload.redis_connection import connect, refuse_unverified
-from server.upload.redis_ledger import RedisLedger
 from server.upload.redis_trust import VERIFIED, RedisTrust, parse_fingerprints, read_authority
 from tests.certificates import Authority, Certificate, authority, self_signed
 from tests.contract.ledgers import Clock, created
