@@ -25,6 +25,8 @@ from workers.progress import Reading
 from workers.sandbox import Limits
 from workers.tool import Finished
 
+pytestmark = pytest.mark.usefixtures("only_new_processes")
+
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
 
