@@ -94,6 +94,7 @@ DIALECTS = (
         "Clean up",
         (json_answer(TaskCleaned, "It is told of no more here, or never was."),),
         "The upload itself goes on, or stays.",
+        (Parameter("task_id", str, "A task's id; of what is no task there is nothing to clean up.", "path", True),),
         refuses=(Forbidden,),
     ),
     *map(_status, STATUS_PATHS),
