@@ -16,7 +16,6 @@ from server.upload.sqlite_ledger import SqliteLedger
 from server.upload.sqlite_records import SqliteFile, SqliteRecords
 from tests.contract.ledgers import Clock, fresh
 
-
 MD5S = ["0" * 32, "1" * 32]
 
 
