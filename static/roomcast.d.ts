@@ -58,6 +58,7 @@
  * @property {number} stageProgress   0–100, of the stage
  * @property {string} message
  * @property {string} filename
+ * @property {{path?: string}} metadata   what its client said of the file: the folder of its results
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt
@@ -158,6 +159,12 @@ export type Message = {
     stageProgress: number;
     message: string;
     filename: string;
+    /**
+     * what its client said of the file: the folder of its results
+     */
+    metadata: {
+        path?: string;
+    };
     bytesReceived: number | null;
     bytesExpected: number | null;
     attempt: number;

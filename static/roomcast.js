@@ -58,6 +58,7 @@
  * @property {number} stageProgress   0–100, of the stage
  * @property {string} message
  * @property {string} filename
+ * @property {{path?: string}} metadata   what its client said of the file: the folder of its results
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt

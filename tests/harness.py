@@ -23,13 +23,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import urljoin
 
 import aiohttp
 import psutil
 
 from tests import described
+from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
@@ -111,6 +112,8 @@ class RunningServer(ServerUnderTest):
     """
 
     ready = READY
+    warm = False
+    """Whether the server is forked from a process that has imported it already, which is cheap."""
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "server"), name: str = "", **env: str) -> None:
         super().__init__(data, name or data.name)
@@ -118,7 +121,7 @@ class RunningServer(ServerUnderTest):
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", **env}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | WarmProcess | None = None
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -140,15 +143,7 @@ class RunningServer(ServerUnderTest):
     def start(self, *, deadline: float = 30.0) -> Self:
         """Start, and return when the server has said that it is ready."""
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env={**self._env, "PORT": str(self.port)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], deadline)
         line = self._process.stdout.readline() if readable else ""
@@ -158,6 +153,20 @@ class RunningServer(ServerUnderTest):
             raise AssertionError(f"the server did not say that it is ready but {line!r}; its log:\n{self.tail()}")
         self.port = int(ready[2]) if ready.lastindex else 0
         return self
+
+    def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
+        python, *arguments = self._command
+        if self.warm and (arguments in (["-m", "server"], ["-m", "workers"]) or len(arguments) == 1):
+            return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
+        return subprocess.Popen(
+            [python, *arguments],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
 
     def restart(self) -> Self:
         """Start again after `kill` or `terminate`: the same data, the same port."""

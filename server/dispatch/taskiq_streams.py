@@ -16,7 +16,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, cast
@@ -177,7 +177,8 @@ class TaskiqDispatch:
 
 
 class _Broker(RedisStreamBroker):
-    """taskiq's, on connections of ours; it listens on, whatever becomes of Redis meanwhile."""
+    """taskiq's, on connections of ours. It listens in its own way: taskiq's loses a connection of the pool whenever one
+    breaks, ends with the first error, and takes over what the dead left only when there are new hints."""
 
     def __init__(self, client: Redis, name: str) -> None:
         super().__init__(
@@ -186,14 +187,11 @@ class _Broker(RedisStreamBroker):
             consumer_group_name=name,
             consumer_name=process_name(),
             consumer_id="0",  # hints that were given before there was a group count, too
-            xread_block=int(_BLOCK_SECONDS * 1000),
-            xread_count=1,  # no more than there are workers for: others may be idle
             maxlen=_HINTS_KEPT,
-            idle_timeout=int(_TAKE_OVER_SECONDS * 1000),
-            unacknowledged_lock_timeout=_TAKE_OVER_SECONDS,
         )
         self._client = client
         self.connection_pool = cast("BlockingConnectionPool", client.connection_pool)
+        self._take_over_at = 0.0
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         failures = 0
@@ -201,14 +199,44 @@ class _Broker(RedisStreamBroker):
             try:
                 await self._declare_consumer_group()
                 await self._forget_the_long_gone()
-                async for message in super().listen():
+                while True:
+                    for number, fields in await self._next():
+                        yield AckableMessage(data=fields[b"data"], ack=partial(self._acknowledge, number))
                     failures = 0
-                    yield AckableMessage(data=message.data, ack=partial(_acknowledge, message.ack))
             except Exception as error:  # noqa: BLE001 - nobody else would listen on
                 log.warning("dispatch interrupted", error=_reason(error))
             pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
             failures += 1
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret
+
+    async def _next(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """One hint, no more than there is a worker for: others may be idle. None when none comes for a while."""
+        if time.monotonic() >= self._take_over_at:
+            _, left, *_ = await self._client.xautoclaim(
+                self.queue_name,
+                self.consumer_group_name,
+                self.consumer_name,
+                min_idle_time=int(_TAKE_OVER_SECONDS * 1000),
+                count=1,
+            )
+            if left:
+                return [(number, fields) for number, fields in left if fields]  # without fields, it was trimmed
+            self._take_over_at = time.monotonic() + _TAKE_OVER_SECONDS / 2
+        streams: Any = await self._client.xreadgroup(
+            self.consumer_group_name,
+            self.consumer_name,
+            {self.queue_name: ">"},
+            count=1,
+            block=int(_BLOCK_SECONDS * 1000),
+        )
+        return [hint for _, hints in streams for hint in hints]
+
+    async def _acknowledge(self, number: bytes) -> None:
+        """A hint that stays unacknowledged comes again, which does no harm."""
+        try:
+            await self._client.xack(self.queue_name, self.consumer_group_name, number)
+        except (RedisError, OSError) as error:
+            log.warning("hint not acknowledged", error=_reason(error))
 
     async def forget_consumer(self) -> None:
         """Leave the group. What this process took and did not finish is announced again by the backstop."""
@@ -221,16 +249,6 @@ class _Broker(RedisStreamBroker):
             if consumer["idle"] > _FORGET_CONSUMER_SECONDS * 1000 and not consumer["pending"]:
                 name = consumer["name"]
                 await self._client.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
-
-
-async def _acknowledge(acknowledge: Callable[[], Any]) -> None:
-    """A hint that stays unacknowledged comes again, which does no harm."""
-    try:
-        answer = acknowledge()
-        if isinstance(answer, Awaitable):
-            await answer
-    except (RedisError, OSError) as error:
-        log.warning("hint not acknowledged", error=_reason(error))
 
 
 def _reason(error: BaseException) -> str:

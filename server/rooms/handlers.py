@@ -52,7 +52,8 @@ class Client:
         self.pending = 0
         """How many of its calls are in progress."""
         self.lock: asyncio.Lock | None = None
-        """Keeps its joins and leaves in order."""
+        """Keeps its calls in order, but for a cancel, which may take long: a client that retries and joins without
+        waiting for acknowledgements is in the room of the upload that has started over."""
         self.expiry: asyncio.TimerHandle | None = None
 
     def in_order(self) -> asyncio.Lock:
@@ -147,15 +148,15 @@ class Handlers:
 
     async def join_assembly(self, client: Client, argument: AssemblyArgument) -> AssemblyJoined:
         """Into the rooms of all its uploads: their states, in the assembly's order."""
-        assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
         async with client.in_order():
+            assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
             joined = [await self._rooms.join(client.sid, client.viewer, upload.id) for upload in assembly.uploads]
         return {"ok": True, "assemblyId": argument.assemblyId, "states": [room["state"] for room in joined]}
 
     async def leave_assembly(self, client: Client, argument: AssemblyArgument) -> Done:
         """Out of the rooms of all its uploads."""
-        assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
         async with client.in_order():
+            assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
             for upload in assembly.uploads:
                 self._rooms.leave(client.sid, upload.id)
         return {"ok": True}
@@ -167,7 +168,8 @@ class Handlers:
 
     async def retry_upload(self, client: Client, argument: UploadArgument) -> Retried:
         """Start an upload over that failed or was cancelled."""
-        upload = await self._control.retry(client.viewer, argument.uploadId)
+        async with client.in_order():
+            upload = await self._control.retry(client.viewer, argument.uploadId)
         return {"ok": True, "state": self._with_urls(message(upload))}
 
     def _credential(self, environ: Mapping[str, Any]) -> str | None:

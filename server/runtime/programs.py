@@ -26,7 +26,7 @@ Output = Callable[[bytes], None]
 class Program:
     """A running child program.
 
-    `exited` is done, with the return code, when it has ended and was reaped; `drained`, when all its output was read
+    `exited` is done, with the return code, when it has ended and was reaped; `drained`, when all of its output was read
     and no process is left that could add to it.
     """
 

@@ -1,18 +1,18 @@
 """A Socket.IO server to try the protocols on: stock python-socketio, or Roomcast's.
 
-    python -m tests.e2e.protocol_server stock|roomcast engine|socket
+    python -m tests.e2e.protocol_server stock|roomcast engine|socket|heartbeat
 
 Both are given the same options and handlers. `engine`: every message of an Engine.IO session comes back. `socket`: who
 connects to `/` or `/custom` is sent `auth` with what they gave; `message` comes back as `message-back`, and
-`message-with-ack` is acknowledged with its arguments. In `/watched` every handler, also the one for any other event, tells
-how it was called: `["called", handler, arguments]`, the client's own id written as `"sid"`; and `ask-me` calls the client
-back with `question` and tells its answer as `answer`.
+`message-with-ack` is acknowledged with its arguments. In `/watched` every handler, and that for any other event, sends
+the client `called` with its own name and its arguments, in which the client's id is `sid`; `ask-me` has the server call
+the client by `question` and send it the `answer`. `heartbeat` is `socket` with pings that come soon; everywhere else
+they come so late that they are in no case's way, however busy the machine is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -22,8 +22,8 @@ from aiohttp import web
 from server.upload.process import say, stop_signal
 from tests.integration.socketio_api.server_kinds import SERVERS
 
-PING_SECONDS = 1.0  # stock tells clients whole seconds alone
-PONG_SECONDS = 1.0
+PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
+PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock tells clients whole seconds alone
 LARGEST_BYTES = 10_000
 NAMESPACES = ("/", "/custom")
 WATCHED = "/watched"
@@ -32,8 +32,8 @@ WATCHED = "/watched"
 def make_server(kind: str, protocol: str) -> Any:
     """A server of this kind that behaves as said above."""
     sio = SERVERS[kind](
-        ping_interval=PING_SECONDS,
-        ping_timeout=PONG_SECONDS,
+        ping_interval=PING_SECONDS[protocol],
+        ping_timeout=PONG_SECONDS[protocol],
         max_http_buffer_size=LARGEST_BYTES,
         namespaces=[*NAMESPACES, WATCHED],
     )
@@ -73,39 +73,35 @@ async def _acknowledge(_sid: str, *arguments: Any) -> Any:
 
 
 def _watch(sio: Any) -> None:
-    """Register the handlers of `/watched`. What they were called with is told to everybody there is."""
+    """Register the handlers of `/watched`."""
 
     def watcher(handler: str) -> Callable[..., Awaitable[None]]:
         async def watch(*arguments: Any) -> None:
-            there = {sid for sid, _ in sio.manager.get_participants(WATCHED, None)}
-            told = [_as_json("sid" if argument in there else argument) for argument in arguments]
-            await sio.emit("called", (handler, told), namespace=WATCHED)
+            for sid in {one for one in arguments if isinstance(one, str) and sio.manager.is_connected(one, WATCHED)}:
+                told = ["sid" if one == sid else one for one in arguments]
+                await sio.emit("called", (handler, told), to=sid, namespace=WATCHED)
 
         return watch
 
     async def connect(sid: str, environ: Any, auth: Any) -> None:
-        genuine = getattr(environ, "get", dict().get)("REQUEST_METHOD") == "GET"
-        sio.start_background_task(watcher("connect"), sid, "environ" if genuine else environ, auth)
+        if isinstance(environ, str):  # which no server makes: it came from the client
+            await sio.emit("called", ("connect", ["sid", environ, auth]), to=sid, namespace=WATCHED)
+
+    async def disconnect(sid: str, _reason: Any) -> None:
+        if sio.manager.is_connected(sid, WATCHED):  # then it has not left
+            await sio.emit("called", ("disconnect", ["sid"]), to=sid, namespace=WATCHED)
 
     async def ask(sid: str) -> None:
         async def asked() -> None:
-            answer = await sio.call("question", to=sid, namespace=WATCHED, timeout=PONG_SECONDS)
+            answer = await sio.call("question", to=sid, namespace=WATCHED)
             await sio.emit("answer", answer, to=sid, namespace=WATCHED)
 
         sio.start_background_task(asked)
 
     sio.on("connect", connect, namespace=WATCHED)
-    sio.on("disconnect", watcher("disconnect"), namespace=WATCHED)
+    sio.on("disconnect", disconnect, namespace=WATCHED)
     sio.on("ask-me", ask, namespace=WATCHED)
     sio.on("*", watcher("any"), namespace=WATCHED)
-
-
-def _as_json(value: Any) -> Any:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return type(value).__name__
-    return value
 
 
 async def serve(kind: str, protocol: str) -> None:

@@ -153,6 +153,15 @@ async def test_who_has_left_hears_nothing_more(server: RunningServer, api: Api, 
     assert await watcher.leave(upload_id) == {"ok": True}
 
 
+async def test_a_retry_and_a_join_without_acknowledgements_are_carried_out_in_order(api: Api, watcher: Watcher) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    await watcher.cancel(upload_id)
+    await watcher.emit("retry-upload", upload_id)
+    await watcher.emit("join-upload", upload_id)
+    state = await watcher.until(upload_id, lambda message: True)
+    assert state["stage"] == "receiving", "the joiner is not sent the end that the retry has undone"
+
+
 async def test_rooms_are_apart(server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
     image = shelf.image()
     first, url = await api.reserved("one.png", image.stat().st_size)

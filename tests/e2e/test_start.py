@@ -1,10 +1,26 @@
-"""A server that cannot start says why, and ends."""
+"""`python -m server` by itself: it starts, or says why it cannot."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Serve
+from tests.harness import Api, RunningServer
+
+
+class ColdServer(RunningServer):
+    """One that has to import everything by itself."""
+
+    warm = False
+
+
+async def test_a_server_that_is_started_by_nothing_but_its_command(tmp_path: Path) -> None:
+    with ColdServer(tmp_path / "data") as server:
+        assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "server"]
+        async with Api(server) as api:
+            assert await api.healthy()
 
 
 async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:

@@ -110,7 +110,7 @@ async def test_a_file_is_sent_once_and_found_again(roomcast: Client, api: Api, s
     assert (fetched.name, fetched.stat().st_size) == (Path(main["key"]).name, main["size"])
 
 
-async def test_links_are_whole_whatever_brings_them(server: RunningServer, roomcast: Client, shelf: Shelf) -> None:
+async def test_links_are_whole_whatever_brings_them(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
     clip = shelf.clip(seconds=1)
     done = await roomcast.upload(clip)
     upload_id = done["uploadId"]

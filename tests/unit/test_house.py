@@ -25,7 +25,7 @@ TOP_LEVEL = {
 
 SHARED = {
     "server.upload", "server.fanout", "server.access", "server.settings", "server.control", "server.cors",
-    "server.present", "server.submissions",
+    "server.present", "server.submissions", "server.dispatch", "server.runtime",
 }  # fmt: skip
 """What HTTP and Socket.IO both build on."""
 
@@ -33,17 +33,19 @@ WORDS = {"server.upload.errors", "server.upload.lifecycle", "server.upload.shape
 """The contract's words, for clients."""
 
 ALLOWED = {
-    "server.upload": {"server.upload", "server.ledger"},
-    "server.ledger": {"server.ledger", "server.upload"},
+    "server.runtime": {"server.runtime"},
+    "server.dispatch": {"server.dispatch", "server.runtime", "server.upload"},
+    "server.upload": {"server.upload", "server.ledger", "server.dispatch", "server.runtime"},
+    "server.ledger": {"server.ledger", "server.upload", "server.runtime"},
     "server.web": {"server.web"} | SHARED,
     "server.transport": {"server.transport"},
-    "server.fanout": {"server.fanout", "server.upload"},
+    "server.fanout": {"server.fanout", "server.upload", "server.runtime"},
     "server.rooms": {"server.rooms", "server.transport"} | SHARED,
-    "server.webhooks": {"server.webhooks", "server.upload"},
+    "server.webhooks": {"server.webhooks", "server.upload", "server.runtime"},
     "server.description": {"server.description", "server.web", "server.rooms"} | SHARED,
     "server.client": {"server.client"} | WORDS,
     "server.command_line": {"server.command_line", "server.client"} | WORDS,
-    "workers": {"workers", "server.upload", "server.settings"},
+    "workers": {"workers", "server.upload", "server.dispatch", "server.runtime", "server.settings"},
 }
 """What a module of a package may import of ours."""
 
@@ -157,6 +159,20 @@ def test_a_worker_does_not_load_the_web_server() -> None:
     script = "import sys, workers.run; print([name for name in ('aiohttp.web', 'socketio') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_one_module_knows_the_task_queue() -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if any(imported.split(".")[0] in ("taskiq", "taskiq_redis") for imported in imports(path))
+    }
+    assert users == {"server.dispatch.taskiq_streams"}
+
+
+def test_no_module_lets_the_event_loop_start_programs() -> None:
+    starts = re.compile(r"create_subprocess_|subprocess_exec|subprocess_shell|preexec_fn=|os\.fork\(")
+    assert {name for name, path in MODULES.items() if starts.search(path.read_text())} == set()
 
 
 def test_one_module_builds_ffmpeg_graphs() -> None:

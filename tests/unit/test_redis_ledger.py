@@ -230,17 +230,32 @@ async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_i
     assert await lists.names() == set()
 
 
+async def delayed(ledger: RedisLedger, clock: Clock) -> Upload:
+    """A retry that is due in ten seconds."""
+    claim = await claimed(ledger, clock)
+    later = Change(Retrying(), "soon", not_before=clock.now + 10)
+    return await ledger.append(claim.upload.id, later, token=claim.lease.token)
+
+
 async def test_a_retry_that_is_not_due_is_in_no_queue_and_is_in_it_when_it_is_due(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
-    claim = await claimed(ledger, clock)
-    later = Change(Retrying(), "soon", not_before=clock.now + 10)
-    await ledger.append(claim.upload.id, later, token=claim.lease.token)
+    upload = await delayed(ledger, clock)
     lists = processes.lists()
     assert {"delayed"} == await lists.names() & {"delayed", "queue:ada", "heads", "head-of", "waiting", "templates"}
     clock.now += 11
-    assert await ledger.queue() == [claim.upload.id]
+    assert await ledger.queue() == [upload.id]
     await lists.check()
+
+
+async def test_a_retry_that_is_cancelled_before_it_is_due_waits_nowhere(
+    processes: Processes, ledger: RedisLedger, clock: Clock
+) -> None:
+    upload = await delayed(ledger, clock)
+    await ledger.request_cancel(upload.id, CANCELLED)
+    await processes.lists().check()
+    clock.now += 11
+    assert await ledger.queue() == []
 
 
 async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: RedisLedger, clock: Clock) -> None:

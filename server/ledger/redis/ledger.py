@@ -136,9 +136,12 @@ class RedisLedger:
         return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
 
     async def deployment(self) -> str:
-        mine = secrets.token_hex(8)
-        theirs = await self._scripts.command("SET", self._scripts.key("deployment"), mine, "NX", "GET")
-        return theirs.decode() if theirs else mine
+        key = self._scripts.key("deployment")
+        await self._scripts.command("SETNX", key, secrets.token_hex(8))
+        found = await self._scripts.command("GET", key)
+        if found is None:
+            raise StorageError("Redis has lost the id of the ledger: it was emptied at this moment.")
+        return str(found.decode())
 
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50

@@ -26,7 +26,7 @@ def _roomcast(**options: Any) -> Any:
 
 
 def redis_manager(kind: str, url: str) -> Any:
-    """A client manager that also emits what comes by Redis: Roomcast's is combined with the stock one by inheritance."""
+    """A client manager that also emits what comes by Redis; Roomcast's is combined with stock's by inheritance."""
     if kind == "stock":
         return socketio.AsyncRedisManager(url)
     ours = importlib.import_module("server.rooms.manager").Manager

@@ -84,9 +84,7 @@ async def _watching(
 
 
 @pytest.mark.parametrize("transport", ["websocket"])  # what comes from Redis is emitted as everything else is
-async def test_an_emitter_of_another_process_reaches_clients_by_redis(
-    party: Party, kind: str, tmp_path: Path
-) -> None:
+async def test_an_emitter_of_another_process_reaches_clients_by_redis(party: Party, kind: str, tmp_path: Path) -> None:
     with RunningRedis(tmp_path) as redis:
         sio = await party.serve(client_manager=redis_manager(kind, redis.url))
         first, second = await party.connect_many(2)

@@ -81,7 +81,7 @@ async def test_what_a_client_gives_may_be_made_when_it_connects(party: Party) ->
 )
 async def test_a_client_is_refused_with_what_the_handler_raises(party: Party, reasons: Any, told: Any) -> None:
     sio, disconnects = await party.serve(), Inbox()
-    sio.on("disconnect", lambda *arguments: disconnects.put(*arguments))
+    sio.on("disconnect", disconnects.put)
 
     @sio.event
     async def connect(sid: str, _environ: Any, auth: Any) -> None:
@@ -284,7 +284,7 @@ async def test_a_session_keeps_what_is_saved(party: Party) -> None:
 
 async def test_the_transport_is_the_one_in_use(party: Party) -> None:
     sio = await party.serve()
-    sio.on("transport", lambda sid: sio.transport(sid))
+    sio.on("transport", sio.transport)
     guest = await party.connect()
     in_use = "polling" if party.transport == "polling" else "websocket"
 

@@ -59,8 +59,10 @@ local function join_queue(id, entry)
 end
 
 local function leave_queue(id, entry)
-  if redis.call('ZREM', key('delayed'), id) == 1 then return end
-  redis.call('ZREM', key('queue', entry.owner), entry.queue_member)
+  if redis.call('ZREM', key('queue', entry.owner), entry.queue_member) == 0 then
+    redis.call('ZREM', key('delayed'), id)
+    return
+  end
   redis.call('ZREM', key('waiting'), id)
   if redis.call('HINCRBY', key('templates'), entry.template, -1) == 0 then
     redis.call('HDEL', key('templates'), entry.template)
@@ -94,8 +96,6 @@ local function enter(id, entry)
   elseif entry.state == 'working' then redis.call('SADD', key('working', entry.owner), id)
   elseif entry.state == 'receiving' then redis.call('ZADD', key('receiving'), entry.since, id)
   else redis.call('ZADD', key('ended', entry.state), entry.since, id) end
-  if UNFINISHED[entry.state] then redis.call('SADD', key('unfinished', entry.owner), id)
-  else redis.call('SREM', key('unfinished', entry.owner), id) end
 end
 
 -- List an upload by `text`, its new entry, instead of by its old one, if it has one.
@@ -108,6 +108,7 @@ local function move(id, text)
   if not before or list_of(before) ~= list_of(after) then
     if before then redis.call('ZREM', list_of(before), before.list_member) end
     redis.call('ZADD', list_of(after), 0, after.list_member)
+    redis.call(UNFINISHED[after.state] and 'SADD' or 'SREM', key('unfinished', after.owner), id)
   end
   if IN_QUEUE[after.state] or before and IN_QUEUE[before.state] then
     update_head(after.owner)
