@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -30,6 +31,10 @@ def cluster(
         yield cluster
 
 
+def says(member: RunningServer, words: str) -> bool:
+    return words in member.log.read_text()
+
+
 async def test_processes_of_another_ledger_leave_its_sources_alone_and_say_why(
     cluster: Cluster, api: Api, redis: RunningRedis, shelf: Shelf
 ) -> None:
@@ -41,9 +46,7 @@ async def test_processes_of_another_ledger_leave_its_sources_alone_and_say_why(
         (warning,) = (await other.say("GET", "/readyz")).body["warnings"]
     assert "The media store belongs to the deployment" in warning
     for member in astray:
-        await eventually(
-            lambda member=member: "no left-over source is deleted" in member.log.read_text(), what="the log"
-        )
+        await eventually(partial(says, member, "no left-over source is deleted"), what="the reason in the log")
     assert "warnings" not in (await api.say("GET", "/readyz")).body
     for member in astray:
         assert member.terminate().code == 0
