@@ -42,9 +42,10 @@ class _Duty:
 
     do: Callable[[], Awaitable[None]]
     seconds: float
+    at_once: bool = False
 
     def __post_init__(self) -> None:
-        self.due_at = time.monotonic() + self.seconds
+        self.due_at = time.monotonic() + (0 if self.at_once else self.seconds)
 
     async def see_to_it(self) -> None:
         if time.monotonic() < self.due_at:
@@ -93,7 +94,7 @@ class Upkeep:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take up what an earlier life left (settle its leases, announce what waits), and then go on for good."""
-        for do in (self._reap, self._announce_all, self._claim_media):
+        for do in (self._reap, self._announce_all):
             await _logged(do)
         async with AsyncExitStack() as stack:
             for name, duties in self._duties().items():
@@ -110,6 +111,7 @@ class Upkeep:
         return {
             "upkeep": (_Duty(self._reap, self._pause), _Duty(self._announce_again, _ANNOUNCE_SECONDS)),
             "clearing up": (
+                _Duty(self._claim_media, _SWEEP_SECONDS, at_once=True),
                 _Duty(self._tidy, _TIDY_SECONDS),
                 _Duty(self._expire, _EXPIRE_SECONDS),
                 _Duty(self._sweep, _SWEEP_SECONDS),

@@ -161,6 +161,12 @@ def test_a_worker_does_not_load_the_web_server() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_process_that_is_alone_loads_no_queue_and_no_redis_client() -> None:
+    script = "import sys, server.app; print([name for name in ('taskiq', 'redis', 'docket') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_one_module_knows_the_task_queue() -> None:
     users = {
         name
