@@ -49,8 +49,8 @@ EXPLAINED = {"WORKER_LOST", "TRANSCODE_ERROR", "STORAGE_ERROR", "UNREADABLE_MEDI
 
 PAUSE_BETWEEN_FAULTS = (0.1, 1.2)
 SETTLE_SECONDS = 120.0
-TIDY_SECONDS = 90.0
-"""How soon the source of an upload goes whose worker died between its end and that, and some time more."""
+TIDY_SECONDS = 30.0
+"""How soon after its worker's next start the source of an upload goes that had just ended, and some time more."""
 
 HTTP_SECONDS = 15.0
 
