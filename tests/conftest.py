@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.clips import make_clip, make_image
 from tests.e2e.tokens import token
 from tests.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support import warm
 from tests.tus import MIB, Tus
 from tests.watchers import Watcher
 
@@ -113,6 +114,10 @@ def node() -> None:
         pytest.skip("node is not installed")
     if not (ROOT / "static" / "node_modules" / "socket.io-client").is_dir():
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+
+def pytest_sessionfinish() -> None:
+    warm.end()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
