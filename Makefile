@@ -1,4 +1,4 @@
-# On a fresh machine with python3 (3.11 to 3.13) and npm, `make run` serves and `make test` tests;
+# On a fresh machine with python3 (3.11 to 3.14) and npm, `make run` serves and `make test` tests;
 # both set up what they need first, and a second run finds it done.
 
 PYTHON ?= python3
@@ -7,11 +7,11 @@ ARGS ?=
 
 # What a page that uses roomcast.js or the element may want of their types, made out of their comments.
 TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
-	upload-progress-list.d.ts list-options.d.ts list-words.d.ts words.d.ts
+	upload-progress-list.d.ts upload-progress.d.ts list-options.d.ts element-options.d.ts list-words.d.ts words.d.ts
 # Without those of before beside it, or they would be believed instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
 
-.PHONY: setup run test lint types bench bench-quick chaos clean constraints system corpus
+.PHONY: setup run test lint types socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -22,12 +22,22 @@ run: .venv/.runtime static/node_modules/.done
 test: setup system corpus
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+# python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
+# The wheels lie before those of the environment; the warnings are about that release's client.
+OLDEST := python-socketio==5.12.1 python-engineio==4.11.0
+socketio-oldest: setup
+	@grep -qsx '$(OLDEST)' build/socketio-oldest/.done || { rm -rf build/socketio-oldest && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/socketio-oldest $(OLDEST) && \
+		echo '$(OLDEST)' > build/socketio-oldest/.done; }
+	PYTHONPATH=build/socketio-oldest $(BIN)/python -m pytest tests/integration/socketio_api \
+		-W ignore::DeprecationWarning -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning $(ARGS)
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \
@@ -48,6 +58,10 @@ bench-quick: setup
 # Minutes of killing and pausing everything, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
 chaos: setup system
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
+buildpacks:
+	$(PYTHON) deploy/try_buildpacks.py $(ARGS)
 
 # What only the tests want from the system. Root on Debian gets it installed; anybody else is told what is skipped.
 system:
@@ -76,8 +90,8 @@ corpus: setup
 	@touch $@ .venv/.runtime
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-		echo "Roomcast needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+		echo "Roomcast needs Python 3.11, 3.12, 3.13 or 3.14; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 		exit 1; }
 	$(PYTHON) -m venv .venv
 

@@ -13,13 +13,15 @@ import structlog
 from aiohttp import web
 
 from server import settings
-from server.app import DOOR, WIND_DOWN, build_app
+from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 from server.processes import LIFELINE, LISTENER, inherited, serve_by
+from server.runtime.tasks import end_process_with
 from server.settings import Settings
 from server.upload.errors import RoomcastError
 from server.upload.logs import configure
 from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
 from server.web.pages import PAGE
+from server.web.request_handler import request_handlers
 
 log = structlog.get_logger("server")
 
@@ -30,16 +32,19 @@ _ANSWER_SECONDS = 3.0
 
 
 async def serve(chosen: Settings) -> int:
-    """Until SIGTERM or SIGINT, or until the parent is gone; the exit code."""
+    """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
+    end = end_process_with(stop)
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
+    if (warning := chosen.disk_warning) is not None:
+        log.warning(warning)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
         http = cast(web.Server, runner.server)
-        listening = await _listen(app[DOOR](http), chosen)
+        listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), chosen)
         gc.freeze()
         say(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
@@ -49,7 +54,7 @@ async def serve(chosen: Settings) -> int:
         await app[WIND_DOWN]()
     finally:
         await runner.cleanup()
-    return 0
+    return end.exit_code
 
 
 async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:

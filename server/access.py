@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from server.upload.errors import Forbidden, Unauthenticated
 from server.upload.events import Upload
 
 ANONYMOUS = "anonymous"
+LONGEST_USER_ID = 200
+_UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""The Unicode categories of characters that are not seen, steer what is around them, or are half of a character."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,27 @@ class Authenticator:
             raise Unauthenticated("The token has expired.") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated("The token is not valid.") from error
-        if not claims["sub"]:
-            raise Unauthenticated("The token names nobody.")
+        check_user_id(claims["sub"])
         return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=float(claims["exp"]))
 
     def may_list(self) -> bool:
         """In open mode an id is a key; off loopback a list of them would give keys away."""
         return not self.open_mode or self.lists_in_open_mode
+
+
+def check_user_id(user: str) -> None:
+    """`Unauthenticated` for a `sub` that is no name for a user: an id goes into logs, keys and other programs' paths.
+
+    It is refused and not cleaned: two ids that become one would share their uploads.
+    """
+    if not user.strip():
+        raise Unauthenticated("The token names nobody.")
+    unusable = any(char in "/\\" or unicodedata.category(char) in _UNUSABLE for char in user)
+    if unusable or len(user) > LONGEST_USER_ID or user in (".", ".."):
+        raise Unauthenticated(
+            f"The token's user id cannot be used: it has more than {LONGEST_USER_ID} characters, or a slash or a "
+            "control character among them."
+        )
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

@@ -13,13 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from server.access import Authenticator
 from server.control import Control
+from server.cors import OriginPolicy
 from server.description.routes import Descriptions
 from server.embedded import embedded_workers
+from server.fanout.relay import Relay
 from server.lookout import Lookout
-from server.present import present, world_url
+from server.present import present
 from server.publisher import Publisher
-from server.realtime.relay import Relay
-from server.realtime.service import Realtime
+from server.rooms.service import RoomService
 from server.settings import Settings
 from server.submissions import Submissions
 from server.upload.attendance import WebProcess
@@ -36,9 +37,10 @@ from server.web.body import end_connection
 from server.web.dialects.assembly import assembly_status, linked
 from server.web.direct import DirectIntake
 from server.web.errors import errors_as_json
-from server.web.guard import authentication, cors
+from server.web.guard import authentication, cors, credential_of
 from server.web.health import Health
 from server.web.intake import Intake
+from server.web.links import Links
 from server.web.listening import Listening, Tasks
 from server.web.media import MediaRoute
 from server.web.metrics import ListenerMetrics, Listeners, MetricsRoute
@@ -56,7 +58,7 @@ log = structlog.get_logger(__name__)
 
 Protocols = Callable[[], asyncio.Protocol]
 
-DOOR: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("door")
+PROTOCOL_FACTORY: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("protocol_factory")
 """From what makes the protocol of an HTTP connection to what makes a port's: Socket.IO's WebSockets need no HTTP."""
 
 WIND_DOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("wind_down")
@@ -84,10 +86,11 @@ async def build_app(settings: Settings) -> web.Application:
         books.submissions,
         ledger,
         reproducible=authenticator.may_list(),
-        sendings=books.sendings if settings.sqs_progress_queue_url else None,
+        sendings=books.sendings if settings.publishes else None,
     )
     control = Control(ledger, media, dispatch, relay, submissions)
-    realtime = Realtime(settings, relay, control, media, authenticator)
+    policy = OriginPolicy(settings.cors_origins)
+    rooms = RoomService(settings, relay, control, media, authenticator, policy)
     streams = Streams(
         control, ping_seconds=settings.ping_seconds, stalled_client_seconds=settings.stalled_client_seconds
     )
@@ -100,6 +103,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.algorithms,
     )
     receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
+    links = Links(settings.public_url)
     direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
     intake = Intake(
         submissions,
@@ -107,17 +111,17 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         direct,
+        links,
         max_files=settings.max_files,
         max_in_flight=settings.max_in_flight,
     )
 
-    link = world_url(media, settings.public_url)
     render = partial(assembly_status, branch=settings.branch)
     deliverer = Deliverer(
         books.deliveries,
         settings.loaded_templates,
         Sender(private=settings.webhook_private),
-        partial(linked, url=link),
+        partial(linked, url=media.url),
         # Longer than its uploads are kept, or it would be thought to be still to come.
         keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
         registry=registry,
@@ -133,25 +137,34 @@ async def build_app(settings: Settings) -> web.Application:
         retention_seconds=settings.retention_seconds,
     )
 
-    answer_preflight, mark_cors = cors(settings.cors_origins)
+    credential = partial(credential_of, cookie=settings.cookie, policy=policy)
+    answer_preflight, mark_cors = cors(policy)
     app = web.Application(
         middlewares=[
             answer_preflight,
             errors_as_json,
-            authentication(authenticator, settings.cookie, settings.cors_origins),
+            authentication(authenticator, credential),
         ],
         client_max_size=_LARGEST_JSON_BYTES,
     )
-    realtime.add_routes(app)
+    rooms.attach(app)
     UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
     AssemblyRoutes(
-        submissions, books.deliveries, render, link, deliverer.wake, url_seconds=settings.url_seconds
+        submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
     ).add_routes(app)
     TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
         app
     )
-    tasks = Tasks(control, books.forgotten, keep_seconds=settings.task_seconds)
-    Listening(streams, control, tasks, intake, media, linger_seconds=settings.room_linger_seconds).add_routes(app)
+    Listening(
+        streams,
+        control,
+        Tasks(control, ledger, books.dismissed, keep_seconds=settings.task_seconds),
+        intake,
+        media,
+        linger_seconds=settings.room_linger_seconds,
+        attempts=settings.attempts,
+        files_template=settings.files_template,
+    ).add_routes(app)
     TusRoutes(
         ledger,
         submissions,
@@ -159,6 +172,7 @@ async def build_app(settings: Settings) -> web.Application:
         settings.loaded_templates,
         receiver,
         Resuming(ledger, media, parts.resumable, settings.loaded_templates, receiver),
+        links,
         max_in_flight=settings.max_in_flight,
         max_upload_bytes=settings.max_upload_bytes,
         patience_seconds=settings.reservation_seconds,
@@ -168,27 +182,42 @@ async def build_app(settings: Settings) -> web.Application:
     Pages(settings).add_routes(app)
     Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
-    Health(parts, workers.sandbox if workers else None).add_routes(app)
-    sockets = Listeners(realtime.sockets, realtime.traffic)
-    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.traffic)}))
+    upkeep = Upkeep(parts, settings.terms())
+    Health(parts, upkeep, workers.sandbox if workers else None).add_routes(app)
+    sockets = Listeners(rooms.count, rooms.stats)
+    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
     board = AdminBoard(
-        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), realtime.sockets(), streams.count())
+        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), rooms.count(), streams.count())
     )
-    AdminRoutes(board, ledger, streams, authenticator, settings.cookie).add_routes(app)
+    AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
     working = AsyncExitStack()
-    await working.enter_async_context(Upkeep(parts, settings.terms()).running())
+    await working.enter_async_context(upkeep.running())
     await working.enter_async_context(deliverer.running())
     await working.enter_async_context(lookout.running())
     if settings.redis_url:
         attending = in_rounds(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
         await working.enter_async_context(attending)
-    if settings.sqs_progress_queue_url:
+    if settings.publishes:
         from server.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
-        queue = await lifetime.enter_async_context(SqsQueue.open(settings.sqs_progress_queue_url))
-        publisher = Publisher(queue, books.sendings, books.submissions, ledger, branch=settings.branch)
+        queue = await lifetime.enter_async_context(
+            SqsQueue.open(
+                name=settings.sqs_progress_queue_name,
+                url=settings.sqs_progress_queue_url,
+                batch_size=settings.sqs_batch_size,
+            )
+        )
+        publisher = Publisher(
+            queue,
+            books.sendings,
+            books.submissions,
+            ledger,
+            branch=settings.branch,
+            message_group=settings.sqs_message_group,
+            registry=registry,
+        )
         await working.enter_async_context(publisher.running())
     if workers:
         await working.enter_async_context(workers.running(settings.workers))
@@ -199,7 +228,7 @@ async def build_app(settings: Settings) -> web.Application:
         For before aiohttp's own shutdown, which reads no more from any connection.
         """
         streams.close()
-        realtime.close()
+        await rooms.close()
         await asyncio.gather(working.aclose(), receiver.drain(settings.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
@@ -207,7 +236,7 @@ async def build_app(settings: Settings) -> web.Application:
         await lifetime.aclose()
 
     app.on_response_prepare.extend((house_headers, mark_cors, end_connection))
-    app[DOOR] = realtime.door
+    app[PROTOCOL_FACTORY] = rooms.protocol_factory
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
     return app

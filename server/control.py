@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from server.access import Viewer
-from server.realtime.relay import Relay, Watcher
+from server.dispatch.contract import Dispatch
+from server.fanout.relay import Relay, Watcher
 from server.submissions import Assembly, Submissions
-from server.upload.dispatch import Dispatch
 from server.upload.errors import NotFound, TimedOut, WrongState
 from server.upload.events import Upload, source_name
+from server.upload.ids import is_upload_id
 from server.upload.lapse import cancelled
 from server.upload.ledger import Ledger, Replay
 from server.upload.lifecycle import Stage, Status
@@ -20,7 +20,6 @@ from server.upload.media import MediaStore
 from server.upload.shapes import Message
 from server.upload.upkeep import may_run_again, settle_files
 
-_ID = re.compile(r"upload_[0-9a-f]{32}", re.ASCII)
 _CANCEL_SECONDS = 20.0
 
 
@@ -119,5 +118,5 @@ class _Ending:
 
 def check_id(upload_id: str) -> None:
     """`NotFound` for what cannot be an upload's id, before anything is asked about it."""
-    if not _ID.fullmatch(upload_id):
+    if not is_upload_id(upload_id):
         raise NotFound("There is no such upload.")

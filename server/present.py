@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from server.upload.events import Upload
+from server.upload.events import Upload, element_type
 from server.upload.media import MediaStore
 from server.upload.shapes import Element, Message, Output
 
@@ -26,23 +24,11 @@ def _linked(output: Output, media: MediaStore) -> Output:
     return {**output, "url": media.url(output["key"])}
 
 
-def world_url(media: MediaStore, public_url: str | None) -> Callable[[str], str]:
-    """From a result's key to a URL that is good outside of this server's pages too, if it is known how the world
-    reaches it."""
-    base = (public_url or "").rstrip("/")
-
-    def url(key: str) -> str:
-        path = media.url(key)
-        return base + path if path.startswith("/") else path
-
-    return url
-
-
 def fresh_element(upload: Upload) -> Element:
     """The element of an upload that has no results yet."""
     return {
         "id": upload.id,
-        "type": upload.template,
+        "type": element_type(upload),
         "filename": upload.filename,
         "url": None,
         "outputs": [],

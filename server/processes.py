@@ -14,10 +14,10 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 
 import structlog
 
+from server.runtime.programs import Program, start_program
 from server.upload.process import STOP_SECONDS, say, stop_signal
 
 log = structlog.get_logger(__name__)
@@ -61,28 +61,36 @@ class _Child:
 
     def __init__(self, listener: int, lifeline: int) -> None:
         self._descriptors = {LISTENER: listener, LIFELINE: lifeline}
-        self._process: asyncio.subprocess.Process | None = None
+        self._program: Program | None = None
         self._started_at = 0.0
         self.ready_line = ""
 
     async def start(self) -> None:
         """Start, and wait until it says that it is ready or dies."""
         self._started_at = time.monotonic()
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "server",
+        said = bytearray()
+        spoken = asyncio.Event()
+
+        def hear(data: bytes) -> None:
+            if not spoken.is_set():
+                said.extend(data)
+                if b"\n" in data:
+                    spoken.set()
+
+        self._program = program = start_program(
+            [sys.executable, "-m", "server"],
+            on_stdout=hear,
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),
-            stdout=asyncio.subprocess.PIPE,
         )
-        assert self._process.stdout is not None  # noqa: S101  (it was asked for)
-        self.ready_line = (await self._process.stdout.readline()).decode().rstrip()
+        program.drained.add_done_callback(lambda _: spoken.set())
+        await spoken.wait()
+        self.ready_line = said.decode().partition("\n")[0].rstrip()
 
     async def keep(self) -> None:
         """Until it dies so soon that starting it again would be no use."""
-        while self._process:
-            code = await self._process.wait()
+        while self._program:
+            code = await self._program.wait()
             log.error("web process died", code=code)
             if time.monotonic() - self._started_at < _TOO_SOON_SECONDS:
                 return
@@ -90,15 +98,15 @@ class _Child:
 
     async def stop(self) -> None:
         """SIGTERM, and if that does not help, SIGKILL."""
-        if self._process is None or self._process.returncode is not None:
+        if self._program is None or self._program.exited.done():
             return
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(STOP_SECONDS + 1):
-                    await self._process.wait()
-            except TimeoutError:
-                self._process.kill()
+        os.kill(self._program.pid, signal.SIGTERM)
+        try:
+            async with asyncio.timeout(STOP_SECONDS + 1):
+                await self._program.wait()
+        except TimeoutError:
+            os.kill(self._program.pid, signal.SIGKILL)
+            await self._program.wait()
 
 
 def _family(host: str) -> socket.AddressFamily:

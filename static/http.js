@@ -27,6 +27,11 @@ export class Http {
     return new URL(path, this.#url);
   }
 
+  /** A link in an answer, as a whole address; what is none stays as it is. @param {string} link */
+  link(link) {
+    return URL.canParse(link, this.#url) ? this.address(link).href : link;
+  }
+
   /** The headers that tell who is asking. @returns {Record<string, string>} */
   get credentials() {
     return this.token ? { authorization: `Bearer ${this.token}` } : {};

@@ -4,7 +4,7 @@
  * The server decides what a file is from its bytes; this check only spares a person the wait for an answer that is
  * already certain.
  *
- * @typedef {{name: string, kind: "video" | "image" | "auto"}} Template
+ * @typedef {{name: string, kind: "video" | "image" | "auto" | "file"}} Template
  * @typedef {{maxUploadBytes?: number, templates?: Template[], openMode?: boolean, maxFiles?: number}} Config
  */
 
@@ -33,12 +33,13 @@ export async function readConfig(token) {
  * @param {File} file @param {Config} config @param {Template | undefined} template @returns {string | null}
  */
 export function objection(file, { maxUploadBytes }, template) {
-  const kind = kindOf(file);
-  if (kind === null) return "This is not a video, a picture or sound.";
-  if (file.size === 0) return "The file is empty.";
   if (maxUploadBytes && file.size > maxUploadBytes) {
     return `${bytesWords(file.size)} is more than the ${bytesWords(maxUploadBytes)} this server takes.`;
   }
+  if (template?.kind === "file") return null;
+  const kind = kindOf(file);
+  if (kind === null) return "This is not a video, a picture or sound.";
+  if (file.size === 0) return "The file is empty.";
   if (template && template.kind !== "auto" && template.kind !== kind) {
     const wanted = template.kind === "video" ? "videos" : "pictures";
     return `The template “${template.name}” takes ${wanted} only.`;

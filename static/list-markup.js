@@ -1,4 +1,4 @@
-/** The upload list's shadow tree, and its style sheets, which all lists of a page share. */
+/** The elements' shadow trees, and their style sheets, which all of a page share. */
 
 export const PANEL = document.createElement("template");
 PANEL.innerHTML = `
@@ -35,6 +35,16 @@ PANEL.innerHTML = `
   <p class="visually-hidden" id="announcer" role="status"></p>
 </div>`;
 
+/** Of a single upload. */
+export const SINGLE = document.createElement("template");
+SINGLE.innerHTML = `
+<div id="frame" hidden>
+  <div id="panel" hidden>
+    <ul class="cards" id="cards"></ul>
+  </div>
+  <p class="visually-hidden" id="announcer" role="status"></p>
+</div>`;
+
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 
@@ -42,6 +52,12 @@ const sheets = new Map();
 export async function addStyle(root, ...names) {
   const loaded = await Promise.all(names.map(sheetOf));
   root.adoptedStyleSheets.push(...loaded);
+}
+
+/** What shows the results of a completed upload, and its style. @param {ShadowRoot} root */
+export async function loadResultView(root) {
+  const [{ ResultView }] = await Promise.all([import("./result-view.js"), addStyle(root, "result-view.css")]);
+  return ResultView;
 }
 
 /** @param {string} name */

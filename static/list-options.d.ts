@@ -1,5 +1,6 @@
 /** The upload list's attributes as properties. */
-export declare class ListOptions extends HTMLElement {
+import { ElementOptions } from "./element-options.js";
+export declare class ListOptions extends ElementOptions {
     #private;
     static observedAttributes: string[];
     /** How many rows are shown at once; null for all. @returns {number | null} */
@@ -14,12 +15,4 @@ export declare class ListOptions extends HTMLElement {
     /** Milliseconds, or null. @returns {number | null} */
     get autoHide(): number | null;
     set autoHide(milliseconds: number | null);
-    /** Whether completed rows show what came out. */
-    get results(): boolean;
-    set results(shown: boolean);
-    /** The server's URL; empty for the one that this module came from. */
-    get server(): string;
-    set server(url: string);
-    /** What was set before the element was defined hides the property. @param {string} name */
-    upgrade(name: string): void;
 }

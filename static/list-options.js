@@ -1,9 +1,11 @@
 /** The upload list's attributes as properties. */
 
+import { ElementOptions } from "./element-options.js";
+
 const CLOSE_MS = 3_000;
 const HIDE_MS = 5_000;
 
-export class ListOptions extends HTMLElement {
+export class ListOptions extends ElementOptions {
   static observedAttributes = ["max-items", "mode", "auto-close", "auto-hide", "results", "server"];
 
   /** How many rows are shown at once; null for all. @returns {number | null} */
@@ -40,33 +42,6 @@ export class ListOptions extends HTMLElement {
 
   set autoHide(milliseconds) {
     this.#reflect("auto-hide", milliseconds);
-  }
-
-  /** Whether completed rows show what came out. */
-  get results() {
-    return this.hasAttribute("results");
-  }
-
-  set results(shown) {
-    this.toggleAttribute("results", shown);
-  }
-
-  /** The server's URL; empty for the one that this module came from. */
-  get server() {
-    return this.getAttribute("server") ?? "";
-  }
-
-  set server(url) {
-    this.setAttribute("server", url);
-  }
-
-  /** What was set before the element was defined hides the property. @param {string} name */
-  upgrade(name) {
-    if (!Object.hasOwn(this, name)) return;
-    const self = /** @type {any} */ (this);
-    const value = self[name];
-    delete self[name];
-    self[name] = value;
   }
 
   /** @param {string} name @param {number | null} otherwise   Without a value, or with one that is no number. */

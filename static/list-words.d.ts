@@ -22,6 +22,8 @@ export declare const ENGLISH: {
     retry: string;
     choose: string;
     dismiss: string;
+    copyId: string;
+    copied: string;
     hideFinished: string;
     collapse: string;
     expand: string;

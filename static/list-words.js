@@ -33,6 +33,8 @@ export const ENGLISH = {
   retry: "Retry",
   choose: "Choose the file again",
   dismiss: "Dismiss",
+  copyId: "Copy the upload’s id",
+  copied: "Copied",
   hideFinished: "Hide finished",
   collapse: "Collapse",
   expand: "Expand",

@@ -79,7 +79,8 @@ async function configure() {
 
 /** @param {string} name @param {Template["kind"]} kind */
 function templateWords(name, kind) {
-  if (name === "auto") return "auto: any file";
+  if (kind === "file") return `${name}: any file, stored as it is`;
+  if (name === "auto") return "auto: videos and pictures";
   return kind === "auto" || kind === name ? name : `${name}: ${kind} only`;
 }
 

@@ -24,7 +24,7 @@
  * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
  * @property {string} key
  * @property {string} bucket
- * @property {string} url
+ * @property {string} url      whole, whatever the server sent
  * @property {string} mime
  * @property {number} size
  * @property {number} [width]
@@ -58,6 +58,7 @@
  * @property {number} stageProgress   0–100, of the stage
  * @property {string} message
  * @property {string} filename
+ * @property {{path?: string}} metadata   what its client said of the file: the folder of its results
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt
@@ -85,6 +86,9 @@ export type Output = {
     kind: "video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls";
     key: string;
     bucket: string;
+    /**
+     * whole, whatever the server sent
+     */
     url: string;
     mime: string;
     size: number;
@@ -155,6 +159,12 @@ export type Message = {
     stageProgress: number;
     message: string;
     filename: string;
+    /**
+     * what its client said of the file: the folder of its results
+     */
+    metadata: {
+        path?: string;
+    };
     bytesReceived: number | null;
     bytesExpected: number | null;
     attempt: number;

@@ -24,7 +24,7 @@
  * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
  * @property {string} key
  * @property {string} bucket
- * @property {string} url
+ * @property {string} url      whole, whatever the server sent
  * @property {string} mime
  * @property {number} size
  * @property {number} [width]
@@ -58,6 +58,7 @@
  * @property {number} stageProgress   0–100, of the stage
  * @property {string} message
  * @property {string} filename
+ * @property {{path?: string}} metadata   what its client said of the file: the folder of its results
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt
@@ -240,6 +241,7 @@ export class Roomcast extends EventTarget {
     join: (upload) => this.#join(upload),
     leave: (upload) => this.#leave(upload),
     knows: (uploadId) => this.#rooms.has(uploadId),
+    address: (link) => this.#http.link(link),
     request: (method, path, body, signal) => this.#http.request(method, path, body, signal),
     inPieces: (file, uploadId) => this.#inPieces(file, uploadId),
     control: (event, method, path, uploadId) => this.#control(event, method, path, uploadId),

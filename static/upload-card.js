@@ -1,8 +1,8 @@
-/** One upload in the list: what is happening to it, what can be done about it, and what came out. */
+/** One upload as a row: what is happening to it, what can be done about it, and what came out. */
 
+import { copyText, setHidden, setText } from "./dom.js";
 import { kindOf } from "./intake.js";
-import { setHidden, setText } from "./dom.js";
-import { actionsOf, faceOf, hasEnded } from "./upload-face.js";
+import { actionsOf, faceOf, hasEnded, outcomeOf } from "./upload-face.js";
 
 /** @typedef {import("./list-words.js").Words} Words */
 /** @typedef {import("./result-view.js").ResultView} ResultView */
@@ -29,7 +29,21 @@ MARKUP.innerHTML = `
   </div>
   <div class="foot">
     <div class="now">
-      <p class="line"><span class="stage" part="stage"></span><span class="pace"></span></p>
+      <p class="line">
+        <span class="doing">
+          <svg class="activity" viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">
+            <g class="waiting"><circle cx="12" cy="12" r="8"/><path d="M12 7.5V12l3 2"/></g>
+            <g class="receiving"><path d="M5 16v3h14v-3"/><path class="moves" d="M12 15V5M8 9l4-4 4 4"/></g>
+            <g class="reading"><path class="moves" d="M10.5 5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM14.5 14.5l4 4"/></g>
+            <g class="compressing">
+              <path class="moves" d="m7 3.5 5 4.5 5-4.5"/><path d="M6 12h12"/><path class="moves" d="m7 20.5 5-4.5 5 4.5"/>
+            </g>
+            <g class="storing"><path d="M5 15v4h14v-4"/><path class="moves" d="M12 4v10M8 10l4 4 4-4"/></g>
+          </svg>
+          <span class="stage" part="stage"></span>
+        </span>
+        <span class="pace"></span>
+      </p>
       <p class="attempt"></p>
       <p class="problem" part="problem"></p>
     </div>
@@ -42,6 +56,10 @@ MARKUP.innerHTML = `
       <button class="button quiet icon" part="button" type="button" data-do="dismiss"></button>
     </div>
   </div>
+  <p class="reference" hidden>
+    <code class="upload-id" part="id"></code>
+    <button class="button quiet icon copy" part="button" type="button"></button>
+  </p>
   <input type="file" hidden>
 </li>`;
 
@@ -52,7 +70,13 @@ const ICONS = {
   retry: "M18.5 9A7 7 0 1 0 19 13.5M19 5v4.5h-4.5",
   choose: "M4 18V6h6l2 2.5h8V18z",
   dismiss: "M6.5 6.5l11 11M17.5 6.5l-11 11",
+  copy: "M9 9h10v11H9zM15 5.5V4H5v11h1.5",
+  copied: "m5 12.5 4.7 4.7L19.5 7",
 };
+
+const COPIED_MS = 2_000; // how long it is shown that the id was copied
+
+const IMPORTANT = new Set(["compressing", "completed", "error"]); // the rest would be chatter
 
 let cards = 0;
 
@@ -71,6 +95,9 @@ export class UploadCard extends EventTarget {
   /** @type {Words} */ #words;
   #refusal;
   /** @type {ResultView | null} */ #result = null;
+  #dismissible;
+  #copied = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #copiedTimer;
   #render = () => this.render();
 
   /**
@@ -78,10 +105,12 @@ export class UploadCard extends EventTarget {
    * @param {Upload | null} options.upload      Null: the file was refused before it became one.
    * @param {Words} options.words
    * @param {{filename: string, reason: string}} [options.refused]
+   * @param {boolean} [options.dismissible]     Whether it can be wanted gone; true by default.
    */
-  constructor({ upload, words, refused }) {
+  constructor({ upload, words, refused, dismissible = true }) {
     super();
     this.upload = upload;
+    this.#dismissible = dismissible;
     this.#words = words;
     this.#refusal = refused?.reason;
     this.filename = upload ? words.filename(upload) : (refused?.filename ?? "");
@@ -101,6 +130,15 @@ export class UploadCard extends EventTarget {
     return actionsOf(this.upload).has("cancel");
   }
 
+  /** One sentence for a screen reader on where it now is; empty where that is not worth one. */
+  get news() {
+    const state = this.upload?.state;
+    if (state) {
+      return IMPORTANT.has(state.status) || state.attempt > 1 ? this.#words.news(this.filename, state) : "";
+    }
+    return this.face.tone === "failed" ? this.#words.refused(this.filename, this.face.problem) : "";
+  }
+
   /** Whether the keyboard or the pointer is on it. */
   get attended() {
     return this.element.matches(":hover, :focus-within");
@@ -109,7 +147,7 @@ export class UploadCard extends EventTarget {
   /** Show what came out, too. @param {ResultView} result */
   showResult(result) {
     this.#result = result;
-    this.element.append(result.element);
+    this.#part("reference").before(result.element);
     this.render();
   }
 
@@ -119,6 +157,7 @@ export class UploadCard extends EventTarget {
 
   /** No more of it. */
   stop() {
+    clearTimeout(this.#copiedTimer);
     this.upload?.removeEventListener("change", this.#render);
     this.element.remove();
   }
@@ -138,14 +177,16 @@ export class UploadCard extends EventTarget {
     const moved = this.#moved();
     this.#renderName();
     this.face = faceOf(this.upload, this.#words, this.#refusal);
-    const { tone, title, facts, attempt, problem } = this.face;
+    const { tone, activity, title, facts, attempt, problem } = this.face;
     this.element.dataset.tone = tone;
+    this.element.dataset.activity = activity;
     setText(this.#part("stage"), title);
     setText(this.#part("pace"), facts.join(" · "));
     setText(this.#part("attempt"), attempt);
     setText(this.#part("problem"), this.#complaint || problem);
     this.#renderBar();
     this.#renderActions();
+    this.#renderId();
     this.#renderPreview();
     const element = this.upload?.state?.element;
     if (element) this.#result?.show(element, this.filename);
@@ -171,7 +212,7 @@ export class UploadCard extends EventTarget {
     const bar = this.#part("bar");
     bar.setAttribute("aria-valuenow", String(percent));
     bar.setAttribute("aria-valuetext", this.#words.value(percent, title, facts));
-    this.#part("fill").style.width = `${this.progress}%`;
+    this.#part("fill").style.setProperty("--progress", String(this.progress));
     setText(this.#part("percent-number"), String(percent));
     setHidden(this.#part("percent"), tone === "done" || tone === "failed" || tone === "cancelled");
     setHidden(bar, !this.upload || tone === "done");
@@ -202,6 +243,7 @@ export class UploadCard extends EventTarget {
   #renderActions() {
     const had = /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
     const shown = actionsOf(this.upload);
+    if (!this.#dismissible) shown.delete("dismiss");
     for (const button of this.#buttons()) {
       const action = /** @type {Action} */ (button.dataset.do);
       setHidden(button, !shown.has(action));
@@ -214,10 +256,33 @@ export class UploadCard extends EventTarget {
     if (had instanceof HTMLElement && had.hidden && this.element.contains(had)) this.focus();
   }
 
+  /** For whoever has to find it in a log. */
+  #renderId() {
+    const id = this.upload?.id ?? "";
+    setHidden(this.#part("reference"), !id);
+    setText(this.#part("upload-id"), id);
+    const button = /** @type {HTMLButtonElement} */ (this.#part("copy"));
+    const words = this.#copied ? this.#words.copied : this.#words.copyId;
+    setText(/** @type {HTMLElement} */ (button.lastElementChild), words);
+    button.title = words;
+    button.querySelector("path")?.setAttribute("d", this.#copied ? ICONS.copied : ICONS.copy);
+  }
+
+  async #copyId() {
+    this.#copied = await copyText(this.#part("upload-id"));
+    this.render();
+    clearTimeout(this.#copiedTimer);
+    this.#copiedTimer = setTimeout(() => {
+      this.#copied = false;
+      this.render();
+    }, COPIED_MS);
+  }
+
   /** Whether it is in another status than when last shown; where it was when the page opened is no news. */
   #moved() {
-    const state = this.upload?.state;
-    const mark = state ? `${state.epoch} ${state.attempt} ${state.status}` : "";
+    const { state } = this.upload ?? {};
+    const unsent = this.upload && outcomeOf(this.upload);
+    const mark = state ? `${state.epoch} ${state.attempt} ${state.status}` : (unsent ?? "");
     if (mark === this.#mark) return false;
     const first = this.#mark === "" && !this.upload?.file;
     this.#mark = mark;
@@ -270,7 +335,7 @@ export class UploadCard extends EventTarget {
     element.querySelector(".bar")?.setAttribute("aria-labelledby", id);
     for (const button of element.querySelectorAll("button")) {
       button.setAttribute("aria-describedby", id);
-      const icon = ICONS[/** @type {Action} */ (button.dataset.do)];
+      const icon = ICONS[/** @type {Action | undefined} */ (button.dataset.do) ?? "copy"];
       button.innerHTML = `
         <svg viewBox="0 0 24 24" width="20" height="20" aria-hidden="true"><path d="${icon}"/></svg>
         <span></span>`;
@@ -278,6 +343,7 @@ export class UploadCard extends EventTarget {
     element.addEventListener("click", ({ target }) => {
       const button = /** @type {Element} */ (target).closest("button");
       if (button?.dataset.do) void this.#do(/** @type {Action} */ (button.dataset.do));
+      else if (button) void this.#copyId();
     });
     const input = /** @type {HTMLInputElement} */ (element.querySelector("input"));
     const preview = /** @type {HTMLImageElement} */ (element.querySelector(".preview"));

@@ -7,11 +7,26 @@
 /**
  * @typedef {object} Face
  * @property {"waiting" | "busy" | "done" | "failed" | "cancelled"} tone
+ * @property {Activity} activity   What its icon shows.
  * @property {string} title
  * @property {string[]} facts    how fast, how long, how large
  * @property {string} attempt
  * @property {string} problem
  */
+
+/** @typedef {"" | "waiting" | "receiving" | "reading" | "compressing" | "storing"} Activity */
+
+/** @type {Record<string, Activity>} */
+const ACTIVITIES = {
+  receiving: "receiving",
+  queued: "waiting",
+  fetching: "reading",
+  probing: "reading",
+  compressing: "compressing",
+  thumbnails: "compressing",
+  storing: "storing",
+  cleaning: "storing",
+};
 
 /**
  * @param {Upload | null} upload   Null when its file was refused.
@@ -36,7 +51,8 @@ export function faceOf(upload, words, refusal = "") {
   if (!state) return face("waiting", upload.sending === "now" ? words.stage("receiving") : words.lookingUp);
   const attempt = state.attempt > 1 ? words.attempt(state.attempt, state) : "";
   const tone = state.stage === "queued" ? "waiting" : "busy";
-  return face(tone, words.stage(state.stage), { facts: words.pace(state), attempt });
+  const activity = ACTIVITIES[state.stage] ?? "";
+  return face(tone, words.stage(state.stage), { facts: words.pace(state), attempt, activity });
 }
 
 /** What can be done about it. @param {Upload | null} upload @returns {Set<Action>} */
@@ -68,6 +84,19 @@ export function hasEnded(upload) {
   return error !== null && id === null;
 }
 
+/**
+ * How it ended; null while it has not, or while what it ran into may pass.
+ *
+ * @param {Upload} upload
+ * @returns {"completed" | "error" | "cancelled" | null}
+ */
+export function outcomeOf({ id, state, error }) {
+  if (state?.status === "completed") return "completed";
+  if (state?.status === "error") return state.stage === "cancelled" ? "cancelled" : "error";
+  if (!error || error.code === "UNAUTHENTICATED" || (id !== null && error.retryable)) return null;
+  return error.code === "CANCELLED" ? "cancelled" : "error";
+}
+
 /** @param {Upload} upload @param {RoomcastError} error @param {Words} words */
 function stuckFace({ state }, error, words) {
   if (error.code === "CANCELLED") return face("cancelled", words.cancelled);
@@ -77,6 +106,6 @@ function stuckFace({ state }, error, words) {
 }
 
 /** @param {Face["tone"]} tone @param {string} title @param {Partial<Face>} [more] @returns {Face} */
-function face(tone, title, { facts = [], attempt = "", problem = "" } = {}) {
-  return { tone, title, facts, attempt, problem };
+function face(tone, title, { activity = tone === "waiting" ? "waiting" : "", facts = [], attempt = "", problem = "" } = {}) {
+  return { tone, activity, title, facts, attempt, problem };
 }

@@ -20,7 +20,7 @@
  * - `server`       the server's URL; by default the one that this module came from.
  *
  * Events, all bubbling and composed, with the `Upload` as `detail` where there is one: `upload-completed`,
- * `upload-error` (failed, not cancelled), `upload-dismissed`, `all-completed` with the aggregate, and `close`.
+ * `upload-error` (failed), `upload-cancelled`, `upload-dismissed`, `all-completed` with the aggregate, and `close`.
  *
  * Parts: `panel` `header` `heading` `overall` `row` `name` `stage` `problem` `bar` `fill` `button` `more`. Custom
  * properties, set on the element: `--accent` `--on-accent` `--surface` `--sunken` `--line` `--ink` `--muted` `--good`
@@ -29,7 +29,6 @@
 import { ListOptions } from "./list-options.js";
 export type Words = import("./list-words.js").Words;
 export type Aggregate = import("./roomcast.js").Aggregate;
-export type Message = import("./roomcast.js").Message;
 export type Roomcast = import("./roomcast.js").Roomcast;
 export type Upload = import("./roomcast.js").Upload;
 export declare class UploadProgressList extends ListOptions {

@@ -20,7 +20,7 @@
  * - `server`       the server's URL; by default the one that this module came from.
  *
  * Events, all bubbling and composed, with the `Upload` as `detail` where there is one: `upload-completed`,
- * `upload-error` (failed, not cancelled), `upload-dismissed`, `all-completed` with the aggregate, and `close`.
+ * `upload-error` (failed), `upload-cancelled`, `upload-dismissed`, `all-completed` with the aggregate, and `close`.
  *
  * Parts: `panel` `header` `heading` `overall` `row` `name` `stage` `problem` `bar` `fill` `button` `more`. Custom
  * properties, set on the element: `--accent` `--on-accent` `--surface` `--sunken` `--line` `--ink` `--muted` `--good`
@@ -30,22 +30,21 @@
 import { announcer } from "./announcer.js";
 import { Batch } from "./batch.js";
 import { setHidden, setText } from "./dom.js";
+import { originOf, tell } from "./element-options.js";
 import { ENGLISH } from "./list-words.js";
-import { PANEL, addStyle } from "./list-markup.js";
+import { PANEL, addStyle, loadResultView } from "./list-markup.js";
 import { ListOptions } from "./list-options.js";
 import { connect } from "./roomcast.js";
 import { chosen } from "./shown-rows.js";
+import { Staleness } from "./staleness.js";
 import { UploadCard } from "./upload-card.js";
-import { hasEnded } from "./upload-face.js";
+import { hasEnded, outcomeOf } from "./upload-face.js";
 
 /** @typedef {import("./list-words.js").Words} Words */
 /** @typedef {import("./roomcast.js").Aggregate} Aggregate */
-/** @typedef {import("./roomcast.js").Message} Message */
 /** @typedef {import("./roomcast.js").Roomcast} Roomcast */
 /** @typedef {import("./roomcast.js").Upload} Upload */
 
-const IMPORTANT = new Set(["compressing", "completed", "error"]); // the rest would be chatter
-const BLINK_MS = 700; // a blink of the connection is no news
 const OWN_PROPERTIES = ["roomcast", "words", "maxItems", "mode", "autoClose", "autoHide", "results", "server"];
 const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
 
@@ -61,14 +60,13 @@ export class UploadProgressList extends ListOptions {
   /** Ended uploads that were dismissed, or hid themselves. @type {WeakSet<Upload>} */ #gone = new WeakSet();
   /** @type {WeakMap<Upload, ReturnType<typeof setTimeout>>} */ #hiding = new WeakMap();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #closing;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #stalling;
   /** @type {typeof import("./result-view.js").ResultView | null} */ #ResultView = null;
   #batch = new Batch();
   #wasActive = false;
   #closed = false;
   #collapsed = false;
   #unfolded = false;
-  #stale = false;
+  #staleness = new Staleness(() => this.#show());
   #updating = false;
   /** @type {Words} */ #words = ENGLISH;
   /** Where the keyboard was before it came in. @type {EventTarget | null} */ #cameFrom = null;
@@ -87,16 +85,13 @@ export class UploadProgressList extends ListOptions {
   /** The connection whose uploads are shown. @returns {Roomcast} */
   get roomcast() {
     if (this.#given) return this.#given;
-    const shared = connections.get(this.#origin);
+    const origin = originOf(this);
+    const shared = connections.get(origin);
     if (shared) return shared;
-    const made = connect({ url: this.#origin });
-    connections.set(this.#origin, made);
+    const made = connect({ url: origin });
+    connections.set(origin, made);
     for (const list of [...waiting]) list.#attach();
     return made;
-  }
-
-  get #origin() {
-    return new URL(this.server || import.meta.url, document.baseURI).origin;
   }
 
   /** @param {Roomcast | null} roomcast */
@@ -174,7 +169,7 @@ export class UploadProgressList extends ListOptions {
   #attach() {
     this.#detach();
     void this.#loadResults();
-    this.#heard = this.#given ?? connections.get(this.#origin) ?? null;
+    this.#heard = this.#given ?? connections.get(originOf(this)) ?? null;
     if (!this.#heard) return void waiting.add(this);
     for (const name of CONNECTION_EVENTS) this.#heard.addEventListener(name, this.#update);
     this.#catchUp(this.#heard.uploads);
@@ -185,7 +180,7 @@ export class UploadProgressList extends ListOptions {
     this.#heard = null;
     waiting.delete(this);
     clearTimeout(this.#closing);
-    clearTimeout(this.#stalling);
+    this.#staleness.stop();
     for (const [upload, card] of this.#cards) {
       clearTimeout(this.#hiding.get(/** @type {Upload} */ (upload)));
       if (card.upload) this.#cards.delete(upload);
@@ -213,20 +208,9 @@ export class UploadProgressList extends ListOptions {
       if (!this.#cards.has(upload) && !this.#gone.has(upload)) this.#addUpload(upload);
     }
     this.#batch.update(uploads);
-    this.#noteConnection();
+    this.#staleness.update(this.#heard);
     this.#noteEnd();
     this.#show();
-  }
-
-  #noteConnection() {
-    const lost = this.#heard?.state === "reconnecting";
-    if (!lost) this.#stale = false;
-    clearTimeout(this.#stalling);
-    if (!lost || this.#stale) return;
-    this.#stalling = setTimeout(() => {
-      this.#stale = true;
-      this.#show();
-    }, BLINK_MS);
   }
 
   #noteEnd() {
@@ -265,13 +249,10 @@ export class UploadProgressList extends ListOptions {
 
   /** @param {UploadCard} card @param {Upload} upload */
   #hear(card, upload) {
-    const state = /** @type {Message} */ (upload.state);
-    const { status, stage, attempt } = state;
-    if (IMPORTANT.has(status) || attempt > 1) this.#announce(upload, this.#words.news(card.filename, state));
-    if (status === "completed") this.#tell("upload-completed", upload);
-    if (stage !== "failed") return;
-    this.#closed = false;
-    this.#tell("upload-error", upload);
+    const outcome = outcomeOf(upload);
+    if (card.news) this.#announce(upload, card.news);
+    if (outcome === "error") this.#closed = false;
+    if (outcome) this.#tell(`upload-${outcome}`, upload);
   }
 
   /** @param {UploadCard} card */
@@ -324,8 +305,7 @@ export class UploadProgressList extends ListOptions {
 
   async #loadResults() {
     if (!this.results || this.#ResultView) return;
-    const [{ ResultView }] = await Promise.all([import("./result-view.js"), addStyle(this.#root, "result-view.css")]);
-    this.#ResultView = ResultView;
+    this.#ResultView = await loadResultView(this.#root);
     for (const card of this.#cards.values()) this.#giveResult(card);
   }
 
@@ -345,13 +325,13 @@ export class UploadProgressList extends ListOptions {
     const aggregate = this.#batch.aggregate;
     this.#showFrame(cards.length > 0, dialog);
     this.#showTitle(aggregate, dialog);
-    this.#part("cards").classList.toggle("stale", this.#stale);
+    this.#part("cards").classList.toggle("stale", this.#staleness.stale);
     const bar = this.#part("overall");
     setHidden(bar, aggregate.active === 0);
     bar.setAttribute("aria-label", this.#words.overall);
     bar.setAttribute("aria-valuenow", String(Math.floor(aggregate.progress)));
     bar.setAttribute("aria-valuetext", this.#words.count(aggregate));
-    this.#part("overall-fill").style.width = `${aggregate.progress}%`;
+    this.#part("overall-fill").style.setProperty("--progress", String(aggregate.progress));
     this.#showButton("cancel-all", this.#words.cancelAll, cards.filter(({ cancellable }) => cancellable).length > 1);
     this.#showButton("hide-finished", this.#words.hideFinished, !dialog && cards.some(({ finished }) => finished));
     this.#showButton("collapse", this.#collapsed ? this.#words.expand : this.#words.collapse, dialog);
@@ -374,7 +354,7 @@ export class UploadProgressList extends ListOptions {
     setText(this.#part("heading"), dialog ? this.#words.title(aggregate) : this.#words.heading);
     const pending = aggregate.active ? this.#words.pending(aggregate) : "";
     const count = dialog ? pending : this.#words.count(aggregate);
-    setText(this.#part("count"), this.#stale && aggregate.active ? this.#words.reconnecting : count);
+    setText(this.#part("count"), this.#staleness.stale && aggregate.active ? this.#words.reconnecting : count);
   }
 
   /** @param {UploadCard[]} cards */
@@ -436,7 +416,7 @@ export class UploadProgressList extends ListOptions {
 
   /** @param {string} name @param {unknown} [detail] */
   #tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+    tell(this, name, detail);
   }
 
   /** @param {string} name @returns {HTMLElement} */

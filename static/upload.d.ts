@@ -11,6 +11,10 @@ export type Ways = {
     inPieces: (file: File, uploadId: string) => Promise<SendInPieces | null>;
     join: (upload: Upload) => Promise<void>;
     leave: (upload: Upload) => Promise<void>;
+    /**
+     * A link of the server's, as a whole address.
+     */
+    address: (link: string) => string;
     request: (method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>;
     control: (event: string, method: string, path: string, uploadId: string) => Promise<{
         state?: Message;

@@ -1,5 +1,6 @@
 import { RoomcastError, asRoomcastError, cancelled } from "./failure.js";
 import { sendParts } from "./direct.js";
+import { withAddresses } from "./links.js";
 import { isFinished, judge, positionAfter, positionAt } from "./merge.js";
 import { alone, begunAs, leftBehind, noteBegun, noteOver } from "./unfinished.js";
 
@@ -15,6 +16,7 @@ import { alone, begunAs, leftBehind, noteBegun, noteOver } from "./unfinished.js
  * @property {(file: File, uploadId: string) => Promise<SendInPieces | null>} inPieces   Null where that cannot be done.
  * @property {(upload: Upload) => Promise<void>} join
  * @property {(upload: Upload) => Promise<void>} leave
+ * @property {(link: string) => string} address   A link of the server's, as a whole address.
  * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
  * @property {(event: string, method: string, path: string, uploadId: string) => Promise<{state?: Message}>} control
  */
@@ -355,11 +357,12 @@ export class Upload extends EventTarget {
     if (verdict !== "take") return verdict === "drop";
     this.#position = positionAfter(message);
     if (arrives(message, this.state)) this.needsFile = false;
-    this.state = message;
-    if (message.stage !== "receiving") this.#arrived();
+    const state = withAddresses(message, this.#ways.address);
+    this.state = state;
+    if (state.stage !== "receiving") this.#arrived();
     else if (!this.file) void this.#lookForFile();
-    this.#settle(message);
-    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    this.#settle(state);
+    this.dispatchEvent(new CustomEvent("message", { detail: state }));
     this.#changed();
     return true;
   }

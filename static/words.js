@@ -17,7 +17,7 @@ const STAGES = {
 };
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
-const KINDS = { video: "Video", audio: "Sound", image: "Picture", poster: "Poster", thumbnail: "Picture" };
+const KINDS = { video: "Video", audio: "Sound", image: "Picture", poster: "Poster", thumbnail: "Picture", file: "File" };
 const FORMATS = new Map([["image/webp", "WebP"], ["video/webm", "WebM"], ["audio/mp4", "M4A"]]);
 
 /** @param {import("./roomcast.js").Stage} stage */

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.clips import make_clip, make_image
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 
 def ffmpeg(*args: str | Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 
 def make_clip(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import resource
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.clips import make_clip, make_image
-from tests.harness import ROOT, Api, RunningServer
+from tests.e2e.tokens import token
+from tests.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support import warm
+from tests.tus import MIB, Tus
+from tests.watchers import Watcher
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+RunningServer.warm = sys.platform == "linux"
 
 Serve = Callable[..., RunningServer]
 
@@ -58,10 +66,45 @@ def serve(tmp_path: Path, servers: list[RunningServer]) -> Iterator[Serve]:
 
 
 @pytest.fixture
-async def api(server: RunningServer) -> AsyncIterator[Api]:
+async def api(server: ServerUnderTest) -> AsyncIterator[Api]:
     """A client of the folder's own `server`."""
     async with Api(server) as client:
         yield client
+
+
+@pytest.fixture
+async def alice(server: ServerUnderTest) -> AsyncIterator[Api]:
+    async with Api(server, token("alice")) as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(server: ServerUnderTest) -> AsyncIterator[Api]:
+    async with Api(server, token("bob")) as client:
+        yield client
+
+
+@pytest.fixture
+async def watcher(server: ServerUnderTest) -> AsyncIterator[Watcher]:
+    async with Watcher(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def tus(api: Api) -> Tus:
+    return Tus(api)
+
+
+@pytest.fixture
+def picture(shelf: Shelf) -> bytes:
+    return shelf.image().read_bytes()
+
+
+@pytest.fixture
+def large(picture: bytes, request: pytest.FixtureRequest) -> bytes:
+    """A picture with so much behind it that it goes through many buffers; another one for each test, for a file that
+    was sent before is known already."""
+    return picture + random.Random(request.node.name).randbytes(5 * MIB)
 
 
 @pytest.fixture
@@ -73,6 +116,16 @@ def node() -> None:
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
 
 
+def pytest_sessionfinish() -> None:
+    warm.end()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the run has cost, with all the processes that it started and waited for: xdist's, servers, encoders."""
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    terminalreporter.line(f"CPU: {sum(one.ru_utime + one.ru_stime for one in used):.0f} s, user and system")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -81,6 +134,6 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed and isinstance(item, pytest.Function):
         values = [one for value in item.funcargs.values() for one in (value if isinstance(value, list) else [value])]
-        for server in {one for one in values if isinstance(one, RunningServer)}:
+        for server in {one for one in values if isinstance(one, ServerUnderTest)}:
             report.sections.append((f"log of {server.name}", server.tail()))
     return report

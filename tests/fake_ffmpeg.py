@@ -4,7 +4,7 @@
 `install` puts a copy somewhere, to be named by FFMPEG_PATH. Each start of the copy reads, from beside itself:
 
 - `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg. Posters (the
-  last argument ends in `poster.jpg`) are made by the real one whatever it says, and so is the answer to `-version`,
+  output is `poster.jpg`) are made by the real one whatever it says, and so is the answer to `-version`,
   with which the server tries out its sandbox: behind a wall of files the copy cannot answer, so it runs without one;
 - `<copy>.real`: the path of the real program (absent: the wheel's, as the starting program's Python knows it);
 
@@ -25,7 +25,7 @@ and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, 
     crash           killed by SIGSEGV
     invalid         what ffmpeg says and returns for a file it cannot read
     enospc          one honest report, then what ffmpeg says and returns on a full disk
-    wrong-output    success, but the output (the last argument) is not media
+    wrong-output    success, but the output is not media
     no-output       success, but there is no output
     stderr-flood    32 MiB of words on stderr, then be the real ffmpeg
 
@@ -77,11 +77,16 @@ def main(argv: list[str]) -> NoReturn:
     with beside(_SELF, "calls").open("a") as calls:
         calls.write(json.dumps(argv) + "\n")
     told = beside(_SELF, "behaviour")
-    if argv and argv[-1].endswith("poster.jpg"):
+    if _output(argv).endswith("poster.jpg"):
         _be_real(argv)
     name, _, argument = (told.read_text().strip() if told.exists() else "").partition(":")
     _BEHAVIOURS[name](argv, argument)
     _be_real(argv)
+
+
+def _output(argv: list[str]) -> str:
+    """The output of a command as the server writes it: the last argument before its global flags."""
+    return argv[argv.index("-hide_banner") - 1] if "-hide_banner" in argv else "".join(argv[-1:])
 
 
 _SELF = Path(__file__).absolute()
@@ -177,7 +182,7 @@ def _enospc(_argv: list[str], _argument: str) -> NoReturn:
 
 
 def _wrong_output(argv: list[str], _argument: str) -> NoReturn:
-    Path(argv[-1].removeprefix("file:")).write_bytes(b"this is no film" * 100)
+    Path(_output(argv).removeprefix("file:")).write_bytes(b"this is no film" * 100)
     _no_output(argv, "")
 
 

@@ -1,6 +1,7 @@
 """The real server as a subprocess, a client for its HTTP calls, and the one way to wait for a fact.
 
 `RunningServer` starts `python -m server` on a port of its own and can hurt it: `kill`, `terminate`, `restart`.
+(`AppServer` of `tests/support/app.py` serves in the test's own process.)
 `RunningWorker` does the same with `python -m workers`.
 `Api` says what the contract's HTTP calls say; the Socket.IO clients are in `tests/watchers.py`.
 """
@@ -22,19 +23,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 from urllib.parse import urljoin
 
 import aiohttp
 import psutil
 
 from tests import described
+from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
 WORKING = re.compile(r"^Roomcast is working\.\n$")
 OURS = re.compile(
-    r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$)"
+    r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$"
+    r"|DYNO$|RENDER$|RAILWAY_ENVIRONMENT|FLY_APP_NAME$|K_SERVICE$)"
 )
 """Settings of the machine that runs the tests, which no test may inherit. (Without bytecode that is kept, each of two
 hundred starts would compile the server anew.)"""
@@ -65,23 +68,60 @@ class Exit:
     said: str
 
 
-class RunningServer:
+class ServerUnderTest:
+    """What tests ask of a server wherever it runs: where it listens, and what is on its disk."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.data = data
+        self.name = name
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Living processes that this server started, however long it is dead itself: what carries its data's path."""
+        return [process for process in psutil.process_iter() if _names(process, str(self.data))]
+
+    def ffmpegs(self) -> list[psutil.Process]:
+        """The ffmpeg processes at work on this server's data."""
+        return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
+
+    def tail(self, lines: int = 40) -> str:
+        """The last lines of the log."""
+        raise NotImplementedError
+
+    def complaints(self) -> list[str]:
+        """Log lines that tell of a bug."""
+        raise NotImplementedError
+
+    def files_of(self, upload_id: str) -> list[Path]:
+        """What lies on disk under this upload's name, the ledger aside."""
+        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
+
+    def scratch(self) -> list[Path]:
+        """The files of work in progress."""
+        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+class RunningServer(ServerUnderTest):
     """`python -m server` with its own data directory. The keyword arguments are environment variables.
 
     `name` is for one of several that share a directory: its log has that name.
     """
 
     ready = READY
+    warm = False
+    """Whether the server is forked from a process that has imported it already, which is cheap."""
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "server"), name: str = "", **env: str) -> None:
-        self.data = data
-        self.name = name or data.name
+        super().__init__(data, name or data.name)
         self.log = data.with_name(f"{self.name}.log")
-        self.port = 0
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
         self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", **env}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | WarmProcess | None = None
 
     def __enter__(self) -> Self:
         return self if self._process else self.start()
@@ -90,10 +130,6 @@ class RunningServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def process(self) -> psutil.Process:
@@ -107,15 +143,7 @@ class RunningServer:
     def start(self, *, deadline: float = 30.0) -> Self:
         """Start, and return when the server has said that it is ready."""
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env={**self._env, "PORT": str(self.port)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
         assert self._process.stdout is not None
         readable, _, _ = select.select([self._process.stdout], [], [], deadline)
         line = self._process.stdout.readline() if readable else ""
@@ -125,6 +153,20 @@ class RunningServer:
             raise AssertionError(f"the server did not say that it is ready but {line!r}; its log:\n{self.tail()}")
         self.port = int(ready[2]) if ready.lastindex else 0
         return self
+
+    def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
+        python, *arguments = self._command
+        if self.warm and (arguments in (["-m", "server"], ["-m", "workers"]) or len(arguments) == 1):
+            return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
+        return subprocess.Popen(
+            [python, *arguments],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
 
     def restart(self) -> Self:
         """Start again after `kill` or `terminate`: the same data, the same port."""
@@ -168,11 +210,7 @@ class RunningServer:
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""
         own = self._process.pid if self._process else 0
-        return [process for process in psutil.process_iter() if process.pid != own and _names(process, str(self.data))]
-
-    def ffmpegs(self) -> list[psutil.Process]:
-        """The ffmpeg processes at work on this server's data."""
-        return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
+        return [process for process in super().leftovers() if process.pid != own]
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -181,14 +219,6 @@ class RunningServer:
         """Log lines that tell of a bug: errors, and what is not a line of the log at all."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if not line.startswith("{") or '"level": "error"' in line or "critical" in line]
-
-    def files_of(self, upload_id: str) -> list[Path]:
-        """What lies on disk under this upload's name, the ledger aside."""
-        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
-
-    def scratch(self) -> list[Path]:
-        """The files of work in progress."""
-        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
 
 
 class RunningWorker(RunningServer):
@@ -230,6 +260,8 @@ class Reply:
     @property
     def code(self) -> str | None:
         """The error's stable code; None when the answer holds no error."""
+        if self.content and (in_header := self.headers.get("X-Error-Code")):
+            return in_header
         error = self.body.get("error") if isinstance(self.body, dict) else None
         return error["code"] if error else None
 
@@ -241,7 +273,7 @@ class Reply:
 class Api:
     """The contract's HTTP calls, as one viewer."""
 
-    def __init__(self, server: RunningServer, token: str | None = None) -> None:
+    def __init__(self, server: ServerUnderTest, token: str | None = None) -> None:
         self.server = server
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._session: aiohttp.ClientSession | None = None
@@ -333,7 +365,14 @@ class HalfSent:
     declares the whole length, and the first part are sent; on leaving the connection is gone."""
 
     def __init__(
-        self, server: RunningServer, method: str, path: str, body: bytes, *, first: int, headers: Mapping[str, str] = {}
+        self,
+        server: ServerUnderTest,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        first: int,
+        headers: Mapping[str, str] = {},
     ) -> None:
         self._port = server.port
         fields = {"Host": f"127.0.0.1:{server.port}", "Content-Length": str(len(body)), "Connection": "close"}

@@ -59,6 +59,11 @@ class RawSocket:
         self._writer.write(ABNF(1, 0, 0, 0, opcode, 1, payload).format())
         await self._writer.drain()
 
+    async def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._writer.write(data)
+        await self._writer.drain()
+
     async def hear(self) -> str:
         """The next text."""
         opcode, payload = await self.receive()

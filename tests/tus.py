@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from tests.harness import Api, HalfSent, Reply, RunningServer, eventually
+from tests.harness import Api, HalfSent, Reply, ServerUnderTest, eventually
 
 MIB = 1 << 20
 
@@ -65,7 +65,7 @@ class Tus:
 
 
 def half_sent(
-    server: RunningServer, url: str, offset: int, content: bytes, first: int, headers: Mapping[str, str] = {}
+    server: ServerUnderTest, url: str, offset: int, content: bytes, first: int, headers: Mapping[str, str] = {}
 ) -> HalfSent:
     """A PATCH of which only so many bytes come."""
     return HalfSent(
@@ -86,7 +86,7 @@ async def reserved(api: Api, content: bytes) -> str:
     return str(reply.body["uploads"][0]["tusUrl"])
 
 
-async def on_disk(server: RunningServer, url: str, size: int) -> None:
+async def on_disk(server: ServerUnderTest, url: str, size: int) -> None:
     """Returns when so many of the upload's bytes lie on the disk."""
     await eventually(
         lambda: sum(path.stat().st_size for path in server.files_of(id_of(url))) >= size, what=f"{size} bytes on disk"

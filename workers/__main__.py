@@ -1,4 +1,7 @@
-"""`python -m workers`: a worker process on the shared ledger; SIGTERM hands its work back and ends it."""
+"""`python -m workers`: a worker process on the shared ledger; SIGTERM hands its work back and ends it.
+
+Without `REDIS_URL` the web process runs the workers, and this one waits: so one Procfile serves both ways to run.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
 from server import settings
+from server.runtime.tasks import end_process_with
 from server.settings import Settings
+from server.upload.errors import RoomcastError
 from server.upload.logs import configure
 from server.upload.metrics import UploadMetrics
 from server.upload.opening import open_parts
@@ -22,9 +27,12 @@ from workers.build import build_workers
 log = structlog.get_logger("workers")
 
 
-async def work(chosen: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+async def work(chosen: Settings) -> int:
+    """Until SIGTERM or SIGINT, or until a background task dies; the exit code."""
     stop = stop_signal()
+    end = end_process_with(stop)
+    if (warning := chosen.disk_warning) is not None:
+        log.warning(warning)
     async with open_parts(chosen.places()) as parts:
         registry = CollectorRegistry()
         parts.ledger.observe(UploadMetrics(registry).observe)
@@ -35,6 +43,18 @@ async def work(chosen: Settings) -> None:
                 await stop.wait()
             log.info("stopping")
             end_within(STOP_SECONDS)
+    return end.exit_code
+
+
+async def idle() -> int:
+    """Wait for SIGTERM or SIGINT, and say why there is nothing else to do; return the exit code."""
+    stop = stop_signal()
+    say(
+        "Roomcast runs its workers inside the web process, because REDIS_URL is not set: "
+        "this process has nothing to do, and waits for SIGTERM."
+    )
+    await stop.wait()
+    return 0
 
 
 @contextmanager
@@ -57,12 +77,12 @@ def main() -> int:
         chosen = settings.load()
     except settings.SettingsError as error:
         return fail(str(error))
-    if not chosen.redis_url:
-        return fail("REDIS_URL: workers of their own need it; without it they run inside the web process")
     configure(chosen.log)
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(work(chosen))
-    return 0
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            return runner.run(work(chosen) if chosen.redis_url else idle())
+    except (OSError, RoomcastError) as error:
+        return fail(str(error))
 
 
 if __name__ == "__main__":

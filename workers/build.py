@@ -10,7 +10,8 @@ import structlog
 from server.settings import Settings
 from server.upload.opening import Parts
 from workers.admission import MediaLimits
-from workers.ffmpeg import Binaries, find_binaries
+from workers.ffmpeg import commands
+from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.job import Tools
 from workers.run import Policy, Workers
 from workers.sandbox import detect
@@ -35,7 +36,7 @@ def build_workers(settings: Settings, parts: Parts) -> Workers:
 
 def _walled_in(binaries: Binaries) -> Binaries:
     """The same programs, behind the most walls that they, and the picture child's libraries, are seen to run behind."""
-    trials = [[path, "-version"] for path in (binaries.ffmpeg, binaries.ffprobe)]
+    trials = [[path, *commands.show_version()] for path in (binaries.ffmpeg, binaries.ffprobe)]
     sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
     say = log.info if sandbox.complete else log.warning
     say("sandbox", **sandbox.told(), missing=sandbox.missing)

@@ -80,14 +80,6 @@ def jpeg_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapp
     ]
 
 
-def as_text(chain: list[Filter]) -> str:
-    """The chain as `-vf` takes it."""
-    return ",".join(
-        name + ("=" + ":".join(f"{key}={value}" for key, value in options.items()) if options else "")
-        for name, options in chain
-    )
-
-
 def _deinterlaced(film: VideoStream) -> list[Filter]:
     return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if film.interlaced else []
 

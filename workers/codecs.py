@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.upload.templates import CodecName
+from workers.ffmpeg.input_options import Options
 from workers.sizing import peak_bitrate
-
-Options = dict[str, str | int]
 
 _KEYFRAME_SECONDS = 5
 _MOST_FRAMES_BETWEEN = 600

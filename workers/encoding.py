@@ -13,11 +13,12 @@ from workers import video
 from workers.chain import ToneMapper
 from workers.choose import sound_bitrate, sound_complies
 from workers.codecs import AtQuality, audio_options, codec_for
-from workers.ffmpeg import NothingInside
+from workers.ffmpeg import commands
+from workers.ffmpeg.progress import Reading
+from workers.ffmpeg.runner import NothingInside
 from workers.job import Job
 from workers.pace import Pace
 from workers.probe import MediaInfo, VideoStream, require_video
-from workers.progress import Reading
 from workers.sizing import fit_even
 from workers.video import Recipe
 from workers.whole import Contents, Partial
@@ -59,7 +60,7 @@ async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:
     """What the ffmpeg in use can do for this film's colours, if they need it."""
     if not film.needs_colour_management:
         return "none"
-    can = await job.abilities()
+    can = await job.ffmpeg_features()
     if {"zscale", "tonemap"} <= can:
         return "zscale"
     return "swscale" if "scale:intent" in can else "none"
@@ -68,7 +69,7 @@ async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:
 async def can_decode(job: Job, codec: str) -> bool:
     """Whether the ffmpeg in use can look at what it makes: for AV1 it needs more than its own decoder, which is for
     hardware."""
-    return codec != "av1" or bool(_AV1_DECODERS & await job.abilities())
+    return codec != "av1" or bool(_AV1_DECODERS & await job.ffmpeg_features())
 
 
 def audio_bits(job: Job, source: Contents) -> int:
@@ -80,7 +81,7 @@ def audio_bits(job: Job, source: Contents) -> int:
 async def encode(job: Job, source: Contents, recipe: Recipe, pace: Pace) -> Compressed:
     """Compress the film. When less of it could be decoded than it has packets, `facts` say so."""
     target = job.scratch / f"video{recipe.codec.suffix}"
-    await job.encode(video.compress_args(job.path, target, source.info, recipe, job.source.format), pace)
+    await job.encode(commands.compress(job.source_file, target, source.info, recipe), pace)
     result = await result_of(job, target, recipe.codec.demuxer)
     video.verify(recipe, source.info, source.seconds, result)
     facts: dict[str, Any] = {} if recipe.codec.name == job.template.codec else {"codec": recipe.codec.name}
@@ -96,7 +97,7 @@ async def copy(job: Job, source: Contents, pace: Pace) -> Compressed | None:
     if info.audio is not None and not sound_complies(info.audio, source, bitrate):
         audio = audio_options("aac", "aac", bitrate, info.audio.channels, info.audio.sample_rate)
     try:
-        await job.encode(video.copy_args(job.path, target, info, job.source.format, audio), pace)
+        await job.encode(commands.copy(job.source_file, target, info, sound_options=audio), pace)
         result = await result_of(job, target, "mov")
         video.verify_copy(info, source.seconds, result)
         if video.is_short(source.seconds, result):
@@ -129,9 +130,8 @@ async def _undecodable(job: Job, source: Contents, result: MediaInfo) -> Partial
         pictures = max(pictures, reading.frame or 0)
 
     try:
-        await job.encode(
-            video.decode_args(job.path, source.info, job.source.format, got + _TAIL_SECONDS / 5, _TAIL_SECONDS), hear
-        )
+        start = got + _TAIL_SECONDS / 5
+        await job.encode(commands.count_pictures(job.source_file, source.info, start, _TAIL_SECONDS), hear)
     except UnreadableMedia:
         pictures = 0
     if pictures:

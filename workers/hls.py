@@ -12,7 +12,6 @@ so that a player can change between any two segments.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,16 +20,11 @@ from pathlib import Path
 
 from server.upload.errors import TranscodeError
 from workers import probe
-from workers.chain import as_text, film_chain
+from workers.ffmpeg import commands
+from workers.ffmpeg.progress import Reading
 from workers.job import Job, Made
-from workers.progress import Reading
-from workers.reading import input_args
+from workers.sizing import Rung, rungs
 
-SEGMENT_SECONDS = 4
-_CRF = 23
-_FULL_HD_PIXELS = 1920 * 1080
-_FULL_HD_RATE = 6_000_000
-_SMOOTH_FPS = 40
 _STEREO = 2
 _SLACK_SECONDS = 1.0
 _SEGMENT = re.compile(r"^#EXTINF:([\d.]+),[^\n]*\n([^#\n]+)$", re.MULTILINE)
@@ -38,16 +32,6 @@ _AVC = re.compile(rb"avcC.(...)", re.DOTALL)
 """Profile, constraints and level, in an `avcC` box (ISO/IEC 14496-15)."""
 _AAC = re.compile(rb"esds.*?\x05\x80\x80\x80.(.)", re.DOTALL)
 """The first byte of an AudioSpecificConfig, which begins with the object type, in an `esds` box as ffmpeg writes it."""
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One size of the film in the ladder; `max_rate` in bits a second."""
-
-    name: str
-    width: int
-    height: int
-    max_rate: int
 
 
 @dataclass(frozen=True)
@@ -84,58 +68,9 @@ class Sound:
     rate: Rate
 
 
-def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rung]:
-    """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
-    is larger than the film, so those above it come to the film's own size, once."""
-    short = min(width, height)
-    found: dict[int, Rung] = {}
-    for side in sorted({min(side, short) for side in sides}, reverse=True):
-        wide, high = (max(2, int(length * side / short + 1e-9) // 2 * 2) for length in (width, height))
-        name = min(wide, high)
-        found.setdefault(name, Rung(str(name), wide, high, _max_rate(wide * high, fps)))
-    return list(found.values())
-
-
 def work(sides: Sequence[int], width: int, height: int) -> float:
     """How much there is to encode for the ladder, as a multiple of the film."""
     return sum(rung.width * rung.height for rung in rungs(sides, width, height)) / (width * height)
-
-
-def ladder_args(
-    film: Path,
-    info: probe.MediaInfo,
-    ladder: Sequence[Rung],
-    demuxer: str,
-    *,
-    preset: str,
-    audio_bitrate: str,
-) -> list[str]:
-    """Arguments for `run_ffmpeg`, to be run in the directory that takes the files: their names must be relative, as a
-    `%` in a path would be a counter."""
-    stream = probe.require_video(info)
-    alone = len(ladder) == 1 and info.audio is None  # then ffmpeg takes this one name as it is
-    init = f"hls-{ladder[0].name if alone else '%v'}-init.mp4"
-    split = f"[0:{stream.index}]split={len(ladder)}" + "".join(f"[in{rung.name}]" for rung in ladder)
-    chains = [as_text(film_chain(stream, rung.width, rung.height, "none")) for rung in ladder]
-    scaled = [f"[in{rung.name}]{chain}[{rung.name}]" for rung, chain in zip(ladder, chains, strict=True)]
-    return [
-        *input_args(film, demuxer),
-        *("-filter_complex", ";".join([split, *scaled])),
-        *(word for rung in ladder for word in ("-map", f"[{rung.name}]")),
-        *("-c:v", "libx264", "-preset", preset, "-crf", str(_CRF), "-pix_fmt", "yuv420p"),
-        *(word for number, rung in enumerate(ladder) for word in _rate_args(number, rung)),
-        # The only keyframes are those that begin a segment: the same frames in every rendition, whatever it shows.
-        *("-force_key_frames", f"expr:isnan(prev_forced_t)+gte(t,prev_forced_t+{SEGMENT_SECONDS})"),
-        *("-sc_threshold", "0", "-g", "1000000000"),
-        *("-fps_mode", "vfr", "-enc_time_base", "1:90000"),
-        *_audio_args(info.audio, audio_bitrate),
-        *("-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-f", "hls", "-hls_time", str(SEGMENT_SECONDS), "-hls_playlist_type", "vod", "-hls_list_size", "0"),
-        *("-hls_segment_type", "fmp4", "-hls_flags", "independent_segments"),
-        *("-hls_fmp4_init_filename", init, "-hls_segment_filename", "hls-%v-%05d.m4s"),
-        *("-var_stream_map", _stream_map(ladder, sound=info.audio is not None)),
-        "hls-%v.m3u8",
-    ]
 
 
 def segments(playlist: str) -> list[Segment]:
@@ -147,7 +82,7 @@ def rate_of(entries: Sequence[Segment], sizes: Sequence[int]) -> Rate:
     """What a rendition takes whose segments have these sizes in bytes."""
     timed = [(size * 8, max(entry.seconds, 1e-3)) for entry, size in zip(entries, sizes, strict=True)]
     # A last segment of a frame or two says nothing of what the line must carry.
-    full = [bits / seconds for bits, seconds in timed if seconds >= SEGMENT_SECONDS / 2]
+    full = [bits / seconds for bits, seconds in timed if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
     average = sum(bits for bits, _ in timed) / sum(seconds for _, seconds in timed)
     return Rate(peak=round(max([average, *full])), average=round(average))
 
@@ -190,8 +125,11 @@ async def make_ladder(
     stream = probe.require_video(info)
     template = job.template
     ladder = rungs(template.hls, stream.width, stream.height, stream.fps)
-    args = ladder_args(film, info, ladder, demuxer, preset=template.preset, audio_bitrate=template.audio_bitrate)
-    await job.encode(args, on_reading)
+    source = job.input(film, demuxer)
+    await job.encode(
+        commands.make_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
+        on_reading,
+    )
 
     cuts = {rung.name: _cut(job, rung.name) for rung in ladder}
     _verify(list(cuts.values()), stream.duration or info.duration)
@@ -245,29 +183,5 @@ def _verify(cuts: Sequence[Sequence[Segment]], duration: float | None) -> None:
         raise TranscodeError("The ladder is not as long as the film.")
 
 
-def _max_rate(pixels: int, fps: float | None) -> int:
-    """6 Mbit/s for Full HD, half as much again above 40 frames a second; detail grows slower than area."""
-    smooth = 1.5 if fps and fps > _SMOOTH_FPS else 1.0
-    return round(_FULL_HD_RATE * smooth * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
-
-
-def _rate_args(number: int, rung: Rung) -> list[str]:
-    return [f"-maxrate:v:{number}", str(rung.max_rate), f"-bufsize:v:{number}", str(2 * rung.max_rate)]
-
-
-def _audio_args(audio: probe.AudioStream | None, bitrate: str) -> list[str]:
-    if audio is None:
-        return []
-    right = audio.codec == "aac" and audio.channels <= _STEREO
-    encoding = ["-c:a", "copy"] if right else ["-c:a", "aac", "-b:a", bitrate, "-ac", str(_channels(audio))]
-    return ["-map", f"0:{audio.index}", *encoding]
-
-
 def _channels(audio: probe.AudioStream) -> int:
     return min(audio.channels, _STEREO)
-
-
-def _stream_map(ladder: Sequence[Rung], *, sound: bool) -> str:
-    group = ",agroup:audio" if sound else ""
-    entries = [f"v:{number}{group},name:{rung.name}" for number, rung in enumerate(ladder)]
-    return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if sound else [])])

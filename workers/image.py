@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from server.upload import errors
-from workers.ffmpeg import failure
+from workers.ffmpeg.runner import failure
 from workers.image_child.plan import SEVERAL_FRAMES, Kind, Order, fit, planned
 from workers.sandbox import NO_WALLS, Limits, Sandbox
 from workers.tool import Finished, run_tool

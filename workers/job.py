@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from server.upload.errors import Code
-from server.upload.events import Forecast, Source, Upload
-from server.upload.media import MediaStore
+from server.upload.events import Forecast, Source, Upload, results_folder
+from server.upload.media import DOWNLOAD, MediaStore
 from server.upload.templates import Template
 from workers import probe
 from workers.admission import MediaLimits
-from workers.ffmpeg import Binaries, abilities, run_ffmpeg, run_ffprobe, scan_packets
+from workers.ffmpeg.binaries import Binaries
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.progress import Reading
+from workers.ffmpeg.runner import features, run_ffmpeg, run_ffprobe, scan_packets
 from workers.packets import PacketScan
-from workers.progress import Reading
 from workers.report import Reporter
 from workers.sandbox import Limits
 
@@ -87,38 +89,45 @@ class Job:
     reporter: Reporter
     scratch: Path
 
+    def input(self, path: Path, demuxer: str) -> InputFile:
+        """Return a file for ffmpeg to read, by one demuxer and within the limits of this installation."""
+        return InputFile(path, demuxer, self.tools.limits)
+
+    @property
+    def source_file(self) -> InputFile:
+        """The source, for ffmpeg to read."""
+        return self.input(self.path, self.source.format)
+
     async def look(self, path: Path, demuxer: str) -> probe.MediaInfo:
         """What a file holds."""
-        tools = self.tools
-        said = await run_ffprobe(tools.binaries, path, demuxer, limits=_PROBE_LIMITS, media_limits=tools.limits)
+        said = await run_ffprobe(self.tools.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS)
         return probe.parse(said)
 
     async def scan(self) -> PacketScan:
         """Every packet of the source."""
+        tools = self.tools
         return await scan_packets(
-            self.tools.binaries,
-            self.path,
-            self.source.format,
-            limits=_PROBE_LIMITS,
-            media_limits=self.tools.limits,
-            wall_seconds=self.tools.step_seconds,
+            tools.binaries, self.source_file, limits=_PROBE_LIMITS, wall_seconds=tools.step_seconds
         )
 
-    async def abilities(self) -> frozenset[str]:
-        """The filters and decoders that the ffmpeg in use has."""
-        return await abilities(self.tools.binaries)
+    async def ffmpeg_features(self) -> frozenset[str]:
+        """Return the filters and decoders that the ffmpeg in use has."""
+        return await features(self.tools.binaries)
 
     async def encode(
         self,
-        args: list[str],
+        arguments: list[str],
         on_reading: Callable[[Reading], None] = lambda _: None,
         *,
         wall_seconds: float = math.inf,
     ) -> None:
-        """Run ffmpeg; see `run_ffmpeg` for how it fails. `wall_seconds`: less than any step may take."""
+        """Run ffmpeg with arguments made by `commands`; see `run_ffmpeg` for how it fails.
+
+        `wall_seconds`: less than any step may take.
+        """
         await run_ffmpeg(
             self.tools.binaries,
-            args,
+            arguments,
             on_reading=on_reading,
             stall_seconds=self.tools.stall_seconds,
             wall_seconds=min(wall_seconds, self.tools.step_seconds),
@@ -150,12 +159,13 @@ class Job:
     async def store(self, made: Made, on_bytes: Callable[[int], None]) -> dict[str, Any]:
         """Store a result; the output of the contract's `element` that tells of it, without its URL."""
         size = made.path.stat().st_size
-        key = await self.tools.media.store(made.path, self.upload.id, made.path.name, on_bytes)
+        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if made.kind == "file" else "")
+        key = await self.tools.media.store(made.path, folder, made.path.name, on_bytes)
         return {
             "name": made.path.stem,
             "kind": made.kind,
             "key": key,
-            "bucket": None,
+            "bucket": self.tools.media.bucket,
             "mime": made.mime,
             "size": size,
             "width": made.width,

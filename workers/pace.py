@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from server.upload.events import Forecast, Tick
-from workers.progress import Reading
+from workers.ffmpeg.progress import Reading
 
 _ETA_AFTER_SECONDS = 2.0
 _ETA_AFTER_FRACTION = 0.03

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from server.upload.errors import StorageError
-from server.upload.events import Tick, Upload
+from server.upload.events import Kind, Tick, Upload, element_type
 from server.upload.lifecycle import Stage
 from server.upload.templates import Template
 from workers.film import compress_film
 from workers.job import Job, Results, Tools
+from workers.pass_through import pass_through
 from workers.picture import compress_picture
 from workers.report import Reporter
+
+_STEPS: Mapping[Kind, Callable[[Job], Awaitable[Results]]] = {
+    "video": compress_film,
+    "image": compress_picture,
+    "file": pass_through,
+}
 
 
 async def process(
@@ -31,7 +39,7 @@ async def process(
     async with tools.media.fetch(source.key, fetched) as path:
         job = Job(upload, source, path, template, tools, reporter, made)
         await reporter.enter(Stage.PROBING, "Reading the file")
-        results = await (compress_film(job) if source.kind == "video" else compress_picture(job))
+        results = await _STEPS[source.kind](job)
     await reporter.enter(Stage.STORING, "Storing the result")
     outputs = await _store(job, results)
     await reporter.enter(Stage.CLEANING, "Cleaning up")
@@ -58,7 +66,7 @@ def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[
     saved = source.size - main["size"]
     return {
         "id": upload.id,
-        "type": upload.template,
+        "type": element_type(upload),
         "filename": f"{Path(upload.filename).stem}{Path(main['key']).suffix}",
         "outputs": outputs,
         "original": {
@@ -68,6 +76,6 @@ def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[
             **source.digests,
             **results.original,
         },
-        "saved": {"bytes": saved, "percent": round(100 * saved / source.size, 1)},
+        "saved": {"bytes": saved, "percent": round(100 * saved / max(1, source.size), 1)},
         **results.facts,
     }

@@ -18,9 +18,9 @@ from typing import Any
 
 import structlog
 
-from server.upload.dispatch import Dispatch
+from server.dispatch.contract import Dispatch
 from server.upload.errors import Code, LeaseLost, NotFound, RoomcastError
-from server.upload.events import Change, Upload, error_body, source_name
+from server.upload.events import Change, Upload, error_body, results_folder, source_name
 from server.upload.holding import Stop, under_lease
 from server.upload.lapse import cancelled
 from server.upload.ledger import Claim, Ledger
@@ -115,7 +115,7 @@ class Workers:
                 if claim is None:
                     return
                 await self._work(claim)
-            except RoomcastError:
+            except Exception:
                 log.exception("worker failed", hint=upload_id)
                 return
 
@@ -201,7 +201,7 @@ class Workers:
     async def _discard(self, claim: Claim, *, source: bool) -> None:
         """Delete files, once it is certain that nobody else works with them."""
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
-        await self._tools.media.discard_results(claim.upload.id)
+        await self._tools.media.discard_results(results_folder(claim.upload))
         if source:
             await self._tools.media.discard_source(source_name(claim.upload))
 

@@ -1,7 +1,10 @@
-"""Bitrates and sizes: what is much for a picture, what is little, and how a film fits into so many bytes. Pure."""
+"""Bitrates and sizes: what is much for a picture, what is little, how a film fits into so many bytes, and the sizes of
+an HLS ladder. Pure."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.upload.errors import TooLarge
@@ -27,6 +30,10 @@ _LEAST_BITRATE = 8_000
 _AUDIO_SHARE = 0.2
 _LEAST_AUDIO = 24_000
 _LEAST_STEREO = 48_000
+
+_FULL_HD_PIXELS = 1920 * 1080
+_FULL_HD_RATE = 6_000_000
+_SMOOTH_FPS = 40
 
 
 def peak_bitrate(width: int, height: int, fps: float | None) -> int:
@@ -92,6 +99,34 @@ def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
     """The largest even (width, height) of this shape that is no larger than it is and fits `long_side`."""
     shrink = min(1.0, long_side / max(width, height))
     return _even(width * shrink), _even(height * shrink)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One size of the film in the ladder; `max_rate` in bits a second."""
+
+    name: str
+    width: int
+    height: int
+    max_rate: int
+
+
+def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rung]:
+    """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
+    is larger than the film, so those above it come to the film's own size, once."""
+    short = min(width, height)
+    found: dict[int, Rung] = {}
+    for side in sorted({min(side, short) for side in sides}, reverse=True):
+        wide, high = (max(2, int(length * side / short + 1e-9) // 2 * 2) for length in (width, height))
+        name = min(wide, high)
+        found.setdefault(name, Rung(str(name), wide, high, _max_rate(wide * high, fps)))
+    return list(found.values())
+
+
+def _max_rate(pixels: int, fps: float | None) -> int:
+    """6 Mbit/s for Full HD, half as much again above 40 frames a second; detail grows slower than area."""
+    smooth = 1.5 if fps and fps > _SMOOTH_FPS else 1.0
+    return round(_FULL_HD_RATE * smooth * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
 
 
 def _even(side: float) -> int:

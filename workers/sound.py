@@ -8,6 +8,7 @@ from server.upload.lifecycle import Stage
 from workers import video
 from workers.choose import sound_complies
 from workers.encoding import Compressed, audio_bits, result_of
+from workers.ffmpeg import commands
 from workers.job import Job, Made, Results
 from workers.pace import Pace
 from workers.whole import Contents, Partial
@@ -34,10 +35,10 @@ async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
         raise ValueError("there is no sound")
     copied = sound_complies(sound, source, bitrate)
     if copied:
-        args = video.copy_args(job.path, target, info, job.source.format, None, "ipod")
+        command = commands.copy(job.source_file, target, info, muxer="ipod")
     else:
-        args = video.sound_args(job.path, target, sound, job.source.format, bitrate)
-    await job.encode(args, pace)
+        command = commands.compress_sound(job.source_file, target, sound, bitrate)
+    await job.encode(command, pace)
     result = await result_of(job, target, "mov")
     video.verify_copy(info, source.seconds, result)
     facts: dict[str, Any] = {"copied": True} if copied else {}

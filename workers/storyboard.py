@@ -15,11 +15,11 @@ from pathlib import Path
 from server.upload.errors import RoomcastError
 from server.upload.events import Tick
 from workers import probe
-from workers.chain import ToneMapper, as_text, jpeg_chain
 from workers.encoding import tone_mapper
+from workers.ffmpeg import commands
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.progress import Reading
 from workers.job import SPARED, Job, Made
-from workers.progress import Reading
-from workers.reading import file_url, input_args
 
 log = logging.getLogger(__name__)
 
@@ -84,12 +84,25 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
         return []
     tiles, sprite, track = (job.scratch / name for name in ("tiles.nut", "sprite.jpg", "storyboard.vtt"))
     try:
-        keyframes = await _count_keyframes(job, film, stream, demuxer)
-        sparse = keyframes < board.count
+        source = job.input(film, demuxer)
+        enough_keyframes = await _count_keyframes(job, source, stream) >= board.count
         mapper = await tone_mapper(job, stream)
-        args = tiles_args(film, tiles, stream, board, demuxer, sparse=sparse, mapper=mapper)
-        await job.encode(args, _telling(job, board))
-        await job.encode(sprite_args(tiles, sprite, board))
+        command = commands.save_tiles(
+            source,
+            tiles,
+            stream,
+            board.width,
+            board.height,
+            mapper,
+            interval=board.interval,
+            keyframes_only=enough_keyframes,
+        )
+        await job.encode(command, _telling(job, board))
+        await job.encode(
+            commands.save_sprite(
+                job.input(tiles, "nut"), sprite, columns=board.columns, rows=board.rows, count=board.count
+            )
+        )
         picture = probe.require_video(await job.look(sprite, "image2"))
     except RoomcastError as error:
         if error.code not in SPARED:
@@ -105,53 +118,14 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
     ]
 
 
-def keyframes_args(film: Path, stream: probe.VideoStream, demuxer: str) -> list[str]:
-    """Arguments for `run_ffmpeg` under which its last reading's `frame` is how many keyframes there are."""
-    chosen = ["-map", f"0:{stream.index}", "-c", "copy", "-bsf:v", "noise=drop=not(key)"]
-    return [*input_args(film, demuxer), *chosen, "-f", "null", "-"]
-
-
-def tiles_args(
-    film: Path,
-    target: Path,
-    stream: probe.VideoStream,
-    board: Storyboard,
-    demuxer: str,
-    *,
-    sparse: bool,
-    mapper: ToneMapper = "none",
-) -> list[str]:
-    """Arguments for `run_ffmpeg` that save a tile for each interval, from its middle, as a raw film. Only keyframes are
-    decoded, unless they are `sparse`."""
-    # `pass`: a keyframe counts as long as one frame, and the last would be too short for an interval of its own.
-    every = f"fps=1000/{board.interval}:start_time=0:eof_action=pass"
-    filters = f"{every},{as_text(jpeg_chain(stream, board.width, board.height, mapper))}"
-    return [
-        *(() if sparse else ("-skip_frame", "nokey")),
-        *input_args(film, demuxer),
-        *("-map", f"0:{stream.index}", "-vf", filters, "-c:v", "rawvideo", "-f", "nut"),
-        file_url(target),
-    ]
-
-
-def sprite_args(tiles: Path, target: Path, board: Storyboard) -> list[str]:
-    """Arguments for `run_ffmpeg` that lay the tiles out as one JPEG; the last is repeated where one is missing."""
-    return [
-        *input_args(tiles, "nut"),
-        *("-vf", f"tpad=stop=-1:stop_mode=clone,tile={board.columns}x{board.rows}:nb_frames={board.count}"),
-        *("-frames:v", "1", "-q:v", "4", "-update", "1", "-map_metadata", "-1", "-f", "image2"),
-        file_url(target),
-    ]
-
-
-async def _count_keyframes(job: Job, film: Path, stream: probe.VideoStream, demuxer: str) -> int:
+async def _count_keyframes(job: Job, film: InputFile, stream: probe.VideoStream) -> int:
     count = 0
 
     def hear(reading: Reading) -> None:
         nonlocal count
         count = reading.frame or count
 
-    await job.encode(keyframes_args(film, stream, demuxer), hear)
+    await job.encode(commands.count_keyframes(film, stream), hear)
     return count
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from server.upload.errors import TooLarge, TranscodeError
 from server.upload.events import Forecast
-from workers import video
 from workers.codecs import EFFORT, AtBitrate, AtQuality, codec_for
 from workers.encoding import Compressed, can_decode, encode
+from workers.ffmpeg import commands
 from workers.job import Job
 from workers.pace import Pace
 from workers.probe import require_video
@@ -54,8 +54,7 @@ async def foretell(job: Job, source: Contents, recipe: Recipe) -> None:
     target = job.scratch / f"samples{recipe.codec.suffix}"
     starts = sample_starts(source.seconds, _SAMPLES, length)
     began = time.monotonic()
-    args = video.samples_args(job.path, target, source.info, recipe, job.source.format, starts, length)
-    await job.encode(args)
+    await job.encode(commands.compress_samples(job.source_file, target, source.info, recipe, starts, length))
     elapsed = time.monotonic() - began
     await _announce(job, source, recipe, target.stat().st_size, elapsed, len(starts) * length)
     target.unlink()
@@ -68,21 +67,20 @@ async def at_quality(job: Job, source: Contents, recipe: Recipe, target: float, 
         pace.film_run(1.0, sized=True)
         result = await encode(job, source, recipe, pace)
         return replace(result, facts=result.facts | {"quality": {"metric": None, "crf": job.template.video_crf}})
-    metric: Metric = "vmaf" if "libvmaf" in await job.abilities() else "ssim"
+    metric: Metric = "vmaf" if "libvmaf" in await job.ffmpeg_features() else "ssim"
     wanted = target if metric == "vmaf" else ssim_for(target)
     film = require_video(source.info)
     reference = job.scratch / "reference.mkv"
     starts = sample_starts(source.seconds, _SAMPLES, _QUALITY_SAMPLE)
     length = _QUALITY_SAMPLE if len(starts) > 1 else min(source.seconds, _SAMPLES * _QUALITY_SAMPLE)
-    await job.encode(
-        video.samples_args(job.path, reference, source.info, recipe, job.source.format, starts, length, lossless=True)
-    )
+    await job.encode(commands.save_samples(job.source_file, reference, source.info, recipe, starts, length))
     search = CrfSearch(*CRF_SEARCHED[recipe.codec.name], wanted)
     trial = job.scratch / f"trial{recipe.codec.suffix}"
     sizes: dict[int, tuple[int, float]] = {}
     while (crf := search.next) is not None:
         began = time.monotonic()
-        await job.encode(video.trial_args(reference, trial, film, replace(recipe, rate=AtQuality(crf))))
+        at_crf = replace(recipe, rate=AtQuality(crf))
+        await job.encode(commands.compress_trial(job.input(reference, "matroska"), trial, film, at_crf))
         sizes[crf] = trial.stat().st_size, time.monotonic() - began
         search.tell(crf, await _score(job, reference, trial, recipe.codec.demuxer, metric))
         pace.film_run(_SEARCH_ENDS_AT * len(search.scores) / MOST_TRIALS)
@@ -120,7 +118,7 @@ async def into_bytes(job: Job, source: Contents, recipe: Recipe, target: int, pa
     log, bitrate = job.scratch / "passes", share.video_bitrate
     pace.film_run(_FIRST_PASS_ENDS_AT)
     first = replace(recipe, rate=AtBitrate(bitrate, 1, log))
-    await job.encode(video.compress_args(job.path, log, info, first, job.source.format), pace)
+    await job.encode(commands.compress(job.source_file, log, info, first), pace)
     kept: Compressed | None = None
     best = job.scratch / f"best{recipe.codec.suffix}"
     fixed = share.audio_bitrate * source.seconds / 8
@@ -152,7 +150,8 @@ async def _announce(job: Job, source: Contents, recipe: Recipe, size: int, elaps
 
 async def _score(job: Job, reference: Path, trial: Path, demuxer: str, metric: Metric) -> float:
     log = job.scratch / "quality.log"
-    await job.encode(video.compare_args(reference, trial, demuxer, metric, log.name))
+    saved, tried = job.input(reference, "matroska"), job.input(trial, demuxer)
+    await job.encode(commands.measure_quality(saved, tried, metric, log.name))
     said = log.read_text(encoding="utf-8", errors="replace")
     score = vmaf_score(said) if metric == "vmaf" else ssim_score(said)
     if score is None:

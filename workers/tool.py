@@ -7,12 +7,12 @@ import logging
 import math
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from server.runtime.programs import Program, start_program
 from server.upload import errors
 from workers.sandbox import ENVIRONMENT_KEPT, NO_WALLS, Limits, Sandbox, confined, ending, was_started
 
@@ -23,7 +23,6 @@ TERM_GRACE = 5.0
 KILL_GRACE = 5.0
 _TERM_REPEAT = 0.05
 _GROUP_POLL = 0.01
-_STDOUT = 1
 
 
 @dataclass(frozen=True)
@@ -55,75 +54,54 @@ async def run_tool(
 
     However this ends, by result, error or any number of cancellations, the process group is dead and reaped first.
     """
-    loop = asyncio.get_running_loop()
-    child = _Child(loop, on_output)
-    command = confined(argv, limits, sandbox, reads=reads, folder=cwd)
-    starting = loop.create_task(_start(child, command, cwd))
+    child = _Child(confined(argv, limits, sandbox, reads=reads, folder=cwd), cwd, on_output)
     try:
-        await asyncio.shield(starting)
         await _watch(child, wall_seconds, stall_seconds)
     finally:
-        await _put_down(starting, child)
-    finished = Finished(ending(child.returncode, sandbox), child.stderr.decode("utf-8", "replace"))
+        await _put_down(child)
+    finished = Finished(ending(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
     if not was_started(finished.returncode, finished.stderr):
         log.error("program could not be started: %r", finished.stderr)
         raise errors.RoomcastError("the media tools could not be started")
     return finished
 
 
-async def _start(child: _Child, argv: Sequence[str], cwd: Path | None) -> None:
+def _start(
+    argv: Sequence[str], cwd: Path | None, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+) -> Program:
     environment = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
     environment["LANG"] = "C.UTF-8"
     if cwd is not None:
         environment["TMPDIR"] = str(cwd)
     try:
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: child,
-            *argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=environment,
-            start_new_session=True,
-        )
+        return start_program(argv, on_stdout=on_stdout, on_stderr=on_stderr, env=environment, cwd=cwd, new_session=True)
     except OSError as problem:  # out of processes, descriptors or memory; or no such directory
         log.exception("program could not be started")
         raise errors.RoomcastError("the media tools could not be started") from problem
 
 
-class _Child(asyncio.SubprocessProtocol):
+class _Child:
     """What is known of one running program. `over` is done when it has exited or its output was not acceptable."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_output: Callable[[bytes], bool]) -> None:
-        self._loop = loop
+    def __init__(self, argv: Sequence[str], cwd: Path | None, on_output: Callable[[bytes], bool]) -> None:
+        self._loop = asyncio.get_running_loop()
         self._on_output = on_output
-        self._open_pipes = {1, 2}
-        self.transport: asyncio.SubprocessTransport | None = None
-        self.pid: int | None = None
-        self.over: asyncio.Future[None] = loop.create_future()
-        self.exited: asyncio.Future[None] = loop.create_future()
-        self.drained: asyncio.Future[None] = loop.create_future()
         self.problem: Exception | None = None
         self.stderr = bytearray()
-        self.last_life = loop.time()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.program = _start(argv, cwd, self._hear, self._hear_stderr)
+        self.program.exited.add_done_callback(lambda _: _settle(self.over))
+        self.last_life = self._loop.time()
 
     @property
-    def returncode(self) -> int:
-        code = self.transport.get_returncode() if self.transport is not None else None
-        if code is None:
-            raise RuntimeError("still running")
-        return code
+    def pid(self) -> int:
+        return self.program.pid
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.SubprocessTransport", transport)  # uvloop's has the methods, not the class
-        self.pid = self.transport.get_pid()
+    @property
+    def exited(self) -> asyncio.Future[int]:
+        return self.program.exited
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd != _STDOUT:
-            self.stderr += data
-            del self.stderr[:-STDERR_KEPT]
-            return
+    def _hear(self, data: bytes) -> None:
         if self.problem is not None:
             return
         try:
@@ -133,14 +111,9 @@ class _Child(asyncio.SubprocessProtocol):
             self.problem = problem
             _settle(self.over)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._open_pipes.discard(fd)
-        if not self._open_pipes:
-            _settle(self.drained)
-
-    def process_exited(self) -> None:
-        _settle(self.exited)
-        _settle(self.over)
+    def _hear_stderr(self, data: bytes) -> None:
+        self.stderr += data
+        del self.stderr[:-STDERR_KEPT]
 
 
 def _settle(future: asyncio.Future[None]) -> None:
@@ -163,22 +136,17 @@ async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None
     if child.problem is None:
         # Whoever is left in the group could hold the pipes open for ever: kill first, then read to the end.
         _signal_group(child, signal.SIGKILL)
-        await asyncio.wait({child.drained}, timeout=KILL_GRACE)
+        await asyncio.wait({child.program.drained}, timeout=KILL_GRACE)
     if child.problem is not None:
         raise child.problem
 
 
-async def _put_down(starting: asyncio.Task[None], child: _Child) -> None:
+async def _put_down(child: _Child) -> None:
     """Leave nobody in the group, however often the caller is cancelled meanwhile; that is raised at the end."""
     patience = _Patience()
-    while not starting.done():  # it takes no longer than a fork, and a half-started process cannot be put down
-        await patience.wait(asyncio.wait({starting}))
-    if not starting.cancelled():
-        starting.exception()  # seen: the caller has had it already, or is being cancelled
     await _ask_to_end(child, patience)
     await _make_end(child, patience)
-    if child.transport is not None:
-        child.transport.close()
+    child.program.close()
     if patience.lost is not None:
         raise patience.lost
 
@@ -222,8 +190,6 @@ async def _make_end(child: _Child, patience: _Patience) -> None:
 def _signal_group(child: _Child, number: signal.Signals) -> bool:
     """Signal the whole group; False when there is nobody left in it. The leader's pid stays the group's id, and is
     not given to another process, until the group is empty."""
-    if child.pid is None:
-        return False
     try:
         if child.exited.done():
             # Orphans of the group are ours to reap when we are process 1, as in a container.
@@ -237,7 +203,7 @@ def _signal_group(child: _Child, number: signal.Signals) -> bool:
     return True
 
 
-def _only_corpses(group: int | None) -> bool:
+def _only_corpses(group: int) -> bool:
     """Whether all that is left of the group is dead and waits for process 1 to reap it, which may take its time (Linux;
     elsewhere a group of corpses cannot be signalled in the first place)."""
     stats = list(Path("/proc").glob("[0-9]*/stat"))

@@ -5,6 +5,7 @@
         print(state["element"]["url"])
 
 An upload's state is the server's message, a plain dict (`server.upload.shapes.Message`); so is what else it answers.
+Links in it are whole addresses, whatever the server sends.
 Every failure is a `RoomcastError`. What breaks off is tried again with growing pauses, until nothing has come of it for
 `patience_seconds`; but a server that was never heard is not waited for.
 
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from server.client.errors import LOCAL_FILE, NETWORK, RoomcastError, failure
 from server.client.link import SILENCE_SECONDS, Link
+from server.client.links import status_with_addresses, with_addresses
 from server.client.patience import Patience
 from server.client.source import Source, locally, source_at
 from server.client.sse import Parser
@@ -124,8 +126,7 @@ class Client:
                     if begun := await self._begun(md5, type or _DEFAULT_TEMPLATE):
                         return begun
                     answer = await self._link.json("POST", "/api/uploads", json={"type": type, "files": [file]})
-                    state: Message = answer["state"]
-                    return state
+                    return self._whole(answer["state"])
             except RoomcastError as error:
                 await patience.after(error)
 
@@ -191,8 +192,7 @@ class Client:
 
     async def state(self, upload_id: str) -> Message:
         """How an upload stands."""
-        state: Message = await self._link.json("GET", f"/api/uploads/{upload_id}")
-        return state
+        return self._whole(await self._link.json("GET", f"/api/uploads/{upload_id}"))
 
     async def list(self, *, status: str | None = None) -> AsyncIterator[Message]:
         """Your uploads, the newest first, page by page as they are asked for; with `status`, those that have it."""
@@ -200,7 +200,7 @@ class Client:
         while True:
             page = await self._link.json("GET", "/api/uploads", params=query)
             for state in page["uploads"]:
-                yield state
+                yield self._whole(state)
             if not page["cursor"]:
                 return
             query["cursor"] = page["cursor"]
@@ -208,21 +208,19 @@ class Client:
     async def cancel(self, upload_id: str) -> Message:
         """Cancel an upload; returns when its work has stopped and its files are gone."""
         answer = await self._link.json("DELETE", f"/api/uploads/{upload_id}")
-        state: Message = answer["state"]
-        return state
+        return self._whole(answer["state"])
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload over; `send` it again if its `stage` is `receiving` then."""
         answer = await self._link.json("POST", f"/api/uploads/{upload_id}/retry")
-        state: Message = answer["state"]
-        return state
+        return self._whole(answer["state"])
 
     async def assembly(self, assembly_id: str) -> dict[str, Any]:
         """The status of an assembly, in the assembly dialect."""
         status: dict[str, Any] = await self._link.json(
             "GET", "/api/transflow/status", params={"assemblyId": assembly_id}
         )
-        return status
+        return status_with_addresses(status, self._address)
 
     async def download(self, output: Output, folder: Path) -> Path:
         """Fetch one of an element's outputs into a folder; the file, which has as many bytes as it should."""
@@ -235,9 +233,12 @@ class Client:
             except RoomcastError as error:
                 await patience.after(error)
 
-    def link(self, url: str) -> str:
-        """A link out of a message, whole: those to the server itself come as paths."""
-        return str(self._link.at(url))
+    def _whole(self, state: Message) -> Message:
+        """The state, its links as whole addresses."""
+        return with_addresses(state, self._address)
+
+    def _address(self, link: str) -> str:
+        return str(self._link.at(link))
 
     async def _begun(self, md5: str, template: str) -> Message | None:
         """The upload of these bytes under this template, if there is one that has not failed."""
@@ -300,7 +301,7 @@ class Client:
                 async for chunk in response.content.iter_any():
                     for event in parser.feed(chunk):
                         position = event.id or position
-                        yield position, json.loads(event.data)
+                        yield position, self._whole(json.loads(event.data))
         except RoomcastError as error:
             if error.status is not None and error.status < 500:  # asking for the state tells more
                 raise _Refused from error

@@ -56,7 +56,7 @@ class Sending:
             self._show.state(name, state)
 
         state = await self._client.upload(file, type=self._template, on_progress=tell, wait=self._wait)
-        where = _link(self._client, state)
+        where = _link(state)
         if self._download:
             where = str(await self._fetch(state["element"], self._download / file.name))
         self._show.result(name, state, where)
@@ -89,7 +89,7 @@ async def watch(client: Client, show: Show, upload_id: str) -> Ending:
 
     async def follow() -> None:
         state = await client.follow(upload_id, lambda state: show.state(upload_id, state))
-        show.result(upload_id, state, _link(client, state))
+        show.result(upload_id, state, _link(state))
 
     show.begin(upload_id)
     return await guarded(show, upload_id, follow())
@@ -105,9 +105,9 @@ async def guarded(show: Show, name: str, work: Coroutine[Any, Any, None]) -> End
     return Ending.COMPLETED
 
 
-def _link(client: Client, state: Message) -> str:
+def _link(state: Message) -> str:
     """The main result's, as soon as there is one."""
-    return client.link(state["element"]["outputs"][0]["url"]) if ended(state) else ""
+    return state["element"]["outputs"][0]["url"] if ended(state) else ""
 
 
 def same_names(files: Sequence[Path]) -> str | None:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from server.description.operations import JSON
 from server.description.schemas import Schemas
-from server.realtime.calls import CALLS, Call
-from server.realtime.hub import PROGRESS
-from server.realtime.shapes import CallRefused, Handshake, Id
+from server.rooms.handlers import CALLS, Call
+from server.rooms.schema import CallRefused, Handshake, Id
+from server.rooms.upload_rooms import PROGRESS
 from server.upload.lifecycle import Status
 from server.upload.shapes import Message
 
@@ -75,7 +75,7 @@ def _server(url: str | None, *, secured: bool) -> dict[str, Any]:
 
 
 def _call_messages(name: str, call: Call, schemas: Schemas) -> dict[str, Any]:
-    hints = get_type_hints(call.answer)
+    hints = get_type_hints(call.run)
     return {
         name: _message("A bare string is the id.", schemas.of(hints["argument"] | Id, "validation")),
         f"{name}.ack": _message("It is done.", schemas.of(hints["return"])),
@@ -84,7 +84,7 @@ def _call_messages(name: str, call: Call, schemas: Schemas) -> dict[str, Any]:
 
 
 def _text(call: Call) -> str:
-    return (call.answer.__doc__ or "").strip()
+    return (call.run.__doc__ or "").strip()
 
 
 def _message(text: str, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from server.description.native import INTAKE, LAST_EVENT_ID, OWN, TEMPLATE, FormOfFiles, stream
 from server.description.operations import FORM, Answer, Operation, Parameter, json_answer
-from server.upload.errors import Malformed, TooMany, WrongState
-from server.web.assemblies import LARGEST_BATCH
+from server.upload.errors import Forbidden, Malformed, TooMany
+from server.web.assemblies import LARGEST_BATCH, STATUS_PATHS
 from server.web.dialects import files
 from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus
 from server.web.dialects.files import FileProgress, FilesTaken
-from server.web.dialects.tasks import TaskForgotten, TaskProgress
+from server.web.dialects.tasks import TaskCleaned, TaskProgress
 from server.web.dialects.transflow import Step, SubmissionOverview
 from server.web.shapes import AssemblyId
 from server.web.sse import POSITION
@@ -21,8 +21,41 @@ from server.web.transflow import OVERVIEW, STEP
 
 FILES, TASKS, TRANSFLOW = "Files dialect", "Polling dialect", "Assembly and multi-file dialects"
 
+
+class FormInFolder(FormOfFiles, total=False):
+    """A form with one or more files, and the folder that they are to be in."""
+
+    path: Annotated[str, Field(examples=["holidays/2026"])]
+    """What the keys of the results begin with. It must not lead upwards."""
+
+
 _POSITIONS = rf"{POSITION}(,{POSITION})*"
 _ETAG = Parameter("ETag", Annotated[str, Field(examples=['W/"8f2a"'])], "Good for `If-None-Match`.", "header")
+
+
+def _status(path: str) -> Operation:
+    """The same operation, by the name that its clients know it under."""
+    return Operation(
+        "GET",
+        path,
+        TRANSFLOW,
+        "Look at assemblies",
+        (
+            json_answer(
+                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
+                "The status of the assembly; of several, a list in their order.",
+                headers=(_ETAG,),
+            ),
+            Answer(304, "It is as you have it.", headers=(_ETAG,)),
+        ),
+        f"`assemblyId` may be repeated, up to {LARGEST_BATCH} times.",
+        (
+            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
+            Parameter("If-None-Match", str, "The tag of the answer that you have.", "header"),
+        ),
+        refuses=(*OWN, Malformed, TooMany),
+    )
+
 
 DIALECTS = (
     Operation(
@@ -30,9 +63,10 @@ DIALECTS = (
         "/api/files/upload",
         FILES,
         "Send files",
-        (json_answer(FilesTaken, "The files that are safe and queued."),),
+        (json_answer(FilesTaken, "The files that are safe and queued, and those that were refused."),),
+        "Each file has an id or is among the `failed`, also when all of them are.",
         parameters=(TEMPLATE,),
-        takes={FORM: FormOfFiles},
+        takes={FORM: FormInFolder},
         refuses=INTAKE,
     ),
     Operation(
@@ -57,31 +91,13 @@ DIALECTS = (
         "DELETE",
         "/api/progress/{task_id}",
         TASKS,
-        "Forget",
-        (json_answer(TaskForgotten, "It is told of no more, here."),),
-        "Of a task that is finished; the upload stays.",
-        refuses=(*OWN, WrongState),
+        "Clean up",
+        (json_answer(TaskCleaned, "It is told of no more here, or never was."),),
+        "The upload itself goes on, or stays.",
+        (Parameter("task_id", str, "A task's id; of what is no task there is nothing to clean up.", "path", True),),
+        refuses=(Forbidden,),
     ),
-    Operation(
-        "GET",
-        "/api/transflow/status",
-        TRANSFLOW,
-        "Look at assemblies",
-        (
-            json_answer(
-                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
-                "The status of the assembly; of several, a list in their order.",
-                headers=(_ETAG,),
-            ),
-            Answer(304, "It is as you have it.", headers=(_ETAG,)),
-        ),
-        f"`assemblyId` may be repeated, up to {LARGEST_BATCH} times.",
-        (
-            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
-            Parameter("If-None-Match", str, "The tag of the answer that you have.", "header"),
-        ),
-        refuses=(*OWN, Malformed, TooMany),
-    ),
+    *map(_status, STATUS_PATHS),
     Operation(
         "GET",
         "/api/transflow/stream",

@@ -22,6 +22,7 @@ from server.upload.errors import (
     CancelledByOwner,
     DiskFull,
     Forbidden,
+    IdTaken,
     Malformed,
     NotFound,
     Stalled,
@@ -35,7 +36,8 @@ from server.upload.errors import (
 from server.upload.lifecycle import Status
 from server.upload.shapes import Message, Shape
 from server.web.direct import Completion
-from server.web.intake import FILE_FIELDS, Reservation
+from server.web.form import FILE_FIELDS
+from server.web.intake import Reservation
 from server.web.shapes import (
     AssemblyId,
     Controlled,
@@ -105,10 +107,11 @@ OPERATIONS = (
             json_answer(Submitted, "The files are safe and queued.", status=202),
         ),
         "A form takes the files in at once. A reservation, in JSON, answers ids before any byte is sent, so that the "
-        f"room can be joined first. The form's fields for files are {', '.join(sorted(FILE_FIELDS))}.",
+        "room can be joined first; with `uploadId` the client chooses them itself, and may track them at once. The "
+        f"form's fields for files are {', '.join(sorted(FILE_FIELDS))}.",
         (TEMPLATE,),
         {JSON: Reservation, FORM: FormOfFiles},
-        refuses=INTAKE,
+        refuses=(*INTAKE, IdTaken),
     ),
     Operation(
         "GET",

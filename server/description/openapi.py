@@ -22,8 +22,9 @@ from server.description.operations import (
 from server.description.schemas import Schemas
 from server.upload.errors import Code, Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
 from server.upload.shapes import UploadId
+from server.web.dialects.errors import NATIVE, error_format
+from server.web.errors import CODE_HEADER
 from server.web.guard import SAFE, needs_viewer
-from server.web.shapes import Refused
 
 OPERATIONS: Sequence[Operation] = (
     *native.OPERATIONS,
@@ -43,8 +44,8 @@ Route = tuple[str, str]
 _UPLOAD = Parameter("", UploadId, "The upload's id.", "path", required=True)
 _PATH = {name: replace(_UPLOAD, name=name) for name in ("id", "upload_id", "task_id")}
 _ABOUT = (
-    "Every upload gets a room. A refusal is always the same shape, with a stable code. What Socket.IO says is in "
-    "`/asyncapi.json`."
+    "Every upload gets a room. A refusal has a stable code: in its body or, where a dialect has a body of its own, in "
+    "the header `X-Error-Code`. What Socket.IO says is in `/asyncapi.json`."
 )
 
 
@@ -137,7 +138,7 @@ def _responses(operation: Operation, refusals: Sequence[Refusal], schemas: Schem
     silent = operation.method == hdrs.METH_HEAD
     responses = {str(answer.status): _answer(answer, schemas) for answer in operation.answers}
     for status, codes in codes_by_status(refusals).items():
-        responses[str(status)] = _refusal(status, codes, schemas, silent=silent)
+        responses[str(status)] = _refusal(operation.path, status, codes, schemas, silent=silent)
     return responses
 
 
@@ -164,12 +165,20 @@ def _content(shape: Any, schemas: Schemas, *, taken: bool = False) -> dict[str, 
     return {"schema": schemas.of(shape, "validation" if taken else "serialization")}
 
 
-def _refusal(status: int, codes: Sequence[Code], schemas: Schemas, *, silent: bool) -> dict[str, Any]:
-    refused = schemas.of(Refused)
-    narrower = {"properties": {"error": {"properties": {"code": {"enum": [code.value for code in codes]}}}}}
-    asks = {"WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}, "required": True}}
+def _refusal(path: str, status: int, codes: Sequence[Code], schemas: Schemas, *, silent: bool) -> dict[str, Any]:
+    found = error_format(path)
+    schema, enum = schemas.of(found.shape), {"enum": [code.value for code in codes]}
+    headers = {"WWW-Authenticate": _header("`Bearer`", {"type": "string"})} if status == 401 else {}
+    if found is NATIVE:
+        schema = {"allOf": [schema, {"properties": {"error": {"properties": {"code": enum}}}}]}
+    else:
+        headers[CODE_HEADER] = _header("The error's stable code.", {"type": "string", **enum})
     return {
         "description": ", ".join(f"`{code}`" for code in codes),
-        **({"headers": asks} if status == 401 else {}),
-        **({} if silent else {"content": {JSON: {"schema": {"allOf": [refused, narrower]}}}}),
+        **({"headers": headers} if headers else {}),
+        **({} if silent else {"content": {JSON: {"schema": schema}}}),
     }
+
+
+def _header(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "schema": schema, "required": True}

@@ -26,7 +26,8 @@ from server.web.shapes import Alive, Config, Readiness
 RUNNING, PAGES, ADMIN, SOCKETS = "Running it", "Pages", "Admin", "Socket.IO"
 
 _PAGE = Answer(200, "The page.", {HTML: str})
-_NAME = Annotated[str, Field(pattern=r"^[\w-][\w.-]*$", examples=["video.mp4"])]
+_NAME = Annotated[str, Field(pattern=r"^[^/.][^/]*$", examples=["video.mp4"])]
+_FOLDER = Annotated[str, Field(min_length=1, examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
 _RANGE = (
     Parameter("Range", Annotated[str, Field(examples=["bytes=0-1023"])], "A part of the file.", "header"),
     Parameter("If-None-Match", str, "The tag of the file that you have.", "header"),
@@ -41,13 +42,14 @@ _FILE_ANSWERS = (
 RESULTS = (
     Operation(
         "GET",
-        "/media/{grant}/{upload_id}/{name}",
+        "/media/{grant}/{folder}/{name}",
         UPLOADS,
         "Fetch a result",
         (*_FILE_ANSWERS, Answer(302, "The bucket has it.", headers=(Parameter("Location", str, "Where.", "header"),))),
         "By a signed link of an `element`, which is good for all files of its upload and needs no token.",
         (
             Parameter("grant", Annotated[str, Field(examples=["1767225600.c2ln"])], "The right to it.", "path", True),
+            Parameter("folder", _FOLDER, "The folder of its upload; it may hold slashes.", "path", True),
             Parameter("name", _NAME, "The file's name.", "path", True),
             *_RANGE,
         ),

@@ -43,6 +43,11 @@ class Submission(Record):
     secret: str = ""
 
     @property
+    def first_upload_id(self) -> str:
+        """The id that the submission was answered with."""
+        return self.files[0].upload_id
+
+    @property
     def assembly_id(self) -> str | None:
         return self.group or None
 

@@ -1,8 +1,9 @@
 """The embedded media store: a directory.
 
     <root>/incoming/<name>[.part]         sources
-    <root>/media/<upload id>/<name>       results
+    <root>/media/<folder>/<name>          results (`.<name>.part` while they are being stored)
     <root>/work/                          the workers' scratch, emptied at start
+    <root>/deployment                     the id of the ledger that the sources belong to
 
 A file appears under its name only whole: written beside it, fsynced, renamed, and the directory fsynced.
 """
@@ -22,7 +23,7 @@ from typing import BinaryIO
 from server.upload.directory_resumable import DirectoryResumableSources
 from server.upload.disk import disk_error, off_loop, sync_directory, to_the_end, write_at
 from server.upload.errors import NotFound
-from server.upload.media import Data, LocalFile
+from server.upload.media import DOWNLOAD, Data, LocalFile
 from server.upload.signing import UrlSigner
 
 _COPY_BYTES = 1 << 20
@@ -36,9 +37,15 @@ class DirectoryMediaStore:
         self._incoming = root / "incoming"
         self._media = root / "media"
         self._signer = signer
+        self._deployment = root / "deployment"
+        self.deployment_name = f"the file {self._deployment}"
         self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):
             directory.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def bucket(self) -> None:
+        return None
 
     @asynccontextmanager
     async def receive(self, name: str) -> AsyncIterator[_IncomingFile]:
@@ -57,15 +64,15 @@ class DirectoryMediaStore:
             raise NotFound("The source is gone.")
         yield path
 
-    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
         loop = asyncio.get_running_loop()
-        target = self._media / upload_id / name
+        target = self._media / folder / name
 
         def hear(count: int) -> None:
             loop.call_soon_threadsafe(on_bytes, count)
 
-        await to_the_end(lambda: _place(path, target, hear))
-        return f"{upload_id}/{name}"
+        await to_the_end(lambda: _place(path, target, self._media, hear))
+        return f"{folder}/{name}"
 
     async def discard_source(self, name: str) -> None:
         def work() -> None:
@@ -74,12 +81,15 @@ class DirectoryMediaStore:
 
         await to_the_end(work)
 
-    async def discard_results(self, upload_id: str) -> None:
+    async def discard_results(self, folder: str) -> None:
         def work() -> None:
-            with suppress(FileNotFoundError):
-                shutil.rmtree(self._media / upload_id)
+            for below in (self._media / folder / DOWNLOAD, self._media / folder):
+                _delete_files(below)
 
         await to_the_end(work)
+
+    async def has_results(self, folder: str) -> bool:
+        return await off_loop((self._media / folder).exists)
 
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
@@ -104,12 +114,21 @@ class DirectoryMediaStore:
             raise NotFound("There is no such file.")
         return LocalFile(path)
 
-    async def sources(self) -> list[str]:
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         def work() -> list[str]:
-            names = (path.name for path in self._incoming.iterdir() if not path.name.startswith("."))
-            return sorted({name.removesuffix(".part") for name in names})
+            before = time.time() - older_than_seconds
+            touched: dict[str, float] = {}
+            for path in self._incoming.iterdir():
+                if not path.name.startswith("."):
+                    with suppress(FileNotFoundError):
+                        name = path.name.removesuffix(".part")
+                        touched[name] = max(path.stat().st_mtime, touched.get(name, 0.0))
+            return sorted(name for name, at in touched.items() if not older_than_seconds or at < before)
 
         return await off_loop(work)
+
+    async def deployment(self, mine: str) -> str:
+        return await off_loop(lambda: _claimed(self._deployment, mine))
 
 
 class _IncomingFile:
@@ -146,10 +165,25 @@ def _close_part(file: BinaryIO, part: Path) -> None:
     part.unlink(missing_ok=True)
 
 
-def _place(path: Path, target: Path, hear: Callable[[int], None]) -> None:
-    """Move `path` to `target` in one step that survives power loss; across file systems by a copy beside it."""
+def _delete_files(folder: Path) -> None:
+    """Delete the files in a folder, and the folder if nothing else is in it."""
+    try:
+        for path in list(folder.iterdir()):
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+        folder.rmdir()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:
+            raise
+
+
+def _place(path: Path, target: Path, root: Path, hear: Callable[[int], None]) -> None:
+    """Move `path` to `target`, below `root`, in one step that survives power loss; across file systems by a copy beside
+    it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f".{target.name}.part")
     size = path.stat().st_size
     try:
         path.rename(part)
@@ -161,8 +195,10 @@ def _place(path: Path, target: Path, hear: Callable[[int], None]) -> None:
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.rename(target)
-    sync_directory(target.parent)
-    sync_directory(target.parent.parent)
+    for folder in target.parents:
+        sync_directory(folder)
+        if folder == root:
+            break
 
 
 def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
@@ -173,15 +209,28 @@ def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
 
 
 def _sweep(root: Path, before: float) -> int:
-    stale = [
-        part
-        for pattern in ("incoming/*.part", "media/*/*.part")
-        for part in root.glob(pattern)
-        if part.stat().st_mtime < before
-    ]
+    partial = [*root.glob("incoming/*.part"), *(root / "media").rglob("*.part")]
+    stale = [part for part in partial if _is_partial(part) and part.stat().st_mtime < before]
     for part in stale:
         part.unlink(missing_ok=True)
     return len(stale)
+
+
+def _is_partial(path: Path) -> bool:
+    """Whether a file whose name says so is a part of one: a client's own file may be called anything, but for the
+    first dot."""
+    return path.is_file() and (path.name.startswith(".") or path.parent.name != DOWNLOAD)
+
+
+def _claimed(path: Path, mine: str) -> str:
+    """What is written in the file: `mine`, if there was none."""
+    if not path.exists():
+        part = path.with_name(f".{path.name}.{mine}.{os.getpid()}")
+        part.write_text(f"{mine}\n")
+        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
+            path.hardlink_to(part)
+        part.unlink(missing_ok=True)
+    return path.read_text().strip()
 
 
 def _try_out(path: Path) -> None:

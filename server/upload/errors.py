@@ -22,6 +22,7 @@ class Code(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
     WRONG_STATE = "WRONG_STATE"
+    ID_TAKEN = "ID_TAKEN"
     TOO_LARGE = "TOO_LARGE"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     UNREADABLE_MEDIA = "UNREADABLE_MEDIA"
@@ -118,6 +119,15 @@ class WrongState(RoomcastError):
     """The upload's stage does not allow this."""
 
     code = Code.WRONG_STATE
+
+
+class IdTaken(RoomcastError):
+    """The id that a client chose belongs to an upload already; whose, nobody is told."""
+
+    code = Code.ID_TAKEN
+
+    def __init__(self) -> None:
+        super().__init__("This upload id is taken already: choose another one.")
 
 
 class LeaseLost(WrongState):

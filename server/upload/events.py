@@ -18,7 +18,8 @@ from server.upload.errors import RoomcastError
 from server.upload.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
 from server.upload.shapes import Element, Message, Output, UploadError
 
-Kind = Literal["video", "image"]
+Kind = Literal["video", "image", "file"]
+"""What is done with a source: a `file` is stored as it is."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Upload:
     `poster` is an output that can be shown while the work goes on; it goes when its files do.
     `not_before` holds a queued upload back until a retry is due. `direct_token` names the parts of a source that its
     client sends to the media store itself. `resumable` is set once bytes come in pieces. `submission` is the id of the
-    submission that it came in.
+    submission that it came in. `folder` is where its client wants the results: folders joined by slashes, or "".
     """
 
     id: str
@@ -89,6 +90,7 @@ class Upload:
     direct_token: str | None = None
     resumable: Resumable | None = None
     submission: str | None = None
+    folder: str = ""
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
@@ -121,6 +123,7 @@ class Change:
     source: Source | None = None
     template: str | None = None
     priority: int | None = None
+    folder: str | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
@@ -152,6 +155,16 @@ def source_name(upload: Upload) -> str:
     return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
 
 
+def results_folder(upload: Upload) -> str:
+    """The folder of the upload's results in the media store: its own, below the one that its client named."""
+    return f"{upload.folder}/{upload.id}" if upload.folder else upload.id
+
+
+def element_type(upload: Upload) -> str:
+    """The `type` of the upload's element: its template, or `file` for one that is stored as it is."""
+    return "file" if upload.source and upload.source.kind == "file" else upload.template
+
+
 def waits_for_more(upload: Upload) -> bool:
     """Whether an upload whose bytes break off waits for the rest of them. One that is joined of others has no rest."""
     return upload.resumable is not None and not upload.resumable.joins
@@ -172,6 +185,7 @@ def apply(upload: Upload, change: Change, now: float) -> Upload:
         source=change.source or upload.source,
         template=change.template or upload.template,
         priority=upload.priority if change.priority is None else change.priority,
+        folder=upload.folder if change.folder is None else change.folder,
         poster=None if gone else change.poster or upload.poster,
         forecast=change.forecast or (upload.forecast if stays else None),
         element=change.element or upload.element,
@@ -234,6 +248,7 @@ def message(upload: Upload) -> Message:
         "stageProgress": round(state.stage_progress, 1),
         "message": upload.text,
         "filename": upload.filename,
+        "metadata": {"path": upload.folder} if upload.folder else {},
         "bytesReceived": upload.bytes_received,
         "bytesExpected": upload.bytes_expected,
         "attempt": state.attempt,

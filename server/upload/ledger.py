@@ -146,8 +146,11 @@ class Ledger(Protocol):
     """
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
-        """Record new uploads of one owner, each with its event 1: all, or `TooMany` and none when the owner would
-        have more than `in_flight` unfinished ones."""
+        """Record new uploads of one owner, each with its event 1: all or none.
+
+        `TooMany` when the owner would have more than `in_flight` unfinished ones; `IdTaken` when one of the ids is
+        known already, whoever's it is.
+        """
 
     async def get(self, upload_id: str) -> Upload:
         """The upload with its latest tick folded in and, while it waits for a worker, its queue position."""
@@ -234,6 +237,9 @@ class Ledger(Protocol):
 
     def listening(self) -> bool:
         """Whether notices come at the moment."""
+
+    async def deployment(self) -> str:
+        """The id that this ledger was given when it was made: the same for all that use it, and no other ledger's."""
 
     async def close(self) -> None:
         """Finish what was begun, and let go of the storage."""

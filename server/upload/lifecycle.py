@@ -90,7 +90,8 @@ class State:
     """Where an upload is. `progress` is overall and `stage_progress` is the stage's own, both 0–100.
 
     `attempt` counts from 1 every time the work is started anew; `failures` counts the attempts that ended in a
-    transient failure since the upload was last opened.
+    transient failure since the upload was last opened. `life` counts how often it was opened: once, and once more each
+    time it was started over.
     """
 
     stage: Stage = Stage.RECEIVING
@@ -98,6 +99,7 @@ class State:
     progress: float = 0.0
     attempt: int = 1
     failures: int = 0
+    life: int = 1
 
     @property
     def status(self) -> Status:
@@ -188,7 +190,7 @@ def reopen(state: State, *, source_kept: bool) -> State:
     if state.stage not in (Stage.FAILED, Stage.CANCELLED):
         raise IllegalFact(f"Only a failed or cancelled upload can be tried again; this one is {state.stage}.")
     stage = Stage.QUEUED if source_kept else Stage.RECEIVING
-    return _at(State(attempt=state.attempt + 1), stage, 0.0)
+    return _at(State(attempt=state.attempt + 1, life=state.life + 1), stage, 0.0)
 
 
 def _at(state: State, stage: Stage, stage_progress: float) -> State:

@@ -2,7 +2,9 @@
 
 A *source* is an upload's bytes as they arrived, under the name that `events.source_name` gives; it goes when the upload
 is over. A
-*result* has a key, `<upload id>/<name>`, and stays until somebody deletes it. Neither is ever seen half written.
+*result* is `<folder>/<name>` wherever results are kept, and stays until somebody deletes it. Its folder is the upload's
+own, which `events.results_folder` gives, or below that `download` for a file that is handed out as it came, and never
+shown. Neither is ever seen half written.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
+from urllib.parse import quote
+
+from server.upload.sniff import OCTETS
 
 _MIME = {
     ".avif": "image/avif",
@@ -28,9 +33,23 @@ _MIME = {
 }
 
 
-def mime_of(name: str) -> str | None:
+DOWNLOAD = "download"
+"""The folder, in an upload's own, of a file that is handed out as it came."""
+
+
+def is_download(key: str) -> bool:
+    """Whether a result is a file of a client's own, which a browser must save and never show."""
+    return PurePosixPath(key).parent.name == DOWNLOAD
+
+
+def disposition(key: str) -> str:
+    """The `Content-Disposition` of a result."""
+    return f"attachment; filename*=UTF-8''{quote(PurePosixPath(key).name, safe='')}" if is_download(key) else "inline"
+
+
+def mime_of(key: str) -> str | None:
     """The media type of a result, by its suffix; None when no result has that."""
-    return _MIME.get(PurePosixPath(name).suffix.lower())
+    return OCTETS if is_download(key) else _MIME.get(PurePosixPath(key).suffix.lower())
 
 
 @dataclass(frozen=True)
@@ -74,21 +93,30 @@ class Incoming(Protocol):
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
+    @property
+    def bucket(self) -> str | None:
+        """The bucket that results are objects of; None where they are files."""
+
     def receive(self, name: str) -> AbstractAsyncContextManager[Incoming]:
         """Take in a source. Left without `commit`, nothing of it remains."""
 
     def fetch(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
         """The source as a local file, below `scratch` or wherever it is already. Read only."""
 
-    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Keep a local file as a result; its key. `path` may be moved away. `on_bytes` hears of bytes as they go.
-        Storing the same name again replaces it whole."""
+    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+        """Keep a local file as a result in a folder; its key, which is the object's in its bucket, or the file's path
+        below where results are kept. `path` may be moved away. `on_bytes` hears of bytes as they go. Storing the same
+        name again replaces it whole."""
 
     async def discard_source(self, name: str) -> None:
         """Delete a source, whole or partial; silent when there is none."""
 
-    async def discard_results(self, upload_id: str) -> None:
-        """Delete the upload's results, whole or partial; silent when there are none."""
+    async def discard_results(self, folder: str) -> None:
+        """Delete the results in an upload's folder, whole or partial; silent when there are none. Of folders below it
+        only `download` is the upload's: others may be another's, whose client named this one."""
+
+    async def has_results(self, folder: str) -> bool:
+        """Whether anything is stored in an upload's folder, or below it."""
 
     async def has_source(self, name: str) -> bool:
         """Whether a whole source is there."""
@@ -104,14 +132,21 @@ class MediaStore(Protocol):
         """Bytes that can still be taken in; None when the store knows no limit."""
 
     def url(self, key: str) -> str:
-        """A URL for a result, that works without credentials until it expires. Relative URLs in a playlist or a
-        storyboard lead from its URL to its siblings."""
+        """A URL for the result that `store` gave this key. It works without credentials until it expires, and relative
+        URLs in a playlist or a storyboard lead from it to its siblings."""
 
     async def serve(self, key: str) -> Served:
-        """A result, for the route under which `url` may have put it."""
+        """The result `<folder>/<name>`, for the route under which `url` may have put it."""
 
-    async def sources(self) -> list[str]:
-        """The names of all sources, whole or partial: what a sweep goes through."""
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+        """The names of all sources, whole or partial: what a sweep goes through. With `older_than_seconds`, of those
+        to which nothing was added for so long."""
+
+    deployment_name: str
+    """What `deployment` is written in, for people."""
+
+    async def deployment(self, mine: str) -> str:
+        """The id of the ledger that this store belongs to, which is written in it: `mine`, if none was."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,15 @@ class UploadMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._processing = Histogram(
+            "roomcast_processing_seconds",
+            "Time from a worker's claim to the stored result",
+            ("mime",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self._entered: dict[str, float] = {}
+        self._claimed: dict[str, float] = {}
 
     def observe(self, before: Upload | None, after: Upload) -> None:
         """Count one event."""
@@ -45,6 +53,7 @@ class UploadMetrics:
         if before is not None and before.stage is not after.stage:
             self._count_bytes(before, after)
             self._time_step(before, after)
+            self._time_processing(after)
         if after.error:
             self._errors.labels(after.error["step"], after.error["code"]).inc()
         if before is not None and _was_lost(before, after):
@@ -61,9 +70,21 @@ class UploadMetrics:
         if entered_at is not None:
             self._steps.labels(before.stage.value, _kind(after)).observe(max(0.0, after.updated_at - entered_at))
         if after.stage in WORKING:
-            self._entered[after.id] = after.updated_at
-            if len(self._entered) > _AT_WORK:
-                del self._entered[next(iter(self._entered))]
+            _remember(self._entered, after)
+
+    def _time_processing(self, after: Upload) -> None:
+        if after.stage is Stage.FETCHING:
+            _remember(self._claimed, after)
+        elif after.stage not in WORKING:
+            claimed_at = self._claimed.pop(after.id, None)
+            if claimed_at is not None and after.stage is Stage.DONE and after.source:
+                self._processing.labels(after.source.mime).observe(max(0.0, after.updated_at - claimed_at))
+
+
+def _remember(times: dict[str, float], upload: Upload) -> None:
+    times[upload.id] = upload.updated_at
+    if len(times) > _AT_WORK:
+        del times[next(iter(times))]
 
 
 def _kind(upload: Upload) -> str:

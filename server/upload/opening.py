@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.dispatch.contract import Dispatch
+from server.dispatch.in_process import InProcessDispatch
 from server.upload.assemblies import Submission
 from server.upload.attendance import Attendance, AttendsAlone
 from server.upload.deliveries import GIVE_UP_SECONDS, Delivery
 from server.upload.directory_media import DirectoryMediaStore
-from server.upload.dispatch import EMBEDDED, Dispatch
-from server.upload.forgotten import Forgotten
+from server.upload.dismissed import DismissedTask
 from server.upload.ledger import Ledger
 from server.upload.media import DirectUploads, MediaStore, ResumableSources
 from server.upload.records import Records
+from server.upload.redis_trust import RedisTrust
 from server.upload.sending import Sending
 from server.upload.signing import UrlSigner
 
@@ -26,7 +28,7 @@ class Places:
 
     data: Path
     redis_url: str | None
-    redis_verify: bool
+    redis_trust: RedisTrust
     s3_bucket: str | None
     s3_endpoint_url: str | None
     s3_public_url: str | None
@@ -51,6 +53,7 @@ class Parts:
 async def open_parts(places: Places) -> AsyncIterator[Parts]:
     """Open all three; they are closed in the opposite order on leaving."""
     async with AsyncExitStack() as stack:
+        await _refuse_unverified(places)
         media, resumable, direct = await _open_media(places, stack)
         ledger = _open_ledger(places)
         stack.push_async_callback(ledger.close)
@@ -64,7 +67,7 @@ class Books:
 
     submissions: Records[Submission]
     deliveries: Records[Delivery]
-    forgotten: Records[Forgotten]
+    dismissed: Records[DismissedTask]
     sendings: Records[Sending]
     attendance: Attendance
 
@@ -78,12 +81,12 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
         from server.upload.redis_records import RedisRecords  # noqa: PLC0415
         from server.upload.redis_scripts import Scripts  # noqa: PLC0415
 
-        client = connect(places.redis_url, verify=places.redis_verify)
+        client = connect(places.redis_url, trust=places.redis_trust)
         scripts, keep_seconds = Scripts(client), places.retention_seconds + GIVE_UP_SECONDS
         yield Books(
             RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
             RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
-            RedisRecords(scripts, "forgotten", Forgotten, keep_seconds=keep_seconds),
+            RedisRecords(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
             RedisRecords(scripts, "sendings", Sending, keep_seconds=keep_seconds),
             RedisAttendance(scripts),
         )
@@ -95,11 +98,19 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
         yield Books(
             SqliteRecords(file, "submissions", Submission),
             SqliteRecords(file, "deliveries", Delivery),
-            SqliteRecords(file, "forgotten", Forgotten),
+            SqliteRecords(file, "dismissed", DismissedTask),
             SqliteRecords(file, "sendings", Sending),
             AttendsAlone(),
         )
         await file.close()
+
+
+async def _refuse_unverified(places: Places) -> None:
+    """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything goes there."""
+    if places.redis_url:
+        from server.upload.redis_connection import refuse_unverified  # noqa: PLC0415
+
+        await refuse_unverified(places.redis_url, places.redis_trust)
 
 
 def _open_ledger(places: Places) -> Ledger:
@@ -108,7 +119,7 @@ def _open_ledger(places: Places) -> Ledger:
         from server.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from server.upload.redis_connection import connect  # noqa: PLC0415
 
-        return RedisLedger(connect(places.redis_url, verify=places.redis_verify))
+        return RedisLedger(connect(places.redis_url, trust=places.redis_trust))
     from server.upload.sqlite_ledger import SqliteLedger  # noqa: PLC0415
 
     return SqliteLedger(places.data / "ledger.sqlite3")
@@ -135,5 +146,12 @@ async def _open_media(
     return store, store.resumable, store.direct
 
 
-def _dispatch(places: Places) -> AbstractAsyncContextManager[Dispatch]:
-    return Dispatch.open(places.redis_url or EMBEDDED, verify=places.redis_verify)
+@asynccontextmanager
+async def _dispatch(places: Places) -> AsyncIterator[Dispatch]:
+    if not places.redis_url:
+        yield InProcessDispatch()
+        return
+    from server.dispatch.taskiq_streams import TaskiqDispatch  # noqa: PLC0415
+
+    async with TaskiqDispatch.open(places.redis_url, trust=places.redis_trust) as dispatch:
+        yield dispatch

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from server.upload.errors import RoomcastError
+from server.runtime.tasks import background
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +74,9 @@ async def stopped(*tasks: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Do `work`, which goes on for good, until this is left."""
-    task = asyncio.create_task(work)
+async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Do `work`, which goes on for good, until this is left. When it ends before that, the process ends."""
+    task = background(work, name)
     try:
         yield
     finally:
@@ -95,13 +95,13 @@ async def in_rounds(
             news.clear()
             try:
                 await do()
-            except RoomcastError:
+            except Exception:
                 log.exception(failing)
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await news.wait()
 
-    async with in_background(go_on()):
+    async with in_background(go_on(), getattr(do, "__qualname__", failing)):
         yield
 
 

@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from server.runtime.tasks import background
 from server.upload.errors import StorageError
 from server.upload.ledger import Listener, Notice
 from server.upload.process import stopped
@@ -96,7 +98,7 @@ class Notices:
             confirmed = asyncio.get_running_loop().create_future()
             self._ask_for(channel, confirmed)
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            self._running = background(self._run(), "redis notices")
         return confirmed
 
     def _ask_for(self, channel: str, confirmed: asyncio.Future[None]) -> None:
@@ -121,7 +123,8 @@ class Notices:
             except Exception:
                 log.exception("notices failed")
             finally:
-                await connection.disconnect(nowait=True)
+                with suppress(RedisError, OSError, RuntimeError):
+                    await connection.disconnect(nowait=True)
             self._ask_for_all_again()
             pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
             self._failures += 1

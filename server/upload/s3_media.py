@@ -1,7 +1,8 @@
 """The media store of many processes: a bucket of Amazon S3, or of a server that speaks its protocol.
 
     <prefix>incoming/<upload id>        sources (`s3_resumable` tells of those that come in pieces)
-    <prefix>media/<upload id>/<name>    results
+    <prefix>media/<folder>/<name>       results
+    <prefix>deployment                  the id of the ledger that the sources belong to
 
 An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
 and is seen by nobody: `discard_source` and `sweep` end it.
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from server.upload.errors import NotFound, StorageError
-from server.upload.media import Data, Document, Elsewhere, mime_of
+from server.upload.media import DOWNLOAD, Data, Document, Elsewhere, disposition, is_download, mime_of
 from server.upload.s3_bucket import Bucket, open_bucket
 from server.upload.s3_direct import S3DirectUploads
 from server.upload.s3_parts import ObjectWriter, abort_multipart, abort_multiparts, multiparts, part_bytes_for, writing
@@ -28,6 +29,7 @@ from server.upload.s3_reading import download, look, read_all
 from server.upload.s3_resumable import S3ResumableSources
 from server.upload.s3_shield import outlast
 from server.upload.signing import UrlSigner
+from server.upload.sniff import OCTETS
 
 _GIB = 1 << 30
 _READ_BYTES = 1 << 20
@@ -56,6 +58,8 @@ class S3MediaStore:
         self._incoming = f"{prefix}incoming/"
         self._media = f"{prefix}media/"
         self._check_key = f"{prefix}check"
+        self._deployment_key = f"{prefix}deployment"
+        self.deployment_name = f"the object {self._deployment_key} in the bucket {bucket.name}"
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
         self.direct = S3DirectUploads(bucket, self._source_key)
@@ -96,6 +100,10 @@ class S3MediaStore:
                 largest_bytes=largest_bytes,
             )
 
+    @property
+    def bucket(self) -> str:
+        return self._bucket.name
+
     @asynccontextmanager
     async def receive(self, name: str) -> AsyncIterator[_IncomingObject]:
         self._receiving[name] += 1
@@ -115,18 +123,18 @@ class S3MediaStore:
         finally:
             path.unlink(missing_ok=True)
 
-    async def store(self, path: Path, upload_id: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        key = f"{upload_id}/{name}"
+    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+        key = f"{self._media}{folder}/{name}"
         headers = {
-            "ContentType": mime_of(name) or "application/octet-stream",
-            "ContentDisposition": "inline",
+            "ContentType": mime_of(key) or OCTETS,
+            "ContentDisposition": disposition(key),
             "CacheControl": self._cache_control,
         }
         try:
             with _opened(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
                 async with writing(
-                    self._bucket, self._media + key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
+                    self._bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
                 ) as writer:
                     await _copy(file, writer)
         except OSError as error:
@@ -139,11 +147,21 @@ class S3MediaStore:
         await self._bucket.call("delete_object", Key=key)
         await self.resumable.discard(name)
 
-    async def discard_results(self, upload_id: str) -> None:
-        prefix = f"{self._media}{upload_id}/"
-        await self._abort_below(prefix, lambda _: True)
+    async def discard_results(self, folder: str) -> None:
+        prefix = f"{self._media}{folder}/"
+
+        def own(entry: dict[str, Any]) -> bool:
+            below, slash, _ = entry["Key"].removeprefix(prefix).rpartition("/")
+            return not slash or below == DOWNLOAD
+
+        await self._abort_below(prefix, own)
         for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
-            await self._bucket.call("delete_object", Key=entry["Key"])
+            if own(entry):
+                await self._bucket.call("delete_object", Key=entry["Key"])
+
+    async def has_results(self, folder: str) -> bool:
+        prefix = f"{self._media}{folder}/"
+        return bool((await self._bucket.call("list_objects_v2", Prefix=prefix, MaxKeys=1)).get("Contents"))
 
     async def has_source(self, name: str) -> bool:
         try:
@@ -156,9 +174,11 @@ class S3MediaStore:
         return None
 
     def url(self, key: str) -> str:
-        if self._public is None and _names_siblings(key):
-            return self._signer.url(key)  # a presigned URL opens one object, and a relative URL loses its query
-        return self._object_url(key)
+        # A record of an older version has the key without the folder.
+        path = key.removeprefix(self._media)
+        if self._public is None and _names_siblings(path):
+            return self._signer.url(path)  # a presigned URL opens one object, and a relative URL loses its query
+        return self._object_url(path)
 
     async def serve(self, key: str) -> Document | Elsewhere:
         if not _names_siblings(key):
@@ -166,12 +186,28 @@ class S3MediaStore:
         facts = await look(self._bucket, self._media + key)
         return Document(b"".join([piece async for piece in read_all(self._bucket, facts)]))
 
-    async def sources(self) -> list[str]:
+    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
         partial = await multiparts(self._bucket, self._incoming)
+        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        touched: dict[str, datetime] = {}
+        for entry in whole + partial:
+            name = entry["Key"].removeprefix(self._incoming).partition("/")[0]
+            at = entry.get("LastModified") or entry["Initiated"]
+            touched[name] = max(at, touched.get(name, at))
+        if older_than_seconds:
+            return sorted(name for name, at in touched.items() if at < before and not self._receiving[name])
         # Those that this process is receiving may still be in memory alone.
-        there = {entry["Key"].removeprefix(self._incoming).partition("/")[0] for entry in whole + partial}
-        return sorted(there | self._receiving.keys())
+        return sorted(touched.keys() | self._receiving.keys())
+
+    async def deployment(self, mine: str) -> str:
+        # Of two that write it at once, the later one's counts: it is read again whenever it matters.
+        try:
+            facts = await look(self._bucket, self._deployment_key)
+        except NotFound:
+            await self._bucket.call("put_object", Key=self._deployment_key, Body=mine.encode())
+            facts = await look(self._bucket, self._deployment_key)
+        return b"".join([piece async for piece in read_all(self._bucket, facts)]).decode("utf-8", "replace").strip()
 
     async def sweep(self, older_than_seconds: float) -> int:
         """End the multipart uploads that were begun longer ago than that, and delete the pieces of sources that got
@@ -225,7 +261,7 @@ class _IncomingObject:
 
 
 def _names_siblings(key: str) -> bool:
-    return PurePosixPath(key).suffix in _NAMING_SIBLINGS
+    return PurePosixPath(key).suffix in _NAMING_SIBLINGS and not is_download(key)
 
 
 def _opened(path: Path) -> BinaryIO:

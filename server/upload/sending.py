@@ -20,9 +20,11 @@ class Sent:
 
 @dataclass(frozen=True, kw_only=True)
 class Sending(Record):
-    """A submission's progress on its way to the queue. Its id is the submission's."""
+    """A submission's progress on its way to the queue. Its id is the submission's. `completed`: that all its uploads
+    are done was sent too."""
 
     sent: tuple[Sent, ...] = ()
+    completed: bool = False
 
     def of(self, upload_id: str) -> Sent | None:
         """How far this upload is."""

@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from server.upload.errors import Code
+from server.upload.ids import CLIENT_CHOSEN, SERVER_MADE
 from server.upload.lifecycle import Stage, Status
 
 
@@ -28,7 +29,9 @@ def _with_url(schema: JsonDict) -> None:
 _sent = with_config(use_attribute_docstrings=True, json_schema_extra=_with_url)
 """Of a shape that is kept without its `url`, which all who are sent it find in it."""
 
-UploadId = Annotated[str, Field(pattern=r"^upload_[0-9a-f]{32}$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
+UploadId = Annotated[
+    str, Field(pattern=f"^({SERVER_MADE}|{CLIENT_CHOSEN})$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])
+]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T12:00:00.000Z"])]
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]
@@ -41,7 +44,7 @@ class Output(Shape):
     """A result that is stored."""
 
     name: Annotated[str, Field(examples=["video"])]
-    kind: Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls"]
+    kind: Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
     key: Annotated[str, Field(examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/video.mp4"])]
     """Its key in the media store."""
     bucket: str | None
@@ -54,7 +57,8 @@ class Output(Shape):
     duration: float | None
     """Seconds."""
     url: NotRequired[Url]
-    """Signed when it is sent, and good for a while."""
+    """Signed when it is sent, and good for a while. Absolute where the server's public address is known; otherwise a
+    path on the server."""
 
 
 class Original(Shape):
@@ -113,7 +117,7 @@ class Element(Shape):
 
     id: UploadId
     type: Annotated[str, Field(examples=["hero-video"])]
-    """The template."""
+    """The template; `file` for a file that was stored as it came."""
     filename: Annotated[str, Field(examples=["holiday.mp4"])]
     url: NotRequired[Url | None]
     """The main output's; null as long as there is none."""
@@ -148,6 +152,13 @@ class Foretold(Shape):
     """That all of it takes."""
 
 
+class Metadata(Shape, total=False):
+    """What the client said of the file."""
+
+    path: Annotated[str, Field(examples=["holidays/2026"])]
+    """The folder that it is to be in, which the keys of its results begin with."""
+
+
 class Message(Shape):
     """The state of an upload: an *event*, numbered and kept, or a *tick* between two events, of which the latest
     counts."""
@@ -165,6 +176,7 @@ class Message(Shape):
     message: Annotated[str, Field(examples=["Compressing the film"])]
     """A sentence for the person who waits."""
     filename: Annotated[str, Field(examples=["holiday.mov"])]
+    metadata: Metadata
     bytesReceived: Bytes
     bytesExpected: Bytes | None
     attempt: Annotated[int, Field(ge=1, examples=[1])]

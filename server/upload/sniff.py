@@ -15,6 +15,10 @@ SNIFF_BYTES = 4096
 """As many bytes from the start as `sniff` looks at."""
 
 
+OCTETS = "application/octet-stream"
+"""The MIME type of bytes that nothing is known of."""
+
+
 @dataclass(frozen=True)
 class Sniffed:
     """The kind of media, the format's name, and its MIME type."""

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import orjson
 
-from server.upload.errors import LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
+from server.upload.errors import IdTaken, LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from server.upload.events import Change, Tick, Upload, apply, decode, encode, fold, message, restarted
 from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import (
@@ -106,6 +106,9 @@ class SqliteLedger:
                 counted = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
                 if connection.execute(counted, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
                     raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            known = "SELECT 1 FROM uploads WHERE id = ?"
+            if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
+                raise IdTaken
             connection.executemany(
                 "INSERT INTO uploads (id, owner, status, stage, priority, created_at, not_before, record)"
                 " VALUES (?, ?, '', '', ?, ?, 0, x'')",
@@ -170,6 +173,10 @@ class SqliteLedger:
     async def unfinished(self) -> list[str]:
         query = "SELECT id FROM uploads WHERE finished_at IS NULL ORDER BY created_at, id"
         return await self._reader.submit(lambda connection: [row[0] for row in connection.execute(query)])
+
+    async def deployment(self) -> str:
+        query = "SELECT id FROM deployment"
+        return await self._reader.submit(lambda connection: str(connection.execute(query).fetchone()[0]))
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         def work(connection: sqlite3.Connection) -> list[_Moved]:

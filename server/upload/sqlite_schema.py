@@ -37,4 +37,6 @@ CREATE TABLE IF NOT EXISTS events (
     PRIMARY KEY (upload_id, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, served_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deployment (id TEXT NOT NULL);
+INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM deployment);
 """

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from server.upload.errors import Malformed, UnsupportedType
-from server.upload.sniff import Sniffed
+from server.upload.sniff import OCTETS, Sniffed
 from server.upload.webhook import Webhook, WebhookUrl
 
 ImageSide = Annotated[int, Field(ge=16, le=8192)]
@@ -26,12 +26,15 @@ _SECRET_LENGTH = 16
 
 
 class Template(BaseModel):
-    """Which kind of media it takes, and how the workers treat it. Sizes in bytes, sides in pixels."""
+    """Which kind of media it takes, and how the workers treat it. Sizes in bytes, sides in pixels.
+
+    A template of the kind `file` takes whatever comes, and it is stored as it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    kind: Literal["video", "image", "auto"] = "auto"
+    kind: Literal["video", "image", "auto", "file"] = "auto"
     max_bytes: int | None = Field(default=None, gt=0)
     priority: int = Field(default=0, ge=-100, le=100)
     video_long_side: int = Field(default=1920, ge=16, le=8192)
@@ -71,6 +74,16 @@ class Template(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _is_bounded(self) -> Self:
+        if self.kind != "file":
+            return self
+        if self.max_bytes is None:
+            raise ValueError("max_bytes: a template that takes any file must say how large a file may be")
+        if unused := sorted(_changed(self) - _OF_ANY_KIND):
+            raise ValueError(f"{unused[0]} is for media, and this template stores files as they are")
+        return self
+
+    @model_validator(mode="after")
     def _signs(self) -> Self:
         secrets = [given for given in (self.webhook_secret, self.webhook_secret_env) if given is not None]
         if self.webhook_url and len(secrets) != 1:
@@ -94,6 +107,15 @@ class Template(BaseModel):
 
     def _from_environment(self) -> str:
         return os.environ[self.webhook_secret_env or ""]
+
+
+_OF_ANY_KIND = {"name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env"}
+"""The fields that say something of every kind of file."""
+
+
+def _changed(template: Template) -> set[str]:
+    """The fields that differ from their defaults."""
+    return {name for name, field in Template.model_fields.items() if getattr(template, name) != field.default}
 
 
 BUILT_IN: Mapping[str, Template] = {
@@ -120,6 +142,11 @@ class Templates:
     def __iter__(self) -> Iterator[Template]:
         return iter(self._by_name.values())
 
+    @property
+    def take_any_file(self) -> bool:
+        """Whether some template does."""
+        return any(template.kind == "file" for template in self)
+
     def named(self, name: str | None) -> Template:
         """The template called `name`, or the default for None; `Malformed` when there is none."""
         found = self._by_name.get(name or DEFAULT)
@@ -136,6 +163,8 @@ class Templates:
 
 def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
     """What was sniffed, if the template takes it; else `UnsupportedType`."""
+    if template.kind == "file":
+        return Sniffed("file", sniffed.format if sniffed else "", sniffed.mime if sniffed else OCTETS)
     if sniffed is None:
         raise UnsupportedType("This is not a video or an image that can be processed.")
     if template.kind not in ("auto", sniffed.kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.access import Authenticator, bearer
+from server.access import Authenticator
 from server.upload.errors import RoomcastError
 from server.upload.ledger import Ledger
 from server.web.admin_access import AdminAccess
@@ -13,6 +13,7 @@ from server.web.admin_shapes import Board, Uploads
 from server.web.admin_view import row
 from server.web.answers import VIEWER, json_answer
 from server.web.errors import STATUS
+from server.web.guard import Credential
 from server.web.pages import STATIC
 from server.web.sse import event
 from server.web.streams import Pending, Streams
@@ -40,17 +41,17 @@ _REFUSED = """<!doctype html>
 
 
 class AdminRoutes:
-    """`/admin` and `/api/admin/`. `cookie`: the one that may carry the token."""
+    """`/admin` and `/api/admin/`."""
 
     def __init__(
-        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, cookie: str
+        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, credential: Credential
     ) -> None:
         self._board = board
         self._ledger = ledger
         self._streams = streams
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
-        self._cookie = cookie
+        self._credential = credential
         self._html = (STATIC / "admin" / "admin.html").read_text()
 
     def add_routes(self, app: web.Application) -> None:
@@ -63,8 +64,7 @@ class AdminRoutes:
         """The page holds nothing of anybody's, and asks for a token itself; the status says whether it had to."""
         status = 200
         try:
-            token = bearer(request.headers) or request.cookies.get(self._cookie)
-            self._access.check(request, self._authenticator.viewer(token))
+            self._access.check(request, self._authenticator.viewer(self._credential(request)))
         except RoomcastError as error:
             status = STATUS[error.code]
         html = _REFUSED if self._access.open_mode and status != 200 else self._html
@@ -88,7 +88,7 @@ class AdminRoutes:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """The board as server-sent events, `event: board` with an `admin_shapes.Board`, whenever it has changed."""
         self._check(request)
-        feed: Pending[Board] = Pending(self._streams.traffic)
+        feed: Pending[Board] = Pending(self._streams.stats)
         async with self._board.watched(feed) as board:
             return await self._streams.speak(request, BOARD, feed, _Telling(board))
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from server.dispatch.contract import Dispatch
+from server.runtime.tasks import background
 from server.upload.attendance import Attendance, WebProcess
-from server.upload.dispatch import Dispatch
-from server.upload.errors import RoomcastError
 from server.upload.ledger import Ledger, Standing
 from server.upload.process import stopped
 from server.web.admin_shapes import Board, Overview
@@ -55,7 +55,7 @@ class AdminBoard:
         async with self._starting:
             if self._reading is None:
                 self._shown = await self._read()
-                self._reading = asyncio.create_task(self._go_on_reading())
+                self._reading = background(self._go_on_reading(), "admin board")
         self._feeds.add(feed)
         try:
             yield self._shown
@@ -70,8 +70,8 @@ class AdminBoard:
             await asyncio.sleep(_READ_SECONDS)
             try:
                 fresh = await self._read()
-            except RoomcastError:
-                log.warning("board not read")
+            except Exception:
+                log.exception("board not read")
                 continue
             if _without_time(fresh) != _without_time(self._shown):
                 self._shown = fresh

@@ -22,7 +22,7 @@ BATCH_BYTES = 1 << 20
 _BATCH_CHUNKS = 512
 """A client may send bytes one by one; each of these chunks has its own overhead."""
 
-_ANY = Template(name="any", kind="auto")
+ANY_MEDIA = Template(name="any", kind="auto")
 
 Chunks = AsyncIterator[Data]
 
@@ -105,7 +105,8 @@ class Arrival:
     """One file, or the next piece of one, as it comes.
 
     `at` is how many of its bytes came before, and `head` the first of them; `sniffing` is False when they were judged
-    by those already. `most` is how many there may be in all, `declared` how many there should be.
+    by those already. `most` is how many there may be in all, `declared` how many there should be. What the template
+    `early` does not take is refused by its first bytes.
     """
 
     def __init__(
@@ -118,12 +119,14 @@ class Arrival:
         at: int = 0,
         head: bytes = b"",
         sniffing: bool = True,
+        early: Template = ANY_MEDIA,
     ) -> None:
         self._put = put
         self._tell = tell
         self._most = most
         self._declared = declared
         self._sniffing = sniffing
+        self._early = early
         self.head = bytearray(head)
         self.size = at
 
@@ -164,12 +167,18 @@ class Arrival:
             self.head += chunk[: SNIFF_BYTES - len(self.head)]
             if len(self.head) == SNIFF_BYTES:
                 self._sniffing = False
-                judge(self.head)
+                judge(self.head, self._early)
 
 
-def judge(head: bytes | bytearray, template: Template = _ANY) -> Sniffed:
-    """What a file is by its first bytes, if the template takes it. `UnreadableMedia` when there are none."""
-    if not head:
+def early(template: Template) -> Template:
+    """Return the template that judges a file's first bytes while the rest is still to come: what no worker could open
+    is refused then, and what only another template would take when all is here."""
+    return template if template.kind == "file" else ANY_MEDIA
+
+
+def judge(head: bytes | bytearray, template: Template = ANY_MEDIA) -> Sniffed:
+    """What a file is by its first bytes, if the template takes it. `UnreadableMedia` when media has none."""
+    if not head and template.kind != "file":
         raise UnreadableMedia("The file is empty.")
     return check_kind(template, sniff(bytes(head)))
 

@@ -15,14 +15,17 @@ from server.upload.errors import Malformed, NotFound, RoomcastError, TooMany
 from server.upload.events import Upload, timestamp
 from server.upload.records import Records
 from server.web.answers import VIEWER, json_answer
-from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked
+from server.web.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from server.web.shapes import Deliveries, WebhookAttempt, WebhookDelivery
 
 LARGEST_BATCH = 50
+STATUS_PATHS = ("/api/transflow/status", "/api/status")
+"""Clients of the dialect know the status by either."""
 
 
 class AssemblyRoutes:
-    """`/api/transflow/status`, and `/api/assemblies/…`. `wake` says that a delivery is due."""
+    """`/api/transflow/status`, also known as `/api/status`, and `/api/assemblies/…`. `wake` says that a delivery is
+    due."""
 
     def __init__(
         self,
@@ -42,7 +45,8 @@ class AssemblyRoutes:
         self._links_last = max(1, url_seconds // 4)  # see UrlSigner
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/api/transflow/status", self._status)
+        for path in STATUS_PATHS:
+            app.router.add_get(path, self._status)
         app.router.add_get("/api/assemblies/{id}/deliveries", self._list)
         app.router.add_post("/api/assemblies/{id}/deliveries/{delivery}/replay", self._replay)
 
@@ -72,7 +76,7 @@ class AssemblyRoutes:
         try:
             return self._shown(await self._submissions.look(viewer, assembly_id))
         except RoomcastError as error:
-            return {"assembly_id": assembly_id, "error": error.code, "message": error.message}
+            return refusal(assembly_id, error.as_json())
 
     def _shown(self, assembly: Assembly) -> AssemblyStatus:
         return linked(self._render(assembly.submission, assembly.uploads), self._url)

@@ -21,6 +21,7 @@ from server.upload.media import DirectPart, DirectParts, DirectUploads
 from server.upload.sniff import SNIFF_BYTES, sniff
 from server.upload.templates import Templates, check_kind
 from server.web.answers import json_answer
+from server.web.links import Links
 from server.web.receiving import Receiver
 from server.web.shapes import DirectStanding, SentFile, SentPart
 
@@ -104,15 +105,15 @@ class DirectIntake:
         return await self._receiver.accept(claim, template, key, size, sniffed, digests)
 
 
-def entry(upload: Upload, parts: DirectParts) -> SentFile:
+def entry(upload: Upload, parts: DirectParts, links: Links) -> SentFile:
     """What the reservation's answer says of a direct upload."""
     return {
         "uploadId": upload.id,
         "filename": upload.filename,
         "partSize": parts.part_size,
         "partUrls": parts.urls,
-        "progressUrl": f"/api/uploads/{upload.id}/progress",
-        "completeUrl": f"/api/uploads/{upload.id}/complete",
+        "progressUrl": links.progress(upload.id),
+        "completeUrl": links.complete(upload.id),
     }
 
 

@@ -1,14 +1,17 @@
-"""From errors to HTTP answers: one table, one shape, and nothing of the server's inside."""
+"""From errors to HTTP answers: one table of statuses, the body that the route's clients know, and no internals."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
-from server.upload.errors import Code, Malformed, RoomcastError
+from server.upload.errors import Code, Malformed, Problem, RoomcastError
 from server.web.answers import json_answer
+from server.web.dialects.errors import NATIVE, error_format
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +22,7 @@ STATUS: dict[Code, int] = {
     Code.NOT_FOUND: 404,
     Code.STALLED: 408,
     Code.WRONG_STATE: 409,
+    Code.ID_TAKEN: 409,
     Code.CANCELLED: 409,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_TYPE: 415,
@@ -32,6 +36,14 @@ STATUS: dict[Code, int] = {
     Code.DISK_FULL: 507,
 }
 
+_CODES: dict[int, Code] = {
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+    408: Code.STALLED,
+    429: Code.TOO_MANY,
+}
+"""The codes of HTTP errors that a library raises with a sentence of its own."""
+
 _OWN_WORDS: dict[int, tuple[Code, str]] = {
     404: (Code.NOT_FOUND, "There is nothing here."),
     405: (Code.MALFORMED, "This address does not take that method."),
@@ -39,28 +51,38 @@ _OWN_WORDS: dict[int, tuple[Code, str]] = {
 }
 
 
-def answer(error: RoomcastError) -> web.Response:
-    """`{"error": {"code", "message", "details"?}}` with the code's status."""
+CODE_HEADER = "X-Error-Code"
+"""Holds the stable code of an error whose body, a dialect's, has no place for it."""
+
+
+def error_response(path: str, problem: Problem, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer an error on a path in the format of its route."""
+    found = error_format(path)
+    code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
+    return json_answer(found.render(problem), status=status, headers={**code, **(headers or {})})
+
+
+def refuse(request: web.Request, error: RoomcastError) -> web.Response:
+    """Answer an error with the status of its code."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.UNAUTHENTICATED else None
-    return json_answer({"error": error.as_json()}, status=STATUS[error.code], headers=headers)
+    return error_response(request.path, error.as_json(), STATUS[error.code], headers)
 
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever a handler raises becomes the one shape of an error."""
+    """Answer whatever a handler raises in JSON, with the status of its code."""
     try:
         return await handler(request)
     except RoomcastError as error:
-        return answer(error)
+        return refuse(request, error)
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        code, text = _OWN_WORDS.get(error.status, (Code.MALFORMED, error.reason))
-        body = {"error": {"code": code.value, "message": text}}
+        code, text = _OWN_WORDS.get(error.status, (_CODES.get(error.status, Code.MALFORMED), error.reason))
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return json_answer(body, status=error.status, headers=allow)
+        return error_response(request.path, {"code": code, "message": text}, error.status, allow)
     except HttpProcessingError:
-        return answer(Malformed("The request could not be understood."))
+        return refuse(request, Malformed("The request could not be understood."))
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        return answer(RoomcastError("Something went wrong on the server."))
+        return refuse(request, RoomcastError("Something went wrong on the server."))

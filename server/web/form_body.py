@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from server.upload.errors import TooLarge
 from server.web.multipart import Event, Head, Splitter, not_well_formed
 
 
@@ -40,7 +41,11 @@ class FormBody:
     """Its parts, one after the other: on to the next one, the rest of a part is passed over. `Malformed` when it is
     no form, or ends before its end."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, *, most: int) -> None:
+        """Read the form of a request of no more than `most` bytes; `TooLarge` for a larger one."""
+        self._left = most
+        if (request.content_length or 0) > most:
+            raise _too_large()
         self._splitter = Splitter(request.headers["Content-Type"])
         self._chunks = request.content.iter_any()
         self._events: deque[Event] = deque()
@@ -58,5 +63,12 @@ class FormBody:
                 chunk = await anext(self._chunks)
             except (StopAsyncIteration, HttpProcessingError) as error:
                 raise not_well_formed() from error
+            self._left -= len(chunk)
+            if self._left < 0:
+                raise _too_large()
             self._events.extend(self._splitter.feed(chunk))
         return self._events.popleft()
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("The request is larger than all the files it may hold.")

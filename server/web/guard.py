@@ -2,70 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.access import Authenticator, bearer
+from server.cors import OriginPolicy, own_hosts
 from server.upload.errors import Forbidden
 from server.web.answers import VIEWER
 from server.web.tus_protocol import ANSWER_HEADERS, REQUEST_HEADERS, TUS
 
 SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
-_CORS = {
+_PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, Last-Event-ID, Range, {REQUEST_HEADERS}",
     "Access-Control-Max-Age": "600",
 }
-_VARY = {"Vary": "Origin"}
+_ALLOW = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
+_EXPOSED = f"Accept-Ranges, Content-Range, ETag, Location, {ANSWER_HEADERS}"
+
+Credential = Callable[[web.Request], str | None]
+"""Finds the token of a request."""
 
 OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 
-def authentication(authenticator: Authenticator, cookie: str, origins: Iterable[str]) -> Middleware:
-    """Every call below `/api/`, and of `/metrics`, has a viewer, or is refused.
-
-    A browser sends cookies for other people's pages too, so a change that comes with a cookie must come from a page
-    of ours or of an allowed origin.
-    """
-    allowed = frozenset(origins)
+def authentication(authenticator: Authenticator, credential: Credential) -> Middleware:
+    """Give every call below `/api/`, and of `/metrics`, its viewer, or refuse it."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if needs_viewer(request.method, request.path):
-            token = bearer(request.headers)
-            if token is None and (token := request.cookies.get(cookie)) and request.method not in SAFE:
-                _check_origin(request, allowed)
-            request[VIEWER] = authenticator.viewer(token)
+            request[VIEWER] = authenticator.viewer(credential(request))
         return await handler(request)
 
     return middleware
 
 
-def cors(origins: Iterable[str]) -> tuple[Middleware, OnPrepare]:
-    """Pages of the allowed origins may call; all others are left to the browser's same-origin rule.
+def credential_of(request: web.Request, cookie: str, policy: OriginPolicy) -> str | None:
+    """The token that came as a bearer header, or else as a cookie. Raises `Forbidden`.
+
+    A browser sends cookies for other people's pages too. A change that comes with a cookie must therefore come from a
+    page of this server or of a named origin. Where every origin is allowed, a cookie from another origin is ignored.
+    """
+    token = bearer(request.headers)
+    if token or not (token := request.cookies.get(cookie)):
+        return token
+    if policy.accepts_cookie(request.headers.get("Origin"), *own_hosts(request.headers)):
+        return token
+    if policy.any:
+        return None
+    if request.method not in SAFE:
+        raise Forbidden("Another site's page may not do this.")
+    return token  # the page of the other site cannot read the answer
+
+
+def cors(policy: OriginPolicy) -> tuple[Middleware, OnPrepare]:
+    """Let pages of the allowed origins call; all others are left to the browser's same-origin rule.
 
     Two parts: what answers a browser that asks beforehand, and what marks every answer before its head goes out (a
     stream's goes out long before its handler returns).
     """
-    allowed = frozenset(origins)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
         asks = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if origin in allowed and asks and not _is_socket(request):
-            return web.Response(status=204, headers=_CORS)
+        if asks and not _is_socket(request) and _ALLOW in policy.response_headers(request.headers.get("Origin")):
+            return web.Response(status=204, headers=_PREFLIGHT)
         return await handler(request)
 
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
-        if allowed and not _is_socket(request):
-            origin = request.headers.get("Origin")
-            own = response.headers.get(hdrs.VARY)
-            response.headers.update(_allow(origin) if origin in allowed else _VARY)
-            if own:
-                response.headers[hdrs.VARY] = f"{own}, Origin"
+        if _is_socket(request):
+            return
+        headers = policy.response_headers(request.headers.get("Origin"))
+        own = response.headers.get(hdrs.VARY)
+        response.headers.update(headers)
+        if _ALLOW in headers:
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        if own and hdrs.VARY in headers:
+            response.headers[hdrs.VARY] = f"{own}, {headers[hdrs.VARY]}"
 
     return middleware, mark
 
@@ -80,19 +96,3 @@ def needs_viewer(method: str, path: str) -> bool:
 def _is_socket(request: web.Request) -> bool:
     """Socket.IO has a rule of its own."""
     return request.path.startswith("/socket.io/")
-
-
-def _allow(origin: str) -> dict[str, str]:
-    return {
-        **_VARY,
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Credentials": "true",
-        "Access-Control-Expose-Headers": f"Accept-Ranges, Content-Range, ETag, Location, {ANSWER_HEADERS}",
-    }
-
-
-def _check_origin(request: web.Request, allowed: frozenset[str]) -> None:
-    origin = request.headers.get("Origin")
-    if origin is None or origin in allowed or origin.partition("://")[2] == request.host:
-        return
-    raise Forbidden("Another site's page may not do this.")

@@ -11,8 +11,9 @@ from aiohttp import web
 
 from server.upload.errors import RoomcastError
 from server.upload.opening import Parts
+from server.upload.upkeep import Upkeep
 from server.web.answers import json_answer
-from server.web.shapes import Alive, Confinement, Readiness, Walls
+from server.web.shapes import Alive, Readiness, Walls
 
 log = structlog.get_logger(__name__)
 
@@ -22,15 +23,17 @@ _CHECK_SECONDS = 3.0
 class Health:
     """Both answers are for whoever runs the server, and tell nothing of anybody's uploads."""
 
-    def __init__(self, parts: Parts, sandbox: Mapping[str, str | bool] | None = None) -> None:
+    def __init__(self, parts: Parts, upkeep: Upkeep, sandbox: Mapping[str, str | bool] | None = None) -> None:
         """`sandbox`: what confines the programs that read uploads, when this process runs them."""
         self._parts = parts
-        self._about: Confinement = {"sandbox": cast(Walls, sandbox)} if sandbox is not None else {}
+        self._upkeep = upkeep
+        self._sandbox = cast(Walls, sandbox) if sandbox is not None else None
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
             "ledger": self._ledger,
             "relay": self._relay,
             "media": self._media,
             "workers": self._workers,
+            "upkeep": self._has_upkeep,
         }
 
     def add_routes(self, app: web.Application) -> None:
@@ -45,7 +48,11 @@ class Health:
         """200, or 503, with a word on each part."""
         words = await asyncio.gather(*(self._word(check) for check in self._checks.values()))
         ok = all(word == "ok" for word in words)
-        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, words, strict=True)), **self._about}
+        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, words, strict=True))}
+        if self._sandbox is not None:
+            readiness["sandbox"] = self._sandbox
+        if self._upkeep.warning:
+            readiness["warnings"] = [self._upkeep.warning]
         return json_answer(readiness, status=200 if ok else 503)
 
     async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
@@ -73,3 +80,7 @@ class Health:
 
     async def _workers(self) -> str:
         return "ok" if await self._parts.dispatch.workers_seen() else "no worker has been seen lately"
+
+    async def _has_upkeep(self) -> str:
+        idle = self._upkeep.idle_seconds()
+        return "ok" if idle is None else f"has not run for {idle:.0f} s"

@@ -12,9 +12,10 @@ from aiohttp import web
 from server.access import Viewer
 from server.control import Control
 from server.present import present
-from server.upload.errors import Malformed, NotFound, WrongState
+from server.upload.dismissed import DismissedTask, dismissed, dismissed_id
+from server.upload.errors import Malformed, NotFound
 from server.upload.events import Upload
-from server.upload.forgotten import Forgotten, end_of, forgotten
+from server.upload.ledger import Ledger
 from server.upload.media import MediaStore
 from server.upload.records import Records
 from server.web.answers import VIEWER, json_answer
@@ -23,45 +24,62 @@ from server.web.intake import Intake
 from server.web.streams import Kind, Streams
 
 _SWEPT_AT_ONCE = 100
-_SWEEP_SECONDS = 60.0
 
 
 class Tasks:
-    """What the polling dialect knows of: uploads, until a while after their end or until it is told to forget them."""
+    """What the polling dialect knows of: uploads, until a while after their end or until they are dismissed."""
 
-    def __init__(self, control: Control, records: Records[Forgotten], *, keep_seconds: float) -> None:
+    def __init__(
+        self, control: Control, ledger: Ledger, records: Records[DismissedTask], *, keep_seconds: float
+    ) -> None:
         self._control = control
+        self._ledger = ledger
         self._records = records
         self._keep_seconds = keep_seconds
 
-    async def look(self, viewer: Viewer, task_id: str) -> Upload:
-        """The upload; `NotFound` when it is gone here."""
-        upload = await self._control.look(viewer, task_id)
-        check_recent(upload, self._keep_seconds)
-        if upload.state.terminal and await self._is_forgotten(upload):
-            raise NotFound("There is no such task any more.")
-        return upload
-
-    async def forget(self, viewer: Viewer, task_id: str) -> Upload:
-        """Forget an upload that has ended; `WrongState` while it has not."""
-        upload = await self.look(viewer, task_id)
-        if not upload.state.terminal:
-            raise WrongState("The task is not finished; cancel it first.")
-        for old in await self._records.take_due(limit=_SWEPT_AT_ONCE, seconds=_SWEEP_SECONDS):
-            await self._records.drop(old.id)
-        await self._records.add(forgotten(upload, until=upload.updated_at + self._keep_seconds))
-        return upload
-
-    async def _is_forgotten(self, upload: Upload) -> bool:
+    async def get(self, viewer: Viewer, task_id: str) -> Upload:
+        """Return the upload; `NotFound` when it is gone here."""
         try:
-            await self._records.get(end_of(upload))
+            upload = await self._control.look(viewer, task_id)
+            check_recent(upload, self._keep_seconds)
+        except NotFound:
+            raise NotFound(tasks.missing(task_id)) from None
+        if await self._is_dismissed(upload):
+            raise NotFound(tasks.missing(task_id))
+        return upload
+
+    async def dismiss(self, viewer: Viewer, task_id: str) -> None:
+        """Show an upload no more, which goes on all the same. One that is not there need not be dismissed."""
+        try:
+            upload = await self._control.look(viewer, task_id)
+        except NotFound:
+            return
+        await self._sweep()
+        await self._records.add(dismissed(upload, until=time.time() + self._keep_seconds))
+
+    async def _is_dismissed(self, upload: Upload) -> bool:
+        try:
+            await self._records.get(dismissed_id(upload))
         except NotFound:
             return False
         return True
 
+    async def _sweep(self) -> None:
+        """Drop the records of tasks that are gone by themselves."""
+        for old in await self._records.take_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
+            try:
+                upload = await self._ledger.get(old.upload_id)
+                check_recent(upload, self._keep_seconds)
+            except NotFound:
+                await self._records.drop(old.id)
+                continue
+            if dismissed_id(upload) != old.id:
+                await self._records.drop(old.id)
+
 
 class Listening:
-    """The routes. `linger_seconds`: how long after its end an upload is still told of in the SSE dialect."""
+    """The routes. `linger_seconds`: how long after its end an upload is still told of in the SSE dialect; `attempts`:
+    after how many that failed an upload is given up; `files_template`: of forms of the SSE dialect that name none."""
 
     def __init__(
         self,
@@ -72,12 +90,16 @@ class Listening:
         media: MediaStore,
         *,
         linger_seconds: float,
+        attempts: int,
+        files_template: str,
     ) -> None:
         self._streams = streams
         self._control = control
         self._tasks = tasks
         self._intake = intake
         self._linger_seconds = linger_seconds
+        self._attempts = attempts
+        self._files_template = files_template
         show = partial(present, media=media)
         self._native = Kind("upload-progress", lambda _: show)
         self._files = Kind(files.EVENT, lambda upload: partial(files.progress, upload))
@@ -87,17 +109,16 @@ class Listening:
         app.router.add_post("/api/files/upload", self._upload)
         app.router.add_get("/api/files/progress/{upload_id}", self._file, allow_head=False)
         app.router.add_get("/api/progress/{task_id}", self._task)
-        app.router.add_delete("/api/progress/{task_id}", self._forget)
+        app.router.add_delete("/api/progress/{task_id}", self._clean)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, request.match_info["id"], self._native)
 
     async def _upload(self, request: web.Request) -> web.Response:
-        """A form of many files, which are safe and queued when this answers. Its `path` is taken and not needed: what
-        is stored is found by the upload's id."""
+        """A form of many files, which are safe and queued when this answers."""
         if request.content_type != "multipart/form-data":
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_answer(files.taken((await self._intake.take_form(request)).entries))
+        return json_answer(files.taken((await self._intake.take_any(request, self._files_template)).entries))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
@@ -105,11 +126,12 @@ class Listening:
         return await self._streams.serve(request, upload_id, self._files)
 
     async def _task(self, request: web.Request) -> web.Response:
-        return json_answer(tasks.progress(await self._tasks.look(request[VIEWER], request.match_info["task_id"])))
+        upload = await self._tasks.get(request[VIEWER], request.match_info["task_id"])
+        return json_answer(tasks.progress(upload, attempts=self._attempts))
 
-    async def _forget(self, request: web.Request) -> web.Response:
-        upload = await self._tasks.forget(request[VIEWER], request.match_info["task_id"])
-        return json_answer(tasks.forgotten(upload))
+    async def _clean(self, request: web.Request) -> web.Response:
+        await self._tasks.dismiss(request[VIEWER], request.match_info["task_id"])
+        return json_answer(tasks.cleaned())
 
 
 def check_recent(upload: Upload, seconds: float) -> None:

@@ -7,10 +7,10 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from server.upload.errors import NotFound
-from server.upload.media import Document, Elsewhere, LocalFile, MediaStore, mime_of
+from server.upload.media import Document, Elsewhere, LocalFile, MediaStore, disposition, mime_of
 from server.upload.signing import UrlSigner
 
-_PATH = r"/media/{grant}/{upload_id:[\w-]+}/{name:[\w-][\w.-]*}"
+_PATH = "/media/{grant}/{folder:.+}/{name:[^/]+}"
 
 
 class MediaRoute:
@@ -25,19 +25,21 @@ class MediaRoute:
         app.router.add_get(_PATH, self._get)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        upload_id, name = request.match_info["upload_id"], request.match_info["name"]
-        self._signer.check(request.match_info["grant"], upload_id)
-        mime = mime_of(name)
-        if mime is None:
+        folder, name = request.match_info["folder"], request.match_info["name"]
+        self._signer.check(request.match_info["grant"], folder)
+        key = f"{folder}/{name}"
+        mime = mime_of(key)
+        if mime is None or "/" in name or name.startswith("."):
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,
+            "Content-Disposition": disposition(key),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        match await self._media.serve(f"{upload_id}/{name}"):
+        match await self._media.serve(key):
             case LocalFile(path):
                 return _Result(path, headers=headers)
             case Document(content):

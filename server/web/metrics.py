@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from server.access import Authenticator
-from server.backlog import Traffic
+from server.fanout.send_queue import SendStats
 from server.upload.errors import Forbidden, RoomcastError
 from server.upload.ledger import Ledger
 from server.web.answers import VIEWER
@@ -26,7 +26,7 @@ class Listeners:
     """Clients of one kind that listen here: how many there are, and what was sent to all that there have been."""
 
     count: Callable[[], int]
-    traffic: Traffic
+    stats: SendStats
 
 
 class ListenerMetrics(Collector):
@@ -44,9 +44,9 @@ class ListenerMetrics(Collector):
         )
         for way, listeners in self._ways.items():
             connected.add_metric([way], listeners.count())
-            sent.add_metric([way, "event"], listeners.traffic.events)
-            sent.add_metric([way, "tick"], listeners.traffic.ticks)
-            coalesced.add_metric([way], listeners.traffic.coalesced)
+            sent.add_metric([way, "event"], listeners.stats.events)
+            sent.add_metric([way, "tick"], listeners.stats.ticks)
+            coalesced.add_metric([way], listeners.stats.coalesced)
         yield from (connected, sent, coalesced)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aiohttp import web
+from yarl import URL
 
 from server.settings import Settings
 from server.upload.errors import NotFound
@@ -14,16 +15,22 @@ from server.web.shapes import Config
 STATIC = Path(__file__).resolve().parent.parent.parent / "static"
 PAGE = "/progress-demo"
 _CDN = "https://cdn.jsdelivr.net"
-_HEADERS = {
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": (
-        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' https: ws: wss:; "
-        "img-src 'self' blob: data: https:; media-src 'self' blob: https:; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'self'; form-action 'self'"
-    ),
-}
+
+
+def _page_headers(public_url: str | None) -> dict[str, str]:
+    """The page may also be opened under another name than the public one, which its links lead to."""
+    web_origins = f"https: {URL(public_url).origin()}" if public_url else "https:"
+    policy = (
+        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' {web_origins} ws: wss:; "
+        f"img-src 'self' blob: data: {web_origins}; media-src 'self' blob: {web_origins}; object-src 'none'; "
+        "base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
+    )
+    return {
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Content-Security-Policy": policy,
+    }
 
 
 class Pages:
@@ -31,6 +38,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._headers = _page_headers(settings.public_url)
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/", self._home)
@@ -43,7 +51,7 @@ class Pages:
         raise web.HTTPFound(PAGE)
 
     async def _page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "progress-demo.html", headers=_HEADERS)
+        return web.FileResponse(STATIC / "progress-demo.html", headers=self._headers)
 
     async def _static(self, request: web.Request) -> web.FileResponse:
         path = STATIC / request.match_info["filename"]

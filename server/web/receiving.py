@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from server.upload.dispatch import Dispatch
+from server.dispatch.contract import Dispatch
 from server.upload.errors import (
     CancelledByOwner,
     DiskFull,
@@ -60,6 +60,14 @@ class Bounds:
     hashes: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a client wants to be done with its file: by which template, and in which folder, if it names one."""
+
+    template: Template
+    folder: str | None = None
+
+
 class Receiver:
     """Takes in files for one web process."""
 
@@ -95,15 +103,15 @@ class Receiver:
             raise DiskFull("There is no room for this file at the moment.")
 
     async def receive(
-        self, upload: Upload, chunks: Chunks, template: Awaitable[Template], *, total: int | None = None
+        self, upload: Upload, chunks: Chunks, choice: Awaitable[Choice], *, early: Template, total: int | None = None
     ) -> Upload:
         """Take in the upload's bytes and queue it; the queued upload.
 
-        `template` may become known only after the last byte. `total` is how many bytes are expected, as far as is
-        known, for the progress bar alone. However it ends, the room is told and nothing partial remains; a failure
-        is raised when that is done.
+        `choice` may become known only after the last byte; the template `early` judges the first ones. `total` is how
+        many bytes are expected, as far as is known, for the progress bar alone. However it ends, the room is told and
+        nothing partial remains; a failure is raised when that is done.
         """
-        return await self.settle(upload, lambda claim: self._take_in(claim, chunks, template, total))
+        return await self.settle(upload, lambda claim: self._take_in(claim, chunks, choice, early, total))
 
     async def drain(self, seconds: float) -> None:
         """Wait, for so long at most, until no file is arriving."""
@@ -175,29 +183,39 @@ class Receiver:
             raise StorageError("The upload was given up while its bytes arrived; send it again.")
         return outcome
 
-    async def _take_in(self, claim: Claim, chunks: Chunks, template: Awaitable[Template], total: int | None) -> Upload:
+    async def _take_in(
+        self, claim: Claim, chunks: Chunks, choice: Awaitable[Choice], early: Template, total: int | None
+    ) -> Upload:
         """Under the lease: bytes, then the source, then the queue."""
         upload, digests = claim.upload, self.digests(claim.upload)
         async with self._media.receive(source_name(upload)) as incoming:
             put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
-            arrival = Arrival(put, self.tell(claim, total), most=most, declared=upload.bytes_expected)
+            arrival = Arrival(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
             await arrival.take(self.paced(upload, self.timed(chunks)))
-            judge(arrival.head)
+            judge(arrival.head, early)
             if upload.bytes_expected is not None and arrival.size < upload.bytes_expected:
                 raise Malformed(
                     f"The file was declared to have {upload.bytes_expected} bytes, but {arrival.size} came."
                 )
-            chosen = await template
-            self.check_length(arrival.size, chosen)
-            sniffed = judge(arrival.head, chosen)
+            chosen = await choice
+            self.check_length(arrival.size, chosen.template)
+            sniffed = judge(arrival.head, chosen.template)
             digests.check(upload)
             key = await incoming.commit()
-        return await self.accept(claim, chosen, key, arrival.size, sniffed, digests)
+        return await self.accept(claim, chosen.template, key, arrival.size, sniffed, digests, folder=chosen.folder)
 
     async def accept(
-        self, claim: Claim, template: Template, key: str, size: int, sniffed: Sniffed, digests: Digests
+        self,
+        claim: Claim,
+        template: Template,
+        key: str,
+        size: int,
+        sniffed: Sniffed,
+        digests: Digests,
+        *,
+        folder: str | None = None,
     ) -> Upload:
-        """The source is whole and safe: queue the upload."""
+        """The source is whole and safe: queue the upload, in a folder if one is named."""
         source = Source(key, size, sniffed.kind, sniffed.format, sniffed.mime, digests.md5, digests.sha256)
         change = Change(
             Entered(Stage.QUEUED),
@@ -206,6 +224,7 @@ class Receiver:
             source=source,
             template=template.name,
             priority=template.priority,
+            folder=folder,
         )
         queued = await self._unless_cancelled(claim, change)
         await self._dispatch.announce(queued.id, queued.seq)

@@ -21,7 +21,7 @@ from server.upload.lifecycle import Progressed, Stage
 from server.upload.media import MediaStore, ResumableSources
 from server.upload.sniff import SNIFF_BYTES
 from server.upload.templates import Templates
-from server.web.arrival import Arrival, Chunks, Timed, Unbroken, judge
+from server.web.arrival import Arrival, Chunks, Timed, Unbroken, early, judge
 from server.web.digests import Digests
 from server.web.receiving import Receiver, Superseded
 
@@ -143,14 +143,16 @@ class Resuming:
         digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
         chunks = self._receiver.paced(upload, piece.chunks)
         async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
+            template = self._templates.named(upload.template)
             arrival = Arrival(
                 digests.beside(write),
                 self._receiver.tell(claim, upload.bytes_expected),
-                most=self._receiver.largest(self._templates.named(upload.template)),
+                most=self._receiver.largest(template),
                 declared=upload.bytes_expected,
                 at=piece.offset,
                 head=head,
                 sniffing=sniffing,
+                early=early(template),
             )
             coming = Unbroken(checked)
             await arrival.take(coming)

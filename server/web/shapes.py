@@ -15,6 +15,12 @@ AssemblyId = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["3b1e" * 1
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
 
 
+class UserReference(Shape):
+    """Whose something is, as the dialects say it."""
+
+    userId: Annotated[str, Field(examples=["anonymous"])]
+
+
 class Refused(Shape):
     """Every refusal, whatever was asked."""
 
@@ -22,7 +28,7 @@ class Refused(Shape):
 
 
 class WaysIn(Shape, total=False):
-    """Where the bytes of a reservation go."""
+    """Where the bytes of a reservation go: absolute where the server's public address is known, or else paths."""
 
     contentUrl: Annotated[Url, Field(examples=["/api/uploads/upload_5f0c…/content"])]
     """All at once, by PUT."""
@@ -52,6 +58,13 @@ class SentFile(WaysIn, DirectWays):
     """Why this one was not taken."""
 
 
+class RefusedFile(Shape):
+    """A file of a form that was refused before there was an upload of it."""
+
+    filename: str
+    error: NotRequired[Problem]
+
+
 class Submitted(Shape):
     """Files that were taken in, or reserved."""
 
@@ -60,6 +73,8 @@ class Submitted(Shape):
     """Of the first; empty as long as there is no result."""
     uploadId: UploadId
     """Of the first."""
+    task_id: UploadId
+    """The same, for clients that poll `/api/progress`."""
     assemblyId: AssemblyId | None
     """Null until it can be known."""
     state: Message
@@ -128,7 +143,8 @@ class TemplateKind(Shape):
     """A template, and which media it takes."""
 
     name: Annotated[str, Field(examples=["hero-video"])]
-    kind: Literal["video", "image", "auto"]
+    kind: Literal["video", "image", "auto", "file"]
+    """`file` takes whatever comes, and stores it as it is."""
 
 
 class Config(Shape):
@@ -167,3 +183,5 @@ class Readiness(Confinement):
     ok: bool
     checks: dict[str, str]
     """By part: `ok`, or what is wrong."""
+    warnings: NotRequired[list[str]]
+    """What an operator should put right, although the work goes on."""

@@ -17,8 +17,8 @@ import structlog
 from aiohttp import hdrs, web
 
 from server.access import Viewer
-from server.backlog import Backlog, Traffic
 from server.control import Control
+from server.fanout.send_queue import SendQueue, SendStats
 from server.upload.events import Upload, message
 from server.upload.logs import about
 from server.upload.shapes import Message
@@ -66,14 +66,14 @@ class Kind:
 class Pending(Generic[T]):
     """What one stream has been told and has not sent yet."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._backlog: Backlog[T] = Backlog(traffic)
+    def __init__(self, stats: SendStats) -> None:
+        self._queue: SendQueue[T] = SendQueue(stats)
         self._news = asyncio.Event()
         self.closed = False
 
     def put(self, of: str, reading: T) -> None:
         """What there is to say of a thing, in place of what was to be said of it before."""
-        self._backlog.add_tick(of, reading)
+        self._queue.add_tick(of, reading)
         self._news.set()
 
     def close(self) -> None:
@@ -83,25 +83,25 @@ class Pending(Generic[T]):
 
     async def wait(self, seconds: float) -> bool:
         """Whether there is something to send within that time; at once when nothing more will be."""
-        if not self._backlog and not self.closed:
+        if not self._queue and not self.closed:
             self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
-        return bool(self._backlog)
+        return bool(self._queue)
 
     def take(self) -> tuple[T, bool]:
         """The next of it, and whether it is an event."""
-        return self._backlog.take()
+        return self._queue.pop()
 
 
 class Feed(Pending[Message]):
     """What the relay tells one stream."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        self._backlog.add_event(event["uploadId"], event)
+        self._queue.add_event(event["uploadId"], event)
         self._news.set()
-        if self._backlog.full:
+        if self._queue.full:
             log.warning("stream dropped", upload=event["uploadId"], why="too many events wait")
             self.close()
 
@@ -151,7 +151,7 @@ class Streams:
     """The streams that are open in this process. Times in seconds."""
 
     def __init__(self, control: Control, *, ping_seconds: float, stalled_client_seconds: float) -> None:
-        self.traffic = Traffic()
+        self.stats = SendStats()
         self._control = control
         self._ping_seconds = ping_seconds
         self._stalled_client_seconds = stalled_client_seconds
@@ -172,7 +172,7 @@ class Streams:
         """The upload's stream, until it ends; raises what looking at the upload raises."""
         stands = position(request.headers.get("Last-Event-ID"))
         since, epoch = (stands.since, stands.epoch) if stands else (None, None)
-        feed = Feed(self.traffic)
+        feed = Feed(self.stats)
         async with self._control.watching(request[VIEWER], upload_id, feed, since=since, epoch=epoch) as replay:
             first = opening(replay, message(replay.upload), stands)
             if not first:

@@ -16,7 +16,9 @@ from server.control import Control
 from server.submissions import Submissions
 from server.upload.errors import Malformed
 from server.upload.events import Upload, message
+from server.upload.ids import is_upload_id
 from server.upload.ledger import Replay
+from server.upload.lifecycle import Stage
 from server.upload.shapes import Message
 from server.web.answers import VIEWER
 from server.web.dialects import transflow
@@ -51,7 +53,7 @@ class TransflowRoutes:
             raise Malformed("Name an upload: ?uploadId=…")
         uploads = await self._together(request[VIEWER], asked)
         stands = _positions(request.headers.get("Last-Event-ID"), len(uploads))
-        feed = Feed(self._streams.traffic)
+        feed = Feed(self._streams.stats)
         async with AsyncExitStack() as stack:
             replays = []
             for upload, stand in zip(uploads, stands, strict=True):
@@ -65,7 +67,7 @@ class TransflowRoutes:
             return await self._streams.speak(request, uploads[0].id, feed, speech)
 
     async def _together(self, viewer: Viewer, asked: str) -> list[Upload]:
-        if not asked.startswith("upload_"):
+        if not is_upload_id(asked):
             return (await self._control.look_at_assembly(viewer, asked)).uploads
         upload = await self._control.look(viewer, asked)
         submission = await self._submissions.submission_of(upload)
@@ -73,7 +75,7 @@ class TransflowRoutes:
 
 
 class _Together:
-    """What is said of several uploads: the steps of each event, and then how all of them stand."""
+    """What is said of several uploads: the steps of each event, one `done` when all are, and how all of them stand."""
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class _Together:
     ) -> None:
         self._asked = asked
         self._uploads = [replay.upload for replay in replays]
+        self._by_id = {upload.id: upload for upload in self._uploads}
         self._present = present
         self._branch = branch
         self._latest = {replay.upload.id: present(message(replay.upload)) for replay in replays}
@@ -123,9 +126,11 @@ class _Together:
     def _steps(self, event: Message) -> bytes:
         previous = self._events.get(event["uploadId"])
         self._events[event["uploadId"]] = event
-        told = transflow.steps(
-            previous, event, asked=self._asked, template=self._uploads[0].template, branch=self._branch
-        )
+        upload = self._by_id[event["uploadId"]]
+        told = transflow.steps(previous, event, upload=upload, asked=self._asked, branch=self._branch)
+        if len(self._events) == len(self._uploads) and event["stage"] == Stage.DONE:
+            done = transflow.completion(self._events.values(), asked=self._asked, branch=self._branch)
+            told += [done] if done else []
         return b"".join(identified_event(STEP, step, None) for step in told)
 
     def _overview(self, identity: str | None) -> bytes:

@@ -22,6 +22,7 @@ from server.web.answers import VIEWER
 from server.web.body import body
 from server.web.checked import checked
 from server.web.intake import new_upload
+from server.web.links import Links
 from server.web.receiving import Receiver
 from server.web.resuming import Piece, Resuming
 
@@ -40,6 +41,7 @@ class TusRoutes:
         templates: Templates,
         receiver: Receiver,
         resuming: Resuming,
+        links: Links,
         *,
         max_in_flight: int,
         max_upload_bytes: int,
@@ -52,6 +54,7 @@ class TusRoutes:
         self._templates = templates
         self._receiver = receiver
         self._resuming = resuming
+        self._links = links
         self._max_in_flight = max_in_flight
         self._max_upload_bytes = max_upload_bytes
         self._patience_seconds = patience_seconds
@@ -113,14 +116,15 @@ class TusRoutes:
         self._receiver.check_length(length or 0, self._templates.named(upload.template))
 
     def _created(self, upload: Upload) -> web.Response:
-        headers = {hdrs.LOCATION: tus_protocol.url(upload.id), **self._standing(upload, upload.bytes_received)}
+        headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._standing(upload, upload.bytes_received)}
         return web.Response(status=201, headers=headers)
 
     async def _head(self, request: web.Request) -> web.Response:
         """Where the upload stands. Whoever is still adding to it is stopped, so that the answer stays true."""
         upload = await self._look(request, request.match_info["id"])
         upload, received = await self._resuming.where(upload)
-        headers = {"Cache-Control": "no-store", **tus_protocol.description(upload), **self._standing(upload, received)}
+        description = tus_protocol.description(upload, self._links.tus)
+        headers = {"Cache-Control": "no-store", **description, **self._standing(upload, received)}
         return web.Response(headers=headers)
 
     async def _patch(self, request: web.Request) -> web.Response:
@@ -194,7 +198,7 @@ def _in_protocol(handler: _Answer) -> _Answer:
             tus_protocol.check_version(request.headers)
             return await handler(request)
         except RoomcastError as error:
-            refusal = errors.answer(error)
+            refusal = errors.refuse(request, error)
             if own := tus_protocol.OWN_STATUS.get(type(error)):
                 refusal.set_status(*own)
                 refusal.headers["Tus-Version"] = tus_protocol.VERSION

@@ -185,8 +185,8 @@ def standing(upload: Upload, received: int, *, patience_seconds: float) -> dict[
     return headers
 
 
-def description(upload: Upload) -> dict[str, str]:
-    """The headers that tell what an upload is."""
+def description(upload: Upload, url: Callable[[str], str]) -> dict[str, str]:
+    """The headers that tell what an upload is. `url` gives the address of the parts it is made of, by their ids."""
     headers = {}
     if upload.bytes_expected is None:
         headers["Upload-Defer-Length"] = "1"
@@ -200,11 +200,6 @@ def description(upload: Upload) -> dict[str, str]:
     if known and known.joins:
         headers["Upload-Concat"] = f"final;{' '.join(map(url, known.joins))}"
     return headers
-
-
-def url(upload_id: str) -> str:
-    """Where an upload's pieces go to; relative, for a proxy may know us by another name."""
-    return f"{TUS}/{upload_id}"
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:

@@ -11,16 +11,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from server.upload.deliveries import Attempt, Delivery, attempted
-from server.upload.errors import LeaseLost, NotFound, RoomcastError
+from server.upload.errors import LeaseLost, NotFound
 from server.upload.process import in_rounds, stopped
 from server.upload.records import Records
 from server.upload.templates import Templates
 from server.upload.webhook import Webhook
+from server.webhooks.javascript_json import encode_json
 from server.webhooks.sender import SEND_SECONDS, Sender
 
 log = structlog.get_logger(__name__)
@@ -92,7 +92,7 @@ class Deliverer:
             )
         except (NotFound, LeaseLost):
             return  # forgotten, or replayed meanwhile
-        except RoomcastError:
+        except Exception:
             log.exception("delivery not recorded", delivery=delivery.id)
             return
         log.info(
@@ -108,7 +108,7 @@ class Deliverer:
         if webhook is None:
             attempt = Attempt(self._sender.now(), 0.0, None, "the template has no webhook any more")
         else:
-            attempt = await self._sender.send(webhook, delivery.id, orjson.dumps(self._link(delivery.body)))
+            attempt = await self._sender.send(webhook, delivery.id, encode_json(self._link(delivery.body)))
         self._attempts.labels("delivered" if attempt.delivered else "failed").inc()
         return attempt
 

@@ -16,9 +16,12 @@ from tests.harness import Api, RunningServer
 from tests.watchers import Watcher
 from workers import probe
 from workers.codecs import CODECS, AtQuality
-from workers.ffmpeg import Binaries, find_binaries, run_ffprobe
+from workers.ffmpeg import commands
+from workers.ffmpeg.binaries import Binaries, find_binaries
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.runner import run_ffprobe
 from workers.sandbox import Limits
-from workers.video import Recipe, compress_args
+from workers.video import Recipe
 
 _SIZE = 1280, 720
 _FPS = 30
@@ -31,11 +34,10 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
     clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds, size="{}x{}".format(*_SIZE), fps=_FPS)
     binaries = find_binaries()
     limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
-    info = probe.parse(await run_ffprobe(binaries, clip, "mov", limits=limits))
+    info = probe.parse(await run_ffprobe(binaries, InputFile(clip, "mov"), limits=limits))
     preset, crf = _USUAL
-    arguments = compress_args(
-        clip, folder / "bare.mp4", info, Recipe(CODECS["h264"], preset, AtQuality(crf), *_SIZE), "mov"
-    )
+    recipe = Recipe(CODECS["h264"], preset, AtQuality(crf), *_SIZE)
+    arguments = commands.compress(InputFile(clip, "mov"), folder / "bare.mp4", info, recipe)
     bare: list[tuple[float, float]] = []
     through: list[tuple[float, float]] = []
     with RunningServer(folder / "data", ROOMCAST_WORKERS="1") as server:
@@ -67,8 +69,7 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
 def _bare(binaries: Binaries, arguments: list[str]) -> tuple[float, float]:
     """Wall and CPU seconds of ffmpeg alone."""
     before, began = _used_by_children(), time.perf_counter()
-    command = [binaries.ffmpeg, "-nostdin", "-y", "-loglevel", "error", *arguments]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([binaries.ffmpeg, *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began, _used_by_children() - before
 
 

@@ -33,7 +33,7 @@ from unittest import mock
 
 from server import __main__ as program
 from server import app
-from server.realtime.relay import Relay
+from server.fanout.relay import Relay
 from server.upload.events import Change, Tick, Upload, message, new_upload_id
 from server.upload.ledger import Claim, Ledger, Notice
 from server.upload.lifecycle import Progressed

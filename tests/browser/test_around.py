@@ -14,7 +14,7 @@ from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.clips import truncate
 from tests.conftest import Shelf
 from tests.harness import RunningServer
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 pytestmark = pytest.mark.browser
 

@@ -146,6 +146,6 @@ async def test_nothing_sticks_out_to_the_side(
 async def test_who_wants_less_movement_gets_none(server: RunningServer, open_page: OpenPage) -> None:
     demo = await open_page(server)
     fill = demo.page.locator("#overall .fill")
-    await expect(fill).to_have_css("transition-duration", "0.26s")
+    await expect(fill).to_have_css("transition-duration", "0.4s")
     await demo.page.emulate_media(reduced_motion="reduce")
     await expect(fill).to_have_css("transition-property", "none")

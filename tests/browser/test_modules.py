@@ -70,6 +70,7 @@ def test_the_library_knows_nothing_of_the_page() -> None:
         "fallback.js",
         "http.js",
         "library.js",
+        "links.js",
         "merge.js",
         "resumable.js",
         "socket-io.js",

@@ -31,7 +31,8 @@ function connection(answers = {}, send = null) {
   const turn = (signal) => turns.take(signal);
   const inPieces = async () => send && ((signal) => (asked.push("pieces"), send(signal)));
   const knows = () => false;
-  const ways = { turn, enter: nothing, join: nothing, leave: nothing, knows, inPieces, request, control };
+  const address = (link) => new URL(link, "https://films.example").href;
+  const ways = { turn, enter: nothing, join: nothing, leave: nothing, knows, address, inPieces, request, control };
   return { asked, turns, ways };
 }
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import fake_ffmpeg
-from tests.conftest import Shelf
-from tests.e2e.tokens import token
-from tests.harness import Api, RunningServer
-from tests.tus import MIB, Tus
-from tests.watchers import Watcher
-from workers.ffmpeg import find_binaries
+from tests.harness import RunningServer
+from workers.ffmpeg.binaries import find_binaries
 
 
 class FakeFfmpeg:
@@ -67,38 +62,3 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> FakeFfmpeg:
 def server(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[RunningServer]:
     with RunningServer(tmp_path_factory.mktemp("server") / "data", **settings) as running:
         yield running
-
-
-@pytest.fixture
-async def watcher(server: RunningServer) -> AsyncIterator[Watcher]:
-    async with Watcher(server.url) as client:
-        yield client
-
-
-@pytest.fixture
-def tus(api: Api) -> Tus:
-    return Tus(api)
-
-
-@pytest.fixture
-def picture(shelf: Shelf) -> bytes:
-    return shelf.image().read_bytes()
-
-
-@pytest.fixture
-def large(picture: bytes, request: pytest.FixtureRequest) -> bytes:
-    """A picture with so much behind it that it goes through many buffers; another one for each test, for a file that
-    was sent before is known already."""
-    return picture + random.Random(request.node.name).randbytes(5 * MIB)
-
-
-@pytest.fixture
-async def alice(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("alice")) as client:
-        yield client
-
-
-@pytest.fixture
-async def bob(server: RunningServer) -> AsyncIterator[Api]:
-    async with Api(server, token("bob")) as client:
-        yield client

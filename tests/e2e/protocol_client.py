@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -37,6 +37,12 @@ class Wire:
     async def closed(self) -> None:
         while await self.hear() is not GONE:
             pass
+
+    async def refuses(self, *packets: str | bytes) -> None:
+        """The other side closes because of these, perhaps before it has them all."""
+        with suppress(aiohttp.ClientConnectionError):
+            await self.say(*packets)
+        await self.closed()
 
 
 async def _tell_sent(_: object, context: Any, __: object) -> None:
@@ -128,6 +134,14 @@ class Client:
             await wire.say("40")
             assert (await wire.hear())[:2] == "40"
             assert await wire.hear() == '42["auth",{}]'
+            yield wire
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[Wire]:
+        """A Socket.IO client in `/watched`."""
+        async with self.engine() as wire:
+            await wire.say("40/watched,")
+            assert (await wire.hear()).startswith("40/watched,")
             yield wire
 
     async def refused(self, **query: str) -> None:

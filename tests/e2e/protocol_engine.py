@@ -12,6 +12,7 @@ from tests.e2e.protocol_server import LARGEST_BYTES, PING_SECONDS, PONG_SECONDS
 KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
 
 ENGINE = Cases()
+HEARTBEAT = Cases()
 
 
 def _is_handshake(packet: str, upgrades: list[str]) -> None:
@@ -21,7 +22,7 @@ def _is_handshake(packet: str, upgrades: list[str]) -> None:
     assert isinstance(handshake["sid"], str)
     assert handshake["upgrades"] == upgrades
     pauses = round(handshake["pingInterval"]), round(handshake["pingTimeout"])
-    assert pauses == (round(PING_SECONDS * 1000), round(PONG_SECONDS * 1000))
+    assert pauses == (round(PING_SECONDS["engine"] * 1000), round(PONG_SECONDS["engine"] * 1000))
     assert handshake["maxPayload"] == LARGEST_BYTES
 
 
@@ -182,7 +183,7 @@ async def what_is_no_packet_ends_a_websocket(client: Client) -> None:
 # --- heartbeat -------------------------------------------------------------------------------------------------------
 
 
-@ENGINE
+@HEARTBEAT
 async def polling_is_pinged_as_long_as_it_answers(client: Client) -> None:
     sid = await client.polling()
     for _ in range(2):
@@ -190,7 +191,7 @@ async def polling_is_pinged_as_long_as_it_answers(client: Client) -> None:
         await client.push(sid, "3")
 
 
-@ENGINE
+@HEARTBEAT
 async def polling_that_answers_no_ping_is_over(client: Client) -> None:
     sid = await client.polling()
     assert await client.poll(sid) == (200, "2")
@@ -198,7 +199,7 @@ async def polling_that_answers_no_ping_is_over(client: Client) -> None:
         pass
 
 
-@ENGINE
+@HEARTBEAT
 async def a_websocket_is_pinged_as_long_as_it_answers(client: Client) -> None:
     async with client.engine() as wire:
         for _ in range(2):
@@ -206,7 +207,7 @@ async def a_websocket_is_pinged_as_long_as_it_answers(client: Client) -> None:
             await wire.say("3")
 
 
-@ENGINE
+@HEARTBEAT
 async def a_websocket_that_answers_no_ping_is_closed(client: Client) -> None:
     async with client.engine() as wire:
         assert await wire.hear(over=()) == "2"

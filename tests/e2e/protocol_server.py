@@ -1,86 +1,41 @@
 """A Socket.IO server to try the protocols on: stock python-socketio, or Roomcast's.
 
-    python -m tests.e2e.protocol_server stock|ours engine|socket
+    python -m tests.e2e.protocol_server stock|roomcast engine|socket|heartbeat
 
-Both get the same pauses and the same behaviour. `engine`: every message of an Engine.IO session comes back. `socket`:
-who connects to `/` or `/custom` is sent `auth` with what they gave; `message` comes back as `message-back`; and
-`message-with-ack` is acknowledged with its arguments.
+Both are given the same options and handlers. `engine`: every message of an Engine.IO session comes back. `socket`: who
+connects to `/` or `/custom` is sent `auth` with what they gave; `message` comes back as `message-back`, and
+`message-with-ack` is acknowledged with its arguments. In `/watched` every handler, and that for any other event, sends
+the client `called` with its own name and its arguments, in which the client's id is `sid`; `ask-me` has the server call
+the client by `question` and send it the `answer`. `heartbeat` is `socket` with pings that come soon; everywhere else
+they come so late that they are in no case's way, however busy the machine is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-import socketio
 from aiohttp import web
 
-from server.realtime.endpoint import Door, Endpoint
-from server.realtime.engine import Engine, Session
-from server.realtime.packets import Kind, Packet, speak
-from server.realtime.sockets import Sockets
 from server.upload.process import say, stop_signal
-from server.web.errors import errors_as_json
+from tests.integration.socketio_api.server_kinds import SERVERS
 
-PING_SECONDS = 1.0  # stock tells clients whole seconds alone
-PONG_SECONDS = 1.0
+PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
+PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock tells clients whole seconds alone
 LARGEST_BYTES = 10_000
 NAMESPACES = ("/", "/custom")
+WATCHED = "/watched"
 
 
-class Returning:
-    """Our Engine.IO's `Application`."""
-
-    def opened(self, session: Session) -> None: ...
-
-    def received(self, session: Session, message: str | bytes) -> None:
-        session.send(Packet(b"4" + message.encode()) if isinstance(message, str) else Packet.of_bytes(message))
-
-    def closed(self, session: Session) -> None: ...
-
-
-@dataclass(eq=False)
-class Guest:
-    """Who is in a namespace of ours."""
-
-    session: Session
-    namespace: str
-
-    def tell(self, *event: Any) -> None:
-        for packet in speak(Kind.EVENT, list(event), namespace=self.namespace):
-            self.session.send(packet)
-
-
-class Answering:
-    """Our Socket.IO's `Handlers`."""
-
-    namespaces: Collection[str] = NAMESPACES
-
-    def connect(self, session: Session, namespace: str, _sid: str, auth: Any) -> Guest:
-        guest = Guest(session, namespace)
-        asyncio.get_running_loop().call_soon(guest.tell, "auth", auth or {})
-        return guest
-
-    async def call(self, client: Guest, name: Any, arguments: Sequence[Any]) -> Sequence[Any]:
-        if name == "message":
-            client.tell("message-back", *arguments)
-        return arguments
-
-    def disconnect(self, client: Any) -> None: ...
-
-
-def stock(protocol: str) -> socketio.AsyncServer:
-    """python-socketio with the same behaviour."""
-    sio = socketio.AsyncServer(
-        async_mode="aiohttp",
-        ping_interval=PING_SECONDS,
-        ping_timeout=PONG_SECONDS,
+def make_server(kind: str, protocol: str) -> Any:
+    """A server of this kind that behaves as said above."""
+    sio = SERVERS[kind](
+        ping_interval=PING_SECONDS[protocol],
+        ping_timeout=PONG_SECONDS[protocol],
         max_http_buffer_size=LARGEST_BYTES,
-        namespaces=NAMESPACES,
+        namespaces=[*NAMESPACES, WATCHED],
     )
     if protocol == "engine":
 
@@ -95,17 +50,18 @@ def stock(protocol: str) -> socketio.AsyncServer:
         sio.on("connect", _greeting(sio, namespace), namespace=namespace)
         sio.on("message", _echo(sio, namespace), namespace=namespace)
         sio.on("message-with-ack", _acknowledge, namespace=namespace)
+    _watch(sio)
     return sio
 
 
-def _greeting(sio: socketio.AsyncServer, namespace: str) -> Callable[..., Awaitable[None]]:
+def _greeting(sio: Any, namespace: str) -> Callable[..., Awaitable[None]]:
     async def connect(sid: str, _environ: Any, auth: Any) -> None:
         sio.start_background_task(sio.emit, "auth", auth or {}, to=sid, namespace=namespace)
 
     return connect
 
 
-def _echo(sio: socketio.AsyncServer, namespace: str) -> Callable[..., Awaitable[None]]:
+def _echo(sio: Any, namespace: str) -> Callable[..., Awaitable[None]]:
     async def echo(sid: str, *arguments: Any) -> None:
         await sio.emit("message-back", arguments, to=sid, namespace=namespace)
 
@@ -116,26 +72,52 @@ async def _acknowledge(_sid: str, *arguments: Any) -> Any:
     return arguments
 
 
-async def serve(whose: str, protocol: str) -> None:
+def _watch(sio: Any) -> None:
+    """Register the handlers of `/watched`."""
+
+    def watcher(handler: str) -> Callable[..., Awaitable[None]]:
+        async def watch(*arguments: Any) -> None:
+            for sid in {one for one in arguments if isinstance(one, str) and sio.manager.is_connected(one, WATCHED)}:
+                told = ["sid" if one == sid else one for one in arguments]
+                await sio.emit("called", (handler, told), to=sid, namespace=WATCHED)
+
+        return watch
+
+    async def connect(sid: str, environ: Any, auth: Any) -> None:
+        if isinstance(environ, str):  # which no server makes: it came from the client
+            await sio.emit("called", ("connect", ["sid", environ, auth]), to=sid, namespace=WATCHED)
+
+    async def disconnect(sid: str, _reason: Any) -> None:
+        if sio.manager.is_connected(sid, WATCHED):  # then it has not left
+            await sio.emit("called", ("disconnect", ["sid"]), to=sid, namespace=WATCHED)
+
+    async def ask(sid: str) -> None:
+        async def asked() -> None:
+            answer = await sio.call("question", to=sid, namespace=WATCHED)
+            await sio.emit("answer", answer, to=sid, namespace=WATCHED)
+
+        sio.start_background_task(asked)
+
+    sio.on("connect", connect, namespace=WATCHED)
+    sio.on("disconnect", disconnect, namespace=WATCHED)
+    sio.on("ask-me", ask, namespace=WATCHED)
+    sio.on("*", watcher("any"), namespace=WATCHED)
+
+
+async def serve(kind: str, protocol: str) -> None:
     """Until SIGTERM."""
-    app = web.Application(middlewares=[errors_as_json])
-    application = Returning() if protocol == "engine" else Sockets(Answering())
-    engine = Engine(application, ping_seconds=PING_SECONDS, timeout_seconds=PONG_SECONDS, largest=LARGEST_BYTES)
-    endpoint = Endpoint(engine, (), "cookie", polling=True)
-    if whose == "stock":
-        stock(protocol).attach(app)
-    else:
-        endpoint.add_routes(app)
+    app = web.Application()
+    sio = make_server(kind, protocol)
+    sio.attach(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     http = cast(web.Server, runner.server)
-    protocols = http if whose == "stock" else partial(Door, endpoint, http)
-    listening = await asyncio.get_running_loop().create_server(protocols, "127.0.0.1", 0)
+    listening = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
     stop = stop_signal()
     say(f"Roomcast is ready: http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/progress-demo")
     await stop.wait()
     listening.close()
-    endpoint.stop()
+    await sio.shutdown()
     await runner.cleanup()
 
 

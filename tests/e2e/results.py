@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from tests.harness import Api
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 Output = dict[str, Any]
 

@@ -16,7 +16,7 @@ FIELDS = {
     "assembly_id", "message", "uploads", "results", "bytes_expected", "bytes_received", "bytes_usage",
     "execution_duration", "execution_start", "template_id", "branch", "user", "created_at", "updated_at",
 }  # fmt: skip
-"""What every status has; `ok`, `error` and `last_job_completed` come with the end."""
+"""What every status has; `ok`, `error`, `error_code` and `last_job_completed` come with the end."""
 
 
 def md5(path: Path) -> str:
@@ -63,7 +63,7 @@ async def test_a_form_is_an_assembly_whose_status_has_every_field(api: Api, shel
     done = await over(api, assembly_id)
     assert done.keys() == FIELDS | {"ok", "last_job_completed"}
     assert done["ok"] == "ASSEMBLY_COMPLETED"
-    assert (done["template_id"], done["branch"], done["user"]) == ("auto", "main", "anonymous")
+    assert (done["template_id"], done["branch"], done["user"]) == ("auto", "main", {"userId": "anonymous"})
     film, image = done["uploads"]
     assert film == {
         "id": ids[0],
@@ -115,8 +115,9 @@ async def test_an_assembly_under_way_and_one_that_failed(api: Api, shelf: Shelf,
     assert waiting["bytes_received"] == 0
     await api.put(reply.body["uploads"][0]["contentUrl"], broken.read_bytes())
     failed = await over(api, assembly_id)
-    assert failed.keys() == FIELDS | {"error", "last_job_completed"}
-    assert failed["error"] == "UNREADABLE_MEDIA"
+    assert failed.keys() == FIELDS | {"error", "error_code", "last_job_completed"}
+    assert failed["error_code"] == "UNREADABLE_MEDIA"
+    assert failed["error"] == failed["message"] == (await api.get(failed["uploads"][0]["id"])).body["error"]["message"]
     assert failed["results"] == {}
 
 
@@ -213,7 +214,12 @@ async def test_a_batch_answers_a_list_and_each_for_itself(api: Api, shelf: Shelf
     told = (await status(api, known, unknown)).body
     assert [one["assembly_id"] for one in told] == [known, unknown]
     assert told[0] == (await status(api, known)).body
-    assert told[1] == {"assembly_id": unknown, "error": "NOT_FOUND", "message": "There is no such assembly."}
+    assert told[1] == {
+        "assembly_id": unknown,
+        "error": "There is no such assembly.",
+        "error_code": "NOT_FOUND",
+        "message": "There is no such assembly.",
+    }
     await api.cancel(reply.body["uploadId"])
 
 
@@ -238,9 +244,9 @@ async def test_an_assembly_is_its_owners(serve: Serve, shelf: Shelf) -> None:
         await over(ada, assembly_id)
         assert (await status(nobody, assembly_id)).refusal == (401, "UNAUTHENTICATED")
         assert (await status(bob, assembly_id)).refusal == (403, "FORBIDDEN")
-        assert (await status(admin, assembly_id)).body["user"] == "ada"
+        assert (await status(admin, assembly_id)).body["user"] == {"userId": "ada"}
         told = (await status(bob, assembly_id, "0" * 64)).body
-        assert [one["error"] for one in told] == ["FORBIDDEN", "NOT_FOUND"]
+        assert [one["error_code"] for one in told] == ["FORBIDDEN", "NOT_FOUND"]
         assert (await reserve(bob, picture, declare=True)).status == 201, "another's files are not one's own"
         assert (await reserve(ada, picture, declare=True)).status == 200
 

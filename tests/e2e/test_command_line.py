@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import OURS, Api, RunningServer
+from tests.harness import OURS, Api, RunningServer, RunningWorker
 from tests.tus import MIB
 
 ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
@@ -275,7 +276,17 @@ async def test_serve_is_the_server(tmp_path: Path) -> None:
             assert await api.healthy()
 
 
-async def test_worker_is_the_worker() -> None:
-    ran = await run("worker")
-    assert ran.code == 2
-    assert "REDIS_URL" in ran.err[1]
+class IdleWorker(RunningWorker):
+    """A worker process that has nothing to do, as the web process runs the workers."""
+
+    ready = re.compile(
+        r"^Roomcast runs its workers inside the web process, because REDIS_URL is not set: .*SIGTERM\.\n$"
+    )
+
+
+@pytest.mark.parametrize("command", [("-P", ROOMCAST, "worker"), ("-m", "workers")])
+def test_a_worker_without_redis_says_that_it_is_not_needed_and_waits(command: tuple[str, ...], tmp_path: Path) -> None:
+    with IdleWorker(tmp_path / "data", command=command) as worker:
+        assert worker.terminate().code == 0
+        assert worker.complaints() == []
+    assert not (tmp_path / "data").exists()

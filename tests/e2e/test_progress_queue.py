@@ -12,7 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.conftest import Serve, Shelf
-from tests.e2e.test_transflow import named, steps_of, stream
+from tests.e2e.test_transflow import ends, named, steps_of, stream
 from tests.harness import Api, eventually
 from tests.s3_server import ENVIRONMENT
 
@@ -39,7 +39,7 @@ class Queue:
                 self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     async def until(self, upload_id: str, end: str) -> list[dict[str, Any]]:
-        """The upload's messages, once its end is among them."""
+        """The messages of the submission whose first upload this is, once such an end is among them."""
 
         def ended() -> bool:
             return any(step["type"] == end and step["uploadId"] == upload_id for step in self.take())
@@ -65,21 +65,43 @@ def queue() -> Iterator[Queue]:
     threads.stop()
 
 
+def groups(sent: list[dict[str, Any]]) -> set[str]:
+    return {step["attributes"]["MessageGroupId"] for step in sent}
+
+
 async def test_the_queue_gets_what_the_stream_says(serve: Serve, shelf: Shelf, queue: Queue) -> None:
     server = serve(**queue.env)
     async with Api(server) as api:
         reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
+        asked = reply.body["uploadId"]
+        sent = await queue.until(asked, "done")
+        assert groups(sent) == {asked}
+        identities = [step["attributes"]["MessageDeduplicationId"] for step in sent]
+        assert len(set(identities)) == len(identities)
+        epoch = (await api.get(asked)).body["epoch"]
+        assert identities[0] == f"{epoch}:1:0"
+        async with stream(server, asked) as watcher:
+            await watcher.closed()
         for entry in reply.body["uploads"]:
-            upload_id = entry["uploadId"]
-            sent = await queue.until(upload_id, "done")
-            assert {step["attributes"]["MessageGroupId"] for step in sent} == {upload_id}
-            identities = [step["attributes"]["MessageDeduplicationId"] for step in sent]
-            assert len(set(identities)) == len(identities)
-            epoch = (await api.get(upload_id)).body["epoch"]
-            assert identities[0] == f"{epoch}:1:0"
-            async with stream(server, upload_id) as watcher:
-                await watcher.closed()
-            assert steps_of(sent, upload_id) == steps_of(named(watcher, "step"), upload_id)
+            assert steps_of(sent, entry["uploadId"]) == steps_of(named(watcher, "step"), entry["uploadId"])
+        assert (ends(sent), ends(named(watcher, "step"))) == (["done"], ["done"])
+        assert sent[-1]["type"] == "done", "in its order, it comes last"
+        said = named(watcher, "step")[-1]
+        assert {name: value for name, value in sent[-1].items() if name != "attributes"} == said
+
+
+async def test_a_queue_is_found_by_its_name_and_files_may_be_groups(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+    own = {"SQS_PROGRESS_QUEUE_URL": "", "SQS_PROGRESS_QUEUE_NAME": "progress.fifo"}
+    async with Api(serve(**queue.env | own, SQS_MESSAGE_GROUP="upload", SQS_BATCH_SIZE="1")) as api:
+        reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
+        sent = await queue.until(reply.body["uploadId"], "done")
+        assert groups(sent) == {entry["uploadId"] for entry in reply.body["uploads"]}
+        line = f'roomcast_published_messages_total{{outcome="sent"}} {len(sent)}.0\n'
+
+        async def counted() -> bool:
+            return line in (await api.say("GET", "/metrics")).content.decode()
+
+        await eventually(counted, what=line)
 
 
 async def test_what_a_dead_server_did_not_send_its_successor_sends(serve: Serve, shelf: Shelf, queue: Queue) -> None:
@@ -92,7 +114,7 @@ async def test_what_a_dead_server_did_not_send_its_successor_sends(serve: Serve,
         server.restart()
         sent = await queue.until(upload_id, "done")
     kinds = steps_of(sent, upload_id)
-    assert kinds[:2] == [("start", None), ("step:start", "receiving")]
+    assert kinds[:2] == [("start", None), ("step:start", "upload")]
     assert len({step["attributes"]["MessageDeduplicationId"] for step in sent}) == len(sent), "SQS drops what is twice"
 
 

@@ -82,10 +82,17 @@ async def test_an_unknown_id(watcher: Watcher) -> None:
         assert answer["error"]["code"] == "NOT_FOUND", call
 
 
-async def test_a_call_that_does_not_exist(watcher: Watcher, api: Api) -> None:
-    """Nobody answers it, and it harms nobody."""
+async def test_a_call_that_does_not_exist_is_ignored(watcher: Watcher, api: Api) -> None:
     await watcher.emit("no-such-call", {"any": "thing"})
-    await watcher.emit("disconnect", "a reserved name")
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    assert (await watcher.join(upload_id))["ok"] is True
+    assert watcher.connections == 1
+
+
+@pytest.mark.parametrize("name", ["disconnect", "connect", "*"])
+async def test_an_event_with_a_reserved_name_ends_the_connection(watcher: Watcher, api: Api, name: str) -> None:
+    await watcher.emit(name, "a reserved name")
+    await watcher.fact(lambda: watcher.connections == 2)
     upload_id, _ = await api.reserved("clip.mp4", 100)
     assert (await watcher.join(upload_id))["ok"] is True
 
@@ -141,9 +148,18 @@ async def test_who_has_left_hears_nothing_more(server: RunningServer, api: Api, 
         await api.put(url, image.read_bytes())
         await other.end(upload_id)
     assert (await watcher.join(upload_id))["state"]["status"] == "completed", "an ack that came after all of it"
-    assert len(watcher.heard) == heard + 1
+    assert {item.message["status"] for item in watcher.heard[heard:]} == {"completed"}
     assert await watcher.leave(upload_id) == {"ok": True}
     assert await watcher.leave(upload_id) == {"ok": True}
+
+
+async def test_a_retry_and_a_join_without_acknowledgements_are_carried_out_in_order(api: Api, watcher: Watcher) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    await watcher.cancel(upload_id)
+    await watcher.emit("retry-upload", upload_id)
+    await watcher.emit("join-upload", upload_id)
+    state = await watcher.until(upload_id, lambda message: True)
+    assert state["stage"] == "receiving", "the joiner is not sent the end that the retry has undone"
 
 
 async def test_rooms_are_apart(server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:

@@ -32,8 +32,14 @@ async def told(watcher: StreamWatcher) -> None:
     await watcher.fact(lambda: watcher.heard)
 
 
-def steps_of(said: list[dict[str, Any]], key: str) -> list[tuple[str, str | None]]:
-    return [(step["type"], step.get("step")) for step in said if step["key"].startswith(key)]
+def steps_of(said: list[dict[str, Any]], upload_id: str) -> list[tuple[str, str | None]]:
+    """The steps of one upload, whose id is in the key of its file and of its outputs."""
+    return [(step["type"], step.get("step")) for step in said if upload_id in step.get("key", "").split("/")]
+
+
+def ends(said: list[dict[str, Any]]) -> list[str]:
+    """What was said of all files together."""
+    return [step["type"] for step in said if "key" not in step]
 
 
 async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -46,9 +52,10 @@ async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServ
         assert first.keys() == FIELDS
         assert (first["uploadId"], first["templateId"], first["branch"]) == (ids[1], "auto", "main")
         assert (first["status"], first["totalFiles"], first["completedFiles"]) == ("uploading", 2, 0)
+        assert first["user"] == {"userId": "anonymous"}
         assert [(file["filename"], file["key"]) for file in first["files"]] == [
-            ("one.png", ids[0]),
-            ("two.png", ids[1]),
+            ("one.png", f"uploads/main/anonymous/{ids[0]}/one.png"),
+            ("two.png", f"uploads/main/anonymous/{ids[1]}/two.png"),
         ]
         for file, entry in zip(files, reserved["uploads"], strict=True):
             await api.put(entry["contentUrl"], file.read_bytes())
@@ -62,12 +69,14 @@ async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServ
         assert bar[-1] == 100
         told = steps_of(steps, upload_id)
         assert told[0] == ("start", None)
-        assert told[-1] == ("done", None)
+        assert told[-1] == ("output", None)
         element = (await api.get(upload_id)).body["element"]
         outputs = last["files"][number]["outputFiles"]
         assert [output["key"] for output in outputs] == [output["key"] for output in element["outputs"]]
         assert (await api.say("GET", outputs[0]["url"])).status == 200
         assert [kind for kind, _ in told].count("output") == len(outputs)
+    assert ends(steps) == ["done"]
+    assert steps[-1]["message"] == "All processing completed successfully"
 
 
 async def test_who_comes_late_is_told_every_step(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -84,6 +93,7 @@ async def test_who_comes_late_is_told_every_step(server: RunningServer, api: Api
         assert {step["uploadId"] for step in steps} == {asked}
         for entry in reply.body["uploads"]:
             assert steps_of(steps, entry["uploadId"])[0] == ("start", None)
+        assert (ends(steps), steps[-1]["type"]) == (["done"], "done")
         async with stream(server, asked, watcher.last_id) as again:
             assert again.status == 204
     assert told[0] == told[1]
@@ -105,6 +115,21 @@ async def test_a_stream_goes_on_where_it_broke_off(server: RunningServer, api: A
     for entry in reserved["uploads"]:
         parts = steps_of(named(begun, "step") + named(rest, "step"), entry["uploadId"])
         assert parts == steps_of(named(whole, "step"), entry["uploadId"])
+    assert [ends(named(part, "step")) for part in (begun, rest, whole)] == [[], ["done"], ["done"]]
+
+
+async def test_files_of_which_one_failed_are_not_all_done(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    picture = shelf.image(size=(70, 40))
+    reserved = (await api.reserve((picture.name, picture.stat().st_size), ("never.png", 10))).body
+    first, second = reserved["uploads"]
+    await api.put(first["contentUrl"], picture.read_bytes())
+    await api.finished(first["uploadId"])
+    await api.cancel(second["uploadId"])
+    async with stream(server, first["uploadId"]) as watcher:
+        await watcher.closed()
+    assert ends(named(watcher, "step")) == []
+    assert steps_of(named(watcher, "step"), second["uploadId"])[-1] == ("error", None)
+    assert named(watcher, "message")[-1]["status"] == "error"
 
 
 async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
@@ -130,7 +155,7 @@ async def test_an_error_is_told_with_its_code(server: RunningServer, api: Api) -
         await watcher.closed()
     *_, last = named(watcher, "step")
     assert (last["type"], last["code"]) == ("error", "CANCELLED")
-    assert last["details"] == {"step": "receiving", "file": "clip.mp4"}
+    assert last["details"] == {"step": "upload", "file": "clip.mp4"}
     assert named(watcher, "message")[-1]["status"] == "error"
 
 

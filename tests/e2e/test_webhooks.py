@@ -110,7 +110,8 @@ async def test_an_outcome_that_a_retry_changed_is_told_again(
         reserved = (await api.say("POST", "/api/uploads", json=wanted)).body
         await api.cancel(reserved["uploadId"])
         (cancelled,) = await receiver.until(1)
-        assert (cancelled.status["error"], "ok" in cancelled.status) == ("CANCELLED", False)
+        assert (cancelled.status["error_code"], "ok" in cancelled.status) == ("CANCELLED", False)
+        assert cancelled.status["error"] == "Cancelled."
         await api.retry(reserved["uploadId"])
         await api.put(reserved["uploads"][0]["contentUrl"], picture.read_bytes())
         _, completed = await receiver.until(2)

@@ -17,7 +17,7 @@ const say = (kind, more = {}) => process.stdout.write(`${JSON.stringify({ kind, 
 const file = deferred ? createReadStream(path).pipe(new PassThrough()) : readFileSync(path);
 const upload = new tus.Upload(file, {
   endpoint,
-  retryDelays: [100, 200, 400, 800, 1600, 3200],
+  retryDelays: [100, 200, 400, 800, 1600, 3200, 3200, 3200, 3200, 3200],
   ...(store ? { urlStorage: new tus.FileUrlStorage(store) } : {}),
   ...(deferred ? { uploadLengthDeferred: true } : {}),
   ...options,

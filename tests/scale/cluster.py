@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +55,7 @@ class Cluster:
 
     def web(self, **env: str) -> Web:
         """One more web process, not started yet."""
-        web = Web(self.data, name=f"web{len(self.webs)}", **self._env, **env)
+        web = Web(self.data, name=f"web{len(self.webs)}", **{**self._env, **env})
         self.webs.append(web)
         self._members.append(web)
         return web
@@ -111,7 +113,9 @@ def _all_at_once(act: Callable[[RunningServer], object], members: Sequence[Runni
 
 class Line:
     """A TCP line to Redis. `cut`: it stays up and carries nothing, as when a network breaks; `mend`: what was cut
-    breaks off, and new connections get through. Lives in a thread, for the module's processes use it."""
+    breaks off, and new connections get through. `reset`: all connections end by a reset (RST), and each new one as soon
+    as it is made, as by a balancer without a server behind it, until `mend`. Lives in a thread, for the module's
+    processes use it."""
 
     def __init__(self, redis: RunningRedis) -> None:
         self._redis = redis
@@ -119,6 +123,7 @@ class Line:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._writers: set[asyncio.StreamWriter] = set()
         self._dead = False
+        self._resetting = False
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -141,6 +146,9 @@ class Line:
     def mend(self) -> None:
         self._call(lambda: self._set_dead(dead=False))
 
+    def reset(self) -> None:
+        self._call(self._reset_all)
+
     def _call(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return asyncio.run_coroutine_threadsafe(make(), self._loop).result(10)
 
@@ -154,15 +162,23 @@ class Line:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _set_dead(self, *, dead: bool) -> None:
-        self._dead = dead
+        self._dead, self._resetting = dead, False
         if not dead:
             self._break_off()
+
+    async def _reset_all(self) -> None:
+        self._resetting = True
+        for writer in self._writers:
+            _reset(writer)
 
     def _break_off(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._resetting:
+            _reset(writer)
+            return
         self._writers.add(writer)
         with suppress(OSError):
             there_reader, there = await asyncio.open_connection("127.0.0.1", self._redis.port)
@@ -178,3 +194,10 @@ class Line:
                 if not self._dead:
                     writer.write(data)
         writer.transport.abort()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End the connection by RST and not by FIN."""
+    if (connection := writer.get_extra_info("socket")) is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

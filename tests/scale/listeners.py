@@ -144,6 +144,7 @@ class Listeners:
         place = self._ids.index(moved_id)
         moved = uploads[place]
         bar, received = round(moved.state.progress, 1), moved.bytes_received
+        done = oracle.file(moved)["uploaded_bytes"]
 
         def native(message: Message) -> bool:
             return (message["seq"], message["progress"], message["bytesReceived"]) == (moved.seq, bar, received)
@@ -151,7 +152,7 @@ class Listeners:
         await self._socket.fact(lambda: native(self._socket.about(moved.id)[-1]))
         await self._native[moved.id].reads(native)
         await self._files[moved.id].reads(
-            lambda file: (file["progress_percentage"], file["uploaded_bytes"]) == (bar, received)
+            lambda file: (file["progress_percentage"], file["uploaded_bytes"]) == (bar, done)
         )
         await self._several.reads(lambda overview: bool(overview["files"][place]["progress"] == bar))
         for api in self._apis:
@@ -174,9 +175,11 @@ class Listeners:
         for one, log in logs.items():
             assert self._native[one].positions() == self._files[one].positions() == list(map(_position, log))
             assert [event["seq"] for event in self._socket.events(one)] == [upload.seq for upload in log]
-            said = [step for step in self._several.steps if step["key"].startswith(one)]
+            said = [step for step in self._several.steps if one in step.get("key", "").split("/")]
             assert {step["uploadId"] for step in said} <= {*self._ids, self._asked}
             assert list(map(_anyones, said)) == list(map(_anyones, oracle.steps(one, log)))
+        of_all = [step for step in self._several.steps if "key" not in step]
+        assert list(map(_anyones, of_all)) == oracle.ends(list(logs.values()))
 
 
 def _check_overview(overview: Message, uploads: Sequence[Upload]) -> None:

@@ -4,6 +4,7 @@ the server's but the record itself."""
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -40,6 +41,19 @@ TABLE = {
 }
 
 
+STEPS = {
+    "receiving": ("upload", "Starting file upload", "File upload completed"),
+    "queued": ("queue", "Waiting in the processing queue", "Wait in the processing queue completed"),
+    "fetching": ("download", "Starting download of the file", "Download of the file completed"),
+    "probing": ("validation", "Starting file validation", "File validation completed"),
+    "compressing": ("transcode", "Starting video transcoding", "Video transcoding completed"),
+    "thumbnails": ("thumbnails", "Starting preview generation", "Preview generation completed"),
+    "storing": ("upload_results", "Starting upload of the results", "Upload of the results completed"),
+    "cleaning": ("cleanup", "Starting cleanup", "Cleanup completed"),
+}
+"""Of films: what the multi-file dialect calls a stage, and says when it begins and when it is completed."""
+
+
 def row(upload: Upload) -> Row:
     """The upload's row. Its bar is never behind it; it may be ahead, when the work was handed back."""
     found = TABLE[upload.stage]
@@ -60,6 +74,7 @@ def native(upload: Upload) -> Said:
         "stageProgress": round(upload.state.stage_progress, 1),
         "message": upload.text,
         "filename": upload.filename,
+        "metadata": {"path": upload.folder} if upload.folder else {},
         "bytesReceived": upload.bytes_received,
         "bytesExpected": upload.bytes_expected,
         "attempt": upload.state.attempt,
@@ -82,12 +97,13 @@ def unsigned(message: Said) -> Said:
 
 
 def file(upload: Upload) -> Said:
-    """The SSE dialect."""
+    """The SSE dialect: of a file, as many bytes are done as of the whole work."""
+    size = upload.bytes_received if upload.bytes_expected is None else upload.bytes_expected
     told = {
         "upload_id": upload.id,
         "filename": upload.filename,
         "total_bytes": upload.bytes_expected,
-        "uploaded_bytes": upload.bytes_received,
+        "uploaded_bytes": size * round(upload.state.progress * 10) // 1000,
         "status": row(upload).file,
         "progress_percentage": round(upload.state.progress, 1),
         "started_at": iso(upload.created_at),
@@ -97,15 +113,22 @@ def file(upload: Upload) -> Said:
     return told | ({"error": _error(upload)["message"]} if told["status"] == "failed" else {})
 
 
+ATTEMPTS = 3
+"""After how many failed ones an upload is given up, unless the server is told another number."""
+
+
 def task(upload: Upload) -> Said:
     """The polling dialect."""
-    retry_waits = upload.stage == "queued" and upload.error
+    retry_waits, failures = upload.stage == "queued" and upload.error, upload.state.failures
+    error = upload.error["message"] if upload.error else None
+    if upload.error and upload.stage == "failed" and failures and upload.error["retryable"]:
+        error = f"Maximum retries exceeded: {error}"
     return {
-        "progress": -1 if retry_waits else round(upload.state.progress, 1),
-        "stage": upload.stage,
+        "progress": -1 if retry_waits else math.floor(upload.state.progress),
+        "stage": f"Retrying... ({failures}/{ATTEMPTS})" if retry_waits else upload.text,
         "status": row(upload).task,
         "task_id": upload.id,
-        "error": upload.error["message"] if upload.error else None,
+        "error": error,
     }
 
 
@@ -120,7 +143,7 @@ def several(asked: str, uploads: Sequence[Upload]) -> Said:
         "totalFiles": len(uploads),
         "completedFiles": words.count("completed"),
         "files": [_one_of_several(upload) for upload in uploads],
-        "user": "anonymous",
+        "user": {"userId": "anonymous"},
         "createdAt": iso(min(upload.created_at for upload in uploads)),
         "updatedAt": iso(max(upload.updated_at for upload in uploads)),
     }
@@ -135,10 +158,14 @@ def _one_word(words: Sequence[str]) -> str:
     return "error" if "error" in words else "completed"
 
 
+def file_key(upload: Upload) -> str:
+    return f"uploads/main/anonymous/{upload.id}/{upload.filename}"
+
+
 def _one_of_several(upload: Upload) -> Said:
     told = {
         "filename": upload.filename,
-        "key": upload.id,
+        "key": file_key(upload),
         "status": row(upload).several,
         "progress": round(upload.state.progress, 1),
         "message": upload.text,
@@ -166,7 +193,7 @@ def unlinked(overview: Said) -> Said:
 
 
 def steps(asked: str, log: Sequence[Upload]) -> list[Said]:
-    """The multi-file dialect's step messages for a whole log."""
+    """The multi-file dialect's step messages about one upload, for its whole log."""
     pairs = itertools.pairwise([None, *log])
     return [step for before, upload in pairs if upload for step in _steps(asked, before, upload)]
 
@@ -177,26 +204,44 @@ def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Said]:
         "uploadId": asked,
         "branch": "main",
         "timestamp": iso(upload.updated_at),
-        "key": upload.id,
-        "message": upload.text,
+        "key": file_key(upload),
     }
     told: list[Said] = []
     if before is None or before.stage in ENDS:
-        told.append({"type": "start", "templateId": upload.template})
+        told.append({"type": "start", "templateId": upload.template, "message": "Processing started"})
     elif (before.stage, upload.stage) in itertools.pairwise(WAY):
-        told.append({"type": "step:done", "step": before.stage})
+        name, _, completed = STEPS[before.stage]
+        told.append({"type": "step:done", "step": name, "message": completed})
     if upload.stage not in ENDS and (before is None or before.stage != upload.stage):
-        told.append({"type": "step:start", "step": upload.stage})
+        name, begins, _ = STEPS[upload.stage]
+        goes_back = before is not None and before.stage in WAY[2:] and upload.stage == "queued"
+        told.append({"type": "step:start", "step": name, "message": upload.text if goes_back else begins})
     if upload.stage == "done":
         for output in _outputs(upload):
             name = PurePosixPath(output["key"]).name
-            told.append({"type": "output", "key": output["key"], "name": name, "bucket": output["bucket"]})
-        told.append({"type": "done"})
+            where = {"key": output["key"], "name": name, "bucket": output["bucket"]}
+            told.append({"type": "output", "message": "Output file created", **where})
     elif upload.stage in ENDS:
         error = _error(upload)
-        details = {"step": error["step"], "file": upload.filename}
-        told.append({"type": "error", "code": error["code"], "details": details})
+        details = {"step": STEPS[error["step"]][0], "file": upload.filename}
+        told.append({"type": "error", "message": error["message"], "code": error["code"], "details": details})
     return [always | step for step in told]
+
+
+def ends(logs: Sequence[Sequence[Upload]]) -> list[Said]:
+    """The multi-file dialect's step messages about all files of a submission, but for whom they were asked by."""
+    latest = [log[-1] for log in logs]
+    if any(upload.stage != "done" for upload in latest):
+        return []
+    at = max(upload.updated_at for upload in latest)
+    return [
+        {
+            "type": "done",
+            "branch": "main",
+            "timestamp": iso(at),
+            "message": "All processing completed successfully",
+        }
+    ]
 
 
 def assembly_id(md5s: Sequence[str]) -> str:
@@ -220,13 +265,15 @@ def assembly(uploads: Sequence[Upload]) -> Said:
         "bytes_usage": received + sum(made["size"] for made in itertools.chain(*results.values())),
         "template_id": "auto",
         "branch": "main",
-        "user": "anonymous",
+        "user": {"userId": "anonymous"},
         "updated_at": iso(max(upload.updated_at for upload in uploads)),
     }
     failed = next((upload for upload in uploads if row(upload).status == "error"), None)
     if any(upload.stage not in ENDS for upload in uploads):
         return told
-    verdict = {"error": _error(failed)["code"]} if failed else {"ok": "ASSEMBLY_COMPLETED"}
+    verdict = {"ok": "ASSEMBLY_COMPLETED"}
+    if failed:
+        verdict = {"error": _error(failed)["message"], "error_code": _error(failed)["code"]}
     return {**told, **verdict, "last_job_completed": told["updated_at"]}
 
 

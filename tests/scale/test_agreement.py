@@ -44,7 +44,7 @@ def cluster(folder: Path, redis: RunningRedis, members: list[RunningServer]) -> 
 
 @pytest.fixture
 async def ledger(cluster: Cluster, redis: RunningRedis) -> AsyncIterator[RedisLedger]:
-    opened = RedisLedger(connect(redis.url, verify=True))
+    opened = RedisLedger(connect(redis.url))
     yield opened
     await opened.close()
 
@@ -119,11 +119,18 @@ class Walk:
         following = Stage(oracle.WAY[oracle.WAY.index(step) + 1])
         output = {**OUTPUT, "key": f"{upload.id}/film.mp4", "bucket": None}
         element = {**_described(upload), "outputs": [output]} if following is Stage.DONE else None
-        source = None
+        source = folder = None
         if step is Stage.RECEIVING:
             source = Source("source", SIZE, "video", "mov", "video/mp4", str(upload.declared_md5), "0" * 64)
-        received = SIZE if source else None
-        return Change(Entered(following), following, bytes_received=received, source=source, element=element)
+            folder = self._chance.choice([None, "holidays/2026"])
+        return Change(
+            Entered(following),
+            f"It is {following} now",
+            bytes_received=SIZE if source else None,
+            source=source,
+            folder=folder,
+            element=element,
+        )
 
 
 def _described(upload: Upload) -> dict[str, Any]:

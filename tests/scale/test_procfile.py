@@ -1,4 +1,4 @@
-"""The `Procfile` as a host runs it, by honcho: a web process and a worker come up, work, and go."""
+"""The `Procfile` as a host runs it, by honcho: its processes come up, work, and go, with Redis and without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from tests.conftest import Shelf
+from tests.e2e.tokens import SECRET
 from tests.harness import EXIT_WITHIN, ROOT, Api, RunningServer, eventually
 from tests.redis_server import RunningRedis, free_port
 
@@ -52,12 +54,12 @@ class Honcho(RunningServer):
         return [process for process in self.leftovers() if ["-m", module] == process.cmdline()[-2:]]
 
 
-@pytest.fixture
-def honcho(tmp_path: Path, redis: RunningRedis) -> Iterator[Honcho]:
+@contextmanager
+def honcho_start(folder: Path, **env: str) -> Iterator[Honcho]:
     pytest.importorskip("honcho")
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     command = ("-m", "honcho", "start", "--no-colour", "--no-prefix")
-    honcho = Honcho(tmp_path / "data", command=command, REDIS_URL=redis.url, HOST="127.0.0.1", PATH=path)
+    honcho = Honcho(folder / "data", command=command, PATH=path, **env)
     honcho.start()
     try:
         yield honcho
@@ -68,7 +70,8 @@ def honcho(tmp_path: Path, redis: RunningRedis) -> Iterator[Honcho]:
             honcho.process.kill()
 
 
-async def test_honcho_start(honcho: Honcho, shelf: Shelf) -> None:
+async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Sequence[str]) -> None:
+    """An upload goes through, while each of these modules is one process; SIGTERM ends them all in time."""
     async with Api(honcho) as api:
 
         async def ready() -> bool:
@@ -80,11 +83,37 @@ async def test_honcho_start(honcho: Honcho, shelf: Shelf) -> None:
         await eventually(ready, 60.0, what="a web process that is ready, with a worker")
         upload_id = await api.accepted(shelf.clip())
         assert (await api.finished(upload_id))["status"] == "completed"
-        assert [len(honcho.running(module)) for module in ("server", "workers")] == [1, 1]
+        assert [len(honcho.running(module)) for module in processes] == [1] * len(processes)
     code, seconds = honcho.stop()
     assert seconds <= EXIT_WITHIN
     assert code in (0, 143, -15), honcho.tail()
     assert honcho.leftovers() == []
     assert honcho.said("Roomcast is ready")
-    assert honcho.said("Roomcast is working.")
     print(f"honcho: SIGTERM to the end of all: {seconds:.2f} s, exit code {code}")
+
+
+async def test_honcho_with_redis_runs_a_web_process_and_a_worker(
+    tmp_path: Path, redis: RunningRedis, shelf: Shelf
+) -> None:
+    with honcho_start(tmp_path, REDIS_URL=redis.url) as honcho:
+        await compresses_and_stops(honcho, shelf, processes=["server", "workers"])
+        assert honcho.said("Roomcast is working.")
+
+
+async def test_honcho_without_redis_runs_a_web_process_that_works_and_a_worker_that_waits(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    with honcho_start(tmp_path) as honcho:
+        await compresses_and_stops(honcho, shelf, processes=["server", "workers"])
+        assert honcho.said("Roomcast runs its workers inside the web process, because REDIS_URL is not set")
+        assert not honcho.said("Roomcast is working.")
+
+
+async def test_on_a_platform_the_web_process_is_reached_from_outside_and_warns_of_its_disk(tmp_path: Path) -> None:
+    with honcho_start(tmp_path, DYNO="web.1", JWT_SECRET=SECRET) as honcho:
+        await eventually(lambda: honcho.said("Roomcast is ready"), 60.0, what="a web process that is ready")
+        (web,) = honcho.running("server")
+        listening = {at.laddr.ip for at in web.net_connections() if at.status == psutil.CONN_LISTEN}
+        assert listening == {"0.0.0.0"}
+        assert honcho.said("Heroku empties this disk at every restart, and all uploads are lost with it.")
+        honcho.stop()

@@ -67,6 +67,7 @@ async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: Runn
         "relay": "hears of nothing at the moment",
         "media": "ok",
         "workers": "The dispatch could not be reached.",
+        "upkeep": "ok",
     }
     assert await api.healthy()
     redis.restart()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from server.upload.lifecycle import Stage
 from server.upload.signing import UrlSigner
 from server.upload.sniff import SNIFF_BYTES, sniff
 from server.upload.templates import Template
-from workers.ffmpeg import Binaries, find_binaries
+from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.job import Job, Tools
 from workers.report import Reporter
 
@@ -37,14 +38,26 @@ class Notes:
 
 def job_on(film: Path, folder: Path, *, binaries: Binaries | None = None, **template: Any) -> tuple[Job, Notes]:
     """A job whose source is `film`, as which its first bytes show it; its scratch and its store are below `folder`."""
-    scratch = folder / "scratch %d"  # no path may be taken for a pattern
-    scratch.mkdir(parents=True)
-    media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
     sniffed = sniff(film.read_bytes()[:SNIFF_BYTES])
     assert sniffed is not None
     source = Source(film.name, film.stat().st_size, sniffed.kind, sniffed.format, sniffed.mime, "", "")
+    return _job(film, source, folder, Template(name="t", **template), binaries)
+
+
+def file_job(path: Path, folder: Path) -> tuple[Job, Notes]:
+    """A job whose source is a file that is stored as it is."""
+    content = path.read_bytes()
+    md5, sha256 = hashlib.md5(content, usedforsecurity=False), hashlib.sha256(content)
+    source = Source(path.name, len(content), "file", "", "text/plain", md5.hexdigest(), sha256.hexdigest())
+    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), None)
+
+
+def _job(film: Path, source: Source, folder: Path, template: Template, binaries: Binaries | None) -> tuple[Job, Notes]:
+    scratch = folder / "scratch %d"  # no path may be taken for a pattern
+    scratch.mkdir(parents=True)
+    media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
     upload = Upload(new_upload_id(), "me", "auto", film.name, "epoch", 0.0, 0.0)
     tools = Tools(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
     notes = Notes()
-    job = Job(upload, source, film, Template(name="t", **template), tools, cast(Reporter, notes), scratch)
+    job = Job(upload, source, film, template, tools, cast(Reporter, notes), scratch)
     return job, notes

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import ffmpeg
 import psutil
 import pytest
 
 from tests import fake_ffmpeg
-from workers.ffmpeg import Binaries, find_binaries, run_ffmpeg
-from workers.progress import Reading
+from workers.ffmpeg.binaries import Binaries, find_binaries
+from workers.ffmpeg.commands import complete
+from workers.ffmpeg.progress import Reading
+from workers.ffmpeg.runner import run_ffmpeg
 from workers.sandbox import Limits
 
 GIB = 1 << 30
 LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
+
+EARLIER: set[psutil.Process] = set()
+"""Those that were running when the test began."""
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
 
@@ -45,9 +50,9 @@ def gone(pid: int) -> bool:
 
 
 def assert_nobody_left(*pids: int | None) -> None:
-    # Whatever is run in confinement has a session of its own; what else this process started is none of our business.
-    children = psutil.Process().children(recursive=True)
-    assert [child for child in children if not gone(child.pid) and os.getsid(child.pid) != os.getsid(0)] == []
+    """Nothing that the test has started is running any more, nor are these. (Use the fixture `only_new_processes`.)"""
+    children = set(psutil.Process().children(recursive=True)) - EARLIER
+    assert [child for child in children if not gone(child.pid)] == []
     for pid in pids:
         assert pid is not None
         assert gone(pid)
@@ -65,7 +70,7 @@ def convert(
 ) -> Coroutine[Any, Any, None]:
     return run_ffmpeg(
         binaries,
-        ["-i", f"file:{source}", "-c:v", "libx264", "-preset", "ultrafast", f"file:{target}"],
+        complete(ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")),
         on_reading=on_reading,
         stall_seconds=stall_seconds,
         wall_seconds=wall_seconds,

@@ -1,19 +1,24 @@
-"""An Engine.IO engine with nothing around it: WebSockets that are lists, and an application that remembers."""
+"""Engine.IO sessions with nothing around them: transports that are lists, and an engine that records events."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from server.realtime.engine import Engine, Session
-from server.realtime.packets import Packet
+from server.transport.frames import CloseCode
+from server.transport.packets import EncodedPacket
+from server.transport.session import Session, Transport
 
 
 @dataclass(eq=False)
-class Carried:
-    """A WebSocket whose buffer is as full as it is told."""
+class FakeTransport:
+    """A WebSocket whose buffer is as full as a test says."""
 
     paused: bool = False
+    deflate: bool = False
     size: int = 0
+    reading: bool = True
     written: list[bytes] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
@@ -23,7 +28,13 @@ class Carried:
     def buffered(self) -> int:
         return self.size
 
-    def close(self) -> None:
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def close(self, code: CloseCode = CloseCode.NORMAL) -> None:
         self.ended.append("close")
 
     def cut(self) -> None:
@@ -33,34 +44,50 @@ class Carried:
         self.ended.append("abort")
 
     def take(self) -> list[str]:
-        """What was written, without the heads of short frames."""
+        """Return what was written since the last call, without the heads of short frames."""
         taken = [frame[2:].decode() for frame in self.written]
         self.written.clear()
         return taken
 
 
 @dataclass
-class Application:
-    """Who uses the sessions."""
+class FakeEngine:
+    """Records what sessions report, and handles what they receive at once, or (`slow`) when the test says so."""
 
-    open: list[Session] = field(default_factory=list)
-    heard: list[str | bytes] = field(default_factory=list)
+    slow: bool = False
+    events: list[tuple[str, Any]] = field(default_factory=list)
+    ended: list[Session] = field(default_factory=list)
+    pongs: int = 0
+    waiting: list[Session] = field(default_factory=list)
 
-    def opened(self, session: Session) -> None:
-        self.open.append(session)
+    def session(self) -> Session:
+        """Open a session that is served by polling."""
+        return Session(self, "sid", "127.0.0.1")
 
-    def received(self, session: Session, message: str | bytes) -> None:
-        assert session in self.open
-        self.heard.append(message)
+    def on_pong(self, _: Session) -> None:
+        self.pongs += 1
 
-    def closed(self, session: Session) -> None:
-        self.open.remove(session)
+    def on_upgraded(self, transport: Transport) -> None: ...
+
+    def on_ended(self, session: Session) -> None:
+        self.ended.append(session)
+
+    def start_handling(self, session: Session) -> None:
+        self.waiting.append(session)
+        if not self.slow:
+            self.handle()
+
+    def handle(self) -> None:
+        for session in self.waiting:
+            self.events += session.received or []
+            session.finish_handling()
+        self.waiting.clear()
+
+    @property
+    def messages(self) -> list[str | bytes]:
+        return [argument for event, argument in self.events if event == "message"]
 
 
-def engine(application: Application, *, ping: float = 15.0, pong: float = 20.0) -> Engine:
-    return Engine(application, ping_seconds=ping, timeout_seconds=pong, largest=1000)
-
-
-def told(*texts: str) -> list[Packet]:
-    """Packets that say so."""
-    return [Packet(text.encode()) for text in texts]
+def packets_of(*texts: str) -> Sequence[EncodedPacket]:
+    """Make packets of texts."""
+    return [EncodedPacket(text.encode()) for text in texts]

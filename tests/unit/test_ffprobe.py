@@ -13,22 +13,24 @@ from server.upload import errors
 from tests import fake_ffmpeg
 from tests.clips import make_clip, text_named_mp4, truncate
 from tests.unit.runs import LIMITS, assert_nobody_left
-from workers.ffmpeg import Binaries, find_binaries, run_ffprobe
+from workers.ffmpeg.binaries import Binaries, find_binaries
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.runner import run_ffprobe
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "-i.mp4", "100%d.mp4", 'a "quoted"|name:x.mp4', "🎬.mp4"])
 async def test_probing_tells_streams_and_format_whatever_the_name(name: str, tmp_path: Path) -> None:
-    said = await run_ffprobe(find_binaries(), make_clip(tmp_path / name, seconds=1), "mov", limits=LIMITS)
+    said = await run_ffprobe(find_binaries(), InputFile(make_clip(tmp_path / name, seconds=1), "mov"), limits=LIMITS)
     assert [stream["codec_type"] for stream in said["streams"]] == ["video", "audio"]
     assert float(said["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
     assert_nobody_left()
 
 
 async def test_the_demuxer_can_be_forced(clip: Path) -> None:
-    said = await run_ffprobe(find_binaries(), clip, "mov", limits=LIMITS)
+    said = await run_ffprobe(find_binaries(), InputFile(clip, "mov"), limits=LIMITS)
     assert said["format"]["format_name"].startswith("mov")
     with pytest.raises(errors.UnreadableMedia):
-        await run_ffprobe(find_binaries(), clip, "matroska", limits=LIMITS)
+        await run_ffprobe(find_binaries(), InputFile(clip, "matroska"), limits=LIMITS)
 
 
 async def test_what_is_no_media_cannot_be_probed(tmp_path: Path) -> None:
@@ -40,7 +42,7 @@ async def test_what_is_no_media_cannot_be_probed(tmp_path: Path) -> None:
         truncate(make_clip(tmp_path / "cut.mp4", faststart=False), 0.5),
     ):
         with pytest.raises(errors.UnreadableMedia) as caught:
-            await run_ffprobe(find_binaries(), path, "mov", limits=LIMITS)
+            await run_ffprobe(find_binaries(), InputFile(path, "mov"), limits=LIMITS)
         assert str(tmp_path) not in caught.value.message
 
 
@@ -52,7 +54,7 @@ async def test_a_playlist_of_remote_media_is_not_followed(tmp_path: Path) -> Non
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n")
     async with server:
         with pytest.raises(errors.UnreadableMedia):
-            await run_ffprobe(find_binaries(), playlist, "hls", limits=LIMITS)
+            await run_ffprobe(find_binaries(), InputFile(playlist, "hls"), limits=LIMITS)
     assert connections == []
 
 
@@ -70,7 +72,7 @@ def script(tmp_path: Path, code: str) -> Binaries:
 
 async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) -> None:
     binaries = fake_probe(tmp_path, "")
-    await run_ffprobe(binaries, clip, "mov", limits=LIMITS)
+    await run_ffprobe(binaries, InputFile(clip, "mov"), limits=LIMITS)
     argv = json.loads(fake_ffmpeg.beside(Path(binaries.ffprobe), "calls").read_text())
     assert argv[argv.index("-protocol_whitelist") + 1] == "file"
 
@@ -83,7 +85,9 @@ async def test_a_probe_that_fails(
     behaviour: str, wall_seconds: float, error: type[Exception], clip: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(error):
-        await run_ffprobe(fake_probe(tmp_path, behaviour), clip, "mov", limits=LIMITS, wall_seconds=wall_seconds)
+        await run_ffprobe(
+            fake_probe(tmp_path, behaviour), InputFile(clip, "mov"), limits=LIMITS, wall_seconds=wall_seconds
+        )
     assert_nobody_left()
 
 
@@ -102,5 +106,5 @@ async def test_a_probe_that_fails(
 )
 async def test_a_probe_that_makes_no_sense_is_unreadable(code: str, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        await run_ffprobe(script(tmp_path, code), clip, "mov", limits=LIMITS)
+        await run_ffprobe(script(tmp_path, code), InputFile(clip, "mov"), limits=LIMITS)
     assert_nobody_left()

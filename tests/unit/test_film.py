@@ -15,7 +15,7 @@ from server.upload.lifecycle import Stage
 from tests import clips
 from tests.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
 from tests.unit.jobs import Notes, job_on
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 from workers.film import compress_film
 from workers.job import Results
 

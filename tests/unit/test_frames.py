@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websocket import ABNF
 
-from server.realtime.frames import Close, FrameReader, Opcode, Violation, accept, frame
+from server.transport.frames import (
+    CloseCode,
+    FrameReader,
+    Opcode,
+    ProtocolViolation,
+    accept_key,
+    deflated_frame,
+    frame,
+)
 
 LARGEST = 300
 MASK = b"\x12\x34\x56\x78"
@@ -34,7 +42,7 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 def read(reader: FrameReader, pieces: list[bytes]) -> list[tuple[Opcode, bytes]]:
-    return [message for piece in pieces for message in reader.feed(piece)]
+    return [message for piece in pieces for message in reader.feed(piece) if message]
 
 
 @given(st.lists(st.tuples(MESSAGES, CONTROLS, st.lists(st.integers(0), max_size=3)), max_size=5), st.data())
@@ -59,9 +67,9 @@ def test_messages_arrive_however_they_are_fragmented_and_cut(
 @given(st.lists(st.binary(max_size=100), max_size=10))
 def test_rubbish_is_a_violation_or_a_message(pieces: list[bytes]) -> None:
     reader = FrameReader(LARGEST)
-    with suppress(Violation):
+    with suppress(ProtocolViolation):
         read(reader, pieces)
-    assert len(reader._held) + len(reader._parts) <= 2 * LARGEST + 14
+    assert len(reader._buffer) + len(reader._fragments or b"") <= 2 * LARGEST + 14
 
 
 def head(first: int, length: int) -> bytes:
@@ -70,43 +78,43 @@ def head(first: int, length: int) -> bytes:
 
 TEXT, BINARY, PING, CLOSE = 0x81, 0x82, 0x89, 0x88
 VIOLATIONS = {
-    "not masked": (b"\x81\x01a", Close.PROTOCOL_ERROR),
-    "a reserved bit": (head(0xC1, 0) + MASK, Close.PROTOCOL_ERROR),
-    "an opcode that is none": (head(0x83, 0) + MASK, Close.PROTOCOL_ERROR),
-    "a long control frame": (head(PING, 126) + struct.pack(">H", 126), Close.PROTOCOL_ERROR),
-    "a control frame in pieces": (head(0x09, 0) + MASK, Close.PROTOCOL_ERROR),
-    "a small length in two bytes": (head(BINARY, 126) + struct.pack(">H", 125), Close.PROTOCOL_ERROR),
-    "a small length in eight": (head(BINARY, 127) + struct.pack(">Q", 200), Close.PROTOCOL_ERROR),
-    "a length with its highest bit": (head(BINARY, 127) + b"\xff" * 8, Close.PROTOCOL_ERROR),
-    "a length beyond the limit": (head(BINARY, 126) + struct.pack(">H", LARGEST + 1), Close.TOO_LARGE),
-    "a length beyond all limits": (head(BINARY, 127) + struct.pack(">Q", 1 << 62), Close.TOO_LARGE),
+    "not masked": (b"\x81\x01a", CloseCode.PROTOCOL_ERROR),
+    "a reserved bit": (head(0xC1, 0) + MASK, CloseCode.PROTOCOL_ERROR),
+    "an opcode that is none": (head(0x83, 0) + MASK, CloseCode.PROTOCOL_ERROR),
+    "a long control frame": (head(PING, 126) + struct.pack(">H", 126), CloseCode.PROTOCOL_ERROR),
+    "a control frame in pieces": (head(0x09, 0) + MASK, CloseCode.PROTOCOL_ERROR),
+    "a small length in two bytes": (head(BINARY, 126) + struct.pack(">H", 125), CloseCode.PROTOCOL_ERROR),
+    "a small length in eight": (head(BINARY, 127) + struct.pack(">Q", 200), CloseCode.PROTOCOL_ERROR),
+    "a length with its highest bit": (head(BINARY, 127) + b"\xff" * 8, CloseCode.PROTOCOL_ERROR),
+    "a length beyond the limit": (head(BINARY, 126) + struct.pack(">H", LARGEST + 1), CloseCode.TOO_LARGE),
+    "a length beyond all limits": (head(BINARY, 127) + struct.pack(">Q", 1 << 62), CloseCode.TOO_LARGE),
     "pieces beyond the limit": (
         sent(Opcode.BINARY, b"x" * LARGEST, final=False) + sent(Opcode.CONTINUATION, b"x"),
-        Close.TOO_LARGE,
+        CloseCode.TOO_LARGE,
     ),
-    "a piece of nothing": (sent(Opcode.CONTINUATION, b""), Close.PROTOCOL_ERROR),
-    "a message amid another": (sent(Opcode.TEXT, b"", final=False) + sent(Opcode.TEXT, b""), Close.PROTOCOL_ERROR),
-    "a text that is none": (sent(Opcode.TEXT, b"\xff"), Close.NOT_TEXT),
-    "half a letter": (sent(Opcode.TEXT, "é".encode()[:1]), Close.NOT_TEXT),
-    "a close of one byte": (sent(Opcode.CLOSE, b"\x03"), Close.PROTOCOL_ERROR),
-    "a close for no reason there is": (sent(Opcode.CLOSE, struct.pack(">H", 1005)), Close.PROTOCOL_ERROR),
-    "a close that is no text": (sent(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), Close.NOT_TEXT),
+    "a piece of nothing": (sent(Opcode.CONTINUATION, b""), CloseCode.PROTOCOL_ERROR),
+    "a message amid another": (sent(Opcode.TEXT, b"", final=False) + sent(Opcode.TEXT, b""), CloseCode.PROTOCOL_ERROR),
+    "a text that is none": (sent(Opcode.TEXT, b"\xff"), CloseCode.NOT_TEXT),
+    "half a letter": (sent(Opcode.TEXT, "é".encode()[:1]), CloseCode.NOT_TEXT),
+    "a close of one byte": (sent(Opcode.CLOSE, b"\x03"), CloseCode.PROTOCOL_ERROR),
+    "a close for no reason there is": (sent(Opcode.CLOSE, struct.pack(">H", 1005)), CloseCode.PROTOCOL_ERROR),
+    "a close that is no text": (sent(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), CloseCode.NOT_TEXT),
 }
 
 
 @pytest.mark.parametrize(("wire", "close"), VIOLATIONS.values(), ids=VIOLATIONS)
 @pytest.mark.parametrize("by_bytes", [False, True], ids=["at once", "byte by byte"])
-def test_a_violation_comes_after_what_was_said_before(wire: bytes, close: Close, by_bytes: bool) -> None:
+def test_a_violation_comes_after_what_was_said_before(wire: bytes, close: CloseCode, by_bytes: bool) -> None:
     whole = sent(Opcode.TEXT, b"before") + wire
     reader, heard = FrameReader(LARGEST), list[tuple[Opcode, bytes]]()
 
     def hear(pieces: list[bytes]) -> None:
         for piece in pieces:
-            heard.extend(reader.feed(piece))
+            heard.extend(message for message in reader.feed(piece) if message)
 
-    with pytest.raises(Violation) as caught:
+    with pytest.raises(ProtocolViolation) as caught:
         hear([whole[at : at + 1] for at in range(len(whole))] if by_bytes else [whole])
-    assert caught.value.close is close
+    assert caught.value.code is close
     assert heard[:1] == [(Opcode.TEXT, b"before")]
 
 
@@ -128,4 +136,38 @@ def test_a_frame_of_any_size_says_its_length(size: int) -> None:
 
 
 def test_the_example_of_the_standard() -> None:
-    assert accept("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    assert accept_key("dGhlIHNhbXBsZSBub25jZQ==") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, LARGEST])
+def test_a_compressed_message_is_inflated_whole_or_in_fragments(size: int) -> None:
+    text = b"x" * size
+    whole = deflated_frame(Opcode.TEXT, text)
+    payload = whole[2:]
+    assert read(FrameReader(LARGEST, deflate=True), [masked(0xC1, payload)]) == [(Opcode.TEXT, text)]
+    pieces = [masked(0x41, payload[:2]), masked(0x00, payload[2:3]), masked(0x80, payload[3:])]
+    assert read(FrameReader(LARGEST, deflate=True), pieces) == [(Opcode.TEXT, text)]
+
+
+@pytest.mark.parametrize(
+    ("first", "payload", "code"),
+    [
+        (0xC1, deflated_frame(Opcode.TEXT, b"x" * (LARGEST + 1))[2:], CloseCode.TOO_LARGE),
+        (0xC1, b"\xff\xff\xff", CloseCode.PROTOCOL_ERROR),
+        (0xC1, deflated_frame(Opcode.TEXT, b"\xff")[2:], CloseCode.NOT_TEXT),
+        (0xC9, b"", CloseCode.PROTOCOL_ERROR),
+        (0xA1, b"", CloseCode.PROTOCOL_ERROR),
+        (0xC0, b"", CloseCode.PROTOCOL_ERROR),
+    ],
+    ids=["a bomb", "rubbish", "no text", "a control frame", "another bit", "a continuation"],
+)
+def test_a_compressed_message_that_is_wrong_is_a_violation(first: int, payload: bytes, code: CloseCode) -> None:
+    reader = FrameReader(LARGEST, deflate=True)
+    with pytest.raises(ProtocolViolation) as caught:
+        read(reader, [masked(first, payload)])
+    assert caught.value.code is code
+
+
+def masked(first: int, payload: bytes) -> bytes:
+    """A short frame of a client with that first byte, and a mask that changes nothing."""
+    return bytes((first, 0x80 | len(payload))) + bytes(4) + payload

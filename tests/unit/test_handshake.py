@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.realtime.handshake import Handshake, plain
-from server.upload.errors import Forbidden, Malformed
+from server.transport.handshake import Environ, plain_handshake, switch_protocols
 
 LINE = b"GET /socket.io/?EIO=4&transport=websocket&t=a%20b HTTP/1.1\r\n"
 HEADERS = {
@@ -21,19 +21,21 @@ HEADERS = {
 
 def request(line: bytes = LINE, **more: str) -> bytes:
     headers = HEADERS | {name.replace("_", "-"): value for name, value in more.items()}
-    return line + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
+    return line + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1") + b"\r\n"
 
 
-def asked(**headers: str) -> Handshake:
-    return Handshake({}, {name.replace("_", "-"): value for name, value in headers.items()})
+def plain(data: bytes) -> Environ | None:
+    return plain_handshake(data, "/socket.io/", "192.0.2.1")
 
 
 def test_a_plain_handshake_is_understood() -> None:
-    handshake = plain(request(Cookie="a=b; token=c"))
-    assert handshake is not None
-    assert handshake.query == {"EIO": "4", "transport": "websocket", "t": "a b"}
-    assert handshake.headers["sec-websocket-version"] == "13"
-    assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in handshake.switch_protocols()
+    environ = plain(request(Cookie="a=b; token=c"))
+    assert environ is not None
+    assert environ.query == {"EIO": "4", "transport": "websocket", "t": "a b"}
+    assert environ["HTTP_SEC_WEBSOCKET_VERSION"] == "13"
+    response, deflate = switch_protocols(environ, deflate=False)
+    assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in response
+    assert not deflate
 
 
 @pytest.mark.parametrize(
@@ -68,39 +70,55 @@ def test_any_bytes_are_a_handshake_or_for_http(rubbish: bytes, at: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_websocket_handshake(wrong: dict[str, str]) -> None:
-    with pytest.raises(Malformed):
-        Handshake({}, HEADERS | wrong).switch_protocols()
+    names = {name.replace("-", "_"): value for name, value in wrong.items()}
+    with pytest.raises(web.HTTPBadRequest):
+        switch_protocols(Environ(request(LINE, **names), remote=""), deflate=False)
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"Origin": "https://roomcast.example", "Host": "roomcast.example"},
-        {"Origin": "https://roomcast.example", "Host": "10.0.0.1:8000", "X_Forwarded_Host": "roomcast.example, inner"},
-        {"Origin": "https://friend.example", "Host": "roomcast.example"},
-    ],
-)
-def test_pages_that_may_come(headers: dict[str, str]) -> None:
-    asked(**headers).check_origin(["https://friend.example"])
+def test_an_environ_is_what_wsgi_says_of_the_request() -> None:
+    head = b"GET /up/socket.io/?EIO=4&t=%20 HTTP/1.1\r\nHost: x:1\r\nX-A: one\r\nx-a:  two \r\nCookie: \xe9\r\n\r\n"
+    environ = Environ(head, remote="192.0.2.1", scheme="https")
+    assert dict(environ) == {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/up/socket.io/",
+        "QUERY_STRING": "EIO=4&t=%20",
+        "RAW_URI": "/up/socket.io/?EIO=4&t=%20",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "192.0.2.1",
+        "wsgi.url_scheme": "https",
+        "HTTP_HOST": "x:1",
+        "HTTP_X_A": "one,two",
+        "HTTP_COOKIE": "é",
+    }
+    assert len(environ) == 11
+    assert "HTTP_ORIGIN" not in environ
+    assert environ.get("HTTP_A") is None, "a header is found by its whole name"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://elsewhere.example", "Host": "roomcast.example"},
-        {"Origin": "http://friend.example", "Host": "roomcast.example"},
-        {"Origin": "null", "Host": "roomcast.example"},
-        {"Origin": ""},
-    ],
-)
-def test_pages_that_may_not(headers: dict[str, str]) -> None:
-    with pytest.raises(Forbidden):
-        asked(**headers).check_origin(["https://friend.example"])
+@given(st.binary(max_size=300))
+def test_any_bytes_make_an_environ(head: bytes) -> None:
+    assert "REQUEST_METHOD" in dict(Environ(head, remote=""))
 
 
-def test_a_token_comes_in_a_header_or_a_cookie() -> None:
-    assert asked(Authorization="Bearer one", Cookie="token=two").credential("token") == "one"
-    assert asked(Cookie='other=x; token="two"; token=three').credential("token") == "two"
-    assert asked(Cookie="nontoken=x; token").credential("token") is None
-    assert asked().credential("token") is None
+OFFERS = {
+    "": False,
+    "permessage-deflate": True,
+    "permessage-deflate; client_max_window_bits": True,
+    "permessage-deflate; server_max_window_bits=10, permessage-deflate": True,
+    "permessage-deflate; server_max_window_bits=10": False,
+    'permessage-deflate; client_max_window_bits="15"': True,
+    "permessage-deflated": False,
+    "x-webkit-deflate-frame": False,
+    "permessage-deflate; unknown=1": False,
+}
+
+
+@pytest.mark.parametrize(("offer", "accepted"), OFFERS.items())
+def test_compression_is_negotiated_if_both_sides_want_it(offer: str, accepted: bool) -> None:
+    environ = Environ(request(Sec_WebSocket_Extensions=offer), remote="")
+    for wanted in (False, True):
+        response, deflate = switch_protocols(environ, deflate=wanted)
+        assert deflate is (accepted and wanted)
+        answer = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+        assert (b"Sec-WebSocket-Extensions: " + answer in response) is deflate

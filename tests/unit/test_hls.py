@@ -17,8 +17,10 @@ from server.upload.errors import TranscodeError
 from tests.clips import make_clip
 from tests.unit.jobs import job_on
 from workers import hls
-from workers.ffmpeg import find_binaries
-from workers.hls import Rate, Rung, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, rungs, segments
+from workers.ffmpeg import commands
+from workers.ffmpeg.binaries import find_binaries
+from workers.hls import Rate, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, segments
+from workers.sizing import Rung, rungs
 
 SIDES = st.lists(st.integers(144, 4320), min_size=1, max_size=6)
 LENGTHS = st.integers(16, 8192)
@@ -76,7 +78,7 @@ def test_the_average_is_what_is_sent_over_the_time_it_plays(entries: list[tuple[
     rate = rate_of(cut, [size for _, size in entries])
     total = sum(seconds for seconds, _ in entries)
     assert rate.average == pytest.approx(sum(size for _, size in entries) * 8 / total, abs=1)
-    full = [size * 8 / seconds for seconds, size in entries if seconds >= hls.SEGMENT_SECONDS / 2]
+    full = [size * 8 / seconds for seconds, size in entries if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
     assert rate.peak >= max([rate.average, *map(round, full)])
 
 

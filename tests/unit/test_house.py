@@ -9,7 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import engineio
 import pytest
+import socketio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -17,12 +19,13 @@ TOP_LEVEL = {
     "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
     "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
     ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
-    "compose.yaml", "Dockerfile", ".dockerignore",
+    "compose.yaml", "Dockerfile", ".dockerignore", "package.json", "package-lock.json", "deploy", "examples",
+    "SECURITY.md",
 }  # fmt: skip
 
 SHARED = {
-    "server.upload", "server.backlog", "server.access", "server.settings", "server.control", "server.present",
-    "server.submissions",
+    "server.upload", "server.fanout", "server.access", "server.settings", "server.control", "server.cors",
+    "server.present", "server.submissions", "server.dispatch", "server.runtime",
 }  # fmt: skip
 """What HTTP and Socket.IO both build on."""
 
@@ -30,15 +33,19 @@ WORDS = {"server.upload.errors", "server.upload.lifecycle", "server.upload.shape
 """The contract's words, for clients."""
 
 ALLOWED = {
-    "server.upload": {"server.upload", "server.ledger"},
-    "server.ledger": {"server.ledger", "server.upload"},
+    "server.runtime": {"server.runtime"},
+    "server.dispatch": {"server.dispatch", "server.runtime", "server.upload"},
+    "server.upload": {"server.upload", "server.ledger", "server.dispatch", "server.runtime"},
+    "server.ledger": {"server.ledger", "server.upload", "server.runtime"},
     "server.web": {"server.web"} | SHARED,
-    "server.realtime": {"server.realtime"} | SHARED,
-    "server.webhooks": {"server.webhooks", "server.upload"},
-    "server.description": {"server.description", "server.web", "server.realtime"} | SHARED,
+    "server.transport": {"server.transport"},
+    "server.fanout": {"server.fanout", "server.upload", "server.runtime"},
+    "server.rooms": {"server.rooms", "server.transport"} | SHARED,
+    "server.webhooks": {"server.webhooks", "server.upload", "server.runtime"},
+    "server.description": {"server.description", "server.web", "server.rooms"} | SHARED,
     "server.client": {"server.client"} | WORDS,
     "server.command_line": {"server.command_line", "server.client"} | WORDS,
-    "workers": {"workers", "server.upload", "server.settings"},
+    "workers": {"workers", "server.upload", "server.dispatch", "server.runtime", "server.settings"},
 }
 """What a module of a package may import of ours."""
 
@@ -119,17 +126,84 @@ def test_a_package_is_a_docstring(name: str) -> None:
     assert len(tree.body) == 1
 
 
+PRIVATE = {
+    "server/rooms/server.py": {
+        "_engineio_server_class", "_handle_eio_connect", "_handle_eio_disconnect", "_handle_eio_message",
+    },
+    "server/transport/engine.py": {"_cors_allowed_origins", "_cors_headers"},
+}  # fmt: skip
+"""The private names of python-socketio and python-engineio that are in use, by the module that uses them."""
+
+
+def test_the_private_names_of_python_socketio_that_are_in_use_are_there() -> None:
+    classes = {"server/rooms/server.py": socketio.AsyncServer, "server/transport/engine.py": engineio.AsyncServer}
+    for module, names in PRIVATE.items():
+        assert {name for name in names if not callable(getattr(classes[module], name, None))} == set()
+        assert {name for name in names if name not in (ROOT / module).read_text()} == set()
+
+
+def test_no_other_private_name_of_python_socketio_is_in_use() -> None:
+    """A name counts as theirs if one of the base classes has it, and ours did not define it first."""
+    bases = (socketio.AsyncServer, socketio.AsyncManager, socketio.packet.Packet, engineio.AsyncServer)
+    theirs = {name for base in bases for name in dir(base) if name.startswith("_") and not name.startswith("__")}
+    used = set()
+    for path in (*(ROOT / "server/rooms").glob("*.py"), *(ROOT / "server/transport").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        used |= names & theirs
+    assert used == set().union(*PRIVATE.values())
+
+
 def test_a_worker_does_not_load_the_web_server() -> None:
     script = "import sys, workers.run; print([name for name in ('aiohttp.web', 'socketio') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
+def test_a_process_that_is_alone_loads_no_queue_and_no_redis_client() -> None:
+    """But for the client that python-socketio loads for its own manager, where one is installed."""
+    names = "('taskiq', 'taskiq_redis', 'redis', 'server.upload.redis_connection')"
+    script = (
+        "import sys, socketio; before = set(sys.modules); import server.app; "
+        f"print([name for name in {names} if name in sys.modules and name not in before])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_one_module_knows_the_task_queue() -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if any(imported.split(".")[0] in ("taskiq", "taskiq_redis") for imported in imports(path))
+    }
+    assert users == {"server.dispatch.taskiq_streams"}
+
+
+def test_no_module_lets_the_event_loop_start_programs() -> None:
+    starts = re.compile(r"create_subprocess_|subprocess_exec|subprocess_shell|preexec_fn=|os\.fork\(")
+    assert {name for name, path in MODULES.items() if starts.search(path.read_text())} == set()
+
+
 def test_one_module_builds_ffmpeg_graphs() -> None:
     users = {
         name for name, path in MODULES.items() if any(imported.split(".")[0] == "ffmpeg" for imported in imports(path))
     }
-    assert users == {"workers.video"}
+    assert users == {"workers.ffmpeg.commands"}
+
+
+def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
+    option = re.compile(r"-{1,2}[A-Za-z][\w:-]*( .*)?", re.DOTALL)
+    allowed = {"workers.sandbox", "workers.ffmpeg.commands"}  # the sandbox's are bubblewrap's and Python's
+    written = {
+        f"{name}: {node.value}"
+        for name, path in MODULES.items()
+        if within(name, "workers") and name not in allowed
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and option.fullmatch(node.value)
+    }
+    assert written == {"workers.build: -I", "workers.build: -c", "workers.image: -I"}, "these are for Python"
 
 
 def tracked() -> list[Path]:

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from server.backlog import Traffic
+from server.fanout.send_queue import SendStats
 from server.upload.errors import TranscodeError
 from server.upload.events import Change, error_body
 from server.upload.lapse import cancelled
@@ -58,6 +58,8 @@ async def test_a_way_to_the_end(ledger: Ledger, clock: Clock, registry: Collecto
     for step in ("fetching", "probing", "compressing", "thumbnails", "storing", "cleaning"):
         assert value(registry, "step_seconds_count", step=step, kind="video") == 1
         assert value(registry, "step_seconds_sum", step=step, kind="video") == pytest.approx(2)
+    assert value(registry, "processing_seconds_count", mime="video/mp4") == 1
+    assert value(registry, "processing_seconds_sum", mime="video/mp4") == pytest.approx(2 * len(STEPS))
     assert value(registry, "lease_losses_total") == 0
 
 
@@ -95,7 +97,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
 
 def test_what_is_told_can_be_parsed(registry: CollectorRegistry) -> None:
     UploadMetrics(registry)
-    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, Traffic(events=5, ticks=7, coalesced=11))}))
+    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, SendStats(events=5, ticks=7, coalesced=11))}))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     samples = {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
     assert samples["roomcast_listeners", "stream"] == 3

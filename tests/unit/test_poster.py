@@ -12,7 +12,7 @@ from PIL import Image, ImageStat
 from tests import fake_ffmpeg
 from tests.clips import make_clip, truncate
 from tests.unit.jobs import job_on
-from workers.ffmpeg import Binaries, find_binaries
+from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.poster import make_poster, poster_moment
 from workers.probe import MediaInfo, VideoStream
 

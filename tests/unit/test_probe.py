@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from server.upload import errors
 from tests.clips import make_clip
-from workers.ffmpeg import find_binaries, run_ffprobe
+from workers.ffmpeg.binaries import find_binaries
+from workers.ffmpeg.input_options import InputFile
+from workers.ffmpeg.runner import run_ffprobe
 from workers.probe import AudioStream, MediaInfo, VideoStream, parse, require_video
 from workers.sandbox import Limits
 
@@ -201,7 +203,7 @@ async def test_real_clips(
 ) -> None:
     path = make_clip(tmp_path / name, seconds=1, **wishes)
     demuxer = "mov" if path.suffix in {".mp4", ".mov"} else "matroska"
-    info = parse(await run_ffprobe(find_binaries(), path, demuxer, limits=LIMITS))
+    info = parse(await run_ffprobe(find_binaries(), InputFile(path, demuxer), limits=LIMITS))
     video = require_video(info)
     assert ((video.width, video.height), video.rotation) == (size, rotation)
     assert (info.audio.channels if info.audio else None) == channels

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import make_clip
-from workers.ffmpeg import find_binaries
-from workers.progress import ProgressParser, Reading
+from workers.ffmpeg.binaries import find_binaries
+from workers.ffmpeg.progress import ProgressParser, Reading
 
 BLOCK = b"""frame=50
 fps=24.97

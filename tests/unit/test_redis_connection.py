@@ -1,18 +1,13 @@
-"""Redis that is away, silent, or known by a certificate of its own."""
+"""Redis that is away or silent."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from server.ledger.redis.ledger import RedisLedger
 from server.upload import redis_notices
@@ -106,31 +101,3 @@ async def test_whoever_waits_for_a_turn_is_passed_by_nobody(tmp_path: Path) -> N
         await asyncio.gather(*(call_again_and_again(caller) for caller in range(len(answered))))
         await client.aclose()
     assert max(ahead) <= 2
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_taken_only_when_asked(tmp_path: Path) -> None:
-    with RunningRedis(tmp_path / "redis", tls=self_signed(tmp_path)) as redis:
-        trusting = RedisLedger(connect(redis.url, verify=False))
-        upload = await created(trusting, Clock())
-        await trusting.follow(upload.id)
-        await trusting.close()
-        careful = RedisLedger(connect(redis.url, verify=True))
-        with pytest.raises(StorageError):
-            await careful.get(upload.id)
-        await careful.close()
-
-
-def self_signed(directory: Path) -> tuple[Path, Path]:
-    """A certificate and its key, as files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis.example")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
-    certificate = builder.sign(key, hashes.SHA256())
-    cert_file, key_file = directory / "redis.crt", directory / "redis.key"
-    cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return cert_file, key_file

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.realtime.relay import Relay
+from server.fanout.relay import Relay
 from server.upload.errors import NotFound
 from server.upload.events import Change, Source, Tick, Upload, new_upload_id
 from server.upload.lapse import cancelled
@@ -123,7 +123,7 @@ async def test_a_lost_notice_is_made_up_for_by_the_next(ledger: LossyLedger, rel
 async def test_the_poll_finds_what_nobody_spoke_of(
     ledger: LossyLedger, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.realtime.relay.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("server.fanout.relay.POLL_SECONDS", 0.02)
     quick = Relay(ledger)
     quick.start()
     upload, ears = await queued(ledger), Ears()

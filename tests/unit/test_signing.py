@@ -36,6 +36,14 @@ def test_what_was_signed_holds_until_it_expires(upload_id: str, name: str) -> No
         signer.check(grant, upload_id)
 
 
+@pytest.mark.parametrize("base", ["https://films.example/roomcast", "https://films.example/roomcast/"])
+def test_a_link_begins_with_the_public_address_where_it_is_known(base: str) -> None:
+    signer, without = (UrlSigner(SECRET, seconds=100, base=one, clock=lambda: 1000.0) for one in (base, ""))
+    path = without.url("upload_a/video.mp4")
+    assert path.startswith("/media/")
+    assert signer.url("upload_a/video.mp4") == f"https://films.example/roomcast{path}"
+
+
 def test_one_grant_opens_the_whole_folder_and_no_other() -> None:
     signer = UrlSigner(SECRET, seconds=100)
     playlist, segment = (parts(signer.url(f"upload_a/{name}")) for name in ("hls.m3u8", "hls-720-00001.m4s"))

@@ -18,7 +18,7 @@ from server.upload.errors import UnsupportedType
 from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
 from server.upload.templates import BUILT_IN, check_kind
 from tests.clips import make_clip
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 
 
 def sniffed(path: Path) -> tuple[str, str, str] | None:

@@ -15,9 +15,9 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from server.access import Viewer
-from server.backlog import EVENTS_WAITING, Traffic
 from server.control import Control
-from server.realtime.relay import Relay
+from server.fanout.relay import Relay
+from server.fanout.send_queue import MAX_EVENTS, SendStats
 from server.upload.events import Tick, Upload, message
 from server.upload.shapes import Message
 from server.upload.sqlite_ledger import SqliteLedger
@@ -37,7 +37,7 @@ def told(seq: int) -> Message:
 
 
 def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
-    traffic = Traffic()
+    traffic = SendStats()
     feed = Feed(traffic)
     for seq in (1, 2):
         feed.on_tick(told(seq))
@@ -45,20 +45,20 @@ def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
     feed.on_tick(told(3))
     feed.on_tick(told(4))
     assert [feed.take() for _ in range(3)] == [(told(1), True), (told(2), True), (told(4), False)]
-    assert traffic == Traffic(events=2, ticks=1, coalesced=3)
+    assert traffic == SendStats(events=2, ticks=1, coalesced=3)
 
 
 async def test_a_feed_for_which_too_many_events_wait_is_closed() -> None:
-    feed = Feed(Traffic())
-    for seq in range(EVENTS_WAITING):
+    feed = Feed(SendStats())
+    for seq in range(MAX_EVENTS):
         feed.on_event(told(seq), new_status=False)
     assert not feed.closed
-    feed.on_event(told(EVENTS_WAITING), new_status=False)
+    feed.on_event(told(MAX_EVENTS), new_status=False)
     assert feed.closed
 
 
 async def test_a_feed_waits_for_news() -> None:
-    feed = Feed(Traffic())
+    feed = Feed(SendStats())
     assert not await feed.wait(0.01)
     waiting = asyncio.create_task(feed.wait(20))
     await asyncio.sleep(0)
@@ -130,7 +130,7 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Serve
                 await asyncio.sleep(0)
             await eventually(lambda: served.streams.count() == 1, what="the deaf client's end")
             assert most < 256 * KIB
-        assert served.streams.traffic.coalesced > 0
+        assert served.streams.stats.coalesced > 0
         heard = len(listening.heard)
         await served.tick(1)
         await listening.fact(lambda: len(listening.heard) > heard)

@@ -17,7 +17,9 @@ from tests.clips import make_clip
 from tests.harness import eventually
 from tests.unit.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, gone, linux
 from workers import tool
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
+
+pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 
 async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
@@ -139,7 +141,8 @@ def test_the_same_on_either_event_loop(
 
 PARENT = """
 import asyncio, sys
-from workers.ffmpeg import Binaries, run_ffmpeg
+from workers.ffmpeg.binaries import Binaries
+from workers.ffmpeg.runner import run_ffmpeg
 from workers.sandbox import Limits
 asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
                        wall_seconds=600, limits=Limits(None, None, None)))

@@ -27,7 +27,7 @@ from server.upload.lifecycle import (
     reopen,
 )
 from server.upload.shapes import Message
-from server.web.dialects.transflow import Step, SubmissionOverview, overview, steps
+from server.web.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
 from tests.contract.ledgers import STEPS, Clock, fresh
 
 OUTPUTS = [
@@ -36,14 +36,14 @@ OUTPUTS = [
 ]
 
 
-def told(messages: list[Message]) -> list[Step]:
+UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+KEY = "uploads/main/ada/upload_1/film.mp4"
+
+
+def told(messages: list[Message], upload: Upload = UPLOAD) -> list[Step]:
     """The steps of a whole log."""
     pairs = zip([None, *messages], messages, strict=False)
-    return [
-        step
-        for before, event in pairs
-        for step in steps(before, event, asked="upload_1", template="auto", branch="main")
-    ]
+    return [step for before, event in pairs for step in steps(before, event, upload=upload, asked="a", branch="main")]
 
 
 def log_of(upload: Upload, *facts: Fact) -> list[Message]:
@@ -62,16 +62,16 @@ def to(*stages: Stage) -> list[Fact]:
     return [Entered(stage) for stage in stages]
 
 
+NAMES = ["upload", "queue", "download", "validation", "transcode", "thumbnails", "upload_results", "cleanup"]
 WAY = [Stage.QUEUED, Stage.FETCHING, *STEPS]
 
 
 def test_the_steps_of_an_upload_that_goes_well() -> None:
     said = told(log_of(fresh(Clock()), *to(*WAY)))
-    ran = ["receiving", "queued", "fetching", "probing", "compressing", "thumbnails", "storing", "cleaning"]
-    expected: list[tuple[str, str | None]] = [("start", None), ("step:start", "receiving")]
-    for left, entered in pairwise(ran):
+    expected: list[tuple[str, str | None]] = [("start", None), ("step:start", "upload")]
+    for left, entered in pairwise(NAMES):
         expected += [("step:done", left), ("step:start", entered)]
-    expected += [("step:done", "cleaning"), ("output", None), ("output", None), ("done", None)]
+    expected += [("step:done", "cleanup"), ("output", None), ("output", None)]
     assert [(step["type"], step.get("step")) for step in said] == expected
     assert said[0]["templateId"] == "auto"
     outputs = [step for step in said if step["type"] == "output"]
@@ -84,26 +84,73 @@ def test_the_steps_of_an_upload_that_goes_well() -> None:
 def test_every_step_says_where_it_belongs() -> None:
     upload = fresh(Clock())
     for step, when in zip(told(log_of(upload)), [upload.created_at] * 2, strict=True):
-        assert step["channel"] == "upload:upload_1"
-        assert (step["uploadId"], step["branch"], step["key"]) == ("upload_1", "main", upload.id)
+        assert step["channel"] == "upload:a"
+        assert (step["uploadId"], step["branch"], step["key"]) == ("a", "main", KEY)
         assert step["timestamp"].endswith("Z")
         assert when == upload.updated_at
+
+
+def test_every_message_is_about_its_own_step() -> None:
+    said = told(log_of(fresh(Clock()), *to(*WAY)))
+    texts = {(step["type"], step.get("step")): step["message"] for step in said}
+    assert texts["step:start", "transcode"] == "Starting video transcoding"
+    assert texts["step:done", "transcode"] == "Video transcoding completed"
+    assert texts["start", None] == "Processing started"
+    assert texts["output", None] == "Output file created"
+    assert len(set(texts.values())) == len(texts), "no two steps say the same"
+    assert "Going on" not in texts.values(), "what the upload says now is about the stage that it is in"
+
+
+@pytest.mark.parametrize(
+    ("filename", "text"),
+    [
+        ("a.PNG", "Starting image transcoding"),
+        ("a.mp3", "Starting audio transcoding"),
+        ("a.b.webm", "Starting video transcoding"),
+        ("film", "Starting transcoding"),
+        ("film.xyz", "Starting transcoding"),
+        (".mp4", "Starting transcoding"),
+    ],
+)
+def test_what_is_transcoded_is_named_by_the_file_name(filename: str, text: str) -> None:
+    upload = replace(UPLOAD, filename=filename)
+    starts = [step for step in told(log_of(upload, *to(*WAY)), upload) if step["type"] == "step:start"]
+    assert text in [step["message"] for step in starts]
+
+
+def test_all_is_done_once_every_upload_is() -> None:
+    clock = Clock()
+    first, second = (log_of(fresh(clock), *to(*WAY)) for _ in range(2))
+    assert completion([first[-1], second[-2]], asked="a", branch="main") is None
+    failed = log_of(fresh(clock), Failed())
+    assert completion([first[-1], failed[-1]], asked="a", branch="main") is None
+    for latest in ([first[-1], second[-1]], [second[-1], first[-1]]):
+        assert completion(latest, asked="a", branch="main") == {
+            "type": "done",
+            "channel": "upload:a",
+            "uploadId": "a",
+            "branch": "main",
+            "timestamp": second[-1]["updatedAt"],
+            "message": "All processing completed successfully",
+        }
 
 
 def test_an_error_has_its_code_and_where_it_happened() -> None:
     *_, last = told(log_of(fresh(Clock()), *to(*WAY[:4]), Failed()))
     assert last["type"] == "error"
     assert last["code"] == "TRANSCODE_ERROR"
-    assert last["details"] == {"step": "compressing", "file": "film.mp4"}
+    assert last["message"] == "It broke."
+    assert last["details"] == {"step": "transcode", "file": "film.mp4"}
 
 
 @pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
 def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact) -> None:
     said = told(log_of(fresh(Clock()), *to(*WAY[:4]), fact))
     assert [(step["type"], step.get("step")) for step in said[-2:]] == [
-        ("step:start", "compressing"),
-        ("step:start", "queued"),
+        ("step:start", "transcode"),
+        ("step:start", "queue"),
     ]
+    assert said[-1]["message"] == "Going on", "why it waits again"
 
 
 def test_an_upload_that_starts_over_starts_again() -> None:
@@ -132,9 +179,10 @@ def test_every_way_through_ends_at_most_once_and_does_no_step_it_did_not_start(f
     kinds = [step["type"] for step in said]
     assert kinds[0] == "start"
     assert kinds.count("start") == 1
-    ended = messages[-1]["stage"] in TERMINAL
-    assert kinds.count("done") + kinds.count("error") == ended
-    assert not ended or kinds[-1] in ("done", "error")
+    stage = messages[-1]["stage"]
+    assert (kinds.count("error"), kinds.count("done")) == (stage in ("failed", "cancelled"), 0)
+    assert kinds.count("output") == (len(OUTPUTS) if stage == "done" else 0)
+    assert stage not in TERMINAL or kinds[-1] in ("output", "error")
     at_work: str | None = None
     for step in said:
         if step["type"] == "step:start":
@@ -147,7 +195,7 @@ def test_every_way_through_ends_at_most_once_and_does_no_step_it_did_not_start(f
 
 
 def _steps_of_first(first: Message) -> int:
-    return len(steps(None, first, asked="upload_1", template="auto", branch="main"))
+    return len(steps(None, first, upload=UPLOAD, asked="a", branch="main"))
 
 
 def shown(*stages: Stage) -> SubmissionOverview:
@@ -196,6 +244,8 @@ def test_a_file_in_every_stage(stage: Stage) -> None:
     assert file.keys() == always | over | made
     words = {"receiving": "uploading", "queued": "queued", "done": "completed", "failed": "error"}
     assert file["status"] == words.get(stage.value, "processing")
+    assert file["key"].startswith("uploads/main/ada/upload_")
+    assert file["key"].endswith("/film.mp4")
     if made:
         assert file["progress"] == 100
         assert file["outputFiles"][0] == {
@@ -213,7 +263,7 @@ def test_the_overview_has_every_field() -> None:
         "status": "uploading",
         "totalFiles": 1,
         "completedFiles": 0,
-        "user": "ada",
+        "user": {"userId": "ada"},
         "createdAt": "1970-01-12T13:46:40.001Z",
         "updatedAt": "1970-01-24T03:33:20.000Z",
     }

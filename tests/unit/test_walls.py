@@ -20,7 +20,7 @@ from tests import fake_ffmpeg
 from tests.clips import make_clip, make_image
 from tests.unit.runs import GIB, linux
 from workers.confine import EXIT_NOT_STARTED, can_cut_off, landlock_version
-from workers.ffmpeg import find_binaries
+from workers.ffmpeg.binaries import find_binaries
 from workers.sandbox import NO_WALLS, Limits, Sandbox, confined, detect, ending
 
 pytestmark = linux

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,7 +46,16 @@ from server.ledger.redis.uploads import (
     event_arguments,
     tick_arguments,
 )
-from server.upload.errors import LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from server.upload.errors import (
+    IdTaken,
+    LeaseLost,
+    Malformed,
+    NotFound,
+    RoomcastError,
+    StorageError,
+    TooMany,
+    WrongState,
+)
 from server.upload.events import Change, Tick, Upload, apply, fold, restarted
 from server.upload.lapse import heeding, lapsed, unused
 from server.upload.ledger import (
@@ -109,7 +119,7 @@ class RedisLedger:
         if verdict == b"too many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         if verdict == b"exists":
-            raise StorageError("The upload could not be created: its id is taken.")
+            raise IdTaken
         for upload in uploads:
             self._notify_observers(None, upload)
 
@@ -125,6 +135,14 @@ class RedisLedger:
     async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
         found = await self._scripts.run(POSITIONS, *upload_ids) if upload_ids else []
         return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
+
+    async def deployment(self) -> str:
+        key = self._scripts.key("deployment")
+        await self._scripts.command("SETNX", key, secrets.token_hex(8))
+        found = await self._scripts.command("GET", key)
+        if found is None:
+            raise StorageError("Redis has lost the id of the ledger: it was emptied at this moment.")
+        return str(found.decode())
 
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50

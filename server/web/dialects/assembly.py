@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field
 
 from server.upload.assemblies import Submission, ended, first_error, md5_of, succeeded
-from server.upload.errors import Code
+from server.upload.errors import Code, Problem
 from server.upload.events import Upload, timestamp
 from server.upload.lifecycle import Stage
 from server.upload.shapes import Bytes, Hex, Shape, Timestamp, UploadId, Url
-from server.web.shapes import AssemblyId
+from server.web.shapes import AssemblyId, UserReference
 
 COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
 
@@ -75,8 +75,10 @@ class Verdict(Shape, total=False):
 
     ok: Literal["ASSEMBLY_COMPLETED"]
     """Every upload has its results."""
-    error: Code
-    """All have ended, and one of them so."""
+    error: Annotated[str, Field(examples=["The file is broken."])]
+    """All have ended, and the first that failed did so for this reason: a sentence for people."""
+    error_code: Code
+    """The stable code of that error."""
     last_job_completed: Timestamp
     """When all had ended."""
 
@@ -98,17 +100,27 @@ class AssemblyStatus(Verdict):
     execution_start: Timestamp
     template_id: Annotated[str, Field(examples=["hero-video"])]
     branch: Annotated[str, Field(examples=["main"])]
-    user: Annotated[str, Field(examples=["anonymous"])]
+    user: UserReference
     created_at: Timestamp
     updated_at: Timestamp
 
 
-class AssemblyRefusal(Shape):
-    """One of several assemblies, that cannot be told."""
+class AssemblyProblem(Shape):
+    """The body of an error answer. The stable code is in the header `X-Error-Code`."""
+
+    error: Annotated[str, Field(examples=["Access denied"])]
+
+
+class AssemblyRefusal(AssemblyProblem):
+    """One of several assemblies whose status cannot be answered."""
 
     assembly_id: str
-    error: Code
+    error_code: Code
     message: str
+
+
+_TEXTS: dict[Code, str] = {Code.UNAUTHENTICATED: "Authentication required", Code.FORBIDDEN: "Access denied"}
+"""What clients of the dialect know by heart; every other error has its own sentence."""
 
 
 def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> AssemblyStatus:
@@ -130,7 +142,7 @@ def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch
         "execution_start": timestamp(submission.created_at),
         "template_id": uploads[0].template,
         "branch": branch,
-        "user": submission.owner,
+        "user": {"userId": submission.owner},
         "created_at": timestamp(submission.created_at),
         "updated_at": timestamp(updated_at),
     }
@@ -143,6 +155,21 @@ def linked(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
         for step, made in status["results"].items()
     }
     return {**status, "results": results}
+
+
+def render_error(problem: Problem) -> AssemblyProblem:
+    """Make the body of an error answer."""
+    return {"error": _TEXTS.get(problem["code"], problem["message"])}
+
+
+def refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
+    """Make the entry of an assembly, among several, whose status cannot be answered."""
+    return {
+        **render_error(problem),
+        "assembly_id": assembly_id,
+        "error_code": problem["code"],
+        "message": problem["message"],
+    }
 
 
 def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
@@ -159,7 +186,10 @@ def _verdict(uploads: Sequence[Upload], updated_at: float) -> Verdict:
     if not ended(uploads):
         return {}
     last: Verdict = {"last_job_completed": timestamp(updated_at)}
-    return {**last, "ok": COMPLETED} if succeeded(uploads) else {**last, "error": first_error(uploads)["code"]}
+    if succeeded(uploads):
+        return {**last, "ok": COMPLETED}
+    error = first_error(uploads)
+    return {**last, "error": error["message"], "error_code": error["code"]}
 
 
 def _message(uploads: Sequence[Upload]) -> str:

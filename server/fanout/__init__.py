@@ -1,0 +1,1 @@
+"""From the ledger's notifications to the subscribers of this process: rooms and streams."""

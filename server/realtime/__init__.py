@@ -1,1 +1,0 @@
-"""Socket.IO: from the ledger's events and ticks to the rooms of this process."""

@@ -1,0 +1,1 @@
+"""A lean Engine.IO server for python-socketio, on asyncio. A library of its own: it imports nothing of Roomcast's."""

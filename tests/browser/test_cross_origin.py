@@ -1,0 +1,150 @@
+"""A page that another server serves: what it may do with ours, and that results reach it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.browser.demo import WORK_SECONDS, Card
+from tests.conftest import Serve, Shelf
+from tests.e2e.tokens import SECRET, token
+from tests.harness import RunningServer
+
+pytestmark = pytest.mark.browser
+
+_HTML = """<!doctype html><meta charset="utf-8"><input type="file" multiple aria-label="Files">
+<script type="module" src="{server}/static/upload-progress-list.js"></script>
+<script type="module" src="{server}/static/upload-progress.js"></script>
+<upload-progress-list results></upload-progress-list>
+"""
+_CALL = """
+async ([url, init]) => {
+  const response = await fetch(url, init).catch(() => null);
+  return response && { status: response.status, location: response.headers.get("Location") };
+}
+"""
+
+
+class Elsewhere:
+    """Another server, whose page takes its elements from ours."""
+
+    def __init__(self) -> None:
+        self.ours = ""
+        app = web.Application()
+        app.router.add_get("/shop", self._page)
+        self.server = TestServer(app, host="localhost")
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.server.port}"
+
+    async def _page(self, _: web.Request) -> web.Response:
+        return web.Response(text=_HTML.format(server=self.ours), content_type="text/html")
+
+    async def open(self, context: BrowserContext, server: RunningServer, *, bearer: str | None = None) -> Page:
+        self.ours = server.url
+        page = await context.new_page()
+        await page.goto(f"{self.origin}/shop")
+        await page.wait_for_function("() => customElements.get('upload-progress')")
+        if bearer:
+            await page.evaluate(
+                "(token) => { document.querySelector('upload-progress-list').roomcast.token = token }", bearer
+            )
+        return page
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def elsewhere() -> AsyncIterator[Elsewhere]:
+    other = Elsewhere()
+    await other.server.start_server()
+    yield other
+    await other.server.close()
+
+
+async def call(page: Page, url: str, **init: Any) -> Any:
+    """What a `fetch` of the page gives it; None when the browser lets it see nothing."""
+    return await page.evaluate(_CALL, [url, init])
+
+
+async def use(page: Page, *files: Any) -> None:
+    """Send the files through the page's list, and wait until it shows what came out."""
+    await page.get_by_label("Files").set_input_files(list(files))
+    await page.evaluate(
+        """() => {
+          const { roomcast } = document.querySelector("upload-progress-list");
+          for (const file of document.querySelector("input").files) roomcast.upload(file);
+        }"""
+    )
+    for file in files:
+        await Card(page, file.name).reaches("Completed")
+
+
+async def loaded(page: Page, selector: str) -> None:
+    """The picture of a result is there, and came from our server."""
+    picture = page.locator(f"upload-progress-list {selector}").first
+    await expect(picture).to_be_visible(timeout=WORK_SECONDS * 1000)
+    await picture.evaluate("(image) => image.decode()")
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["a named origin", "any origin"])
+async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
+    serve: Serve, context: BrowserContext, elsewhere: Elsewhere, shelf: Shelf, named: bool
+) -> None:
+    server = serve(ROOMCAST_CORS_ORIGINS=elsewhere.origin if named else "*", JWT_SECRET=SECRET)
+    page = await elsewhere.open(context, server, bearer=token("ada"))
+    picture, large = shelf.image(size=(120, 90)), shelf.image("large.png", size=(900, 700), noise=True)
+    assert large.stat().st_size > 1 << 20, "it goes in pieces"
+    await use(page, picture, large, shelf.clip(seconds=2))
+    assert await page.evaluate("() => document.querySelector('upload-progress-list').roomcast.state") == "online"
+    await loaded(page, ".screen img")
+    links = await page.evaluate(
+        """() => document.querySelector("upload-progress-list").roomcast.uploads
+          .flatMap(({ state }) => state.element.outputs.map(({ url }) => url))"""
+    )
+    assert links
+    assert all(link.startswith(f"{server.url}/media/") for link in links)
+    scenes = page.locator("upload-progress-list .scenes")
+    await expect(scenes, "the storyboard was fetched by script").to_be_visible(timeout=WORK_SECONDS * 1000)
+
+
+async def test_any_origin_may_call_with_a_token_and_none_with_the_cookie(
+    serve: Serve, context: BrowserContext, elsewhere: Elsewhere
+) -> None:
+    server = serve(ROOMCAST_CORS_ORIGINS="*", JWT_SECRET=SECRET)
+    await context.add_cookies([{"name": "roomcast_token", "value": token("ada"), "url": server.url}])
+    page = await elsewhere.open(context, server)
+    uploads = f"{server.url}/api/uploads"
+    json = {"Content-Type": "application/json"}
+    reserve = {"method": "POST", "headers": json, "body": '{"files": [{"filename": "a.mp4", "size": 9}]}'}
+    assert (await call(page, uploads))["status"] == 401
+    assert (await call(page, uploads, **reserve))["status"] == 401
+    for method in ({}, reserve):
+        assert await call(page, uploads, **method, credentials="include") is None
+
+    bearer = {"Authorization": f"Bearer {token('bob')}"}
+    assert (await call(page, uploads, **{**reserve, "headers": {**json, **bearer}}))["status"] == 201
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "9"}
+    made = await call(page, f"{server.url}/api/tus/", method="POST", headers={**bearer, **tus})
+    assert made["status"] == 201
+    assert made["location"].startswith("/api/tus/upload_")
+
+    own = await context.new_page()
+    await own.goto(f"{server.url}/progress-demo")
+    assert (await call(own, "/api/uploads", **reserve))["status"] == 201, "a page of ours has its cookie"
+
+
+async def test_a_page_of_another_origin_sees_nothing_where_none_is_allowed(
+    serve: Serve, context: BrowserContext, elsewhere: Elsewhere
+) -> None:
+    server = serve()
+    elsewhere.ours = server.url
+    page = await context.new_page()
+    await page.goto(f"{elsewhere.origin}/shop")
+    for path in ("/api/config", "/api/uploads", "/static/roomcast.js", "/healthz"):
+        assert await call(page, f"{server.url}{path}") is None

@@ -1,0 +1,30 @@
+"""Programs in plain JavaScript that talk to a server as other people's clients do, and say what they see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+Said = dict[str, Any]
+
+
+async def run_program(name: str, *arguments: str) -> list[Said]:
+    """Run a program of this folder to its end; what it said, a JSON value a line."""
+    pipe = asyncio.subprocess.PIPE
+    script = str(Path(__file__).with_name(name))
+    process = await asyncio.create_subprocess_exec("node", script, *arguments, stdout=pipe, stderr=pipe)
+    try:
+        said, complaints = await asyncio.wait_for(process.communicate(), 120)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, complaints.decode()
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def of_kind(said: list[Said], kind: str) -> list[Said]:
+    """What it said of one kind."""
+    return [one for one in said if one["kind"] == kind]

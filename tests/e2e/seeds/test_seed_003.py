@@ -1,0 +1,188 @@
+"""A page that polls an assembly's status, and a webhook's handler that checks signatures over the parsed body."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.seeds.node_program import Said, of_kind, run_program
+from tests.e2e.test_assemblies import expected_id, over, reserve, status
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, RunningServer, eventually
+
+HOOK_SECRET = "a secret that both of them know"
+PUBLIC = "https://films.example"
+TEMPLATE = "told"
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A webhook's handler in Node: its address, and the file in which it writes down what it gets."""
+
+    url: str
+    file: Path
+
+    def about(self, assembly_id: str) -> list[Said]:
+        """What it got of an assembly."""
+        lines = map(json.loads, self.file.read_text().splitlines())
+        return [one for one in lines if json.loads(one["raw"])["assembly_id"] == assembly_id]
+
+    async def heard(self, assembly_id: str) -> Said:
+        """The one request about an assembly, once it has come."""
+        (one,) = await eventually(lambda: self.about(assembly_id), 30, what="a request to the webhook")
+        return dict(one)
+
+
+@pytest.fixture(scope="module")
+def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    file = tmp_path_factory.mktemp("handler") / "heard"
+    file.touch()
+    script = str(Path(__file__).with_name("webhook_handler.mjs"))
+    with subprocess.Popen(["node", script, HOOK_SECRET, str(file)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield Handler(process.stdout.readline().strip(), file)
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def settings(handler: Handler, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    path = tmp_path_factory.mktemp("templates") / "templates.toml"
+    path.write_text(f'[templates.{TEMPLATE}]\nwebhook_url = "{handler.url}"\nwebhook_secret = "{HOOK_SECRET}"\n')
+    return {
+        "ROOMCAST_TEMPLATES": str(path),
+        "ROOMCAST_WEBHOOK_PRIVATE": "1",
+        "ROOMCAST_PUBLIC_URL": PUBLIC,
+        "JWT_SECRET": SECRET,
+    }
+
+
+@pytest.fixture
+async def ada(server: RunningServer) -> AsyncIterator[Api]:
+    async with Api(server, token("user_456")) as client:
+        yield client
+
+
+async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> list[Said]:
+    return await run_program("status_poller.mjs", server.url, token(user), user, TEMPLATE, "50", *map(str, files))
+
+
+async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
+    server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
+) -> None:
+    files = shelf.clip("film.mp4", seconds=3, sound=False), shelf.image("one.png")
+    said = await poll(server, *files)
+    ((assembly,),) = [of_kind(said, "assembly")]
+    assembly_id = assembly["assemblyId"]
+    waiting = of_kind(said, "waiting")
+    assert waiting[0] == {
+        "kind": "waiting",
+        "status": 404,
+        "body": {"error": "There is no such assembly."},
+        "consecutiveNotFound": 1,
+    }
+    assert (waiting[-1]["status"], waiting[-1]["consecutiveNotFound"]) == (200, 0)
+    ((sent,),) = [of_kind(said, "sent")]
+    assert (sent["status"], sent["assemblyId"]) == (202, assembly_id)
+
+    statuses = [one["assembly"] for one in of_kind(said, "status")]
+    for one in statuses:
+        assert one["user"] == {"userId": "user_456"}
+        assert isinstance(one["message"], str)
+    shown = of_kind(said, "shown")[-1]
+    assert shown["badge"] == "complete"
+    assert shown["progress"].startswith("Completed in ")
+    assert "error" not in shown
+    assert [line.split(" (")[0] for line in shown["uploads"]] == ["film.mp4", "one.png"]
+    for result in shown["results"]:
+        assert result["href"].startswith(f"{PUBLIC}/media/"), "absolute, where the public address is known"
+        reply = await ada.say("GET", result["href"].removeprefix(PUBLIC))
+        assert (reply.status, len(reply.content)) == (200, result["size"])
+    ((done,),) = [of_kind(said, "done")]
+    assert done["notified"] == "user_456"
+
+    heard = await handler.heard(assembly_id)
+    assert heard["status"] == 200, "the signature holds over the parsed body"
+    assert heard["notified"] == [{"userId": "user_456", "text": "Processing completed"}]
+    film = json.loads(heard["raw"])["results"]["video"][0]
+    assert film["meta"]["duration"] == 3
+    assert '"duration":3,' in heard["raw"] or '"duration":3}' in heard["raw"], "a whole number has no fraction"
+
+
+async def test_an_assembly_that_failed_has_a_sentence_and_a_code(
+    server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
+) -> None:
+    broken = shelf.clip("broken.mp4", seconds=1)
+    broken.write_bytes(broken.read_bytes()[:3000])
+    said = await poll(server, broken)
+    assembly = of_kind(said, "status")[-1]["assembly"]
+    error = (await ada.get(assembly["uploads"][0]["id"])).body["error"]
+    assert (assembly["error"], assembly["error_code"]) == (error["message"], error["code"])
+    assert assembly["message"] == error["message"]
+    shown = of_kind(said, "shown")[-1]
+    assert (shown["badge"], shown["progress"]) == ("error", f"failed: {error['message']}")
+    ((failed,),) = [of_kind(said, "failed")]
+    assert failed["notified"] == "user_456"
+    heard = await handler.heard(assembly["assembly_id"])
+    assert heard["status"] == 200
+    assert heard["notified"] == [{"userId": "user_456", "text": f"Processing failed: {error['message']}"}]
+
+
+async def test_a_handler_refuses_a_body_that_somebody_changed(ada: Api, shelf: Shelf, handler: Handler) -> None:
+    """What the tests above take for proof is one."""
+    reply = await ada.upload(shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
+    raw: str = (await handler.heard(reply.body["assemblyId"]))["raw"]
+    signed = {"X-Transflow-Signature": f"sha256={hmac.new(HOOK_SECRET.encode(), raw.encode(), 'sha256').hexdigest()}"}
+    for body, code in ((raw, 200), (raw.replace("user_456", "user_789"), 401)):
+        assert (await ada.say("POST", handler.url, data=body.encode(), headers=signed)).status == code
+
+
+@pytest.mark.parametrize("path", ["/api/status", "/api/transflow/status"])
+async def test_the_status_is_refused_in_the_words_that_its_clients_know(
+    server: RunningServer, ada: Api, shelf: Shelf, path: str
+) -> None:
+    reserved = await reserve(ada, shelf.image("three.png", size=(70, 40)), declare=True, template=TEMPLATE)
+    assembly_id = reserved.body["assemblyId"]
+    async with Api(server) as nobody, Api(server, token("bob")) as bob:
+        wanted: list[tuple[Api, dict[str, str], int, str, str]] = [
+            (nobody, {"assemblyId": assembly_id}, 401, "Authentication required", "UNAUTHENTICATED"),
+            (bob, {"assemblyId": assembly_id}, 403, "Access denied", "FORBIDDEN"),
+            (ada, {"assemblyId": "0" * 64}, 404, "There is no such assembly.", "NOT_FOUND"),
+            (ada, {"assemblyId": "../../etc"}, 404, "There is no such assembly.", "NOT_FOUND"),
+            (ada, {}, 400, "Name an assembly: ?assemblyId=…", "MALFORMED"),
+        ]
+        for api, query, code, error, stable in wanted:
+            reply = await api.say("GET", path, params=query)
+            assert (reply.status, reply.body) == (code, {"error": error})
+            assert reply.headers["X-Error-Code"] == stable
+    await ada.cancel(reserved.body["uploadId"])
+
+
+async def test_both_addresses_answer_the_same(ada: Api, shelf: Shelf) -> None:
+    picture = shelf.image("four.png", size=(80, 40))
+    await ada.upload(picture, template=TEMPLATE)
+    assembly_id = expected_id(picture, template=TEMPLATE, user="user_456")
+    done = await over(ada, assembly_id)
+    known = await status(ada, assembly_id)
+    short: Any = await ada.say("GET", "/api/status", params={"assemblyId": assembly_id})
+    assert short.body == known.body == done
+    assert short.headers["ETag"] == known.headers["ETag"]
+    both = [("assemblyId", assembly_id), ("assemblyId", "0" * 64)]
+    batch = (await ada.say("GET", "/api/status", params=both)).body
+    assert batch[0] == done
+    assert batch[1] == {
+        "assembly_id": "0" * 64,
+        "error": "There is no such assembly.",
+        "error_code": "NOT_FOUND",
+        "message": "There is no such assembly.",
+    }

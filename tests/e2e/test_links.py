@@ -1,0 +1,103 @@
+"""A server whose public address is known sends absolute links, whatever brings them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.harness import Api, RunningServer
+from tests.streams import StreamWatcher
+from tests.tus import Tus
+from tests.watchers import Watcher
+
+PUBLIC = "https://films.example/roomcast"
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    return {"ROOMCAST_PUBLIC_URL": f"{PUBLIC}/"}
+
+
+def links(value: Any) -> Iterator[str]:
+    """The links in a body, wherever they are."""
+    if isinstance(value, list):
+        for one in value:
+            yield from links(one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name.lower().endswith("url") and one is not None:
+                yield one
+            else:
+                yield from links(one)
+
+
+def path_of(link: str) -> str:
+    """Where the server finds what a proxy strips the prefix of."""
+    assert link.startswith(f"{PUBLIC}/")
+    return link.removeprefix(PUBLIC)
+
+
+async def test_every_surface_brings_the_same_absolute_links(
+    api: Api, server: RunningServer, watcher: Watcher, shelf: Shelf
+) -> None:
+    picture = shelf.image()
+    sent = (await api.upload(picture)).body
+    upload_id = sent["uploadId"]
+    end = await api.finished(upload_id)
+    outputs = [output["url"] for output in end["element"]["outputs"]]
+    expected = sorted([*outputs, outputs[0]])
+    assert end["element"]["url"] == outputs[0]
+    assert sorted(links(end)) == expected
+    for link in outputs:
+        assert path_of(link).startswith("/media/")
+        assert (await api.say("GET", path_of(link))).status == 200
+
+    assert sorted(links((await watcher.join(upload_id))["state"])) == expected
+    async with StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events") as stream:
+        await stream.closed()
+    assert sorted(links(stream.heard[-1].message)) == expected
+    (listed,) = (await api.list()).body["uploads"]
+    assert sorted(links(listed)) == expected
+    status = await api.say("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
+    assert sorted(links(status.body)) == sorted(outputs)
+    md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
+    file = {"filename": picture.name, "size": picture.stat().st_size, "md5": md5}
+    known = await api.say("POST", "/api/uploads", json={"files": [file]})
+    assert known.status == 200
+    assert sorted(links(known.body)) == sorted(expected * 2)
+
+
+async def test_a_poster_has_an_absolute_link(api: Api, shelf: Shelf) -> None:
+    end = await api.finished(await api.accepted(shelf.clip(seconds=1)))
+    assert path_of(end["poster"]["url"]).startswith("/media/")
+
+
+async def test_a_reservation_names_absolute_addresses_for_its_bytes(api: Api, shelf: Shelf) -> None:
+    picture = shelf.image(size=(61, 40)).read_bytes()
+    (entry,) = (await api.reserve(("one.png", len(picture)))).body["uploads"]
+    assert entry["contentUrl"] == f"{PUBLIC}/api/uploads/{entry['uploadId']}/content"
+    assert entry["tusUrl"] == f"{PUBLIC}/api/tus/{entry['uploadId']}"
+    assert (await api.put(path_of(entry["contentUrl"]), picture)).status == 202
+
+
+async def test_tus_names_absolute_locations_and_takes_them_for_parts(api: Api, tus: Tus, picture: bytes) -> None:
+    locations = []
+    for part in (picture[:100], picture[100:]):
+        made = await tus.post(part, Upload_Length=str(len(part)), Upload_Concat="partial")
+        locations.append(made.headers["Location"])
+    assert all(path_of(location).startswith("/api/tus/upload_") for location in locations)
+    joined = await tus.post(Upload_Concat=f"final;{' '.join(locations)}")
+    assert joined.status == 201
+    answer = await tus.head(path_of(joined.headers["Location"]))
+    assert answer.headers["Upload-Concat"] == f"final;{' '.join(locations)}"
+
+
+async def test_the_page_may_load_from_the_public_address(api: Api) -> None:
+    policy = (await api.say("GET", "/progress-demo")).headers["Content-Security-Policy"]
+    sources = {name: rest for name, _, rest in (one.strip().partition(" ") for one in policy.split(";"))}
+    for name in ("connect-src", "img-src", "media-src"):
+        assert "https://films.example" in sources[name].split()

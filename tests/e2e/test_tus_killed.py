@@ -1,0 +1,68 @@
+"""tus 1.0.0: files that come in pieces to a server that dies meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.e2e.conftest import HeldServer
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, eventually
+from tests.support.tus_clients import JAVASCRIPT, client
+from tests.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
+
+
+async def test_the_server_is_killed_in_the_middle_of_a_piece(serve: Serve, large: bytes) -> None:
+    server = serve()
+    async with Api(server) as api:
+        url = await reserved(api, large)
+        async with half_sent(server, url, 0, large, 3 * MIB):
+            await on_disk(server, url, 2 * MIB)
+            server.kill()
+        server.restart()
+        tus = Tus(api)
+        offset = await tus.offset(url)
+        assert 2 * MIB <= offset <= 3 * MIB
+        assert (await tus.patch(url, offset, large[offset:])).status == 204
+        await completed(api, url)
+
+
+async def test_the_server_is_killed_when_all_bytes_are_here(tmp_path: Path, large: bytes) -> None:
+    held = HeldServer(tmp_path)
+    with held.server as server:
+        async with Api(server) as api:
+            url = await reserved(api, large)
+            held.hold("complete")
+            async with half_sent(server, url, 0, large, len(large)):
+                part = next(iter(await eventually(lambda: server.files_of(id_of(url)))))
+                await eventually(lambda: part.stat().st_size == len(large))
+                server.kill()
+            held.let_go()
+            server.restart()
+            tus = Tus(api)
+            await eventually(lambda: waits(api, url), what="the lapse of the lease")
+            assert await tus.offset(url) == len(large)
+            assert (await api.get(id_of(url))).body["stage"] != "receiving", "told that all is there, nobody comes back"
+            await completed(api, url)
+
+
+async def waits(api: Api, url: str) -> bool:
+    return bool((await api.get(id_of(url))).body["message"] == "Waiting for the rest of the file")
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_a_client_outlives_the_server(serve: Serve, large: bytes, tmp_path: Path) -> None:
+    server = serve(JWT_SECRET=SECRET, ROOMCAST_VIEWER_BYTES_PER_SECOND=str(2 * MIB))  # so there is time to kill it
+    file = tmp_path / "holiday.png"
+    file.write_bytes(large[: 3 * MIB])
+    async with Api(server, token("ada")) as api:
+        async with client(JAVASCRIPT, server, file) as sending:
+            url = (await sending.says("url"))["url"]
+            await api.until(id_of(url), lambda message: message["bytesReceived"] > 0)
+            server.kill()
+            server.restart()
+            assert (await sending.says("success", "error"))["kind"] == "success"
+        await completed(api, url)

@@ -1,0 +1,76 @@
+"""Servers in the test's own process, fresh ones for each test."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_aiohttp import AiohttpClient
+
+from tests.e2e.conftest import FakeFfmpeg
+from tests.support.app import AppServer, app_server, captured_log, nothing_left
+from workers import build, sandbox
+
+ServeApp = Callable[..., Awaitable[AppServer]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tried_once() -> Iterator[None]:
+    """Which walls a program runs behind is tried out once for all servers of this process."""
+    detect = functools.cache(sandbox.detect)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "detect", lambda programs: detect(tuple(map(tuple, programs))))
+        yield
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """The environment of a test's `server`; a module that wants another one defines its own."""
+    return {}
+
+
+@pytest.fixture
+def log() -> Iterator[list[dict[str, Any]]]:
+    with captured_log() as entries:
+        yield entries
+
+
+@pytest.fixture
+def servers() -> list[AppServer]:
+    """Those that `serve` started."""
+    return []
+
+
+@pytest.fixture
+async def serve(
+    tmp_path: Path, aiohttp_client: AiohttpClient, log: list[dict[str, Any]], servers: list[AppServer]
+) -> AsyncIterator[ServeApp]:
+    async with nothing_left(), AsyncExitStack() as running:
+
+        async def start(data: Path | None = None, **env: str) -> AppServer:
+            folder = data or tmp_path / f"data{len(servers)}"
+            servers.append(await running.enter_async_context(app_server(aiohttp_client, folder, log, **env)))
+            return servers[-1]
+
+        yield start
+
+
+@pytest.fixture
+async def server(serve: ServeApp, settings: dict[str, str]) -> AppServer:
+    return await serve(**settings)
+
+
+@pytest.fixture(scope="session")
+def shared_fake(tmp_path_factory: pytest.TempPathFactory) -> FakeFfmpeg:
+    return FakeFfmpeg(tmp_path_factory.mktemp("fake"))
+
+
+@pytest.fixture
+def fake(shared_fake: FakeFfmpeg) -> Iterator[FakeFfmpeg]:
+    """An ffmpeg that misbehaves on command, honest when a test begins."""
+    yield shared_fake
+    shared_fake.heal()

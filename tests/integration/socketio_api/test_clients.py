@@ -1,0 +1,111 @@
+"""python-socketio's documented API: its simple client, its emitter in another process, and the official JS client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import socketio
+
+from tests.integration.socketio_api.guests import TRANSPORTS, Inbox, Party
+from tests.integration.socketio_api.server_kinds import redis_manager
+from tests.redis_server import RunningRedis
+from tests.watchers import SCRIPT
+
+LATEST_SECONDS = 10
+
+
+async def test_the_simple_client_emits_calls_and_receives(party: Party) -> None:
+    sio, calls = await party.serve(), Inbox()
+    sio.on("told", calls.put)
+    sio.on("double", lambda _sid, number: number * 2)
+    client = socketio.AsyncSimpleClient(reconnection=False, handle_sigint=False, http_session=party.http)
+    await client.connect(party.url, transports=TRANSPORTS[party.transport], auth={"token": "t"})
+    await client.emit("told", (1, b"two"))
+    assert await calls.get() == (client.sid, 1, b"two")
+    assert await client.call("double", 21, timeout=LATEST_SECONDS) == 42
+    await sio.emit("news", {"a": [b"bytes"]}, to=client.sid)
+    assert await client.receive(timeout=LATEST_SECONDS) == ["news", {"a": [b"bytes"]}]
+    assert client.client.transport() == ("polling" if party.transport == "polling" else "websocket")
+    await client.client.eio.disconnect(abort=True)
+
+
+@pytest.mark.node
+async def test_the_official_javascript_client_connects_calls_and_hears(party: Party, node: None) -> None:
+    sio, calls = await party.serve(), Inbox()
+
+    @sio.event
+    async def connect(_sid: str, _environ: Any, auth: Any) -> None:
+        calls.put("connect", auth)
+
+    @sio.event
+    async def ask(sid: str, *arguments: Any) -> list[Any]:
+        await sio.emit("meanwhile", (arguments[0], None), to=sid)
+        return list(arguments)
+
+    sio.on("disconnect", lambda _sid, reason: calls.put("disconnect", reason))
+    options = {"auth": {"token": "t"}, "transports": TRANSPORTS[party.transport]}
+    async with _watching(party.url, options) as (commands, lines):
+        assert await calls.get() == ("connect", {"token": "t"})
+        commands.write(json.dumps({"call": 1, "name": "ask", "args": ["é€😀", 2]}).encode() + b"\n")
+        said: list[Any] = []
+        while not said or said[-1]["kind"] != "ack":
+            said.append(json.loads(await lines.readline()))
+        commands.close()
+        assert await calls.get() == ("disconnect", sio.reason.CLIENT_DISCONNECT)
+    assert [one for one in said if one["kind"] != "upgrade"] == [
+        {"kind": "connect"},
+        {"kind": "event", "name": "meanwhile", "args": ["é€😀", None]},
+        {"kind": "ack", "call": 1, "reply": ["é€😀", 2]},
+    ]
+
+
+@asynccontextmanager
+async def _watching(
+    url: str, options: dict[str, Any]
+) -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
+    """The official client in a process of its own: its input, and its output."""
+    pipe = asyncio.subprocess.PIPE
+    command = ("node", str(SCRIPT), url, json.dumps(options))
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdin
+    assert process.stdout
+    try:
+        async with asyncio.timeout(LATEST_SECONDS):
+            yield process.stdin, process.stdout
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("transport", ["websocket"])  # what comes from Redis is emitted as everything else is
+async def test_an_emitter_of_another_process_reaches_clients_by_redis(party: Party, kind: str, tmp_path: Path) -> None:
+    with RunningRedis(tmp_path) as redis:
+        sio = await party.serve(client_manager=redis_manager(kind, redis.url))
+        first, second = await party.connect_many(2)
+        await sio.enter_room(first.sid, "red")
+        emitter = socketio.AsyncRedisManager(redis.url, write_only=True)
+        reached = asyncio.create_task(first.event())
+        while not reached.done():  # the server subscribes in its own time; what comes before is lost
+            await emitter.emit("ready?", None, room="red")
+            await asyncio.wait([reached], timeout=0.02)
+        await emitter.emit("told", {"n": 1}, room="red")
+        await emitter.emit("told", {"n": 2})
+        assert await second.event() == ("told", {"n": 2})
+        heard = [event for event in await _until(first, ("told", {"n": 2})) if event != "ready?"]
+        assert heard == [("told", {"n": 1}), ("told", {"n": 2})]
+        sio.manager.thread.cancel()
+        for manager in (emitter, sio.manager):
+            await manager.redis.aclose()
+
+
+async def _until(guest: Any, last: Any) -> list[Any]:
+    events = [await guest.event()]
+    while events[-1] != last:
+        events.append(await guest.event())
+    return events

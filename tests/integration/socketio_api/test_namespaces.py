@@ -1,0 +1,172 @@
+"""python-socketio's documented API: namespaces, of functions and of classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import socketio
+
+from tests.integration.socketio_api.guests import Inbox, Party
+
+
+class Chat(socketio.AsyncNamespace):  # type: ignore[misc]
+    """A namespace of each documented method."""
+
+    def __init__(self, namespace: str, calls: Inbox) -> None:
+        super().__init__(namespace)
+        self._calls = calls
+
+    async def on_connect(self, sid: str, environ: Any, auth: Any) -> None:
+        if auth == {"token": "wrong"}:
+            raise socketio.exceptions.ConnectionRefusedError("wrong token")
+        await self.save_session(sid, {"path": environ["PATH_INFO"]})
+
+    async def on_disconnect(self, sid: str, reason: str) -> None:
+        self._calls.put("disconnect", sid, reason)
+
+    async def on_join(self, sid: str, room: str) -> list[str]:
+        await self.enter_room(sid, room)
+        return sorted(set(self.rooms(sid)) - {sid})
+
+    async def on_leave(self, sid: str, room: str) -> list[str]:
+        await self.leave_room(sid, room)
+        return sorted(set(self.rooms(sid)) - {sid})
+
+    async def on_close(self, _sid: str, room: str) -> None:
+        await self.close_room(room)
+
+    async def on_say(self, sid: str, room: str, text: str) -> None:
+        await self.emit("said", text, room=room, skip_sid=sid)
+        await self.send("sent", to=sid)
+
+    async def on_ask(self, sid: str) -> Any:
+        return await self.call("question", to=sid)
+
+    async def on_whoami(self, sid: str) -> Any:
+        async with self.session(sid) as session:
+            session["asked"] = session.get("asked", 0) + 1
+        return await self.get_session(sid)
+
+    async def on_go(self, sid: str) -> None:
+        await self.disconnect(sid)
+
+
+async def test_a_class_handles_its_namespace(party: Party) -> None:
+    sio, calls = await party.serve(), Inbox()
+    sio.register_namespace(Chat("/chat", calls))
+    first, second = await party.connect_many(2, "/chat")
+    here = {"namespace": "/chat"}
+    assert await first.call("join", "red", **here) == ["red"]
+    assert await second.call("join", "red", **here) == ["red"]
+    await first.call("say", ("red", "hello"), **here)
+    assert await first.event() == ("/chat", "message", "sent")
+    assert await second.event() == ("/chat", "said", "hello")
+    assert await second.call("leave", "red", **here) == []
+    first.answers["question"] = "yes"
+    assert await first.call("ask", **here) == "yes"
+    await first.call("close", "red", **here)
+    assert list(sio.manager.get_participants("/chat", "red")) == []
+    await first.call("whoami", **here)
+    assert await first.call("whoami", **here) == {"path": "/socket.io/", "asked": 2}
+    sid = first.client.get_sid("/chat")
+    await first.emit("go", **here)
+    assert await calls.get() == ("disconnect", sid, sio.reason.SERVER_DISCONNECT)
+    assert await first.disconnects.get() == "/chat"
+
+
+async def test_a_class_refuses_and_ignores(party: Party) -> None:
+    sio, calls = await party.serve(), Inbox()
+    sio.register_namespace(Chat("/chat", calls))
+    assert await party.refused("/chat", auth={"token": "wrong"}) == {"message": "wrong token"}
+    guest = await party.connect("/chat")
+    await guest.emit("unheard_of", 1, namespace="/chat")
+    await guest.emit("on_join", "red", namespace="/chat")
+    assert await guest.call("join", "blue", namespace="/chat") == ["blue"]
+
+
+async def test_only_a_namespace_of_the_right_kind_is_registered(party: Party) -> None:
+    sio = await party.serve()
+    with pytest.raises(ValueError, match="Not a namespace"):
+        sio.register_namespace("/chat")
+    with pytest.raises(ValueError, match="Not a valid namespace class"):
+        sio.register_namespace(socketio.Namespace("/chat"))
+
+
+async def test_a_catch_all_class_gets_the_namespace_too(party: Party) -> None:
+    calls = Inbox()
+
+    class Any_(socketio.AsyncNamespace):  # type: ignore[misc] # noqa: N801
+        def on_told(self, namespace: str, sid: str, value: Any) -> None:
+            calls.put(namespace, sid, value)
+
+    sio = await party.serve(namespaces="*")
+    sio.register_namespace(Any_("*"))
+    guest = await party.connect("/one", "/two")
+    await guest.emit("told", 1, namespace="/one")
+    await guest.emit("told", 2, namespace="/two")
+    expected = [(name, guest.client.get_sid(name), value) for name, value in (("/one", 1), ("/two", 2))]
+    assert await calls.take(2) == expected
+
+
+async def test_the_most_particular_handler_is_called(party: Party) -> None:
+    sio, calls = await party.serve(namespaces=["/one", "/two"]), Inbox()
+    sio.on("told", lambda *arguments: calls.put("event", *arguments), namespace="/one")
+    sio.on("*", lambda *arguments: calls.put("any event", *arguments), namespace="/one")
+    sio.on("told", lambda *arguments: calls.put("any namespace", *arguments), namespace="*")
+    sio.on("*", lambda *arguments: calls.put("anything", *arguments), namespace="*")
+    guest = await party.connect("/one", "/two")
+    one, two = guest.client.get_sid("/one"), guest.client.get_sid("/two")
+    for namespace in ("/one", "/two"):
+        for event in ("told", "asked"):
+            await guest.emit(event, 1, namespace=namespace)
+    assert await calls.take(4) == [
+        ("event", one, 1),
+        ("any event", "asked", one, 1),
+        ("any namespace", "/two", two, 1),
+        ("anything", "asked", "/two", two, 1),
+    ]
+
+
+async def test_a_client_has_another_id_in_each_namespace(party: Party) -> None:
+    sio, calls = await party.serve(), Inbox()
+    for namespace in ("/", "/one"):
+        sio.on("told", calls.put, namespace=namespace)
+    guest = await party.connect("/", "/one")
+    await guest.emit("told", "main")
+    await guest.emit("told", "one", namespace="/one")
+    sid, one = guest.sid, guest.client.get_sid("/one")
+    assert sid != one
+    assert await calls.take(2) == [(sid, "main"), (one, "one")]
+    assert sio.manager.eio_sid_from_sid(sid, "/") == sio.manager.eio_sid_from_sid(one, "/one")
+
+
+async def test_a_client_that_leaves_one_namespace_stays_in_the_other(party: Party) -> None:
+    sio = await party.serve(namespaces=["/", "/one"])
+    sio.on("echo", lambda _sid, value: value)
+    guest = await party.connect("/", "/one")
+    await sio.disconnect(guest.client.get_sid("/one"), namespace="/one")
+    assert await guest.disconnects.get() == "/one"
+    assert await guest.call("echo", 1) == 1
+
+
+async def test_an_unknown_namespace_is_refused(party: Party) -> None:
+    await party.serve(namespaces=["/", "/one"])
+    assert await party.refused("/two") == "Unable to connect"
+    guest = await party.connect("/one")
+    assert guest.refusals.empty
+
+
+async def test_the_main_namespace_needs_no_handler(party: Party) -> None:
+    sio = await party.serve()
+    guest = await party.connect()
+    await sio.emit("told", 1)
+    assert await guest.event() == ("told", 1)
+
+
+async def test_every_namespace_is_let_in_when_the_option_says_so(party: Party) -> None:
+    sio = await party.serve(namespaces="*")
+    guest = await party.connect("/whatever", "/else")
+    await sio.emit("told", 1, namespace="/whatever")
+    await sio.emit("told", 2, namespace="/else")
+    assert sorted(await guest.events.take(2)) == [("/else", "told", 2), ("/whatever", "told", 1)]

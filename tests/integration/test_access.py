@@ -1,0 +1,146 @@
+"""Who may: tokens and their places, rooms, and other people's uploads; routes are in `test_every_route.py`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.conftest import Shelf
+from tests.e2e.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
+from tests.harness import Api
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+from tests.watchers import NodeWatcher, Watcher, refused
+
+NOBODYS = "upload_" + "0" * 32
+CALLS = ["join-upload", "leave-upload", "cancel-upload", "retry-upload"]
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {"JWT_SECRET": SECRET}
+
+
+@pytest.mark.parametrize("bad", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
+async def test_a_token_that_does_not_hold(server: AppServer, bad: str | None) -> None:
+    for auth in ({"token": bad}, None) if bad is None else ({"token": bad},):
+        data = await refused(server.url, auth=auth)
+        assert data["code"] == "UNAUTHENTICATED"
+        assert data["message"]
+
+
+@pytest.mark.node
+async def test_the_javascript_client_is_told_why(server: AppServer, node: None) -> None:
+    async with NodeWatcher(server.url, auth={"token": "garbage"}) as watcher:
+        assert watcher.refusals[0]["data"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_another_viewers_upload(server: AppServer, alice: Api) -> None:
+    upload_id, _ = await alice.reserved("clip.mp4", 100)
+    async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
+        for call in ("join-upload", "cancel-upload", "retry-upload"):
+            answer = await watcher.call(call, upload_id)
+            assert answer["ok"] is False
+            assert answer["error"]["code"] == "FORBIDDEN", call
+        assert (await alice.cancel(upload_id)).status == 200
+        assert await watcher.call("join-upload", upload_id) != {}
+        assert watcher.heard == []
+
+
+async def test_a_list_holds_ones_own(alice: Api, bob: Api) -> None:
+    hers, _ = await alice.reserved("hers.mp4", 100)
+    his, _ = await bob.reserved("his.mp4", 100)
+    listed = {message["uploadId"] for message in (await bob.list()).body["uploads"]}
+    assert his in listed
+    assert hers not in listed
+
+
+async def test_an_upload_that_does_not_exist(server: AppServer) -> None:
+    async with Watcher(server.url, auth={"token": token("alice")}) as watcher:
+        for call in ("join-upload", "cancel-upload", "retry-upload"):
+            answer = await watcher.call(call, NOBODYS)
+            assert answer["error"]["code"] == "NOT_FOUND", call
+
+
+async def test_every_place_for_a_token(server: AppServer, alice: Api) -> None:
+    upload_id, _ = await alice.reserved("clip.mp4", 100)
+    good = token("alice")
+    async with Api(server) as anybody:
+        for headers in ({"Authorization": f"Bearer {good}"}, {"Cookie": f"roomcast_token={good}"}):
+            reply = await anybody.say("GET", f"/api/uploads/{upload_id}", headers=headers)
+            assert reply.status == 200, headers
+    places: list[dict[str, Any]] = [
+        {"auth": {"token": good}},
+        {"headers": {"Authorization": f"Bearer {good}"}},
+        {"headers": {"Cookie": f"roomcast_token={good}"}},
+    ]
+    for place in places:
+        async with Watcher(server.url, **place) as watcher:
+            assert (await watcher.join(upload_id))["ok"] is True, place
+
+
+async def test_an_admin_sees_and_controls_everything(server: AppServer, alice: Api) -> None:
+    upload_id, _ = await alice.reserved("clip.mp4", 100)
+    for claim, status in (({"admin": True}, 200), ({"admin": "true"}, 403), ({"admin": 1}, 403)):
+        async with Api(server, token("root", **claim)) as somebody:
+            assert (await somebody.get(upload_id)).status == status, claim
+    async with Api(server, token("root", admin=True)) as admin:
+        assert (await admin.cancel(upload_id)).status == 200
+
+
+async def test_a_media_link_needs_no_token_and_only_its_owner_gets_one(
+    server: AppServer, alice: Api, bob: Api, shelf: Shelf
+) -> None:
+    upload_id = await alice.accepted(shelf.image())
+    url = (await alice.finished(upload_id))["element"]["url"]
+    async with Api(server) as anybody:
+        assert (await anybody.say("GET", url)).status == 200
+        _, media, _, *key = url.split("/")
+        assert (await anybody.say("GET", "/".join(["", media, "no.grant", *key]))).refusal == (403, "FORBIDDEN")
+    assert (await bob.get(upload_id)).status == 403
+
+
+async def test_metrics_are_for_admins(server: AppServer) -> None:
+    readers = {None: 401, "garbage": 401, token("root", seconds=-60, admin=True): 401, token("alice"): 403}
+    for reader, status in readers.items():
+        async with Api(server, reader) as somebody:
+            assert (await somebody.say("GET", "/metrics")).status == status
+    async with Api(server, token("root", admin=True)) as admin:
+        reply = await admin.say("GET", "/metrics")
+        assert (reply.status, b"roomcast_queue_depth 0.0" in reply.content) == (200, True)
+
+
+async def test_what_needs_no_token(server: AppServer) -> None:
+    async with Api(server) as anybody:
+        assert await anybody.healthy()
+        assert (await anybody.say("GET", "/progress-demo")).status == 200
+
+
+@pytest.mark.parametrize("family", ["RS256", "ES256"])
+async def test_a_public_key(serve: ServeApp, family: str) -> None:
+    key = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        if family == "RS256"
+        else ec.generate_private_key(ec.SECP256R1())
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    claims = {"sub": "alice", "exp": time.time() + 60}
+    server = await serve(JWT_PUBLIC_KEY=public.decode())
+    bad = [
+        signed_with(public, "alice"),
+        signed_with(public.strip(), "alice"),
+        unsigned("alice"),
+        token("alice"),
+        jwt.encode({**claims, "exp": time.time() - 60}, key, algorithm=family),
+    ]
+    for wrong in bad:
+        async with Api(server, wrong) as client:
+            assert (await client.list()).refusal == (401, "UNAUTHENTICATED")
+        assert (await refused(server.url, auth={"token": wrong}))["code"] == "UNAUTHENTICATED"
+    async with Api(server, jwt.encode(claims, key, algorithm=family)) as client:
+        assert (await client.list()).status == 200

@@ -1,0 +1,179 @@
+"""The admin view's calls: who may make them, and that what they tell is what goes on."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api
+from tests.integration.conftest import ServeApp
+from tests.streams import StreamWatcher
+from tests.support.app import AppServer
+from tests.watchers import Watcher
+
+CALLS = ("/api/admin/overview", "/api/admin/uploads", "/api/admin/events")
+REFUSED: dict[str | None, tuple[int, str]] = {
+    None: (401, "UNAUTHENTICATED"),
+    "garbage": (401, "UNAUTHENTICATED"),
+    token("root", seconds=-60, admin=True): (401, "UNAUTHENTICATED"),
+    token("alice"): (403, "FORBIDDEN"),
+    token("alice", admin="true"): (403, "FORBIDDEN"),
+}
+ADMIN = token("root", admin=True)
+
+
+@pytest.fixture
+def settings(fake: FakeFfmpeg) -> dict[str, str]:
+    return {**fake.env, "JWT_SECRET": SECRET, "ROOMCAST_ATTEMPTS": "1"}
+
+
+@pytest.fixture
+async def admin(server: AppServer) -> AsyncIterator[Api]:
+    async with Api(server, ADMIN) as client:
+        yield client
+
+
+async def overview(admin: Api) -> dict[str, Any]:
+    reply = await admin.say("GET", "/api/admin/overview")
+    assert reply.status == 200, reply.body
+    told: dict[str, Any] = reply.body
+    return told
+
+
+async def test_nobody_else_is_told_anything(server: AppServer) -> None:
+    for reader, refusal in REFUSED.items():
+        async with Api(server, reader) as somebody:
+            for call in CALLS:
+                assert (await somebody.say("GET", call)).refusal == refusal, (reader, call)
+            page = await somebody.say("GET", "/admin")
+            assert (page.status, page.headers["Content-Type"]) == (refusal[0], "text/html; charset=utf-8")
+            assert b"token-form" in page.content, "the page asks for another token"
+
+
+async def test_the_page_takes_the_cookie_and_no_foreign_frame_or_script(server: AppServer) -> None:
+    async with Api(server) as anybody:
+        cookie = {"Cookie": f"roomcast_token={ADMIN}"}
+        page = await anybody.say("GET", "/admin", headers=cookie)
+        assert page.status == 200
+        policy = page.headers["Content-Security-Policy"]
+        assert "script-src 'self';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert (await anybody.say("GET", CALLS[0], headers=cookie)).status == 200
+
+
+@pytest.mark.parametrize("query", ["status=nonsense", "limit=0", "limit=201", "cursor=x"])
+async def test_a_list_that_nobody_can_give(admin: Api, query: str) -> None:
+    assert (await admin.say("GET", f"/api/admin/uploads?{query}")).refusal == (400, "MALFORMED")
+
+
+async def test_everybodys_uploads_and_what_is_done_about_them(
+    server: AppServer, alice: Api, bob: Api, admin: Api, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
+    clip = shelf.clip(seconds=1, size="160x120")
+    done = await alice.accepted(shelf.image())
+    await alice.finished(done)
+    fake.behave("die")
+    failed = await bob.accepted(clip, template="hero-video")
+    await bob.finished(failed)
+    fake.behave("slow:60")
+    working = [await alice.accepted(clip), await bob.accepted(clip)]
+    for api, upload_id in zip((alice, bob), working, strict=True):
+        await api.until(upload_id, lambda message: message["stage"] == "compressing" and message["progress"] > 40)
+    waiting = [await alice.accepted(clip), await bob.accepted(clip, template="hero-video")]
+    reserved, _ = await alice.reserved("later.mp4", 100)
+
+    async with Watcher(server.url, auth={"token": ADMIN}) as watcher:
+        told = await overview(admin)
+        queue = told["queue"]
+        assert (queue["depth"], queue["byTemplate"], queue["delayed"]) == (2, {"auto": 1, "hero-video": 1}, 0)
+        assert 0 <= queue["oldestAge"] < 60
+        (process,) = told["workers"]["processes"]
+        assert (told["workers"]["total"], told["workers"]["busy"], process["workers"]) == (2, 2, 2)
+        assert process["process"].endswith(f".{os.getpid()}")
+        assert {one["uploadId"] for one in process["holds"]} == set(working)
+        for hold in process["holds"]:
+            assert (hold["stage"], hold["attempt"]) == ("compressing", 1)
+            assert hold["progress"] > 40
+            assert hold["since"] <= told["now"] <= hold["expiresAt"]
+        assert told["web"] == [{"process": process["process"], "sockets": 1, "streams": 0}]
+        assert told["statuses"] == {"starting": 3, "compressing": 2, "uploading": 0, "completed": 1, "error": 1}
+        (group,) = told["failures"]["groups"]
+        assert told["failures"]["lastHour"] == 1
+        assert (group["code"], group["step"], group["retryable"]) == ("TRANSCODE_ERROR", "compressing", True)
+        assert [(one["uploadId"], one["owner"]) for one in group["uploads"]] == [(failed, "bob")]
+
+        listed = (await admin.say("GET", "/api/admin/uploads")).body["uploads"]
+        assert [one["uploadId"] for one in listed] == [reserved, *reversed(waiting), *reversed(working), failed, done]
+        assert [one["owner"] for one in listed] == ["alice", "bob", "alice", "bob", "alice", "bob", "alice"]
+        first = (await admin.say("GET", "/api/admin/uploads?status=error&limit=1")).body
+        assert ([one["uploadId"] for one in first["uploads"]], first["cursor"]) == ([failed], None)
+
+        assert (await watcher.join(working[0]))["ok"] is True, "an admin may join any room"
+        for upload_id in (*waiting, *working, reserved):
+            assert (await admin.cancel(upload_id)).status == 200
+        fake.heal()
+        assert (await admin.retry(failed)).status == 200
+        await bob.finished(failed)
+    told = await overview(admin)
+    assert told["statuses"] == {"starting": 0, "compressing": 0, "uploading": 0, "completed": 2, "error": 5}
+    assert (told["failures"], told["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
+
+
+async def test_the_board_is_told_when_it_has_changed(
+    server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
+    fake.heal()
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with (
+        StreamWatcher(f"{server.url}/api/admin/events", headers=headers) as stream,
+        StreamWatcher(f"{server.url}/api/admin/events", headers=headers) as another,
+    ):
+        upload_id = await alice.accepted(shelf.image())
+        for one in (stream, another):
+            await shows_the_end(one, upload_id)
+            assert {item.name for item in one.heard} == {"board"}
+        timeless = [{**board, "overview": {**board["overview"], "now": ""}} for board in boards(stream)]
+        assert all(before != after for before, after in itertools.pairwise(timeless))
+
+
+def boards(stream: StreamWatcher) -> list[dict[str, Any]]:
+    return [dict(item.message) for item in stream.heard]
+
+
+async def shows_the_end(stream: StreamWatcher, upload_id: str) -> None:
+    def shown() -> bool:
+        rows = [row for board in boards(stream) for row in board["uploads"]]
+        return (upload_id, "done") in [(row["uploadId"], row["stage"]) for row in rows]
+
+    await stream.fact(shown)
+
+
+async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
+    server = await serve()
+    foreign: list[dict[str, str]] = [
+        {"X-Forwarded-For": "203.0.113.7"},
+        {"Forwarded": "for=203.0.113.7"},
+        {"Via": "1.1 proxy"},
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{server.port}"},
+        {"Origin": "http://evil.example"},
+    ]
+    async with Api(server) as anybody:
+        for call in CALLS[:2]:
+            assert (await anybody.say("GET", call)).status == 200
+        page = await anybody.say("GET", "/admin", headers={"Host": f"localhost:{server.port}"})
+        assert (page.status, b"Uploads" in page.content) == (200, True)
+        async with StreamWatcher(f"{server.url}{CALLS[2]}") as stream:
+            await stream.fact(lambda: stream.heard)
+        for headers in foreign:
+            for call in CALLS:
+                assert (await anybody.say("GET", call, headers=headers)).refusal == (403, "FORBIDDEN"), headers
+            page = await anybody.say("GET", "/admin", headers=headers)
+            assert (page.status, b"own machine alone" in page.content) == (403, True), headers

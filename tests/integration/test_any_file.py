@@ -1,0 +1,129 @@
+"""Files that are no media, by every way in, and forms that are too much."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.harness import Api, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+from tests.tus import Tus
+
+TEMPLATES = """
+[templates.document]
+kind = "file"
+max_bytes = 10_000
+"""
+TEXT = b"no picture, no film\n" * 300
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    path = tmp_path / "templates.toml"
+    path.write_text(TEMPLATES)
+    return {"ROOMCAST_TEMPLATES": str(path), "ROOMCAST_MAX_UPLOAD_BYTES": "100000", "ROOMCAST_MAX_FILES": "2"}
+
+
+@pytest.fixture
+async def api(server: AppServer) -> AsyncIterator[Api]:
+    async with Api(server) as client:
+        yield client
+
+
+async def stored(api: Api, upload_id: str) -> bytes:
+    """What is handed out of an upload in the end."""
+    end = await api.finished(upload_id)
+    assert end["status"] == "completed", end
+    (output,) = end["element"]["outputs"]
+    return (await api.say("GET", output["url"])).content
+
+
+def form_of(*parts: tuple[str, bytes, str | None]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for field, content, filename in parts:
+        form.add_field(field, content if filename else content.decode(), filename=filename)
+    return form
+
+
+@pytest.mark.parametrize("content", [TEXT, b"x"], ids=["some", "one byte"])
+async def test_every_way_in_takes_a_file_under_a_template_that_does(api: Api, content: bytes) -> None:
+    form = form_of(("type", b"document", None), ("file", content, "a.txt"))
+    by_form = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
+    reserved, url = await api.reserved("b.txt", len(content), template="document")
+    assert (await api.put(url, content)).status == 202
+    tus_url = await Tus(api).create(len(content), content, filename="c.txt", type="document")
+    for upload_id in (by_form, reserved, tus_url.rpartition("/")[2]):
+        assert await stored(api, upload_id) == content
+
+
+async def test_a_template_named_behind_the_file_is_in_time(api: Api) -> None:
+    form = form_of(("file", TEXT, "a.txt"), ("type", b"document", None))
+    reply = await api.say("POST", "/api/uploads", data=form)
+    assert await stored(api, reply.body["uploadId"]) == TEXT
+
+
+async def test_no_way_in_takes_a_file_that_is_no_media_under_another_template(api: Api) -> None:
+    for form in (form_of(("file", TEXT, "a.txt")), form_of(("file", TEXT, "a.txt"), ("type", b"image", None))):
+        assert (await api.say("POST", "/api/uploads", data=form)).refusal == (415, "UNSUPPORTED_TYPE")
+    assert (await api.say("POST", "/api/files/upload", data=form_of(("file", TEXT, "a.txt")))).status == 415
+
+
+async def test_a_file_larger_than_its_template_takes_is_refused_by_every_way_in(api: Api) -> None:
+    large = bytes(10_001)
+    form = form_of(("type", b"document", None), ("file", large, "a.bin"))
+    assert (await api.say("POST", "/api/uploads", data=form)).refusal == (413, "TOO_LARGE")
+    assert (await api.reserve(("b.bin", len(large)), template="document")).refusal == (413, "TOO_LARGE")
+    created = await Tus(api).post(Upload_Length=str(len(large)), Upload_Metadata="type ZG9jdW1lbnQ=")
+    assert created.refusal == (413, "TOO_LARGE")
+
+
+async def test_an_empty_file_is_taken_by_put_and_refused_by_tus_with_a_reason(api: Api) -> None:
+    reserved, url = await api.reserved("empty.txt", 0, template="document")
+    assert (await api.put(url, b"")).status == 202
+    assert await stored(api, reserved) == b""
+    created = await Tus(api).post(Upload_Length="0", Upload_Metadata="type ZG9jdW1lbnQ=")
+    assert created.refusal == (422, "UNREADABLE_MEDIA")
+    assert created.body["error"]["message"] == "The file is empty."
+
+
+async def test_a_path_means_nothing_to_the_native_form(api: Api) -> None:
+    form = form_of(("type", b"document", None), ("path", b"../up", None), ("file", TEXT, "a.txt"))
+    upload_id = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
+    end = await api.finished(upload_id)
+    assert (end["metadata"], end["element"]["outputs"][0]["key"]) == ({}, f"{upload_id}/download/a.txt")
+
+
+async def test_a_form_that_does_not_say_how_large_it_is_is_bounded_all_the_same(server: AppServer, api: Api) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'--frontier\r\nContent-Disposition: form-data; name="files"; filename="endless.mp4"\r\n\r\n'
+        while sent < 100 << 20:
+            sent += 1 << 16
+            yield bytes(1 << 16)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
+    reply = await api.say("POST", "/api/files/upload", data=endless(), headers=headers)
+    assert (reply.refusal, reply.body["upload_ids"]) == ((413, "TOO_LARGE"), [])
+    assert [one["filename"] for one in reply.body["failed"]] == ["endless.mp4"]
+    assert sent < 10 << 20
+    await eventually(lambda: list((server.data / "incoming").iterdir()) == [])
+
+
+async def test_no_more_refusals_are_named_than_a_person_would_read(api: Api) -> None:
+    form = form_of(*((f"field {number}", b"x", f"{number}.txt") for number in range(1200)))
+    reply = await api.say("POST", "/api/files/upload", data=form)
+    assert (reply.refusal, len(reply.body["failed"])) == ((429, "TOO_MANY"), 1000)
+
+
+async def test_a_form_of_files_without_a_token_is_refused_in_the_dialects_words(serve: ServeApp) -> None:
+    server = await serve(JWT_SECRET="a secret that is long enough for its purpose")
+    async with Api(server) as anybody:
+        reply = await anybody.say("POST", "/api/files/upload", data=form_of(("files", TEXT, "a.txt")))
+    assert reply.refusal == (401, "UNAUTHENTICATED")
+    assert reply.body == {"message": "A token is needed.", "uploaded": 0, "upload_ids": [], "failed": []}

@@ -1,0 +1,81 @@
+"""A full disk is an answer, not a crash. On a small file system of its own, which takes root to mount."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.harness import Api, HalfSent, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+from tests.watchers import Watcher
+
+MIB = 1 << 20
+RESERVE = 8 * MIB
+
+
+@pytest.fixture(scope="module")
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("disk") / "data"
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here: it takes root")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.fixture
+async def server(serve: ServeApp, small_disk: Path) -> AppServer:
+    return await serve(small_disk, ROOMCAST_DISK_RESERVE_BYTES=str(RESERVE))
+
+
+@contextmanager
+def only_free(disk: Path, size: int) -> Iterator[None]:
+    """Somebody else fills the disk, but for `size` bytes, and goes again."""
+    filler = disk / "filler"
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - size)
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+async def test_what_cannot_fit_is_not_begun(server: AppServer, api: Api, small_disk: Path, shelf: Shelf) -> None:
+    free = shutil.disk_usage(small_disk).free
+    assert (await api.reserve(("clip.mp4", free))).refusal == (507, "DISK_FULL")
+    kind = {"Content-Type": "multipart/form-data; boundary=frontier"}
+    async with HalfSent(server, "POST", "/api/uploads", bytes(free), first=0, headers=kind) as sending:
+        assert await sending.status() == 507
+    with only_free(small_disk, RESERVE // 2):
+        assert (await api.upload(shelf.image())).refusal == (507, "DISK_FULL")
+        assert (await api.reserve(("clip.mp4", 10))).refusal == (507, "DISK_FULL")
+        assert await api.healthy()
+    assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
+
+
+async def test_a_disk_that_fills_while_bytes_arrive(
+    server: AppServer, api: Api, watcher: Watcher, small_disk: Path, shelf: Shelf
+) -> None:
+    content = shelf.clip().read_bytes() + bytes(16 * MIB)
+    upload_id, url = await api.reserved("clip.mp4", len(content))
+    await watcher.join(upload_id)
+    async with HalfSent(server, "PUT", url, content, first=4 * MIB) as sending:
+        await eventually(lambda: sum(path.stat().st_size for path in server.files_of(upload_id)) >= 3 * MIB)
+        with only_free(small_disk, 2 * MIB):
+            await sending.send()
+            assert await sending.status() == 507
+            last = await watcher.end(upload_id)
+            assert last["error"]["code"] == "DISK_FULL"
+            assert last["error"]["retryable"] is True
+            assert server.files_of(upload_id) == []
+            assert await api.healthy()
+    assert (await api.finished(await api.accepted(shelf.clip())))["status"] == "completed"

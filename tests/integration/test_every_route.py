@@ -1,0 +1,210 @@
+"""Every route of the server's own document, with credentials that do not do and with requests that are not right: none
+can be forgotten, for the table is what the server says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from server.description.examples import example
+from server.description.operations import FORM, JSON
+from tests.e2e.tokens import BAD_TOKENS, SECRET, token
+from tests.harness import Api, Reply
+from tests.support.app import AppServer
+
+Document = dict[str, Any]
+Table = Callable[[dict[str, str]], list["Call"]]
+NOBODYS = {"upload": "upload_" + "0" * 32, "assembly": "0" * 64}
+WRONG = "no such value, surely"
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {"JWT_SECRET": SECRET}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A route, and a request to it that has all it needs and nothing else."""
+
+    method: str
+    path: str
+    operation: Document
+    path_values: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    async def by(self, api: Api) -> Reply:
+        return await api.say(
+            self.method,
+            self.path.format(**self.path_values),
+            params=self.query,
+            headers=self.headers,
+            data=self.body,
+            allow_redirects=False,
+        )
+
+    def sending(self, media: str, body: bytes | None) -> Call:
+        return replace(self, headers={**self.headers, "Content-Type": media}, body=body)
+
+
+def calls(document: Document, upload: str, assembly: str) -> Iterator[Call]:
+    """One for each route; what is about an upload or an assembly is about these."""
+    shapes = document["components"]["schemas"]
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            call = Call(method.upper(), path, operation)
+            for one in operation.get("parameters", []):
+                value = example(one["schema"], shapes)
+                value = {"assemblyId": assembly, "uploadId": upload}.get(one["name"], value)
+                if one["in"] == "path" and one["name"] in ("id", "upload_id", "task_id"):
+                    value = assembly if "assemblies" in path else upload
+                if one["name"] == "X-HTTP-Method-Override":
+                    value = "PATCH"  # the one that takes the most
+                where = {"path": call.path_values, "query": call.query, "header": call.headers}[one["in"]]
+                if one["required"] or one["name"] == "Upload-Length":
+                    where[one["name"]] = str(value)
+            yield with_body(call, shapes)
+
+
+def with_body(call: Call, shapes: Document) -> Call:
+    content = call.operation.get("requestBody", {}).get("content")
+    if not content:
+        return call
+    if JSON in content:
+        return call.sending(JSON, json.dumps(example(content[JSON]["schema"], shapes)).encode())
+    (media,) = content
+    return call.sending(f"{FORM}; boundary=frontier" if media == FORM else media, b"bytes")
+
+
+def owned(call: Call) -> bool:
+    """Whether it is about an upload or an assembly that is somebody's."""
+    named = any(one["name"] in ("assemblyId", "uploadId") for one in call.operation.get("parameters", []))
+    return bool(call.operation["security"]) and (named or bool(call.path_values))
+
+
+async def reserved(api: Api, name: str) -> dict[str, str]:
+    """An upload that waits for its bytes, and its assembly."""
+    md5 = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+    files = [{"filename": f"{name}.mp4", "size": 100, "md5": md5}]
+    body = (await api.say("POST", "/api/uploads", json={"files": files})).body
+    return {"upload": body["uploadId"], "assembly": body["assemblyId"]}
+
+
+@pytest.fixture(scope="module")
+def known() -> list[Document]:
+    """The document of the module's servers, which are set up alike, once it was asked for."""
+    return []
+
+
+@pytest.fixture
+async def table(server: AppServer, known: list[Document]) -> Table:
+    """All the calls about an upload and an assembly."""
+    if not known:
+        async with Api(server) as anybody:
+            known.append((await anybody.say("GET", "/openapi.json")).body)
+    return lambda about: list(calls(known[0], about["upload"], about["assembly"]))
+
+
+def refused(call: Call, reply: Reply, status: int, code: str, to: str = "") -> None:
+    expected = (status, None if call.method == "HEAD" else code)
+    assert reply.refusal == expected, f"{call} {to}: {reply.refusal}, {reply.content[:200]!r}"
+
+
+async def test_a_token_that_does_not_hold(server: AppServer, alice: Api, table: Table) -> None:
+    hers = await reserved(alice, "held")
+    guarded = [call for call in table(hers) if call.operation["security"]]
+    assert len(guarded) > 30
+    for name, bad in BAD_TOKENS.items():
+        async with Api(server, bad) as anybody:
+            for call in guarded:
+                refused(call, await call.by(anybody), 401, "UNAUTHENTICATED", name)
+    assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
+
+
+async def test_what_needs_no_token_says_nothing_of_anybody(server: AppServer, alice: Api, table: Table) -> None:
+    hers = await reserved(alice, "open")
+    async with Api(server) as anybody:
+        for call in [call for call in table(hers) if not call.operation["security"]]:
+            if call.path == "/socket.io/":
+                continue  # that needs a token when it is said who is there
+            reply = await call.by(anybody)
+            assert hers["upload"].encode() not in reply.content, call
+            assert (reply.status == 401) <= (call.path == "/admin"), call
+
+
+async def test_what_is_another_viewers(alice: Api, bob: Api, table: Table) -> None:
+    hers = await reserved(alice, "hers")
+    calls = [call for call in table(hers) if owned(call)]
+    assert len(calls) > 15
+    for call in calls:
+        reply = await call.by(bob)
+        refused(call, reply, 403, "FORBIDDEN")
+        assert b"alice" not in reply.content
+    assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
+
+
+async def test_what_nobody_has(alice: Api, table: Table) -> None:
+    calls = [call for call in table(NOBODYS) if owned(call)]
+    silent = [call for call in calls if "404" not in call.operation["responses"]]
+    assert [str(call) for call in silent] == ["DELETE /api/progress/{task_id}"], "what is gone need not be cleaned up"
+    for call in calls:
+        if call not in silent:
+            refused(call, await call.by(alice), 404, "NOT_FOUND")
+
+
+async def test_what_only_admins_may(bob: Api, table: Table) -> None:
+    admins = [call for call in table(NOBODYS) if "admin" in call.path or call.path == "/metrics"]
+    guarded = [call for call in admins if call.operation["security"]]
+    assert guarded
+    for call in guarded:
+        refused(call, await call.by(bob), 403, "FORBIDDEN")
+
+
+def malformed(call: Call) -> Iterator[tuple[str, Call]]:
+    """The call with one query parameter or header out of its form, whose name comes with it."""
+    for one in call.operation.get("parameters", []):
+        name, schema = one["name"], one["schema"]
+        values = [WRONG] if {"pattern", "enum", "const", "anyOf"} & schema.keys() else []
+        values += [str(schema["minimum"] - 1), str(schema["maximum"] + 1), WRONG] if "maximum" in schema else []
+        for value in values if name != "EIO" else ():
+            if one["in"] == "query":
+                yield name, replace(call, query={**call.query, name: value})
+            if one["in"] == "header":
+                yield name, replace(call, headers={**call.headers, name: value})
+
+
+async def test_a_malformed_parameter(server: AppServer, table: Table) -> None:
+    async with Api(server, token("root", admin=True)) as admin:
+        pieces = await admin.say("POST", "/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1048576"})
+        about = {"upload": pieces.headers["Location"].rpartition("/")[2], "assembly": NOBODYS["assembly"]}
+        tried = set()
+        for call in table(about):
+            for name, wrong in malformed(call):
+                tried.add(name)
+                reply = await wrong.by(admin)
+                status = {"Tus-Resumable": 412, "X-HTTP-Method-Override": 405}.get(name, 400)
+                refused(call, reply, status, "MALFORMED")
+        assert tried >= {"status", "limit", "Last-Event-ID", "Tus-Resumable", "Upload-Offset", "Upload-Checksum"}
+
+
+async def test_a_malformed_body(server: AppServer, alice: Api, table: Table) -> None:
+    hers = await reserved(alice, "malformed")
+    for call in table(hers):
+        media = call.headers.get("Content-Type", "")
+        if media == JSON:
+            for body in (b"{", b"[]", b"\xff", b'{"files": 1}'):
+                refused(call, await call.sending(media, body).by(alice), 400, "MALFORMED")
+        if media.startswith((JSON, FORM)):
+            for other in ("text/plain", f"{FORM}; boundary=frontier", FORM):
+                refused(call, await call.sending(other, b"no form").by(alice), 400, "MALFORMED")
+    assert server.complaints() == []

@@ -1,0 +1,167 @@
+"""Results over HTTP: ranges, types, and links that are signed and expire."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.results import output
+from tests.harness import Api, Reply, eventually
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+
+
+@dataclass
+class Film:
+    """A finished film: its entry in the element, and all its bytes."""
+
+    api: Api
+    entry: dict[str, Any]
+    content: bytes
+
+    @property
+    def url(self) -> str:
+        return str(self.entry["url"])
+
+    async def get(self, **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.api.say("GET", self.url, headers=named)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the module's servers, one after the other, find the film that the first of them made."""
+    return tmp_path_factory.mktemp("server") / "data"
+
+
+@pytest.fixture
+async def server(serve: ServeApp, data: Path) -> AppServer:
+    return await serve(data)
+
+
+@pytest.fixture
+async def film(server: AppServer, api: Api, shelf: Shelf, made: dict[str, Any]) -> Film:
+    if not made:
+        upload_id = await api.accepted(shelf.clip(seconds=2))
+        made.update((await api.finished(upload_id))["element"])
+    entry = output(made, "video")
+    return Film(api, entry, (await api.say("GET", entry["url"])).content)
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Any]:
+    """The element of the module's one film."""
+    return {}
+
+
+async def test_the_whole_film(film: Film) -> None:
+    reply = await film.get()
+    assert reply.status == 200
+    assert reply.headers["Content-Type"] == "video/mp4"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Accept-Ranges"] == "bytes"
+    assert len(reply.content) == film.entry["size"]
+    head = await film.api.say("HEAD", film.url)
+    assert head.status == 200
+    assert head.headers["Content-Length"] == str(film.entry["size"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [("bytes=0-99", 0, 99), ("bytes=100-", 100, None), ("bytes=-7", -7, None), ("bytes=5-9999999999", 5, None)],
+)  # fmt: skip
+async def test_a_range(film: Film, asked: str, first: int, last: int | None) -> None:
+    size = len(film.content)
+    begin = first if first >= 0 else size + first
+    end = size - 1 if last is None else last
+    reply = await film.get(Range=asked)
+    assert reply.status == 206
+    assert reply.headers["Content-Range"] == f"bytes {begin}-{end}/{size}"
+    assert reply.content == film.content[begin : end + 1]
+    assert reply.headers["Content-Type"] == "video/mp4"
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_range_beyond_the_end(film: Film) -> None:
+    reply = await film.get(Range=f"bytes={len(film.content)}-")
+    assert reply.status == 416
+    assert reply.headers["Content-Range"] == f"bytes */{len(film.content)}"
+
+
+async def test_a_conditional_range(film: Film) -> None:
+    tag = (await film.get()).headers["ETag"]
+    assert (await film.get(Range="bytes=0-9", If_Range=tag)).status == 206
+    changed = await film.get(Range="bytes=0-9", If_Range='"another"')
+    assert changed.status == 200
+    assert changed.content == film.content
+
+
+async def test_a_link_that_was_tampered_with(film: Film) -> None:
+    _, _, grant, upload_id, name = film.url.split("/")
+    expires, signature = grant.split(".")
+    worse = [
+        f"/media/{expires}/{upload_id}/{name}",
+        f"/media/.{signature}/{upload_id}/{name}",
+        f"/media/{expires}.{'0' * len(signature)}/{upload_id}/{name}",
+        f"/media/{int(expires) + 1}.{signature}/{upload_id}/{name}",
+        f"/media/x.{signature}/{upload_id}/{name}",
+        f"/media/{grant}/{upload_id}0/{name}",
+    ]
+    for url in worse:
+        assert (await film.api.say("GET", url)).refusal == (403, "FORBIDDEN"), url
+
+
+async def test_a_link_holds_for_its_siblings_and_for_nothing_else(film: Film, made: dict[str, Any]) -> None:
+    poster = output(made, "poster")
+    assert (await film.api.say("GET", urljoin(film.url, "poster.jpg"))).content == (
+        await film.api.say("GET", poster["url"])
+    ).content
+    assert (await film.api.say("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
+    assert (await film.api.say("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
+
+
+async def test_a_path_out_of_the_media_directory(film: Film) -> None:
+    folder = film.url.rpartition("/")[0]
+    paths = [f"/media/9999999999.00/{way}ledger.sqlite3" for way in ("../", "%2e%2e/", "..%2f", "x/")]
+    paths += [f"{folder}/{way}ledger.sqlite3" for way in ("../../", "%2e%2e/%2e%2e/", "..%2f..%2f", "%2fx%2f")]
+    for path in paths:
+        reader, writer = await asyncio.open_connection("127.0.0.1", film.api.server.port)
+        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+        head, _, _ = (await reader.read()).partition(b"\r\n")
+        writer.close()
+        await writer.wait_closed()
+        assert head.split()[1] in (b"403", b"404"), path
+
+
+async def test_a_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf: Shelf) -> None:
+    async with Api(await serve(ROOMCAST_URL_SECONDS="1")) as api:
+        upload_id = await api.accepted(shelf.image())
+        old = (await api.finished(upload_id))["element"]["url"]
+
+        async def expired() -> bool:
+            return (await api.say("GET", old)).refusal == (403, "FORBIDDEN")
+
+        await eventually(expired, 5, what="the link's expiry")
+        new = (await api.get(upload_id)).body["element"]["url"]
+        assert new != old
+        assert (await api.say("GET", new)).status == 200
+
+
+async def test_a_player_on_an_allowed_origin_may_read_and_others_may_not(serve: ServeApp, shelf: Shelf) -> None:
+    async with Api(await serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
+        url = (await api.finished(await api.accepted(shelf.image())))["element"]["url"]
+        part = {"Range": "bytes=0-9"}
+        reply = await api.say("GET", url, headers={"Origin": "https://player.example", **part})
+        assert reply.status == 206
+        assert reply.headers["Access-Control-Allow-Origin"] == "https://player.example"
+        assert "Content-Range" in reply.headers["Access-Control-Expose-Headers"]
+        for origin in ({}, {"Origin": "https://other.example"}):
+            reply = await api.say("GET", url, headers={**origin, **part})
+            assert "Access-Control-Allow-Origin" not in reply.headers
+            assert reply.headers["Vary"] == "Origin", "a cache would take this answer for the player's too"

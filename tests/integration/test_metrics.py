@@ -1,0 +1,58 @@
+"""`/metrics` of a real server after real uploads, read as strictly as Prometheus' own tools read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.conftest import Shelf
+from tests.exposition import parse, samples
+from tests.harness import Api, RunningServer
+from tests.unit.runs import linux
+from tests.watchers import Watcher
+
+
+@pytest.fixture
+async def busy(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+    """Something of everything is counted: an upload that ends well, one that fails, one that is cancelled."""
+    done = await api.accepted(shelf.image())
+    broken = shelf.clip()
+    broken.write_bytes(broken.read_bytes()[:1000])
+    failed = await api.accepted(broken)
+    cancelled, _ = await api.reserved("film.mp4", 10)
+    await watcher.join(cancelled)
+    await api.cancel(cancelled)
+    for upload_id in (done, failed):
+        await api.finished(upload_id)
+
+
+async def test_what_is_told_is_strictly_of_the_format(busy: None, api: Api) -> None:
+    reply = await api.say("GET", "/metrics")
+    assert reply.headers["Content-Type"].startswith("text/plain; version=")
+    families = parse(reply.content.decode())
+    assert all(name.startswith(("roomcast_", "process_")) for name in families)
+    found = samples(reply.content.decode())
+    assert found["roomcast_uploads_total", "auto", "completed"] >= 1
+    assert found["roomcast_errors_total", "CANCELLED", "receiving"] >= 1
+    assert found["roomcast_step_seconds_count", "compressing", "image"] >= 1
+    assert found["roomcast_messages_sent_total", "event", "socket"] >= 1
+
+
+async def test_it_speaks_openmetrics_to_whom_asks(api: Api) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    reply = await api.say("GET", "/metrics", headers=accept)
+    assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
+    names = {family.name for family in text_string_to_metric_families(reply.content.decode())}  # type: ignore[no-untyped-call]
+    assert {"roomcast_uploads", "roomcast_step_seconds", "roomcast_queue_depth"} <= names
+
+
+@linux
+async def test_the_process_has_no_foreign_thread_that_enters_python(busy: None, server: RunningServer) -> None:
+    """A library's native thread that enters Python may do so just when a program is started. libuv's resolve names, in
+    C alone."""
+    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
+    names = {(task / "comm").read_text().strip() for task in tasks}
+    known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
+    assert {name for name in names if not name.startswith(known)} == set()

@@ -1,0 +1,139 @@
+"""Failures that may pass are tried again and the room is told; those that cannot pass are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clips import truncate
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, eventually
+from tests.support.app import AppServer
+from tests.watchers import Watcher, assert_truthful, statuses
+
+
+@pytest.fixture
+def settings(fake: FakeFfmpeg) -> dict[str, str]:
+    return {**fake.env, "ROOMCAST_RETRY_SECONDS": "0.2", "ROOMCAST_STALL_SECONDS": "1"}
+
+
+@pytest.fixture
+async def upload_id(api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg) -> str:
+    """A reservation that `watcher` has joined."""
+    fake.heal()
+    upload_id, _ = await api.reserved("clip.mp4", shelf.clip().stat().st_size)
+    await watcher.join(upload_id)
+    return upload_id
+
+
+async def send(api: Api, upload_id: str, clip: Path) -> None:
+    assert (await api.put(f"/api/uploads/{upload_id}/content", clip.read_bytes())).status == 202
+
+
+async def test_a_failure_that_passes(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, tmp_path: Path
+) -> None:
+    fake.behave(f"die-once:{tmp_path / 'died'}")
+    await send(api, upload_id, shelf.clip())
+    last = await watcher.end(upload_id)
+    assert last["status"] == "completed"
+    assert last["attempt"] == 2
+    events = watcher.events(upload_id)
+    (retrying,) = [event for event in events if event["stage"] == "queued" and event["attempt"] == 2]
+    assert "attempt 2" in retrying["message"]
+    assert statuses(events) == ["starting", "compressing", "starting", "compressing", "uploading", "completed"]
+    assert_truthful(watcher.about(upload_id))
+
+
+async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
+) -> None:
+    fake.behave("die")
+    await send(api, upload_id, shelf.clip())
+    last = await watcher.end(upload_id)
+    assert last["stage"] == "failed"
+    assert last["attempt"] == 3
+    assert last["error"]["code"] == "TRANSCODE_ERROR"
+    assert last["error"]["retryable"] is True
+    assert "secret" not in str(watcher.heard), "what ffmpeg says stays on the server"
+    assert server.scratch() == []
+
+    fake.heal()
+    answer = await watcher.retry(upload_id)
+    assert answer["ok"] is True
+    assert answer["state"]["stage"] == "queued"
+    assert answer["state"]["attempt"] == 4
+    done = await watcher.until(upload_id, lambda message: message["status"] == "completed")
+    assert done["attempt"] == 4
+    assert_truthful(watcher.about(upload_id))
+
+
+async def test_retry_over_http(api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str) -> None:
+    fake.behave("die")
+    await send(api, upload_id, shelf.clip())
+    await watcher.end(upload_id)
+    fake.heal()
+    reply = await api.retry(upload_id)
+    assert reply.status == 200
+    assert (await api.finished(upload_id))["status"] == "completed"
+
+
+@pytest.mark.parametrize("behaviour", ["stall-after:2", "hang", "babble"])
+async def test_a_stall_is_killed(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str
+) -> None:
+    fake.behave(behaviour)
+    await send(api, upload_id, shelf.clip())
+    await watcher.until(upload_id, lambda message: message["attempt"] == 2)
+    last = await watcher.end(upload_id)
+    assert last["error"]["code"] == "STALLED"
+    assert last["error"]["retryable"] is True
+    assert last["error"]["step"] == "compressing"
+    assert last["attempt"] == 3
+    await eventually(lambda: not server.ffmpegs(), what="the stalled ffmpeg's end")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code"), [("crash", "TRANSCODE_ERROR"), ("wrong-output", "TRANSCODE_ERROR"), ("enospc", "DISK_FULL")]
+)
+async def test_other_ways_to_fail(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str, code: str
+) -> None:
+    fake.behave(behaviour)
+    await send(api, upload_id, shelf.clip())
+    last = await watcher.end(upload_id)
+    assert last["error"]["code"] == code
+    assert last["attempt"] == 3
+
+
+async def test_what_cannot_be_read_is_not_tried_again(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
+    fake.heal()
+    clip = truncate(shelf.clip(seconds=5, faststart=False), 0.5)
+    upload_id = await api.accepted(clip)
+    await watcher.join(upload_id)
+    last = await watcher.end(upload_id)
+    assert last["error"]["code"] == "UNREADABLE_MEDIA"
+    assert last["error"]["retryable"] is False
+    assert last["attempt"] == 1
+    assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
+    assert (await watcher.retry(upload_id))["error"]["code"] == "WRONG_STATE"
+    assert server.files_of(upload_id) == []
+
+
+async def test_retry_of_what_runs_or_is_done(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
+) -> None:
+    assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
+    fake.behave("busy")
+    await send(api, upload_id, shelf.clip())
+    await watcher.stage(upload_id, "compressing")
+    assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
+    assert (await watcher.retry(upload_id))["error"]["code"] == "WRONG_STATE"
+    fake.heal()
+    await watcher.end(upload_id)
+    assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
+    assert (await api.get(upload_id)).body["status"] == "completed"

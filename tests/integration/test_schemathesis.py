@@ -1,0 +1,47 @@
+"""Schemathesis against the real server: requests made up from its own document, right ones and wrong ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.tokens import SECRET, token
+from tests.harness import ROOT
+from tests.integration.conftest import ServeApp
+
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance", "negative_data_rejection", "missing_required_header", "unsupported_method",
+    "allow_header_conformance", "ignored_auth",
+)  # fmt: skip
+CONFIG = """
+[checks]
+negative_data_rejection.expected-statuses = ["4xx"]
+missing_required_header.expected-statuses = ["4xx"]
+"""
+
+
+async def test_the_server_does_what_its_document_says(serve: ServeApp, tmp_path: Path) -> None:
+    server = await serve(JWT_SECRET=SECRET, ROOMCAST_MAX_IN_FLIGHT="100000", ROOMCAST_BODY_STALL_SECONDS="2")
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "--config-file", str(config), "run", f"{server.url}/openapi.json",
+        "--url", server.url, "--header", f"Authorization: Bearer {token('alice')}",
+        "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing", "--max-examples", "3",
+        "--generation-deterministic", "--exclude-method", "HEAD", "--request-timeout", "10", "--no-color",
+    ]  # fmt: skip
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-8000:] + ran.stderr[-2000:]

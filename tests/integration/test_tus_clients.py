@@ -1,0 +1,102 @@
+"""The clients that people use: the official one for JavaScript, and the one on PyPI."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, eventually
+from tests.support.app import AppServer
+from tests.support.tus_clients import JAVASCRIPT, PYTHON, client
+from tests.tus import MIB, Tus, completed, id_of
+
+SIZE = 3 * MIB
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    # So slow that there is time for mishaps.
+    return {"JWT_SECRET": SECRET, "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(2 * MIB)}
+
+
+@pytest.fixture
+async def api(server: AppServer) -> AsyncIterator[Api]:
+    async with Api(server, token("ada")) as client:
+        yield client
+
+
+@pytest.fixture
+def file(picture: bytes, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    path = tmp_path / "holiday.png"
+    path.write_bytes(picture + random.Random(request.node.name).randbytes(SIZE - len(picture)))
+    return path
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_a_closed_tab_and_another_one(server: AppServer, api: Api, file: Path, tmp_path: Path) -> None:
+    store = str(tmp_path / "remembered.json")
+    wishes = {"store": store, "chunkSize": 400_000, "metadata": {"filename": file.name, "type": "image"}}
+    async with client(JAVASCRIPT, server, file, leaveAfter=800_000, **wishes) as first:
+        url = (await first.says("url"))["url"]
+        await first.ends()
+    assert await Tus(api).offset(url) >= 800_000
+    async with client(JAVASCRIPT, server, file, **wishes) as second:
+        assert (await second.says("accepted"))["bytes"] > 800_000
+        assert (await second.says("success", "error"))["url"] == url
+    last = await completed(api, url)
+    assert (last["filename"], last["element"]["type"]) == (file.name, "image")
+    assert last["element"]["original"]["size"] == SIZE
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_a_length_that_is_told_last(server: AppServer, api: Api, file: Path) -> None:
+    async with client(JAVASCRIPT, server, file, deferred=True, chunkSize=1_000_000) as sending:
+        done = await sending.says("success", "error")
+    assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_a_client_that_terminates(server: AppServer, api: Api, file: Path) -> None:
+    async with client(JAVASCRIPT, server, file, chunkSize=400_000, terminateAfter=800_000) as sending:
+        url = (await sending.says("url"))["url"]
+        await sending.says("terminated")
+    assert (await api.get(id_of(url))).body["error"]["code"] == "CANCELLED"
+    await eventually(lambda: server.files_of(id_of(url)) == [])
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_parallel_parts(server: AppServer, api: Api, file: Path) -> None:
+    async with client(JAVASCRIPT, server, file, parallelUploads=3) as sending:
+        done = await sending.says("success", "error")
+    assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
+
+
+@pytest.mark.node
+@pytest.mark.usefixtures("node")
+async def test_a_network_without_patch_and_a_first_piece_with_the_creation(
+    server: AppServer, api: Api, file: Path
+) -> None:
+    wishes = {"overridePatchMethod": True, "uploadDataDuringCreation": True, "chunkSize": MIB}
+    async with client(JAVASCRIPT, server, file, **wishes) as sending:
+        done = await sending.says("success", "error")
+    await completed(api, done["url"])
+
+
+async def test_the_client_for_python_stops_and_goes_on(server: AppServer, api: Api, file: Path) -> None:
+    wishes = {"chunk_size": 400_000, "upload_checksum": True}
+    async with client(PYTHON, server, file, stop_at=1_000_000, **wishes) as first:
+        url = (await first.says("url"))["url"]
+        await first.ends()
+    async with client(PYTHON, server, file, url=url, **wishes) as second:
+        assert (await second.says("offset"))["offset"] == 1_000_000
+        assert (await second.says("url"))["offset"] == SIZE
+        await second.ends()
+    assert (await completed(api, url))["filename"] == file.name

@@ -1,0 +1,107 @@
+"""The calls about uploads: listing, asking, configuration, health."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+from tests.watchers import Watcher
+
+
+@pytest.fixture
+async def guarded(serve: ServeApp) -> AppServer:
+    """A server with signed-in viewers, each of whom has a list of their own."""
+    return await serve(JWT_SECRET=SECRET)
+
+
+async def test_the_list_is_newest_first_page_by_page(guarded: AppServer) -> None:
+    async with Api(guarded, token("ada")) as api:
+        made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(7)]
+        seen: list[str] = []
+        query = {"limit": "3"}
+        sizes = []
+        while True:
+            page = (await api.list(**query)).body
+            seen += [message["uploadId"] for message in page["uploads"]]
+            sizes.append(len(page["uploads"]))
+            if page["cursor"] is None:
+                break
+            query["cursor"] = page["cursor"]
+        assert seen == made[::-1]
+        assert sizes == [3, 3, 1]
+
+
+async def test_a_page_goes_on_where_the_last_one_ended(guarded: AppServer) -> None:
+    async with Api(guarded, token("bob")) as api:
+        made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(4)]
+        first = (await api.list(limit="2")).body
+        await api.reserved("later.mp4", 100)
+        second = (await api.list(limit="2", cursor=first["cursor"])).body
+        assert [message["uploadId"] for message in second["uploads"]] == made[1::-1]
+
+
+async def test_the_list_by_status(guarded: AppServer, shelf: Shelf) -> None:
+    async with Api(guarded, token("cleo")) as api:
+        waiting, _ = await api.reserved("waiting.mp4", 100)
+        cancelled, _ = await api.reserved("cancelled.mp4", 100)
+        await api.cancel(cancelled)
+        done = await api.accepted(shelf.image())
+        await api.finished(done)
+        by_status = {
+            status: [message["uploadId"] for message in (await api.list(status=status)).body["uploads"]]
+            for status in ("starting", "compressing", "completed", "error")
+        }
+        assert by_status == {"starting": [waiting], "compressing": [], "completed": [done], "error": [cancelled]}
+
+
+async def test_a_list_that_is_asked_for_wrongly(api: Api) -> None:
+    for query in (
+        {"status": "no-such-status"},
+        {"limit": "0"},
+        {"limit": "-1"},
+        {"limit": "x"},
+        {"limit": "100000"},
+        {"cursor": "x"},
+    ):
+        assert (await api.list(**query)).refusal == (400, "MALFORMED"), query
+
+
+async def test_the_message_is_the_same_everywhere(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+    upload_id = await api.accepted(shelf.image())
+    await watcher.join(upload_id)
+    heard = await watcher.end(upload_id)
+    asked = (await api.get(upload_id)).body
+    (listed,) = [message for message in (await api.list()).body["uploads"] if message["uploadId"] == upload_id]
+    assert heard == asked == listed
+
+
+async def test_the_configuration(serve: ServeApp) -> None:
+    async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
+        told = (await api.say("GET", "/api/config")).body
+    assert told["maxUploadBytes"] == 12345
+    assert told["maxFiles"] == 7
+    assert told["openMode"] is True
+    assert {"name": "hero-video", "kind": "video"} in told["templates"]
+    assert {"name": "image", "kind": "image"} in told["templates"]
+    assert {"name": "auto", "kind": "auto"} in told["templates"]
+
+
+async def test_the_page_is_there_under_both_names(api: Api) -> None:
+    for path in ("/progress-demo", "/admin/progress-demo"):
+        reply = await api.say("GET", path)
+        assert reply.status == 200
+        assert reply.headers["Content-Type"].startswith("text/html")
+
+
+async def test_a_reservation_nobody_comes_for(serve: ServeApp) -> None:
+    server = await serve(ROOMCAST_RESERVATION_SECONDS="1")
+    async with Api(server) as api, Watcher(server.url) as watcher:
+        upload_id, url = await api.reserved("clip.mp4", 100)
+        await watcher.join(upload_id)
+        last = await watcher.end(upload_id)
+        assert last["error"]["code"] == "STALLED"
+        assert (await api.put(url, bytes(100))).refusal == (409, "WRONG_STATE")

@@ -1,0 +1,34 @@
+"""Dynos: processes that share no disk, with nothing set but a token secret, Redis and a bucket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from tests.conftest import Shelf
+from tests.e2e.tokens import SECRET, token
+from tests.harness import Api, RunningServer, RunningWorker
+from tests.redis_server import RunningRedis
+
+
+async def test_a_film_goes_through_and_its_links_hold_on_every_dyno(
+    tmp_path: Path, redis: RunningRedis, bucket: dict[str, str], shelf: Shelf
+) -> None:
+    env = {**bucket, "DYNO": "web.1", "JWT_SECRET": SECRET, "REDIS_URL": redis.url}
+    with (
+        RunningServer(tmp_path / "web1", **env) as web,
+        RunningServer(tmp_path / "web2", **env) as other_web,
+        RunningWorker(tmp_path / "worker1", name="worker1", **env),
+    ):
+        async with Api(web, token("alice")) as api:
+            upload_id = await api.accepted(shelf.clip(seconds=2))
+            element = (await api.finished(upload_id))["element"]
+        (storyboard,) = (output for output in element["outputs"] if output["kind"] == "storyboard")
+        link = URL(web.url).join(URL(storyboard["url"]))
+        async with aiohttp.ClientSession() as anybody:
+            for dyno in (web, other_web):
+                async with anybody.get(link.with_port(dyno.port)) as answer:
+                    assert (answer.status, answer.content_type) == (200, "text/vtt")
+        assert "empties" not in web.log.read_text()

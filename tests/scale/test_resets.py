@@ -1,0 +1,70 @@
+"""Connections to Redis are reset, as a balancer or a host does it: every process goes on, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.e2e.conftest import FakeFfmpeg
+from tests.harness import Api, Reply, RunningServer, eventually
+from tests.redis_server import RunningRedis
+from tests.scale.cluster import Cluster, Line
+
+RESETS = 8
+
+
+@pytest.fixture(scope="module")
+def line(redis: RunningRedis) -> Iterator[Line]:
+    with Line(redis) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path, line: Line, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
+    """A web process and two workers, all on the same line to Redis."""
+    cluster = Cluster(folder, line.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+    cluster.web()
+    cluster.worker()
+    cluster.worker()
+    with cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[Api]:
+    async with Api(cluster.webs[0]) as client:
+        yield client
+
+
+async def test_workers_upkeep_and_uploads_survive_resets(
+    cluster: Cluster, api: Api, line: Line, shelf: Shelf, healed: FakeFfmpeg
+) -> None:
+    answers: list[Reply] = []
+    for _ in range(RESETS):
+        line.reset()
+        answers.append(await api.upload(shelf.image()))
+        line.mend()
+        answers.append(await api.upload(shelf.image()))
+    accepted = [answer.body["uploadId"] for answer in answers if answer.status == 202]
+    refused = {answer.body["error"]["code"] for answer in answers if answer.status != 202}
+    assert refused <= {"STORAGE_ERROR"}, "a lost connection is no bug of the server's"
+    for upload_id in accepted:
+        assert (await api.finished(upload_id))["status"] == "completed"
+
+    async def ready() -> bool:
+        return (await api.say("GET", "/readyz")).status == 200
+
+    await eventually(ready, what="readiness after the resets")
+    healed.behave("slow:60")
+    waiting = [await api.accepted(shelf.clip()) for _ in range(2)]
+    await eventually(lambda: all(worker.ffmpegs() for worker in cluster.workers), 20.0, what="both workers at work")
+    healed.heal()
+    cluster.workers[0].kill()
+    for upload_id in waiting:  # the lease of the dead is reaped by upkeep that has lived through all of it
+        assert (await api.finished(upload_id))["status"] == "completed"
+    for member in (cluster.webs[0], cluster.workers[1]):
+        assert member.alive
+        assert not [line for line in member.complaints() if "critical" in line]

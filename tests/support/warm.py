@@ -1,0 +1,151 @@
+"""Processes of the server and of the worker that need not import everything anew.
+
+Starting Python and importing what the server takes is most of what a short test with a server of its own costs. Here
+one process imports it once, does nothing else, and forks for each start: what it becomes has the arguments, the
+environment, the directory and the streams that it was started with, runs the same `__main__`, and is a process of its
+own that can be signalled, killed and waited for. That a bare `python -m server` starts is for the tests that say so.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+_LARGEST_REQUEST = 1 << 20
+_STDIN, _STDOUT, _STDERR = range(3)
+_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio")
+
+
+class WarmProcess:
+    """A process that was forked: the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: IO[str]) -> None:
+        """Run Python with these arguments, which name a module (`-m NAME`) or a script."""
+        read, write = os.pipe()
+        try:
+            request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}}
+            self.pid = int(_nursery().ask(request, write, stderr.fileno()))
+        finally:
+            os.close(write)
+        self.stdout: IO[str] = os.fdopen(read)
+        self.returncode: int | None = None
+        self._pidfd = os.pidfd_open(self.pid)
+
+    def poll(self) -> int | None:
+        return self._ended_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._ended_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+        return code
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _ended_within(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._pidfd], [], [], seconds)[0]:
+            self.returncode = os.waitstatus_to_exitcode(int(_nursery().ask({"reap": self.pid})))
+            os.close(self._pidfd)
+        return self.returncode
+
+
+class _Nursery:
+    """The process that forks, as others talk to it."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        with theirs:
+            command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=Path(__file__).parents[2])
+
+    def ask(self, request: Mapping[str, Any], *descriptors: int) -> bytes:
+        with self._lock:
+            socket.send_fds(self._line, [json.dumps(request).encode()], descriptors)
+            answer = self._line.recv(_LARGEST_REQUEST)
+        assert answer, "the process that starts others is gone"
+        return answer
+
+    def end(self) -> None:
+        self._line.close()
+        self._process.wait()
+
+
+@functools.cache
+def _nursery() -> _Nursery:
+    return _Nursery()
+
+
+def end() -> None:
+    """Let the process that forks end, if there is one; everything that it started must have ended."""
+    if _nursery.cache_info().currsize:
+        _nursery().end()
+        _nursery.cache_clear()
+
+
+def _serve(line: socket.socket) -> None:
+    """Fork, and reap, for whoever asks; until nobody can."""
+    for name in _PRELOADED:
+        __import__(name)
+        if name.endswith(".__main__"):
+            del sys.modules[name]  # it is run anew
+    assert threading.active_count() == 1, "a fork copies but one thread"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the tests
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(line, _LARGEST_REQUEST, 2)
+        if not request:
+            return
+        asked = json.loads(request)
+        if "reap" in asked:
+            line.send(b"%d" % os.waitpid(asked["reap"], 0)[1])
+            continue
+        pid = os.fork()
+        if pid == 0:
+            line.close()
+            _become(asked, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        line.send(b"%d" % pid)
+
+
+def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
+    """The program that was asked for, as if it had been started."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor, meant in ((nothing, _STDIN), (stdout, _STDOUT), (stderr, _STDERR)):
+        os.dup2(descriptor, meant)
+        os.close(descriptor)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    os.chdir(asked["cwd"])
+    first, *rest = asked["arguments"]
+    if first == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = [first, *rest]
+        runpy.run_path(first, run_name="__main__")
+    sys.exit()
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))

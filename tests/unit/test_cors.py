@@ -1,0 +1,264 @@
+"""Which origins may call, what browsers are told, and when a cookie counts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from server import settings
+from server.access import Authenticator
+from server.cors import OriginPolicy, check_origins, own_hosts
+from server.settings import Settings, SettingsError
+from server.web.answers import VIEWER
+from server.web.errors import errors_as_json
+from server.web.guard import authentication, cors, credential_of
+from tests.e2e.tokens import SECRET, token
+
+Client = TestClient[web.Request, web.Application]
+Connect = Callable[[web.Application], Awaitable[Client]]
+
+SHOP, EVIL, OWN = "https://shop.example", "https://evil.example", "https://roomcast.example"
+HOST = "roomcast.example"
+EVERY, NAMED, NONE = OriginPolicy(["*"]), OriginPolicy([SHOP]), OriginPolicy()
+
+
+@pytest.mark.parametrize(
+    ("policy", "origin", "allowed", "cookie"),
+    [
+        (NONE, None, True, True),
+        (NONE, OWN, True, True),
+        (NONE, SHOP, False, False),
+        (NONE, "null", False, False),
+        (NONE, "", False, False),
+        (NAMED, None, True, True),
+        (NAMED, OWN, True, True),
+        (NAMED, SHOP, True, True),
+        (NAMED, "http://shop.example", False, False),
+        (NAMED, "https://shop.example:8443", False, False),
+        (NAMED, EVIL, False, False),
+        (NAMED, "null", False, False),
+        (EVERY, None, True, True),
+        (EVERY, OWN, True, True),
+        (EVERY, SHOP, True, False),
+        (EVERY, "null", True, False),
+        (EVERY, "*", True, False),
+        (EVERY, "", True, False),
+    ],
+)
+def test_an_origin_is_allowed_and_its_cookie_counts(
+    policy: OriginPolicy, origin: str | None, allowed: bool, cookie: bool
+) -> None:
+    assert policy.allows(origin, HOST) is allowed
+    assert policy.accepts_cookie(origin, HOST) is cookie
+
+
+def test_an_origin_without_a_host_is_not_the_servers_own() -> None:
+    assert not NONE.accepts_cookie("null", "")
+
+
+def test_response_headers_name_a_listed_origin_and_allow_credentials() -> None:
+    assert NAMED.response_headers(SHOP) == {
+        "Vary": "Origin",
+        "Access-Control-Allow-Origin": SHOP,
+        "Access-Control-Allow-Credentials": "true",
+    }
+
+
+@pytest.mark.parametrize("origin", [None, OWN, EVIL])
+def test_response_headers_for_an_unlisted_origin_only_vary(origin: str | None) -> None:
+    assert NAMED.response_headers(origin) == {"Vary": "Origin"}
+    assert NONE.response_headers(origin) == {}
+
+
+@pytest.mark.parametrize("origin", [None, OWN, EVIL, "null"])
+def test_response_headers_of_the_wildcard_are_the_same_for_every_origin_and_allow_no_credentials(
+    origin: str | None,
+) -> None:
+    assert EVERY.response_headers(origin) == {"Access-Control-Allow-Origin": "*"}
+
+
+def test_own_hosts_are_the_one_asked_for_and_the_one_a_proxy_was_asked_for() -> None:
+    assert own_hosts({"Host": "10.0.0.1:8000", "X-Forwarded-Host": "roomcast.example, inner"}) == [
+        "10.0.0.1:8000",
+        "roomcast.example",
+    ]
+    assert own_hosts({}) == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://shop.example",
+        "http://localhost:5173",
+        "http://[::1]:3000",
+        "https://xn--mller-kva.example",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+    ],
+)
+def test_an_origin_as_browsers_send_it_is_accepted(origin: str) -> None:
+    check_origins([origin, "https://other.example"])
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("shop.example", "An example is"),
+        ("//shop.example", "An example is"),
+        ("https://", "An example is"),
+        ("https://shop.example/", "Write https://shop.example."),
+        ("https://shop.example/app", "Write https://shop.example."),
+        ("https://shop.example?x=1", "Write https://shop.example."),
+        ("https://user@shop.example", "Write https://shop.example."),
+        ("https://Shop.example", "Write https://shop.example."),
+        ("HTTPS://shop.example", "Write https://shop.example."),
+        ("https://shop.example:443", "Write https://shop.example."),
+        ("http://shop.example:080", "Write http://shop.example."),
+        ("https://müller.example", "Write https://xn--mller-kva.example."),
+        ("https://shop.example:99999", "An example is"),
+        ("https://*.shop.example", "An example is"),
+        ("https://shop example", "An example is"),
+        ("null", "An example is"),
+        ("", "An example is"),
+    ],
+)
+def test_an_origin_no_browser_sends_is_refused_with_the_right_one(written: str, hint: str) -> None:
+    with pytest.raises(ValueError, match="is not an origin as browsers send it") as refused:
+        check_origins([SHOP, written])
+    assert repr(written) in str(refused.value)
+    assert hint in str(refused.value)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        settings.load()
+    return str(refused.value)
+
+
+def test_a_wrong_origin_refuses_the_start_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="https://a.example, https://b.example/")
+    assert told.startswith("ROOMCAST_CORS_ORIGINS: 'https://b.example/' is not an origin as browsers send it")
+
+
+@pytest.mark.parametrize("written", ["*, https://a.example", "https://a.example,*"])
+def test_the_wildcard_beside_an_origin_refuses_the_start(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    assert "ROOMCAST_CORS_ORIGINS: * allows every origin" in refusal(monkeypatch, ROOMCAST_CORS_ORIGINS=written)
+
+
+def test_the_wildcard_with_a_cookie_of_the_operators_choice_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="*", ROOMCAST_COOKIE="session")
+    assert told.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
+    monkeypatch.delenv("ROOMCAST_COOKIE")
+    assert settings.load().cors_origins == ["*"]
+
+
+async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> Client:
+    """A client of a server that answers with its viewer's name."""
+    policy = OriginPolicy(origins)
+    preflight, mark = cors(policy)
+    authenticator = Authenticator(Settings(data=folder, jwt_secret=SECRET))
+    credential = partial(credential_of, cookie="roomcast_token", policy=policy)
+    app = web.Application(middlewares=[preflight, errors_as_json, authentication(authenticator, credential)])
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text=request[VIEWER].user, headers={"Vary": "Accept"})
+
+    app.router.add_route("GET", "/api/x", answer)
+    app.router.add_route("POST", "/api/x", answer)
+    app.on_response_prepare.append(mark)
+    return await aiohttp_client(app)
+
+
+Clients = Callable[[list[str]], Awaitable[Client]]
+
+
+@pytest.fixture
+def client(aiohttp_client: Connect, tmp_path: Path) -> Clients:
+    return lambda origins: guarded(origins, aiohttp_client, tmp_path)
+
+
+COOKIE = {"Cookie": f"roomcast_token={token('ada')}"}
+
+
+@pytest.mark.parametrize(
+    ("origins", "method", "origin", "status"),
+    [
+        ([], "GET", EVIL, 200),
+        ([], "POST", EVIL, 403),
+        ([], "POST", OWN, 200),
+        ([], "POST", None, 200),
+        ([SHOP], "POST", SHOP, 200),
+        ([SHOP], "POST", EVIL, 403),
+        (["*"], "POST", OWN, 200),
+        (["*"], "POST", None, 200),
+        (["*"], "GET", SHOP, 401),
+        (["*"], "POST", SHOP, 401),
+        (["*"], "POST", "null", 401),
+    ],
+)
+async def test_a_cookie_counts_for_own_pages_and_named_origins_alone(
+    client: Clients, origins: list[str], method: str, origin: str | None, status: int
+) -> None:
+    api = await client(origins)
+    headers = {"Host": HOST, **COOKIE, **({"Origin": origin} if origin else {})}
+    async with api.request(method, "/api/x", headers=headers) as answer:
+        assert answer.status == status
+
+
+async def test_a_cookie_counts_for_the_page_that_a_proxy_serves(client: Clients) -> None:
+    api = await client([])
+    headers = {"Host": "10.0.0.1", "X-Forwarded-Host": HOST, "Origin": OWN, **COOKIE}
+    async with api.post("/api/x", headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_a_token_counts_from_any_origin_under_the_wildcard_whatever_cookie_comes_with_it(
+    client: Clients,
+) -> None:
+    api = await client(["*"])
+    headers = {"Host": HOST, "Origin": SHOP, "Authorization": f"Bearer {token('bob')}", **COOKIE}
+    async with api.post("/api/x", headers=headers) as answer:
+        assert (answer.status, await answer.text()) == (200, "bob")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert "Upload-Offset" in answer.headers["Access-Control-Expose-Headers"]
+        assert answer.headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    ("origins", "origin", "status", "allow", "credentials"),
+    [
+        (["*"], SHOP, 204, "*", None),
+        (["*"], "null", 204, "*", None),
+        ([SHOP], SHOP, 204, SHOP, "true"),
+        ([SHOP], EVIL, 401, None, None),
+        ([], SHOP, 401, None, None),
+    ],
+)
+async def test_a_preflight_is_answered_for_allowed_origins_alone(
+    client: Clients, origins: list[str], origin: str, status: int, allow: str | None, credentials: str | None
+) -> None:
+    api = await client(origins)
+    asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    async with api.options("/api/x", headers={"Origin": origin, **asking}) as answer:
+        assert answer.status == status
+        assert answer.headers.get("Access-Control-Allow-Origin") == allow
+        assert answer.headers.get("Access-Control-Allow-Credentials") == credentials
+        if allow:
+            allowed = answer.headers["Access-Control-Allow-Headers"]
+            assert {"Authorization", "Content-Type", "Upload-Offset", "Tus-Resumable"} <= set(allowed.split(", "))
+            assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+
+
+async def test_a_refusal_can_be_read_by_the_page_that_called(client: Clients) -> None:
+    api = await client(["*"])
+    async with api.get("/api/x", headers={"Origin": SHOP}) as answer:
+        assert answer.status == 401
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"

@@ -1,0 +1,107 @@
+"""What a push to Heroku finds: both buildpacks apply, and their steps fit the files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import try_buildpacks
+from deploy.try_buildpacks import BuildError
+from server.settings import Settings, variable
+from tests.harness import ROOT
+
+
+def parsed(name: str) -> Any:
+    return json.loads((ROOT / name).read_text())
+
+
+def test_both_buildpacks_apply_in_the_order_in_which_they_must_run() -> None:
+    assert try_buildpacks.detected(ROOT) == ["heroku/nodejs", "heroku/python"]
+    assert [each["url"] for each in parsed("app.json")["buildpacks"]] == ["heroku/nodejs", "heroku/python"]
+    adding = re.findall(r"^heroku buildpacks:add (\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert adding == ["heroku/nodejs", "heroku/python"]
+
+
+@pytest.mark.parametrize(
+    ("files", "applying"),
+    [
+        ([], []),
+        (["package.json"], ["heroku/nodejs"]),
+        (["requirements.txt"], ["heroku/python"]),
+        (["pyproject.toml"], []),
+    ],
+)
+def test_a_buildpack_applies_by_its_files(files: list[str], applying: list[str], tmp_path: Path) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert try_buildpacks.detected(tmp_path) == applying
+
+
+def test_the_python_that_is_asked_for_is_one_that_is_supported() -> None:
+    major, minor = try_buildpacks.python_version(ROOT)
+    assert f'"Programming Language :: Python :: {major}.{minor}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "# 3.13\n", "python-3.13\n", "3.13\n3.12\n", '"3.13"\n', "3\n"])
+def test_a_python_version_that_the_buildpack_does_not_understand_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".python-version").write_text(text)
+    with pytest.raises(BuildError, match="must hold one version"):
+        try_buildpacks.python_version(tmp_path)
+
+
+def test_the_supported_pythons_are_the_same_everywhere() -> None:
+    classified = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
+    assert classified == ["3.11", "3.12", "3.13", "3.14"]
+    assert "(3, 11) <= sys.version_info[:2] <= (3, 14)" in (ROOT / "Makefile").read_text()
+    assert "Python 3.11 to 3.14" in (ROOT / "README.md").read_text()
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_npm_installs_what_is_locked_and_then_runs_the_build_script() -> None:
+    steps = [step[:3] for step in try_buildpacks.npm_steps(ROOT)]
+    assert [step[:2] for step in steps] == [["npm", "ci"], ["npm", "run"], ["npm", "prune"]]
+    assert steps[1][2] == "heroku-postbuild"
+
+
+def test_the_page_libraries_are_installed_where_the_server_serves_them_from() -> None:
+    package, static = parsed("package.json"), parsed("static/package.json")
+    assert package["scripts"]["postinstall"] == "npm ci --prefix static --omit=dev"
+    library = Path(try_buildpacks.LIBRARY)
+    assert library.parts[:2] == ("static", "node_modules")
+    assert library.parts[2] in static["dependencies"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_the_lockfile_is_in_step_with_the_package_file(tmp_path: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = ["npm", "ci", "--ignore-scripts", "--offline", "--no-audit", "--no-fund"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_build_script_leaves_a_profile_that_keeps_one_web_process_unless_told_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    shutil.copy(ROOT / "deploy" / "heroku-profile.sh", tmp_path / "deploy")
+    script = parsed("package.json")["scripts"]["heroku-postbuild"]
+    subprocess.run(["sh", "-c", script], cwd=tmp_path, check=True)
+    (profile,) = (tmp_path / ".profile.d").iterdir()
+    assert profile.name < "WEB_CONCURRENCY.sh", "it must come before those that the buildpacks leave"
+    for chosen, kept in (({}, "1"), ({"WEB_CONCURRENCY": "3"}, "3")):
+        command = ["sh", "-c", f". {profile}; echo $WEB_CONCURRENCY"]
+        assert subprocess.run(command, env=chosen, capture_output=True, text=True, check=True).stdout == f"{kept}\n"
+
+
+def test_app_json_names_the_processes_and_the_settings_that_there_are() -> None:
+    app = parsed("app.json")
+    assert app["formation"].keys() == try_buildpacks.processes(ROOT).keys() == {"web", "worker"}
+    settings = {variable(name, field) for name, field in Settings.model_fields.items()}
+    assert {name for name in app["env"] if not name.startswith("AWS_")} <= settings
+    assert "ROOMCAST_REDIS_VERIFY" not in app["env"], "no check is switched off by default"
+    assert "HOST" not in app["env"], "the platform's variable says it"

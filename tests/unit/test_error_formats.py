@@ -1,0 +1,68 @@
+"""Errors in the shape that the route's clients know, whoever raised them and whether the route is there or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
+
+from server.upload.errors import Code, Forbidden, RoomcastError, Unauthenticated, UnsupportedType
+from server.web.dialects.errors import error_format
+from server.web.errors import errors_as_json
+
+RAISED: dict[str, tuple[Exception, int, str]] = {
+    "of a client": (UnsupportedType("This is a text."), 415, "UNSUPPORTED_TYPE"),
+    "without a token": (Unauthenticated("A token is needed."), 401, "UNAUTHENTICATED"),
+    "of another's": (Forbidden("This is another's."), 403, "FORBIDDEN"),
+    "of the server": (ValueError("a secret"), 500, "INTERNAL"),
+}
+ASSEMBLY_TEXTS = {"UNAUTHENTICATED": "Authentication required", "FORBIDDEN": "Access denied"}
+BODIES: dict[str, Any] = {
+    "/api/uploads/x": lambda code, text: {"error": {"code": code, "message": text}},
+    "/api/files/progress/x": lambda _, text: {"error": text},
+    "/api/files/upload": lambda _, text: {"message": text, "uploaded": 0, "upload_ids": [], "failed": []},
+    "/api/progress/x": lambda _, text: {"detail": text},
+    "/api/transflow/status": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
+    "/api/transflow/stream": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
+    "/api/status": lambda code, text: {"error": ASSEMBLY_TEXTS.get(code, text)},
+}
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("why", RAISED)
+async def test_an_error_is_answered_in_the_dialect_of_its_route(
+    why: str, path: str, aiohttp_client: AiohttpClient
+) -> None:
+    error, status, code = RAISED[why]
+
+    async def fail(_: web.Request) -> web.Response:
+        raise error
+
+    app = web.Application(middlewares=[errors_as_json])
+    app.router.add_get(path, fail)
+    client = await aiohttp_client(app)
+    answer = await client.get(path)
+    text = error.message if isinstance(error, RoomcastError) else "Something went wrong on the server."
+    assert (answer.status, await answer.json()) == (status, BODIES[path](code, text))
+    assert answer.headers.get("X-Error-Code") == (None if path == "/api/uploads/x" else code)
+    assert answer.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+    other = await client.post(path)
+    assert (other.status, await other.json()) == (
+        405,
+        BODIES[path]("MALFORMED", "This address does not take that method."),
+    )
+    assert set(other.headers["Allow"].split(",")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("path", ["/api/progress", "/api/progress/", "/api/progress/a/b"])
+async def test_an_address_below_a_dialects_is_missed_in_the_dialect(path: str, aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(web.Application(middlewares=[errors_as_json]))
+    assert await (await client.get(path)).json() == {"detail": "There is nothing here."}
+
+
+@pytest.mark.parametrize("path", ["/api/progressive", "/api/filesystem/upload", "/media/api/files/upload", "/"])
+def test_a_path_that_only_resembles_a_dialects_has_the_native_format(path: str) -> None:
+    problem = {"code": Code.NOT_FOUND, "message": "No."}
+    assert error_format(path).render(problem) == {"error": problem}  # type: ignore[arg-type]

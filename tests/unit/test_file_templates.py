@@ -1,0 +1,58 @@
+"""Templates that store files as they are: bounded, without settings for media, and of a server that says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.settings import SettingsError, load
+from server.upload.errors import UnsupportedType
+from server.upload.sniff import Sniffed
+from server.upload.templates import Template, TemplateFileError, Templates, check_kind
+from server.upload.templates import load as load_templates
+
+DOCUMENT = Template(name="document", kind="file", max_bytes=1000)
+PNG = Sniffed("image", "PNG", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ("", "max_bytes: a template that takes any file must say how large a file may be"),
+        ("max_bytes = 0", "max_bytes"),
+        ("max_bytes = 10\ncrf = 20", "crf is for media"),
+        ("max_bytes = 10\nimage_sides = [100]", "image_sides is for media"),
+        ("max_bytes = 10\nhls = [720]", "hls is for media"),
+    ],
+)
+def test_a_file_template_that_cannot_be_meant_is_refused(tmp_path: Path, more: str, reason: str) -> None:
+    path = tmp_path / "templates.toml"
+    path.write_text(f'[templates.x]\nkind = "file"\n{more}\n')
+    with pytest.raises(TemplateFileError, match=reason):
+        load_templates(path)
+
+
+def test_a_built_in_template_may_be_made_one_of_files(tmp_path: Path) -> None:
+    path = tmp_path / "templates.toml"
+    path.write_text('[templates.auto]\nkind = "file"\nmax_bytes = 10\n')
+    assert load_templates(path).named(None).kind == "file"
+
+
+def test_a_file_template_takes_whatever_comes_and_tells_what_it_is_if_that_is_known() -> None:
+    assert check_kind(DOCUMENT, None) == Sniffed("file", "", "application/octet-stream")
+    assert check_kind(DOCUMENT, PNG) == Sniffed("file", "PNG", "image/png")
+
+
+@pytest.mark.parametrize("name", ["hero-video", "image", "auto"])
+def test_no_built_in_template_takes_a_file_that_is_no_media(name: str) -> None:
+    templates = Templates()
+    assert not templates.take_any_file
+    with pytest.raises(UnsupportedType):
+        check_kind(templates.named(name), None)
+
+
+def test_a_template_for_forms_of_files_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOMCAST_FILES_TEMPLATE", "document")
+    with pytest.raises(SettingsError, match=r"ROOMCAST_FILES_TEMPLATE: .* there are auto, hero-video, image"):
+        load()

@@ -1,0 +1,89 @@
+"""What a hosting platform changes: the address, the warnings, the secret that processes share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server import settings
+from server.settings import PLATFORMS, Settings, SettingsError
+from tests.harness import OURS
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if OURS.match(name):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("variable", ["DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE"])
+def test_a_platform_is_listened_to_on_every_address(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", "s")
+    assert settings.load().host == "127.0.0.1"
+    monkeypatch.setenv(variable, "web.1")
+    assert settings.load().host == "0.0.0.0"
+
+
+def test_an_explicit_host_wins_over_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNO", "web.1")
+    monkeypatch.setenv("HOST", "127.0.0.1")
+    assert settings.load().host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["DYNO", "HOST"])
+def test_an_empty_variable_is_no_platform_and_no_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "")
+    assert settings.load().host == "127.0.0.1"
+
+
+def test_a_platform_without_a_secret_is_not_open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNO", "web.1")
+    with pytest.raises(SettingsError, match=r"HOST=0\.0\.0\.0 can be reached by others.*JWT_SECRET"):
+        settings.load()
+
+
+REDIS: dict[str, Any] = {"redis_url": "redis://redis"}
+BUCKET: dict[str, Any] = {"s3_bucket": "bucket"}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({}, "all uploads are lost with it. Set REDIS_URL and S3_BUCKET."),
+        (BUCKET, "all uploads are lost with it. Set REDIS_URL."),
+        (REDIS, "workers cannot read what web processes receive. Set S3_BUCKET."),
+    ],
+)
+@pytest.mark.parametrize("variable", ["DYNO", "K_SERVICE"])
+def test_a_disk_that_is_emptied_is_warned_of(
+    variable: str, chosen: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "web.1")
+    warning = Settings(jwt_secret="s", **chosen).disk_warning
+    assert warning is not None
+    assert warning.startswith(PLATFORMS[variable])
+    assert warning.endswith(words)
+
+
+def test_nothing_is_warned_of_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().disk_warning is None
+    monkeypatch.setenv("FLY_APP_NAME", "films")
+    assert Settings(jwt_secret="s").disk_warning is None
+    monkeypatch.setenv("DYNO", "web.1")
+    assert Settings(jwt_secret="s", **REDIS, **BUCKET).disk_warning is None
+
+
+def test_processes_that_meet_in_redis_sign_alike_without_a_shared_disk(tmp_path: Path) -> None:
+    def secret(folder: str, **chosen: Any) -> bytes:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        return Settings(data=tmp_path / folder, **{"jwt_secret": "s", **chosen}).signing_secret()
+
+    assert secret("one", **REDIS) == secret("other", **REDIS)
+    assert secret("one", **REDIS) != secret("one", jwt_secret="another", **REDIS)
+    assert len(secret("one", **REDIS)) == 32
+    assert secret("one") != secret("other"), "alone, each keeps a secret of its own"
+    assert secret("one", url_secret="0123456789abcdef", **REDIS) == b"0123456789abcdef"

@@ -1,0 +1,192 @@
+"""What upkeep deletes from a media store, and what it leaves: the sources of another ledger above all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from server.dispatch.in_process import InProcessDispatch
+from server.upload import upkeep as module
+from server.upload.directory_media import DirectoryMediaStore
+from server.upload.errors import RoomcastError
+from server.upload.events import Change, error_body, new_upload_id, source_name
+from server.upload.ledger import Ledger
+from server.upload.lifecycle import Entered, Failed, Stage
+from server.upload.media import MediaStore
+from server.upload.opening import Parts
+from server.upload.s3_media import S3MediaStore
+from server.upload.sqlite_ledger import SqliteLedger
+from server.upload.upkeep import Terms, Upkeep
+from tests.contract.ledgers import SOURCE, Clock, created
+from tests.harness import eventually
+from tests.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[S3Server]:
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["directory", "s3"])
+async def media(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MediaStore]:
+    if request.param == "directory":
+        yield DirectoryMediaStore(tmp_path / "data", SIGNER)
+        return
+    set_environment(monkeypatch)
+    url, prefix = request.getfixturevalue("moto").url, new_upload_id()
+    opening = S3MediaStore.open(
+        BUCKET, endpoint_url=url, signer=SIGNER, public_base_url=None, url_seconds=60, prefix=prefix, largest_bytes=1
+    )
+    async with opening as store:
+        yield store
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
+    async with opened(tmp_path / "ledger.sqlite3") as ledger:
+        yield ledger
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
+    ledger = SqliteLedger(path)
+    yield ledger
+    await ledger.close()
+
+
+def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Upkeep:
+    parts = Parts(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
+    return Upkeep(parts, Terms(0.04, 3600.0, retention_seconds))
+
+
+@pytest.fixture
+def a_day_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the store now counts as older than a day."""
+    monkeypatch.setattr(module, "_STALE_SECONDS", -3600.0)
+
+
+async def put(media: MediaStore, name: str) -> str:
+    async with media.receive(name) as incoming:
+        await incoming.write(b"bytes")
+        return await incoming.commit()
+
+
+async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
+    """An upload that waits; the name of its source."""
+    upload = await created(ledger, Clock())
+    key = await put(media, source_name(upload))
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, key=key)))
+    return key
+
+
+async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bool) -> str:
+    key = await queued_with_source(ledger, media)
+    claim = await ledger.claim_next(holder="w", seconds=5)
+    assert claim is not None
+    error = error_body(RoomcastError("It failed."), Stage.COMPRESSING, retryable=retryable)
+    await ledger.append(claim.upload.id, Change(Failed(), "It failed.", error=error), token=claim.lease.token)
+    return key
+
+
+async def everything(upkeep: Upkeep) -> None:
+    """All that clears up, once."""
+    for do in (upkeep._tidy, upkeep._expire, upkeep._sweep):
+        await do()
+
+
+@pytest.mark.usefixtures("a_day_passes")
+async def test_another_ledger_deletes_no_source_however_old(
+    ledger: SqliteLedger, media: MediaStore, tmp_path: Path
+) -> None:
+    key = await queued_with_source(ledger, media)
+    await everything(upkeep_of(ledger, media))
+    async with opened(tmp_path / "other.sqlite3") as other:
+        upkeep = upkeep_of(other, media)
+        with capture_logs() as logs:
+            await everything(upkeep)
+            await everything(upkeep)
+        assert [line["log_level"] for line in logs if line["event"] == "media store of another deployment"] == ["error"]
+        assert upkeep.warning == (
+            f"The media store belongs to the deployment {await ledger.deployment()} and the ledger to "
+            f"{await other.deployment()}: no left-over source is deleted. Give each deployment a media store of its "
+            f"own. If this ledger has taken the other's place, delete {media.deployment_name}."
+        )
+    assert await media.sources() == [key]
+    assert await media.has_source(key)
+
+
+async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
+    ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = await put(media, f"{new_upload_id()}.1")
+    claimed, claim = asyncio.Event(), media.deployment
+
+    async def tell(mine: str) -> str:
+        theirs = await claim(mine)
+        claimed.set()
+        return theirs
+
+    monkeypatch.setattr(media, "deployment", tell)
+    upkeep = upkeep_of(ledger, media)
+    async with upkeep.running():
+        await claimed.wait()
+        began = upkeep._ran_at
+        await eventually(lambda: upkeep._ran_at > began, what="a round of upkeep")
+    assert await claim("other") == await ledger.deployment()
+    assert await media.sources() == [unknown]
+
+
+async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
+    ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown, wanted = await put(media, f"{new_upload_id()}.1"), await queued_with_source(ledger, media)
+    upkeep = upkeep_of(ledger, media)
+    await everything(upkeep)
+    assert await media.sources() == sorted((unknown, wanted))
+    monkeypatch.setattr(module, "_STALE_SECONDS", -3600.0)
+    await everything(upkeep)
+    assert await media.sources() == [wanted]
+    assert upkeep.warning is None
+
+
+async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
+    ledger: SqliteLedger, media: MediaStore
+) -> None:
+    """As after a backup of the ledger was restored."""
+    over = await failed_with_source(ledger, media, retryable=False)
+    later = await put(media, over.removesuffix(".1") + ".2")
+    await everything(upkeep_of(ledger, media))
+    assert await media.sources() == [later]
+
+
+async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteLedger, media: MediaStore) -> None:
+    over = await failed_with_source(ledger, media, retryable=False)
+    kept = await failed_with_source(ledger, media, retryable=True)
+    await upkeep_of(ledger, media)._tidy()
+    assert over != kept
+    assert await media.sources() == [kept]
+
+
+async def test_the_source_of_an_upload_that_expires_goes_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
+    await failed_with_source(ledger, media, retryable=True)
+    wanted = await queued_with_source(ledger, media)
+    await upkeep_of(ledger, media, retention_seconds=-1.0)._expire()
+    assert await media.sources() == [wanted]
+
+
+async def test_upkeep_that_has_not_run_lately_says_so(
+    ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = upkeep_of(ledger, media)
+    assert upkeep.idle_seconds() is None
+    monkeypatch.setattr(module, "_LATELY_SECONDS", -1.0)
+    assert upkeep.idle_seconds() is not None

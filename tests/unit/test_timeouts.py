@@ -1,0 +1,44 @@
+"""One timer for many things: each is told of once, in order, and only if nobody took it out."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.transport.timeouts import Timeouts
+from tests.harness import eventually
+
+
+@pytest.fixture
+def over() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def timeouts(over: list[str]) -> Timeouts[str]:
+    return Timeouts(0.05, over.append)
+
+
+async def test_each_is_told_of_in_its_turn(timeouts: Timeouts[str], over: list[str]) -> None:
+    for name in "abc":
+        timeouts.start(name)
+    timeouts.start("a")
+    timeouts.stop("b")
+    timeouts.stop("never in")
+    assert list(timeouts) == ["c", "a"]
+    await eventually(lambda: len(over) == 2)
+    assert over == ["c", "a"]
+    assert list(timeouts) == []
+    timeouts.start("d")
+    await eventually(lambda: over[2:] == ["d"])
+
+
+async def test_what_starts_again_when_its_time_is_over_is_told_of_again(over: list[str]) -> None:
+    def again(name: str) -> None:
+        over.append(name)
+        if len(over) < 3:
+            repeating.start(name)
+
+    repeating = Timeouts[str](0.02, again)
+    repeating.start("a")
+    await eventually(lambda: over == ["a"] * 3)
+    assert list(repeating) == []
