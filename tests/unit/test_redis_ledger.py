@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from server.ledger.redis import progress_batcher, scripts
 from server.ledger.redis.ledger import RedisLedger
-from server.upload.errors import LeaseLost, NotFound, RoomcastError, StorageError
+from server.upload.errors import LeaseLost, RoomcastError, StorageError
 from server.upload.events import Change, Resumable, Tick, Upload
 from server.upload.lapse import paused
 from server.upload.ledger import EVENTS_KEPT
@@ -397,16 +397,6 @@ async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLed
     assert [entry[0] for entry in entries] == [
         f"{seq}-0".encode() for seq in range(upload.seq - EVENTS_KEPT + 1, upload.seq + 1)
     ]
-
-
-async def test_an_id_that_is_taken_creates_nothing(ledger: RedisLedger, clock: Clock) -> None:
-    taken = await created(ledger, clock)
-    another = fresh(clock)
-    with pytest.raises(StorageError):
-        await ledger.create([another, taken])
-    with pytest.raises(NotFound):
-        await ledger.get(another.id)
-    assert await ledger.unfinished() == [taken.id]
 
 
 # Uploads of an earlier version
