@@ -6,7 +6,9 @@ The 30-second map
 ``app``        ``build_app(settings)``: the one place where the web process is wired.
 ``settings``   every setting, its default, its environment variable.
 ``access``     who is asking, and what they may do.
-``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store, dispatch (I/O).
+``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store (I/O).
+``dispatch/``  wakes workers.
+``runtime/``   background tasks and child programs.
 ``web/``       HTTP: intake, uploads, media, pages.
 ``rooms/``     Socket.IO: python-socketio's server, the rooms of uploads, what clients may call.
 ``transport/`` the Engine.IO server under it: a library that knows nothing of Roomcast.

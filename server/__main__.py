@@ -21,6 +21,7 @@ from server.upload.errors import RoomcastError
 from server.upload.logs import configure
 from server.upload.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
 from server.web.pages import PAGE
+from server.web.request_handler import request_handlers
 
 log = structlog.get_logger("server")
 
@@ -43,7 +44,7 @@ async def serve(chosen: Settings) -> int:
     await runner.setup()
     try:
         http = cast(web.Server, runner.server)
-        listening = await _listen(app[PROTOCOL_FACTORY](http), chosen)
+        listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), chosen)
         gc.freeze()
         say(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()

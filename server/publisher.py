@@ -112,6 +112,8 @@ class Publisher:
         replay = await self._ledger.events(
             upload_id, since=max(0, sent.seq - 1) if sent else 0, epoch=sent.epoch if sent else None
         )
+        if replay.upload.submission != submission.id:
+            raise NotFound("This upload came in another submission.")  # the id was chosen, and is taken
         events = replay.events if replay.complete else [message(replay.upload)]
         previous = events.pop(0) if replay.complete and sent else None
         if not events:

@@ -19,7 +19,7 @@ from server.cors import ANY, check_origins
 from server.upload import templates
 from server.upload.errors import Malformed
 from server.upload.opening import Places
-from server.upload.redis_trust import RedisTrust, parse_fingerprints, read_authority
+from server.upload.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from server.upload.signing import UrlSigner
 from server.upload.templates import DEFAULT as DEFAULT_TEMPLATE
 from server.upload.templates import Templates
@@ -309,7 +309,8 @@ class Settings(BaseSettings):
     def redis_trust(self) -> RedisTrust:
         """Which certificate of a `rediss://` server is accepted."""
         named = parse_fingerprints(self.redis_fingerprint) if self.redis_fingerprint else frozenset()
-        return RedisTrust(self.redis_verify, self.redis_ca, named)
+        signs_its_own = "DYNO" in os.environ and self.redis_verify and not (self.redis_ca or named)
+        return RedisTrust(self.redis_verify, self.redis_ca, named, FirstUse() if signs_its_own else None)
 
     def places(self) -> Places:
         """Where this process keeps things."""

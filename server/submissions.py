@@ -116,9 +116,12 @@ class Submissions:
         return after.assembly_id
 
     async def uploads(self, submission: Submission) -> list[Upload]:
-        """Those of its uploads that the ledger knows, in its order."""
+        """Those of its uploads that the ledger knows, in its order.
+
+        A submission is recorded before its uploads: an id that its client chose may turn out to be another's.
+        """
         found = await asyncio.gather(*(self._find(file.upload_id) for file in submission.files))
-        return [upload for upload in found if upload]
+        return [upload for upload in found if upload and upload.submission == submission.id]
 
     async def submission_of(self, upload: Upload) -> Submission | None:
         """The submission that an upload came in, if it is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.clips import make_clip, make_image
 from tests.e2e.tokens import token
 from tests.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support import warm
 from tests.tus import MIB, Tus
 from tests.watchers import Watcher
 
@@ -112,6 +114,16 @@ def node() -> None:
         pytest.skip("node is not installed")
     if not (ROOT / "static" / "node_modules" / "socket.io-client").is_dir():
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+
+def pytest_sessionfinish() -> None:
+    warm.end()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the run has cost, with all the processes that it started and waited for: xdist's, servers, encoders."""
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    terminalreporter.line(f"CPU: {sum(one.ru_utime + one.ru_stime for one in used):.0f} s, user and system")
 
 
 @pytest.hookimpl(wrapper=True)

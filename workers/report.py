@@ -6,11 +6,15 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
+
 from server.upload.errors import RoomcastError
 from server.upload.events import Change, Forecast, Tick
 from server.upload.ledger import Claim, Ledger
 from server.upload.lifecycle import Entered, Progressed, Stage
 from server.upload.process import stopped
+
+log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 0.25
 
@@ -64,4 +68,6 @@ class Reporter:
                     await self._ledger.tick(self._upload_id, tick, token=self._token)
                 except RoomcastError:
                     continue  # a reading may be lost; that the ledger is gone, the lease tells
+                except Exception:
+                    log.exception("reading lost", upload=self._upload_id)
             await asyncio.sleep(TICK_SECONDS)

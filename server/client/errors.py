@@ -60,9 +60,10 @@ def told(status: int, body: Any) -> RoomcastError:
     if isinstance(problem, dict) and "code" in problem:
         code, message = str(problem["code"]), str(problem.get("message", ""))
     else:
+        # An assembly's status is refused with a sentence alone.
+        message = problem if isinstance(problem, str) else f"The server answered {status}."
         problem = {}
         code = _BY_STATUS.get(status, Code.MALFORMED if status < 500 else Code.INTERNAL).value
-        message = f"The server answered {status}."
     details = problem.get("details") or {}
     retryable = code in RETRYABLE or status == _LOCKED or _OFFSET in details
     return RoomcastError(code, message, retryable=retryable, status=status, details=details)

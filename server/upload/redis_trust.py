@@ -8,7 +8,30 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+class FirstUse:
+    """The fingerprint of the first certificate that this process has seen."""
+
+    def __init__(self) -> None:
+        self._seen: str | None = None
+
+    def accepts(self, certificate: bytes) -> bool:
+        """Whether this is the first certificate, or the same one again."""
+        shown = fingerprint(certificate)
+        if self._seen is None:
+            self._seen = shown
+            log.warning(
+                "The certificate of the Redis server is accepted because it is the first one that this process has "
+                "seen. Set ROOMCAST_REDIS_FINGERPRINT to its fingerprint to accept no other from the start.",
+                fingerprint=shown,
+            )
+        return shown == self._seen
 
 
 @dataclass(frozen=True)
@@ -17,19 +40,26 @@ class RedisTrust:
 
     `ca` is the PEM text of further authorities. With `fingerprints`, the SHA-256 of certificates as hexadecimal digits,
     these certificates are accepted and no others, whoever signed them. Without `verify`, any certificate is.
+
+    `first_use` is for a host whose servers sign their own certificates (Heroku), where none of the above was set: the
+    first certificate that is seen is accepted, and from then on no other. That keeps an attacker out who comes after
+    the start, but not one who was there before it.
     """
 
     verify: bool = True
     ca: str | None = None
     fingerprints: frozenset[str] = frozenset()
+    first_use: FirstUse | None = None
 
     @property
     def checks_chain(self) -> bool:
         """Whether the certificate's signatures and host name are checked."""
-        return self.verify and not self.fingerprints
+        return self.verify and not self.fingerprints and not self.first_use
 
     def accepts(self, certificate: bytes) -> bool:
         """Whether a certificate, in DER, is one of those that were named, if any were."""
+        if self.first_use:
+            return self.first_use.accepts(certificate)
         return not self.fingerprints or fingerprint(certificate) in self.fingerprints
 
 

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 _ANNOUNCE_SECONDS = 5.0
 _EXPIRE_SECONDS = 60.0
 _TIDY_SECONDS = 60.0
+_TIDY_AFTER_START_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _STALE_SECONDS = 86400.0
 _ANNOUNCED_AT_START = 64
@@ -42,9 +43,11 @@ class _Duty:
 
     do: Callable[[], Awaitable[None]]
     seconds: float
+    first_after: float | None = None
+    """Seconds, when the first time comes sooner than that."""
 
     def __post_init__(self) -> None:
-        self.due_at = time.monotonic() + self.seconds
+        self.due_at = time.monotonic() + (self.seconds if self.first_after is None else self.first_after)
 
     async def see_to_it(self) -> None:
         if time.monotonic() < self.due_at:
@@ -93,7 +96,7 @@ class Upkeep:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take up what an earlier life left (settle its leases, announce what waits), and then go on for good."""
-        for do in (self._reap, self._announce_all, self._claim_media):
+        for do in (self._reap, self._announce_all):
             await _logged(do)
         async with AsyncExitStack() as stack:
             for name, duties in self._duties().items():
@@ -110,7 +113,8 @@ class Upkeep:
         return {
             "upkeep": (_Duty(self._reap, self._pause), _Duty(self._announce_again, _ANNOUNCE_SECONDS)),
             "clearing up": (
-                _Duty(self._tidy, _TIDY_SECONDS),
+                _Duty(self._claim_media, _SWEEP_SECONDS, first_after=0),
+                _Duty(self._tidy, _TIDY_SECONDS, first_after=_TIDY_AFTER_START_SECONDS),
                 _Duty(self._expire, _EXPIRE_SECONDS),
                 _Duty(self._sweep, _SWEEP_SECONDS),
             ),

@@ -49,10 +49,8 @@ log = structlog.get_logger(__name__)
 _FORM_OVERHEAD_BYTES = 1 << 20
 
 
-ChosenId = Annotated[
-    str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$"), Field(examples=["5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"])
-]
-"""An upload's id that its client chose: a version-4 UUID, in lower case."""
+ChosenId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$")]
+"""An upload's id that its client chose. It has no example: an id that many copy is taken by the first."""
 
 
 class ReservedFile(BaseModel):
@@ -64,7 +62,7 @@ class ReservedFile(BaseModel):
     size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
     uploadId: ChosenId | None = None
-    """The id that the upload is to have; the server makes one if it is left out."""
+    """The id that the upload is to have, a new version-4 UUID in lower case; left out, the server makes one."""
 
 
 class Reservation(BaseModel):
@@ -75,7 +73,7 @@ class Reservation(BaseModel):
     type: Annotated[str | None, Field(examples=["auto"])] = None
     direct: bool = False
     uploadId: ChosenId | None = None
-    """The id that the first file's upload is to have."""
+    """The same of the first file."""
     files: Annotated[list[ReservedFile], Field(min_length=1)]
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ from tests.e2e.conftest import FakeFfmpeg
 from tests.harness import Api, Reply, RunningServer, eventually
 from tests.redis_server import RunningRedis
 from tests.s3_server import BUCKET, ENVIRONMENT, S3Server
-from tests.scale.cluster import Cluster
+from tests.scale.cluster import Cluster, Line
 from tests.watchers import PROGRESS, Message, Watcher, assert_truthful
 
 WEBS, WORKERS = 2, 3
@@ -40,6 +40,7 @@ KINDS = {
     "SIGTERM of a web process": 2,
     "Redis stopped for a while": 1,
     "Redis killed and started again": 2,
+    "connections to Redis reset": 3,
 }
 """The faults, and how often one is drawn relative to the others."""
 
@@ -48,6 +49,9 @@ EXPLAINED = {"WORKER_LOST", "TRANSCODE_ERROR", "STORAGE_ERROR", "UNREADABLE_MEDI
 
 PAUSE_BETWEEN_FAULTS = (0.1, 1.2)
 SETTLE_SECONDS = 120.0
+TIDY_SECONDS = 30.0
+"""How soon after its worker's next start the source of an upload goes that had just ended, and some time more."""
+
 HTTP_SECONDS = 15.0
 
 
@@ -151,6 +155,7 @@ class Chaos:
         self._folder = folder
         self._s3 = s3
         self._redis = RunningRedis(folder / "redis", persistent=True)
+        self._line = Line(self._redis)
         self._fake = FakeFfmpeg(folder / "fake")
         bucket = {**ENVIRONMENT, "S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": s3.url} if s3 else {}
         self._cluster = Cluster(
@@ -174,7 +179,7 @@ class Chaos:
 
     async def run(self) -> Counts:
         began = time.monotonic()
-        with self._redis, self._cluster_of_all() as cluster:
+        with self._redis, self._line, self._cluster_of_all() as cluster:
             self._fake.behave("slow:1.5")
             async with AsyncExitStack() as watching:
                 apis = [await watching.enter_async_context(Api(web)) for web in cluster.webs]
@@ -198,9 +203,9 @@ class Chaos:
 
     def _cluster_of_all(self) -> Cluster:
         for _ in range(WEBS):
-            self._cluster.web()
+            self._cluster.web(REDIS_URL=self._line.url)
         for _ in range(WORKERS):
-            self._cluster.worker()
+            self._cluster.worker(REDIS_URL=self._line.url)
         return self._cluster
 
     # Faults, one after the other
@@ -214,6 +219,7 @@ class Chaos:
             "SIGTERM of a web process": lambda: self._end(self._some_web(), signal.SIGTERM),
             "Redis stopped for a while": self._pause_redis,
             "Redis killed and started again": self._kill_redis,
+            "connections to Redis reset": self._reset_connections,
         }
         while self._faults_done < self.plan.faults:
             (kind,) = self._random.choices(list(KINDS), list(KINDS.values()))
@@ -278,6 +284,13 @@ class Chaos:
                 await pause
         finally:
             self._redis.resume()
+        return True
+
+    async def _reset_connections(self) -> bool:
+        """All of them, and for a moment those that are made anew."""
+        await asyncio.to_thread(self._line.reset)
+        await asyncio.sleep(self._random.expovariate(4))
+        await asyncio.to_thread(self._line.mend)
         return True
 
     async def _kill_redis(self) -> bool:
@@ -374,7 +387,7 @@ class Chaos:
         await eventually(lambda: not self._cluster.ffmpegs(), 20.0, what="the end of every ffmpeg")
         await eventually(lambda: not self._cluster.scratch(), 20.0, what="the end of every scratch file")
         try:
-            await eventually(lambda: not self._leftovers(), 20.0, what="order")
+            await eventually(lambda: not self._leftovers(), TIDY_SECONDS, what="order")
         except AssertionError:
             return [f"left over: {what}" for what in self._leftovers()]
         return []

@@ -27,31 +27,36 @@ async def hold(call: str) -> None:
         await asyncio.Event().wait()
 
 
-class HoldingMediaStore(DirectoryMediaStore):
-    """The real store, held at the named call."""
+def hold_media_store() -> None:
+    """Let the real store be held at the named calls. Whoever has imported the class already has it so too."""
+    fetch, store = DirectoryMediaStore.fetch, DirectoryMediaStore.store
+    discard_source, complete = DirectoryMediaStore.discard_source, DirectoryResumableSources.complete
 
     @asynccontextmanager
-    async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
+    async def held_fetch(self: DirectoryMediaStore, key: str, scratch: Path) -> AsyncIterator[Path]:
         await hold("fetch")
-        async with super().fetch(key, scratch) as path:
+        async with fetch(self, key, scratch) as path:
             yield path
 
-    async def store(self, path: Path, *arguments: Any) -> str:
+    async def held_store(self: DirectoryMediaStore, path: Path, *arguments: Any) -> str:
         if path.suffix != ".jpg":  # the poster is stored long before the others
             await hold("store")
-        return await super().store(path, *arguments)
+        return await store(self, path, *arguments)
 
-    async def discard_source(self, upload_id: str) -> None:
+    async def held_discard_source(self: DirectoryMediaStore, upload_id: str) -> None:
         await hold("discard_source")
-        await super().discard_source(upload_id)
+        await discard_source(self, upload_id)
 
-
-class HoldingSources(DirectoryResumableSources):
-    """Sources in pieces, held when they are complete."""
-
-    async def complete(self, *arguments: Any, **more: Any) -> str:
+    async def held_complete(self: DirectoryResumableSources, *arguments: Any, **more: Any) -> str:
         await hold("complete")
-        return await super().complete(*arguments, **more)
+        return await complete(self, *arguments, **more)
+
+    for owner, held in (
+        (DirectoryMediaStore, {"fetch": held_fetch, "store": held_store, "discard_source": held_discard_source}),
+        (DirectoryResumableSources, {"complete": held_complete}),
+    ):
+        for name, call in held.items():
+            setattr(owner, name, call)
 
 
 def hurry(seconds: dict[str, float]) -> None:
@@ -62,9 +67,6 @@ def hurry(seconds: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    import server.upload.directory_media
-
-    server.upload.directory_media.DirectoryResumableSources = HoldingSources  # type: ignore[attr-defined]
-    server.upload.directory_media.DirectoryMediaStore = HoldingMediaStore  # type: ignore[misc]
+    hold_media_store()
     hurry(json.loads(os.environ.get("HURRY", "{}")))
     runpy.run_module("server", run_name="__main__")

@@ -155,7 +155,7 @@ async def test_kill_9_right_after_the_end_leaves_no_source(
     held.let_go()
     server.restart()
     media = server.data / "media"
-    await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)))
+    await eventually(lambda: all(path.is_relative_to(media) for path in server.files_of(upload_id)), 20.0)
     assert (await api.get(upload_id)).body["status"] == "completed"
 
 

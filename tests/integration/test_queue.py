@@ -14,14 +14,14 @@ from tests.integration.conftest import ServeApp
 from tests.watchers import Watcher, assert_truthful
 
 
-async def test_twenty_at_once_on_two_workers(serve: ServeApp, shelf: Shelf) -> None:
+async def test_a_dozen_at_once_on_two_workers(serve: ServeApp, shelf: Shelf) -> None:
     server = await serve(ROOMCAST_WORKERS="2")
-    clip = shelf.clip(seconds=1, size="160x120")
+    picture = shelf.image(size=(64, 48))
     async with Api(server) as api, Watcher(server.url) as watcher:
-        reservations = [await api.reserved(f"{number}.mp4", clip.stat().st_size) for number in range(20)]
+        reservations = [await api.reserved(f"{number}.png", picture.stat().st_size) for number in range(12)]
         for upload_id, _ in reservations:
             await watcher.join(upload_id)
-        replies = await asyncio.gather(*(api.put(url, clip.read_bytes()) for _, url in reservations))
+        replies = await asyncio.gather(*(api.put(url, picture.read_bytes()) for _, url in reservations))
         assert {reply.status for reply in replies} == {202}
         most = 0
         for upload_id, _ in reservations:
@@ -52,8 +52,9 @@ async def test_nobody_starves_another(serve: ServeApp, shelf: Shelf, fake: FakeF
     async with AsyncExitStack() as stack:
         alice = await stack.enter_async_context(Api(server, token("alice")))
         bob = await stack.enter_async_context(Api(server, token("bob")))
-        hers = [await alice.accepted(clip) for _ in range(4)]
-        his = await bob.accepted(clip)
+        picture = shelf.image(size=(64, 48))
+        hers = [await alice.accepted(file) for file in (clip, picture, picture, picture)]
+        his = await bob.accepted(picture)
         fake.heal()
         ends = {upload_id: (await alice.finished(upload_id))["updatedAt"] for upload_id in hers}
         his_end = (await bob.finished(his))["updatedAt"]

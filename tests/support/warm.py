@@ -8,7 +8,6 @@ own that can be signalled, killed and waited for. That a bare `python -m server`
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
 import os
@@ -78,7 +77,6 @@ class _Nursery:
         with theirs:
             command = [sys.executable, "-m", __name__, str(theirs.fileno())]
             self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=Path(__file__).parents[2])
-        atexit.register(self._end)
 
     def ask(self, request: Mapping[str, Any], *descriptors: int) -> bytes:
         with self._lock:
@@ -87,7 +85,7 @@ class _Nursery:
         assert answer, "the process that starts others is gone"
         return answer
 
-    def _end(self) -> None:
+    def end(self) -> None:
         self._line.close()
         self._process.wait()
 
@@ -95,6 +93,13 @@ class _Nursery:
 @functools.cache
 def _nursery() -> _Nursery:
     return _Nursery()
+
+
+def end() -> None:
+    """Let the process that forks end, if there is one; everything that it started must have ended."""
+    if _nursery.cache_info().currsize:
+        _nursery().end()
+        _nursery.cache_clear()
 
 
 def _serve(line: socket.socket) -> None:

@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.clips import make_clip
 from tests.s3_server import Proxy, S3Server, moto_server, proxy_before
+from tests.unit import runs
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     return make_clip(tmp_path / "clip.mp4", seconds=1)
+
+
+@pytest.fixture
+def only_new_processes() -> None:
+    """For tests that look for processes left behind: those that are there already are none of theirs."""
+    runs.EARLIER.clear()
+    runs.EARLIER.update(psutil.Process().children(recursive=True))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,6 +21,9 @@ from workers.sandbox import Limits
 GIB = 1 << 30
 LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
+
+EARLIER: set[psutil.Process] = set()
+"""Those that were running when the test began."""
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
 
@@ -48,9 +50,9 @@ def gone(pid: int) -> bool:
 
 
 def assert_nobody_left(*pids: int | None) -> None:
-    # Whatever is run in confinement has a session of its own; what else this process started is none of our business.
-    children = psutil.Process().children(recursive=True)
-    assert [child for child in children if not gone(child.pid) and os.getsid(child.pid) != os.getsid(0)] == []
+    """Nothing that the test has started is running any more, nor are these. (Use the fixture `only_new_processes`.)"""
+    children = set(psutil.Process().children(recursive=True)) - EARLIER
+    assert [child for child in children if not gone(child.pid)] == []
     for pid in pids:
         assert pid is not None
         assert gone(pid)

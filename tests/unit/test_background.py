@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +17,7 @@ from structlog.testing import capture_logs
 from server.runtime.tasks import EXIT_TASK_DIED, background, end_process_with
 from server.upload.process import in_background, in_rounds, stopped
 from tests.harness import eventually
+from tests.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -28,8 +31,7 @@ async def cancel_itself() -> None:
 
 
 @pytest.mark.parametrize("work", [fail, cancel_itself])
-async def test_a_task_that_dies_is_logged_and_ends_the_process(work: object) -> None:
-    assert callable(work)
+async def test_a_task_that_dies_is_logged_and_ends_the_process(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     end = end_process_with(asyncio.Event())
     with capture_logs() as logs:
         task = background(work(), "upkeep")
@@ -64,24 +66,36 @@ async def test_rounds_go_on_after_any_failure() -> None:
     assert end.exit_code == 0
 
 
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
 @pytest.mark.parametrize(
-    ("module", "patched"),
-    [("server", "server.upload.upkeep.Upkeep._run"), ("server", "server.dispatch.in_process.InProcessDispatch._work")],
+    ("module", "owner", "method"),
+    [
+        ("server", "server.upload.upkeep.Upkeep", "_run"),
+        ("server", "server.dispatch.in_process.InProcessDispatch", "_work"),
+        ("workers", "server.dispatch.taskiq_streams._Broker", "listen"),
+    ],
 )
-def test_a_process_whose_background_task_dies_ends_with_an_exit_code(module: str, patched: str, tmp_path: Path) -> None:
-    owner, _, method = patched.rpartition(".")
+def test_a_process_whose_background_task_dies_ends_with_an_exit_code(
+    module: str, owner: str, method: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     script = f"""
-        import asyncio, importlib, sys
+        import importlib, sys
         path, _, name = "{owner}".rpartition(".")
         async def die(self, *_):
             raise RuntimeError("it is broken")
         setattr(getattr(importlib.import_module(path), name), "{method}", die)
-        main = importlib.import_module("{module}.__main__").main
-        sys.exit(main())
+        sys.exit(importlib.import_module("{module}.__main__").main())
     """
     env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "PORT": "0", "ROOMCAST_WORKERS": "1"}
+    if module == "workers":
+        env["REDIS_URL"] = request.getfixturevalue("redis").url
     ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
         cwd=ROOT,
         env=env,
         capture_output=True,
@@ -90,5 +104,4 @@ def test_a_process_whose_background_task_dies_ends_with_an_exit_code(module: str
         check=False,
     )
     assert ended.returncode == EXIT_TASK_DIED, ended.stderr
-    assert "background task died" in ended.stderr
-    assert "it is broken" in ended.stderr
+    assert [line for line in ended.stderr.splitlines() if '"background task died"' in line and "critical" in line]

@@ -102,6 +102,7 @@ class TestErrors:
     def test_without_a_code_the_status_tells(self, status: int, code: Code, retryable: bool, body: Any) -> None:
         error = told(status, body)
         assert (error.code, error.retryable, error.status) == (code, retryable, status)
+        assert error.message == ("oops" if isinstance(body, dict) else f"The server answered {status}.")
 
     @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://"])
     def test_a_url_that_is_none_is_refused(self, url: str) -> None:

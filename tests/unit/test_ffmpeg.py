@@ -28,6 +28,8 @@ from workers.ffmpeg.runner import failure, run_ffmpeg
 from workers.sandbox import Limits
 from workers.tool import Finished
 
+pytestmark = pytest.mark.usefixtures("only_new_processes")
+
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
 

@@ -161,6 +161,17 @@ def test_a_worker_does_not_load_the_web_server() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_process_that_is_alone_loads_no_queue_and_no_redis_client() -> None:
+    """But for the client that python-socketio loads for its own manager, where one is installed."""
+    names = "('taskiq', 'taskiq_redis', 'redis', 'server.upload.redis_connection')"
+    script = (
+        "import sys, socketio; before = set(sys.modules); import server.app; "
+        f"print([name for name in {names} if name in sys.modules and name not in before])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_one_module_knows_the_task_queue() -> None:
     users = {
         name

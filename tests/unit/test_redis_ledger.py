@@ -366,20 +366,21 @@ async def test_each_operation_takes_as_few_scripts_as_it_can(
     ran, arriving = await scripts_of(ledger.claim(upload.id, holder="web", seconds=LEASE))
     assert ran == [scripts.CLAIM]
     queueing = ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE), token=arriving.lease.token)
-    assert (await scripts_of(queueing))[0] == [scripts.APPEND]
+    assert (await scripts_of(queueing))[0] == [scripts.APPEND_AND_MOVE]
     ran, claim = await scripts_of(ledger.claim_next(holder="w", seconds=LEASE))
     assert ran == [scripts.CLAIM_NEXT] * 2
     assert claim is not None
     assert (await scripts_of(ledger.append(upload.id, PROBING, token=claim.lease.token)))[0] == [scripts.APPEND]
     assert (await scripts_of(ledger.tick(upload.id, Tick(0.5), token=claim.lease.token)))[0] == [scripts.TICK]
     assert (await scripts_of(ledger.renew(claim.lease, seconds=LEASE)))[0] == [scripts.RENEW]
-    assert (await scripts_of(ledger.release(claim.lease, text="")))[0] == [scripts.APPEND]
+    assert (await scripts_of(ledger.release(claim.lease, text="")))[0] == [scripts.APPEND_AND_MOVE]
     assert (await scripts_of(ledger.get(upload.id)))[0] == [scripts.READ]
     assert (await scripts_of(ledger.events(upload.id)))[0] == [scripts.READ]
     assert (await scripts_of(ledger.page("ada")))[0] == [scripts.PAGE] * 2
     cancelling = ledger.request_cancel(upload.id, CANCELLED)
-    assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND]
-    assert (await scripts_of(ledger.reopen(upload.id, source_kept=True)))[0] == [scripts.LOAD, scripts.APPEND]
+    assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND_AND_MOVE]
+    reopening = ledger.reopen(upload.id, source_kept=True)
+    assert (await scripts_of(reopening))[0] == [scripts.LOAD, scripts.APPEND_AND_MOVE]
     clock.now += 1
     assert (await scripts_of(ledger.reap(reserved_before=clock.now)))[0] == [scripts.DUE]
 

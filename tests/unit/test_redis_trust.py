@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from server.ledger.redis.ledger import RedisLedger
+from server.settings import load
 from server.upload.errors import RoomcastError, StorageError
 from server.upload.redis_connection import connect, refuse_unverified
-from server.upload.redis_trust import VERIFIED, RedisTrust, parse_fingerprints, read_authority
+from server.upload.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
 from tests.certificates import Authority, Certificate, authority, self_signed
 from tests.contract.ledgers import Clock, created
 from tests.redis_server import RunningRedis
@@ -72,6 +73,33 @@ async def refused(url: str, trust: RedisTrust) -> str:
     with pytest.raises(RoomcastError) as caught:
         await refuse_unverified(url, trust)
     return caught.value.message
+
+
+async def test_the_first_certificate_is_accepted_on_first_use_and_no_other_after_it(
+    redis: RunningRedis, signed: RunningRedis
+) -> None:
+    trust = RedisTrust(first_use=FirstUse())
+    await works(redis.url, trust)
+    await works(redis.url, trust)
+    assert "not one of those expected" in await refused(signed.url, trust)
+    await works(redis.url, trust)
+
+
+@pytest.mark.parametrize(
+    ("env", "first_use"),
+    [
+        ({}, False),
+        ({"DYNO": "web.1"}, True),
+        ({"DYNO": "web.1", "ROOMCAST_REDIS_FINGERPRINT": OTHER}, False),
+        ({"DYNO": "web.1", "ROOMCAST_REDIS_VERIFY": "0"}, False),
+    ],
+)
+def test_only_a_dyno_without_settings_trusts_on_first_use(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], first_use: bool
+) -> None:
+    for name, value in {"REDIS_URL": "rediss://redis.example", "JWT_SECRET": "s" * 32, **env}.items():
+        monkeypatch.setenv(name, value)
+    assert (load().redis_trust.first_use is not None) is first_use
 
 
 async def test_a_self_signed_certificate_is_refused_with_what_to_set(redis: RunningRedis) -> None:

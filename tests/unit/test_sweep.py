@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -124,14 +125,23 @@ async def test_another_ledger_deletes_no_source_however_old(
 
 
 async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
-    ledger: SqliteLedger, media: MediaStore, tmp_path: Path
+    ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = await put(media, f"{new_upload_id()}.1")
+    claimed, claim = asyncio.Event(), media.deployment
+
+    async def tell(mine: str) -> str:
+        theirs = await claim(mine)
+        claimed.set()
+        return theirs
+
+    monkeypatch.setattr(media, "deployment", tell)
     upkeep = upkeep_of(ledger, media)
     async with upkeep.running():
+        await claimed.wait()
         began = upkeep._ran_at
         await eventually(lambda: upkeep._ran_at > began, what="a round of upkeep")
-        assert await media.deployment("other") == await ledger.deployment()
+    assert await claim("other") == await ledger.deployment()
     assert await media.sources() == [unknown]
 
 

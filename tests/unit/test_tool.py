@@ -19,6 +19,8 @@ from tests.unit.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, g
 from workers import tool
 from workers.ffmpeg.binaries import find_binaries
 
+pytestmark = pytest.mark.usefixtures("only_new_processes")
+
 
 async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
     heard = asyncio.Event()

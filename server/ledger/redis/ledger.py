@@ -24,6 +24,7 @@ from server.ledger.redis.progress_batcher import ProgressBatcher
 from server.ledger.redis.queue import RedisQueue, entry_of
 from server.ledger.redis.scripts import (
     APPEND,
+    APPEND_AND_MOVE,
     CLAIM,
     CLAIM_NEXT,
     CREATE,
@@ -267,7 +268,7 @@ class RedisLedger:
         reply = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
         now = self._synced(reply)
         writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
-        replies = await self._scripts.run_all(APPEND, [write.arguments() for write in writes])
+        replies = await self._scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
         # A write that was refused was overtaken: the upload goes on, or the next call finds it again.
         settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
         for write in settled:
@@ -369,7 +370,8 @@ class RedisLedger:
 
     async def _write(self, write: Write) -> tuple[bool, Snapshot]:
         """Whether the event was written, and the upload as it is now."""
-        reply = await self._scripts.run(APPEND, *write.arguments())
+        script = APPEND_AND_MOVE if write.moves else APPEND
+        reply = await self._scripts.run(script, *write.arguments())
         if reply[0] != b"written":
             return False, self._snapshot(reply)
         self._notify_observers(write.before.upload, write.upload)

@@ -85,10 +85,15 @@ class Write:
     def ends_lease(self) -> bool:
         return self.upload.state.terminal or self.upload.stage is Stage.QUEUED or self.pauses
 
+    @property
+    def moves(self) -> bool:
+        """Whether the upload is listed elsewhere from then on."""
+        leased = bool(self.before.token) and not self.ends_lease
+        return not same_entry(self.before.upload, self.upload, leased=leased)
+
     def arguments(self) -> tuple[Argument, ...]:
         """The arguments of `append.lua`."""
         before = self.before
-        leased = bool(before.token) and not self.ends_lease
         return (
             self.upload.id,
             self.precondition.value,
@@ -98,7 +103,7 @@ class Write:
             "1" if before.cancel_requested else "",
             *event_arguments(self.upload),
             "1" if self.ends_lease else "",
-            "" if same_entry(before.upload, self.upload, leased=leased) else entry_of(self.upload),
+            entry_of(self.upload) if self.moves else "",
         )
 
     def after(self, now: float) -> Snapshot:

@@ -220,15 +220,19 @@ async def test_ids_that_contradict_each_other_are_refused(ada: Api) -> None:
     assert (await ada.get(one)).refusal == (404, "NOT_FOUND"), "nothing was reserved"
 
 
-async def test_an_id_that_is_taken_is_refused_and_nobody_learns_whose_it_is(server: RunningServer, ada: Api) -> None:
+async def test_an_id_that_is_taken_is_refused_and_nobody_learns_whose_it_is(
+    server: RunningServer, ada: Api, cloud: S3Server
+) -> None:
     chosen, other = str(uuid.uuid4()), str(uuid.uuid4())
     assert (await reserve(ada, chosen, None, other)).status == 201
     before = (await ada.get(chosen)).body
     async with Api(server, BOB) as bob:
         answers = [await reserve(api, str(uuid.uuid4()), one) for api in (ada, bob) for one in (chosen, other)]
+        answers.append(await reserve(bob, chosen, direct=True))
         listed = (await bob.list()).body["uploads"]
         assert (await bob.get(chosen)).refusal == (403, "FORBIDDEN")
-    assert [answer.refusal for answer in answers] == [(409, "ID_TAKEN")] * 4
+    assert [answer.refusal for answer in answers] == [(409, "ID_TAKEN")] * 5
+    assert cloud.multiparts() == [], "what was begun for it is aborted"
     assert len({answer.content for answer in answers}) == 1, "all are told the same"
     assert listed == []
     assert (await ada.get(chosen)).body == before

@@ -1,5 +1,5 @@
 -- Write an event if the upload is as the caller read it (`seq`, `ticks`, `cancel`) and the caller may write
--- (`precondition`, `token`). With `entry`, the upload is listed elsewhere from now on.
+-- (`precondition`, `token`). With `entry`, the upload is listed by that from now on, and `queue.lua` must be included.
 local id, precondition, token, seq, ticks, cancel = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local stage, next_seq, record, body, kept = ARGV[8], ARGV[9], ARGV[10], ARGV[11], ARGV[12]
 local ends_lease, entry = ARGV[13] == '1', ARGV[14]

@@ -1,0 +1,208 @@
+"""One client without a token costs the others nothing: floods, bodies that never come, requests that are garbage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.e2e.protocol_client import TRACE, Client
+from tests.e2e.tokens import SECRET, token
+from tests.floods import FLOODS, Flood
+from tests.harness import Api, HalfSent, RunningServer
+from tests.raw_socket import RawSocket, handshake
+from tests.watchers import Watcher
+
+MIB = 1 << 20
+GROWTH = 20 * MIB
+CAP = 20
+"""What `ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS` is set to where it is the subject."""
+
+MODES = {"token": {"JWT_SECRET": SECRET}, "open": {}}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, mode: str) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp(mode) / "data", **MODES[mode]) as running:
+        yield running
+        assert running.complaints() == []
+
+
+@pytest.fixture
+async def client(server: RunningServer) -> AsyncIterator[Client]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, trace_configs=[TRACE]) as http:
+        yield Client(http, server.url)
+
+
+def _memory(server: RunningServer) -> int:
+    return int(server.process.memory_info().rss)
+
+
+@pytest.mark.parametrize("what", FLOODS)
+async def test_who_floods_is_cut_off_while_others_are_answered(
+    server: RunningServer, api: Api, mode: str, what: str
+) -> None:
+    assert await api.healthy()
+    before = _memory(server)
+    with Flood(server.port, what, seconds=20, connected=mode == "open") as flood:
+        while not flood.over:
+            assert await api.healthy()
+    assert flood.cut_off
+    assert await api.healthy()
+    assert _memory(server) - before < GROWTH
+
+
+async def test_a_client_that_namespaces_refuse_is_closed_after_the_third(server: RunningServer) -> None:
+    async with RawSocket(server.port) as client:
+        await client.switch()
+        assert (await client.hear()).startswith("0{")
+        for number in range(50):
+            with suppress(ConnectionError):
+                await client.say(f"40/{number},")
+        heard = [packet async for packet in _until_closed(client)]
+    assert len(heard) <= 3
+    assert all(packet.startswith("44/") for packet in heard)
+
+
+async def test_a_namespace_of_a_long_name_is_refused_without_repeating_it(server: RunningServer) -> None:
+    async with RawSocket(server.port) as client:
+        await client.switch()
+        assert (await client.hear()).startswith("0{")
+        await client.say("40/" + "n" * 101 + ",")
+        heard = [packet async for packet in _until_closed(client)]
+    assert not any("nnn" in packet for packet in heard)
+
+
+async def _until_closed(client: RawSocket) -> AsyncIterator[str]:
+    """The texts that come before the connection is closed."""
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            opcode, payload = await client.receive()
+            if opcode == 1:
+                yield payload.decode()
+
+
+async def test_a_polling_body_that_never_comes_is_given_up(server: RunningServer, client: Client) -> None:
+    sid = await client.polling()
+    path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+    async with HalfSent(server, "POST", path, b"x" * 1000, first=3) as request:
+        assert await request.status() in (400, 408)
+
+
+async def test_a_polling_session_that_posts_and_never_polls_is_ended(
+    server: RunningServer, client: Client, mode: str
+) -> None:
+    before = _memory(server)
+    sid = await client.polling()
+    if mode == "open":
+        await client.push(sid, "40")
+    packet = '420["leave-upload","x"]' if mode == "open" else "40/x,"
+    for _ in range(500):
+        status, _ = await client.poll(sid, "\x1e".join([packet] * 50))
+        if status != 200:
+            break
+    assert status == 400
+    assert _memory(server) - before < GROWTH
+
+
+HEADERS = [
+    b"Authorization: Bearer a\xff",
+    b"Authorization: Bearer a\xed\xa0\x80",
+    b"Authorization: \xff",
+    b"Cookie: roomcast_token=a\xff",
+    b"Cookie: token=\xed\xa0\x80; \xff=\xff",
+    b"Cookie: " + b"=" * 100,
+    b"Origin: \xff",
+    b"Origin: http://[x",
+    b"Sec-WebSocket-Protocol: \xff",
+    b"X-Forwarded-For: \xff",
+]
+
+QUERIES = [
+    "transport=polling&sid=%00",
+    "transport=polling&sid=%ff%fe",
+    "transport=polling&sid=" + "s" * 5000,
+    "transport=POLLING",
+    "transport=polling%20",
+    "transport=",
+    "transport=websocket%00",
+    "transport=carrier-pigeon&sid=x",
+    "transport=polling&EIO=99999999999999999999",
+    "EIO=4",
+]
+
+
+async def _status(port: int, request: bytes) -> int:
+    """The status of the answer to a raw request; 0 when the connection is closed without."""
+    async with RawSocket(port) as client:
+        try:
+            return int((await client.ask(request)).split()[1])
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return 0
+
+
+@pytest.mark.parametrize("header", HEADERS)
+async def test_a_header_that_is_no_text_is_no_fault_of_the_server(server: RunningServer, header: bytes) -> None:
+    upgrade = handshake().replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n")
+    polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n" + header + b"\r\n\r\n"
+    assert await _status(server.port, polling) in (200, 400, 401, 403)
+    assert await _status(server.port, upgrade) in (101, 400, 401, 403)
+    async with RawSocket(server.port) as client:
+        if (await client.ask(upgrade)).startswith("HTTP/1.1 101 "):
+            assert (await client.hear()).startswith("0{")
+            await client.say("40")
+            assert (await client.hear())[:2] in ("40", "44")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_a_query_that_says_nothing_sensible_is_refused(server: RunningServer, query: str) -> None:
+    polling = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    upgrade = handshake().replace(b"EIO=4&transport=websocket", query.encode())
+    assert 400 <= await _status(server.port, polling) < 500
+    assert await _status(server.port, upgrade) in (0, *range(400, 500))
+
+
+@pytest.mark.parametrize("body", ["bé".encode(), b"b\xff", b"b!", b"4\xff", b"\x1e\x1e", b"b", b"9", "é".encode()])
+async def test_a_polling_body_that_is_no_payload_is_refused(client: Client, body: bytes) -> None:
+    sid = await client.polling()
+    status, _ = await client.poll(sid, body)
+    assert status == 400
+    assert (await client.poll(sid))[0] == 400
+
+
+async def test_what_is_no_http_is_refused_and_written_nowhere(server: RunningServer) -> None:
+    async with RawSocket(server.port) as client:
+        head = await client.ask(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\x01\r\n\r\n")
+        size = next(int(line.split()[1]) for line in head.lower().splitlines() if line.startswith("content-length:"))
+        body = await client.read(size)
+    assert head.split()[1] == "400"
+    assert "aiohttp" not in head
+    assert b"the-token" not in body
+    assert len(body) < 200
+    assert "the-token" not in server.log.read_text()
+
+
+async def test_connections_without_a_token_are_limited_for_each_address(tmp_path: Path) -> None:
+    env = {"JWT_SECRET": SECRET, "ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS": str(CAP)}
+    with RunningServer(tmp_path / "data", **env) as server:
+        async with AsyncExitStack() as stack:
+            watcher = await stack.enter_async_context(Watcher(server.url, auth={"token": token("alice")}))
+            for _ in range(CAP):
+                client = await stack.enter_async_context(RawSocket(server.port))
+                await client.switch()
+            assert await _status(server.port, handshake()) in (429, 503)
+            polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            assert await _status(server.port, polling) in (429, 503)
+            assert (await watcher.leave("upload_" + "0" * 32))["ok"]
+            assert (await client.hear()).startswith("0{")
+        assert server.complaints() == []

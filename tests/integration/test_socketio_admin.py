@@ -1,0 +1,69 @@
+"""The official Socket.IO admin UI: off, unless a setting names a user and a password."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import socketio
+
+from tests.integration.conftest import ServeApp
+from tests.support.app import AppServer
+from tests.watchers import Watcher
+
+ADMIN = {"username": "ada", "password": "correct horse"}
+
+
+@asynccontextmanager
+async def admin_client(
+    server: AppServer, auth: dict[str, str]
+) -> AsyncIterator[tuple[Any, dict[str, asyncio.Future[Any]]]]:
+    """A client of the admin namespace, and what it is sent, by the event's name."""
+    client = socketio.AsyncClient(reconnection=False)
+    heard: dict[str, asyncio.Future[Any]] = {
+        name: asyncio.get_running_loop().create_future() for name in ("config", "all_sockets", "server_stats")
+    }
+
+    def on_event(name: str, *arguments: Any) -> None:
+        if name in heard and not heard[name].done():
+            heard[name].set_result(arguments[0])
+
+    client.on("*", on_event, namespace="/admin")
+    try:
+        await client.connect(server.url, namespaces=["/admin"], auth=auth, transports=["websocket"])
+        yield client, heard
+    finally:
+        await client.disconnect()
+
+
+async def test_the_admin_ui_sees_the_clients_and_their_rooms(serve: ServeApp) -> None:
+    server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
+    async with Watcher(server.url), admin_client(server, ADMIN) as (_, heard), asyncio.timeout(20):
+        assert "ALL_EVENTS" in (await heard["config"])["supportedFeatures"]
+        sockets = await heard["all_sockets"]
+        assert {one["nsp"] for one in sockets} == {"/", "/admin"}
+        assert {one["transport"] for one in sockets} <= {"polling", "websocket"}
+        assert (await heard["server_stats"])["clientsCount"] == 2
+
+
+async def test_a_wrong_password_is_refused(serve: ServeApp) -> None:
+    server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        async with admin_client(server, {**ADMIN, "password": "wrong"}):
+            pass
+
+
+async def test_without_the_setting_there_is_no_admin_namespace(serve: ServeApp) -> None:
+    server = await serve()
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        async with admin_client(server, ADMIN):
+            pass
+
+
+@pytest.mark.parametrize("value", ["ada", ":correct horse", "ada:short", "ada:"])
+async def test_a_setting_without_both_parts_refuses_the_start(serve: ServeApp, value: str) -> None:
+    with pytest.raises(ValueError, match="ROOMCAST_SOCKETIO_ADMIN"):
+        await serve(ROOMCAST_SOCKETIO_ADMIN=value)
