@@ -101,6 +101,7 @@ async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
     picture, large = shelf.image(size=(120, 90)), shelf.image("large.png", size=(900, 700), noise=True)
     assert large.stat().st_size > 1 << 20, "it goes in pieces"
     await use(page, picture, large, shelf.clip(seconds=2))
+    assert await page.evaluate("() => document.querySelector('upload-progress-list').roomcast.state") == "online"
     await loaded(page, ".screen img")
     links = await page.evaluate(
         """() => document.querySelector("upload-progress-list").roomcast.uploads
