@@ -240,3 +240,54 @@ async def test_the_demo_is_where_the_document_has_it(api: Api) -> None:
     assert there.status == 200
     assert there.headers["Content-Type"].startswith("text/html")
     assert there.content == here.content
+
+
+async def test_joining_an_upload_that_has_ended_tells_its_end(server: RunningServer, api: Api, shelf: Shelf) -> None:
+    done = await api.accepted(shelf.image())
+    await api.finished(done)
+    cancelled, _ = await api.reserved("clip.mp4", 100)
+    await api.cancel(cancelled)
+    async with FrontEnd(server) as page:
+        await page.do(track=done)
+        told = await page.hears(done, "completed")
+        assert (told["progress"], told["element"]["id"]) == (100, done)
+        assert (await page.hook())["isCompleted"]
+        await page.do(track=cancelled)
+        assert (await page.hears(cancelled, "error"))["error"]["code"] == "CANCELLED"
+
+
+async def test_joining_an_upload_in_which_nothing_moves_tells_where_it_is(server: RunningServer, api: Api) -> None:
+    upload_id, _ = await api.reserved("clip.mp4", 100)
+    async with FrontEnd(server) as page:
+        await page.do(track=upload_id)
+        told = await page.hears(upload_id, "starting")
+        assert told["progress"] == 0
+        assert "element" not in told
+        assert (await page.hook())["isUploading"]
+
+
+async def test_joining_after_a_retry_tells_of_the_new_attempt_and_not_of_the_failure(
+    server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
+    fake.behave("die")
+    upload_id = await api.accepted(shelf.clip(seconds=2))
+    await api.finished(upload_id)
+    fake.behave("busy")
+    await api.retry(upload_id)
+    await api.until(upload_id, lambda message: message["status"] == "compressing")
+    async with FrontEnd(server) as page:
+        await page.do(track=upload_id)
+        await page.fact(lambda: page.progress)
+        assert page.progress[0]["status"] == "compressing"
+        fake.heal()
+        await page.hears(upload_id, "completed")
+        assert all("error" not in progress for progress in page.progress)
+
+
+async def test_a_small_upload_is_never_missed_however_late_its_room_is_joined(
+    server: RunningServer, shelf: Shelf
+) -> None:
+    async with FrontEnd(server) as page:
+        for number in range(5):
+            created = await page.create(shelf.image(f"{number}.png", size=(64, 60 + number)), "image")
+            await page.hears(created["uploadId"], "completed")
