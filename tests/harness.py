@@ -111,6 +111,8 @@ class RunningServer(ServerUnderTest):
     """
 
     ready = READY
+    root = ROOT
+    """Where the process starts: what it imports is there."""
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "server"), name: str = "", **env: str) -> None:
         super().__init__(data, name or data.name)
@@ -142,7 +144,7 @@ class RunningServer(ServerUnderTest):
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,
-                cwd=ROOT,
+                cwd=self.root,
                 env={**self._env, "PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
