@@ -2,14 +2,16 @@
 
 A folder becomes the first part of the keys of an upload's results, so it must not lead out of the media store. What is
 only untidy is tidied (slashes at either end, doubled ones, `.`); what could mean another folder than it says is
-refused.
+refused, and so is the folder of an upload, whose results it would lie among.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from server.upload.errors import Malformed
+from server.upload.ids import CLIENT_CHOSEN, SERVER_MADE
 from server.upload.names import DIRECTION_CHANGING
 
 LONGEST = 400
@@ -27,6 +29,9 @@ def clean_folder(path: str) -> str:
     parts = [part for part in (part.strip() for part in text.split("/")) if part not in ("", ".")]
     if ".." in parts:
         raise Malformed("The path must not lead to a parent folder.")
+    # An upload whose client chose its id has no folder but its own.
+    if any(re.fullmatch(SERVER_MADE, part) for part in parts) or re.fullmatch(CLIENT_CHOSEN, parts[0] if parts else ""):
+        raise Malformed("A folder in the path must not be named like an upload.")
     if len("/".join(parts).encode()) > LONGEST:
         raise Malformed(f"The path is longer than {LONGEST} bytes.")
     if any(len(part.encode()) > LONGEST_PART for part in parts):

@@ -12,6 +12,9 @@ from server.upload.errors import Code, Malformed
 from server.upload.folders import LONGEST, clean_folder
 from server.upload.names import LONGEST_STORED_BYTES, clean_filename, stored_filename
 
+UPLOAD = "upload_" + "0" * 32
+UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
+
 
 @pytest.mark.parametrize(
     ("path", "folder"),
@@ -28,6 +31,8 @@ from server.upload.names import LONGEST_STORED_BYTES, clean_filename, stored_fil
         ("%2e%2e/x", "%2e%2e/x"),
         (".../x", ".../x"),
         ("👩‍👩‍👧", "👩‍👩‍👧"),
+        (f"users/{UUID}", f"users/{UUID}"),
+        (f"{UPLOAD}0", f"{UPLOAD}0"),
         ("x" * 200 + "/" + "y" * 199, "x" * 200 + "/" + "y" * 199),
     ],
 )
@@ -39,7 +44,7 @@ def test_an_untidy_path_is_tidied(path: str, folder: str) -> None:
     "path",
     [
         "..", "../x", "x/../y", "x\\..\\y", "x/ .. /y", "x\0y", "\n", "x\x7f", "\u202ex", "x" * 201, "é" * 101,
-        "x/" * 201, "x" * 5000,
+        "x/" * 201, "x" * 5000, UPLOAD, f"x/{UPLOAD}/y", UUID, f"{UUID}/video.mp4",
     ],
 )  # fmt: skip
 def test_a_path_that_cannot_be_a_folder_is_refused(path: str) -> None:
