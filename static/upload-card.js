@@ -181,7 +181,8 @@ export class UploadCard extends EventTarget {
     this.element.dataset.tone = tone;
     this.element.dataset.activity = activity;
     setText(this.#part("stage"), title);
-    setText(this.#part("pace"), facts.join(" · "));
+    // A line may end between two facts, but not between a number and its unit.
+    setText(this.#part("pace"), facts.map((fact) => fact.replaceAll(" ", "\u00a0")).join("\u00a0· "));
     setText(this.#part("attempt"), attempt);
     setText(this.#part("problem"), this.#complaint || problem);
     this.#renderBar();

@@ -114,6 +114,8 @@ class RunningServer(ServerUnderTest):
     ready = READY
     warm = False
     """Whether the server is forked from a process that has imported it already, which is cheap."""
+    root = ROOT
+    """Where the process starts: what it imports is there."""
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "server"), name: str = "", **env: str) -> None:
         super().__init__(data, name or data.name)
@@ -160,7 +162,7 @@ class RunningServer(ServerUnderTest):
             return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
         return subprocess.Popen(
             [python, *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -116,7 +116,9 @@ def connect(
     `read_seconds`, no answer takes longer; without, callers have deadlines of their own.
     """
     scheme = url.partition(":")[0]
-    options: dict[str, Any] = {"trust": trust} if scheme == "rediss" else {}
+    options: dict[str, Any] = {} if scheme == "unix" else {"socket_keepalive": True}
+    if scheme == "rediss":
+        options["trust"] = trust
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
@@ -125,7 +127,6 @@ def connect(
         # `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes just when it is done.
         socket_timeout=None,
         socket_connect_timeout=SOCKET_SECONDS,
-        socket_keepalive=True,
         health_check_interval=_IDLE_SECONDS,
         retry=Retry(NoBackoff(), 0),
         protocol=2,

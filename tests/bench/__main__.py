@@ -15,12 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import connections, fanout, hop, images, ingest, ledgers, memory, ratio
+from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, memory, ratio
 from tests.bench.rows import Row, as_json, table
-from tests.bench.servers import LOAD_CORE, install_peer, pinned
+from tests.bench.servers import LOAD_CORE, install_parent, install_peer, pinned
 from tests.harness import ROOT
 
 
@@ -39,10 +39,12 @@ class Extent:
     unfinished: int
     retained: int
     visits: int
+    parent: bool = False
+    """Whether another commit is measured beside this one."""
 
 
 FULL = Extent(
-    5,
+    3,
     5,
     jobs=5,
     crowds=5,
@@ -68,11 +70,17 @@ QUICK = Extent(
 
 
 def _fanout(folder: Path, extent: Extent) -> list[Row]:
-    return fanout.measure(folder, seconds=extent.seconds, pairs=extent.pairs)
+    return fanout.measure(folder, seconds=extent.seconds, pairs=extent.pairs, parent=extent.parent)
 
 
 def _connections(folder: Path, extent: Extent) -> list[Row]:
-    return connections.measure(folder, seconds=extent.seconds, pairs=extent.crowds, visits=extent.visits)
+    return connections.measure(
+        folder, seconds=extent.seconds, pairs=extent.crowds, visits=extent.visits, parent=extent.parent
+    )
+
+
+def _hostile(folder: Path, extent: Extent) -> list[Row]:
+    return hostile.measure(folder, seconds=extent.seconds)
 
 
 def _ingest(folder: Path, extent: Extent) -> list[Row]:
@@ -114,6 +122,7 @@ _PEER = ("node", "npm", "gcc")
 GROUPS = {
     "fanout": Group(_fanout, _PEER),
     "connections": Group(_connections, _PEER),
+    "hostile": Group(_hostile),
     "ingest": Group(_ingest, _PEER),
     "hop": Group(_hop, (*_PEER, "redis-server")),
     "ledgers": Group(_ledgers),
@@ -147,11 +156,16 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="GROUP", help="of %(choices)s"
     )
+    parser.add_argument("--parent", metavar="REV", help="measure that commit beside this one, in the same rounds")
     chosen = parser.parse_args()
+    extent = QUICK if chosen.quick else FULL
+    if chosen.parent:
+        install_parent(chosen.parent)
+        extent = replace(extent, parent=True)
     rows: list[Row] = []
     try:
         with tempfile.TemporaryDirectory(prefix="roomcast-bench-") as folder:
-            for row in measure(chosen.only, QUICK if chosen.quick else FULL, Path(folder)):
+            for row in measure(chosen.only, extent, Path(folder)):
                 rows.append(row)  # noqa: PERF402
     finally:  # what was measured before something broke is worth its minutes
         (ROOT / "bench.json").write_text(json.dumps(as_json(rows), indent=2) + "\n")

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.bench.fanout import LATE_SECONDS, PAYLOAD
 from tests.bench.generator import Watchers
-from tests.bench.rows import Row, interleaved, row
-from tests.bench.servers import BenchServer, Node, Roomcast
+from tests.bench.rows import Row, rounds, row
+from tests.bench.servers import BenchServer, Node, Parent, Roomcast, Stock
 from tests.harness import eventually
 
 T = TypeVar("T")
 
 _CROWD, _ROOMS = 3000, 1000
+_LARGE_CROWD = 12_000
 _HEALTHY, _STALLED = 50, 20
 _WARMING_UP = 50
 _MESSAGES_PER_SECOND = 200
@@ -42,11 +44,14 @@ _CPU_AT_REST = 0.02
 
 @dataclass(frozen=True)
 class Crowd:
-    """What many connections cost a server, in seconds of CPU and in bytes."""
+    """What many connections cost a server: how many it takes in a second; microseconds of its CPU for one that
+    connects, one that joins a room as well, and one that leaves; and bytes for each."""
 
     per_second: float
+    connect: float
+    join: float
+    leave: float
     bytes_each: float
-    leaving: float
 
 
 @dataclass(frozen=True)
@@ -58,32 +63,69 @@ class Stall:
     bytes_each: float
 
 
-def measure(folder: Path, *, seconds: float, pairs: int, visits: int) -> list[Row]:
-    turns = count()
+def measure(folder: Path, *, seconds: float, pairs: int, visits: int, parent: bool) -> list[Row]:
+    """Stock, browsers and a large crowd take long, and are left out where turns are short."""
+    turns, thorough = count(), seconds >= 1
 
-    def both(look: Callable[[BenchServer, Path], T], pairs: int = pairs) -> tuple[list[T], list[T]]:
-        def turn(make: type[Roomcast] | type[Node]) -> T:
+    def each(
+        makers: Mapping[str, type[BenchServer]], look: Callable[[BenchServer, Path], T], pairs: int = pairs
+    ) -> Any:
+        def turn(make: type[BenchServer]) -> T:
             place = folder / f"turn{next(turns)}"
             with make(place / "data") as server:
                 return look(server, place)
 
-        return interleaved(pairs, lambda: turn(Roomcast), lambda: turn(Node))
+        return rounds(pairs, {name: partial(turn, make) for name, make in makers.items()})
 
-    crowds = both(_crowd)
-    stalls = both(lambda server, place: _stall(server, place, seconds))
-    grown = both(lambda server, place: _visited(server, place, visits), pairs=1)
+    pair: dict[str, type[BenchServer]] = {"roomcast": Roomcast, "node": Node}
+    crowds = each({**pair, **({"stock": Stock} if thorough else {}), **({"parent": Parent} if parent else {})}, _crowd)
+    stalls = each(pair, lambda server, place: _stall(server, place, seconds))
+    grown = each(pair, lambda server, place: _visited(server, place, visits), 1)
+    ours, node = crowds["roomcast"], crowds["node"]
+    rows = [
+        row("connections_per_second_vs_node", "connections taken", "/s", "≥ 1", lambda one: one.per_second, ours, node)
+    ]
+    for key, what, unit, aim, figure in _CROWD_ROWS:
+        rows.append(row(f"{key}_vs_node", what, unit, aim, figure, ours, node))
+        if parent:
+            rows.append(row(f"{key}_vs_parent", "  beside the other commit", unit, "", figure, ours, crowds["parent"]))
+        if thorough:
+            rows.append(row(f"stock_{key}_vs_node", "  stock python-socketio", unit, "", figure, crowds["stock"], node))
+    if thorough:
+        browsers = each(pair, partial(_crowd, how="browser"), 1)
+        large = each({"roomcast": Roomcast}, partial(_crowd, size=_LARGE_CROWD), 1)["roomcast"]
+        in_browsers = browsers["roomcast"], browsers["node"]
+        share = f"  a leaver of {_LARGE_CROWD:,} beside one of {_CROWD:,}"
+        rows.append(row("leaver_12000_vs_3000", share, "µs", "≤ 1.2", lambda one: one.leave, large, ours))
+        rows.append(
+            row(
+                "browser_rss_bytes",
+                "memory of a browser's",
+                "bytes",
+                "≤ 5,120",
+                lambda one: one.bytes_each,
+                *in_browsers,
+                compared=False,
+            )
+        )
     return [
-        row("connections_per_second_vs_node", "connections taken", "/s", "≥ 1", lambda one: one.per_second, *crowds),
-        row("rss_per_connection_vs_node", "memory of one", "bytes", "≤ 1.1", lambda one: one.bytes_each, *crowds),
-        row("leave_3000_cpu_vs_node", "CPU when 3,000 leave", "s", "≤ 1.5", lambda one: one.leaving, *crowds),
-        row("stalled_healthy_percent", "20 stalled: the 50 others get", "%", "100", lambda one: one.percent, stalls[0]),
+        *rows,
+        row(
+            "stalled_healthy_percent",
+            "20 stalled: the 50 others get",
+            "%",
+            "100",
+            lambda one: one.percent,
+            stalls["roomcast"],
+        ),
         row(
             "stalled_growth_bytes",
             "  growth for each stalled",
             "bytes",
-            "< 65,536",
+            "< 8,192",
             lambda one: one.bytes_each,
-            *stalls,
+            stalls["roomcast"],
+            stalls["node"],
             compared=False,
         ),
         row(
@@ -92,30 +134,46 @@ def measure(folder: Path, *, seconds: float, pairs: int, visits: int) -> list[Ro
             "MiB",
             "flat",
             lambda mebibytes: mebibytes,
-            *grown,
+            grown["roomcast"],
+            grown["node"],
             compared=False,
         ),
     ]
 
 
-def _crowd(server: BenchServer, place: Path) -> Crowd:
-    with Watchers(server.port, list_at=place / "none") as watchers:
+_CROWD_ROWS: list[tuple[str, str, str, str, Callable[[Crowd], float]]] = [
+    ("rss_per_connection", "memory of one", "bytes", "≤ 0.4", lambda one: one.bytes_each),
+    ("connect_cpu", "CPU per connect", "µs", "≤ 0.75", lambda one: one.connect),
+    ("join_cpu", "CPU per connect + join", "µs", "≤ 0.75", lambda one: one.join),
+    ("leave_cpu", f"CPU per leaver of {_CROWD:,}", "µs", "≤ 0.5", lambda one: one.leave),
+]
+
+
+def _crowd(server: BenchServer, place: Path, *, how: str = "websocket", size: int = _CROWD) -> Crowd:
+    def each_of(used: float) -> float:
+        return used / size * 1e6
+
+    with Watchers(server.port, how=how, list_at=place / "none") as watchers:
         watchers.connect(_WARMING_UP)
         watchers.leave()
         _come_to_rest(server)
         ids = server.tell("open", rooms=_ROOMS)["ids"]
         before, descriptors = server.memory(), server.descriptors()
-        with Watchers(server.port, ids * (_CROWD // _ROOMS), list_at=place / "rooms") as crowd:
-            crowd.connect(_CROWD)
+        with Watchers(server.port, ids * (size // _ROOMS), how=how, list_at=place / "rooms") as crowd:
+            began = server.cpu()
+            crowd.connect(size)
+            joining = server.cpu() - began
             _emit(server, ids, rounds=1, seconds=1.0)
-            crowd.heard(_CROWD, within=LATE_SECONDS)
+            crowd.heard(size, within=LATE_SECONDS)
             weight = server.memory() - before
             began = server.cpu()
             crowd.leave()
             _come_to_rest(server, descriptors)
             leaving = server.cpu() - began
-        seconds = watchers.connect(_CROWD)
-    return Crowd(_CROWD / seconds, weight / _CROWD, leaving)
+        began = server.cpu()
+        seconds = watchers.connect(size)
+        connecting = server.cpu() - began
+    return Crowd(size / seconds, each_of(connecting), each_of(joining), each_of(leaving), weight / size)
 
 
 def _stall(server: BenchServer, place: Path, seconds: float) -> Stall:

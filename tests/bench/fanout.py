@@ -1,21 +1,23 @@
 """One message, many watchers: the server's CPU per delivered message, and how long a message takes.
 
-Both servers run side by side, with watchers on both, and are loaded in turns. `relay → client` rows give our relay
-ready messages (see `roomcast.py`), which is what Node's `emit` is given; the rows of the whole path begin with a tick
-at the ledger, for which Node has no counterpart: it emits a payload of the same size.
+The servers run side by side, with watchers on all of them, and are loaded in turns: ours, Node's, stock
+python-socketio, and ours of another commit if there is one. Most rows give our relay ready messages (see
+`roomcast.py`), which is what Node's `emit` is given, and those of `sio.emit` go by python-socketio's public call; the
+rows of the whole path begin with a tick at the ledger, for which Node has no counterpart: it emits as large a payload.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.bench.generator import Counts, Watchers
-from tests.bench.rows import Row, interleaved, row
-from tests.bench.servers import BenchServer, Node, Roomcast
+from tests.bench.rows import Row, rounds, row
+from tests.bench.servers import BenchServer, Node, Parent, Roomcast, Stock
 
 LATE_SECONDS = 3.0
 """How long the last messages are waited for."""
@@ -73,7 +75,8 @@ class Audience:
         self.example: dict[str, Any] = opened.get("message", {})
         rooms = [upload_id for upload_id, size in zip(self.ids, shape.sizes(), strict=True) for _ in range(size)]
         self._size = len(rooms)
-        self.watchers = Watchers(server.port, rooms, polling=shape.polling, list_at=folder / f"{server.name}.rooms")
+        transport = "polling" if shape.polling else "websocket"
+        self.watchers = Watchers(server.port, rooms, how=transport, list_at=folder / f"{server.name}.rooms")
 
     @contextmanager
     def present(self) -> Iterator[Audience]:
@@ -82,7 +85,7 @@ class Audience:
             self.watchers.connect(self._size)
             yield self
 
-    def sample(self, seconds: float, payload: dict[str, Any]) -> Sample:
+    def sample(self, seconds: float, payload: dict[str, Any], *, how: str | None = None) -> Sample:
         """One turn: its messages go out evenly, and are waited for."""
         rounds = max(1, round(self._shape.per_second * seconds / self._size))
         emissions = rounds * self._shape.rooms
@@ -90,7 +93,7 @@ class Audience:
         before = self._server.cpu()
         self._server.tell(
             "emit",
-            how=self._shape.how,
+            how=how or self._shape.how,
             ids=self.ids,
             payload=payload,
             per_second=emissions / seconds,
@@ -105,32 +108,72 @@ class Audience:
         return Sample(used / counts.messages * 1e6, counts)
 
 
-def measure(folder: Path, *, seconds: float, pairs: int) -> list[Row]:
-    with Roomcast(folder / "roomcast") as ours, Node(folder / "node") as theirs:
+_STOCK_PER_SECOND = 4000
+"""What stock python-socketio is loaded with: more than this it would deliver late."""
 
-        def both(shape: Shape) -> tuple[list[Sample], list[Sample]]:
+
+def measure(folder: Path, *, seconds: float, pairs: int, parent: bool) -> list[Row]:
+    """Stock, whose crowds take long to gather, has one shape alone where turns are short."""
+    thorough = ["stock"] if seconds >= 1 else []
+    with ExitStack() as running:
+        makers: dict[str, type[BenchServer]] = {"roomcast": Roomcast, "node": Node, "stock": Stock}
+        makers |= {"parent": Parent} if parent else {}
+        servers = {name: running.enter_context(make(folder / name)) for name, make in makers.items()}
+
+        def each(shape: Shape, *names: str) -> dict[str, list[Sample]]:
+            """Samples by the names of the servers, and of `emit`, which is ours by the public call."""
             with ExitStack() as stack:
-                here = stack.enter_context(Audience(ours, shape, folder).present())
-                there = stack.enter_context(Audience(theirs, shape, folder).present())
-                payload = _same_size(here.example) if shape.how == "ticks" else PAYLOAD
-                for audience in (here, there):
+                turns: dict[str, Callable[[], Sample]] = {}
+                for name in (name for name in names if name in servers):
+                    slower = replace(shape, per_second=min(shape.per_second, _STOCK_PER_SECOND))
+                    audience = Audience(servers[name], slower if name == "stock" else shape, folder)
+                    stack.enter_context(audience.present())
+                    payload = _same_size(audience.example) if shape.how == "ticks" and audience.example else PAYLOAD
                     audience.sample(seconds / 4, payload)  # warming up
-                return interleaved(pairs, lambda: here.sample(seconds, payload), lambda: there.sample(seconds, payload))
+                    turns[name] = partial(audience.sample, seconds, payload)
+                    if name == "roomcast" and "emit" in names:
+                        turns["emit"] = partial(audience.sample, seconds, payload, how="emit")
+                return rounds(pairs, turns)
 
-        one_room = {watchers: both(shape) for watchers, shape in ONE_ROOM.items()}
-        rooms, active, polling = both(ROOMS), both(ACTIVE), both(POLLING)
-    rows = [
-        _cpu(f"fanout_one_room_{watchers}_cpu_vs_node", f"CPU per message, 1 room × {watchers:,}", "≤ 0.5", samples)
-        for watchers, samples in one_room.items()
-    ]
+        one_room = {
+            watchers: each(
+                shape, "roomcast", "node", "emit", "parent", *({100: ["stock"], 1000: thorough}.get(watchers, []))
+            )
+            for watchers, shape in ONE_ROOM.items()
+        }
+        rooms = each(ROOMS, "roomcast", "node", "emit", *thorough, "parent")
+        polling = each(POLLING, "roomcast", "node", *thorough, "parent")
+        active = each(ACTIVE, "roomcast", "node")
+    rows = []
+    for watchers, samples in one_room.items():
+        key, what = f"fanout_one_room_{watchers}_cpu", f"CPU per message, 1 room × {watchers:,}"
+        rows += _cpus(key, what, samples, {"roomcast": "≤ 0.5", "emit": "≤ 0.55"})
+    rows += _cpus(
+        "fanout_rooms_cpu", "CPU per message, 1,000 rooms × 1–5", rooms, {"roomcast": "≤ 0.62", "emit": "≤ 0.7"}
+    )
+    rows += _cpus("polling_cpu", "CPU per message, polling, 1 room × 100", polling, {"roomcast": "≤ 1.1"})
+    ticks = active["roomcast"], active["node"]
     return [
         *rows,
-        _cpu("fanout_rooms_cpu_vs_node", "  1,000 rooms × 1–5", "≤ 0.6", rooms),
-        _p99("latency_p99_vs_node", "p99 of emit → client, 10,000/s", "≤ 1", *rooms),
-        _cpu("polling_cpu_vs_node", "CPU per message, polling, 1 room × 100", "≤ 1.5", polling),
-        _cpu("tick_cpu_vs_node", "CPU per message from the ledger's tick on", "", active),
-        _p99("tick_to_client_p99_ms", "  its p99, 1,000 uploads", "≤ 50 ms", active[0]),
+        _p99("latency_p99_vs_node", "p99 of emit → client, 10,000/s", "≤ 1", rooms["roomcast"], rooms["node"]),
+        _cpu("tick_cpu_vs_node", "CPU per message from the ledger's tick on", "", ticks),
+        _p99("tick_to_client_p99_ms", "  its p99, 1,000 uploads", "≤ 50 ms", active["roomcast"]),
     ]
+
+
+def _cpus(key: str, what: str, samples: Mapping[str, list[Sample]], aims: Mapping[str, str]) -> list[Row]:
+    """Ours beside Node and beside the other commit; the public call and stock beside Node."""
+    node = samples["node"]
+    rows = [_cpu(f"{key}_vs_node", what, aims["roomcast"], (samples["roomcast"], node))]
+    if "parent" in samples:
+        rows.append(
+            _cpu(f"{key}_vs_parent", "  beside the other commit", "≤ 1.05", (samples["roomcast"], samples["parent"]))
+        )
+    if "emit" in samples:
+        rows.append(_cpu(f"emit_{key}_vs_node", "  by `await sio.emit`", aims["emit"], (samples["emit"], node)))
+    if "stock" in samples:
+        rows.append(_cpu(f"stock_{key}_vs_node", "  stock python-socketio", "", (samples["stock"], node)))
+    return rows
 
 
 def _cpu(key: str, what: str, aim: str, samples: tuple[list[Sample], list[Sample]]) -> Row:

@@ -34,9 +34,10 @@ class Counts:
 class Watchers:
     """`watchers.c` against one server. A context: on leaving, all connections are gone."""
 
-    def __init__(self, port: int, rooms: Sequence[str] = (), *, polling: bool = False, list_at: Path) -> None:
-        """Client n joins `rooms[n]`, if there are any; `list_at` is where they are written down for the program."""
-        self._command = [str(built("watchers")), str(port), "polling" if polling else "websocket"]
+    def __init__(self, port: int, rooms: Sequence[str] = (), *, how: str = "websocket", list_at: Path) -> None:
+        """Client n joins `rooms[n]`, if there are any; `list_at` is where they are written down for the program.
+        `how` they connect: by `websocket`, as a `browser` does it, or by `polling`."""
+        self._command = [str(built("watchers")), str(port), how]
         if rooms:
             list_at.write_text("\n".join(rooms) + "\n")
             self._command.append(str(list_at))

@@ -11,8 +11,9 @@ Commands come as lines of JSON over the Unix socket that `BENCH_COMMANDS` names,
 
 `open` creates uploads in the ledger and claims them, as an intake does. `emit` goes through the `ids` in turn. `how`:
 
-    notices   `Relay.on_notices` with a ready message: relay → hub → sockets. What Node's `io.to(room).emit` does
-    ticks     `Ledger.tick` under the lease: ledger → notice → relay → hub → sockets, the whole path of a reading
+    notices   `Relay.on_notices` with a ready message: relay → room → sockets. What Node's `io.to(room).emit` does
+    emit      `await sio.emit(…, to=room)`, python-socketio's public call, for the same
+    ticks     `Ledger.tick` under the lease: ledger → notice → relay → room → sockets, the whole path of a reading
     events    `Ledger.append` under the lease: the same with a durable write before it
 
 Every reading carries the monotonic clock, in seconds, as its `eta`, so that whoever hears it knows how long it took.
@@ -34,6 +35,7 @@ from unittest import mock
 from server import __main__ as program
 from server import app
 from server.fanout.relay import Relay
+from server.rooms.service import RoomService
 from server.upload.events import Change, Tick, Upload, message, new_upload_id
 from server.upload.ledger import Claim, Ledger, Notice
 from server.upload.lifecycle import Progressed
@@ -49,6 +51,9 @@ _LONGEST_LINE = 1 << 22
 
 class Commands:
     """Makes uploads move in the process that it runs in."""
+
+    rooms: RoomService
+    """Set when `build_app` has made it."""
 
     def __init__(self, ledger: Ledger, relay: Relay) -> None:
         self._ledger = ledger
@@ -78,6 +83,9 @@ class Commands:
     async def _emit(
         self, how: str, ids: list[str], payload: Message, per_second: float, seconds: float
     ) -> dict[str, Any]:
+        if how == "emit":
+            await emit(self.rooms.server, ids, payload, per_second, seconds)
+            return {"emitted": round(per_second * seconds)}
         under_way: set[asyncio.Task[Any]] = set()
 
         def notice(upload_id: str) -> None:
@@ -127,6 +135,27 @@ class _Emission:
             self.done.set_result(None)
 
 
+async def emit(sio: Any, ids: list[str], payload: Message, per_second: float, seconds: float) -> None:
+    """Emit to each of the rooms in turn, `per_second` times a second in all, by the public call."""
+    count, emitted, began = round(per_second * seconds), 0, time.monotonic()
+    while emitted < count:
+        due = min(count, int((time.monotonic() - began) * per_second) + 1)
+        for number in range(emitted, due):
+            upload_id = ids[number % len(ids)]
+            message = {"uploadId": upload_id, "eta": time.monotonic(), **payload}
+            await sio.emit("upload-progress", message, to=upload_id)
+        emitted = due
+        await sio.sleep(TURN_SECONDS)
+
+
+class _KnownRooms(RoomService):
+    """The server's rooms, known to the commands."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        Commands.rooms = self
+
+
 class _KnownRelay(Relay):
     """The server's relay, which brings the commands to life with itself."""
 
@@ -149,6 +178,7 @@ def _receiving() -> Upload:
 def main() -> int:
     with (
         mock.patch.object(app, "Relay", _KnownRelay),
+        mock.patch.object(app, "RoomService", _KnownRooms),
         mock.patch.object(Workers, "running", return_value=nullcontext()),
     ):
         return program.main()

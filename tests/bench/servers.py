@@ -1,21 +1,24 @@
-"""The two servers side by side, each a process that is pinned, told what to do, and looked at from outside."""
+"""The servers side by side, each a process that is pinned, told what to do, and looked at from outside."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.harness import RunningServer
+from tests.harness import ROOT, RunningServer
 
 PEER = Path(__file__).parent / "peer"
+PARENT = ROOT / "build" / "parent"
 
 _CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
@@ -108,6 +111,41 @@ class Node(BenchServer):
         files.mkdir(parents=True, exist_ok=True)
         super().__init__(data, BENCH_FILES=str(files), NODE_ENV="production", **env)
         self._command = ["node", str(PEER / "server.mjs")]
+
+
+class Stock(BenchServer):
+    """python-socketio as it comes, on uvloop and without compression of WebSockets."""
+
+    ready = re.compile(r"^Stock is ready: (http://127\.0\.0\.1:(\d+))\n$")
+
+    def __init__(self, data: Path, **env: str) -> None:
+        super().__init__(data, "-m", "tests.bench.stock", **env)
+
+
+class Parent(Roomcast):
+    """Roomcast as it was at another commit, which `install_parent` has brought."""
+
+    root = PARENT
+
+    def __init__(self, data: Path, **env: str) -> None:
+        super().__init__(data, **env)
+        self._command[0] = str(PARENT / ".venv" / "bin" / "python")
+
+
+def install_parent(revision: str) -> None:
+    """The tree of that commit, with its own packages."""
+    name = subprocess.run(["git", "rev-parse", revision], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    stamp = PARENT / ".revision"
+    if stamp.exists() and stamp.read_text() == name:
+        return
+    shutil.rmtree(PARENT, ignore_errors=True)
+    PARENT.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", name.strip()], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(["tar", "-x"], cwd=PARENT, check=True, input=archive.stdout)
+    subprocess.run([sys.executable, "-m", "venv", ".venv"], cwd=PARENT, check=True)
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "-e", "."]
+    subprocess.run([str(PARENT / ".venv" / "bin" / "python"), *install], cwd=PARENT, check=True)
+    stamp.write_text(name)
 
 
 def install_peer() -> None:

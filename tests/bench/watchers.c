@@ -1,10 +1,10 @@
 /* Watchers by the thousand: Socket.IO 5 clients over Engine.IO 4, in one process with one epoll.
  *
- *     watchers PORT websocket|polling [ROOMS]
+ *     watchers PORT websocket|browser|polling [ROOMS]
  *
  * ROOMS is a file with an upload's id per line; client n joins the room in line n. Without it, clients only connect.
  * A WebSocket client offers permessage-deflate as browsers do, and is refused when the server accepts: nobody here
- * could inflate. A polling client speaks over one kept connection, and takes answers as they are (no gzip).
+ * could inflate; `browser` is `websocket` with all the other headers that a browser's handshake has. A polling client speaks over one kept connection, and takes answers as they are (no gzip).
  *
  * Commands on stdin, each answered by one line of JSON on stdout:
  *
@@ -43,7 +43,7 @@ enum waiting { NOTHING, CONNECTED, MESSAGES };
 static struct client clients[CLIENTS];
 static int opened, ready, wanted, at_once, lost;
 static int epoll, port;
-static bool polling;
+static bool polling, browser;
 static char (*rooms)[64];
 static int room_count;
 static enum waiting waiting;
@@ -95,18 +95,25 @@ static void poll_again(struct client *client) {
     send_all(client, request, length);
 }
 
+static const char BROWSER[] =
+    "Pragma: no-cache\r\nCache-Control: no-cache\r\nOrigin: http://127.0.0.1:%d\r\n"
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n"
+    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en-US;q=0.9,en;q=0.8,de;q=0.7\r\n"
+    "Cookie: session=0123456789abcdef0123456789abcdef; theme=dark; consent=%%7B%%22analytics%%22%%3Afalse%%7D\r\n";
+
 static void greet(struct client *client) {
     if (polling) {
         poll_again(client);
         return;
     }
-    char request[512];
+    char request[2048], more[1024] = "";
+    if (browser) sprintf(more, BROWSER, port);
     int length = sprintf(request,
                          "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                          "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
-                         port);
+                         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n%s\r\n",
+                         port, more);
     send_all(client, request, length);
 }
 
@@ -348,9 +355,10 @@ static void read_rooms(const char *path) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) die("PORT websocket|polling [ROOMS]");
+    if (argc < 3) die("PORT websocket|browser|polling [ROOMS]");
     port = atoi(argv[1]);
     polling = !strcmp(argv[2], "polling");
+    browser = !strcmp(argv[2], "browser");
     if (argc > 3) read_rooms(argv[3]);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);

@@ -7,7 +7,7 @@ import tomllib
 from tests.harness import ROOT
 
 
-def test_every_data_file_of_a_package_is_installed_with_it() -> None:
+def test_every_data_file_of_a_package_but_its_docs_is_installed_with_it() -> None:
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     installed = {
         path
@@ -16,6 +16,6 @@ def test_every_data_file_of_a_package_is_installed_with_it() -> None:
         for path in ROOT.joinpath(*package.split(".")).glob(pattern)
     }
     files = {path for top in ("server", "workers") for path in (ROOT / top).rglob("*") if path.is_file()}
-    data = {path for path in files if path.suffix not in {".py", ".pyc"}}
+    data = {path for path in files if path.suffix not in {".py", ".pyc", ".md"}}
     assert data
     assert data - installed == set()

@@ -87,6 +87,14 @@ async def test_connections_that_a_restart_broke_fail_nobody(tmp_path: Path) -> N
         await ledger.close()
 
 
+async def test_a_redis_is_reached_by_its_unix_socket(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", options={"unixsocket": str(tmp_path / "redis.sock")}):
+        ledger = RedisLedger(connect(f"unix://{tmp_path / 'redis.sock'}"))
+        upload = await created(ledger, Clock())
+        await ledger.follow(upload.id)
+        await ledger.close()
+
+
 async def test_whoever_waits_for_a_turn_is_passed_by_nobody(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         client = connect(redis.url)

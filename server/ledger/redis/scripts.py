@@ -51,6 +51,7 @@ class LedgerScripts:
         self._scripts = Scripts(client)
         self._namespace = namespace
         self._layout_checked = False
+        self._refusal_logged = False
 
     def key(self, *names: str) -> str:
         """The key, or the channel, of that name."""
@@ -58,17 +59,20 @@ class LedgerScripts:
 
     async def run(self, script: Script, *args: Argument) -> Any:
         """The script's reply."""
-        await self._check_layout()
+        if not self._layout_checked:
+            await self._check_layout()
         return await self._scripts.run(self._call(script, args))
 
     async def run_all(self, script: Script, runs: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies to several runs of a script, which go to Redis in one round trip."""
-        await self._check_layout()
+        if not self._layout_checked:
+            await self._check_layout()
         return await self._scripts.run_all([self._call(script, args) for args in runs])
 
     async def command(self, name: str, key: str, *args: Argument) -> Any:
         """The reply to one plain command on a key."""
-        await self._check_layout()
+        if not self._layout_checked:
+            await self._check_layout()
         return await self._scripts.command(name, key, *args)
 
     def _call(self, script: Script, args: Sequence[Argument]) -> Call:
@@ -77,15 +81,15 @@ class LedgerScripts:
     async def _check_layout(self) -> None:
         """Raise `StorageError` if an earlier version, which kept the queue in a slot of its own, left unfinished
         uploads: their keys are not read here, and clients would be told that their uploads do not exist."""
-        if self._layout_checked:
-            return
-        queue, uploads = f"{self._namespace}:{{index}}:", f"{self._namespace}:{{upload_"
+        queue, keys = f"{self._namespace}:{{index}}:", [f"{self._namespace}:{{{name}*" for name in ("index", "upload_")]
         if unfinished := await self._scripts.command("ZCARD", f"{queue}unfinished"):
+            if not self._refusal_logged:
+                self._refusal_logged = True
+                advice = "Let the earlier version finish them, or delete these keys to give them up."
+                log.error("earlier_uploads_unfinished", unfinished=unfinished, keys=keys, advice=advice)
             raise StorageError(
-                f"Redis holds {unfinished} unfinished uploads of an earlier version of Roomcast, which this version"
-                " cannot read. Let the earlier version finish them. Or give them up: delete the keys"
-                f" {queue}* and {uploads}*."
+                "Redis holds unfinished uploads of an earlier version of Roomcast, which this version cannot read."
             )
         if await self._scripts.command("EXISTS", f"{queue}known"):
-            log.warning("earlier_uploads_ignored", keys=[f"{queue}*", f"{uploads}*"])
+            log.warning("earlier_uploads_ignored", keys=keys)
         self._layout_checked = True
