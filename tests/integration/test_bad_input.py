@@ -38,7 +38,7 @@ async def unharmed(server: AppServer, api: Api, shelf: Shelf) -> AsyncIterator[N
 
 def strays(server: AppServer) -> list[Path]:
     """Files outside the results' and the ledgers' own."""
-    known = re.compile(r"media/|(ledger|assemblies)[.]|url[.]secret$|.*/[.]lock$")
+    known = re.compile(r"media/|(ledger|assemblies)[.]|url[.]secret$|deployment$|.*/[.]lock$")
     files = [path for path in server.data.rglob("*") if path.is_file()]
     return [path for path in files if not known.match(f"{path.relative_to(server.data)}")]
 
