@@ -18,7 +18,7 @@ setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 run: .venv/.runtime static/node_modules/.done
 	@exec $(BIN)/python -m server
 
-# One run of everything: the unit, contract, end-to-end and browser tests. `make test ARGS="-k cancel"` narrows it.
+# One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. `make test ARGS="-k cancel"` narrows it.
 test: setup system corpus
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
