@@ -21,7 +21,7 @@ AT_WORK = ["fetching", "probing", "compressing", "thumbnails", "storing"]
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> Iterator[HeldServer]:
     """One server that dies and lives again, test after test."""
-    held = HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1", ROOMCAST_LEASE_SECONDS="1")
+    held = HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1")
     with held.server:
         yield held
 
