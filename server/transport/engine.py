@@ -10,7 +10,6 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from inspect import isawaitable
 from typing import Any
 
@@ -19,7 +18,7 @@ from aiohttp import hdrs, web
 
 from server.transport import packets
 from server.transport.frames import CloseCode
-from server.transport.handshake import Environ, plain_handshake, switch_protocols
+from server.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
 from server.transport.packets import EncodedPacket, InvalidPacket
 from server.transport.session import Session, Transport
 from server.transport.timeouts import Timeouts
@@ -74,12 +73,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self._pongs = Timeouts[Session](self.ping_timeout, lambda session: session.close(self.reason.PING_TIMEOUT))
         self._upgrading = Timeouts[Transport](_UPGRADE_SECONDS, lambda transport: transport.close())
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open_packet = partial(
-            packets.open_packet,
-            ping_interval=self.ping_interval,
-            ping_timeout=self.ping_timeout,
-            max_bytes=self.max_http_buffer_size,
-        )
+        # Without and with the upgrade to a WebSocket; the session's id is all that differs.
+        self._open_packets = [
+            packets.open_packet(
+                upgrades=upgrades,
+                ping_interval=self.ping_interval,
+                ping_timeout=self.ping_timeout,
+                max_bytes=self.max_http_buffer_size,
+            )
+            for upgrades in ([], ["websocket"])
+        ]
 
     # --- what python-socketio calls ----------------------------------------------------------------------------------
 
@@ -149,10 +152,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if transport not in self.transports or upgrades is not (transport == "websocket"):
             raise web.HTTPBadRequest(reason="The transport is unknown, or is not the one of the request.")
         if transport == "websocket":
-            environ = Environ.of_request(request)
             if request.transport is None or request.method != hdrs.METH_GET:
                 raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
-            self.upgrade(environ, request.transport)
+            self.upgrade(Handshake.of_request(request), request.transport)
             _detach(request)
             return web.Response()  # has no connection to go to
         if request.method == hdrs.METH_POST:
@@ -167,25 +169,26 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             response.enable_compression()
         return response
 
-    def takes(self, data: bytes, remote: str) -> Environ | None:
-        """Return the environ if `data` is a plain WebSocket handshake that would be accepted."""
-        environ = plain_handshake(data, self.path, remote)
-        if environ is None or "websocket" not in self.transports or not self._allows_origin(environ):
+    def takes(self, data: bytes, remote: str) -> Handshake | None:
+        """Return the handshake if `data` is a plain one for a WebSocket, from a page that may connect."""
+        handshake = plain_handshake(data, self.path, remote)
+        if handshake is None or "websocket" not in self.transports:
             return None
-        return environ
+        if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
+            return None
+        return handshake
 
-    def upgrade(self, environ: Environ, connection: asyncio.Transport) -> None:
+    def upgrade(self, handshake: Handshake, connection: asyncio.Transport) -> None:
         """Answer a WebSocket handshake, and serve a session over the connection.
 
         Raises aiohttp's HTTP errors, with the connection untouched, when the handshake is refused.
         """
-        query = environ.query
-        if query.get("transport") != "websocket":
+        if handshake.query.get("transport") != "websocket":
             raise web.HTTPBadRequest(reason="The transport is unknown.")
-        response, deflate = switch_protocols(environ, deflate=self._websocket_deflate)
-        sid = query.get("sid")
+        response, deflate = switch_protocols(handshake.headers, deflate=self._websocket_deflate)
+        sid = handshake.query.get("sid")
         if sid is None:
-            session = self._open(environ, upgrades=[])
+            session = self._open(handshake, upgrades=False)
         else:
             session = self._polling_session(sid)
             if not self.allow_upgrades:
@@ -199,8 +202,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             self._upgrading.start(websocket)
 
     async def _open_polling(self, request: web.Request) -> bytes:
-        upgrades = ["websocket"] if self.allow_upgrades and "websocket" in self.transports else []
-        session = self._open(Environ.of_request(request), upgrades=upgrades)
+        upgrades = self.allow_upgrades and "websocket" in self.transports
+        session = self._open(Handshake.of_request(request), upgrades=upgrades)
         await session.wait_until_handled()
         if session.ended:
             raise web.HTTPUnauthorized(reason="The application refused the connection.")
@@ -253,18 +256,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         return dict(self._cors_headers(environ))
 
     def _allows_origin(self, environ: Environ) -> bool:
-        if "HTTP_ORIGIN" not in environ or self.cors_allowed_origins == []:
+        if self.cors_allowed_origins == []:
             return True
         allowed = self._cors_allowed_origins(environ)
         return allowed is None or environ["HTTP_ORIGIN"] in allowed
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
-    def _open(self, environ: Environ, *, upgrades: list[str]) -> Session:
+    def _open(self, handshake: Handshake, *, upgrades: bool) -> Session:
         """Open a session, which begins with polling until something else serves it."""
-        if environ.query.get("EIO") != "4":
+        if handshake.query.get("EIO") != "4":
             raise web.HTTPBadRequest(reason="The client speaks another version of the Engine.IO protocol.")
-        address = sys.intern(environ["REMOTE_ADDR"])
+        address = sys.intern(handshake.environ.remote)
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
         session = Session(self, self.generate_id(), address)
@@ -273,8 +276,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if self._accepting:
             self._accepting.start(session)
         self._pings.start(session)
-        session.push(self._open_packet(session.sid, upgrades=upgrades))
-        session.start(environ)
+        session.push(EncodedPacket(self._open_packets[upgrades] % session.sid.encode()))
+        session.start(handshake.environ)
         return session
 
     def _polling_session(self, sid: str | None) -> Session:

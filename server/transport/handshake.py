@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
@@ -17,7 +17,7 @@ _REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) (HTTP/1\.[01])")
 _PLAIN_LINE = re.compile(rb"GET ([!\"$->@-~]+)\?([!\"$-~]*) HTTP/1\.1")
 _PLAIN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ -~]*[!-~])?)[ \t]*")
 _MAX_HEAD_BYTES = 16 * 1024
-_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+_BODY_HEADERS = ("content-length", "transfer-encoding")
 
 _DEFLATE_OFFER = re.compile(r"permessage-deflate(?![^;,\s])(?P<parameters>[^,]*)", re.IGNORECASE)
 _DEFLATE_ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -71,14 +71,9 @@ class Environ(Mapping[str, Any]):
         return sum(1 for _ in self)
 
     @property
-    def query(self) -> dict[str, str]:
-        """The parameters of the query; of a repeated one, the first."""
-        return dict(reversed(parse_qsl(self["QUERY_STRING"])))
-
-    @property
-    def wants_websocket(self) -> bool:
-        """Whether the request asks for the WebSocket protocol."""
-        return str(self.get("HTTP_UPGRADE", "")).lower() == "websocket"
+    def remote(self) -> str:
+        """The peer's network address."""
+        return self._remote
 
     def _headers(self, name: str) -> list[str]:
         pattern = rb"(?im)^%b:[ \t]*(.*?)[ \t\r]*$" % re.escape(name.encode())
@@ -100,8 +95,22 @@ class Environ(Mapping[str, Any]):
         }
 
 
-def plain_handshake(data: bytes, path: str, remote: str) -> Environ | None:
-    """Return the environ if `data` is exactly one WebSocket handshake for `path`, as plain as browsers send it.
+class Handshake(NamedTuple):
+    """A request that opens a session or changes its transport, parsed once: the environ that is kept of it, its query,
+    and its headers, which are found by their lower-case names."""
+
+    environ: Environ
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+    @classmethod
+    def of_request(cls, request: web.Request) -> Handshake:
+        """Read an aiohttp request."""
+        return cls(Environ.of_request(request), request.query, request.headers)
+
+
+def plain_handshake(data: bytes, path: str, remote: str) -> Handshake | None:
+    """Return the handshake if `data` is exactly one for a WebSocket at `path`, as plain as browsers send it.
 
     Whatever is not plain (a body, a repeated header, an unusual byte, more data behind it) is left to an HTTP parser.
     """
@@ -110,28 +119,30 @@ def plain_handshake(data: bytes, path: str, remote: str) -> Environ | None:
     request = _PLAIN_LINE.fullmatch(line)
     if request is None or not end or rest or len(data) > _MAX_HEAD_BYTES or request[1] != path.encode():
         return None
-    names = set(_BODY_HEADERS)
+    headers: dict[str, str] = {}
     for one in lines:
         field = _PLAIN_FIELD.fullmatch(one)
-        if field is None or (name := field[1].lower()) in names:
+        if field is None or (name := field[1].decode().lower()) in headers:
             return None
-        names.add(name)
-    environ = Environ(data, remote=remote)
-    return environ if environ.wants_websocket else None
+        headers[name] = field[2].decode()
+    if headers.get("upgrade", "").lower() != "websocket" or any(name in headers for name in _BODY_HEADERS):
+        return None
+    query = dict(reversed(parse_qsl(request[2].decode())))
+    return Handshake(Environ(data, remote=remote), query, headers)
 
 
-def switch_protocols(environ: Environ, *, deflate: bool) -> tuple[bytes, bool]:
+def switch_protocols(headers: Mapping[str, str], *, deflate: bool) -> tuple[bytes, bool]:
     """Return the response that makes a WebSocket of the connection, and whether messages may be compressed.
 
     Compression is negotiated if `deflate` allows it and the client offers it in a form that needs no memory between
     messages. Raises `HTTPBadRequest` when this is no WebSocket handshake.
     """
-    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
-    upgrades = "upgrade" in (token.strip().lower() for token in environ.get("HTTP_CONNECTION", "").split(","))
-    if not upgrades or environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13" or not _is_key(key):
+    key = headers.get("sec-websocket-key", "")
+    upgrades = "upgrade" in (token.strip().lower() for token in headers.get("connection", "").split(","))
+    if not upgrades or headers.get("sec-websocket-version") != "13" or not _is_key(key):
         raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    deflate = deflate and _offers_deflate(environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", ""))
+    deflate = deflate and _offers_deflate(headers.get("sec-websocket-extensions", ""))
     if deflate:
         head += f"Sec-WebSocket-Extensions: {_DEFLATE_ANSWER}\r\n"
     return f"{head}Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode(), deflate

@@ -70,18 +70,16 @@ CLOSE, PING, NOOP = (
 PROBE_ANSWER = EncodedPacket(EnginePacketType.PONG.encode() + b"probe")
 
 
-def open_packet(
-    sid: str, *, upgrades: list[str], ping_interval: float, ping_timeout: float, max_bytes: int
-) -> EncodedPacket:
-    """Encode the first packet of a session. Times are in seconds."""
+def open_packet(*, upgrades: list[str], ping_interval: float, ping_timeout: float, max_bytes: int) -> bytes:
+    """Encode the first packet of a session, with `%b` for the session's id. Times are in seconds."""
     handshake = {
-        "sid": sid,
+        "sid": "%b",
         "upgrades": upgrades,
         "pingInterval": round(ping_interval * 1000),
         "pingTimeout": round(ping_timeout * 1000),
         "maxPayload": max_bytes,
     }
-    return EncodedPacket(b"0" + json.dumps(handshake, separators=(",", ":")).encode())
+    return b"0" + json.dumps(handshake, separators=(",", ":")).encode()
 
 
 def encode_payload(packets: Iterable[EncodedPacket]) -> bytes:

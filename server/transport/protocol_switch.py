@@ -59,11 +59,11 @@ class _Switch(asyncio.Protocol):
 
     def _try_upgrade(self, data: bytes) -> bool:
         peer = self._transport.get_extra_info("peername")
-        environ = self._engine.takes(data, peer[0] if isinstance(peer, tuple) else "")
-        if environ is None:
+        handshake = self._engine.takes(data, peer[0] if isinstance(peer, tuple) else "")
+        if handshake is None:
             return False
         try:
-            self._engine.upgrade(environ, self._transport)
+            self._engine.upgrade(handshake, self._transport)
         except web.HTTPException:
             return False  # HTTP answers it, and says why
         return True
