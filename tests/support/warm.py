@@ -8,7 +8,6 @@ own that can be signalled, killed and waited for. That a bare `python -m server`
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import runpy
@@ -90,16 +89,23 @@ class _Nursery:
         self._process.wait()
 
 
-@functools.cache
+_nurseries: list[_Nursery] = []
+"""The one there is, once it is needed."""
+
+_beginning = threading.Lock()
+
+
 def _nursery() -> _Nursery:
-    return _Nursery()
+    with _beginning:  # clusters start their processes in threads
+        if not _nurseries:
+            _nurseries.append(_Nursery())
+        return _nurseries[0]
 
 
 def end() -> None:
     """Let the process that forks end, if there is one; everything that it started must have ended."""
-    if _nursery.cache_info().currsize:
-        _nursery().end()
-        _nursery.cache_clear()
+    while _nurseries:
+        _nurseries.pop().end()
 
 
 def _serve(line: socket.socket) -> None:
