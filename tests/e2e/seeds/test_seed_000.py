@@ -24,6 +24,8 @@ from tests.watchers import Watcher
 
 QUEUE = "myapp-progress.fifo"
 ADA, BOB = token("ada"), token("bob")
+UUID = "c7d6a1de-7b0f-4c5e-8a11-0d2f1a3b4c5d"
+OF_VERSION_1 = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +197,9 @@ async def test_an_id_can_be_joined_once_it_is_reserved_and_not_before(server: Ru
 @pytest.mark.parametrize(
     "chosen",
     [
-        "", "upload_" + "0" * 32, "00000000-0000-0000-0000-000000000000", str(uuid.uuid1()), str(uuid.uuid4()).upper(),
-        uuid.uuid4().hex, f"{{{uuid.uuid4()}}}", f"{uuid.uuid4()}\n", f" {uuid.uuid4()}", "../" + str(uuid.uuid4()),
-        "c7d6a1de-7b0f-4c5e-0a11-0d2f1a3b4c5d", "x" * 5000, 7, ["c7d6a1de-7b0f-4c5e-8a11-0d2f1a3b4c5d"],
+        "", "upload_" + "0" * 32, "00000000-0000-0000-0000-000000000000", OF_VERSION_1, UUID.upper(),
+        UUID.replace("-", ""), f"{{{UUID}}}", f"{UUID}\n", f" {UUID}", f"../{UUID}",
+        "c7d6a1de-7b0f-4c5e-0a11-0d2f1a3b4c5d", "x" * 5000, 7, [UUID],
     ],
     ids=lambda chosen: re.sub(r"[0-9a-fA-F]{6,}", "…", repr(chosen))[:30],
 )  # fmt: skip
