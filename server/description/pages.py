@@ -17,7 +17,7 @@ from server.description.operations import (
     Parameter,
     json_answer,
 )
-from server.upload.errors import Forbidden, Malformed, NotFound, TooLarge
+from server.upload.errors import Forbidden, Malformed, NotFound, Stalled, TooLarge, TooMany
 from server.web.admin_board import BOARD
 from server.web.admin_shapes import Board, Overview, Uploads
 from server.web.pages import PAGE
@@ -164,7 +164,7 @@ SOCKET = (
         (Answer(101, "A WebSocket."), _PACKETS),
         "What is said there is described by `/asyncapi.json`; any Socket.IO client speaks it.",
         _TRANSPORT,
-        refuses=(Malformed, Forbidden),
+        refuses=(Malformed, Forbidden, TooMany),
     ),
     Operation(
         "POST",
@@ -174,7 +174,7 @@ SOCKET = (
         (_PACKETS,),
         parameters=_TRANSPORT,
         takes={"text/plain": str},
-        refuses=(Forbidden, TooLarge),
+        refuses=(Malformed, Forbidden, Stalled, TooLarge),
     ),
     Operation("OPTIONS", "/socket.io/", SOCKETS, "For browsers", (Answer(200, "Allowed."),), refuses=(Forbidden,)),
 )
