@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import socketio
@@ -16,6 +17,7 @@ from socketio import packet
 
 from server.fanout.send_queue import SendStats
 from server.rooms.connection import Connection
+from server.rooms.packet import OrjsonModule, Packet, encode_event
 from server.rooms.room import Member, Room
 from server.transport.packets import EncodedPacket
 
@@ -46,6 +48,8 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
         self._rooms: dict[tuple[str, str], Room] = {}
         self._behind: dict[Connection, None] = {}
         self._pump: asyncio.TimerHandle | None = None
+        self._plain_json = False
+        """Whether events may be encoded without the server's packet class: it is ours, and so is the JSON module."""
 
     # --- for Roomcast ------------------------------------------------------------------------------------------------
 
@@ -87,6 +91,11 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
             members.send_tick(encoded)
 
     # --- what python-socketio calls ----------------------------------------------------------------------------------
+
+    def set_server(self, server: Any) -> None:
+        """Note whose clients these are."""
+        super().set_server(server)
+        self._plain_json = issubclass(server.packet_class, Packet) and server.packet_class.json is OrjsonModule
 
     async def emit(
         self,
@@ -198,7 +207,10 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
 
     def _encode(self, event: str, data: Any, namespace: str) -> list[EncodedPacket]:
         """Encode an event once. A tuple holds several arguments, and None holds none."""
-        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        arguments = data if isinstance(data, tuple) else () if data is None else (data,)
+        if self._plain_json:
+            with suppress(TypeError):  # what is not plain JSON goes the way of all packets
+                return [encode_event(event, *arguments, namespace=namespace)]
         encoded = self.server.packet_class(packet.EVENT, namespace=namespace, data=[event, *arguments]).encode()
         return [EncodedPacket.message(one) for one in (encoded if isinstance(encoded, list) else [encoded])]
 

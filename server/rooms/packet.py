@@ -176,6 +176,7 @@ def _with_attachments(data: Any, attachments: list[bytes], depth: int) -> Any:
     return attachments[number]
 
 
-def encode_event(name: str, argument: Any) -> EncodedPacket:
-    """Encode an event of the main namespace whose one argument holds no bytes."""
-    return EncodedPacket(b"42" + orjson.dumps((name, argument)))
+def encode_event(name: str, *arguments: Any, namespace: str = "/") -> EncodedPacket:
+    """Encode an event without attachments. Raises `TypeError` for what orjson cannot serialize as it is: bytes, too."""
+    prefix = b"42" if namespace == "/" else f"42{namespace},".encode()
+    return EncodedPacket(prefix + orjson.dumps((name, *arguments)))

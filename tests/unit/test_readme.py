@@ -11,10 +11,12 @@ from pydantic_core import PydanticUndefined
 
 from server.command_line.endings import Ending
 from server.settings import Settings, variable
+from server.transport.engine import Engine
 from server.upload.errors import RETRYABLE, Code
 from server.upload.lifecycle import TABLE
 from server.web.errors import STATUS
 from tests.harness import ROOT
+from tests.unit.test_house import PRIVATE
 
 README = ROOT / "README.md"
 UNITS = {"": 1, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -76,3 +78,19 @@ def share(of_the_bar: tuple[float, float] | None) -> str:
 @pytest.mark.parametrize("command", ["make run", "make test"])
 def test_the_two_commands_come_first(command: str) -> None:
     assert command in README.read_text()[:3000]
+
+
+def test_the_example_of_the_transport_attaches_our_engine() -> None:
+    page = (ROOT / "server/transport/README.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    code, _, last = example.strip().rpartition("\n")
+    assert last == "web.run_app(app)"
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  (the page's own text)
+    assert isinstance(names["sio"].eio, Engine)
+    assert [route.method for route in names["app"].router.routes()] == ["GET", "POST", "OPTIONS"]
+
+
+def test_the_transport_s_page_lists_the_private_names_that_are_in_use() -> None:
+    page = (ROOT / "server/transport/README.md").read_text().partition("## Private names")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(_\w+)`", page)) == set().union(*PRIVATE.values())
