@@ -174,7 +174,7 @@ SOCKET = (
         (_PACKETS,),
         parameters=_TRANSPORT,
         takes={"text/plain": str},
-        refuses=(Malformed, Forbidden, Stalled, TooLarge),
+        refuses=(Malformed, Forbidden, Stalled, TooLarge, TooMany),
     ),
     Operation("OPTIONS", "/socket.io/", SOCKETS, "For browsers", (Answer(200, "Allowed."),), refuses=(Forbidden,)),
 )

@@ -65,7 +65,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self.path = "/engine.io/"
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
-        self._websockets = WebSockets(self.max_http_buffer_size, max_packets_per_second)
+        self.max_packets_per_second = max_packets_per_second
+        self._websockets = WebSockets(self.max_http_buffer_size)
         self._max_unaccepted = max_unaccepted_per_address
         self._unaccepted: Counter[str] = Counter()
         self._accepting = None if accept_timeout is None else Timeouts[Session](accept_timeout, Session.close)
@@ -219,6 +220,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         body = await self._read_body(request)
         try:
             for number, packet in enumerate(packets.decode_payload(body), start=1):
+                if session.exceeds_rate(1):
+                    session.close(self.reason.TRANSPORT_ERROR)
+                    raise web.HTTPTooManyRequests(reason="The client sends too many packets.")
                 session.receive(packet)
                 if number % _PACKETS_PER_TURN == 0:
                     await asyncio.sleep(0)

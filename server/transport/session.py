@@ -24,6 +24,9 @@ MAX_QUEUED_PACKETS = 512
 MAX_QUEUED_BYTES = 1 << 20
 """What may wait for one client in its session; a client for which more would wait is disconnected."""
 
+_RATE_SECONDS = 10
+"""Over how long the rate of a client's packets is averaged: joining many rooms at once is no flood."""
+
 _MAX_UNHANDLED = 64
 """Messages of one client that may wait to be handled before no more are read from it."""
 
@@ -62,6 +65,9 @@ class Transport(Protocol):
 class Sessions(Protocol):
     """What a session needs of the engine that it belongs to."""
 
+    max_packets_per_second: int
+    """How many packets one client may send, on average over ten seconds."""
+
     def on_pong(self, session: Session) -> None:
         """The client has answered a ping."""
 
@@ -87,9 +93,11 @@ class Session:
 
     __slots__ = (
         "_engine",
+        "_period",
         "_poll",
         "_queue",
         "_queued_bytes",
+        "_sent",
         "_storage",
         "_transport",
         "_upgrading",
@@ -135,6 +143,9 @@ class Session:
         self._queue: deque[EncodedPacket] | None = None  # None at rest: an empty deque weighs 760 bytes
         self._queued_bytes = 0
         self._poll: asyncio.Future[None] | None = None
+        self._period = 0
+        self._sent = 0
+        """How many packets the client has sent in the current period of ten seconds."""
 
     @property
     def session(self) -> dict[Any, Any]:
@@ -269,6 +280,14 @@ class Session:
                 served.close()
         elif packet[:1] != EnginePacketType.NOOP:
             raise InvalidPacket("No client may send a packet of this type.")
+
+    def exceeds_rate(self, packets_or_frames: int) -> bool:
+        """Count what the client has sent; return whether that is more than it may."""
+        period = int(asyncio.get_running_loop().time()) // _RATE_SECONDS
+        if period != self._period:
+            self._period, self._sent = period, 0
+        self._sent += packets_or_frames
+        return self._sent > self._engine.max_packets_per_second * _RATE_SECONDS
 
     def start(self, environ: Any) -> None:
         """Notify the application of the new session."""

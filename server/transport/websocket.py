@@ -21,16 +21,12 @@ A read may bring 256 KiB, and uvloop reads on while there is more: without a lim
 has the event loop for itself for as long as it sends.
 """
 
-_RATE_SECONDS = 10
-
 
 class WebSockets:
-    """What the WebSockets of one server share. At most `max_packets_per_second` frames are taken from each, on average
-    over ten seconds."""
+    """What the WebSockets of one server share."""
 
-    def __init__(self, max_bytes: int, max_packets_per_second: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.max_packets = max_packets_per_second * _RATE_SECONDS
         self.closing = Timeouts[WebSocket](_CLOSE_SECONDS, lambda websocket: websocket.abort())
 
 
@@ -41,9 +37,7 @@ class WebSocket(asyncio.Protocol):
     __slots__ = (
         "_frames",
         "_held",
-        "_period",
         "_reader",
-        "_received",
         "_session",
         "_shared",
         "_transport",
@@ -61,9 +55,6 @@ class WebSocket(asyncio.Protocol):
         """Frames that were read and are not handled yet."""
         self._held = False
         """Whether the session wants nothing to be read."""
-        self._period = 0
-        self._received = 0
-        """Frames received in the current period of ten seconds."""
         self.paused = False
         self.deflate = deflate
         self.write = transport.write
@@ -125,7 +116,7 @@ class WebSocket(asyncio.Protocol):
             self._end(violation.code.encoded)
         except InvalidPacket:
             self._end(CloseCode.PROTOCOL_ERROR.encoded)
-        if self._exceeds_rate(handled):
+        if self._session.exceeds_rate(handled):
             self._end(CloseCode.POLICY_VIOLATION.encoded)
         elif handled == _FRAMES_PER_TURN:
             self._transport.pause_reading()
@@ -140,13 +131,6 @@ class WebSocket(asyncio.Protocol):
         self._handle_some()
         if self._frames is None and not self._held and not self._transport.is_closing():
             self._transport.resume_reading()
-
-    def _exceeds_rate(self, handled: int) -> bool:
-        period = int(asyncio.get_running_loop().time()) // _RATE_SECONDS
-        if period != self._period:
-            self._period, self._received = period, 0
-        self._received += handled
-        return self._received > self._shared.max_packets
 
     def _handle(self, opcode: Opcode, payload: bytes) -> None:
         match opcode:

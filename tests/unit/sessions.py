@@ -55,6 +55,7 @@ class FakeEngine:
     """Records what sessions report, and handles what they receive at once, or (`slow`) when the test says so."""
 
     slow: bool = False
+    max_packets_per_second: int = 1000
     events: list[tuple[str, Any]] = field(default_factory=list)
     ended: list[Session] = field(default_factory=list)
     pongs: int = 0

@@ -120,6 +120,19 @@ async def test_a_client_that_sends_more_packets_than_it_may_is_closed(opcode: in
         assert frame[1] == b"\x03\xf0"
 
 
+async def test_a_client_that_polls_and_sends_more_packets_than_it_may_is_refused() -> None:
+    query = {"EIO": "4", "transport": "polling"}
+    async with serving(max_packets_per_second=20) as served, aiohttp.ClientSession() as browser:
+        async with browser.get(served.url, params=query) as answer:
+            query["sid"] = json.loads((await answer.text())[1:])["sid"]
+        async with browser.post(served.url, params=query, data="\x1e".join("6" * 200)) as answer:
+            assert answer.status == 200
+        async with browser.post(served.url, params=query, data="\x1e".join("6" * 500)) as answer:
+            assert answer.status == 429
+        async with browser.get(served.url, params=query) as answer:
+            assert answer.status == 400, "the session is over"
+
+
 async def test_a_flood_of_empty_fragments_is_counted() -> None:
     async with serving(max_packets_per_second=20) as limited, RawSocket(limited.port) as raw:
         await raw.connect()
