@@ -133,7 +133,7 @@ async def test_cut_off_at_any_request_it_leaves_nothing(
 async def test_cut_off_at_any_turn_of_the_loop_it_leaves_nothing(
     server: S3Server, store: S3MediaStore, act: Act
 ) -> None:
-    for turns in range(0, 400, 9):
+    for turns in range(0, 400, 17):
         task = asyncio.create_task(act(store, new_upload_id()))
         for _ in range(turns):
             await asyncio.sleep(0)
