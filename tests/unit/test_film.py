@@ -342,7 +342,7 @@ async def test_a_film_below_its_target_is_not_inflated(tmp_path: Path) -> None:
 
 
 async def test_a_target_that_no_film_fits_into_is_an_error(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=60, size="64x48", fps=1)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
     with pytest.raises(errors.TooLarge, match="too long to fit") as refused:
         await result_of(clip, tmp_path, target_bytes=10_000)
     assert not refused.value.retryable
