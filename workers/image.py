@@ -110,7 +110,7 @@ def _order(source: Path, out_dir: Path, image_format: str, settings: ImageSettin
     order = Order(
         source=str(source.absolute()), out=str(out_dir.absolute()), format=image_format.upper(), **asdict(settings)
     )
-    return json.dumps(asdict(order))
+    return json.dumps(order._asdict())
 
 
 class _Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -84,6 +85,10 @@ class TlsConnection(_Translated, SSLConnection):
         assert self._writer is not None  # noqa: S101 - it has just connected
         certificate = self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         if not self._trust.accepts(certificate):
+            # Not closed in TLS's way, which waits for an answer of a server that is not trusted.
+            self._writer.transport.abort()
+            with suppress(OSError):
+                await self._writer.wait_closed()
             self._close()  # type: ignore[no-untyped-call]
             shown = fingerprint(certificate)
             raise UnverifiedCertificate(

@@ -53,7 +53,7 @@ def moto() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     with s3rver(tmp_path_factory.mktemp("s3rver")) as server:
         yield server

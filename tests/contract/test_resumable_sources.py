@@ -8,17 +8,28 @@ import random
 from pathlib import Path
 from typing import cast
 
+import moto.s3.models
 import pytest
 
+from server.upload import s3_parts, s3_reading, s3_resumable
 from server.upload.directory_media import DirectoryMediaStore
 from server.upload.errors import NotFound
 from server.upload.events import new_upload_id
 from server.upload.media import MediaStore, ResumableSources
 from server.upload.s3_media import S3MediaStore
 
-MIB = 1 << 20
-DATA = random.Random(7).randbytes(19 * MIB)
+UNIT = 1 << 16
+DATA = random.Random(7).randbytes(19 * UNIT)
 """More than two parts of an object, and a rest."""
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part has eight units, as it has eight mebibytes outside of tests."""
+    for module in (s3_parts, s3_reading, s3_resumable):
+        monkeypatch.setattr(module, "PART_BYTES", 8 * UNIT)
+    monkeypatch.setattr(s3_parts, "_MIB", UNIT)
+    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", 5 * UNIT)
 
 
 @pytest.fixture
@@ -26,7 +37,7 @@ def sources(media: MediaStore) -> ResumableSources:
     return cast(DirectoryMediaStore | S3MediaStore, media).resumable
 
 
-async def put(sources: ResumableSources, name: str, start: int, stop: int, *, step: int = MIB) -> None:
+async def put(sources: ResumableSources, name: str, start: int, stop: int, *, step: int = UNIT) -> None:
     async with sources.append(name, start) as write:
         for place in range(start, stop, step):
             await write(DATA[place : min(place + step, stop)])
@@ -50,10 +61,10 @@ async def whole(media: MediaStore, key: str, scratch: Path) -> bytes:
 async def test_pieces_make_a_source(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
     name, seen = new_upload_id(), Seen()
     assert await sources.received(name) == 0
-    await put(sources, name, 0, 9 * MIB + 5)
-    assert await sources.received(name) == 9 * MIB + 5
-    await put(sources, name, 9 * MIB + 5, 9 * MIB + 6)
-    await put(sources, name, 9 * MIB + 6, len(DATA))
+    await put(sources, name, 0, 9 * UNIT + 5)
+    assert await sources.received(name) == 9 * UNIT + 5
+    await put(sources, name, 9 * UNIT + 5, 9 * UNIT + 6)
+    await put(sources, name, 9 * UNIT + 6, len(DATA))
     assert await sources.received(name) == len(DATA)
     assert await sources.head(name, 4096) == DATA[:4096]
     assert not await media.has_source(name)
@@ -68,13 +79,13 @@ async def test_pieces_make_a_source(media: MediaStore, sources: ResumableSources
 
 async def test_completing_again_completes_again(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
     name, seen = new_upload_id(), Seen()
-    await put(sources, name, 0, MIB)
+    await put(sources, name, 0, UNIT)
     key = await sources.complete(name, Seen())
-    assert await sources.received(name) == MIB
+    assert await sources.received(name) == UNIT
     assert await sources.head(name, 10) == DATA[:10]
     assert await sources.complete(name, seen) == key
-    assert seen.content == DATA[:MIB]
-    assert await whole(media, key, tmp_path) == DATA[:MIB]
+    assert seen.content == DATA[:UNIT]
+    assert await whole(media, key, tmp_path) == DATA[:UNIT]
 
 
 async def test_what_was_written_before_a_break_may_be_written_again(sources: ResumableSources) -> None:
@@ -82,16 +93,16 @@ async def test_what_was_written_before_a_break_may_be_written_again(sources: Res
 
     async def break_off() -> None:
         async with sources.append(name, 0) as write:
-            for place in range(0, 18 * MIB, MIB):
-                await write(DATA[place : place + MIB])
+            for place in range(0, 18 * UNIT, UNIT):
+                await write(DATA[place : place + UNIT])
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await break_off()
     received = await sources.received(name)
-    assert 8 * MIB <= received <= 18 * MIB
-    await put(sources, name, received, 18 * MIB)
-    await put(sources, name, 3 * MIB, len(DATA))
+    assert 8 * UNIT <= received <= 18 * UNIT
+    await put(sources, name, received, 18 * UNIT)
+    await put(sources, name, 3 * UNIT, len(DATA))
     assert await sources.received(name) == len(DATA)
     await sources.complete(name, seen)
     assert seen.content == DATA
@@ -99,9 +110,9 @@ async def test_what_was_written_before_a_break_may_be_written_again(sources: Res
 
 async def test_two_who_write_at_once_do_no_harm(sources: ResumableSources) -> None:
     name, seen = new_upload_id(), Seen()
-    await put(sources, name, 0, MIB)
+    await put(sources, name, 0, UNIT)
     await asyncio.gather(
-        put(sources, name, MIB, 12 * MIB), put(sources, name, MIB, len(DATA)), put(sources, name, MIB, 2 * MIB)
+        put(sources, name, UNIT, 12 * UNIT), put(sources, name, UNIT, len(DATA)), put(sources, name, UNIT, 2 * UNIT)
     )
     assert await sources.received(name) == len(DATA)
     await sources.complete(name, seen)
@@ -112,8 +123,8 @@ async def test_two_who_make_it_whole_at_once_do_no_harm(
     media: MediaStore, sources: ResumableSources, tmp_path: Path
 ) -> None:
     name, seen, overtaken = new_upload_id(), Seen(), Seen()
-    await put(sources, name, 0, 9 * MIB)
-    await put(sources, name, 9 * MIB, len(DATA))
+    await put(sources, name, 0, 9 * UNIT)
+    await put(sources, name, 9 * UNIT, len(DATA))
 
     async def see(data: bytes) -> None:
         if not overtaken.content:
@@ -130,7 +141,7 @@ async def test_a_cancelled_piece_leaves_what_counts(sources: ResumableSources) -
 
     async def take() -> None:
         async with sources.append(name, 0) as write:
-            await write(DATA[: 9 * MIB])
+            await write(DATA[: 9 * UNIT])
             begun.set()
             await asyncio.Event().wait()
 
@@ -138,7 +149,7 @@ async def test_a_cancelled_piece_leaves_what_counts(sources: ResumableSources) -
     await begun.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert await sources.received(name) == 9 * MIB
+    assert await sources.received(name) == 9 * UNIT
 
 
 async def test_several_sources_become_one(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
@@ -146,7 +157,7 @@ async def test_several_sources_become_one(media: MediaStore, sources: ResumableS
     parts = [f"{name}.{number}" for number in range(3)]
     for number, part in enumerate(parts):
         async with sources.append(part, 0) as write:
-            await write(DATA[number * 7 * MIB : (number + 1) * 7 * MIB])
+            await write(DATA[number * 7 * UNIT : (number + 1) * 7 * UNIT])
     key = await sources.complete(name, seen, of=parts)
     assert hashlib.sha256(seen.content).digest() == hashlib.sha256(DATA).digest()
     assert await whole(media, key, tmp_path) == DATA
@@ -169,7 +180,7 @@ async def test_nothing_is_not_found(sources: ResumableSources) -> None:
 async def test_pieces_are_partial_sources(media: MediaStore, sources: ResumableSources) -> None:
     kept, gone, stale = (new_upload_id() for _ in range(3))
     for name in (kept, gone):
-        await put(sources, name, 0, 9 * MIB)
+        await put(sources, name, 0, 9 * UNIT)
     assert await media.sources() == sorted((kept, gone))
     await media.discard_source(gone)
     assert await sources.received(gone) == 0

@@ -19,10 +19,9 @@ def clip(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def only_new_processes() -> None:
+def only_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that look for processes left behind: those that are there already are none of theirs."""
-    runs.EARLIER.clear()
-    runs.EARLIER.update(psutil.Process().children(recursive=True))
+    monkeypatch.setattr(runs, "earlier", set(psutil.Process().children(recursive=True)))
 
 
 @pytest.fixture(scope="module")

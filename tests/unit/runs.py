@@ -22,8 +22,8 @@ GIB = 1 << 30
 LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
 
-EARLIER: set[psutil.Process] = set()
-"""Those that were running when the test began."""
+earlier: set[psutil.Process] | None = None
+"""Those that were running when the test began, which the fixture `only_new_processes` sees."""
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
 
@@ -50,8 +50,9 @@ def gone(pid: int) -> bool:
 
 
 def assert_nobody_left(*pids: int | None) -> None:
-    """Nothing that the test has started is running any more, nor are these. (Use the fixture `only_new_processes`.)"""
-    children = set(psutil.Process().children(recursive=True)) - EARLIER
+    """Nothing that the test has started is running any more, nor are these."""
+    assert earlier is not None, "the test must use the fixture `only_new_processes`"
+    children = set(psutil.Process().children(recursive=True)) - earlier
     assert [child for child in children if not gone(child.pid)] == []
     for pid in pids:
         assert pid is not None

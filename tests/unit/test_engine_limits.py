@@ -24,7 +24,7 @@ from tests.harness import eventually
 from tests.raw_socket import RawSocket, handshake
 from tests.unit.socket_server import Served, serving
 
-VISITORS, AT_ONCE = 2000, 50
+VISITORS, AT_ONCE = 500, 50
 BODY = "x" * 3000
 
 

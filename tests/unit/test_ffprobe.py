@@ -17,6 +17,8 @@ from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.ffmpeg.input_options import InputFile
 from workers.ffmpeg.runner import run_ffprobe
 
+pytestmark = pytest.mark.usefixtures("only_new_processes")
+
 
 @pytest.mark.parametrize("name", ["clip.mp4", "-i.mp4", "100%d.mp4", 'a "quoted"|name:x.mp4', "🎬.mp4"])
 async def test_probing_tells_streams_and_format_whatever_the_name(name: str, tmp_path: Path) -> None:

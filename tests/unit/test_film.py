@@ -128,7 +128,7 @@ async def test_containers_and_codecs_of_all_ages(name: str, encoding: tuple[str,
 
 
 async def test_every_frame_of_a_variable_rate_is_kept_at_its_time(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "vfr.mp4", seconds=4, vfr=True, crf=1)
+    clip = make_clip(tmp_path / "vfr.mp4", seconds=4, vfr=True, crf=1, size="160x120")
     _, path, _ = await result_of(clip, tmp_path)
     before, after = frame_times(clip), frame_times(path)
     assert len({round(b - a, 3) for a, b in itertools.pairwise(before)}) > 2, "the clip is not variable"
@@ -228,7 +228,7 @@ async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
 @pytest.mark.parametrize(("name", "kept"), [("cut.mp4", 0.5), ("cut.mkv", 0.5), ("cut.webm", 0.5), ("cut.avi", 0.5)])
 async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, kept: float, tmp_path: Path) -> None:
     codec = {"cut.webm": "libvpx-vp9", "cut.avi": "mpeg4"}.get(name, "libx264")
-    clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec), kept)
+    clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec, size="160x120"), kept)
     results, path, _ = await result_of(clip, tmp_path)
     assert_plays_anywhere(path)
     told = results.facts["partial"]
@@ -239,7 +239,7 @@ async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, k
 
 
 async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
-    clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3))
+    clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3, size="160x120"))
     results, _, _ = await result_of(clip, tmp_path)
     assert "partial" not in results.facts
     assert results.made[0].duration == pytest.approx(3, abs=0.1)
@@ -247,7 +247,7 @@ async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
 
 
 async def test_packets_that_are_no_pictures_are_missing(tmp_path: Path) -> None:
-    clip = clips.blank(make_clip(tmp_path / "blank.mp4", seconds=6), 0.5)
+    clip = clips.blank(make_clip(tmp_path / "blank.mp4", seconds=6, size="160x120"), 0.5)
     results, _, _ = await result_of(clip, tmp_path)
     assert results.facts["partial"]["declaredSeconds"] == pytest.approx(6, abs=0.1)
     assert results.facts["partial"]["seconds"] < 5
@@ -288,7 +288,7 @@ async def test_a_film_that_complies_and_is_small_is_copied(tmp_path: Path) -> No
 
 
 async def test_a_film_that_compressing_does_not_shrink_stays_as_it_is(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "dense.mp4", seconds=2, crf=30, size="640x480")
+    clip = make_clip(tmp_path / "dense.mp4", seconds=2, crf=30, size="320x240")
     results, path, _ = await result_of(clip, tmp_path, crf=10)
     assert results.facts == {"copied": True}
     assert path.stat().st_size <= clip.stat().st_size + 2000
@@ -324,9 +324,10 @@ async def test_what_svt_av1_cannot_do_is_h264(tmp_path: Path) -> None:
     assert results.facts["codec"] == "h264"
 
 
-@pytest.mark.parametrize(("target", "codec"), [(60_000, "h264"), (250_000, "h264"), (60_000, "vp9"), (60_000, "av1")])
+@pytest.mark.parametrize(("target", "codec"), [(60_000, "h264"), (150_000, "h264"), (60_000, "vp9"), (60_000, "av1")])
 async def test_a_film_lands_within_five_per_cent_below_its_target(target: int, codec: str, tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10, size="192x144")
+    assert clip.stat().st_size > target
     _, path, notes = await result_of(clip, tmp_path, target_bytes=target, codec=codec)
     assert 0.95 * target <= path.stat().st_size <= target
     fractions = [tick.fraction for tick in notes.ticks[: notes.begins[Stage.THUMBNAILS]]]
@@ -341,14 +342,14 @@ async def test_a_film_below_its_target_is_not_inflated(tmp_path: Path) -> None:
 
 
 async def test_a_target_that_no_film_fits_into_is_an_error(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=60, size="64x48", fps=5)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
     with pytest.raises(errors.TooLarge, match="too long to fit") as refused:
         await result_of(clip, tmp_path, target_bytes=10_000)
     assert not refused.value.retryable
 
 
 async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5, size="128x96")
     results, _, notes = await result_of(clip, tmp_path, target_quality=90)
     quality = results.facts["quality"]
     assert quality["metric"] == "ssim"  # the wheel's ffmpeg has no libvmaf
@@ -360,7 +361,7 @@ async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
 
 async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.targets._LONG_SECONDS", 0.0)
-    clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="640x360", crf=5)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
     _, path, notes = await result_of(clip, tmp_path)
     forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)
     assert forecast.bytes == pytest.approx(path.stat().st_size, rel=0.6)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.upload.errors import TranscodeError
@@ -82,6 +82,7 @@ def test_the_average_is_what_is_sent_over_the_time_it_plays(entries: list[tuple[
     assert rate.peak >= max([rate.average, *map(round, full)])
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(0.001, 99), st.from_regex(r"hls-\d+-\d{5}\.m4s", fullmatch=True)), max_size=30))
 def test_the_entries_of_a_playlist_are_read_as_they_were_written(entries: list[tuple[float, str]]) -> None:
     body = "".join(f"#EXTINF:{seconds:.6f},\n{name}\n" for seconds, name in entries)

@@ -34,7 +34,7 @@ FILES = [
 
 @pytest.mark.parametrize(("name", "image_format"), FILES)
 async def test_a_picture_cut_short_is_unreadable(name: str, image_format: str, tmp_path: Path) -> None:
-    source = truncate(make_image(tmp_path / name, noise=True), 0.6)
+    source = truncate(make_image(tmp_path / name, noise=True, size=(320, 240)), 0.6)
     with pytest.raises(errors.UnreadableMedia) as caught:
         await compress(source, image_format, limits=SMALL)
     assert not caught.value.retryable
@@ -118,6 +118,7 @@ async def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
         await compress(source, "PNG", limits=Limits(3 << 30, 60, 8192))
 
 
+@pytest.mark.usefixtures("only_new_processes")
 async def test_too_slow_is_a_timeout_and_leaves_nobody(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
         await compress(make_image(tmp_path / "in.png"), "PNG", wall_seconds=0.001)

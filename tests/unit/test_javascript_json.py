@@ -79,7 +79,7 @@ def check(javascript: Node, content: Any) -> None:
 
 
 @given(value)
-@settings(max_examples=250)
+@settings(max_examples=100)
 def test_any_value_is_written_as_javascript_would(javascript: Node, value: Any) -> None:
     check(javascript, value)
 
@@ -91,7 +91,7 @@ def test_a_number_at_an_edge_is_written_as_javascript_would(javascript: Node, nu
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
-@settings(max_examples=250)
+@settings(max_examples=100)
 def test_any_number_is_written_as_javascript_would(javascript: Node, number: float) -> None:
     check(javascript, number)
 
@@ -167,7 +167,7 @@ def assemblies(draw: st.DrawFn) -> Made:
 
 
 @given(assemblies())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: Made) -> None:
     status = assembly_status(made.submission, made.uploads, branch="main")
     kept = orjson.loads(orjson.dumps(status))  # as a delivery is kept until it is sent

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from aiohttp import BodyPartReader, MultipartReader, StreamReader
 from aiohttp.base_protocol import BaseProtocol
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.upload.errors import Malformed
@@ -86,6 +86,7 @@ NAMES = st.text("aé z*", max_size=4)
 FIELDS = st.lists(st.builds(Field, NAMES, st.none() | NAMES, CONTENTS), min_size=1, max_size=4)
 
 
+@settings(max_examples=30)
 @given(FIELDS, st.sampled_from([b"", b"hello\r\n"]), st.sampled_from([b"", b" \t"]), st.data())
 def test_in_pieces_a_form_is_what_aiohttp_makes_of_it(
     fields: list[Field], preamble: bytes, padding: bytes, data: st.DataObject

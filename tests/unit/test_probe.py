@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.upload import errors
@@ -158,6 +158,7 @@ values = st.recursive(
 FIELDS = [*FILM, *SOUND, "side_data_list", "tags"]
 
 
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

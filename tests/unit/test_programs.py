@@ -54,7 +54,7 @@ def test_programs_start_while_foreign_threads_enter_python() -> None:
                 library.pthread_join(thread, None)
 
         async def start_programs():
-            for _ in range(1500):
+            for _ in range(600):
                 program = start_program(["/bin/true"], on_stdout=len, on_stderr=len, new_session=True)
                 assert await program.wait() == 0
             print("all have ended")

@@ -1,6 +1,6 @@
 """Pillow's own test pictures, odd and broken ones among them: each becomes what it should, or has a stable code.
 
-A fixed sixth of them by default; `ROOMCAST_ALL_PICTURES=1` takes all.
+A fixed twelfth of them by default; `ROOMCAST_ALL_PICTURES=1` takes all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from workers.sandbox import Limits
 LIMITS = Limits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
 """All that any of them may cost."""
 
-SHARE = 1 if os.environ.get("ROOMCAST_ALL_PICTURES") else 6
+SHARE = 1 if os.environ.get("ROOMCAST_ALL_PICTURES") else 12
 PARTS = 8
 SLACK = 6
 

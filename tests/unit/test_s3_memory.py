@@ -1,4 +1,4 @@
-"""160 MiB in and out of a bucket, by a process whose memory stays flat."""
+"""96 MiB in and out of a bucket, by a process whose memory stays flat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.harness import ROOT
 from tests.s3_server import BUCKET, moto_server, set_environment
 
-SIZE_MIB = 160
+SIZE_MIB = 96
 
 PROGRAM = """
 import asyncio, os, re, sys, time

@@ -32,7 +32,8 @@ from tests.s3_server import (
 )
 
 MIB = 1 << 20
-DATA = os.urandom(MIB + 17) * 4
+PART = 1 << 16
+DATA = os.urandom(PART + 17) * 4
 """Five parts of these tests, the last one short."""
 
 Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
@@ -42,8 +43,9 @@ Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
 async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
     set_environment(monkeypatch)
     hurry(monkeypatch)
-    monkeypatch.setattr(s3_parts, "PART_BYTES", MIB)
-    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
+    monkeypatch.setattr(s3_parts, "PART_BYTES", PART)
+    monkeypatch.setattr(s3_parts, "_MIB", PART)
+    monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART)
     async with opened(proxy.url) as media:
         free = media._bucket.slots._value
         yield media
@@ -58,8 +60,8 @@ def opened(url: str) -> Any:
 
 async def receive(media: S3MediaStore, upload_id: str) -> str:
     async with media.receive(upload_id) as incoming:
-        for start in range(0, len(DATA), 300_000):
-            await incoming.write(DATA[start : start + 300_000])
+        for start in range(0, len(DATA), 20_000):
+            await incoming.write(DATA[start : start + 20_000])
         return await incoming.commit()
 
 
@@ -131,7 +133,7 @@ async def test_cut_off_at_any_request_it_leaves_nothing(
 async def test_cut_off_at_any_turn_of_the_loop_it_leaves_nothing(
     server: S3Server, store: S3MediaStore, act: Act
 ) -> None:
-    for turns in range(0, 400, 9):
+    for turns in range(0, 400, 17):
         task = asyncio.create_task(act(store, new_upload_id()))
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -148,7 +150,7 @@ async def test_left_without_a_commit_it_leaves_nothing(store: S3MediaStore, serv
     async def break_off() -> None:
         async with store.receive(new_upload_id()) as incoming:
             for _ in range(writes):
-                await incoming.write(DATA[: MIB // 2])
+                await incoming.write(DATA[: PART // 2])
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -258,13 +260,13 @@ async def test_results_are_told_of_part_by_part(store: S3MediaStore, server: S3S
     film.write_bytes(DATA)
     upload_id = new_upload_id()
     key = await store.store(film, upload_id, "video.mp4", heard.append)
-    assert sorted(heard) == [68, MIB, MIB, MIB, MIB]
-    assert server.content(f"media/{key}") == DATA
+    assert sorted(heard) == [68, PART, PART, PART, PART]
+    assert server.content(key) == DATA
     heard.clear()
     film.write_bytes(b"short")
     await store.store(film, upload_id, "video.mp4", heard.append)
     assert heard == [5]
-    assert server.content(f"media/{key}") == b"short"
+    assert server.content(key) == b"short"
 
 
 async def test_a_checksum_of_the_whole_is_kept_where_the_server_keeps_one(

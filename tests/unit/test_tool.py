@@ -63,7 +63,7 @@ async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
 
 
 async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=20, size="1280x720")
+    clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="1280x720")
     heard = asyncio.Event()
     task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_reading=lambda _: heard.set()))
     await heard.wait()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+# Named tuples, because what it takes to import `dataclasses` every child would pay.
 Kind = Literal["image", "thumbnail"]
 
 _ENDINGS = {"webp": "webp", "avif": "avif", "jpeg": "jpg"}
@@ -14,8 +14,7 @@ SEVERAL_FRAMES = "animation.webp"
 """What a moving picture becomes, beside the still ones."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """What is asked for. `format` is Pillow's name of the source's; `sides` are longest sides in pixels, `formats` are
     among `webp`, `avif` and `jpeg`, `quality` is 1–100. `max_pixels` are those of one frame."""
 
@@ -29,8 +28,7 @@ class Order:
     max_frames: int
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(NamedTuple):
     """One file to make: its name and kind, its format as in `Order.formats`, its size in pixels."""
 
     name: str
