@@ -11,10 +11,9 @@ network away. What cannot be done is an error: nothing runs with fewer walls tha
 
 from __future__ import annotations
 
-# The module below `signal`, which takes as long to import as all the others do: it makes enums of the constants.
-import _signal as signal  # type: ignore[import-not-found]
 import os
 import resource
+import signal
 import struct
 import sys
 
