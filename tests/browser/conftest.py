@@ -112,6 +112,21 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+class SmallShelf(Shelf):
+    """Clips and pictures that are quick to compress, where a test does not say how large they are."""
+
+    def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
+        return super().clip(name, **{"size": "160x120", **wishes})
+
+    def image(self, name: str = "picture.png", **wishes: Any) -> Path:
+        return super().image(name, **{"size": (160, 120), **wishes})
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return SmallShelf(tmp_path / "shelf")
+
+
 class Profile:
     """A browser's profile, which tests can use in turn: `clean` leaves nothing of a test in it. (A new one costs
     Chromium half a second of a processor.)"""
