@@ -304,7 +304,7 @@ async def test_what_was_set_before_the_element_was_defined_counts(open_list: Ope
 
 
 async def test_a_page_has_its_colours_and_its_direction(open_list: Open, shelf: Shelf) -> None:
-    picture = shelf.image()
+    picture = shelf.image(size=(640, 480))
     own = await open_list(
         "<style>upload-progress-list { --accent: rgb(200, 0, 100) } "
         "upload-progress-list::part(row) { border-radius: 3px }</style>"
