@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import random
 import shutil
 import subprocess
 import tempfile
@@ -184,6 +185,14 @@ def truncate(path: Path, fraction: float) -> Path:
     """Keep only the first `fraction` of the file; returns `path`."""
     with path.open("r+b") as file:
         file.truncate(int(path.stat().st_size * fraction))
+    return path
+
+
+def pad(path: Path, size: int) -> Path:
+    """Append random bytes up to this size: a picture is then slow to send, and as quick to compress as before. Returns
+    `path`."""
+    with path.open("ab") as file:
+        file.write(random.randbytes(size - path.stat().st_size))
     return path
 
 

@@ -1,7 +1,7 @@
 """Debian's Chromium, and servers for its page. A page that complains fails its test, whatever else the test finds.
 
-One Chromium serves all tests of a process, which is why they and their fixtures run in one event loop; each has a
-profile of its own. A module's `server` is shared by its tests, and idle when a test begins; `serve` starts one for a
+One Chromium serves all tests of a process, which is why they and their fixtures run in one event loop; each finds an
+empty profile. A module's `server` is shared by its tests, and idle when a test begins; `serve` starts one for a
 test that hurts it, or wants it set up in another way.
 """
 
@@ -11,10 +11,11 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Frame, Page, WebError, async_playwright
 
 from tests import fake_ffmpeg
 from tests.browser.demo import Card, Demo
@@ -111,9 +112,82 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+class SmallShelf(Shelf):
+    """Clips and pictures that are quick to compress, where a test does not say how large they are."""
+
+    def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
+        return super().clip(name, **{"size": "160x120", **wishes})
+
+    def image(self, name: str = "picture.png", **wishes: Any) -> Path:
+        return super().image(name, **{"size": (160, 120), **wishes})
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return SmallShelf(tmp_path / "shelf")
+
+
+class Profile:
+    """A browser's profile, which tests can use in turn: `clean` leaves nothing of a test in it. (A new one costs
+    Chromium half a second of a processor.)"""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self._origins: set[str] = set()
+        self._tab: Page | None = None
+        """Stays open, so that storage can be emptied when the test's own tabs are closed."""
+        context.on("page", lambda page: page.on("framenavigated", self._note))
+
+    def _note(self, frame: Frame) -> None:
+        parts = urlsplit(frame.url)
+        if parts.netloc:
+            self._origins.add(f"{parts.scheme}://{parts.netloc}")
+
+    async def close_tabs(self) -> None:
+        for page in self.context.pages:
+            await page.unroute_all(behavior="ignoreErrors")
+        await self.context.unroute_all(behavior="ignoreErrors")
+        for page in self.context.pages:
+            if page is not self._tab:
+                await page.close()
+
+    async def clean(self) -> None:
+        self._tab = self._tab or await self.context.new_page()
+        session = await self.context.new_cdp_session(self._tab)
+        while self._origins:
+            await session.send("Storage.clearDataForOrigin", {"origin": self._origins.pop(), "storageTypes": "all"})
+        await session.detach()
+        await self.context.clear_cookies()
+        await self.context.clear_permissions()
+        await self.context.set_offline(False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_profile(browser: Browser) -> AsyncIterator[Profile]:
+    profile = Profile(await browser.new_context())
+    yield profile
+    await profile.context.close()
+
+
+@pytest.fixture
+def own_profile() -> None:
+    """For a test that does to its profile what cannot be undone: a script for every page, a route for sockets."""
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """A browser's profile. No script may fail in it, no promise be left to reject, no policy be broken."""
+async def profile(browser: Browser, shared_profile: Profile, request: pytest.FixtureRequest) -> AsyncIterator[Profile]:
+    if "own_profile" in request.fixturenames:
+        own = Profile(await browser.new_context())
+        yield own
+        await own.context.close()
+    else:
+        yield shared_profile
+        await shared_profile.clean()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(profile: Profile) -> AsyncIterator[BrowserContext]:
+    """An empty profile. No script may fail in it, no promise be left to reject, no policy be broken."""
     complaints: list[str] = []
 
     def hear_console(message: ConsoleMessage) -> None:
@@ -123,14 +197,12 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     def hear_error(error: WebError) -> None:
         complaints.append(str(error.error))
 
-    context = await browser.new_context()
-    context.on("console", hear_console)
-    context.on("weberror", hear_error)
-    yield context
-    for page in context.pages:
-        await page.unroute_all(behavior="ignoreErrors")
-    await context.unroute_all(behavior="ignoreErrors")
-    await context.close()
+    profile.context.on("console", hear_console)
+    profile.context.on("weberror", hear_error)
+    yield profile.context
+    await profile.close_tabs()
+    profile.context.remove_listener("console", hear_console)
+    profile.context.remove_listener("weberror", hear_error)
     assert complaints == []
 
 

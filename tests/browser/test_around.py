@@ -104,6 +104,7 @@ async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Lo
     return card.root.locator("video")
 
 
+@pytest.mark.usefixtures("own_profile")
 @pytest.mark.parametrize("natively", [True, False])
 async def test_a_ladder_plays_in_the_page(
     streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf, natively: bool

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Request, Route, expect
 
 from tests.browser.conftest import AtWork, Ffmpeg, ListUploads, OpenPage
+from tests.clips import pad
 from tests.conftest import Shelf
 from tests.harness import RunningServer
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 def large(shelf: Shelf, name: str) -> Path:
     """A picture that takes some seconds to send through `narrow`."""
-    return shelf.image(name, size=(600, 500), noise=True)
+    return pad(shelf.image(name), 760_000)
 
 
 async def test_while_compressing(

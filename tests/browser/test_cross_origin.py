@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.demo import WORK_SECONDS, Card
+from tests.clips import pad
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
 from tests.harness import RunningServer
@@ -98,7 +99,7 @@ async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
 ) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS=elsewhere.origin if named else "*", JWT_SECRET=SECRET)
     page = await elsewhere.open(context, server, bearer=token("ada"))
-    picture, large = shelf.image(size=(120, 90)), shelf.image("large.png", size=(900, 700), noise=True)
+    picture, large = shelf.image(size=(120, 90)), pad(shelf.image("large.png"), 1_600_000)
     assert large.stat().st_size > 1 << 20, "it goes in pieces"
     await use(page, picture, large, shelf.clip(seconds=2))
     assert await page.evaluate("() => document.querySelector('upload-progress-list').roomcast.state") == "online"

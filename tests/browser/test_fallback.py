@@ -14,7 +14,7 @@ from tests.browser.own_page import OwnPage
 from tests.conftest import Shelf
 from tests.harness import Api, RunningServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node", "own_profile")]
 
 _THREE = """
 async () => {

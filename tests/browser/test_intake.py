@@ -10,6 +10,7 @@ from playwright.async_api import Request, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.demo import Demo
+from tests.clips import pad
 from tests.conftest import Shelf
 from tests.harness import RunningServer
 
@@ -49,7 +50,7 @@ def an_empty_film(shelf: Shelf) -> Path:
 
 
 def a_large_picture(shelf: Shelf) -> Path:
-    return shelf.image("large.png", noise=True)
+    return pad(shelf.image("large.png"), 2 * LIMIT)
 
 
 @pytest.mark.parametrize(

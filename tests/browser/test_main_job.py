@@ -59,7 +59,7 @@ async def test_the_result_plays_and_can_be_taken_home(
 
 
 async def test_a_picture_is_shown(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
-    picture = shelf.image("card.png", size=(800, 600), noise=True)
+    picture = shelf.image("card.png", size=(800, 600))
     demo = await open_page(server)
     await demo.choose(picture)
     card = await demo.card(picture).reaches("Completed")

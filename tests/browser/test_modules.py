@@ -24,7 +24,7 @@ def test_in_node(tests: str) -> None:
     if node is None:
         pytest.skip("node is not installed")
     ran = subprocess.run(
-        [node, "--test", Path(__file__).with_name(tests)], capture_output=True, text=True, timeout=60, check=False
+        [node, Path(__file__).with_name(tests)], capture_output=True, text=True, timeout=60, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"^# pass [1-9]", ran.stdout, re.MULTILINE), ran.stdout

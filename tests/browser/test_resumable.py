@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext
 from tests.browser.demo import narrow
 from tests.browser.own_page import OwnPage
 from tests.browser.wire import Wire
+from tests.clips import pad
 from tests.conftest import Shelf
 from tests.harness import Api, RunningServer, eventually
 
@@ -22,7 +23,7 @@ Open = Callable[[], Awaitable[OwnPage]]
 @pytest.fixture
 def large(shelf: Shelf) -> Path:
     """A picture that is sent in pieces, and takes some seconds through `narrow`."""
-    return shelf.image(size=(900, 700), noise=True)
+    return pad(shelf.image(), 1_600_000)
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ async def test_offline_and_back(
     assert_truthful(await demo.glimpses(clip))
 
 
+@pytest.mark.usefixtures("own_profile")
 async def test_polling_while_neither_socket_nor_stream_can_be_had(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
@@ -93,6 +94,7 @@ async def test_polling_while_neither_socket_nor_stream_can_be_had(
     assert_truthful(await demo.glimpses(clip))
 
 
+@pytest.mark.usefixtures("own_profile")
 async def test_the_socket_takes_over_again_from_a_stream(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
@@ -242,6 +244,7 @@ async def test_what_the_server_has_forgotten_vanishes_quietly(
     await expect(demo.note).to_be_empty()
 
 
+@pytest.mark.usefixtures("own_profile")
 async def test_the_cdn_stands_in_for_the_client_that_was_not_installed(
     server: RunningServer, open_page: OpenPage, context: BrowserContext
 ) -> None:

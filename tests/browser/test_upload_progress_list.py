@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads
 from tests.browser.demo import FOCUSED, WORK_SECONDS, Card, narrow
+from tests.clips import pad
 from tests.conftest import Shelf
 from tests.harness import Api, RunningServer
 
@@ -144,7 +145,7 @@ async def test_the_bar_is_the_connections_aggregate(open_list: Open, shelf: Shel
 
 
 async def test_pause_and_resume(open_list: Open, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
-    large = shelf.image(size=(900, 700), noise=True)
+    large = pad(shelf.image(), 1_600_000)
     own = await open_list("<upload-progress-list></upload-progress-list>")
     card = own.card(large)
     async with narrow(own.page, 400_000):
@@ -303,7 +304,7 @@ async def test_what_was_set_before_the_element_was_defined_counts(open_list: Ope
 
 
 async def test_a_page_has_its_colours_and_its_direction(open_list: Open, shelf: Shelf) -> None:
-    picture = shelf.image()
+    picture = shelf.image(size=(640, 480))
     own = await open_list(
         "<style>upload-progress-list { --accent: rgb(200, 0, 100) } "
         "upload-progress-list::part(row) { border-radius: 3px }</style>"

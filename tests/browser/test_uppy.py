@@ -9,6 +9,7 @@ from playwright.async_api import BrowserContext, Route
 from tests.browser.conftest import ListUploads
 from tests.browser.demo import narrow
 from tests.browser.own_page import OwnPage
+from tests.clips import pad
 from tests.conftest import Shelf
 from tests.harness import ROOT, Api, RunningServer, eventually
 
@@ -43,7 +44,7 @@ async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
 
 
 async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
-    picture = shelf.image(size=(900, 700), noise=True)
+    picture = pad(shelf.image(), 1_600_000)
     async with narrow(uppy.page, 400_000):
         await uppy.pick(picture)
         await eventually(lambda: len(uppy.pieces) == 3)
