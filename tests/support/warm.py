@@ -27,7 +27,7 @@ from typing import IO, Any, NoReturn
 
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio")
+_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio", "server.command_line.main")
 
 
 class WarmProcess:
