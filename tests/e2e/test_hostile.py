@@ -258,7 +258,7 @@ def encoders(server: RunningServer) -> list[str]:
 @linux
 def test_what_reads_uploads_is_behind_the_walls_that_are_told_of(house: House) -> None:
     async def seen() -> tuple[dict[str, Any], bool]:
-        film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=4).read_bytes()
+        film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=2).read_bytes()
         async with Api(house.server) as api:
             ready = await api.say("GET", "/readyz")
             upload_id, url = await api.reserved("heavy.mp4", len(film))
