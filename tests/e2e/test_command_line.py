@@ -232,6 +232,8 @@ async def test_ctrl_c_cancels_what_has_not_arrived(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg, film: Path
 ) -> None:
     fake.behave("hang")
+    with film.open("ab") as more:  # so that it is still being sent when the clip is compressed, on a busy machine too
+        more.write(bytes(24 * MIB))
     try:
         clip = shelf.clip()
         async with uploading(server, clip, film) as upload:
