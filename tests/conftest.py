@@ -30,21 +30,29 @@ Serve = Callable[..., RunningServer]
 
 
 class Shelf:
-    """Clips and images for one test, by their wishes; `tests.clips` makes each distinct clip once in a run."""
+    """Clips and images for one test, by their wishes; `tests.clips` makes each distinct clip once in a run. Clips are
+    of `clip_size` unless a test wants another size."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clip_size: str) -> None:
         self._folder = folder
+        self._clip_size = clip_size
 
     def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
-        return make_clip(self._folder / name, **wishes)
+        return make_clip(self._folder / name, **({"size": self._clip_size} | wishes))
 
     def image(self, name: str = "picture.png", **wishes: Any) -> Path:
         return make_image(self._folder / name, **wishes)
 
 
+@pytest.fixture(scope="session")
+def clip_size() -> str:
+    """Of clips whose size is no matter; a folder that compresses many of them defines a smaller one."""
+    return "320x240"
+
+
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "shelf")
+def shelf(tmp_path: Path, clip_size: str) -> Shelf:
+    return Shelf(tmp_path / "shelf", clip_size)
 
 
 @pytest.fixture

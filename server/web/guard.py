@@ -73,8 +73,6 @@ def cors(policy: OriginPolicy) -> tuple[Middleware, OnPrepare]:
         return await handler(request)
 
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
-        if _is_socket(request):
-            return
         headers = policy.response_headers(request.headers.get("Origin"))
         own = response.headers.get(hdrs.VARY)
         response.headers.update(headers)
@@ -94,5 +92,5 @@ def needs_viewer(method: str, path: str) -> bool:
 
 
 def _is_socket(request: web.Request) -> bool:
-    """Socket.IO has a rule of its own."""
+    """Whether Socket.IO answers, which allows the methods and headers of its own requests."""
     return request.path.startswith("/socket.io/")

@@ -8,4 +8,4 @@ from tests.chaos.chaos import Chaos, Plan
 
 
 async def test_chaos(tmp_path: Path) -> None:
-    print(await Chaos(Plan(seed=2, uploads=12, faults=12, longest_pause=2.5), tmp_path).run())
+    print(await Chaos(Plan(seed=2, uploads=8, faults=8, longest_pause=2.5), tmp_path).run())

@@ -47,6 +47,11 @@ class HeldServer:
         self._file.unlink(missing_ok=True)
 
 
+@pytest.fixture(scope="session")
+def clip_size() -> str:
+    return "160x120"
+
+
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
     """The environment of the module's `server`; a module that wants another one defines its own."""

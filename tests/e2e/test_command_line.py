@@ -10,7 +10,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
 from tests.harness import OURS, Api, RunningServer, RunningWorker
+from tests.support.warm import WarmProcess
 from tests.tus import MIB
 
 ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
@@ -68,18 +70,33 @@ class Ran:
 
 
 async def run(*args: str, server: RunningServer | None = None, user: str | None = "ada") -> Ran:
-    ran = await asyncio.to_thread(
-        subprocess.run,
-        [ROOMCAST, *args],
-        env=environment(server, user),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in ran.stderr
-    return Ran(ran.returncode, ran.stdout.splitlines(), ran.stderr.splitlines())
+    code, out, err = await asyncio.to_thread(_run_to_its_end, args, environment(server, user))
+    assert "Traceback" not in err
+    return Ran(code, out.splitlines(), err.splitlines())
+
+
+def _run_to_its_end(args: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
+    """The exit code, and what it said on both streams."""
+    with tempfile.TemporaryFile("w+") as err:
+        if RunningServer.warm:
+            forked = WarmProcess([ROOMCAST, *args], cwd=Path.cwd(), env=env, stderr=err)
+            with forked.stdout:
+                out = forked.stdout.read()
+            code = forked.wait(60)
+        else:
+            ran = subprocess.run(
+                [ROOMCAST, *args],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            code, out = ran.returncode, ran.stdout
+        err.seek(0)
+        return code, out, err.read()
 
 
 class Uploading:
@@ -215,6 +232,8 @@ async def test_ctrl_c_cancels_what_has_not_arrived(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg, film: Path
 ) -> None:
     fake.behave("hang")
+    with film.open("ab") as more:  # so that it is still being sent when the clip is compressed, on a busy machine too
+        more.write(bytes(24 * MIB))
     try:
         clip = shelf.clip()
         async with uploading(server, clip, film) as upload:

@@ -27,7 +27,7 @@ SECRET = "the sibling's secret"
 REFUSED = "UNSUPPORTED_TYPE"
 COMPLETED, UNREADABLE, TOO_LARGE = "completed", "UNREADABLE_MEDIA", "TOO_LARGE"
 FAULTS = {COMPLETED, REFUSED, UNREADABLE, TOO_LARGE}
-MUTANTS = 34
+MUTANTS = 17
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ ATTACKS: dict[str, tuple[Maker, set[str]]] = {
     "day.mkv": (lambda path, _: attacks.day_of_nothing(path), {TOO_LARGE}),
     "day.ts": (lambda path, _: attacks.day_of_nothing(path), {TOO_LARGE}),
     "49-days.mp4": (lambda path, _: attacks.forty_nine_days(path), {COMPLETED}),
-    "half.mp4": (lambda path, _: truncate(make_clip(path, seconds=4), 0.5), {COMPLETED}),
+    "half.mp4": (lambda path, _: truncate(make_clip(path, seconds=4, size="160x120"), 0.5), {COMPLETED}),
     "half-without-index.mp4": (lambda path, _: truncate(make_clip(path, faststart=False), 0.5), {UNREADABLE}),
     "archive.mp4": (lambda path, _: attacks.with_archive(path), {COMPLETED}),
     "page.jpg": (lambda path, _: attacks.jpeg_with_page(path), {COMPLETED}),
@@ -258,7 +258,7 @@ def encoders(server: RunningServer) -> list[str]:
 @linux
 def test_what_reads_uploads_is_behind_the_walls_that_are_told_of(house: House) -> None:
     async def seen() -> tuple[dict[str, Any], bool]:
-        film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=4).read_bytes()
+        film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=2).read_bytes()
         async with Api(house.server) as api:
             ready = await api.say("GET", "/readyz")
             upload_id, url = await api.reserved("heavy.mp4", len(film))

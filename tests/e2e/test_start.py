@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Serve
+from tests.conftest import Serve, Shelf
 from tests.harness import Api, RunningServer
+from tests.unit.runs import linux
 
 
 class ColdServer(RunningServer):
@@ -21,6 +22,19 @@ async def test_a_server_that_is_started_by_nothing_but_its_command(tmp_path: Pat
         assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "server"]
         async with Api(server) as api:
             assert await api.healthy()
+
+
+@linux
+async def test_after_an_upload_the_process_has_no_foreign_thread_that_enters_python(serve: Serve, shelf: Shelf) -> None:
+    """A library's native thread that enters Python may do so just when a program is started. libuv's resolve names, in
+    C alone."""
+    server = serve()
+    async with Api(server) as api:
+        assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
+        assert (await api.say("GET", "/metrics")).status == 200
+    names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{server.process.pid}/task").iterdir()}
+    known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
+    assert {name for name in names if not name.startswith(known)} == set()
 
 
 async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:

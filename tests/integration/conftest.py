@@ -18,6 +18,11 @@ from workers import build, sandbox
 ServeApp = Callable[..., Awaitable[AppServer]]
 
 
+@pytest.fixture(scope="session")
+def clip_size() -> str:
+    return "160x120"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tried_once() -> Iterator[None]:
     """Which walls a program runs behind is tried out once for all servers of this process."""

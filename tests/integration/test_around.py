@@ -104,7 +104,7 @@ async def test_a_clip_too_short_to_look_through_has_no_storyboard(api: Api, shel
 async def test_a_ladder_plays_from_its_one_link(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
 ) -> None:
-    upload_id = await api.accepted(shelf.clip(seconds=9), template="streamed")
+    upload_id = await api.accepted(shelf.clip(seconds=9, size="320x240", fps=10), template="streamed")
     await watcher.join(upload_id, since=0)
     last = await watcher.end(upload_id)
     assert last["status"] == "completed", last

@@ -78,7 +78,7 @@ async def test_text_named_mp4_is_told_in_the_room(api: Api, watcher: Watcher, tm
 
 
 async def test_a_truncated_clip_is_completed_and_said_to_be_partial(api: Api, watcher: Watcher, shelf: Shelf) -> None:
-    upload_id = await api.accepted(truncate(shelf.clip(seconds=5), 0.5))
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, fps=10), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
     assert last["status"] == "completed"
@@ -89,7 +89,7 @@ async def test_a_truncated_clip_is_completed_and_said_to_be_partial(api: Api, wa
 
 
 async def test_a_clip_whose_index_is_cut_off(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
-    upload_id = await api.accepted(truncate(shelf.clip(seconds=5, faststart=False), 0.5))
+    upload_id = await api.accepted(truncate(shelf.clip(seconds=2, faststart=False), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
     assert last["status"] == "error"

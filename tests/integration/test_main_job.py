@@ -32,7 +32,7 @@ CLIPS: dict[str, dict[str, Any]] = {
     "without sound": {"seconds": 2, "sound": False},
     "odd sizes": {"seconds": 2, "odd": True},
     "turned by a phone": {"seconds": 2, "size": "320x180", "rotation": 90},
-    "a minute": {"seconds": 60, "size": "160x120", "fps": 10},
+    "a minute": {"seconds": 60, "size": "64x48", "fps": 5},
 }
 
 
@@ -104,7 +104,7 @@ def assert_heard_whole(watcher: Recorder, upload_id: str) -> None:
 
 def assert_upright(film: dict[str, Any], wishes: dict[str, Any]) -> None:
     """Even sides within a pixel of the clip's own, as a viewer sees it: a turned clip is upright."""
-    width, height = (int(side) - wishes.get("odd", False) for side in wishes.get("size", "320x240").split("x"))
+    width, height = (int(side) - wishes.get("odd", False) for side in wishes.get("size", "160x120").split("x"))
     if wishes.get("rotation"):
         width, height = height, width
     assert film["width"] % 2 == film["height"] % 2 == 0
@@ -184,7 +184,7 @@ async def test_every_field_name_of_the_contract_is_taken(api: Api, shelf: Shelf,
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg", "picture.webp"])
 async def test_an_image_comes_out_as_webp_and_jpeg(api: Api, watcher: Watcher, shelf: Shelf, name: str) -> None:
-    image = shelf.image(name, size=(2500, 1300))
+    image = shelf.image(name, size=(2100, 300))
     upload_id = await sent_with_watchers(api, image, [watcher])
     last = await watcher.end(upload_id)
     assert last["status"] == "completed", last

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.conftest import Shelf
 from tests.exposition import parse, samples
-from tests.harness import Api, RunningServer
-from tests.unit.runs import linux
+from tests.harness import Api
 from tests.watchers import Watcher
 
 
@@ -46,13 +43,3 @@ async def test_it_speaks_openmetrics_to_whom_asks(api: Api) -> None:
     assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
     names = {family.name for family in text_string_to_metric_families(reply.content.decode())}  # type: ignore[no-untyped-call]
     assert {"roomcast_uploads", "roomcast_step_seconds", "roomcast_queue_depth"} <= names
-
-
-@linux
-async def test_the_process_has_no_foreign_thread_that_enters_python(busy: None, server: RunningServer) -> None:
-    """A library's native thread that enters Python may do so just when a program is started. libuv's resolve names, in
-    C alone."""
-    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
-    names = {(task / "comm").read_text().strip() for task in tasks}
-    known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
-    assert {name for name in names if not name.startswith(known)} == set()

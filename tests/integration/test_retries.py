@@ -112,7 +112,7 @@ async def test_what_cannot_be_read_is_not_tried_again(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.heal()
-    clip = truncate(shelf.clip(seconds=5, faststart=False), 0.5)
+    clip = truncate(shelf.clip(seconds=2, faststart=False), 0.5)
     upload_id = await api.accepted(clip)
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)

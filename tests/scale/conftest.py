@@ -18,6 +18,11 @@ from tests.watchers import Watcher
 pytest.register_assert_rewrite("tests.scale.listeners")
 
 
+@pytest.fixture(scope="session")
+def clip_size() -> str:
+    return "160x120"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("scale")

@@ -13,7 +13,7 @@ from tests.harness import Api, Reply, RunningServer, eventually
 from tests.redis_server import RunningRedis
 from tests.scale.cluster import Cluster, Line
 
-RESETS = 8
+RESETS = 6
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,12 @@ async def test_workers_upkeep_and_uploads_survive_resets(
     cluster: Cluster, api: Api, line: Line, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     answers: list[Reply] = []
+    picture = shelf.image(size=(64, 48))
     for _ in range(RESETS):
         line.reset()
-        answers.append(await api.upload(shelf.image()))
+        answers.append(await api.upload(picture))
         line.mend()
-        answers.append(await api.upload(shelf.image()))
+        answers.append(await api.upload(picture))
     accepted = [answer.body["uploadId"] for answer in answers if answer.status == 202]
     refused = {answer.body["error"]["code"] for answer in answers if answer.status != 202}
     assert refused <= {"STORAGE_ERROR"}, "a lost connection is no bug of the server's"

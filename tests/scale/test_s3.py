@@ -127,7 +127,7 @@ async def test_a_ladder_in_a_bucket_plays_from_its_one_link(
     api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     """Playlists come from the web process, which sends players on to the bucket for their segments."""
-    end = await api.finished(await api.accepted(shelf.clip(seconds=5), template="streamed"))
+    end = await api.finished(await api.accepted(shelf.clip(seconds=5, size="320x240", fps=10), template="streamed"))
     assert end["status"] == "completed", end
     outputs = {output["kind"]: output for output in end["element"]["outputs"]}
     for kind, sibling in (("hls", r"^hls-\d+\.m3u8$"), ("storyboard", r"^(.+)#xywh=0,0,")):

@@ -8,22 +8,26 @@ own that can be signalled, killed and waited for. That a bare `python -m server`
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import pickle
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio")
+_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio", "server.command_line.main")
 
 
 class WarmProcess:
@@ -109,11 +113,37 @@ def end() -> None:
 
 
 def _serve(line: socket.socket) -> None:
-    """Fork, and reap, for whoever asks; until nobody can."""
+    """Import everything that takes long, then start processes."""
     for name in _PRELOADED:
         __import__(name)
         if name.endswith(".__main__"):
             del sys.modules[name]  # it is run anew
+    folder = Path(tempfile.mkdtemp(prefix="roomcast-warm-"))
+    build = sys.modules["workers.build"]
+    build.detect = _kept(build.detect, folder)  # type: ignore[attr-defined]
+    _fork_for(line)
+    shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `sys.exit`
+
+
+def _kept(detect: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """Try out the sandbox once for the same programs in the same environment, whichever process asks."""
+
+    def detect_once(programs: Sequence[Sequence[str]]) -> Any:
+        asked = json.dumps([*programs, os.environ.get("PATH")])
+        path = folder / hashlib.sha256(asked.encode()).hexdigest()
+        if path.exists():
+            return pickle.loads(path.read_bytes())  # noqa: S301 - it is our own
+        found = detect(programs)
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        part.write_bytes(pickle.dumps(found))
+        part.replace(path)
+        return found
+
+    return detect_once
+
+
+def _fork_for(line: socket.socket) -> None:
+    """Fork, and reap, until nobody can ask any more."""
     assert threading.active_count() == 1, "a fork copies but one thread"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's is for the tests
     while True:
