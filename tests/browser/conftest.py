@@ -112,19 +112,21 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-class SmallShelf(Shelf):
-    """Clips and pictures that are quick to compress, where a test does not say how large they are."""
+@pytest.fixture(scope="session")
+def clip_size() -> str:
+    return "160x120"
 
-    def clip(self, name: str = "clip.mp4", **wishes: Any) -> Path:
-        return super().clip(name, **{"size": "160x120", **wishes})
+
+class SmallShelf(Shelf):
+    """Pictures, too, are quick to compress where a test does not say how large they are."""
 
     def image(self, name: str = "picture.png", **wishes: Any) -> Path:
         return super().image(name, **{"size": (160, 120), **wishes})
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return SmallShelf(tmp_path / "shelf")
+def shelf(tmp_path: Path, clip_size: str) -> Shelf:
+    return SmallShelf(tmp_path / "shelf", clip_size)
 
 
 class Profile:
