@@ -18,9 +18,11 @@ setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 run: .venv/.runtime static/node_modules/.done
 	@exec $(BIN)/python -m server
 
-# One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. `make test ARGS="-k cancel"` narrows it.
+# One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. Its two
+# processes keep the tests' bytecode, or each would compile and rewrite all of them.
+# `make test ARGS="-k cancel"` narrows it.
 test: setup system corpus
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory socketio-oldest ARGS="-q -k roomcast")
 
 # python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
