@@ -59,6 +59,14 @@ async def eventually(fact: Callable[[], Any], deadline: float = 10.0, *, what: s
         await asyncio.sleep(0.02)
 
 
+def is_browser(process: psutil.Process) -> bool:
+    """Whether it is one of Chromium's, which tests of one process share and which starts others when it likes."""
+    try:
+        return process.name().startswith("chrom")
+    except psutil.NoSuchProcess:
+        return True
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a server ended."""

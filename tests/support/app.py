@@ -24,7 +24,7 @@ from pytest_aiohttp import AiohttpClient
 
 from server import settings
 from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
-from tests.harness import OURS, ServerUnderTest, eventually
+from tests.harness import OURS, ServerUnderTest, eventually, is_browser
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})
@@ -66,7 +66,7 @@ async def nothing_left() -> AsyncIterator[None]:
 
     def at_work() -> set[object]:
         tasks = {task for task in asyncio.all_tasks() - {asyncio.current_task()} if not _lingers(task)}
-        return {*tasks, *psutil.Process().children(recursive=True)}
+        return {*tasks, *(child for child in psutil.Process().children(recursive=True) if not is_browser(child))}
 
     before, left = at_work(), set[object]()
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests import fake_ffmpeg
+from tests.harness import is_browser
 from workers.ffmpeg.binaries import Binaries, find_binaries
 from workers.ffmpeg.commands import complete
 from workers.ffmpeg.progress import Reading
@@ -53,7 +54,7 @@ def assert_nobody_left(*pids: int | None) -> None:
     """Nothing that the test has started is running any more, nor are these."""
     assert earlier is not None, "the test must use the fixture `only_new_processes`"
     children = set(psutil.Process().children(recursive=True)) - earlier
-    assert [child for child in children if not gone(child.pid)] == []
+    assert [child for child in children if not (gone(child.pid) or is_browser(child))] == []
     for pid in pids:
         assert pid is not None
         assert gone(pid)
