@@ -97,7 +97,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         """Send a message: text, bytes, or a list or dictionary as JSON. Unknown sessions are ignored."""
         if session := self.sockets.get(sid):
             if not isinstance(data, str | bytes):
-                data = bytes(data) if isinstance(data, bytearray) else packet_json().dumps(data, separators=(",", ":"))
+                json = engineio.packet.Packet.json  # the option `json`, if it was given
+                data = bytes(data) if isinstance(data, bytearray) else json.dumps(data, separators=(",", ":"))
             session.send(EncodedPacket.message(data))
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
@@ -354,11 +355,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             result = await result
         if event == "connect" and result is not None and result is not True:
             session.close(self.reason.SERVER_DISCONNECT)
-
-
-def packet_json() -> Any:
-    """Return the JSON module that engineio's packets use (the option `json`)."""
-    return engineio.packet.Packet.json
 
 
 def _start_task(work: Any) -> asyncio.Task[None]:
