@@ -18,7 +18,7 @@ from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
 from roomcast.http.request_handler import request_handlers
 from roomcast.runtime.logs import configure
-from roomcast.runtime.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, exit_deadline, fail, new_loop, say, stop_signal
 from roomcast.runtime.supervisor import LIFELINE, LISTENER, inherited, serve_by
 from roomcast.runtime.tasks import end_process_with
 from roomcast.settings import Settings
@@ -49,7 +49,7 @@ async def serve(chosen: Settings) -> int:
         say(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
         log.info("stopping")
-        end_within(STOP_SECONDS)
+        exit_deadline(STOP_SECONDS)
         listening.close()
         await app[WIND_DOWN]()
     finally:

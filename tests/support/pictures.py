@@ -19,7 +19,7 @@ MIDDLE = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class Compressed:
+class EncodedFile:
     """What came of a source. `[name]` is the result of that name."""
 
     source: ImageSource
@@ -44,7 +44,7 @@ class Compressed:
 
 async def compress(
     source: Path, image_format: str, *, limits: Limits = LIMITS, wall_seconds: float = 60, **settings: Any
-) -> Compressed:
+) -> EncodedFile:
     """Compress into `out` beside the source, with the default settings but for those given."""
     out = source.parent / "out"
     out.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ async def compress(
         wall_seconds=wall_seconds,
         on_fraction=fractions.append,
     )
-    return Compressed(found, results, fractions)
+    return EncodedFile(found, results, fractions)
 
 
 def opened(result: ImageResult) -> Image.Image:

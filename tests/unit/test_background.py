@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.runtime.process import in_background, in_rounds, stopped
+from roomcast.runtime.process import background_task, cancel_and_wait, periodic
 from roomcast.runtime.tasks import EXIT_TASK_DIED, background, end_process_with
 from structlog.testing import capture_logs
 
@@ -45,8 +45,8 @@ async def test_a_task_that_is_stopped_ends_nothing() -> None:
     end = end_process_with(asyncio.Event())
     task = background(asyncio.Event().wait(), "upkeep")  # type: ignore[arg-type]
     await asyncio.sleep(0)
-    await stopped(task)
-    async with in_background(asyncio.Event().wait(), "upkeep"):  # type: ignore[arg-type]
+    await cancel_and_wait(task)
+    async with background_task(asyncio.Event().wait(), "upkeep"):  # type: ignore[arg-type]
         await asyncio.sleep(0)
     assert (end.exit_code, end.stop.is_set()) == (0, False)
 
@@ -60,7 +60,7 @@ async def test_rounds_go_on_after_any_failure() -> None:
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        async with in_rounds(do, 0.01, asyncio.Event(), failing="it could not be done"):
+        async with periodic(do, 0.01, asyncio.Event(), failing="it could not be done"):
             await eventually(lambda: rounds >= 3, what="three rounds")
     assert {line["event"] for line in logs} == {"it could not be done"}
     assert end.exit_code == 0
@@ -75,7 +75,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
     [
-        ("roomcast", "roomcast.services.maintenance.Upkeep", "_run"),
+        ("roomcast", "roomcast.services.maintenance.Maintenance", "_run"),
         ("roomcast", "roomcast.dispatch.in_process.InProcessDispatch", "_work"),
         ("roomcast_workers", "roomcast.dispatch.taskiq_streams._Broker", "listen"),
     ],

@@ -14,7 +14,7 @@ from roomcast.errors import TooLarge, UnreadableMedia
 from roomcast.uploads.templates import Template
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
-from roomcast_workers.media_info.truncation import Contents, contents, partial, segment_size
+from roomcast_workers.media_info.truncation import VerifiedMedia, contents, partial, segment_size
 from roomcast_workers.rate_control.quality import (
     MOST_TRIALS,
     CrfSearch,
@@ -45,8 +45,8 @@ def scanned(
     return scan
 
 
-def source(film: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> Contents:
-    return Contents(dataclasses.replace(INFO, video=film, **info), scan or scanned(), 10.0, None)
+def source(film: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
+    return VerifiedMedia(dataclasses.replace(INFO, video=film, **info), scan or scanned(), 10.0, None)
 
 
 def template(**wishes: Any) -> Template:

@@ -19,7 +19,7 @@ from roomcast.client.client import _is_news, _subject
 from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, told
 from roomcast.client.http import Link
 from roomcast.client.local_file import source_at
-from roomcast.client.retry import Patience
+from roomcast.client.retry import Backoff
 from roomcast.client.sse import Event, Parser
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
@@ -136,7 +136,7 @@ class TestPatience:
         return pauses
 
     async def test_pauses_grow_and_it_ends(self, pauses: list[float]) -> None:
-        patience, error = Patience(60), RoomcastError(NETWORK, "Gone.", retryable=True)
+        patience, error = Backoff(60), RoomcastError(NETWORK, "Gone.", retryable=True)
         with pytest.raises(RoomcastError):
             await asyncio.gather(*(patience.after(error) for _ in range(100)))
         assert 60 < sum(pauses) <= 70
@@ -144,7 +144,7 @@ class TestPatience:
         assert 4 <= pauses[-1] <= 8
 
     async def test_success_makes_it_young_again(self, pauses: list[float]) -> None:
-        patience, error = Patience(1), RoomcastError(NETWORK, "Gone.", retryable=True)
+        patience, error = Backoff(1), RoomcastError(NETWORK, "Gone.", retryable=True)
         for _ in range(100):
             await patience.after(error)
             patience.reset()
@@ -152,7 +152,7 @@ class TestPatience:
 
     async def test_what_cannot_pass_is_raised_at_once(self, pauses: list[float]) -> None:
         with pytest.raises(RoomcastError):
-            await Patience(60).after(RoomcastError(Code.FORBIDDEN.value, "No."))
+            await Backoff(60).after(RoomcastError(Code.FORBIDDEN.value, "No."))
         assert pauses == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.dialects import files, tasks
 from roomcast.errors import TranscodeError, UnreadableMedia, UnsupportedType
-from roomcast.http.schema import SentFile
+from roomcast.http.schema import UploadEntry
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
 from roomcast.uploads.model import Change, Tick, Upload, apply, error_body, fold, message
 from roomcast.uploads.transitions import cancelled
@@ -95,7 +95,7 @@ def test_a_file(where: str) -> None:
 
 
 def test_files_taken() -> None:
-    entries: list[SentFile] = [
+    entries: list[UploadEntry] = [
         {"uploadId": "upload_1", "filename": "a.mp4"},
         {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").as_json()},
         {"uploadId": "upload_3", "filename": "c.png"},

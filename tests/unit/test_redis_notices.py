@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.ledger.contract import Notice
+from roomcast.ledger.contract import ChangeNotice
 from roomcast.ledger.redis import pubsub as redis_notices
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.redis.pubsub import Notices
@@ -28,11 +28,11 @@ class Ears:
     """A listener that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[Notice] = []
+        self.heard: list[ChangeNotice] = []
         self.queue_moved_at = 0.0
         self.gaps = 0
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
         self.heard.extend(notices)
 
     def on_queue_moved(self) -> None:

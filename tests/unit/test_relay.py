@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from roomcast.errors import NotFound
 from roomcast.fanout.relay import Relay
-from roomcast.ledger.contract import Listener, Notice, Replay
+from roomcast.ledger.contract import ChangeNotice, Listener, Replay
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.messages import Message
@@ -57,7 +57,7 @@ class _Muffled:
         self.on_queue_moved = listener.on_queue_moved
         self.on_gap = listener.on_gap
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
         if not self._ledger.keep_quiet:
             self._listener.on_notices(notices)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from roomcast.runtime import shield as s3_shield
-from roomcast.runtime.shield import outlast
+from roomcast.runtime.shield import finish_despite_cancel
 
 from tests.support.harness import eventually
 
@@ -26,7 +26,7 @@ class Work:
 
 
 async def begun(work: Work, *, again: bool = False) -> asyncio.Task[int]:
-    task = asyncio.create_task(outlast(work.run, again=again))
+    task = asyncio.create_task(finish_despite_cancel(work.run, again=again))
     await eventually(lambda: work.began)
     return task
 
@@ -39,7 +39,7 @@ async def turns(count: int = 5) -> None:
 async def test_its_outcome_is_the_callers() -> None:
     work = Work()
     work.go.set()
-    assert await outlast(work.run) == 42
+    assert await finish_despite_cancel(work.run) == 42
 
 
 async def test_its_failure_is_the_callers() -> None:
@@ -47,7 +47,7 @@ async def test_its_failure_is_the_callers() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await outlast(fail)
+        await finish_despite_cancel(fail)
 
 
 @pytest.mark.parametrize("cancellations", [1, 2, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from roomcast.runtime.process import stopped
+from roomcast.runtime.process import cancel_and_wait
 
 
 async def test_a_cancellation_that_got_lost_is_said_again() -> None:
@@ -19,7 +19,7 @@ async def test_a_cancellation_that_got_lost_is_said_again() -> None:
 
     task = asyncio.create_task(run())
     await deaf.wait()
-    await stopped(task)
+    await cancel_and_wait(task)
     assert task.cancelled()
 
 
@@ -27,5 +27,5 @@ async def test_a_task_that_failed_is_no_hindrance() -> None:
     async def fail() -> None:
         raise ValueError
 
-    await stopped(asyncio.create_task(fail()))
-    await stopped()
+    await cancel_and_wait(asyncio.create_task(fail()))
+    await cancel_and_wait()

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from roomcast import settings
 from roomcast.errors import RoomcastError
 from roomcast.runtime.logs import configure
-from roomcast.runtime.process import STOP_SECONDS, end_within, fail, new_loop, say, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, exit_deadline, fail, new_loop, say, stop_signal
 from roomcast.runtime.tasks import end_process_with
-from roomcast.services.backends import open_parts
-from roomcast.services.maintenance import Upkeep
+from roomcast.services.backends import open_backends
+from roomcast.services.maintenance import Maintenance
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.settings import Settings
 
@@ -33,16 +33,16 @@ async def work(chosen: Settings) -> int:
     end = end_process_with(stop)
     if (warning := chosen.disk_warning) is not None:
         log.warning(warning)
-    async with open_parts(chosen.places()) as parts:
+    async with open_backends(chosen.places()) as parts:
         registry = CollectorRegistry()
         parts.ledger.observe(UploadMetrics(registry).observe)
-        upkeep = Upkeep(parts, chosen.terms())
+        upkeep = Maintenance(parts, chosen.terms())
         async with upkeep.running(), build_workers(chosen, parts).running(chosen.workers):
             with _metrics(registry, chosen):
                 say("Roomcast is working.")
                 await stop.wait()
             log.info("stopping")
-            end_within(STOP_SECONDS)
+            exit_deadline(STOP_SECONDS)
     return end.exit_code
 
 

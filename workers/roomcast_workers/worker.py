@@ -20,7 +20,7 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, under_lease
+from roomcast.ledger.lease import Stop, run_under_lease
 from roomcast.runtime.logs import about
 from roomcast.runtime.process import process_name
 from roomcast.services.maintenance import settle_files
@@ -29,7 +29,7 @@ from roomcast.uploads.model import Change, Upload, error_body, results_folder, s
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
 
-from roomcast_workers.job import Tools
+from roomcast_workers.job import WorkerDeps
 from roomcast_workers.pipeline import process
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
@@ -45,7 +45,7 @@ class Completed:
 
 
 @dataclass(frozen=True)
-class Faltered:
+class AttemptFailed:
     """The attempt failed in `step`."""
 
     error: RoomcastError
@@ -53,14 +53,14 @@ class Faltered:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class AttemptInterrupted:
     """The attempt was interrupted in `step`."""
 
     why: Stop
     step: Stage
 
 
-Outcome = Completed | Faltered | Stopped
+Outcome = Completed | AttemptFailed | AttemptInterrupted
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Workers:
     """The workers of one process. `scratch` is where each process gets a directory of its own."""
 
     def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: Tools, policy: Policy, scratch: Path
+        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: WorkerDeps, policy: Policy, scratch: Path
     ) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
@@ -137,7 +137,7 @@ class Workers:
             try:
                 scratch.mkdir()
                 template = self._templates.named(claim.upload.template)
-                outcome = await under_lease(
+                outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
                     process(claim.upload, template, self._tools, reporter, scratch),
@@ -146,15 +146,15 @@ class Workers:
                     past_return=lambda: reporter.stage is Stage.CLEANING,
                 )
             except LeaseLost:
-                return Stopped(Stop.LEASE_LOST, reporter.stage)
+                return AttemptInterrupted(Stop.LEASE_LOST, reporter.stage)
             except RoomcastError as error:
-                return Faltered(error, reporter.stage)
+                return AttemptFailed(error, reporter.stage)
             except Exception:
                 log.exception("step failed", stage=reporter.stage)
-                return Faltered(RoomcastError("Something went wrong on the server."), reporter.stage)
+                return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-        return Stopped(outcome, reporter.stage) if isinstance(outcome, Stop) else Completed(outcome)
+        return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, Stop) else Completed(outcome)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Write down how it ended; each write is refused when the lease is no longer ours."""
@@ -164,16 +164,16 @@ class Workers:
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
                 await self._tools.media.discard_source(source_name(upload))
-            case Faltered(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
+            case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._retry(claim, error, step)
-            case Faltered(error, step):
+            case AttemptFailed(error, step):
                 await self._give_up(claim, error, step)
-            case Stopped(Stop.CANCEL_REQUESTED, step):
+            case AttemptInterrupted(Stop.CANCEL_REQUESTED, step):
                 await self._discard(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
-            case Stopped(Stop.SHUTTING_DOWN):
+            case AttemptInterrupted(Stop.SHUTTING_DOWN):
                 await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
-            case Stopped(Stop.LEASE_LOST):
+            case AttemptInterrupted(Stop.LEASE_LOST):
                 log.warning("lease lost")
 
     async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
@@ -210,7 +210,7 @@ def _described(outcome: Outcome) -> str:
     match outcome:
         case Completed():
             return "completed"
-        case Faltered(error, step):
+        case AttemptFailed(error, step):
             return f"{error.code} in {step}"
-        case Stopped(why, step):
+        case AttemptInterrupted(why, step):
             return f"{why.value} in {step}"

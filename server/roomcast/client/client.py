@@ -30,7 +30,7 @@ from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, failure
 from roomcast.client.http import SILENCE_SECONDS, Link
 from roomcast.client.links import status_with_addresses, with_addresses
 from roomcast.client.local_file import Source, locally, source_at
-from roomcast.client.retry import Patience
+from roomcast.client.retry import Backoff
 from roomcast.client.sse import Parser
 from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
@@ -119,7 +119,7 @@ class Client:
         async with self._turns:
             md5 = await source.md5()
         file = {"filename": path.name, "size": source.size, "md5": md5}
-        patience = Patience(self._patience_seconds)
+        patience = Backoff(self._patience_seconds)
         while True:
             try:
                 async with self._turns:
@@ -134,7 +134,7 @@ class Client:
         """Send what the server has not got yet of a reserved upload's file, however often the connection breaks; the
         state once it has all of it. `WRONG_STATE` when somebody else goes on with sending it."""
         source = await source_at(path)
-        patience = Patience(self._patience_seconds)
+        patience = Backoff(self._patience_seconds)
         furthest = -1
         refusal: RoomcastError | None = None
         async with self._turns:
@@ -164,7 +164,7 @@ class Client:
         """
         listen, position = self._stream, None
         latest: Message | None = None
-        patience = Patience(self._patience_seconds)
+        patience = Backoff(self._patience_seconds)
         while True:
             try:
                 async with aclosing(listen(upload_id, position)) as heard:
@@ -225,7 +225,7 @@ class Client:
     async def download(self, output: Output, folder: Path) -> Path:
         """Fetch one of an element's outputs into a folder; the file, which has as many bytes as it should."""
         target = folder / PurePosixPath(output["key"]).name
-        patience = Patience(self._patience_seconds)
+        patience = Backoff(self._patience_seconds)
         while True:
             try:
                 await self._fetch(output, target.with_name(f"{target.name}.part"))

@@ -12,7 +12,7 @@ _FIRST_SECONDS = 0.25
 _LONGEST_SECONDS = 8.0
 
 
-class Patience:
+class Backoff:
     """Pauses that double, until nothing has come of it for so many seconds."""
 
     def __init__(self, seconds: float) -> None:

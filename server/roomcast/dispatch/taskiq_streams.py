@@ -33,7 +33,7 @@ from taskiq_redis import RedisStreamBroker
 from roomcast.dispatch.contract import WORKER_SEEN_SECONDS, Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.errors import StorageError
-from roomcast.runtime.process import process_name, stopped
+from roomcast.runtime.process import cancel_and_wait, process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
@@ -94,7 +94,7 @@ class TaskiqDispatch:
     async def close(self) -> None:
         """Let go of Redis. What was to be announced later is left to the backstop."""
         self._delays.close()
-        await stopped(*self._sending)
+        await cancel_and_wait(*self._sending)
         await self._client.aclose()
 
     async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
@@ -155,7 +155,7 @@ class TaskiqDispatch:
         finally:
             stop.set()
             await asyncio.gather(listening, return_exceptions=True)
-            await stopped(heartbeat)
+            await cancel_and_wait(heartbeat)
             await self._leave(me)
 
     async def _be_seen(self, me: str) -> None:

@@ -17,8 +17,8 @@ from typing import Protocol
 import structlog
 
 from roomcast.errors import Code, NotFound
-from roomcast.ledger.contract import Ledger, Notice, Replay
-from roomcast.runtime.process import stopped
+from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
+from roomcast.runtime.process import cancel_and_wait
 from roomcast.runtime.tasks import background
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
@@ -78,7 +78,7 @@ class Relay:
 
     async def stop(self) -> None:
         self._unlisten()
-        await stopped(*self._tasks, *(one.catching_up for one in self._watched.values() if one.catching_up))
+        await cancel_and_wait(*self._tasks, *(one.catching_up for one in self._watched.values() if one.catching_up))
 
     async def watch(
         self, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
@@ -146,7 +146,7 @@ class Relay:
         for upload_id, watched in list(self._watched.items()):
             self._catch_up(upload_id, watched)
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
         for notice in notices:
             told = notice.message
             upload_id, seq = told["uploadId"], told["seq"]

@@ -25,7 +25,7 @@ from roomcast.uploads.model import Change, Tick, Upload
 EVENTS_KEPT = 500
 """Events that one upload's log holds at least; older ones may be trimmed."""
 
-DELIVERIES = 8
+MAX_WORKER_LOSSES = 8
 """Attempts after which an upload whose worker was lost is given up: it may be what kills the workers."""
 
 
@@ -55,7 +55,7 @@ class Renewal:
 
 
 @dataclass(slots=True)
-class Notice:
+class ChangeNotice:
     """An upload moved: a hint, with the message so that most listeners need not read. `event` is False for a tick."""
 
     message: Message
@@ -65,7 +65,7 @@ class Notice:
 class Listener(Protocol):
     """Whoever wants to hear of what moves. Called on the event loop; must not block and must not raise."""
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
         """Uploads that are followed moved, in this order."""
 
     def on_queue_moved(self) -> None:
@@ -99,7 +99,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Held:
+class LeasedUpload:
     """An upload at work: which worker has it, by the name that its claim gave, since when and until when."""
 
     upload: Upload
@@ -108,14 +108,14 @@ class Held:
     expires_at: float
 
     @classmethod
-    def by(cls, token: str, upload: Upload, expires_at: float) -> Held:
+    def by(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
         """What the lease on an upload tells."""
         holder, since, _ = token.rsplit(".", 2)
         return cls(upload, holder, int(since) / 1000, expires_at)
 
 
 @dataclass(frozen=True)
-class Standing:
+class QueueStats:
     """How everybody's uploads stand.
 
     `waiting` counts the queue by template, and `waiting_since` is when the one that waits longest began to (None: none
@@ -128,7 +128,7 @@ class Standing:
     waiting_since: float | None
     delayed: int
     unfinished: int
-    held: Sequence[Held]
+    held: Sequence[LeasedUpload]
     ended: Mapping[Stage, int]
     failures: Sequence[Upload]
 
@@ -167,7 +167,7 @@ class Ledger(Protocol):
         """The owner's uploads, or everybody's (None), newest first. A cursor that this ledger did not give is
         `Malformed`."""
 
-    async def standing(self, *, since: float, failures: int) -> Standing:
+    async def standing(self, *, since: float, failures: int) -> QueueStats:
         """How everybody's uploads stand: those that ended counted from `since` on, and `failures` failed ones at most.
         Costs no more for uploads that ended before then, however many are kept."""
 
@@ -215,9 +215,9 @@ class Ledger(Protocol):
         """Settle what nobody works on any more, and return what changed.
 
         A lapsed lease: cancelled if that was asked; queued for another attempt, or failed with `WORKER_LOST` after
-        `DELIVERIES` of them, when a worker held it; failed with `WORKER_LOST` when it was receiving, or paused if its
-        bytes come in pieces. What nobody holds that is receiving, and has had no event since `reserved_before`: failed
-        with `STALLED`.
+        `MAX_WORKER_LOSSES` of them, when a worker held it; failed with `WORKER_LOST` when it was receiving, or paused
+        if its bytes come in pieces. What nobody holds that is receiving, and has had no event since `reserved_before`:
+        failed with `STALLED`.
         """
 
     async def expire(self, finished_before: float) -> list[str]:

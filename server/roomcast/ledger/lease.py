@@ -48,7 +48,7 @@ async def hold(ledger: Ledger, lease: Lease, *, seconds: float, heed_cancel: boo
         good_until = began + seconds * (1 - _MARGIN)
 
 
-async def under_lease(
+async def run_under_lease(
     ledger: Ledger,
     lease: Lease,
     work: Awaitable[T],

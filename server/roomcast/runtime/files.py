@@ -17,7 +17,7 @@ T = TypeVar("T")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-async def off_loop(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """`work` in a thread, its errors in our words."""
     try:
         return await asyncio.get_running_loop().run_in_executor(None, work)
@@ -25,8 +25,8 @@ async def off_loop(work: Callable[[], T]) -> T:
         raise disk_error(error) from error
 
 
-async def to_the_end(work: Callable[[], T]) -> T:
-    """Like `off_loop`, but not left before it is over: a cancelled caller must not race with its own thread."""
+async def run_in_thread_shielded(work: Callable[[], T]) -> T:
+    """Like `run_in_thread`, but not left before it is over: a cancelled caller must not race with its own thread."""
     done = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(done)

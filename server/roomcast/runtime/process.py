@@ -47,7 +47,7 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-def end_within(seconds: float) -> None:
+def exit_deadline(seconds: float) -> None:
     """Whatever hangs, this process is over by then. What it held lapses, and others take it up."""
 
     def give_up() -> None:
@@ -59,7 +59,7 @@ def end_within(seconds: float) -> None:
     timer.start()
 
 
-async def stopped(*tasks: asyncio.Task[None]) -> None:
+async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
     """Cancel tasks until they have ended, however they do.
 
     Once may not be enough: before Python 3.12, `asyncio.wait_for` swallows a cancellation that comes just when it is
@@ -74,17 +74,17 @@ async def stopped(*tasks: asyncio.Task[None]) -> None:
 
 
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
     """Do `work`, which goes on for good, until this is left. When it ends before that, the process ends."""
     task = background(work, name)
     try:
         yield
     finally:
-        await stopped(task)
+        await cancel_and_wait(task)
 
 
 @asynccontextmanager
-async def in_rounds(
+async def periodic(
     do: Callable[[], Awaitable[None]], seconds: float, news: asyncio.Event, *, failing: str
 ) -> AsyncIterator[None]:
     """Do something every so many seconds, and at once when there is `news`, until this is left. That it failed once is
@@ -101,7 +101,7 @@ async def in_rounds(
                 async with asyncio.timeout(seconds):
                     await news.wait()
 
-    async with in_background(go_on(), getattr(do, "__qualname__", failing)):
+    async with background_task(go_on(), getattr(do, "__qualname__", failing)):
         yield
 
 

@@ -12,7 +12,7 @@ GRACE_SECONDS = 10.0
 """How long a cancelled caller still waits."""
 
 
-async def outlast(work: Callable[[], Coroutine[Any, Any, T]], *, again: bool = False) -> T:
+async def finish_despite_cancel(work: Callable[[], Coroutine[Any, Any, T]], *, again: bool = False) -> T:
     """The outcome of `work()`; `CancelledError` once it is over when the caller was cancelled meanwhile.
 
     After a cancellation it has `GRACE_SECONDS` left. When the event loop shuts down it cancels `work` itself too;

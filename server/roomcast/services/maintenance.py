@@ -19,8 +19,8 @@ import structlog
 
 from roomcast.errors import NotFound
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.process import in_background
-from roomcast.services.backends import Parts
+from roomcast.runtime.process import background_task
+from roomcast.services.backends import Backends
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_name
 
@@ -80,10 +80,10 @@ class _Use(Enum):
     UNKNOWN = auto()
 
 
-class Upkeep:
+class Maintenance:
     """Keeps the ledger, the media store and the dispatch in step."""
 
-    def __init__(self, parts: Parts, terms: Terms) -> None:
+    def __init__(self, parts: Backends, terms: Terms) -> None:
         self._ledger = parts.ledger
         self._media = parts.media
         self._dispatch = parts.dispatch
@@ -100,7 +100,7 @@ class Upkeep:
             await _logged(do)
         async with AsyncExitStack() as stack:
             for name, duties in self._duties().items():
-                await stack.enter_async_context(in_background(self._run(duties), name))
+                await stack.enter_async_context(background_task(self._run(duties), name))
             yield
 
     def idle_seconds(self) -> float | None:

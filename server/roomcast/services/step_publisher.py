@@ -25,7 +25,7 @@ from roomcast.assemblies.store import Records
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import Ledger
-from roomcast.runtime.process import in_rounds
+from roomcast.runtime.process import periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
 
@@ -75,7 +75,7 @@ class Publisher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         nothing = asyncio.Event()
-        async with in_rounds(self._send_due, _POLL_SECONDS, nothing, failing="progress could not be sent"):
+        async with periodic(self._send_due, _POLL_SECONDS, nothing, failing="progress could not be sent"):
             yield
 
     async def _send_due(self) -> None:

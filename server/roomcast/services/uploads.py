@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from roomcast.assemblies.service import Assembly, Submissions
+from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.auth import Viewer
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import NotFound, TimedOut, WrongState
@@ -23,11 +23,11 @@ from roomcast.uploads.transitions import cancelled
 _CANCEL_SECONDS = 20.0
 
 
-class Control:
+class UploadService:
     """The calls that the HTTP routes and the Socket.IO handlers share. An upload comes out as `Upload`."""
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, submissions: Submissions
+        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, submissions: AssemblyService
     ) -> None:
         self._ledger = ledger
         self._media = media
@@ -42,7 +42,7 @@ class Control:
         viewer.check_owns(upload)
         return upload
 
-    async def look_at_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
+    async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
         """The assembly; `NotFound`, or `Forbidden` for another's."""
         return await self._submissions.look(viewer, assembly_id)
 

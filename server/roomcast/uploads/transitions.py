@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roomcast.errors import Code
-from roomcast.ledger.contract import DELIVERIES
+from roomcast.ledger.contract import MAX_WORKER_LOSSES
 from roomcast.uploads.lifecycle import Cancelled, Entered, Failed, HandedBack, Paused, Retrying, Stage
 from roomcast.uploads.messages import UploadError
 from roomcast.uploads.model import Change, Upload, waits_for_more
@@ -21,7 +21,7 @@ def lapsed(upload: Upload, *, cancel_requested: bool) -> Change:
         return Change(Paused(0.0), _PAUSED)
     if upload.stage is Stage.RECEIVING:
         return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
-    if upload.state.attempt >= DELIVERIES:
+    if upload.state.attempt >= MAX_WORKER_LOSSES:
         return _failed(upload, Code.WORKER_LOST, "The workers that had this upload were lost again and again.")
     return Change(Retrying(failed=False), "The worker was lost; waiting for another")
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from roomcast.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
-from roomcast.ledger.contract import DELIVERIES, EVENTS_KEPT, Ledger, Notice
+from roomcast.ledger.contract import EVENTS_KEPT, MAX_WORKER_LOSSES, ChangeNotice, Ledger
 from roomcast.uploads.lifecycle import (
     Cancelled,
     Entered,
@@ -348,7 +348,7 @@ async def test_a_lost_worker_with_a_cancel_asked_for(ledger: Ledger, clock: Cloc
 
 async def test_workers_lost_again_and_again(ledger: Ledger, clock: Clock) -> None:
     await queued(ledger, clock)
-    for _ in range(DELIVERIES):
+    for _ in range(MAX_WORKER_LOSSES):
         assert await ledger.claim_next(holder="w", seconds=LEASE)
         clock.now += LEASE
         [upload] = await ledger.reap(reserved_before=0)
@@ -405,10 +405,10 @@ class Ears:
     """A listener that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[Notice] = []
+        self.heard: list[ChangeNotice] = []
         self.queue_moved = False
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
         self.heard.extend(notices)
 
     def on_queue_moved(self) -> None:

@@ -26,7 +26,7 @@ from roomcast_workers.ffmpeg.input_options import (
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
 from roomcast_workers.rate_control.quality import Metric
-from roomcast_workers.rate_control.sizing import Rung
+from roomcast_workers.rate_control.sizing import Rendition
 from roomcast_workers.video.codecs import AtBitrate, audio_options, video_options
 from roomcast_workers.video.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
 from roomcast_workers.video.plan import Recipe
@@ -197,7 +197,7 @@ def save_sprite(tiles: InputFile, target: Path, *, columns: int, rows: int, coun
 
 
 def make_hls(
-    source: InputFile, info: MediaInfo, ladder: Sequence[Rung], *, preset: str, audio_bitrate: str
+    source: InputFile, info: MediaInfo, ladder: Sequence[Rendition], *, preset: str, audio_bitrate: str
 ) -> list[str]:
     """Cut a film into segments, in every size of `ladder` at the same frames, with one playlist for each.
 
@@ -246,7 +246,7 @@ def _hls_sound_options(sound: AudioStream, bitrate: str) -> Options:
     return {"c:a": "aac", "b:a": bitrate, "ac": min(sound.channels, _STEREO)}
 
 
-def _hls_renditions(ladder: Sequence[Rung], *, with_sound: bool) -> str:
+def _hls_renditions(ladder: Sequence[Rendition], *, with_sound: bool) -> str:
     group = ",agroup:audio" if with_sound else ""
     entries = [f"v:{number}{group},name:{rung.name}" for number, rung in enumerate(ladder)]
     return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if with_sound else [])])

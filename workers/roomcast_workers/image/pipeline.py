@@ -6,7 +6,7 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 
 from roomcast_workers.image import runner as image
-from roomcast_workers.job import GIB, Job, Made, Results
+from roomcast_workers.job import GIB, Job, ResultFile, Results
 from roomcast_workers.sandbox.sandbox import Limits
 
 _LIMITS = Limits(address_space=3 * GIB, cpu_seconds=600, file_size=GIB)
@@ -35,7 +35,7 @@ async def compress_picture(job: Job) -> Results:
     )
     await reporter.enter(Stage.THUMBNAILS, "Checking the pictures")
     return Results(
-        [Made(made.path, made.kind, made.mime, made.width, made.height) for made in results],
+        [ResultFile(made.path, made.kind, made.mime, made.width, made.height) for made in results],
         original={
             "width": source.width,
             "height": source.height,

@@ -102,7 +102,7 @@ def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Rung:
+class Rendition:
     """One size of the film in the ladder; `max_rate` in bits a second."""
 
     name: str
@@ -111,15 +111,15 @@ class Rung:
     max_rate: int
 
 
-def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rung]:
+def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
     """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
     is larger than the film, so those above it come to the film's own size, once."""
     short = min(width, height)
-    found: dict[int, Rung] = {}
+    found: dict[int, Rendition] = {}
     for side in sorted({min(side, short) for side in sides}, reverse=True):
         wide, high = (max(2, int(length * side / short + 1e-9) // 2 * 2) for length in (width, height))
         name = min(wide, high)
-        found.setdefault(name, Rung(str(name), wide, high, _max_rate(wide * high, fps)))
+        found.setdefault(name, Rendition(str(name), wide, high, _max_rate(wide * high, fps)))
     return list(found.values())
 
 

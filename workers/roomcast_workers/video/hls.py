@@ -22,9 +22,9 @@ from roomcast.errors import TranscodeError
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.job import Job, Made
+from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info import probe
-from roomcast_workers.rate_control.sizing import Rung, rungs
+from roomcast_workers.rate_control.sizing import Rendition, rungs
 
 _STEREO = 2
 _SLACK_SECONDS = 1.0
@@ -55,7 +55,7 @@ class Rate:
 class Variant:
     """A rung as it came out. `codec` as RFC 6381 writes it."""
 
-    rung: Rung
+    rung: Rendition
     codec: str
     rate: Rate
 
@@ -120,7 +120,7 @@ def master_playlist(variants: Sequence[Variant], fps: float | None, sound: Sound
 
 async def make_ladder(
     job: Job, film: Path, info: probe.MediaInfo, demuxer: str, on_reading: Callable[[Reading], None]
-) -> list[Made]:
+) -> list[ResultFile]:
     """The ladder of the compressed film: the master playlist, which is listed, and all that it leads to. Raises
     `TranscodeError` when what came out is not the whole film, or is not cut alike."""
     stream = probe.require_video(info)
@@ -141,7 +141,9 @@ async def make_ladder(
         sound = Sound(_channels(info.audio), _codec(job, "audio"), _rate(job, cuts["audio"]))
     master = job.scratch / "hls.m3u8"
     master.write_text(master_playlist(variants, stream.fps, sound))
-    made = [Made(master, "hls", "application/vnd.apple.mpegurl", ladder[0].width, ladder[0].height, info.duration)]
+    made = [
+        ResultFile(master, "hls", "application/vnd.apple.mpegurl", ladder[0].width, ladder[0].height, info.duration)
+    ]
     return made + [part for name, entries in cuts.items() for part in _parts(job, name, entries)]
 
 
@@ -165,12 +167,12 @@ def _rate(job: Job, entries: Sequence[Segment]) -> Rate:
     return rate_of(entries, [(job.scratch / entry.name).stat().st_size for entry in entries])
 
 
-def _parts(job: Job, name: str, entries: Sequence[Segment]) -> list[Made]:
+def _parts(job: Job, name: str, entries: Sequence[Segment]) -> list[ResultFile]:
     """What a rendition consists of; none of it is listed."""
     return [
-        Made(_playlist(job, name), "hls", "application/vnd.apple.mpegurl", listed=False),
-        Made(_init(job, name), "hls", "video/mp4", listed=False),
-        *(Made(job.scratch / entry.name, "hls", "video/iso.segment", listed=False) for entry in entries),
+        ResultFile(_playlist(job, name), "hls", "application/vnd.apple.mpegurl", listed=False),
+        ResultFile(_init(job, name), "hls", "video/mp4", listed=False),
+        *(ResultFile(job.scratch / entry.name, "hls", "video/iso.segment", listed=False) for entry in entries),
     ]
 
 

@@ -12,11 +12,11 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import FAILURES_WITHIN, board, overview
-from roomcast.http.streams.streams import Pending
-from roomcast.ledger.contract import Ledger, Standing
-from roomcast.runtime.process import stopped
+from roomcast.http.streams.streams import LatestQueue
+from roomcast.ledger.contract import Ledger, QueueStats
+from roomcast.runtime.process import cancel_and_wait
 from roomcast.runtime.tasks import background
-from roomcast.services.presence import Attendance, WebProcess
+from roomcast.services.presence import Presence, WebProcess
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +29,12 @@ _FAILURES = 100
 class AdminBoard:
     """`me` tells what this process counts."""
 
-    def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, attendance: Attendance, me: Callable[[], WebProcess]
-    ) -> None:
+    def __init__(self, ledger: Ledger, dispatch: Dispatch, attendance: Presence, me: Callable[[], WebProcess]) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
         self._attendance = attendance
         self._me = me
-        self._feeds: set[Pending[Board]] = set()
+        self._feeds: set[LatestQueue[Board]] = set()
         self._starting = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._shown: Board
@@ -50,7 +48,7 @@ class AdminBoard:
         return await self._overview(await self._standing())
 
     @asynccontextmanager
-    async def watched(self, feed: Pending[Board]) -> AsyncIterator[Board]:
+    async def watched(self, feed: LatestQueue[Board]) -> AsyncIterator[Board]:
         """The board as it is now; until this is left, `feed` is told within a second or two when it has changed."""
         async with self._starting:
             if self._reading is None:
@@ -63,7 +61,7 @@ class AdminBoard:
             self._feeds.discard(feed)
             if not self._feeds and self._reading:
                 reading, self._reading = self._reading, None
-                await stopped(reading)
+                await cancel_and_wait(reading)
 
     async def _go_on_reading(self) -> None:
         while True:
@@ -83,10 +81,10 @@ class AdminBoard:
         newest = await self._ledger.page(None, limit=_NEWEST)
         return board(await self._overview(standing), newest.uploads, standing.held)
 
-    async def _standing(self) -> Standing:
+    async def _standing(self) -> QueueStats:
         return await self._ledger.standing(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
-    async def _overview(self, standing: Standing) -> Overview:
+    async def _overview(self, standing: QueueStats) -> Overview:
         workers = await self._dispatch.workers_seen()
         webs = await self._attendance.attend(self._me())
         return overview(standing, workers, webs, time.time())

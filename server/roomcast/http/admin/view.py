@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from roomcast.http.admin.schema import Board, FailureGroup, Hold, Overview, Statuses, UploadRow, WorkerProcess
-from roomcast.ledger.contract import Held, Standing
+from roomcast.ledger.contract import LeasedUpload, QueueStats
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload, timestamp
@@ -15,7 +15,7 @@ FAILURES_WITHIN = 3600.0
 """How far back what has ended is counted."""
 
 
-def overview(standing: Standing, workers: Mapping[str, int], webs: Sequence[WebProcess], now: float) -> Overview:
+def overview(standing: QueueStats, workers: Mapping[str, int], webs: Sequence[WebProcess], now: float) -> Overview:
     """`workers`: how many there are, by process."""
     age = None if standing.waiting_since is None else round(max(0.0, now - standing.waiting_since), 1)
     return {
@@ -37,7 +37,7 @@ def overview(standing: Standing, workers: Mapping[str, int], webs: Sequence[WebP
     }
 
 
-def board(overview: Overview, newest: Sequence[Upload], held: Sequence[Held]) -> Board:
+def board(overview: Overview, newest: Sequence[Upload], held: Sequence[LeasedUpload]) -> Board:
     """Parts of files are left out: they are no uploads of their own."""
     uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in held))}
     return {"overview": overview, "uploads": [row(upload) for upload in uploads.values() if not upload.is_part]}
@@ -65,7 +65,7 @@ def row(upload: Upload) -> UploadRow:
     }
 
 
-def _processes(held: Sequence[Held], workers: Mapping[str, int]) -> list[WorkerProcess]:
+def _processes(held: Sequence[LeasedUpload], workers: Mapping[str, int]) -> list[WorkerProcess]:
     names = sorted({*workers, *(one.holder for one in held)})
     return [
         {
@@ -77,7 +77,7 @@ def _processes(held: Sequence[Held], workers: Mapping[str, int]) -> list[WorkerP
     ]
 
 
-def _hold(held: Held) -> Hold:
+def _hold(held: LeasedUpload) -> Hold:
     upload = held.upload
     return {
         "uploadId": upload.id,
@@ -90,7 +90,7 @@ def _hold(held: Held) -> Hold:
     }
 
 
-def _statuses(standing: Standing) -> Statuses:
+def _statuses(standing: QueueStats) -> Statuses:
     """What no worker has and has not ended is `starting`."""
     held = Counter(one.upload.state.status for one in standing.held)
     compressing, uploading = held[Status.COMPRESSING], held[Status.UPLOADING]

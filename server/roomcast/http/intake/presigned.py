@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from roomcast.errors import Malformed, WrongState
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.links import Links
-from roomcast.http.responses import json_answer
-from roomcast.http.schema import DirectStanding, SentFile, SentPart
+from roomcast.http.responses import json_response
+from roomcast.http.schema import DirectStanding, SentPart, UploadEntry
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import DirectPart, DirectParts, DirectUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
@@ -80,7 +80,7 @@ class DirectIntake:
             upload = await self._ledger.append(upload.id, change)
         parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
         standing: DirectStanding = {"ok": True, "state": message(upload), "parts": parts}
-        return json_answer(standing)
+        return json_response(standing)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
         """All parts are there: join them, verify size and hash, and queue. The queued upload."""
@@ -105,7 +105,7 @@ class DirectIntake:
         return await self._receiver.accept(claim, template, key, size, sniffed, digests)
 
 
-def entry(upload: Upload, parts: DirectParts, links: Links) -> SentFile:
+def entry(upload: Upload, parts: DirectParts, links: Links) -> UploadEntry:
     """What the reservation's answer says of a direct upload."""
     return {
         "uploadId": upload.id,

@@ -24,9 +24,9 @@ from roomcast.errors import (
     WrongState,
 )
 from roomcast.http.intake.digests import Digests
-from roomcast.http.intake.pipeline import BROKEN, Arrival, Chunks, Pace, Timed, judge, too_large
+from roomcast.http.intake.pipeline import BROKEN, BodyPipeline, Chunks, Pace, Timed, judge, too_large
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, under_lease
+from roomcast.ledger.lease import Stop, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
 from roomcast.runtime.logs import about
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
@@ -49,7 +49,7 @@ class Superseded(WrongState):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class IntakeLimits:
     """What is taken in. Sizes in bytes, times in seconds. `hashes`: the algorithms of the digests that are made."""
 
     max_upload_bytes: int
@@ -72,7 +72,7 @@ class Receiver:
     """Takes in files for one web process."""
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, sources: ResumableSources, dispatch: Dispatch, bounds: Bounds
+        self, ledger: Ledger, media: MediaStore, sources: ResumableSources, dispatch: Dispatch, bounds: IntakeLimits
     ) -> None:
         self._ledger = ledger
         self._media = media
@@ -157,7 +157,7 @@ class Receiver:
         claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
         try:
             last_write = partial(self._ending.__contains__, claim.lease.token)
-            outcome = await under_lease(
+            outcome = await run_under_lease(
                 self._ledger, claim.lease, take_in(claim), seconds=seconds, last_write=last_write
             )
         except RoomcastError as error:
@@ -190,7 +190,7 @@ class Receiver:
         upload, digests = claim.upload, self.digests(claim.upload)
         async with self._media.receive(source_name(upload)) as incoming:
             put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
-            arrival = Arrival(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
+            arrival = BodyPipeline(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
             await arrival.take(self.paced(upload, self.timed(chunks)))
             judge(arrival.head, early)
             if upload.bytes_expected is not None and arrival.size < upload.bytes_expected:

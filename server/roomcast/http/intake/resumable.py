@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from roomcast.errors import RoomcastError, WrongState
 from roomcast.http.intake.digests import Digests
-from roomcast.http.intake.pipeline import Arrival, Chunks, Timed, Unbroken, early, judge
+from roomcast.http.intake.pipeline import BodyPipeline, Chunks, Timed, Unbroken, early, judge
 from roomcast.http.intake.receiver import Receiver, Superseded
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import MediaStore, ResumableSources
@@ -38,7 +38,7 @@ class Busy(WrongState):
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Bytes of a file from `offset` on. `length` is the whole file's, when only now it is told. `checked` gives the
     chunks once they are known to be right."""
 
@@ -85,7 +85,7 @@ class Resuming:
                 upload = await self._finish(upload)
         return upload, received
 
-    async def take(self, upload: Upload, piece: Piece) -> Upload:
+    async def take(self, upload: Upload, piece: Chunk) -> Upload:
         """Add a piece: the upload waits for more, or is queued when that was all. `OtherOffset` when the piece does not
         fit; what breaks off is kept as far as it came."""
         if upload.id in self._senders:
@@ -119,7 +119,7 @@ class Resuming:
                 await self._media.discard_source(source_name(part))
         return queued
 
-    async def _begun(self, upload: Upload, piece: Piece) -> Upload:
+    async def _begun(self, upload: Upload, piece: Chunk) -> Upload:
         """The upload as it is now, with what the piece lets us know of it; an event, if there is any."""
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
@@ -130,12 +130,12 @@ class Resuming:
         change = Change(Progressed(0.0), _RECEIVING, bytes_expected=length, resumable=upload.resumable or Resumable())
         return await self._ledger.append(upload.id, change)
 
-    async def _check_offset(self, upload: Upload, piece: Piece) -> None:
+    async def _check_offset(self, upload: Upload, piece: Chunk) -> None:
         received = await self._sources.received(source_name(upload))
         if piece.offset != received:
             raise OtherOffset(f"The upload has {received} bytes.", details={"offset": received})
 
-    async def _add(self, claim: Claim, piece: Piece) -> Upload:
+    async def _add(self, claim: Claim, piece: Chunk) -> Upload:
         """Under the lease: the piece's bytes, as far as they come."""
         upload, name = claim.upload, source_name(claim.upload)
         sniffing = _is_a_file(upload) and piece.offset < SNIFF_BYTES
@@ -144,7 +144,7 @@ class Resuming:
         chunks = self._receiver.paced(upload, piece.chunks)
         async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
             template = self._templates.named(upload.template)
-            arrival = Arrival(
+            arrival = BodyPipeline(
                 digests.beside(write),
                 self._receiver.tell(claim, upload.bytes_expected),
                 most=self._receiver.largest(template),

@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.forms import new_upload
 from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.intake.resumable import Piece, Resuming
+from roomcast.http.intake.resumable import Chunk, Resuming
 from roomcast.http.links import Links
 from roomcast.http.responses import VIEWER
 from roomcast.http.tus import protocol as tus_protocol
 from roomcast.http.tus.checksum import checked
 from roomcast.ledger.contract import Ledger
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Resumable, Upload
 from roomcast.uploads.templates import Templates
@@ -37,8 +37,8 @@ class TusRoutes:
     def __init__(
         self,
         ledger: Ledger,
-        submissions: Submissions,
-        control: Control,
+        submissions: AssemblyService,
+        control: UploadService,
         templates: Templates,
         receiver: Receiver,
         resuming: Resuming,
@@ -151,7 +151,7 @@ class TusRoutes:
         await self._receiver.check_room(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
         async with body(request) as chunks:
-            piece = Piece(
+            piece = Chunk(
                 offset=offset,
                 length=length,
                 chunks=self._receiver.timed(chunks),

@@ -24,14 +24,14 @@ from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastErr
 from roomcast.ledger.contract import (
     EVENTS_KEPT,
     Claim,
-    Held,
     Lease,
+    LeasedUpload,
     Listener,
     Observer,
     Page,
+    QueueStats,
     Renewal,
     Replay,
-    Standing,
     new_token,
 )
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
@@ -152,11 +152,11 @@ class RedisLedger:
         uploads = [upload for upload, _ in found[:limit]]
         return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
 
-    async def standing(self, *, since: float, failures: int) -> Standing:
+    async def standing(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
         leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        held = [Held.by(one.token, one.view, one.expires_at) for one in leased if one.upload.stage in WORKING]
-        return Standing(
+        held = [LeasedUpload.by(one.token, one.view, one.expires_at) for one in leased if one.upload.stage in WORKING]
+        return QueueStats(
             waiting=stats.waiting,
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,

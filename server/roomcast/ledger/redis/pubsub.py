@@ -21,8 +21,8 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from roomcast.errors import StorageError
-from roomcast.ledger.contract import Listener, Notice
-from roomcast.runtime.process import stopped
+from roomcast.ledger.contract import ChangeNotice, Listener
+from roomcast.runtime.process import cancel_and_wait
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
 from roomcast.runtime.redis_lua import CALL_SECONDS
 from roomcast.runtime.tasks import background
@@ -90,7 +90,7 @@ class Notices:
         if self._queue_again:
             self._queue_again.cancel()
         if self._running:
-            await stopped(self._running)
+            await cancel_and_wait(self._running)
 
     def _follow(self, channel: str) -> asyncio.Future[None]:
         confirmed = self._followed.get(channel)
@@ -152,7 +152,7 @@ class Notices:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
-            await stopped(*tasks)
+            await cancel_and_wait(*tasks)
 
     async def _send(self, connection: AbstractConnection) -> None:
         """Send the commands in their order, neighbours of one kind together."""
@@ -191,7 +191,7 @@ class Notices:
             if channel == self._queue_channel:
                 self._queue_moved()
             elif channel in self._followed:
-                notice = Notice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
+                notice = ChangeNotice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
                 for listener in tuple(self._listeners):
                     listener.on_notices([notice])
         elif reply[0] == b"subscribe":

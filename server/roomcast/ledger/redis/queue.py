@@ -30,7 +30,7 @@ class ListEntry:
 
 
 @dataclass(frozen=True)
-class QueueStats:
+class QueueCounts:
     """What `Ledger.standing` is made from: `leased` and `failed` are snapshots, as Redis replied them."""
 
     now: float
@@ -74,11 +74,11 @@ class RedisQueue:
         now, found = await self._scripts.run(PAGE, start, most, *lists)
         return float(now), [ListEntry(member.decode(), fields) for member, fields in found]
 
-    async def stats(self, *, since: float, failures: int) -> QueueStats:
+    async def stats(self, *, since: float, failures: int) -> QueueCounts:
         stages = sorted(TERMINAL)
         reply = await self._scripts.run(STATS, repr(since), failures, *stages)
         now, templates, oldest, delayed, unfinished, leased, ended, failed = reply
-        return QueueStats(
+        return QueueCounts(
             now=float(now),
             waiting={name.decode(): int(count) for name, count in zip(templates[::2], templates[1::2], strict=True)},
             waiting_since=float(oldest[1]) if oldest else None,

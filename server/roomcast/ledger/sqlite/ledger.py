@@ -22,15 +22,15 @@ import orjson
 from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from roomcast.ledger.contract import (
     EVENTS_KEPT,
+    ChangeNotice,
     Claim,
     Lease,
     Listener,
-    Notice,
     Observer,
     Page,
+    QueueStats,
     Renewal,
     Replay,
-    Standing,
     new_token,
 )
 from roomcast.ledger.sqlite.schema import SCHEMA
@@ -161,7 +161,7 @@ class SqliteLedger:
         uploads = [self._fresh(upload) for upload in found[:limit]]
         return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
 
-    async def standing(self, *, since: float, failures: int) -> Standing:
+    async def standing(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
         found = await self._reader.submit(lambda connection: standing(connection, now, since, failures))
         return replace(found, held=[replace(one, upload=self._fresh(one.upload)) for one in found.held])
@@ -191,7 +191,7 @@ class SqliteLedger:
             return
         fresh = fold(upload, tick, self._clock())
         self._live[upload_id] = (token, fresh)
-        self._tell([Notice(message(fresh), event=False)])
+        self._tell([ChangeNotice(message(fresh), event=False)])
 
     async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
         def work(connection: sqlite3.Connection) -> Claim:
@@ -320,12 +320,12 @@ class SqliteLedger:
                 self._live.pop(one.upload.id, None)
             elif token:
                 self._live[one.upload.id] = (token, one.upload)
-        self._tell([Notice(one.body, event=True) for one in moved])
+        self._tell([ChangeNotice(one.body, event=True) for one in moved])
         for observer in self._observers:
             for one in moved:
                 observer(one.before, one.upload)
 
-    def _tell(self, notices: list[Notice]) -> None:
+    def _tell(self, notices: list[ChangeNotice]) -> None:
         queue_moved = any(notice.event and notice.message["stage"] in _MOVES_THE_QUEUE for notice in notices)
         for listener in tuple(self._listeners) if notices else ():
             listener.on_notices(notices)
