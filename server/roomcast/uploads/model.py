@@ -24,7 +24,7 @@ SourceKind = Literal["video", "image", "file"]
 
 @dataclass(frozen=True)
 class Source:
-    """The received bytes. `format` is named by the magic bytes; digests are hexadecimal, None if they were not computed."""
+    """The received bytes. `format` is named by the magic bytes; digests are hexadecimal, None if not computed."""
 
     key: str
     size: int
