@@ -31,7 +31,7 @@ class FakeRelay:
     async def watch(self, upload_id: str, watcher: Watcher, *, since: int | None, epoch: str | None) -> Replay:
         self.rooms[upload_id] = watcher
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
-        return Replay(upload, [], complete=True)
+        return Replay(upload, [], gapless=True)
 
     def unwatch(self, upload_id: str, watcher: Watcher) -> None:
         assert self.rooms.pop(upload_id) is watcher

@@ -73,7 +73,7 @@ class Relay:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._unlisten = self._ledger.listen(self)
+        self._unlisten = self._ledger.add_listener(self)
         self._tasks = [background(self._poll(), "relay poll"), background(self._tell_places(), "relay places")]
 
     async def stop(self) -> None:
@@ -85,12 +85,12 @@ class Relay:
     ) -> Replay:
         """Begin to tell `watcher` everything after the replay that this returns: no event falls between, none twice.
 
-        With `since`, the replay holds the events after it (see `Replay.complete`); without, only the state.
+        With `since`, the replay holds the events after it (see `Replay.gapless`); without, only the state.
         """
         coming = self._coming.setdefault(upload_id, _Coming())
         coming.watchers += 1
         try:
-            await self._ledger.follow(upload_id)
+            await self._ledger.subscribe(upload_id)
             return await self._read_and_join(upload_id, watcher, since, epoch)
         finally:
             coming.watchers -= 1
@@ -118,7 +118,7 @@ class Relay:
             if _waits(watched):
                 self._queue_moved.set()
         watched.watchers[watcher] = None
-        return replay if since is not None else Replay(replay.upload, [], complete=True)
+        return replay if since is not None else Replay(replay.upload, [], gapless=True)
 
     def unwatch(self, upload_id: str, watcher: Watcher) -> None:
         """Tell it nothing more."""
@@ -136,7 +136,7 @@ class Relay:
         if coming is None or not coming.watchers:
             self._coming.pop(upload_id, None)
             if upload_id not in self._watched:
-                self._ledger.unfollow(upload_id)
+                self._ledger.unsubscribe(upload_id)
 
     def on_queue_moved(self) -> None:
         self._queue_moved.set()
@@ -146,7 +146,7 @@ class Relay:
         for upload_id, watched in list(self._watched.items()):
             self._catch_up(upload_id, watched)
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         for notice in notices:
             told = notice.message
             upload_id, seq = told["uploadId"], told["seq"]
@@ -190,7 +190,7 @@ class Relay:
                 replay = await self._ledger.events(upload_id, since=watched.seq, epoch=watched.epoch)
                 for event in replay.events:
                     self._deliver_event(watched, event)
-                if not replay.complete:
+                if not replay.gapless:
                     watched.epoch = replay.upload.epoch
                     self._deliver_event(watched, message(replay.upload))
                 if not watched.moved_meanwhile:
@@ -219,12 +219,12 @@ class Relay:
             for watched in self._watched.values():
                 watched.spoken_of = False
             try:
-                positions = await self._ledger.positions(list(unheard))
+                last_seqs = await self._ledger.last_seqs(list(unheard))
             except Exception:
                 log.exception("the backstop could not read")
                 continue
             for upload_id, watched in unheard.items():
-                if positions.get(upload_id) != watched.seq and self._watched.get(upload_id) is watched:
+                if last_seqs.get(upload_id) != watched.seq and self._watched.get(upload_id) is watched:
                     self._catch_up(upload_id, watched)
 
     async def _tell_places(self) -> None:

@@ -129,7 +129,7 @@ class Maintenance:
     async def _reap(self) -> None:
         reserved_before = time.time() - self._terms.reservation_seconds
         try:
-            lapsed = await self._ledger.reap(reserved_before=reserved_before)
+            lapsed = await self._ledger.expire_leases(reserved_before=reserved_before)
         finally:
             self._ran_at = time.monotonic()
         for upload in lapsed:
@@ -149,7 +149,7 @@ class Maintenance:
             await self._dispatch.announce(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
 
     async def _expire(self) -> None:
-        while expired := await self._ledger.expire(time.time() - self._terms.retention_seconds):
+        while expired := await self._ledger.prune(time.time() - self._terms.retention_seconds):
             log.info("expired", uploads=len(expired))
             if await self._owns_media():
                 gone = set(expired)

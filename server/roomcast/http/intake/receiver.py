@@ -26,7 +26,7 @@ from roomcast.errors import (
 from roomcast.http.intake.digests import Digests
 from roomcast.http.intake.pipeline import BROKEN, BodyPipeline, Chunks, Pace, Timed, judge, too_large
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, run_under_lease
+from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
 from roomcast.runtime.logs import about
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
@@ -154,11 +154,11 @@ class Receiver:
 
     async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
         seconds = self._bounds.lease_seconds
-        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
+        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=over)
         try:
-            last_write = partial(self._ending.__contains__, claim.lease.token)
+            finishing = partial(self._ending.__contains__, claim.lease.token)
             outcome = await run_under_lease(
-                self._ledger, claim.lease, take_in(claim), seconds=seconds, last_write=last_write
+                self._ledger, claim.lease, take_in(claim), seconds=seconds, finishing=finishing
             )
         except RoomcastError as error:
             await self._end(claim, error)
@@ -172,14 +172,14 @@ class Receiver:
             raise failure from error
         finally:
             self._ending.discard(claim.lease.token)
-        if outcome is Stop.CANCEL_REQUESTED:
+        if outcome is StopReason.CANCEL_REQUESTED:
             await self._media.discard_source(source_key(upload))
             with suppress(LeaseLost):
                 await self._ledger.append(upload.id, cancelled(Stage.RECEIVING), token=claim.lease.token)
             raise CancelledByOwner("The upload was cancelled.")
-        if outcome is Stop.LEASE_LOST and over:
+        if outcome is StopReason.LEASE_LOST and over:
             raise Superseded("Another request goes on with this upload.")
-        if isinstance(outcome, Stop):
+        if isinstance(outcome, StopReason):
             raise StorageError("The upload was given up while its bytes arrived; send it again.")
         return outcome
 
