@@ -93,7 +93,6 @@ PENDING = {
     "roomcast.settings → roomcast.media.url_signer",
     "roomcast.settings → roomcast.services.backends",
     "roomcast.settings → roomcast.services.maintenance",
-    "roomcast.uploads.transitions → roomcast.ledger.contract",
 }
 """Imports that still go against the layers: the set only shrinks."""
 
