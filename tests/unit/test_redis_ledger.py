@@ -19,7 +19,7 @@ from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Call, Script
 from roomcast.uploads.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
-from roomcast.uploads.model import Change, Resumable, Tick, Upload
+from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
 
@@ -180,7 +180,7 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     """Everything that can happen to an upload."""
     await ledger.create([upload], in_flight=10)
     arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE)
-    pieces = Change(Progressed(0.0), "", resumable=Resumable("filename Zg=="))
+    pieces = Change(Progressed(0.0), "", resumable=TusState("filename Zg=="))
     await ledger.append(upload.id, pieces, token=arriving.lease.token)
     await ledger.append(upload.id, paused(upload, 0), token=arriving.lease.token)
     await ledger.append(upload.id, pieces)

@@ -25,7 +25,7 @@ from roomcast.runtime.logs import about
 from roomcast.runtime.process import process_name
 from roomcast.services.maintenance import settle_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
-from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_name
+from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
 
@@ -163,7 +163,7 @@ class Workers:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
-                await self._tools.media.discard_source(source_name(upload))
+                await self._tools.media.discard_source(source_key(upload))
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._retry(claim, error, step)
             case AttemptFailed(error, step):
@@ -203,7 +203,7 @@ class Workers:
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
         await self._tools.media.discard_results(results_folder(claim.upload))
         if source:
-            await self._tools.media.discard_source(source_name(claim.upload))
+            await self._tools.media.discard_source(source_key(claim.upload))
 
 
 def _described(outcome: Outcome) -> str:

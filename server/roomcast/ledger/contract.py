@@ -25,9 +25,6 @@ from roomcast.uploads.model import Change, Tick, Upload
 EVENTS_KEPT = 500
 """Events that one upload's log holds at least; older ones may be trimmed."""
 
-MAX_WORKER_LOSSES = 8
-"""Attempts after which an upload whose worker was lost is given up: it may be what kills the workers."""
-
 
 @dataclass(frozen=True)
 class Lease:

@@ -22,7 +22,7 @@ from roomcast.media.contract import MediaStore
 from roomcast.runtime.process import background_task
 from roomcast.services.backends import Backends
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_name
+from roomcast.uploads.model import Upload, results_folder, source_key
 
 log = structlog.get_logger(__name__)
 
@@ -192,7 +192,7 @@ class Maintenance:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
             return _Use.UNKNOWN
-        if name != source_name(upload):
+        if name != source_key(upload):
             return _Use.UNKNOWN  # of an earlier life, or of one that this ledger does not know of
         return _Use.OVER if upload.state.terminal and not may_run_again(upload) else _Use.WANTED
 
@@ -212,14 +212,14 @@ async def settle_files(media: MediaStore, upload: Upload) -> None:
     """Delete the files that an upload in this stage has no use for any more."""
     match upload.stage:
         case Stage.DONE:
-            await media.discard_source(source_name(upload))
+            await media.discard_source(source_key(upload))
         case Stage.CANCELLED:
-            await media.discard_source(source_name(upload))
+            await media.discard_source(source_key(upload))
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
             await media.discard_results(results_folder(upload))
             if not may_run_again(upload):
-                await media.discard_source(source_name(upload))
+                await media.discard_source(source_key(upload))
 
 
 def may_run_again(upload: Upload) -> bool:

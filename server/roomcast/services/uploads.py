@@ -17,7 +17,7 @@ from roomcast.services.maintenance import may_run_again, settle_files
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, source_name
+from roomcast.uploads.model import Upload, source_key
 from roomcast.uploads.transitions import cancelled
 
 _CANCEL_SECONDS = 20.0
@@ -88,7 +88,7 @@ class UploadService:
             raise WrongState(f"Only an upload that ended in an error can be tried again; this one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
-        kept = may_run_again(upload) and await self._media.has_source(source_name(upload))
+        kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.look_soon(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:

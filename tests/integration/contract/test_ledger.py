@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from roomcast.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
-from roomcast.ledger.contract import EVENTS_KEPT, MAX_WORKER_LOSSES, ChangeNotice, Ledger
+from roomcast.ledger.contract import EVENTS_KEPT, ChangeNotice, Ledger
 from roomcast.uploads.lifecycle import (
     Cancelled,
     Entered,
@@ -20,7 +20,7 @@ from roomcast.uploads.lifecycle import (
     Status,
 )
 from roomcast.uploads.model import Change, Tick, error_body, new_upload_id
-from roomcast.uploads.transitions import cancelled
+from roomcast.uploads.transitions import MAX_WORKER_LOSSES, cancelled
 
 from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 from tests.support.harness import eventually

@@ -6,12 +6,12 @@ import pytest
 from roomcast.errors import LeaseLost, WrongState
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.uploads.lifecycle import Entered, Progressed, Stage
-from roomcast.uploads.model import Change, Resumable, Tick, Upload
+from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import cancelled, paused
 
 from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, created
 
-PIECES = Change(Progressed(0.0), "Receiving the file", bytes_expected=100, resumable=Resumable("filename Zg=="))
+PIECES = Change(Progressed(0.0), "Receiving the file", bytes_expected=100, resumable=TusState("filename Zg=="))
 
 
 async def in_pieces(ledger: Ledger, clock: Clock) -> Upload:
@@ -24,7 +24,7 @@ async def arriving(ledger: Ledger, upload: Upload, *, over: bool = False) -> Cla
 
 async def test_what_is_known_of_an_upload_in_pieces_is_kept(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
-    assert (upload.bytes_expected, upload.resumable) == (100, Resumable("filename Zg=="))
+    assert (upload.bytes_expected, upload.resumable) == (100, TusState("filename Zg=="))
     assert await ledger.get(upload.id) == upload
 
 
@@ -90,7 +90,7 @@ async def test_the_parts_of_a_file_are_joined_again_from_the_start_when_the_inta
     ledger: Ledger, clock: Clock
 ) -> None:
     upload = await created(ledger, clock)
-    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=Resumable(joins=("a", "b"))))
+    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState(concat=("a", "b"))))
     await arriving(ledger, upload)
     clock.now += LEASE
     [lost] = await ledger.reap(reserved_before=0)
@@ -116,8 +116,8 @@ async def test_what_starts_over_may_come_by_another_way_unless_it_is_a_part(
     ledger: Ledger, clock: Clock, part: bool
 ) -> None:
     upload = await created(ledger, clock)
-    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=Resumable("filename Zg==", part=part)))
+    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState("filename Zg==", partial=part)))
     await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
     again = await ledger.reopen(upload.id, source_kept=False)
-    assert again.is_part is part
-    assert again.resumable == (Resumable("filename Zg==", part=True) if part else None)
+    assert again.is_partial is part
+    assert again.resumable == (TusState("filename Zg==", partial=True) if part else None)

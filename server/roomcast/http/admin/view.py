@@ -40,7 +40,7 @@ def overview(standing: QueueStats, workers: Mapping[str, int], webs: Sequence[We
 def board(overview: Overview, newest: Sequence[Upload], held: Sequence[LeasedUpload]) -> Board:
     """Parts of files are left out: they are no uploads of their own."""
     uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in held))}
-    return {"overview": overview, "uploads": [row(upload) for upload in uploads.values() if not upload.is_part]}
+    return {"overview": overview, "uploads": [row(upload) for upload in uploads.values() if not upload.is_partial]}
 
 
 def row(upload: Upload) -> UploadRow:

@@ -72,8 +72,8 @@ from roomcast.uploads.lifecycle import (
     Status,
     reopen,
 )
-from roomcast.uploads.model import Change, Tick, Upload, apply, fold, restarted
-from roomcast.uploads.transitions import heeding, lapsed, unused
+from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
+from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _PAGE_READ = 100
 _MOST_AT_ONCE = 500
@@ -185,7 +185,7 @@ class RedisLedger:
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         try:
             snapshot = self._cached(upload_id, token) or await self._load(upload_id)
-            view = fold(snapshot.view, tick, self._time.now())
+            view = apply_tick(snapshot.view, tick, self._time.now())
         except (NotFound, IllegalFact):
             return
         if snapshot.token != token:
@@ -251,7 +251,7 @@ class RedisLedger:
     async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
         def next_record(snapshot: Snapshot) -> Upload:
             state = reopen(snapshot.upload.state, source_kept=source_kept)
-            return restarted(snapshot.upload, state, self._time.now())
+            return reset_for_retry(snapshot.upload, state, self._time.now())
 
         return await self._advance(upload_id, next_record, Precondition.FREE, "")
 
@@ -371,16 +371,16 @@ class RedisLedger:
     def _settled(self, snapshot: Snapshot) -> Write:
         """The event of an upload that nobody works on any more."""
         if snapshot.token:
-            change = lapsed(snapshot.upload, cancel_requested=snapshot.cancel_requested)
+            change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
             precondition = Precondition.LAPSED
         else:
-            change, precondition = unused(snapshot.upload), Precondition.FREE
+            change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
         upload = self._next_record(snapshot, change)
         return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
 
     def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:
-        heeded = heeding(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
-        return apply(snapshot.view, heeded, self._time.now())
+        heeded = honour_cancel(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
+        return apply_event(snapshot.view, heeded, self._time.now())
 
     def _claimed(self, snapshot: Snapshot) -> Claim:
         self._cache[snapshot.upload.id] = snapshot

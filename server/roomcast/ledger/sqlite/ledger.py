@@ -38,8 +38,18 @@ from roomcast.ledger.sqlite.stats import standing
 from roomcast.runtime.sqlite import SqliteThread
 from roomcast.uploads.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Change, Tick, Upload, apply, decode, encode, fold, message, restarted
-from roomcast.uploads.transitions import heeding, lapsed, unused
+from roomcast.uploads.model import (
+    Change,
+    Tick,
+    Upload,
+    apply_event,
+    apply_tick,
+    decode,
+    encode,
+    message,
+    reset_for_retry,
+)
+from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 T = TypeVar("T")
 
@@ -189,7 +199,7 @@ class SqliteLedger:
         holder, upload = self._live.get(upload_id, ("", None))
         if upload is None or holder != token or upload.state.terminal:
             return
-        fresh = fold(upload, tick, self._clock())
+        fresh = apply_tick(upload, tick, self._clock())
         self._live[upload_id] = (token, fresh)
         self._tell([ChangeNotice(message(fresh), event=False)])
 
@@ -255,7 +265,7 @@ class SqliteLedger:
         def work(connection: sqlite3.Connection) -> list[_Moved]:
             row = _row(connection, upload_id)
             state = reopen(row.upload.state, source_kept=source_kept)
-            return [_store(connection, row.upload, restarted(row.upload, state, self._clock()))]
+            return [_store(connection, row.upload, reset_for_retry(row.upload, state, self._clock()))]
 
         return (await self._write(work))[0].upload
 
@@ -267,11 +277,12 @@ class SqliteLedger:
                 ]
 
             moved = [
-                self._advance(connection, row, lapsed(row.upload, cancel_requested=row.cancel_requested))
+                self._advance(connection, row, lease_expired(row.upload, cancel_requested=row.cancel_requested))
                 for row in found(_LAPSED, self._clock())
             ]
             return moved + [
-                self._advance(connection, row, unused(row.upload)) for row in found(_UNUSED, reserved_before)
+                self._advance(connection, row, reservation_expired(row.upload))
+                for row in found(_UNUSED, reserved_before)
             ]
 
         return [moved.upload for moved in await self._write(work)]
@@ -362,9 +373,11 @@ class SqliteLedger:
         return lease
 
     def _advance(self, connection: sqlite3.Connection, row: _Row, change: Change) -> _Moved:
-        heeded = heeding(change, row.upload.stage, cancel_requested=row.cancel_requested)
+        heeded = honour_cancel(change, row.upload.stage, cancel_requested=row.cancel_requested)
         pauses = isinstance(heeded.fact, Paused)
-        return _store(connection, row.upload, apply(self._fresh(row.upload), heeded, self._clock()), pauses=pauses)
+        return _store(
+            connection, row.upload, apply_event(self._fresh(row.upload), heeded, self._clock()), pauses=pauses
+        )
 
 
 def _store(connection: sqlite3.Connection, before: Upload | None, upload: Upload, *, pauses: bool = False) -> _Moved:
