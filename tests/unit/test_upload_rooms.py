@@ -28,7 +28,9 @@ class FakeRelay:
     def __init__(self) -> None:
         self.rooms: dict[str, UploadSubscriber] = {}
 
-    async def subscribe(self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None) -> Replay:
+    async def subscribe(
+        self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
+    ) -> Replay:
         self.rooms[upload_id] = subscriber
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
         return Replay(upload, [], complete=True)

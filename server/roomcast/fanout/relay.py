@@ -1,10 +1,10 @@
 """The relay: from the ledger's notifications to the subscribers of this process.
 
-A position in an upload's log is (epoch, seq). For every upload with a subscriber here, the relay stores the `seq` of the
-last event that it published. A notification with the next `seq` is published as it is, one that leaves a gap makes the
-relay read the missing events from the ledger, and an older one is dropped. So every subscriber gets every event once and
-in order. A lost notification delays events by at most `POLL_SECONDS`: a slow poll compares the positions of all uploads
-that no notification has named.
+A position in an upload's log is (epoch, seq). For every upload with a subscriber here, the relay stores the `seq` of
+the last event that it published. A notification with the next `seq` is published as it is, one that leaves a gap makes
+the relay read the missing events from the ledger, and an older one is dropped. So every subscriber gets every event
+once and in order. A lost notification delays events by at most `POLL_SECONDS`: a slow poll compares the positions of
+all uploads that no notification has named.
 """
 
 from __future__ import annotations

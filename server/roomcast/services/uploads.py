@@ -56,8 +56,7 @@ class UploadService:
         since: int | None = None,
         epoch: str | None = None,
     ) -> AsyncIterator[Replay]:
-        """Tell `subscriber` everything after the replay (see `Relay.watch`) until the context is left; raises what `look`
-        raises."""
+        """Subscribe within a context (see `Relay.subscribe`). Raises what `look` raises."""
         check_id(upload_id)
         replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
         try:
