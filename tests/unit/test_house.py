@@ -247,7 +247,7 @@ def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
     assert written == {
         "roomcast_workers.factory: -I",
         "roomcast_workers.factory: -c",
-        "roomcast_workers.image.runner: -I",
+        "roomcast_workers.image.pipeline: -I",
     }, "these are for Python"
 
 

@@ -13,8 +13,8 @@ from roomcast.uploads.templates import Template
 
 from roomcast_workers.image.pipeline import compress_picture
 from roomcast_workers.job import Job, Results, WorkerDeps
-from roomcast_workers.pass_through import pass_through
 from roomcast_workers.reporter import Reporter
+from roomcast_workers.unchanged_file import pass_through
 from roomcast_workers.video.pipeline import compress_film
 
 _STEPS: Mapping[SourceKind, Callable[[Job], Awaitable[Results]]] = {
