@@ -28,7 +28,6 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
-from roomcast.http.intake.raw_body import end_connection
 from roomcast.http.intake.receiver import IntakeLimits, Receiver
 from roomcast.http.intake.resumable import Resuming
 from roomcast.http.links import Links
@@ -235,7 +234,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.extend((default_headers, mark_cors, end_connection))
+    app.on_response_prepare.extend((default_headers, mark_cors))
     app[PROTOCOL_FACTORY] = rooms.protocol_factory
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)
