@@ -16,7 +16,7 @@ TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
 run: .venv/.runtime static/node_modules/.done
-	@exec $(BIN)/python -m server
+	@exec $(BIN)/roomcast serve
 
 # One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. Its two
 # processes keep the tests' bytecode, or each would compile and rewrite all of them.
@@ -81,7 +81,7 @@ system:
 
 # Real pictures and clips out of other packages; without them the tests that want them are skipped, and say so.
 corpus: setup
-	@$(BIN)/python -m tests.corpus || true
+	@$(BIN)/python -m tests.support.corpus || true
 
 # Stamps: the newest of a stamp's sources decides whether its work is done again.
 .venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python

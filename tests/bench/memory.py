@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.rows import Row
-from tests.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer
 
 MIB = 1 << 20
 CHUNK = bytes(MIB)

@@ -16,8 +16,8 @@ from unittest import mock
 import socketio
 import uvloop
 from aiohttp import web
+from roomcast.runtime.process import say, stop_signal
 
-from server.upload.process import say, stop_signal
 from tests.bench.roomcast import emit
 
 _LONGEST_LINE = 1 << 22

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.demo import WORK_SECONDS, Card
-from tests.clips import pad
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import RunningServer
+from tests.support.clips import pad
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Route, expect
 
 from tests.browser.demo import WORK_SECONDS
 from tests.conftest import Shelf
-from tests.harness import ROOT, RunningServer
+from tests.support.harness import ROOT, RunningServer
 
 pytestmark = pytest.mark.browser
 

@@ -1,4 +1,4 @@
-"""`python -m server` whose times are a test's: stages too short to hit are held open, and long waits are short.
+"""`python -m roomcast` whose times are a test's: stages too short to hit are held open, and long waits are short.
 
 While the file that HOLD names holds a call's name (fetch, store, discard_source, complete), that call of the media
 store waits for ever. HURRY is a JSON object of constants, `module.NAME`, and the seconds to take for them.
@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from server.upload.directory_media import DirectoryMediaStore
-from server.upload.directory_resumable import DirectoryResumableSources
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.media.directory_resumable import DirectoryResumableSources
 
 HOLD = Path(os.environ["HOLD"])
 
@@ -69,4 +69,4 @@ def hurry(seconds: dict[str, float]) -> None:
 if __name__ == "__main__":
     hold_media_store()
     hurry(json.loads(os.environ.get("HURRY", "{}")))
-    runpy.run_module("server", run_name="__main__")
+    runpy.run_module("roomcast", run_name="__main__")

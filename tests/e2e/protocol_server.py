@@ -18,8 +18,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import web
+from roomcast.runtime.process import say, stop_signal
 
-from server.upload.process import say, stop_signal
 from tests.integration.socketio_api.server_kinds import SERVERS
 
 PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import ROOT
 from tests.support.app import AppServer
+from tests.support.harness import ROOT
 
 README = (ROOT / "README.md").read_text()
 EXAMPLES = dict(re.findall(r"<!-- example:(\w+) -->\n```(?:sh|python)\n(.+?)```", README, re.DOTALL))

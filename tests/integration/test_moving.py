@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import ROOT
 from tests.scale.oracle import TABLE
 from tests.support.app import AppServer
+from tests.support.harness import ROOT
 
 PAGE = (ROOT / "docs" / "moving.md").read_text()
 EXAMPLES: dict[str, str] = dict(re.findall(r"<!-- example:(\w+) -->\n```js\n(.+?)\n```", PAGE, re.DOTALL))

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.assemblies.model import assembly_id, binding, members
+from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.model import Change, Upload, apply
 
-from server.upload.assemblies import assembly_id, binding, members
-from server.upload.events import Change, Upload, apply
-from server.upload.lifecycle import Entered, Failed, Stage
-from tests.contract.ledgers import SOURCE, Clock, fresh
+from tests.integration.contract.ledgers import SOURCE, Clock, fresh
 
 MD5S = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), min_size=1, max_size=6)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.runtime.process import in_background, in_rounds, stopped
+from roomcast.runtime.tasks import EXIT_TASK_DIED, background, end_process_with
 from structlog.testing import capture_logs
 
-from server.runtime.tasks import EXIT_TASK_DIED, background, end_process_with
-from server.upload.process import in_background, in_rounds, stopped
-from tests.harness import eventually
-from tests.redis_server import RunningRedis
+from tests.support.harness import eventually
+from tests.support.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,9 +75,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
     [
-        ("server", "server.upload.upkeep.Upkeep", "_run"),
-        ("server", "server.dispatch.in_process.InProcessDispatch", "_work"),
-        ("workers", "server.dispatch.taskiq_streams._Broker", "listen"),
+        ("roomcast", "roomcast.services.maintenance.Upkeep", "_run"),
+        ("roomcast", "roomcast.dispatch.in_process.InProcessDispatch", "_work"),
+        ("roomcast_workers", "roomcast.dispatch.taskiq_streams._Broker", "listen"),
     ],
 )
 def test_a_process_whose_background_task_dies_ends_with_an_exit_code(
@@ -92,7 +92,7 @@ def test_a_process_whose_background_task_dies_ends_with_an_exit_code(
         sys.exit(importlib.import_module("{module}.__main__").main())
     """
     env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "PORT": "0", "ROOMCAST_WORKERS": "1"}
-    if module == "workers":
+    if module == "roomcast_workers":
         env["REDIS_URL"] = request.getfixturevalue("redis").url
     ended = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],

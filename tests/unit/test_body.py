@@ -14,11 +14,11 @@ import uvloop
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from roomcast.http.intake.pipeline import BROKEN
+from roomcast.http.intake.raw_body import body, end_connection
+from roomcast.media.contract import Data
 
-from server.upload.media import Data
-from server.web.arrival import BROKEN
-from server.web.body import body, end_connection
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 MIB = 1 << 20
 SIZE = 5 * MIB + 4321

@@ -10,15 +10,21 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from server.upload.errors import TooLarge, UnreadableMedia
-from server.upload.templates import Template
-from workers.choose import choose, complies, sound_bitrate, sound_complies, worth_it
-from workers.packets import PacketScan
-from workers.probe import AudioStream, MediaInfo, VideoStream
-from workers.quality import MOST_TRIALS, CrfSearch, sample_starts, ssim_for, ssim_score, vmaf_score
-from workers.sizing import budget, corrected, fit_even, fits, frugal_bitrate, peak_bitrate
-from workers.whole import Contents, contents, partial, segment_size
+from roomcast.errors import TooLarge, UnreadableMedia
+from roomcast.uploads.templates import Template
+from roomcast_workers.media_info.packet_scan import PacketScan
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.media_info.truncation import Contents, contents, partial, segment_size
+from roomcast_workers.rate_control.quality import (
+    MOST_TRIALS,
+    CrfSearch,
+    sample_starts,
+    ssim_for,
+    ssim_score,
+    vmaf_score,
+)
+from roomcast_workers.rate_control.sizing import budget, corrected, fit_even, fits, frugal_bitrate, peak_bitrate
+from roomcast_workers.video.passthrough import choose, complies, sound_bitrate, sound_complies, worth_it
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)

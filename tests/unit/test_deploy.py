@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.settings import Settings, variable
 
 from deploy import try_buildpacks
 from deploy.try_buildpacks import BuildError
-from server.settings import Settings, variable
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 
 def parsed(name: str) -> Any:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.dialects import files, tasks
+from roomcast.errors import TranscodeError, UnreadableMedia, UnsupportedType
+from roomcast.http.schema import SentFile
+from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
+from roomcast.uploads.model import Change, Tick, Upload, apply, error_body, fold, message
+from roomcast.uploads.transitions import cancelled
 
-from server.upload.errors import TranscodeError, UnreadableMedia, UnsupportedType
-from server.upload.events import Change, Tick, Upload, apply, error_body, fold, message
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
-from server.web.dialects import files, tasks
-from server.web.shapes import SentFile
-from tests.contract.ledgers import SOURCE, STEPS
+from tests.integration.contract.ledgers import SOURCE, STEPS
 
 RESERVED = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1_000_000.0, 1_000_000.0)
 BROKEN = error_body(UnreadableMedia("It is broken."), Stage.FETCHING)

@@ -9,10 +9,9 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
-
-from server.upload.opening import Parts
-from server.upload.upkeep import Upkeep
-from server.web.health import Health
+from roomcast.http.health import Health
+from roomcast.services.backends import Parts
+from roomcast.services.maintenance import Upkeep
 
 
 async def nothing() -> None:

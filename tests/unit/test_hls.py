@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast.errors import TranscodeError
+from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.rate_control.sizing import Rung, rungs
+from roomcast_workers.video import hls
+from roomcast_workers.video.hls import Rate, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, segments
 
-from server.upload.errors import TranscodeError
-from tests.clips import make_clip
-from tests.unit.jobs import job_on
-from workers import hls
-from workers.ffmpeg import commands
-from workers.ffmpeg.binaries import find_binaries
-from workers.hls import Rate, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, segments
-from workers.sizing import Rung, rungs
+from tests.support.clips import make_clip
+from tests.support.jobs import job_on
 
 SIDES = st.lists(st.integers(144, 4320), min_size=1, max_size=6)
 LENGTHS = st.integers(16, 8192)

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
-from server.upload.errors import LeaseLost, StorageError
-from server.upload.events import Change, Source, Upload, new_upload_id
-from server.upload.holding import Stop, under_lease
-from server.upload.lapse import cancelled
-from server.upload.ledger import Claim, Lease, Renewal
-from server.upload.lifecycle import Entered, Stage
-from server.upload.sqlite_ledger import SqliteLedger
+from roomcast.errors import LeaseLost, StorageError
+from roomcast.ledger.contract import Claim, Lease, Renewal
+from roomcast.ledger.lease import Stop, under_lease
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Source, Upload, new_upload_id
+from roomcast.uploads.transitions import cancelled
 
 SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
 SECONDS = 0.4

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast import errors
+from roomcast_workers.image import runner as image
+from roomcast_workers.image.runner import ImageSettings
+from roomcast_workers.sandbox.sandbox import Limits
 
-from server.upload import errors
-from tests.attacks import packed_gibibyte
-from tests.clips import make_image, truncate
-from tests.unit.pictures import BLUE, Compressed, chunk, compress, near, pixel, png
-from tests.unit.runs import assert_nobody_left
-from workers import image
-from workers.image import ImageSettings
-from workers.sandbox import Limits
+from tests.support.attacks import packed_gibibyte
+from tests.support.clips import make_image, truncate
+from tests.support.pictures import BLUE, Compressed, chunk, compress, near, pixel, png
+from tests.support.runs import assert_nobody_left
 
 SMALL = Limits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
 """All that a bad picture may cost."""

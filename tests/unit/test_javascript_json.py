@@ -13,14 +13,14 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast.assemblies.model import Submission, SubmittedFile
+from roomcast.assemblies.webhooks.javascript_json import encode_json
+from roomcast.dialects.assembly import assembly_status, linked
+from roomcast.errors import Code, TranscodeError
+from roomcast.uploads.lifecycle import Stage, State
+from roomcast.uploads.model import Source, Upload, error_body
 
-from server.upload.assemblies import Submission, SubmittedFile
-from server.upload.errors import Code, TranscodeError
-from server.upload.events import Source, Upload, error_body
-from server.upload.lifecycle import Stage, State
-from server.web.dialects.assembly import assembly_status, linked
-from server.webhooks.javascript_json import encode_json
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 EDGES = [
     3.0, 0.1, 1e21, 1e22, 123456789012345680000.0, 1e-6, 1e-7, 1.5e-7, 5e-324, 1.7976931348623157e308, -0.0, 0,

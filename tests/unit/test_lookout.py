@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from roomcast.assemblies.finalizer import Lookout
+from roomcast.assemblies.model import Submission, assembly_id
+from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.webhooks.delivery import Delivery
+from roomcast.errors import NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload, new_upload_id
+from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.transitions import cancelled
 
-from server.lookout import Lookout
-from server.submissions import Submissions
-from server.upload.assemblies import Submission, assembly_id
-from server.upload.deliveries import Delivery
-from server.upload.errors import NotFound
-from server.upload.events import Change, Upload, new_upload_id
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import Entered, Stage
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from server.upload.templates import Template, Templates
-from tests.contract.ledgers import SOURCE
+from tests.integration.contract.ledgers import SOURCE
 
 MD5 = "0123456789abcdef" * 2
 HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secret=SecretStr("long enough for it"))

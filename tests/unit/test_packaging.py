@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 
 def test_every_data_file_of_a_package_but_its_docs_is_installed_with_it() -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from pydantic_core import PydanticUndefined
+from roomcast.cli.exit_codes import Ending
+from roomcast.errors import RETRYABLE, Code
+from roomcast.http.errors import STATUS
+from roomcast.settings import Settings, variable
+from roomcast.transport.engine import Engine
+from roomcast.uploads.lifecycle import TABLE
 
-from server.command_line.endings import Ending
-from server.settings import Settings, variable
-from server.transport.engine import Engine
-from server.upload.errors import RETRYABLE, Code
-from server.upload.lifecycle import TABLE
-from server.web.errors import STATUS
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 from tests.unit.test_house import PRIVATE
 
 README = ROOT / "README.md"
@@ -81,7 +81,7 @@ def test_the_two_commands_come_first(command: str) -> None:
 
 
 def test_the_example_of_the_transport_attaches_our_engine() -> None:
-    page = (ROOT / "server/transport/README.md").read_text()
+    page = (ROOT / "server/roomcast/transport/README.md").read_text()
     example = page.partition("```python\n")[2].partition("```")[0]
     code, _, last = example.strip().rpartition("\n")
     assert last == "web.run_app(app)"
@@ -92,5 +92,10 @@ def test_the_example_of_the_transport_attaches_our_engine() -> None:
 
 
 def test_the_transport_s_page_lists_the_private_names_that_are_in_use() -> None:
-    page = (ROOT / "server/transport/README.md").read_text().partition("## Private names")[2].partition("\n## ")[0]
+    page = (
+        (ROOT / "server/roomcast/transport/README.md")
+        .read_text()
+        .partition("## Private names")[2]
+        .partition("\n## ")[0]
+    )
     assert set(re.findall(r"`(_\w+)`", page)) == set().union(*PRIVATE.values())

@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from roomcast.errors import StorageError
+from roomcast.ledger.contract import Lease
+from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import AT_ONCE, CALL_SECONDS, Scripts
+from roomcast.uploads.lifecycle import Failed, Stage
+from roomcast.uploads.model import Change, Tick, new_upload_id
+from roomcast.uploads.transitions import cancelled
 
-from server.ledger.redis.ledger import RedisLedger
-from server.upload import redis_notices
-from server.upload.errors import StorageError
-from server.upload.events import Change, Tick, new_upload_id
-from server.upload.lapse import cancelled
-from server.upload.ledger import Lease
-from server.upload.lifecycle import Failed, Stage
-from server.upload.redis_connection import connect
-from server.upload.redis_scripts import AT_ONCE, CALL_SECONDS, Scripts
-from tests.contract.ledgers import Clock, created, fresh
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import Clock, created, fresh
+from tests.support.redis_server import RunningRedis
 
 UNKNOWN = new_upload_id()
 

@@ -1,5 +1,5 @@
 """What only a ledger of many processes has to stand: races between them, and lists that must always agree with the
-uploads. `tests/redis_lists.py` checks that."""
+uploads. `tests/support/redis_lists.py` checks that."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
+from roomcast.errors import LeaseLost, RoomcastError, StorageError
+from roomcast.ledger.contract import EVENTS_KEPT
+from roomcast.ledger.redis import progress_batcher, scripts
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import Call, Script
+from roomcast.uploads.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
+from roomcast.uploads.model import Change, Resumable, Tick, Upload
+from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
 
-from server.ledger.redis import progress_batcher, scripts
-from server.ledger.redis.ledger import RedisLedger
-from server.upload.errors import LeaseLost, RoomcastError, StorageError
-from server.upload.events import Change, Resumable, Tick, Upload
-from server.upload.lapse import paused
-from server.upload.ledger import EVENTS_KEPT
-from server.upload.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
-from server.upload.redis_connection import connect
-from server.upload.redis_scripts import Call, Script
-from tests.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
-from tests.redis_lists import RedisLists
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
+from tests.support.redis_lists import RedisLists
+from tests.support.redis_server import RunningRedis
 
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ async def test_leases_go_by_redis_time_however_wrong_this_machines_is(
     processes = Processes(redis, None)
     right, wrong = processes.start(), processes.start()
     claim = await claimed(right, Clock())
-    monkeypatch.setattr("server.upload.redis_scripts.time.time", lambda: 0.0)
+    monkeypatch.setattr("roomcast.runtime.redis_lua.time.time", lambda: 0.0)
     assert await wrong.reap(reserved_before=0) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.errors import NotFound
+from roomcast.ledger.contract import Notice
+from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.ledger.redis.pubsub import Notices
+from roomcast.runtime.redis_connection import connect
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload
 
-from server.ledger.redis.ledger import RedisLedger
-from server.upload import redis_notices
-from server.upload.errors import NotFound
-from server.upload.events import Change, Upload
-from server.upload.ledger import Notice
-from server.upload.lifecycle import Entered, Stage
-from server.upload.redis_connection import connect
-from server.upload.redis_notices import Notices
-from tests.contract.ledgers import SOURCE, Clock, created, fresh
-from tests.harness import eventually
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import SOURCE, Clock, created, fresh
+from tests.support.harness import eventually
+from tests.support.redis_server import RunningRedis
 
 
 class Ears:

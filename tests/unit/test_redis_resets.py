@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 import uvloop
+from roomcast.dispatch.taskiq_streams import TaskiqDispatch
+from roomcast.errors import StorageError
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import Scripts
+from roomcast.runtime.tasks import end_process_with
+from roomcast.services.backends import Parts
+from roomcast.services.maintenance import Terms, Upkeep
 from structlog.testing import capture_logs
 
-from server.dispatch.taskiq_streams import TaskiqDispatch
-from server.ledger.redis.ledger import RedisLedger
-from server.runtime.tasks import end_process_with
-from server.upload.errors import StorageError
-from server.upload.opening import Parts
-from server.upload.redis_connection import connect
-from server.upload.redis_scripts import Scripts
-from server.upload.upkeep import Terms, Upkeep
-from tests.contract.ledgers import Clock, created
-from tests.contract.test_dispatch import Handler
-from tests.harness import eventually
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import Clock, created
+from tests.integration.contract.test_dispatch import Handler
 from tests.scale.cluster import Line
+from tests.support.harness import eventually
+from tests.support.redis_server import RunningRedis
 
 RESETS = 12
 IDLE = 16

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from roomcast.errors import NotFound
+from roomcast.fanout.relay import Relay
+from roomcast.ledger.contract import Listener, Notice, Replay
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Change, Source, Tick, Upload, new_upload_id
+from roomcast.uploads.transitions import cancelled
 
-from server.fanout.relay import Relay
-from server.upload.errors import NotFound
-from server.upload.events import Change, Source, Tick, Upload, new_upload_id
-from server.upload.lapse import cancelled
-from server.upload.ledger import Listener, Notice, Replay
-from server.upload.lifecycle import Entered, Stage
-from server.upload.shapes import Message
-from server.upload.sqlite_ledger import SqliteLedger
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
 
@@ -123,7 +123,7 @@ async def test_a_lost_notice_is_made_up_for_by_the_next(ledger: LossyLedger, rel
 async def test_the_poll_finds_what_nobody_spoke_of(
     ledger: LossyLedger, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.fanout.relay.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("roomcast.fanout.relay.POLL_SECONDS", 0.02)
     quick = Relay(ledger)
     quick.start()
     upload, ears = await queued(ledger), Ears()

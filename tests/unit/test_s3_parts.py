@@ -12,24 +12,15 @@ from typing import Any
 import moto.s3.models
 import pytest
 from aiohttp import web
+from roomcast.errors import DiskFull, RoomcastError, StorageError
+from roomcast.media.s3 import client as s3_bucket
+from roomcast.media.s3 import multipart as s3_parts
+from roomcast.media.s3.multipart import etag_of_parts, part_bytes_for
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.uploads.model import new_upload_id
 
-from server.upload import s3_bucket, s3_parts
-from server.upload.errors import DiskFull, RoomcastError, StorageError
-from server.upload.events import new_upload_id
-from server.upload.s3_media import S3MediaStore
-from server.upload.s3_parts import etag_of_parts, part_bytes_for
-from tests.harness import eventually
-from tests.s3_server import (
-    BUCKET,
-    SIGNER,
-    Fault,
-    Proxy,
-    S3Server,
-    fail,
-    hurry,
-    refusal,
-    set_environment,
-)
+from tests.support.harness import eventually
+from tests.support.s3_server import BUCKET, SIGNER, Fault, Proxy, S3Server, fail, hurry, refusal, set_environment
 
 MIB = 1 << 20
 PART = 1 << 16

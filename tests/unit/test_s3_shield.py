@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from roomcast.runtime import shield as s3_shield
+from roomcast.runtime.shield import outlast
 
-from server.upload import s3_shield
-from server.upload.s3_shield import outlast
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 
 class Work:

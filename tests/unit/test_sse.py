@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.errors import Malformed
+from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
+from roomcast.ledger.contract import Replay
+from roomcast.uploads.lifecycle import Stage, State
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Upload, message
 
-from server.upload.errors import Malformed
-from server.upload.events import Upload, message
-from server.upload.ledger import Replay
-from server.upload.lifecycle import Stage, State
-from server.upload.shapes import Message
-from server.web.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
-from tests.streams import parsed
+from tests.support.streams import parsed
 
 EPOCHS = st.text("0123456789abcdefABCXYZ", min_size=1, max_size=100)
 SEQS = st.integers(0, 10**15 - 1)

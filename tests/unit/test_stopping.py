@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from server.upload.process import stopped
+from roomcast.runtime.process import stopped
 
 
 async def test_a_cancellation_that_got_lost_is_said_again() -> None:

@@ -13,19 +13,19 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
+from roomcast.auth import Viewer
+from roomcast.fanout.relay import Relay
+from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
+from roomcast.http.responses import VIEWER
+from roomcast.http.streams.streams import Feed, Kind, Streams
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services.uploads import Control
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Tick, Upload, message
 
-from server.access import Viewer
-from server.control import Control
-from server.fanout.relay import Relay
-from server.fanout.send_queue import MAX_EVENTS, SendStats
-from server.upload.events import Tick, Upload, message
-from server.upload.shapes import Message
-from server.upload.sqlite_ledger import SqliteLedger
-from server.web.answers import VIEWER
-from server.web.streams import Feed, Kind, Streams
-from tests.contract.ledgers import Clock, claimed
-from tests.harness import eventually
-from tests.streams import StreamWatcher
+from tests.integration.contract.ledgers import Clock, claimed
+from tests.support.harness import eventually
+from tests.support.streams import StreamWatcher
 
 NOT_ASKED: Any = None
 LARGE = "x" * 4096

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from roomcast.assemblies.model import Submission, assembly_id
+from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.auth import Viewer
+from roomcast.errors import IdTaken, NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
 
-from server.access import Viewer
-from server.submissions import Submissions
-from server.upload.assemblies import Submission, assembly_id
-from server.upload.errors import IdTaken, NotFound
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from tests.contract.ledgers import Clock, fresh
+from tests.integration.contract.ledgers import Clock, fresh
 
 MD5S = ["0" * 32, "1" * 32]
 

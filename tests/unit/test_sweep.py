@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from roomcast.dispatch.in_process import InProcessDispatch
+from roomcast.errors import RoomcastError
+from roomcast.ledger.contract import Ledger
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.media.contract import MediaStore
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.services import maintenance as module
+from roomcast.services.backends import Parts
+from roomcast.services.maintenance import Terms, Upkeep
+from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.model import Change, error_body, new_upload_id, source_name
 from structlog.testing import capture_logs
 
-from server.dispatch.in_process import InProcessDispatch
-from server.upload import upkeep as module
-from server.upload.directory_media import DirectoryMediaStore
-from server.upload.errors import RoomcastError
-from server.upload.events import Change, error_body, new_upload_id, source_name
-from server.upload.ledger import Ledger
-from server.upload.lifecycle import Entered, Failed, Stage
-from server.upload.media import MediaStore
-from server.upload.opening import Parts
-from server.upload.s3_media import S3MediaStore
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.upkeep import Terms, Upkeep
-from tests.contract.ledgers import SOURCE, Clock, created
-from tests.harness import eventually
-from tests.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
+from tests.integration.contract.ledgers import SOURCE, Clock, created
+from tests.support.harness import eventually
+from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
 
 @pytest.fixture(scope="module")

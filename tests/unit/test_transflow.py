@@ -9,11 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import TranscodeError
-from server.upload.events import Change, Upload, apply, error_body, message, restarted
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import (
+from roomcast.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
+from roomcast.errors import TranscodeError
+from roomcast.uploads.lifecycle import (
     TERMINAL,
     Cancelled,
     Entered,
@@ -26,9 +24,11 @@ from server.upload.lifecycle import (
     Stage,
     reopen,
 )
-from server.upload.shapes import Message
-from server.web.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
-from tests.contract.ledgers import STEPS, Clock, fresh
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Change, Upload, apply, error_body, message, restarted
+from roomcast.uploads.transitions import cancelled
+
+from tests.integration.contract.ledgers import STEPS, Clock, fresh
 
 OUTPUTS = [
     {"name": "video", "kind": "video", "key": "u/video.mp4", "bucket": "films", "url": "/media/x/u/video.mp4"},

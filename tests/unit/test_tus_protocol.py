@@ -7,9 +7,8 @@ from base64 import b64encode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import Malformed, UnsupportedType
-from server.web.tus_protocol import (
+from roomcast.errors import Malformed, UnsupportedType
+from roomcast.http.tus.protocol import (
     Checksum,
     OtherVersion,
     check_piece_type,
@@ -19,7 +18,8 @@ from server.web.tus_protocol import (
     length,
     offset,
 )
-from tests.tus import metadata
+
+from tests.support.tus import metadata
 
 LENGTH = {"Upload-Length": "100"}
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1)

@@ -7,17 +7,17 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.auth import ANONYMOUS, Viewer
+from roomcast.fanout.relay import Relay, Watcher
+from roomcast.ledger.contract import Replay
+from roomcast.rooms.manager import Manager
+from roomcast.rooms.server import Server
+from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.transport.session import Session
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Upload
 
-from server.access import ANONYMOUS, Viewer
-from server.fanout.relay import Relay, Watcher
-from server.rooms.manager import Manager
-from server.rooms.server import Server
-from server.rooms.upload_rooms import UploadRooms
-from server.transport.session import Session
-from server.upload.events import Upload
-from server.upload.ledger import Replay
-from server.upload.shapes import Message
-from tests.unit.sessions import FakeTransport
+from tests.support.sessions import FakeTransport
 
 STALLED_SECONDS = 60.0
 

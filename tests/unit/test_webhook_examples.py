@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.assemblies.webhooks.signature import headers
 
-from server.webhooks.signature import headers
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 SECRET = "a secret of the receiver's"
 BODY = '{"message": "Grüße"}'.encode()

@@ -15,19 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from roomcast.assemblies.model import Submission, SubmittedFile
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.webhooks.deliverer import Deliverer
+from roomcast.assemblies.webhooks.delivery import (
+    GIVE_UP_SECONDS,
+    Attempt,
+    Delivery,
+    attempted,
+    delivery_of,
+    pause,
+    replayed,
+)
+from roomcast.assemblies.webhooks.sender import Sender
+from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
+from roomcast.errors import LeaseLost, NotFound
+from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.webhook import Webhook
 
-from server.upload.assemblies import Submission, SubmittedFile
-from server.upload.deliveries import GIVE_UP_SECONDS, Attempt, Delivery, attempted, delivery_of, pause, replayed
-from server.upload.errors import LeaseLost, NotFound
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from server.upload.templates import Template, Templates
-from server.upload.webhook import Webhook
-from server.webhooks.addresses import NotPublic, is_public, public_socket
-from server.webhooks.deliverer import Deliverer
-from server.webhooks.sender import Sender
-from server.webhooks.signature import headers
-from tests.contract.ledgers import Clock, fresh
-from tests.receiver import SECRET, Receiver
+from tests.integration.contract.ledgers import Clock, fresh
+from tests.support.receiver import SECRET, Receiver
 
 KEY = SECRET.encode()
 

@@ -17,10 +17,10 @@ from tests.conftest import Shelf
 from tests.e2e.seeds.node_program import Said, of_kind, run_program
 from tests.e2e.test_transflow import ends, named, stream
 from tests.e2e.tokens import SECRET, token
-from tests.harness import ROOT, Api, Reply, RunningServer, eventually
-from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
-from tests.tus import Tus
-from tests.watchers import Watcher
+from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
+from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.support.tus import Tus
+from tests.support.watchers import Watcher
 
 QUEUE = "myapp-progress.fifo"
 ADA, BOB = token("ada"), token("bob")

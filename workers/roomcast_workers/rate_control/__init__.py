@@ -1,0 +1,1 @@
+"""Choose a bitrate or a quality."""
