@@ -18,8 +18,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
@@ -74,7 +73,10 @@ class Relay:
 
     def start(self) -> None:
         self._unlisten = self._ledger.listen(self)
-        self._tasks = [background(self._poll(), "relay poll"), background(self._tell_places(), "relay places")]
+        self._tasks = [
+            start_background_task(self._poll(), "relay poll"),
+            start_background_task(self._tell_places(), "relay places"),
+        ]
 
     async def stop(self) -> None:
         self._unlisten()
