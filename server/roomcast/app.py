@@ -76,7 +76,7 @@ async def build_app(settings: Settings) -> web.Application:
     parts = await lifetime.enter_async_context(open_backends(places))
     ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
     registry = CollectorRegistry()
-    ledger.observe(UploadMetrics(registry).observe)
+    ledger.add_observer(UploadMetrics(registry).on_event)
     books = await lifetime.enter_async_context(open_repositories(places))
     authenticator = Authenticator(settings)
     relay = Relay(ledger)

@@ -42,7 +42,7 @@ async def work(chosen: Settings) -> int:
         log.warning(warning)
     async with open_backends(chosen.places()) as parts:
         registry = CollectorRegistry()
-        parts.ledger.observe(UploadMetrics(registry).observe)
+        parts.ledger.add_observer(UploadMetrics(registry).on_event)
         upkeep = Maintenance(parts, chosen.terms())
         async with upkeep.running(), build_workers(chosen, parts).running(chosen.workers):
             with _metrics(registry, chosen):

@@ -65,14 +65,14 @@ class Finalizer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        unlisten = self._ledger.listen(self)
+        unlisten = self._ledger.add_listener(self)
         try:
             async with periodic(self._look, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"):
                 yield
         finally:
             unlisten()
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
         if ends:
             self._hints |= ends
