@@ -12,8 +12,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from roomcast.api_docs.routes import Descriptions
-from roomcast.assemblies.finalizer import Lookout
-from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.webhooks.sender import Sender
@@ -29,15 +29,15 @@ from roomcast.http.health import Health
 from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
 from roomcast.http.intake.raw_body import end_connection
-from roomcast.http.intake.receiver import Bounds, Receiver
+from roomcast.http.intake.receiver import IntakeLimits, Receiver
 from roomcast.http.intake.resumable import Resuming
 from roomcast.http.links import Links
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, Listeners, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.pages import Pages
-from roomcast.http.responses import house_headers
-from roomcast.http.streams.routes import Listening, Tasks
+from roomcast.http.responses import default_headers
+from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
@@ -45,13 +45,14 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import present
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
-from roomcast.runtime.process import in_rounds, process_name
-from roomcast.services.backends import open_books, open_parts
-from roomcast.services.maintenance import Upkeep
+from roomcast.runtime.process import process_name
+from roomcast.runtime.tasks import periodic
+from roomcast.services.backends import open_backends, open_repositories
+from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.step_publisher import Publisher
 from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -72,29 +73,29 @@ async def build_app(settings: Settings) -> web.Application:
     when this returns, and is closed by the application's own shutdown and cleanup."""
     lifetime = AsyncExitStack()
     places = settings.places()
-    parts = await lifetime.enter_async_context(open_parts(places))
+    parts = await lifetime.enter_async_context(open_backends(places))
     ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
     registry = CollectorRegistry()
-    ledger.observe(UploadMetrics(registry).observe)
-    books = await lifetime.enter_async_context(open_books(places))
+    ledger.add_observer(UploadMetrics(registry).on_event)
+    books = await lifetime.enter_async_context(open_repositories(places))
     authenticator = Authenticator(settings)
     relay = Relay(ledger)
     relay.start()
     lifetime.push_async_callback(relay.stop)
 
-    submissions = Submissions(
+    submissions = AssemblyService(
         books.submissions,
         ledger,
         reproducible=authenticator.may_list(),
         sendings=books.sendings if settings.publishes else None,
     )
-    control = Control(ledger, media, dispatch, relay, submissions)
+    control = UploadService(ledger, media, dispatch, relay, submissions)
     policy = OriginPolicy(settings.cors_origins)
     rooms = RoomService(settings, relay, control, media, authenticator, policy)
     streams = Streams(
         control, ping_seconds=settings.ping_seconds, stalled_client_seconds=settings.stalled_client_seconds
     )
-    bounds = Bounds(
+    bounds = IntakeLimits(
         settings.max_upload_bytes,
         settings.disk_reserve_bytes,
         settings.body_stall_seconds,
@@ -126,7 +127,7 @@ async def build_app(settings: Settings) -> web.Application:
         keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
         registry=registry,
     )
-    lookout = Lookout(
+    finalizer = Finalizer(
         submissions,
         books.submissions,
         books.deliveries,
@@ -155,10 +156,10 @@ async def build_app(settings: Settings) -> web.Application:
     TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
         app
     )
-    Listening(
+    StreamRoutes(
         streams,
         control,
-        Tasks(control, ledger, books.dismissed, keep_seconds=settings.task_seconds),
+        TaskView(control, ledger, books.dismissed, keep_seconds=settings.task_seconds),
         intake,
         media,
         linger_seconds=settings.room_linger_seconds,
@@ -182,7 +183,7 @@ async def build_app(settings: Settings) -> web.Application:
     Pages(settings).add_routes(app)
     Descriptions(app, settings).add_routes()
     workers = None if settings.redis_url else embedded_workers(settings, parts)
-    upkeep = Upkeep(parts, settings.terms())
+    upkeep = Maintenance(parts, settings.terms())
     Health(parts, upkeep, workers.sandbox if workers else None).add_routes(app)
     sockets = Listeners(rooms.count, rooms.stats)
     registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
@@ -195,10 +196,11 @@ async def build_app(settings: Settings) -> web.Application:
     working = AsyncExitStack()
     await working.enter_async_context(upkeep.running())
     await working.enter_async_context(deliverer.running())
-    await working.enter_async_context(lookout.running())
+    await working.enter_async_context(finalizer.running())
     if settings.redis_url:
-        attending = in_rounds(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
-        await working.enter_async_context(attending)
+        await working.enter_async_context(
+            periodic(board.attend, _ATTEND_SECONDS, failure_event="presence_heartbeat_failed")
+        )
     if settings.publishes:
         from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
@@ -235,7 +237,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.extend((house_headers, mark_cors, end_connection))
+    app.on_response_prepare.extend((default_headers, mark_cors, end_connection))
     app[PROTOCOL_FACTORY] = rooms.protocol_factory
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)

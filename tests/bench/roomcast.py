@@ -35,7 +35,7 @@ from unittest import mock
 from roomcast import __main__ as program
 from roomcast import app
 from roomcast.fanout.relay import Relay
-from roomcast.ledger.contract import Claim, Ledger, Notice
+from roomcast.ledger.contract import ChangeNotice, Claim, Ledger
 from roomcast.rooms.service import RoomService
 from roomcast.uploads.lifecycle import Progressed
 from roomcast.uploads.messages import Message
@@ -90,7 +90,7 @@ class Commands:
 
         def notice(upload_id: str) -> None:
             now: Message = {"uploadId": upload_id, "eta": time.monotonic(), **payload}
-            self._relay.on_notices([Notice(now, event=False)])
+            self._relay.on_changes([ChangeNotice(now, event=False)])
 
         def write(upload_id: str) -> None:
             task = asyncio.ensure_future(self._write(how, self._claims[upload_id]))

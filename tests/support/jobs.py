@@ -13,7 +13,7 @@ from roomcast.uploads.model import Source, Tick, Upload, new_upload_id
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
 from roomcast.uploads.templates import Template
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.job import Job, Tools
+from roomcast_workers.job import Job, WorkerDeps
 from roomcast_workers.reporter import Reporter
 
 
@@ -57,7 +57,7 @@ def _job(film: Path, source: Source, folder: Path, template: Template, binaries:
     scratch.mkdir(parents=True)
     media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
     upload = Upload(new_upload_id(), "me", "auto", film.name, "epoch", 0.0, 0.0)
-    tools = Tools(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
+    tools = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
     notes = Notes()
     job = Job(upload, source, film, template, tools, cast(Reporter, notes), scratch)
     return job, notes

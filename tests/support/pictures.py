@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from roomcast_workers.image.runner import ImageResult, ImageSettings, ImageSource, compress_image
+from roomcast_workers.image.pipeline import ImageResult, ImageSettings, ImageSource, compress_image
 from roomcast_workers.sandbox.sandbox import Limits
 
 LIMITS = Limits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)
@@ -19,7 +19,7 @@ MIDDLE = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class Compressed:
+class EncodedFile:
     """What came of a source. `[name]` is the result of that name."""
 
     source: ImageSource
@@ -44,7 +44,7 @@ class Compressed:
 
 async def compress(
     source: Path, image_format: str, *, limits: Limits = LIMITS, wall_seconds: float = 60, **settings: Any
-) -> Compressed:
+) -> EncodedFile:
     """Compress into `out` beside the source, with the default settings but for those given."""
     out = source.parent / "out"
     out.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ async def compress(
         wall_seconds=wall_seconds,
         on_fraction=fractions.append,
     )
-    return Compressed(found, results, fractions)
+    return EncodedFile(found, results, fractions)
 
 
 def opened(result: ImageResult) -> Image.Image:

@@ -13,7 +13,7 @@ from roomcast.http.errors import errors_as_json
 from roomcast.rooms.server import Server
 from roomcast.transport.engine import Engine
 from roomcast.transport.protocol_switch import protocol_switch
-from socketio.exceptions import ConnectionRefusedError as Refused
+from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from tests.support.harness import eventually
 
@@ -46,7 +46,7 @@ async def serving(**options: Any) -> AsyncIterator[Served]:
 
     def connect(sid: str, _environ: Mapping[str, Any], auth: Any = None) -> None:
         if auth == {"token": "bad"}:
-            raise Refused("The token is not valid.", {"code": "UNAUTHENTICATED"})
+            raise ErrorResponse("The token is not valid.", {"code": "UNAUTHENTICATED"})
         guests.append(sid)
 
     async def call(_sid: str, *arguments: Any) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ PATIENCE = aiohttp.ClientTimeout(total=None, sock_read=40)
 
 
 @dataclass(frozen=True)
-class Told:
+class QueuedMessage:
     """One event, by the fields that it had."""
 
     name: str
@@ -34,13 +34,13 @@ class Parser:
         self._rest = b""
         self._fields: dict[str, str] = {}
 
-    def feed(self, chunk: bytes) -> list[Told]:
+    def feed(self, chunk: bytes) -> list[QueuedMessage]:
         told = []
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if not line:
                 if "data" in self._fields:
-                    told.append(Told(self._fields["event"], self._fields["data"], self._fields.get("id")))
+                    told.append(QueuedMessage(self._fields["event"], self._fields["data"], self._fields.get("id")))
                 self._fields = {}
                 continue
             name, _, value = line.decode().partition(": ")
@@ -55,7 +55,7 @@ class Parser:
         return told
 
 
-def parsed(wire: bytes) -> list[Told]:
+def parsed(wire: bytes) -> list[QueuedMessage]:
     """The events of a whole stream."""
     parser = Parser()
     told = parser.feed(wire)

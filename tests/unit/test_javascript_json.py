@@ -113,7 +113,7 @@ def test_what_json_does_not_know_is_refused(foreign: object) -> None:
 
 
 @dataclass(frozen=True)
-class Made:
+class ResultFile:
     """An assembly, and what its webhook is to be sent."""
 
     submission: Submission
@@ -137,7 +137,7 @@ output = st.fixed_dictionaries(
 
 
 @st.composite
-def assemblies(draw: st.DrawFn) -> Made:
+def assemblies(draw: st.DrawFn) -> ResultFile:
     begun = draw(seconds)
     uploads = []
     for number in range(draw(st.integers(1, 3))):
@@ -163,12 +163,12 @@ def assemblies(draw: st.DrawFn) -> Made:
     submission = Submission(
         id="submission_1", group="a" * 64, created_at=begun, due_at=None, owner=draw(name), files=files, closed=True
     )
-    return Made(submission, uploads)
+    return ResultFile(submission, uploads)
 
 
 @given(assemblies())
 @settings(max_examples=40)
-def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: Made) -> None:
+def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: ResultFile) -> None:
     status = assembly_status(made.submission, made.uploads, branch="main")
     kept = orjson.loads(orjson.dumps(status))  # as a delivery is kept until it is sent
     check(javascript, linked(kept, lambda key: f"https://films.example/{key}"))

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.publish_cursor import Sending, sending_of
-from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
 from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
@@ -55,7 +55,7 @@ class Scene:
         self.file = SqliteFile(folder / "assemblies.sqlite3")
         self.records = SqliteRecords(self.file, "submissions", Submission)
         self.sendings = SqliteRecords(self.file, "sendings", Sending)
-        self.submissions = Submissions(self.records, self.ledger, reproducible=True, sendings=self.sendings)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, sendings=self.sendings)
         self.stack = AsyncExitStack()
 
     async def publish(self, message_group: MessageGroup = "submission") -> None:

@@ -17,10 +17,10 @@ from roomcast.media.contract import MediaStore
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.services import maintenance as module
-from roomcast.services.backends import Parts
-from roomcast.services.maintenance import Terms, Upkeep
+from roomcast.services.backends import Backends
+from roomcast.services.maintenance import Maintenance, Terms
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
-from roomcast.uploads.model import Change, error_body, new_upload_id, source_name
+from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import SOURCE, Clock, created
@@ -63,9 +63,9 @@ async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
     await ledger.close()
 
 
-def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Upkeep:
-    parts = Parts(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
-    return Upkeep(parts, Terms(0.04, 3600.0, retention_seconds))
+def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
+    parts = Backends(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
+    return Maintenance(parts, Terms(0.04, 3600.0, retention_seconds))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def put(media: MediaStore, name: str) -> str:
 async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
     """An upload that waits; the name of its source."""
     upload = await created(ledger, Clock())
-    key = await put(media, source_name(upload))
+    key = await put(media, source_key(upload))
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, key=key)))
     return key
 
@@ -97,7 +97,7 @@ async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bo
     return key
 
 
-async def everything(upkeep: Upkeep) -> None:
+async def everything(upkeep: Maintenance) -> None:
     """All that clears up, once."""
     for do in (upkeep._tidy, upkeep._expire, upkeep._sweep):
         await do()

@@ -6,12 +6,12 @@ import sys
 from dataclasses import replace
 
 import structlog
-from roomcast.services.backends import Parts
+from roomcast.services.backends import Backends
 from roomcast.settings import Settings
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.job import Tools
+from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.sandbox.sandbox import detect
 from roomcast_workers.worker import Policy, Workers
@@ -19,9 +19,9 @@ from roomcast_workers.worker import Policy, Workers
 log = structlog.get_logger(__name__)
 
 
-def build_workers(settings: Settings, parts: Parts) -> Workers:
+def build_workers(settings: Settings, parts: Backends) -> Workers:
     """Workers that are ready to run; `BinariesError` when there is no ffmpeg."""
-    tools = Tools(
+    tools = WorkerDeps(
         parts.media,
         _walled_in(find_binaries(settings.ffmpeg_path, settings.ffprobe_path)),
         stall_seconds=settings.stall_seconds,

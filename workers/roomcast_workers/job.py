@@ -37,7 +37,7 @@ SPARED = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, C
 
 
 @dataclass(frozen=True)
-class Tools:
+class WorkerDeps:
     """What the steps work with. Times in seconds."""
 
     media: MediaStore
@@ -48,7 +48,7 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Made:
+class ResultFile:
     """A result that is still a local file; its file name is the name it is stored under.
 
     One that is not `listed` is stored, and reached through one that is: a segment through its playlist.
@@ -72,7 +72,7 @@ class Results:
     said of the result (fields of `element`).
     """
 
-    made: list[Made]
+    made: list[ResultFile]
     stored: list[dict[str, Any]] = field(default_factory=list)
     original: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Job:
     source: Source
     path: Path
     template: Template
-    tools: Tools
+    tools: WorkerDeps
     reporter: Reporter
     scratch: Path
 
@@ -147,7 +147,7 @@ class Job:
             file_size=min(_LARGEST_RESULT, _RESULT_BASE + _RESULT_PER_SOURCE * self.source.size),
         )
 
-    async def show_poster(self, made: Made) -> dict[str, Any]:
+    async def show_poster(self, made: ResultFile) -> dict[str, Any]:
         """Store the poster ahead of the other results, and tell the room; its output."""
         output = await self.store(made, lambda _: None)
         await self.reporter.note(poster=output)
@@ -157,7 +157,7 @@ class Job:
         """Tell the room what the compression is expected to come to."""
         await self.reporter.note(forecast=forecast)
 
-    async def store(self, made: Made, on_bytes: Callable[[int], None]) -> dict[str, Any]:
+    async def store(self, made: ResultFile, on_bytes: Callable[[int], None]) -> dict[str, Any]:
         """Store a result; the output of the contract's `element` that tells of it, without its URL."""
         size = made.path.stat().st_size
         folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if made.kind == "file" else "")

@@ -9,7 +9,7 @@ from typing import Any, Self
 import structlog
 from roomcast.errors import RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.runtime.process import stopped
+from roomcast.runtime.tasks import cancel_and_wait
 from roomcast.uploads.lifecycle import Entered, Progressed, Stage
 from roomcast.uploads.model import Change, Forecast, Tick
 
@@ -39,7 +39,7 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._pump:
-            await stopped(self._pump)
+            await cancel_and_wait(self._pump)
 
     async def enter(self, stage: Stage, text: str) -> None:
         """The next stage has begun; `LeaseLost` when the upload is no longer ours."""

@@ -7,7 +7,6 @@ stored an upload is handed back; after it, it is finished.
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -20,16 +19,16 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, under_lease
-from roomcast.runtime.logs import about
-from roomcast.runtime.process import process_name
+from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import settle_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
-from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_name
+from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
 
-from roomcast_workers.job import Tools
+from roomcast_workers.job import WorkerDeps
 from roomcast_workers.pipeline import process
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
@@ -45,7 +44,7 @@ class Completed:
 
 
 @dataclass(frozen=True)
-class Faltered:
+class AttemptFailed:
     """The attempt failed in `step`."""
 
     error: RoomcastError
@@ -53,14 +52,14 @@ class Faltered:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class AttemptInterrupted:
     """The attempt was interrupted in `step`."""
 
-    why: Stop
+    why: StopReason
     step: Stage
 
 
-Outcome = Completed | Faltered | Stopped
+Outcome = Completed | AttemptFailed | AttemptInterrupted
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,15 @@ class Policy:
     retry_seconds: float
 
     def pause(self, failures: int) -> float:
-        """Exponential, with jitter of a half either way, so that what failed together is not tried together."""
-        return self.retry_seconds * 2.0**failures * random.uniform(0.5, 1.5)  # noqa: S311  (jitter is no secret)
+        """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
+        return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
 
 
 class Workers:
     """The workers of one process. `scratch` is where each process gets a directory of its own."""
 
     def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: Tools, policy: Policy, scratch: Path
+        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: WorkerDeps, policy: Policy, scratch: Path
     ) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
@@ -121,7 +120,7 @@ class Workers:
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
-        with about(claim.upload.id, attempt=claim.upload.state.attempt):
+        with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
             log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
             outcome = await self._attempt(claim)
             log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
@@ -137,24 +136,24 @@ class Workers:
             try:
                 scratch.mkdir()
                 template = self._templates.named(claim.upload.template)
-                outcome = await under_lease(
+                outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
                     process(claim.upload, template, self._tools, reporter, scratch),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
-                    past_return=lambda: reporter.stage is Stage.CLEANING,
+                    committed=lambda: reporter.stage is Stage.CLEANING,
                 )
             except LeaseLost:
-                return Stopped(Stop.LEASE_LOST, reporter.stage)
+                return AttemptInterrupted(StopReason.LEASE_LOST, reporter.stage)
             except RoomcastError as error:
-                return Faltered(error, reporter.stage)
+                return AttemptFailed(error, reporter.stage)
             except Exception:
                 log.exception("step failed", stage=reporter.stage)
-                return Faltered(RoomcastError("Something went wrong on the server."), reporter.stage)
+                return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-        return Stopped(outcome, reporter.stage) if isinstance(outcome, Stop) else Completed(outcome)
+        return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, StopReason) else Completed(outcome)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Write down how it ended; each write is refused when the lease is no longer ours."""
@@ -163,17 +162,17 @@ class Workers:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
-                await self._tools.media.discard_source(source_name(upload))
-            case Faltered(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
+                await self._tools.media.discard_source(source_key(upload))
+            case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._retry(claim, error, step)
-            case Faltered(error, step):
+            case AttemptFailed(error, step):
                 await self._give_up(claim, error, step)
-            case Stopped(Stop.CANCEL_REQUESTED, step):
+            case AttemptInterrupted(StopReason.CANCEL_REQUESTED, step):
                 await self._discard(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
-            case Stopped(Stop.SHUTTING_DOWN):
+            case AttemptInterrupted(StopReason.SHUTTING_DOWN):
                 await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
-            case Stopped(Stop.LEASE_LOST):
+            case AttemptInterrupted(StopReason.LEASE_LOST):
                 log.warning("lease lost")
 
     async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
@@ -203,14 +202,14 @@ class Workers:
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
         await self._tools.media.discard_results(results_folder(claim.upload))
         if source:
-            await self._tools.media.discard_source(source_name(claim.upload))
+            await self._tools.media.discard_source(source_key(claim.upload))
 
 
 def _described(outcome: Outcome) -> str:
     match outcome:
         case Completed():
             return "completed"
-        case Faltered(error, step):
+        case AttemptFailed(error, step):
             return f"{error.code} in {step}"
-        case Stopped(why, step):
+        case AttemptInterrupted(why, step):
             return f"{why.value} in {step}"

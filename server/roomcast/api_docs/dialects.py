@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from roomcast.api_docs.native import INTAKE, LAST_EVENT_ID, OWN, TEMPLATE, FormOfFiles, stream
-from roomcast.api_docs.operations import FORM, Answer, Operation, Parameter, json_answer
+from roomcast.api_docs.operations import FORM, Answer, Operation, Parameter, json_response
 from roomcast.dialects import files
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus
 from roomcast.dialects.files import FileProgress, FilesTaken
@@ -41,7 +41,7 @@ def _status(path: str) -> Operation:
         TRANSFLOW,
         "Look at assemblies",
         (
-            json_answer(
+            json_response(
                 AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
                 "The status of the assembly; of several, a list in their order.",
                 headers=(_ETAG,),
@@ -63,7 +63,7 @@ DIALECTS = (
         "/api/files/upload",
         FILES,
         "Send files",
-        (json_answer(FilesTaken, "The files that are safe and queued, and those that were refused."),),
+        (json_response(FilesTaken, "The files that are safe and queued, and those that were refused."),),
         "Each file has an id or is among the `failed`, also when all of them are.",
         parameters=(TEMPLATE,),
         takes={FORM: FormInFolder},
@@ -84,7 +84,7 @@ DIALECTS = (
         "/api/progress/{task_id}",
         TASKS,
         "Look",
-        (json_answer(TaskProgress, "How far it is."),),
+        (json_response(TaskProgress, "How far it is."),),
         refuses=OWN,
     ),
     Operation(
@@ -92,7 +92,7 @@ DIALECTS = (
         "/api/progress/{task_id}",
         TASKS,
         "Clean up",
-        (json_answer(TaskCleaned, "It is told of no more here, or never was."),),
+        (json_response(TaskCleaned, "It is told of no more here, or never was."),),
         "The upload itself goes on, or stays.",
         (Parameter("task_id", str, "A task's id; of what is no task there is nothing to clean up.", "path", True),),
         refuses=(Forbidden,),

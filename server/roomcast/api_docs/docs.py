@@ -10,7 +10,7 @@ from roomcast.api_docs.html import anchor, block, code, element, kind, pretty, p
 from roomcast.api_docs.operations import JSON
 from roomcast.errors import RETRYABLE
 from roomcast.http.errors import STATUS
-from roomcast.http.schema import Refused
+from roomcast.http.schema import ErrorResponse
 
 Document = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -117,7 +117,7 @@ def _answers(responses: Document) -> str:
         if status not in refusals
     )
     refused = ", ".join(f"{_status(status)} {prose(told['description'])}" for status, told in refusals.items())
-    shape = element("a", "refusal", href=f"#{anchor('shape', Refused.__name__)}")
+    shape = element("a", "refusal", href=f"#{anchor('shape', ErrorResponse.__name__)}")
     return table(("Status", "When", "What"), rows) + (
         element("p", f"Or a {shape}: {refused}", class_="refusals") if refused else ""
     )

@@ -16,7 +16,7 @@ from roomcast.api_docs.operations import (
     File,
     Operation,
     Parameter,
-    json_answer,
+    json_response,
 )
 from roomcast.errors import (
     CancelledByOwner,
@@ -37,13 +37,13 @@ from roomcast.http.intake.form import FILE_FIELDS
 from roomcast.http.intake.forms import Reservation
 from roomcast.http.intake.presigned import Completion
 from roomcast.http.schema import (
+    ActionResult,
     AssemblyId,
-    Controlled,
     Deliveries,
     DeliveryId,
     DirectStanding,
-    Submitted,
     UploadPage,
+    UploadResponse,
     WebhookDelivery,
 )
 from roomcast.http.streams.sse import POSITION
@@ -102,9 +102,9 @@ OPERATIONS = (
         UPLOADS,
         "Send files, or reserve",
         (
-            json_answer(Submitted, "These files were sent and processed before: here are their results."),
-            json_answer(Submitted, "Reserved. Join the room, and send the bytes to `contentUrl`.", status=201),
-            json_answer(Submitted, "The files are safe and queued.", status=202),
+            json_response(UploadResponse, "These files were sent and processed before: here are their results."),
+            json_response(UploadResponse, "Reserved. Join the room, and send the bytes to `contentUrl`.", status=201),
+            json_response(UploadResponse, "The files are safe and queued.", status=202),
         ),
         "A form takes the files in at once. A reservation, in JSON, answers ids before any byte is sent, so that the "
         "room can be joined first; with `uploadId` the client chooses them itself, and may track them at once. The "
@@ -118,7 +118,7 @@ OPERATIONS = (
         "/api/uploads",
         UPLOADS,
         "List your uploads",
-        (json_answer(UploadPage, "A page of the list, newest first."),),
+        (json_response(UploadPage, "A page of the list, newest first."),),
         "In open mode off loopback the list is empty: an id would be a key given away.",
         PAGING,
         refuses=(Malformed,),
@@ -128,7 +128,7 @@ OPERATIONS = (
         "/api/uploads/{id}",
         UPLOADS,
         "Look",
-        (json_answer(Message, "The state, as it is now."),),
+        (json_response(Message, "The state, as it is now."),),
         refuses=OWN,
     ),
     Operation(
@@ -136,7 +136,7 @@ OPERATIONS = (
         "/api/uploads/{id}",
         UPLOADS,
         "Cancel",
-        (json_answer(Controlled, "The work has stopped, and its files are gone."),),
+        (json_response(ActionResult, "The work has stopped, and its files are gone."),),
         refuses=(*OWN, WrongState, TimedOut),
     ),
     Operation(
@@ -144,7 +144,7 @@ OPERATIONS = (
         "/api/uploads/{id}/retry",
         UPLOADS,
         "Retry",
-        (json_answer(Controlled, "It starts over. If its `stage` is `receiving`, send the bytes again."),),
+        (json_response(ActionResult, "It starts over. If its `stage` is `receiving`, send the bytes again."),),
         "Of an upload that failed in a way that may pass, or was cancelled.",
         refuses=(*OWN, WrongState),
     ),
@@ -164,7 +164,7 @@ OPERATIONS = (
         "/api/uploads/{id}/content",
         UPLOADS,
         "Send the bytes",
-        (json_answer(Submitted, "The file is safe and queued.", status=202),),
+        (json_response(UploadResponse, "The file is safe and queued.", status=202),),
         "The body is the file, of any type; its first bytes say what it is.",
         takes={"application/octet-stream": Binary},
         refuses=(*OWN, *INTAKE),
@@ -174,7 +174,7 @@ OPERATIONS = (
         "/api/uploads/{id}/progress",
         UPLOADS,
         "Tell of a direct part",
-        (json_answer(DirectStanding, "What the bucket has."),),
+        (json_response(DirectStanding, "What the bucket has."),),
         "The bucket is asked how much is there, and the room told.",
         refuses=(*OWN, WrongState),
     ),
@@ -183,7 +183,7 @@ OPERATIONS = (
         "/api/uploads/{id}/complete",
         UPLOADS,
         "Complete a direct upload",
-        (json_answer(Submitted, "The file is whole, and queued.", status=202),),
+        (json_response(UploadResponse, "The file is whole, and queued.", status=202),),
         "Its parts are joined, and its size, type and hash verified.",
         takes={JSON: Completion},
         refuses=(*OWN, *INTAKE),
@@ -193,7 +193,7 @@ OPERATIONS = (
         "/api/assemblies/{id}/deliveries",
         ASSEMBLIES,
         "What its webhook was told",
-        (json_answer(Deliveries, "The log."),),
+        (json_response(Deliveries, "The log."),),
         parameters=(ASSEMBLY,),
         refuses=OWN,
     ),
@@ -202,7 +202,7 @@ OPERATIONS = (
         "/api/assemblies/{id}/deliveries/{delivery}/replay",
         ASSEMBLIES,
         "Tell its webhook again",
-        (json_answer(WebhookDelivery, "It is sent again, with a day of tries.", status=202),),
+        (json_response(WebhookDelivery, "It is sent again, with a day of tries.", status=202),),
         parameters=(
             ASSEMBLY,
             Parameter("delivery", DeliveryId, "The delivery's id.", "path", required=True),

@@ -91,6 +91,6 @@ def codes_by_status(refusals: Sequence[Refusal]) -> dict[int, list[Code]]:
     return found
 
 
-def json_answer(shape: Any, text: str, *, status: int = 200, headers: Sequence[Parameter] = ()) -> Answer:
+def json_response(shape: Any, text: str, *, status: int = 200, headers: Sequence[Parameter] = ()) -> Answer:
     """An answer in JSON."""
     return Answer(status, text, {JSON: shape}, headers)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from roomcast.api_docs.native import OWN, PAGING, UPLOADS
-from roomcast.api_docs.operations import EVENT_STREAM, HTML, Answer, Binary, Events, Operation, Parameter, json_answer
+from roomcast.api_docs.operations import EVENT_STREAM, HTML, Answer, Binary, Events, Operation, Parameter, json_response
 from roomcast.errors import Forbidden, Malformed, NotFound, Stalled, TooLarge, TooMany
 from roomcast.http.admin.board import BOARD
 from roomcast.http.admin.schema import Board, Overview, Uploads
@@ -49,16 +49,18 @@ RESULTS = (
 )
 
 RUN = (
-    Operation("GET", "/api/config", RUNNING, "Limits and templates", (json_answer(Config, "What a page must know."),)),
-    Operation("GET", "/healthz", RUNNING, "Alive?", (json_answer(Alive, "The process answers."),)),
+    Operation(
+        "GET", "/api/config", RUNNING, "Limits and templates", (json_response(Config, "What a page must know."),)
+    ),
+    Operation("GET", "/healthz", RUNNING, "Alive?", (json_response(Alive, "The process answers."),)),
     Operation(
         "GET",
         "/readyz",
         RUNNING,
         "Able to work?",
         (
-            json_answer(Readiness, "It can do its work."),
-            json_answer(Readiness, "It cannot, and this is why.", status=503),
+            json_response(Readiness, "It can do its work."),
+            json_response(Readiness, "It cannot, and this is why.", status=503),
         ),
     ),
     Operation(
@@ -88,8 +90,10 @@ VIEWS = (
     ),
     *(Operation("GET", path, PAGES, "The demo", (_PAGE,)) for path in (PAGE, f"/admin{PAGE}")),
     Operation("GET", "/docs", PAGES, "This page", (_PAGE,), "Both documents, to be read."),
-    Operation("GET", "/openapi.json", PAGES, "OpenAPI 3.1", (json_answer(dict[str, Any], "Every route."),)),
-    Operation("GET", "/asyncapi.json", PAGES, "AsyncAPI 3.0", (json_answer(dict[str, Any], "Every Socket.IO event."),)),
+    Operation("GET", "/openapi.json", PAGES, "OpenAPI 3.1", (json_response(dict[str, Any], "Every route."),)),
+    Operation(
+        "GET", "/asyncapi.json", PAGES, "AsyncAPI 3.0", (json_response(dict[str, Any], "Every Socket.IO event."),)
+    ),
     Operation(
         "GET",
         "/static/{filename}",
@@ -117,7 +121,7 @@ ADMINS = (
         "/api/admin/overview",
         ADMIN,
         "How everything stands",
-        (json_answer(Overview, "Now."),),
+        (json_response(Overview, "Now."),),
         refuses=(Forbidden,),
     ),
     Operation(
@@ -125,7 +129,7 @@ ADMINS = (
         "/api/admin/uploads",
         ADMIN,
         "Everybody's uploads",
-        (json_answer(Uploads, "A page of the list, newest first."),),
+        (json_response(Uploads, "A page of the list, newest first."),),
         parameters=PAGING,
         refuses=(Forbidden, Malformed),
     ),

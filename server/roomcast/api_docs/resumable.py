@@ -10,7 +10,7 @@ from roomcast.api_docs.native import INTAKE
 from roomcast.api_docs.operations import JSON, Answer, Binary, Operation, Parameter
 from roomcast.errors import Forbidden, NotFound, TimedOut
 from roomcast.http.intake.resumable import Busy
-from roomcast.http.schema import Refused
+from roomcast.http.schema import ErrorResponse
 from roomcast.http.tus import protocol as tus
 
 TUS = "Resumable uploads"
@@ -77,7 +77,10 @@ _CREATED = Answer(
     headers=(Parameter("Location", str, "Where its pieces go.", "header", required=True), *_STANDING),
 )
 _OTHER_METHOD = Answer(
-    405, "No such method.", {JSON: Refused}, (Parameter("Allow", str, "Those there are.", "header", required=True),)
+    405,
+    "No such method.",
+    {JSON: ErrorResponse},
+    (Parameter("Allow", str, "Those there are.", "header", required=True),),
 )
 _ANYTHING = (Parameter("id", str, "Whatever it is.", "path", required=True),)
 

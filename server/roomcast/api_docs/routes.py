@@ -11,7 +11,7 @@ from aiohttp import web
 from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.docs import page
 from roomcast.api_docs.openapi import Route, openapi
-from roomcast.http.responses import json_answer
+from roomcast.http.responses import json_response
 from roomcast.settings import Settings
 
 _HEADERS = {
@@ -39,10 +39,10 @@ class Descriptions:
         self._app.router.add_get("/docs", self._get_page)
 
     async def _get_openapi(self, _: web.Request) -> web.Response:
-        return json_answer(await asyncio.to_thread(lambda: self._openapi))
+        return json_response(await asyncio.to_thread(lambda: self._openapi))
 
     async def _get_asyncapi(self, _: web.Request) -> web.Response:
-        return json_answer(await asyncio.to_thread(lambda: self._asyncapi))
+        return json_response(await asyncio.to_thread(lambda: self._asyncapi))
 
     async def _get_page(self, _: web.Request) -> web.Response:
         text = await asyncio.to_thread(lambda: self._page)

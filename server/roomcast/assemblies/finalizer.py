@@ -14,12 +14,12 @@ from dataclasses import replace
 from typing import Any
 
 from roomcast.assemblies.model import Submission, bound, ended, members
-from roomcast.assemblies.service import LOOK_AGAIN_SECONDS, Submissions
+from roomcast.assemblies.service import LOOK_AGAIN_SECONDS, AssemblyService
 from roomcast.assemblies.store import Records
 from roomcast.assemblies.webhooks.delivery import Delivery, delivery_of
 from roomcast.errors import NotFound
-from roomcast.ledger.contract import Ledger, Notice
-from roomcast.runtime.process import in_rounds
+from roomcast.ledger.contract import ChangeNotice, Ledger
+from roomcast.runtime.tasks import periodic
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Templates
@@ -37,12 +37,12 @@ _ENDS = frozenset({Status.COMPLETED.value, Status.ERROR.value})
 Render = Callable[[Submission, Sequence[Upload]], Mapping[str, Any]]
 
 
-class Lookout:
+class Finalizer:
     """One web process's share of the submissions. `render` makes a delivery's body; `wake` says that there is one."""
 
     def __init__(
         self,
-        submissions: Submissions,
+        submissions: AssemblyService,
         records: Records[Submission],
         deliveries: Records[Delivery],
         ledger: Ledger,
@@ -65,15 +65,14 @@ class Lookout:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        unlisten = self._ledger.listen(self)
+        unlisten = self._ledger.add_listener(self)
         try:
-            failing = "submissions could not be looked at"
-            async with in_rounds(self._look, _POLL_SECONDS, self._hinted, failing=failing):
+            async with periodic(self._look, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"):
                 yield
         finally:
             unlisten()
 
-    def on_notices(self, notices: Sequence[Notice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
         if ends:
             self._hints |= ends

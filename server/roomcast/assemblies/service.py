@@ -50,7 +50,7 @@ class Assembly:
     uploads: list[Upload]
 
 
-class Submissions:
+class AssemblyService:
     """What intake, dialects and rooms ask about submissions. `reproducible`: whether an assembly is found by who knows
     its files; in open mode off loopback, a file's MD5 must not be the right to an upload. `sendings` is there when
     progress goes to a queue as well."""

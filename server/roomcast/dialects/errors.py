@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from roomcast.dialects import assembly, files, tasks
 from roomcast.errors import Problem
-from roomcast.http.schema import Refused
+from roomcast.http.schema import ErrorResponse
 
 
 class ErrorFormat(NamedTuple):
@@ -17,11 +17,11 @@ class ErrorFormat(NamedTuple):
     shape: type
 
 
-def _native(problem: Problem) -> Refused:
+def _native(problem: Problem) -> ErrorResponse:
     return {"error": problem}
 
 
-NATIVE = ErrorFormat(_native, Refused)
+NATIVE = ErrorFormat(_native, ErrorResponse)
 
 _DIALECTS: tuple[tuple[str, ErrorFormat], ...] = (
     ("/api/files/upload", ErrorFormat(files.upload_error, files.FilesTaken)),

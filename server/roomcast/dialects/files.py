@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 
 from roomcast.errors import Code, Problem
-from roomcast.http.schema import RefusedFile, SentFile
+from roomcast.http.schema import RefusedFile, UploadEntry
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Bytes, Message, Percent, Shape, Timestamp, UploadId
 from roomcast.uploads.model import Upload, timestamp
@@ -81,7 +81,7 @@ def progress(upload: Upload, now: Message) -> FileProgress:
     return shape
 
 
-def taken(entries: Sequence[SentFile | RefusedFile]) -> FilesTaken:
+def taken(entries: Sequence[UploadEntry | RefusedFile]) -> FilesTaken:
     """What became of a form's files; `entries` are those that `POST /api/uploads` answers."""
     result = _sorted(entries)
     all_taken = result["uploaded"] == len(entries)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from aiohttp import web
 
 from roomcast.assemblies.model import Submission, ended
-from roomcast.assemblies.service import Assembly, Submissions
+from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.assemblies.store import Records
 from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, replayed
 from roomcast.auth import Viewer
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
-from roomcast.http.responses import VIEWER, json_answer
+from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, WebhookAttempt, WebhookDelivery
 from roomcast.uploads.model import Upload, timestamp
 
@@ -29,7 +29,7 @@ class AssemblyRoutes:
 
     def __init__(
         self,
-        submissions: Submissions,
+        submissions: AssemblyService,
         deliveries: Records[Delivery],
         render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
@@ -59,7 +59,7 @@ class AssemblyRoutes:
         if len(wanted) > LARGEST_BATCH:
             raise TooMany(f"No more than {LARGEST_BATCH} assemblies at once.")
         if len(wanted) > 1:
-            return json_answer([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
+            return json_response([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
         return self._answer(request, await self._submissions.look(request[VIEWER], wanted[0]))
 
     def _answer(self, request: web.Request, assembly: Assembly) -> web.Response:
@@ -70,7 +70,7 @@ class AssemblyRoutes:
         known = request.if_none_match or ()
         if any((each.is_weak and f'W/"{each.value}"' == tag) or each.value == "*" for each in known):
             return web.Response(status=304, headers=headers)
-        return json_answer(self._shown(assembly), headers=headers)
+        return json_response(self._shown(assembly), headers=headers)
 
     async def _told(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
@@ -86,7 +86,7 @@ class AssemblyRoutes:
         assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.group(assembly.submission.group)
         told: Deliveries = {"deliveries": [_delivery(delivery) for delivery in found]}
-        return json_answer(told)
+        return json_response(told)
 
     async def _replay(self, request: web.Request) -> web.Response:
         """202: it is sent again, with a day of tries."""
@@ -96,7 +96,7 @@ class AssemblyRoutes:
             raise NotFound("There is no such delivery.")
         again = await self._deliveries.change(found.id, lambda delivery: replayed(delivery, time.time()))
         self._wake()
-        return json_answer(_delivery(again), status=202)
+        return json_response(_delivery(again), status=202)
 
 
 def _delivery(delivery: Delivery) -> WebhookDelivery:

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from roomcast.dialects.errors import NATIVE, error_format
 from roomcast.errors import Code, Malformed, Problem, RoomcastError
-from roomcast.http.responses import json_answer
+from roomcast.http.responses import json_response
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def error_response(path: str, problem: Problem, status: int, headers: Mapping[st
     """Answer an error on a path in the format of its route."""
     found = error_format(path)
     code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
-    return json_answer(found.render(problem), status=status, headers={**code, **(headers or {})})
+    return json_response(found.render(problem), status=status, headers={**code, **(headers or {})})
 
 
 def refuse(request: web.Request, error: RoomcastError) -> web.Response:

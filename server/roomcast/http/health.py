@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from roomcast.errors import RoomcastError
-from roomcast.http.responses import json_answer
+from roomcast.http.responses import json_response
 from roomcast.http.schema import Alive, Readiness, Walls
-from roomcast.services.backends import Parts
-from roomcast.services.maintenance import Upkeep
+from roomcast.services.backends import Backends
+from roomcast.services.maintenance import Maintenance
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ _CHECK_SECONDS = 3.0
 class Health:
     """Both answers are for whoever runs the server, and tell nothing of anybody's uploads."""
 
-    def __init__(self, parts: Parts, upkeep: Upkeep, sandbox: Mapping[str, str | bool] | None = None) -> None:
+    def __init__(self, parts: Backends, upkeep: Maintenance, sandbox: Mapping[str, str | bool] | None = None) -> None:
         """`sandbox`: what confines the programs that read uploads, when this process runs them."""
         self._parts = parts
         self._upkeep = upkeep
@@ -42,7 +42,7 @@ class Health:
 
     async def _alive(self, _: web.Request) -> web.Response:
         alive: Alive = {"ok": True}
-        return json_answer(alive)
+        return json_response(alive)
 
     async def _ready(self, _: web.Request) -> web.Response:
         """200, or 503, with a word on each part."""
@@ -53,7 +53,7 @@ class Health:
             readiness["sandbox"] = self._sandbox
         if self._upkeep.warning:
             readiness["warnings"] = [self._upkeep.warning]
-        return json_answer(readiness, status=200 if ok else 503)
+        return json_response(readiness, status=200 if ok else 503)
 
     async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
         try:
@@ -72,7 +72,7 @@ class Health:
         return "ok"
 
     async def _relay(self) -> str:
-        return "ok" if self._parts.ledger.listening() else "hears of nothing at the moment"
+        return "ok" if self._parts.ledger.connected() else "pubsub disconnected"
 
     async def _media(self) -> str:
         await self._parts.media.check()

@@ -7,7 +7,7 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Document, Elsewhere, LocalFile, MediaStore, disposition, mime_of
+from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect, disposition, mime_of
 from roomcast.media.url_signer import UrlSigner
 
 _PATH = "/media/{grant}/{folder:.+}/{name:[^/]+}"
@@ -42,9 +42,9 @@ class MediaRoute:
         match await self._media.serve(key):
             case LocalFile(path):
                 return _Result(path, headers=headers)
-            case Document(content):
+            case InlineFile(content):
                 return web.Response(body=content, headers=headers)
-            case Elsewhere(url):
+            case Redirect(url):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 

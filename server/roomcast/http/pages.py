@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 from roomcast.errors import NotFound
-from roomcast.http.responses import json_answer
+from roomcast.http.responses import json_response
 from roomcast.http.schema import Config
 from roomcast.settings import Settings
 
@@ -71,4 +71,4 @@ class Pages:
             "templates": [{"name": one.name, "kind": one.kind} for one in settings.loaded_templates],
             "openMode": settings.open_mode,
         }
-        return json_answer(config)
+        return json_response(config)

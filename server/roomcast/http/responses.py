@@ -11,7 +11,7 @@ from aiohttp import web
 from roomcast.auth import Viewer
 
 
-async def house_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def default_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Which versions run here is nobody's business, and the page's modules are asked for anew after every upgrade."""
     response.headers["Server"] = "Roomcast"
     if request.path.startswith("/static/"):
@@ -22,7 +22,7 @@ async def house_headers(request: web.Request, response: web.StreamResponse) -> N
 VIEWER = web.RequestKey("viewer", Viewer)
 
 
-def json_answer(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """`body` as JSON; states change, so nobody keeps one."""
     return web.Response(
         body=orjson.dumps(body),

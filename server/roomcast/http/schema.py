@@ -21,7 +21,7 @@ class UserReference(Shape):
     userId: Annotated[str, Field(examples=["anonymous"])]
 
 
-class Refused(Shape):
+class ErrorResponse(Shape):
     """Every refusal, whatever was asked."""
 
     error: Problem
@@ -49,7 +49,7 @@ class DirectWays(Shape, total=False):
     """To be POSTed to in the end."""
 
 
-class SentFile(WaysIn, DirectWays):
+class UploadEntry(WaysIn, DirectWays):
     """What became of one of the files."""
 
     uploadId: UploadId
@@ -65,7 +65,7 @@ class RefusedFile(Shape):
     error: NotRequired[Problem]
 
 
-class Submitted(Shape):
+class UploadResponse(Shape):
     """Files that were taken in, or reserved."""
 
     message: Annotated[str, Field(examples=["Accepted"])]
@@ -79,7 +79,7 @@ class Submitted(Shape):
     """Null until it can be known."""
     state: Message
     """Of the first."""
-    uploads: list[SentFile]
+    uploads: list[UploadEntry]
 
 
 class UploadPage(Shape):
@@ -90,7 +90,7 @@ class UploadPage(Shape):
     """For the next part; null at the end."""
 
 
-class Controlled(Shape):
+class ActionResult(Shape):
     """It was done, and this is how the upload stands."""
 
     ok: Literal[True]
@@ -105,7 +105,7 @@ class SentPart(Shape):
     size: Bytes
 
 
-class DirectStanding(Controlled):
+class DirectStanding(ActionResult):
     """What the bucket has of a direct upload."""
 
     parts: list[SentPart]

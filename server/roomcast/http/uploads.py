@@ -6,17 +6,17 @@ from functools import partial
 
 from aiohttp import web
 
-from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Authenticator
 from roomcast.errors import Malformed
 from roomcast.http.intake.forms import Intake, accepted
 from roomcast.http.intake.presigned import DirectIntake
-from roomcast.http.responses import VIEWER, json_answer
-from roomcast.http.schema import Controlled, UploadPage
+from roomcast.http.responses import VIEWER, json_response
+from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import present
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
@@ -31,10 +31,10 @@ class UploadRoutes:
         self,
         ledger: Ledger,
         media: MediaStore,
-        control: Control,
+        control: UploadService,
         intake: Intake,
         direct: DirectIntake | None,
-        submissions: Submissions,
+        submissions: AssemblyService,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
@@ -61,16 +61,16 @@ class UploadRoutes:
         status, limit = status_in(request.query.get("status")), limit_in(request.query.get("limit"))
         if not self._authenticator.may_list():
             nothing: UploadPage = {"uploads": [], "cursor": None}
-            return json_answer(nothing)
+            return json_response(nothing)
         page = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        shown = [self._shown(upload) for upload in page.uploads if not upload.is_part]
+        shown = [self._shown(upload) for upload in page.uploads if not upload.is_partial]
         told: UploadPage = {"uploads": shown, "cursor": page.cursor}
-        return json_answer(told)
+        return json_response(told)
 
     async def _look(self, request: web.Request) -> web.Response:
-        return json_answer(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
+        return json_response(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         upload = await self._control.cancel(request[VIEWER], request.match_info["id"])
@@ -93,8 +93,8 @@ class UploadRoutes:
         return accepted([queued], await self._submissions.bind(queued.submission))
 
     def _controlled(self, upload: Upload) -> web.Response:
-        done: Controlled = {"ok": True, "state": self._shown(upload)}
-        return json_answer(done)
+        done: ActionResult = {"ok": True, "state": self._shown(upload)}
+        return json_response(done)
 
     def _shown(self, upload: Upload) -> Message:
         return present(message(upload), self._media)

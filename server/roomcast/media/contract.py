@@ -60,27 +60,27 @@ class LocalFile:
 
 
 @dataclass(frozen=True)
-class Document:
+class InlineFile:
     """A result that was read for the client: small, and naming its siblings by relative URLs."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class Redirect:
     """A result that the client gets from another URL."""
 
     url: str
 
 
-Served = LocalFile | Document | Elsewhere
+ServedFile = LocalFile | InlineFile | Redirect
 """How the web process hands out a result under its own link."""
 
 Data = bytes | bytearray | memoryview
 """Bytes of a source. Whoever is given them does not look at them again after returning: their memory is used anew."""
 
 
-class Incoming(Protocol):
+class StagedSource(Protocol):
     """A source that is arriving."""
 
     async def write(self, *chunks: Data) -> None:
@@ -97,7 +97,7 @@ class MediaStore(Protocol):
     def bucket(self) -> str | None:
         """The bucket that results are objects of; None where they are files."""
 
-    def receive(self, name: str) -> AbstractAsyncContextManager[Incoming]:
+    def receive(self, name: str) -> AbstractAsyncContextManager[StagedSource]:
         """Take in a source. Left without `commit`, nothing of it remains."""
 
     def fetch(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
@@ -135,7 +135,7 @@ class MediaStore(Protocol):
         """A URL for the result that `store` gave this key. It works without credentials until it expires, and relative
         URLs in a playlist or a storyboard lead from it to its siblings."""
 
-    async def serve(self, key: str) -> Served:
+    async def serve(self, key: str) -> ServedFile:
         """The result `<folder>/<name>`, for the route under which `url` may have put it."""
 
     async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:

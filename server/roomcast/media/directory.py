@@ -24,7 +24,7 @@ from roomcast.errors import NotFound
 from roomcast.media.contract import DOWNLOAD, Data, LocalFile
 from roomcast.media.directory_resumable import DirectoryResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.files import disk_error, off_loop, sync_directory, to_the_end, write_at
+from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
 
 _COPY_BYTES = 1 << 20
 
@@ -55,7 +55,7 @@ class DirectoryMediaStore:
         try:
             yield incoming
         finally:
-            await to_the_end(lambda: _close_part(file, part))
+            await run_in_thread_shielded(lambda: _close_part(file, part))
 
     @asynccontextmanager
     async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
@@ -71,7 +71,7 @@ class DirectoryMediaStore:
         def hear(count: int) -> None:
             loop.call_soon_threadsafe(on_bytes, count)
 
-        await to_the_end(lambda: _place(path, target, self._media, hear))
+        await run_in_thread_shielded(lambda: _place(path, target, self._media, hear))
         return f"{folder}/{name}"
 
     async def discard_source(self, name: str) -> None:
@@ -79,29 +79,29 @@ class DirectoryMediaStore:
             for path in (self._incoming / name, self._incoming / f"{name}.part"):
                 path.unlink(missing_ok=True)
 
-        await to_the_end(work)
+        await run_in_thread_shielded(work)
 
     async def discard_results(self, folder: str) -> None:
         def work() -> None:
             for below in (self._media / folder / DOWNLOAD, self._media / folder):
                 _delete_files(below)
 
-        await to_the_end(work)
+        await run_in_thread_shielded(work)
 
     async def has_results(self, folder: str) -> bool:
-        return await off_loop((self._media / folder).exists)
+        return await run_in_thread((self._media / folder).exists)
 
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
     async def sweep(self, older_than_seconds: float) -> int:
-        return await off_loop(lambda: _sweep(self._root, time.time() - older_than_seconds))
+        return await run_in_thread(lambda: _sweep(self._root, time.time() - older_than_seconds))
 
     async def check(self) -> None:
-        await off_loop(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
+        await run_in_thread(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
 
     async def free_bytes(self) -> int | None:
-        return (await off_loop(lambda: shutil.disk_usage(self._root))).free
+        return (await run_in_thread(lambda: shutil.disk_usage(self._root))).free
 
     def url(self, key: str) -> str:
         return self._signer.url(key)
@@ -125,10 +125,10 @@ class DirectoryMediaStore:
                         touched[name] = max(path.stat().st_mtime, touched.get(name, 0.0))
             return sorted(name for name, at in touched.items() if not older_than_seconds or at < before)
 
-        return await off_loop(work)
+        return await run_in_thread(work)
 
     async def deployment(self, mine: str) -> str:
-        return await off_loop(lambda: _claimed(self._deployment, mine))
+        return await run_in_thread(lambda: _claimed(self._deployment, mine))
 
 
 class _IncomingFile:
@@ -141,7 +141,7 @@ class _IncomingFile:
         self._size = 0
 
     async def write(self, *chunks: Data) -> None:
-        self._size = await to_the_end(lambda: write_at(self._file.fileno(), chunks, self._size))
+        self._size = await run_in_thread_shielded(lambda: write_at(self._file.fileno(), chunks, self._size))
 
     async def commit(self) -> str:
         def work() -> None:
@@ -149,7 +149,7 @@ class _IncomingFile:
             self._part.rename(self._target)
             sync_directory(self._target.parent)
 
-        await to_the_end(work)
+        await run_in_thread_shielded(work)
         return self._target.name
 
 

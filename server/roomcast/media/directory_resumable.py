@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from roomcast.errors import NotFound
 from roomcast.media.contract import Data, See, Write
-from roomcast.runtime.files import disk_error, sync_directory, to_the_end, write_at
+from roomcast.runtime.files import disk_error, run_in_thread_shielded, sync_directory, write_at
 
 _READ_BYTES = 1 << 20
 
@@ -23,7 +23,7 @@ class DirectoryResumableSources:
 
     async def received(self, name: str) -> int:
         with self._open(name) as file:
-            return await to_the_end(lambda: _durable_size(file)) if file else 0
+            return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
 
     @asynccontextmanager
     async def append(self, name: str, offset: int) -> AsyncIterator[Write]:
@@ -32,23 +32,23 @@ class DirectoryResumableSources:
 
         async def write(*chunks: Data) -> None:
             nonlocal position
-            position = await to_the_end(lambda: write_at(descriptor, chunks, position))
+            position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
 
         try:
             yield write
         finally:
-            await to_the_end(lambda: _close_durably(descriptor, self._incoming))
+            await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
 
     async def head(self, name: str, count: int) -> bytes:
         with self._open(name) as file:
-            return await to_the_end(lambda: file.read(count)) if file else b""
+            return await run_in_thread_shielded(lambda: file.read(count)) if file else b""
 
     async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
         if of and not (self._incoming / name).is_file():
             await self._join(name, of, see)
         elif see:
             await self._show(name, see)
-        await to_the_end(lambda: _make_whole(self._part(name), self._incoming / name))
+        await run_in_thread_shielded(lambda: _make_whole(self._part(name), self._incoming / name))
         return name
 
     async def _join(self, name: str, of: Sequence[str], see: See | None) -> None:
@@ -66,7 +66,7 @@ class DirectoryResumableSources:
         with self._open(name) as file:
             if file is None:
                 raise NotFound("The source is gone.")
-            while data := await to_the_end(lambda: file.read(_READ_BYTES)):
+            while data := await run_in_thread_shielded(lambda: file.read(_READ_BYTES)):
                 await see(data)
 
     def _part(self, name: str) -> Path:

@@ -24,7 +24,7 @@ def _linked(output: Output, media: MediaStore) -> Output:
     return {**output, "url": media.url(output["key"])}
 
 
-def fresh_element(upload: Upload) -> Element:
+def empty_element(upload: Upload) -> Element:
     """The element of an upload that has no results yet."""
     return {
         "id": upload.id,

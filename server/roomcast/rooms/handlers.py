@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from socketio.exceptions import ConnectionRefusedError as Refused
+from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from roomcast.auth import Authenticator, Viewer, bearer
 from roomcast.errors import Malformed, RoomcastError
@@ -28,7 +28,7 @@ from roomcast.rooms.schema import (
 )
 from roomcast.rooms.server import Server
 from roomcast.rooms.upload_rooms import UploadRooms, WithUrls
-from roomcast.services.uploads import Control, check_id
+from roomcast.services.uploads import UploadService, check_id
 from roomcast.uploads.model import message
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ class Handlers:
         self,
         server: Server,
         rooms: UploadRooms,
-        control: Control,
+        control: UploadService,
         authenticator: Authenticator,
         with_urls: WithUrls,
         *,
@@ -97,7 +97,7 @@ class Handlers:
         try:
             viewer = self._authenticator.viewer(token if isinstance(token, str) else self._credential(environ))
         except RoomcastError as error:
-            raise Refused(error.message, error.as_json()) from error
+            raise ErrorResponse(error.message, error.as_json()) from error
         client = self._clients[sid] = Client(sid, viewer)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
@@ -149,14 +149,14 @@ class Handlers:
     async def join_assembly(self, client: Client, argument: AssemblyArgument) -> AssemblyJoined:
         """Into the rooms of all its uploads: their states, in the assembly's order."""
         async with client.in_order():
-            assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
+            assembly = await self._control.get_assembly(client.viewer, argument.assemblyId)
             joined = [await self._rooms.join(client.sid, client.viewer, upload.id) for upload in assembly.uploads]
         return {"ok": True, "assemblyId": argument.assemblyId, "states": [room["state"] for room in joined]}
 
     async def leave_assembly(self, client: Client, argument: AssemblyArgument) -> Done:
         """Out of the rooms of all its uploads."""
         async with client.in_order():
-            assembly = await self._control.look_at_assembly(client.viewer, argument.assemblyId)
+            assembly = await self._control.get_assembly(client.viewer, argument.assemblyId)
             for upload in assembly.uploads:
                 self._rooms.leave(client.sid, upload.id)
         return {"ok": True}

@@ -20,7 +20,7 @@ from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import Server
 from roomcast.rooms.upload_rooms import UploadRooms
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
 from roomcast.transport.protocol_switch import protocol_switch
 
@@ -37,7 +37,7 @@ class RoomService:
         self,
         settings: Settings,
         relay: Relay,
-        control: Control,
+        control: UploadService,
         media: MediaStore,
         authenticator: Authenticator,
         origins: OriginPolicy,

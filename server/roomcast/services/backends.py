@@ -19,7 +19,7 @@ from roomcast.media.contract import DirectUploads, MediaStore, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.redis_trust import RedisTrust
-from roomcast.services.presence import Attendance, AttendsAlone
+from roomcast.services.presence import LocalPresence, Presence
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Backends:
     """What every process shares with the others, or has for itself when it is alone."""
 
     ledger: Ledger
@@ -50,7 +50,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(places: Places) -> AsyncIterator[Parts]:
+async def open_backends(places: Places) -> AsyncIterator[Backends]:
     """Open all three; they are closed in the opposite order on leaving."""
     async with AsyncExitStack() as stack:
         await _refuse_unverified(places)
@@ -58,22 +58,22 @@ async def open_parts(places: Places) -> AsyncIterator[Parts]:
         ledger = _open_ledger(places)
         stack.push_async_callback(ledger.close)
         dispatch = await stack.enter_async_context(_dispatch(places))
-        yield Parts(ledger, media, dispatch, resumable, direct)
+        yield Backends(ledger, media, dispatch, resumable, direct)
 
 
 @dataclass(frozen=True)
-class Books:
+class Repositories:
     """What web processes keep beside the ledger."""
 
     submissions: Records[Submission]
     deliveries: Records[Delivery]
     dismissed: Records[DismissedTask]
     sendings: Records[Sending]
-    attendance: Attendance
+    attendance: Presence
 
 
 @asynccontextmanager
-async def open_books(places: Places) -> AsyncIterator[Books]:
+async def open_repositories(places: Places) -> AsyncIterator[Repositories]:
     """Open them, once the ledger is open; they are closed on leaving."""
     if places.redis_url:
         from roomcast.assemblies.redis_store import RedisRecords  # noqa: PLC0415
@@ -83,7 +83,7 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
 
         client = connect(places.redis_url, trust=places.redis_trust)
         scripts, keep_seconds = Scripts(client), places.retention_seconds + GIVE_UP_SECONDS
-        yield Books(
+        yield Repositories(
             RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
             RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
             RedisRecords(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
@@ -95,12 +95,12 @@ async def open_books(places: Places) -> AsyncIterator[Books]:
         from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords  # noqa: PLC0415
 
         file = SqliteFile(places.data / "assemblies.sqlite3")
-        yield Books(
+        yield Repositories(
             SqliteRecords(file, "submissions", Submission),
             SqliteRecords(file, "deliveries", Delivery),
             SqliteRecords(file, "dismissed", DismissedTask),
             SqliteRecords(file, "sendings", Sending),
-            AttendsAlone(),
+            LocalPresence(),
         )
         await file.close()
 

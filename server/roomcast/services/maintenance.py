@@ -19,10 +19,10 @@ import structlog
 
 from roomcast.errors import NotFound
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.process import in_background
-from roomcast.services.backends import Parts
+from roomcast.runtime.tasks import background_task
+from roomcast.services.backends import Backends
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_name
+from roomcast.uploads.model import Upload, results_folder, source_key
 
 log = structlog.get_logger(__name__)
 
@@ -80,10 +80,10 @@ class _Use(Enum):
     UNKNOWN = auto()
 
 
-class Upkeep:
+class Maintenance:
     """Keeps the ledger, the media store and the dispatch in step."""
 
-    def __init__(self, parts: Parts, terms: Terms) -> None:
+    def __init__(self, parts: Backends, terms: Terms) -> None:
         self._ledger = parts.ledger
         self._media = parts.media
         self._dispatch = parts.dispatch
@@ -100,7 +100,7 @@ class Upkeep:
             await _logged(do)
         async with AsyncExitStack() as stack:
             for name, duties in self._duties().items():
-                await stack.enter_async_context(in_background(self._run(duties), name))
+                await stack.enter_async_context(background_task(self._run(duties), name))
             yield
 
     def idle_seconds(self) -> float | None:
@@ -129,7 +129,7 @@ class Upkeep:
     async def _reap(self) -> None:
         reserved_before = time.time() - self._terms.reservation_seconds
         try:
-            lapsed = await self._ledger.reap(reserved_before=reserved_before)
+            lapsed = await self._ledger.expire_leases(reserved_before=reserved_before)
         finally:
             self._ran_at = time.monotonic()
         for upload in lapsed:
@@ -149,7 +149,7 @@ class Upkeep:
             await self._dispatch.announce(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
 
     async def _expire(self) -> None:
-        while expired := await self._ledger.expire(time.time() - self._terms.retention_seconds):
+        while expired := await self._ledger.prune(time.time() - self._terms.retention_seconds):
             log.info("expired", uploads=len(expired))
             if await self._owns_media():
                 gone = set(expired)
@@ -192,7 +192,7 @@ class Upkeep:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
             return _Use.UNKNOWN
-        if name != source_name(upload):
+        if name != source_key(upload):
             return _Use.UNKNOWN  # of an earlier life, or of one that this ledger does not know of
         return _Use.OVER if upload.state.terminal and not may_run_again(upload) else _Use.WANTED
 
@@ -212,14 +212,14 @@ async def settle_files(media: MediaStore, upload: Upload) -> None:
     """Delete the files that an upload in this stage has no use for any more."""
     match upload.stage:
         case Stage.DONE:
-            await media.discard_source(source_name(upload))
+            await media.discard_source(source_key(upload))
         case Stage.CANCELLED:
-            await media.discard_source(source_name(upload))
+            await media.discard_source(source_key(upload))
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
             await media.discard_results(results_folder(upload))
             if not may_run_again(upload):
-                await media.discard_source(source_name(upload))
+                await media.discard_source(source_key(upload))
 
 
 def may_run_again(upload: Upload) -> bool:

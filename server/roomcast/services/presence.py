@@ -18,15 +18,15 @@ class WebProcess:
     streams: int
 
 
-class Attendance(Protocol):
+class Presence(Protocol):
     """Everybody's, wherever they run."""
 
     async def attend(self, me: WebProcess) -> list[WebProcess]:
         """Say that this process is there; all that said so within `LATELY_SECONDS`, itself included, by name."""
 
 
-class AttendsAlone:
-    """See `Attendance`: of a process that shares nothing with others."""
+class LocalPresence:
+    """See `Presence`: of a process that shares nothing with others."""
 
     async def attend(self, me: WebProcess) -> list[WebProcess]:
         return [me]

@@ -28,7 +28,7 @@ return present
 
 
 class RedisAttendance:
-    """See `Attendance`. Without a `clock`, Redis's own time counts."""
+    """See `Presence`. Without a `clock`, Redis's own time counts."""
 
     def __init__(
         self, scripts: Scripts, *, namespace: str = "roomcast", clock: Callable[[], float] | None = None

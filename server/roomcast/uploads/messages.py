@@ -143,7 +143,7 @@ class UploadError(Shape):
     """Whether trying the same file again can help."""
 
 
-class Foretold(Shape):
+class ForecastJson(Shape):
     """What a long compression is expected to come to."""
 
     bytes: Bytes
@@ -191,7 +191,7 @@ class Message(Shape):
     """Its place in the queue, while it waits for a worker."""
     poster: NotRequired[Output]
     """Can be shown while the work goes on."""
-    forecast: NotRequired[Foretold]
+    forecast: NotRequired[ForecastJson]
     element: NotRequired[Element]
     """What became of it, when it is `completed`."""
     error: NotRequired[UploadError]

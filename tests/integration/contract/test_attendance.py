@@ -6,7 +6,7 @@ import secrets
 
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
-from roomcast.services.presence import LATELY_SECONDS, AttendsAlone, WebProcess
+from roomcast.services.presence import LATELY_SECONDS, LocalPresence, WebProcess
 from roomcast.services.redis_presence import RedisAttendance
 
 from tests.integration.contract.ledgers import Clock
@@ -16,7 +16,7 @@ ONE, OTHER = WebProcess("a.host.7", 2, 1), WebProcess("another.8", 0, 0)
 
 
 async def test_who_is_alone_meets_nobody() -> None:
-    alone = AttendsAlone()
+    alone = LocalPresence()
     assert await alone.attend(OTHER) == [OTHER]
     assert await alone.attend(ONE) == [ONE]
 

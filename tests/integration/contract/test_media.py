@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import Document, Elsewhere, LocalFile, MediaStore
+from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.uploads.model import new_upload_id
 
@@ -111,9 +111,9 @@ async def test_a_result_is_served_as_it_was_stored(media: MediaStore, tmp_path: 
     match await media.serve(f"{upload_id}/{name}"):
         case LocalFile(path):
             assert path.read_bytes() == DATA
-        case Document(content):
+        case InlineFile(content):
             assert content == DATA
-        case Elsewhere(url):
+        case Redirect(url):
             assert url == media.url(key)
     await media.discard_results(upload_id)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import DOWNLOAD, Elsewhere, LocalFile, MediaStore, Served
+from roomcast.media.contract import DOWNLOAD, LocalFile, MediaStore, Redirect, ServedFile
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.s3.store import S3MediaStore
 
@@ -54,11 +54,11 @@ async def test_a_download_is_served_whatever_its_name(media: MediaStore, tmp_pat
     folder = f"docs/upload_1/{DOWNLOAD}"
     key = await kept(media, tmp_path / "made", folder, name)
     await media.sweep(-3600)
-    served: Served = await media.serve(f"{folder}/{name}")
+    served: ServedFile = await media.serve(f"{folder}/{name}")
     match served:
         case LocalFile(path):
             assert path.read_bytes() == name.encode()
-        case Elsewhere(url):
+        case Redirect(url):
             assert url == media.url(key)
         case _:
             raise AssertionError("it is no document of ours")

@@ -11,10 +11,14 @@ time or memory, and blocks the event loop meanwhile.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import ffmpeg
 
+from roomcast_workers.ffmpeg.codecs import AtBitrate, Recipe, audio_options, video_options
+from roomcast_workers.ffmpeg.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
 from roomcast_workers.ffmpeg.input_options import (
     LARGEST_ALLOCATION,
     InputFile,
@@ -25,11 +29,8 @@ from roomcast_workers.ffmpeg.input_options import (
 )
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
-from roomcast_workers.rate_control.quality import Metric
-from roomcast_workers.rate_control.sizing import Rung
-from roomcast_workers.video.codecs import AtBitrate, audio_options, video_options
-from roomcast_workers.video.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
-from roomcast_workers.video.plan import Recipe
+
+Metric = Literal["vmaf", "ssim"]
 
 HLS_SEGMENT_SECONDS = 4
 _HLS_CRF = 23
@@ -196,8 +197,18 @@ def save_sprite(tiles: InputFile, target: Path, *, columns: int, rows: int, coun
 # --- HLS --------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Rendition:
+    """One size of the film in the ladder; `max_rate` in bits a second."""
+
+    name: str
+    width: int
+    height: int
+    max_rate: int
+
+
 def make_hls(
-    source: InputFile, info: MediaInfo, ladder: Sequence[Rung], *, preset: str, audio_bitrate: str
+    source: InputFile, info: MediaInfo, ladder: Sequence[Rendition], *, preset: str, audio_bitrate: str
 ) -> list[str]:
     """Cut a film into segments, in every size of `ladder` at the same frames, with one playlist for each.
 
@@ -246,7 +257,7 @@ def _hls_sound_options(sound: AudioStream, bitrate: str) -> Options:
     return {"c:a": "aac", "b:a": bitrate, "ac": min(sound.channels, _STEREO)}
 
 
-def _hls_renditions(ladder: Sequence[Rung], *, with_sound: bool) -> str:
+def _hls_renditions(ladder: Sequence[Rendition], *, with_sound: bool) -> str:
     group = ",agroup:audio" if with_sound else ""
     entries = [f"v:{number}{group},name:{rung.name}" for number, rung in enumerate(ladder)]
     return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if with_sound else [])])

@@ -31,7 +31,7 @@ class Partial:
 
 
 @dataclass(frozen=True)
-class Contents:
+class VerifiedMedia:
     """What a file has been found to hold: what its header says of the streams that have packets, the packets, the true
     length in seconds, and what is missing."""
 
@@ -41,7 +41,7 @@ class Contents:
     missing: Partial | None
 
 
-def contents(info: MediaInfo, scan: PacketScan, head: bytes) -> Contents:
+def contents(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
     """What can be read of a file. `head`: its first bytes, some hundred will do.
 
     Raises `UnreadableMedia` when that is nothing, or a film without a single picture.
@@ -55,7 +55,7 @@ def contents(info: MediaInfo, scan: PacketScan, head: bytes) -> Contents:
     if seen is not None:
         seen = replace(seen, duration=scan.stream(seen.index).seconds or seconds)
     left = replace(info, duration=seconds, video=seen, audio=heard)
-    return Contents(left, scan, seconds, partial(info, scan, head))
+    return VerifiedMedia(left, scan, seconds, partial(info, scan, head))
 
 
 def same_length(one: float, other: float) -> bool:

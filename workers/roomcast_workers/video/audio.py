@@ -7,28 +7,28 @@ from typing import Any
 from roomcast.uploads.lifecycle import Stage
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.job import Job, Made, Results
-from roomcast_workers.media_info.truncation import Contents, Partial
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.video import plan as video
-from roomcast_workers.video.encoder import Compressed, audio_bits, result_of
-from roomcast_workers.video.passthrough import sound_complies
+from roomcast_workers.job import Job, ResultFile, Results
+from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
+from roomcast_workers.video import verification as video
+from roomcast_workers.video.copy_or_compress import sound_complies
+from roomcast_workers.video.encoder import EncodedFile, audio_bits, result_of
+from roomcast_workers.video.progress_meter import Pace
 
 
-async def compress_sound(job: Job, source: Contents) -> Results:
+async def compress_sound(job: Job, source: VerifiedMedia) -> Results:
     """Everything that is made of sound alone. Enters the stages from compressing to thumbnails."""
     await job.reporter.enter(Stage.COMPRESSING, "Compressing the sound")
     result = await _compressed(job, source, Pace(source.seconds, job.reporter.progress))
     await job.reporter.enter(Stage.THUMBNAILS, "Checking the sound")
     sound = source.info.audio
     return Results(
-        [Made(result.path, "audio", result.mime, duration=result.info.duration)],
+        [ResultFile(result.path, "audio", result.mime, duration=result.info.duration)],
         original={"duration": round(source.seconds, 3), "audioCodec": sound.codec if sound else None},
         facts=result.facts,
     )
 
 
-async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
+async def _compressed(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
     """A new file: of the same sound where it will do as it is."""
     target, info, bitrate = job.scratch / "audio.m4a", source.info, audio_bits(job, source)
     sound = info.audio
@@ -45,4 +45,4 @@ async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
     facts: dict[str, Any] = {"copied": True} if copied else {}
     if source.missing is None and video.is_short(source.seconds, result):
         facts["partial"] = Partial(result.duration or 0.0, source.seconds).told()
-    return Compressed(target, result, "mov", "audio/mp4", facts)
+    return EncodedFile(target, result, "mov", "audio/mp4", facts)

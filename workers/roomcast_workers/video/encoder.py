@@ -11,18 +11,16 @@ from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.codecs import AtQuality, Recipe, audio_options, codec_for
+from roomcast_workers.ffmpeg.filters import ToneMapper
 from roomcast_workers.ffmpeg.progress import Reading
 from roomcast_workers.ffmpeg.runner import NothingInside
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
-from roomcast_workers.media_info.truncation import Contents, Partial
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.sizing import fit_even
-from roomcast_workers.video import plan as video
-from roomcast_workers.video.codecs import AtQuality, audio_options, codec_for
-from roomcast_workers.video.filters import ToneMapper
-from roomcast_workers.video.passthrough import sound_bitrate, sound_complies
-from roomcast_workers.video.plan import Recipe
+from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
+from roomcast_workers.video import verification as video
+from roomcast_workers.video.copy_or_compress import sound_bitrate, sound_complies
+from roomcast_workers.video.progress_meter import Pace
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +29,7 @@ _AV1_DECODERS = {"libdav1d", "libaom-av1"}
 
 
 @dataclass(frozen=True)
-class Compressed:
+class EncodedFile:
     """A film or sound that has been compressed, and checked: the file, what it holds, how ffmpeg must read it, its MIME
     type. `facts` are fields of `element`."""
 
@@ -46,7 +44,7 @@ class Compressed:
         return self.path.stat().st_size
 
 
-async def recipe_for(job: Job, source: Contents) -> Recipe:
+async def recipe_for(job: Job, source: VerifiedMedia) -> Recipe:
     """How the template wants this film compressed."""
     template = job.template
     film = require_video(source.info)
@@ -55,6 +53,16 @@ async def recipe_for(job: Job, source: Contents) -> Recipe:
     crf = template.video_crf if codec.name == template.codec else CRF_DEFAULT["h264"]
     mapper = await tone_mapper(job, film)
     return Recipe(codec, template.preset, AtQuality(crf), width, height, audio_bits(job, source), tone_mapper=mapper)
+
+
+def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """The largest even (width, height) of this shape that is no larger than it is and fits `long_side`."""
+    shrink = min(1.0, long_side / max(width, height))
+    return _even(width * shrink), _even(height * shrink)
+
+
+def _even(side: float) -> int:
+    return max(2, int(side + 1e-9) // 2 * 2)
 
 
 async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:
@@ -73,13 +81,13 @@ async def can_decode(job: Job, codec: str) -> bool:
     return codec != "av1" or bool(_AV1_DECODERS & await job.ffmpeg_features())
 
 
-def audio_bits(job: Job, source: Contents) -> int:
+def audio_bits(job: Job, source: VerifiedMedia) -> int:
     """The bits a second to spend on the sound."""
     asked = int(job.template.audio_bitrate.removesuffix("k")) * 1000
     return sound_bitrate(source.info.audio, source, asked) if source.info.audio else asked
 
 
-async def encode(job: Job, source: Contents, recipe: Recipe, pace: Pace) -> Compressed:
+async def encode(job: Job, source: VerifiedMedia, recipe: Recipe, pace: Pace) -> EncodedFile:
     """Compress the film. When less of it could be decoded than it has packets, `facts` say so."""
     target = job.scratch / f"video{recipe.codec.suffix}"
     await job.encode(commands.compress(job.source_file, target, source.info, recipe), pace)
@@ -88,10 +96,10 @@ async def encode(job: Job, source: Contents, recipe: Recipe, pace: Pace) -> Comp
     facts: dict[str, Any] = {} if recipe.codec.name == job.template.codec else {"codec": recipe.codec.name}
     if video.is_short(source.seconds, result):
         facts["partial"] = (await _undecodable(job, source, result)).told()
-    return Compressed(target, result, recipe.codec.demuxer, recipe.codec.mime, facts)
+    return EncodedFile(target, result, recipe.codec.demuxer, recipe.codec.mime, facts)
 
 
-async def copy(job: Job, source: Contents, pace: Pace) -> Compressed | None:
+async def copy(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile | None:
     """The film as it is, in a new file; None when it does not go into one."""
     target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bits(job, source)
     audio = None
@@ -108,7 +116,7 @@ async def copy(job: Job, source: Contents, pace: Pace) -> Compressed | None:
             raise
         log.warning("the film cannot be copied: %s", error.message)
         return None
-    return Compressed(target, result, "mov", "video/mp4", {"copied": True})
+    return EncodedFile(target, result, "mov", "video/mp4", {"copied": True})
 
 
 async def result_of(job: Job, path: Path, demuxer: str) -> MediaInfo:
@@ -121,7 +129,7 @@ async def result_of(job: Job, path: Path, demuxer: str) -> MediaInfo:
         raise TranscodeError("The encoder's result cannot be read.") from error
 
 
-async def _undecodable(job: Job, source: Contents, result: MediaInfo) -> Partial:
+async def _undecodable(job: Job, source: VerifiedMedia, result: MediaInfo) -> Partial:
     """What is missing, if the source is to blame: there are packets, but they are not pictures. Else raises."""
     got = result.duration or 0.0
     pictures = 0

@@ -6,18 +6,18 @@ from typing import Any
 
 from roomcast.uploads.lifecycle import Stage
 
-from roomcast_workers.job import Job, Made, Results
+from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
-from roomcast_workers.media_info.truncation import Contents, contents
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.targets import at_quality, foretell, into_bytes
+from roomcast_workers.media_info.truncation import VerifiedMedia, contents
 from roomcast_workers.video import hls
 from roomcast_workers.video.audio import compress_sound
-from roomcast_workers.video.encoder import Compressed, can_decode, copy, encode, recipe_for
+from roomcast_workers.video.copy_or_compress import choose, worth_it
+from roomcast_workers.video.encoder import EncodedFile, can_decode, copy, encode, recipe_for
 from roomcast_workers.video.hls import make_ladder
-from roomcast_workers.video.passthrough import choose, worth_it
 from roomcast_workers.video.poster import make_poster
+from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.video.rate_control import at_quality, estimate, into_bytes
 from roomcast_workers.video.storyboard import make_storyboard
 
 _HEAD_BYTES = 4096
@@ -36,7 +36,7 @@ async def compress_film(job: Job) -> Results:
     pace = Pace(source.seconds, job.reporter.progress, 1 / (1 + hls.work(wanted, film.width, film.height)))
     result = await _compressed(job, source, pace)
     stream = require_video(result.info)
-    made = [Made(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    made = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
     if await can_decode(job, stream.codec):
         seen = result.path, result.info, result.demuxer
     if wanted:
@@ -50,7 +50,7 @@ async def compress_film(job: Job) -> Results:
     return Results(made, [poster] if poster else [], _original(film, source), result.facts | partial)
 
 
-async def _contents(job: Job) -> Contents:
+async def _contents(job: Job) -> VerifiedMedia:
     """What there really is, whatever the header says."""
     info = await job.look(job.path, job.source.format)
     with job.path.open("rb") as file:
@@ -60,7 +60,7 @@ async def _contents(job: Job) -> Contents:
     return found
 
 
-async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
+async def _compressed(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
     """The film as the template wants it: as it is where that will do, and where compressing would gain nothing."""
     choice = choose(source, job.template)
     if choice == "copy":
@@ -80,11 +80,11 @@ async def _compressed(job: Job, source: Contents, pace: Pace) -> Compressed:
     return encoded
 
 
-async def _encoded(job: Job, source: Contents, pace: Pace) -> Compressed:
+async def _encoded(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
     template, recipe = job.template, await recipe_for(job, source)
     if template.target_quality is not None:
         return await at_quality(job, source, recipe, template.target_quality, pace)
-    await foretell(job, source, recipe)
+    await estimate(job, source, recipe)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await into_bytes(job, source, recipe, template.target_bytes, pace)
     pace.film_run(1.0, sized=True)
@@ -94,7 +94,7 @@ async def _encoded(job: Job, source: Contents, pace: Pace) -> Compressed:
     return encoded
 
 
-def _original(film: VideoStream, source: Contents) -> dict[str, Any]:
+def _original(film: VideoStream, source: VerifiedMedia) -> dict[str, Any]:
     """What the source turned out to be: as displayed, and as long as it really is."""
     facts: dict[str, Any] = {
         "width": film.width,

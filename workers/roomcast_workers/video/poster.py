@@ -9,7 +9,7 @@ from typing import Any
 from roomcast.errors import Code, RoomcastError
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.job import SPARED, Job, Made
+from roomcast_workers.job import SPARED, Job, ResultFile
 from roomcast_workers.media_info import probe
 from roomcast_workers.video.encoder import tone_mapper
 
@@ -26,7 +26,7 @@ async def make_poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str)
     return await job.show_poster(made) if made else None
 
 
-async def _poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> Made | None:
+async def _poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> ResultFile | None:
     """The first frame after a fade-in that shows something; in a dark film the frame that is there, or the first."""
     stream = probe.require_video(info)
     path = job.scratch / "poster.jpg"
@@ -51,7 +51,7 @@ async def _poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> 
             if error.code is Code.TIMEOUT:
                 break
         else:
-            return Made(path, "poster", "image/jpeg", picture.width, picture.height)
+            return ResultFile(path, "poster", "image/jpeg", picture.width, picture.height)
     return None
 
 

@@ -18,7 +18,7 @@ from roomcast.uploads.model import Tick
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.job import SPARED, Job, Made
+from roomcast_workers.job import SPARED, Job, ResultFile
 from roomcast_workers.media_info import probe
 from roomcast_workers.video.encoder import tone_mapper
 
@@ -76,7 +76,7 @@ def webvtt(board: Storyboard, sprite: str) -> str:
     return "\n".join(cues)
 
 
-async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> list[Made]:
+async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> list[ResultFile]:
     """The sprite and its WebVTT of the compressed film; nothing where none can be had. Reports how far it is."""
     stream = probe.require_video(info)
     duration = stream.duration or info.duration
@@ -114,8 +114,8 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
         tiles.unlink(missing_ok=True)
     track.write_text(webvtt(board, sprite.name), encoding="utf-8")
     return [
-        Made(sprite, "sprite", "image/jpeg", picture.width, picture.height),
-        Made(track, "storyboard", "text/vtt", duration=duration),
+        ResultFile(sprite, "sprite", "image/jpeg", picture.width, picture.height),
+        ResultFile(track, "storyboard", "text/vtt", duration=duration),
     ]
 
 

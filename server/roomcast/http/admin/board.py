@@ -12,11 +12,10 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import FAILURES_WITHIN, board, overview
-from roomcast.http.streams.streams import Pending
-from roomcast.ledger.contract import Ledger, Standing
-from roomcast.runtime.process import stopped
-from roomcast.runtime.tasks import background
-from roomcast.services.presence import Attendance, WebProcess
+from roomcast.http.streams.streams import LatestQueue
+from roomcast.ledger.contract import Ledger, QueueStats
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
+from roomcast.services.presence import Presence, WebProcess
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +28,12 @@ _FAILURES = 100
 class AdminBoard:
     """`me` tells what this process counts."""
 
-    def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, attendance: Attendance, me: Callable[[], WebProcess]
-    ) -> None:
+    def __init__(self, ledger: Ledger, dispatch: Dispatch, attendance: Presence, me: Callable[[], WebProcess]) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
         self._attendance = attendance
         self._me = me
-        self._feeds: set[Pending[Board]] = set()
+        self._feeds: set[LatestQueue[Board]] = set()
         self._starting = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._shown: Board
@@ -47,15 +44,15 @@ class AdminBoard:
 
     async def overview(self) -> Overview:
         """How everything stands now."""
-        return await self._overview(await self._standing())
+        return await self._overview(await self._stats())
 
     @asynccontextmanager
-    async def watched(self, feed: Pending[Board]) -> AsyncIterator[Board]:
+    async def watched(self, feed: LatestQueue[Board]) -> AsyncIterator[Board]:
         """The board as it is now; until this is left, `feed` is told within a second or two when it has changed."""
         async with self._starting:
             if self._reading is None:
                 self._shown = await self._read()
-                self._reading = background(self._go_on_reading(), "admin board")
+                self._reading = start_background_task(self._go_on_reading(), "admin board")
         self._feeds.add(feed)
         try:
             yield self._shown
@@ -63,7 +60,7 @@ class AdminBoard:
             self._feeds.discard(feed)
             if not self._feeds and self._reading:
                 reading, self._reading = self._reading, None
-                await stopped(reading)
+                await cancel_and_wait(reading)
 
     async def _go_on_reading(self) -> None:
         while True:
@@ -79,17 +76,17 @@ class AdminBoard:
                     feed.put(BOARD, fresh)
 
     async def _read(self) -> Board:
-        standing = await self._standing()
+        stats = await self._stats()
         newest = await self._ledger.page(None, limit=_NEWEST)
-        return board(await self._overview(standing), newest.uploads, standing.held)
+        return board(await self._overview(stats), newest.uploads, stats.leased)
 
-    async def _standing(self) -> Standing:
-        return await self._ledger.standing(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
+    async def _stats(self) -> QueueStats:
+        return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
-    async def _overview(self, standing: Standing) -> Overview:
+    async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.workers_seen()
         webs = await self._attendance.attend(self._me())
-        return overview(standing, workers, webs, time.time())
+        return overview(stats, workers, webs, time.time())
 
 
 def _without_time(board: Board) -> Board:

@@ -13,9 +13,9 @@ from roomcast.http.admin.view import row
 from roomcast.http.errors import STATUS
 from roomcast.http.middleware import Credential
 from roomcast.http.pages import STATIC
-from roomcast.http.responses import VIEWER, json_answer
+from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.sse import event
-from roomcast.http.streams.streams import Pending, Streams
+from roomcast.http.streams.streams import LatestQueue, Streams
 from roomcast.http.uploads import limit_in, status_in
 from roomcast.ledger.contract import Ledger
 
@@ -73,7 +73,7 @@ class AdminRoutes:
     async def _overview(self, request: web.Request) -> web.Response:
         """How everything stands: `admin_shapes.Overview`."""
         self._check(request)
-        return json_answer(await self._board.overview())
+        return json_response(await self._board.overview())
 
     async def _uploads(self, request: web.Request) -> web.Response:
         """Everybody's uploads, newest first: `admin_shapes.Uploads`; `status`, `limit` and `cursor` in the query."""
@@ -82,13 +82,13 @@ class AdminRoutes:
         page = await self._ledger.page(
             None, status=status_in(query.get("status")), cursor=query.get("cursor"), limit=limit_in(query.get("limit"))
         )
-        rows = [row(upload) for upload in page.uploads if not upload.is_part]
-        return json_answer(Uploads(uploads=rows, cursor=page.cursor))
+        rows = [row(upload) for upload in page.uploads if not upload.is_partial]
+        return json_response(Uploads(uploads=rows, cursor=page.cursor))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """The board as server-sent events, `event: board` with an `admin_shapes.Board`, whenever it has changed."""
         self._check(request)
-        feed: Pending[Board] = Pending(self._streams.stats)
+        feed: LatestQueue[Board] = LatestQueue(self._streams.stats)
         async with self._board.watched(feed) as board:
             return await self._streams.speak(request, BOARD, feed, _Telling(board))
 

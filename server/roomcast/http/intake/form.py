@@ -11,7 +11,7 @@ from roomcast.errors import Code, Malformed, RoomcastError, TooMany
 from roomcast.http.intake.form_body import Part
 from roomcast.http.intake.pipeline import Chunks, early
 from roomcast.http.intake.receiver import Choice, Receiver
-from roomcast.http.schema import RefusedFile, SentFile
+from roomcast.http.schema import RefusedFile, UploadEntry
 from roomcast.media.folders import clean_folder
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.model import Upload
@@ -154,18 +154,18 @@ class Form:
         return early(self.template_so_far())
 
 
-def entries(outcomes: Sequence[FormFile]) -> list[SentFile | RefusedFile]:
+def entries(outcomes: Sequence[FormFile]) -> list[UploadEntry | RefusedFile]:
     """What became of each file."""
     return [_entry(outcome) for outcome in outcomes]
 
 
-def _entry(outcome: FormFile) -> SentFile | RefusedFile:
+def _entry(outcome: FormFile) -> UploadEntry | RefusedFile:
     error = outcome.end.as_json() if isinstance(outcome.end, RoomcastError) else None
     if outcome.upload:
         return {**sent_file(outcome.upload), "error": error} if error else sent_file(outcome.upload)
     return {"filename": outcome.filename, "error": error} if error else {"filename": outcome.filename}
 
 
-def sent_file(upload: Upload) -> SentFile:
+def sent_file(upload: Upload) -> UploadEntry:
     """The entry of a file that has an upload."""
     return {"uploadId": upload.id, "filename": upload.filename}

@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from roomcast.assemblies.service import Assembly, Submissions
+from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.auth import Viewer
 from roomcast.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
 from roomcast.http.intake.form import (
@@ -35,10 +35,10 @@ from roomcast.http.intake.presigned import DirectIntake, entry
 from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Choice, Receiver
 from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER, json_answer
-from roomcast.http.schema import RefusedFile, SentFile, Submitted, WaysIn
+from roomcast.http.responses import VIEWER, json_response
+from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import fresh_element, present
+from roomcast.media.links import empty_element, present
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
@@ -98,7 +98,7 @@ class Intake:
 
     def __init__(
         self,
-        submissions: Submissions,
+        submissions: AssemblyService,
         media: MediaStore,
         templates: Templates,
         receiver: Receiver,
@@ -162,14 +162,14 @@ class Intake:
         if chosen:
             await self._check_free(chosen)
         elif known := await self._submissions.known(uploads):
-            return json_answer(_known_body(known, self._media))
+            return json_response(_known_body(known, self._media))
         if reservation.direct:
             return await self._reserve_direct(uploads)
         submission = await self._submissions.create(uploads, in_flight=self._max_in_flight)
         entries = [self._reserved(upload) for upload in uploads]
-        return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
+        return json_response({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
 
-    def _reserved(self, upload: Upload) -> SentFile:
+    def _reserved(self, upload: Upload) -> UploadEntry:
         """Where the bytes of a reservation go: all at once, or in pieces."""
         ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
@@ -194,16 +194,16 @@ class Intake:
             await self._direct.abort(begun)
             raise
         entries = [entry(upload, parts, self._links) for upload, parts in begun]
-        return json_answer({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
+        return json_response({**_body("Reserved", uploads, submission.assembly_id), "uploads": entries}, status=201)
 
-    async def take_form(self, request: web.Request) -> Taken:
+    async def take_form(self, request: web.Request) -> FormResult:
         """Take in a form's files; they are safe and queued then. Raises the first one's error when none was taken."""
         form = Form(request[VIEWER], self._templates, default=None, has_folder=False)
         if named := request.query.get("type"):
             form.name_template(named)
         return await self._take_in(request, form, self._read_form)
 
-    async def take_any(self, request: web.Request, default: str) -> Taken:
+    async def take_any(self, request: web.Request, default: str) -> FormResult:
         """Take in a form's files like `take_form`, but refuse each that cannot be taken by its name and read on.
 
         The form may name the folder of its files, in `path`. `default` is the template if it names none.
@@ -218,7 +218,7 @@ class Intake:
 
     async def _take_in(
         self, request: web.Request, form: Form, read: Callable[[FormBody, Form, int | None], Awaitable[None]]
-    ) -> Taken:
+    ) -> FormResult:
         length, most = request.content_length, self._receiver.largest(ANY_MEDIA) * self._max_files
         body = FormBody(request, most=most + _FORM_OVERHEAD_BYTES)
         await self._receiver.check_room(length or 0)
@@ -282,17 +282,17 @@ class Intake:
 
 
 @dataclass(frozen=True)
-class Taken:
+class FormResult:
     """A form of which at least one file was `queued`. `entries`: what became of each, in the form's order; one that was
     not taken has an `error`."""
 
     queued: list[Upload]
-    entries: list[SentFile | RefusedFile]
+    entries: list[UploadEntry | RefusedFile]
     assembly_id: str | None
 
     def answer(self) -> web.Response:
         """202 with an entry for each file."""
-        return json_answer({**_body("Accepted", self.queued, self.assembly_id), "uploads": self.entries}, status=202)
+        return json_response({**_body("Accepted", self.queued, self.assembly_id), "uploads": self.entries}, status=202)
 
 
 def _known(choice: Choice) -> asyncio.Future[Choice]:
@@ -328,10 +328,10 @@ def new_upload(
 
 def accepted(uploads: Sequence[Upload], assembly_id: str | None) -> web.Response:
     """202: the files are safe and queued."""
-    return json_answer(_body("Accepted", uploads, assembly_id), status=202)
+    return json_response(_body("Accepted", uploads, assembly_id), status=202)
 
 
-def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> Taken:
+def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> FormResult:
     queued = [outcome.end for outcome in outcomes if isinstance(outcome.end, Upload)]
     failures = [outcome.end for outcome in outcomes if isinstance(outcome.end, BaseException)]
     for failure in failures:
@@ -342,21 +342,21 @@ def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> Taken:
         first = next(failure for failure in failures if isinstance(failure, RoomcastError))
         first.details = {**(first.details or {}), "uploads": shown}
         raise first
-    return Taken(queued, shown, assembly_id)
+    return FormResult(queued, shown, assembly_id)
 
 
-def _known_body(assembly: Assembly, media: MediaStore) -> Submitted:
+def _known_body(assembly: Assembly, media: MediaStore) -> UploadResponse:
     """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
     state = present(message(assembly.uploads[0]), media)
     body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
     return {**body, "state": state, "element": state["element"]}
 
 
-def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> Submitted:
+def _body(text: str, uploads: Sequence[Upload], assembly_id: str | None) -> UploadResponse:
     first = uploads[0]
     return {
         "message": text,
-        "element": fresh_element(first),
+        "element": empty_element(first),
         "uploadId": first.id,
         "task_id": first.id,
         "assemblyId": assembly_id,

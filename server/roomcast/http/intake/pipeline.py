@@ -101,7 +101,7 @@ class Pace:
         return self._free_at[user] - now
 
 
-class Arrival:
+class BodyPipeline:
     """One file, or the next piece of one, as it comes.
 
     `at` is how many of its bytes came before, and `head` the first of them; `sniffing` is False when they were judged

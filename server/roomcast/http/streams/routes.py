@@ -15,22 +15,22 @@ from roomcast.auth import Viewer
 from roomcast.dialects import files, tasks
 from roomcast.errors import Malformed, NotFound
 from roomcast.http.intake.forms import Intake
-from roomcast.http.responses import VIEWER, json_answer
+from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.streams import Kind, Streams
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import present
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Upload
 
 _SWEPT_AT_ONCE = 100
 
 
-class Tasks:
+class TaskView:
     """What the polling dialect knows of: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, control: Control, ledger: Ledger, records: Records[DismissedTask], *, keep_seconds: float
+        self, control: UploadService, ledger: Ledger, records: Records[DismissedTask], *, keep_seconds: float
     ) -> None:
         self._control = control
         self._ledger = ledger
@@ -77,15 +77,15 @@ class Tasks:
                 await self._records.drop(old.id)
 
 
-class Listening:
+class StreamRoutes:
     """The routes. `linger_seconds`: how long after its end an upload is still told of in the SSE dialect; `attempts`:
     after how many that failed an upload is given up; `files_template`: of forms of the SSE dialect that name none."""
 
     def __init__(
         self,
         streams: Streams,
-        control: Control,
-        tasks: Tasks,
+        control: UploadService,
+        tasks: TaskView,
         intake: Intake,
         media: MediaStore,
         *,
@@ -118,7 +118,7 @@ class Listening:
         """A form of many files, which are safe and queued when this answers."""
         if request.content_type != "multipart/form-data":
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_answer(files.taken((await self._intake.take_any(request, self._files_template)).entries))
+        return json_response(files.taken((await self._intake.take_any(request, self._files_template)).entries))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
@@ -127,11 +127,11 @@ class Listening:
 
     async def _task(self, request: web.Request) -> web.Response:
         upload = await self._tasks.get(request[VIEWER], request.match_info["task_id"])
-        return json_answer(tasks.progress(upload, attempts=self._attempts))
+        return json_response(tasks.progress(upload, attempts=self._attempts))
 
     async def _clean(self, request: web.Request) -> web.Response:
         await self._tasks.dismiss(request[VIEWER], request.match_info["task_id"])
-        return json_answer(tasks.cleaned())
+        return json_response(tasks.cleaned())
 
 
 def check_recent(upload: Upload, seconds: float) -> None:

@@ -20,8 +20,8 @@ from roomcast.auth import Viewer
 from roomcast.fanout.send_queue import SendQueue, SendStats
 from roomcast.http.responses import VIEWER
 from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, event, is_end, opening, position
-from roomcast.runtime.logs import about
-from roomcast.services.uploads import Control
+from roomcast.runtime.process import log_context
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
 
@@ -38,11 +38,11 @@ _HEADERS = {
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
-Told = tuple[Message, bool]
+QueuedMessage = tuple[Message, bool]
 """A message, and whether it is an event."""
 
 
-class Speech(Protocol[T_contra]):
+class EventRenderer(Protocol[T_contra]):
     """What one stream says."""
 
     over: bool
@@ -63,7 +63,7 @@ class Kind:
     shape: Callable[[Upload], Callable[[Message], Any]]
 
 
-class Pending(Generic[T]):
+class LatestQueue(Generic[T]):
     """What one stream has been told and has not sent yet."""
 
     def __init__(self, stats: SendStats) -> None:
@@ -95,7 +95,7 @@ class Pending(Generic[T]):
         return self._queue.pop()
 
 
-class Feed(Pending[Message]):
+class Subscriber(LatestQueue[Message]):
     """What the relay tells one stream."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
@@ -150,12 +150,12 @@ class Connection:
 class Streams:
     """The streams that are open in this process. Times in seconds."""
 
-    def __init__(self, control: Control, *, ping_seconds: float, stalled_client_seconds: float) -> None:
+    def __init__(self, control: UploadService, *, ping_seconds: float, stalled_client_seconds: float) -> None:
         self.stats = SendStats()
         self._control = control
         self._ping_seconds = ping_seconds
         self._stalled_client_seconds = stalled_client_seconds
-        self._open: set[Pending[Any]] = set()
+        self._open: set[LatestQueue[Any]] = set()
         self._closing = False
 
     def count(self) -> int:
@@ -172,7 +172,7 @@ class Streams:
         """The upload's stream, until it ends; raises what looking at the upload raises."""
         stands = position(request.headers.get("Last-Event-ID"))
         since, epoch = (stands.since, stands.epoch) if stands else (None, None)
-        feed = Feed(self.stats)
+        feed = Subscriber(self.stats)
         async with self._control.watching(request[VIEWER], upload_id, feed, since=since, epoch=epoch) as replay:
             first = opening(replay, message(replay.upload), stands)
             if not first:
@@ -180,12 +180,12 @@ class Streams:
             return await self.speak(request, upload_id, feed, _One(kind, replay.upload, first))
 
     async def speak(
-        self, request: web.Request, about_what: str, feed: Pending[T], speech: Speech[T]
+        self, request: web.Request, about_what: str, feed: LatestQueue[T], speech: EventRenderer[T]
     ) -> web.StreamResponse:
         """Open a stream, and say what `speech` makes of the feed until it is over."""
         connection = Connection(request, stalled_after=self._stalled_client_seconds)
         response = await connection.open()
-        with about(about_what), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
+        with log_context(about_what), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
             await connection.send(RETRY + speech.opening())
             while not speech.over and not feed.closed:
                 more = await feed.wait(self._ping_seconds)
@@ -193,7 +193,7 @@ class Streams:
         return response
 
     @contextmanager
-    def _counted(self, feed: Pending[Any], viewer: Viewer) -> Iterator[None]:
+    def _counted(self, feed: LatestQueue[Any], viewer: Viewer) -> Iterator[None]:
         """Open, as long as the server runs and the viewer's token holds."""
         self._open.add(feed)
         if self._closing:
@@ -213,7 +213,7 @@ class Streams:
 class _One:
     """The messages of one upload."""
 
-    def __init__(self, kind: Kind, upload: Upload, first: Sequence[Told]) -> None:
+    def __init__(self, kind: Kind, upload: Upload, first: Sequence[QueuedMessage]) -> None:
         self._kind = kind
         self._shape = kind.shape(upload)
         self._first = first

@@ -11,15 +11,15 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from roomcast.assemblies.service import Submissions
+from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Viewer
 from roomcast.dialects import transflow
 from roomcast.errors import Malformed
 from roomcast.http.responses import VIEWER
 from roomcast.http.streams.sse import Position, identified_event, is_end, mark, position
-from roomcast.http.streams.streams import Feed, Streams
+from roomcast.http.streams.streams import Streams, Subscriber
 from roomcast.ledger.contract import Replay
-from roomcast.services.uploads import Control
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
@@ -35,7 +35,7 @@ class TransflowRoutes:
     """`/api/transflow/stream`."""
 
     def __init__(
-        self, streams: Streams, control: Control, submissions: Submissions, present: Present, *, branch: str
+        self, streams: Streams, control: UploadService, submissions: AssemblyService, present: Present, *, branch: str
     ) -> None:
         self._streams = streams
         self._control = control
@@ -53,7 +53,7 @@ class TransflowRoutes:
             raise Malformed("Name an upload: ?uploadId=…")
         uploads = await self._together(request[VIEWER], asked)
         stands = _positions(request.headers.get("Last-Event-ID"), len(uploads))
-        feed = Feed(self._streams.stats)
+        feed = Subscriber(self._streams.stats)
         async with AsyncExitStack() as stack:
             replays = []
             for upload, stand in zip(uploads, stands, strict=True):
@@ -68,7 +68,7 @@ class TransflowRoutes:
 
     async def _together(self, viewer: Viewer, asked: str) -> list[Upload]:
         if not is_upload_id(asked):
-            return (await self._control.look_at_assembly(viewer, asked)).uploads
+            return (await self._control.get_assembly(viewer, asked)).uploads
         upload = await self._control.look(viewer, asked)
         submission = await self._submissions.submission_of(upload)
         return (await self._submissions.uploads(submission) if submission else []) or [upload]
@@ -101,7 +101,7 @@ class _Together:
     def _begin(self, replay: Replay, stand: Position | None) -> None:
         """Where the client stands behind one log, and what it missed; `known` as long as that is nothing."""
         now = message(replay.upload)
-        if not replay.complete or (stand and stand.since > replay.upload.seq):
+        if not replay.gapless or (stand and stand.since > replay.upload.seq):
             self._events[replay.upload.id] = now  # the log does not reach back to the client: it gets the state
             self.known = False
             return

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from roomcast.errors import TooLarge
 from roomcast.http.intake.pipeline import Chunks
 from roomcast.http.tus.protocol import ALGORITHMS, Checksum, ChecksumMismatch
-from roomcast.runtime.files import disk_error, to_the_end
+from roomcast.runtime.files import disk_error, run_in_thread_shielded
 
 _READ_BYTES = 1 << 20
 
@@ -29,10 +29,10 @@ async def checked(chunks: Chunks, checksum: Checksum | None, *, most: int, folde
             size += len(chunk)
             if size > most:
                 raise TooLarge(f"More bytes came than the {most} that are left.")
-            await to_the_end(lambda chunk=chunk: _keep(file, digest, chunk))  # type: ignore[misc]
+            await run_in_thread_shielded(lambda chunk=chunk: _keep(file, digest, chunk))  # type: ignore[misc]
         if digest.digest() != checksum.digest:
             raise ChecksumMismatch("The bytes are not those that the checksum is of.")
-        await to_the_end(lambda: file.seek(0))
+        await run_in_thread_shielded(lambda: file.seek(0))
         yield _contents(file)
 
 
@@ -49,5 +49,5 @@ def _keep(file: BinaryIO, digest: Any, chunk: bytes) -> None:
 
 
 async def _contents(file: BinaryIO) -> Chunks:
-    while chunk := await to_the_end(lambda: file.read(_READ_BYTES)):
+    while chunk := await run_in_thread_shielded(lambda: file.read(_READ_BYTES)):
         yield chunk

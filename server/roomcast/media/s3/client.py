@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError
 from roomcast.media.s3.signing import Keys, S3UrlSigner
+from roomcast.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 TRIES = 4
 """How often a part or a range is tried, on top of what the client does by itself for each request."""
+
+BACKOFF = Backoff(0.2, jitter=(0.5, 1.0))
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -45,11 +47,11 @@ _PASSING = frozenset(
 _PERMANENT = (NoCredentialsError, ParamValidationError)
 
 
-class Passing(StorageError):
+class TransientError(StorageError):
     """A failure that another try may cure."""
 
 
-class NotOffered(StorageError):
+class Unsupported(StorageError):
     """The server does not know this call."""
 
 
@@ -67,8 +69,8 @@ class Bucket:
 
     async def call(self, operation: str, *, size: int = 0, **parameters: Any) -> dict[str, Any]:
         """One request's answer. `size` is how many bytes it carries, which gives it more time. Raises `NotFound`,
-        `DiskFull`, `Passing` or another `StorageError`."""
-        with in_our_words():
+        `DiskFull`, `TransientError` or another `StorageError`."""
+        with mapped_errors():
             async with asyncio.timeout(_CALL_SECONDS + size / _SLOWEST_BYTES_PER_SECOND):
                 answer: dict[str, Any] = await getattr(self.client, operation)(Bucket=self.name, **parameters)
                 return answer
@@ -76,7 +78,7 @@ class Bucket:
     async def listed(self, operation: str, field: str, **parameters: Any) -> list[dict[str, Any]]:
         """The entries of a listing, all its pages."""
         entries: list[dict[str, Any]] = []
-        with in_our_words():
+        with mapped_errors():
             async for page in self.client.get_paginator(operation).paginate(Bucket=self.name, **parameters):
                 entries += page.get(field) or ()
         return entries
@@ -103,13 +105,13 @@ async def open_bucket(
         response_checksum_validation="when_required",
         s3={"addressing_style": "virtual" if amazon else "path", "payload_signing_enabled": False},
     )
-    with in_our_words():
+    with mapped_errors():
         session = aioboto3.Session()
         credentials = await session.get_credentials()
         if credentials is None:
             raise StorageError("The media store has no credentials.")
     async with _client(session, config, endpoint) as client, _fresh(credentials) as keys:
-        with in_our_words():
+        with mapped_errors():
             sample = await client.generate_presigned_url("get_object", Params={"Bucket": name, "Key": "x"})
         base, _, query = sample.partition("?")
         region = parse_qs(query)["X-Amz-Credential"][0].split("/")[-3]
@@ -117,24 +119,19 @@ async def open_bucket(
         yield Bucket(name, client, urls, md5_etags, full_checksums=amazon, slots=asyncio.Semaphore(_PARTS_AT_ONCE))
 
 
-async def steadily(attempt: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
     """The outcome of `attempt`, which is tried again when its failure may pass."""
-    for failures in range(TRIES - 1):
+    for failures in range(1, TRIES):
         try:
             return await attempt()
-        except Passing as error:
-            log.info("media store: trying again", failures=failures + 1, cause=type(error.__cause__).__name__)
-            await pause(failures)
+        except TransientError as error:
+            log.info("media store: trying again", failures=failures, cause=type(error.__cause__).__name__)
+            await BACKOFF.wait(failures)
     return await attempt()
 
 
-async def pause(failures: int) -> None:
-    """Between one try and the next: longer each time, and never in step with others."""
-    await asyncio.sleep(random.uniform(0.5, 1.0) * 0.2 * 2**failures)  # noqa: S311 - no secret hangs on it
-
-
 @contextmanager
-def in_our_words() -> Iterator[None]:
+def mapped_errors() -> Iterator[None]:
     """Failures of the client and its connections as errors of ours, which name no host, bucket or credential."""
     try:
         yield
@@ -143,7 +140,7 @@ def in_our_words() -> Iterator[None]:
     except _PERMANENT as error:
         raise StorageError("The media store is not set up rightly.") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-        raise Passing("The media store does not answer.") from error
+        raise TransientError("The media store does not answer.") from error
 
 
 def _of_an_answer(error: ClientError) -> RoomcastError:
@@ -154,9 +151,9 @@ def _of_an_answer(error: ClientError) -> RoomcastError:
     if code in _GONE:
         return NotFound("There is no such file.")
     if code == "NotImplemented" or status == 501:
-        return NotOffered("The media store does not offer this.")
+        return Unsupported("The media store does not offer this.")
     if code in _PASSING or status >= 500 or status == 429:
-        return Passing("The media store failed.")
+        return TransientError("The media store failed.")
     return StorageError("The media store refused.")
 
 
@@ -164,7 +161,7 @@ def _of_an_answer(error: ClientError) -> RoomcastError:
 async def _client(session: aioboto3.Session, config: AioConfig, endpoint: str | None) -> AsyncIterator[Any]:
     opening = session.client("s3", endpoint_url=endpoint, config=config)
     try:
-        with in_our_words():
+        with mapped_errors():
             client = await opening.__aenter__()
     except ValueError as error:  # an endpoint that is no URL
         raise StorageError("The media store is not set up rightly.") from error
@@ -177,7 +174,7 @@ async def _client(session: aioboto3.Session, config: AioConfig, endpoint: str | 
 @asynccontextmanager
 async def _fresh(credentials: Any) -> AsyncIterator[Callable[[], Keys]]:
     """The credentials without waiting: those of a role are renewed in the background, ahead of their end."""
-    with in_our_words():
+    with mapped_errors():
         frozen = await credentials.get_frozen_credentials()
 
     async def renew() -> None:
@@ -185,7 +182,7 @@ async def _fresh(credentials: Any) -> AsyncIterator[Callable[[], Keys]]:
         while True:
             await asyncio.sleep(_REFRESH_SECONDS)
             try:
-                with in_our_words():
+                with mapped_errors():
                     frozen = await credentials.get_frozen_credentials()
             except RoomcastError:
                 log.warning("media store: credentials not renewed", exc_info=True)

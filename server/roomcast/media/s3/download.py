@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from roomcast.errors import DiskFull, StorageError
-from roomcast.media.s3.client import TRIES, Bucket, Passing, in_our_words, pause, steadily
-from roomcast.media.s3.multipart import PART_BYTES, PART_BYTES_FIELD, etag_of_parts, tells_md5
-from roomcast.runtime.shield import outlast
+from roomcast.media.s3.client import BACKOFF, TRIES, Bucket, TransientError, mapped_errors, with_retries
+from roomcast.media.s3.multipart import PART_BYTES, PART_BYTES_FIELD, etag_is_md5, etag_of_parts
+from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
-class Facts:
+class ObjectInfo:
     """What the bucket says of an object. Sizes in bytes; `part_bytes` is 0 when it is not in the metadata. `md5s`:
     the ETag is made of MD5s if it looks like it. `crc32` is of the whole object, in base64."""
 
@@ -42,45 +42,45 @@ class Facts:
     crc32: str | None
 
 
-async def look(bucket: Bucket, key: str) -> Facts:
+async def look(bucket: Bucket, key: str) -> ObjectInfo:
     """`NotFound` when there is no such object."""
     asking: dict[str, Any] = {"ChecksumMode": "ENABLED"} if bucket.full_checksums else {}
     answer = await bucket.call("head_object", Key=key, **asking)
     whole = answer.get("ChecksumType") == "FULL_OBJECT"
-    return Facts(
+    return ObjectInfo(
         key=key,
         size=answer["ContentLength"],
         etag=answer["ETag"],
         part_bytes=int(answer.get("Metadata", {}).get(PART_BYTES_FIELD, 0)),
-        md5s=tells_md5(bucket, answer),
+        md5s=etag_is_md5(bucket, answer),
         crc32=answer.get("ChecksumCRC32") if whole else None,
     )
 
 
-async def read_range(bucket: Bucket, facts: Facts, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+async def read_range(bucket: Bucket, facts: ObjectInfo, start: int, stop: int) -> AsyncGenerator[bytes, None]:
     """The bytes from `start` to before `stop`, in pieces of up to 1 MiB."""
     failures = 0
     while start < stop:
         try:
-            with in_our_words():
+            with mapped_errors():
                 answer = await bucket.call(
                     "get_object", Key=facts.key, Range=f"bytes={start}-{stop - 1}", IfMatch=facts.etag
                 )
             body = answer["Body"]
             async with body:
                 while start < stop:
-                    with in_our_words():
+                    with mapped_errors():
                         piece = await _piece(body, min(stop - start, _WRITE_BYTES))
                     start += len(piece)
                     yield piece
-        except Passing:
+        except TransientError:
             failures += 1
             if failures == TRIES:
                 raise
-            await pause(failures - 1)
+            await BACKOFF.wait(failures)
 
 
-async def read_all(bucket: Bucket, facts: Facts) -> AsyncGenerator[bytes, None]:
+async def read_all(bucket: Bucket, facts: ObjectInfo) -> AsyncGenerator[bytes, None]:
     """All of the object, in pieces of up to 1 MiB."""
     for start, stop in _ranges(facts.size, PART_BYTES):
         async with aclosing(read_range(bucket, facts, start, stop)) as pieces:
@@ -92,10 +92,10 @@ async def download(bucket: Bucket, key: str, path: Path) -> None:
     """Write the object to a new file and verify it: its size, and its CRC or its MD5s as far as the server keeps any.
     On failure the file stays behind, partial."""
     facts = await look(bucket, key)
-    await steadily(lambda: _download(bucket, facts, path))
+    await with_retries(lambda: _download(bucket, facts, path))
 
 
-async def _download(bucket: Bucket, facts: Facts, path: Path) -> None:
+async def _download(bucket: Bucket, facts: ObjectInfo, path: Path) -> None:
     ranges = _ranges(facts.size, facts.part_bytes or PART_BYTES)
     digests: list[bytes] = [b""] * len(ranges)
     left = iter(enumerate(ranges))
@@ -115,10 +115,10 @@ async def _download(bucket: Bucket, facts: Facts, path: Path) -> None:
         for taker in takers:
             taker.cancel()
         # The file may be closed only when nobody writes to it any more.
-        await outlast(lambda: _close(descriptor, takers), again=True)
+        await finish_despite_cancel(lambda: _close(descriptor, takers), idempotent=True)
 
 
-async def _take_range(bucket: Bucket, facts: Facts, descriptor: int, start: int, stop: int) -> bytes:
+async def _take_range(bucket: Bucket, facts: ObjectInfo, descriptor: int, start: int, stop: int) -> bytes:
     """Write a range to its place; its MD5."""
     md5 = hashlib.md5(usedforsecurity=False)
 
@@ -137,7 +137,7 @@ async def _take_range(bucket: Bucket, facts: Facts, descriptor: int, start: int,
     return md5.digest()
 
 
-async def _verify(facts: Facts, digests: list[bytes], path: Path) -> None:
+async def _verify(facts: ObjectInfo, digests: list[bytes], path: Path) -> None:
     etag = facts.etag.strip('"')
     if facts.crc32 is not None:
         right = await _on_disk(lambda: _crc32_of(path)) == facts.crc32
@@ -149,7 +149,7 @@ async def _verify(facts: Facts, digests: list[bytes], path: Path) -> None:
         comparable = facts.part_bytes and etag.endswith(f"-{len(digests)}")
         right = not comparable or etag_of_parts(digests) == etag
     if not right or await _on_disk(lambda: path.stat().st_size) != facts.size:
-        raise Passing("The file was damaged on its way from the media store.")
+        raise TransientError("The file was damaged on its way from the media store.")
 
 
 async def _piece(body: Any, size: int) -> bytes:
@@ -161,7 +161,7 @@ async def _piece(body: Any, size: int) -> bytes:
             break
         piece += data
     if not piece:
-        raise Passing("The media store broke off.")
+        raise TransientError("The media store broke off.")
     return bytes(piece)
 
 
@@ -173,7 +173,7 @@ async def _close(descriptor: int, takers: list[asyncio.Task[None]]) -> None:
 async def _on_disk(work: Callable[[], T]) -> T:
     """`work` in a thread that is not left before it is over."""
     with _disk_errors():
-        return await outlast(lambda: asyncio.to_thread(work))
+        return await finish_despite_cancel(lambda: asyncio.to_thread(work))
 
 
 @contextmanager

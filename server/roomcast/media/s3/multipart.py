@@ -21,8 +21,8 @@ import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
 from roomcast.media.contract import Data
-from roomcast.media.s3.client import TRIES, Bucket, NotOffered, Passing, pause, steadily
-from roomcast.runtime.shield import outlast
+from roomcast.media.s3.client import BACKOFF, TRIES, Bucket, TransientError, Unsupported, with_retries
+from roomcast.runtime.tasks import finish_despite_cancel
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ _SEND_BYTES = 256 * 1024
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 
-class JoinedWrongly(StorageError):
+class CompletionMismatch(StorageError):
     """There is an object, and it is not the one that was sent."""
 
 
@@ -53,7 +53,7 @@ def etag_of_parts(digests: list[bytes]) -> str:
     return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
 
-def tells_md5(bucket: Bucket, answer: Mapping[str, Any]) -> bool:
+def etag_is_md5(bucket: Bucket, answer: Mapping[str, Any]) -> bool:
     """Whether ETags in this answer are made of MD5s; those of objects under a key of their own never are."""
     kms = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
     return bucket.md5_etags and not kms and "SSECustomerAlgorithm" not in answer
@@ -140,7 +140,7 @@ class ObjectWriter:
         if not self._begun:
             part = await self._ready()
             self._may_exist = True
-            await outlast(lambda: steadily(lambda: self._put_whole(part)))
+            await finish_despite_cancel(lambda: with_retries(lambda: self._put_whole(part)))
         else:
             if self._filled:
                 await self._send()
@@ -149,19 +149,19 @@ class ObjectWriter:
                 self._check()
             self._check()
             self._may_exist = True
-            await outlast(self._complete)
+            await finish_despite_cancel(self._complete)
         self._committed = True
 
     async def close(self) -> None:
         """After a commit nothing; otherwise undo."""
         if not self._committed:
-            await outlast(self._undo, again=True)
+            await finish_despite_cancel(self._undo, idempotent=True)
 
     async def _send(self) -> None:
         """Hand the gathered part over; the next one gathers in fresh memory."""
         if not self._begun:
             self._begun = True
-            await outlast(self._begin)
+            await finish_despite_cancel(self._begin)
         await self._take_slot()
         try:
             self._check()
@@ -206,7 +206,7 @@ class ObjectWriter:
     async def _put(self, part: _Part) -> None:
         """Send one part."""
         try:
-            etag = await steadily(lambda: self._put_part(part))
+            etag = await with_retries(lambda: self._put_part(part))
         except NotFound as error:
             raise StorageError("The file was discarded while it arrived.") from error
         checksum = {"ChecksumCRC32": part.crc32} if self._bucket.full_checksums else {}
@@ -242,7 +242,7 @@ class ObjectWriter:
             crc32 = _in_base64(self._crc32)
             whole = {"ChecksumCRC32": crc32, "ChecksumType": "FULL_OBJECT", "MpuObjectSize": self._size}
         entries = [self._entries[number] for number in sorted(self._entries)]
-        await join_parts(
+        await complete_multipart(
             self._bucket, self._key, self._multipart_id, entries, md5s=self._digests, size=self._size, whole=whole
         )
 
@@ -274,7 +274,7 @@ async def put_whole(bucket: Bucket, key: str, content: bytes | bytearray, header
     view = memoryview(content)
     md5, crc32, _ = await asyncio.to_thread(_digests, view, 0)
     part = _Part(1, view, md5, _in_base64(crc32))
-    await outlast(lambda: steadily(lambda: _put_object(bucket, key, part, headers)))
+    await finish_despite_cancel(lambda: with_retries(lambda: _put_object(bucket, key, part, headers)))
 
 
 async def _put_object(bucket: Bucket, key: str, part: _Part, headers: Mapping[str, Any]) -> None:
@@ -289,8 +289,8 @@ def _carrying(bucket: Bucket, part: _Part) -> dict[str, Any]:
 
 def _check_etag(bucket: Bucket, answer: Mapping[str, Any], part: _Part) -> None:
     md5 = _MD5.fullmatch(str(answer.get("ETag")))
-    if md5 and tells_md5(bucket, answer) and md5[1] != part.md5.hex():
-        raise Passing("The media store took in other bytes than were sent.")
+    if md5 and etag_is_md5(bucket, answer) and md5[1] != part.md5.hex():
+        raise TransientError("The media store took in other bytes than were sent.")
 
 
 async def begin_multipart(bucket: Bucket, key: str, part_bytes: int, headers: Mapping[str, Any]) -> str:
@@ -304,7 +304,7 @@ async def begin_multipart(bucket: Bucket, key: str, part_bytes: int, headers: Ma
     return multipart_id
 
 
-async def join_parts(
+async def complete_multipart(
     bucket: Bucket,
     key: str,
     multipart_id: str,
@@ -316,21 +316,21 @@ async def join_parts(
 ) -> None:
     """Make one object of the parts, and see that it has their `size` together and, as far as the server's ETags tell,
     their MD5s. An answer that was lost is made up for by a look at the object: the parts may be joined already."""
-    for failures in range(TRIES):
+    for failures in range(1, TRIES + 1):
         try:
             parts = {"Parts": entries}
             await bucket.call(
                 "complete_multipart_upload", Key=key, UploadId=multipart_id, MultipartUpload=parts, **whole
             )
-        except (Passing, NotFound) as error:
+        except (TransientError, NotFound) as error:
             if await _is_whole(bucket, key, md5s, size):
                 return
-            if isinstance(error, NotFound) or failures == TRIES - 1:
+            if isinstance(error, NotFound) or failures == TRIES:
                 raise StorageError("The media store did not join the parts of the file.") from error
-            await pause(failures)
+            await BACKOFF.wait(failures)
         else:
             if not await _is_whole(bucket, key, md5s, size):
-                raise JoinedWrongly("The media store joined the parts of the file wrongly.")
+                raise CompletionMismatch("The media store joined the parts of the file wrongly.")
             return
 
 
@@ -340,7 +340,7 @@ async def _is_whole(bucket: Bucket, key: str, md5s: list[bytes], size: int) -> b
     except NotFound:
         return False
     etag = str(found["ETag"]).strip('"')
-    comparable = tells_md5(bucket, found) and etag.endswith(f"-{len(md5s)}")
+    comparable = etag_is_md5(bucket, found) and etag.endswith(f"-{len(md5s)}")
     return found["ContentLength"] == size and (not comparable or etag == etag_of_parts(md5s))
 
 
@@ -360,7 +360,7 @@ async def multiparts(bucket: Bucket, prefix: str) -> list[dict[str, Any]]:
     `Initiated`. None when the server cannot list them: then it has to clear them away by itself."""
     try:
         return await bucket.listed("list_multipart_uploads", "Uploads", Prefix=prefix)
-    except NotOffered:
+    except Unsupported:
         return []
 
 

@@ -13,14 +13,14 @@ from roomcast.media.contract import DirectPart, DirectParts, SentPart
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import look, read_all, read_range
 from roomcast.media.s3.multipart import (
-    JoinedWrongly,
+    CompletionMismatch,
     abort_multipart,
     abort_multiparts,
     begin_multipart,
-    join_parts,
+    complete_multipart,
     part_bytes_for,
 )
-from roomcast.runtime.shield import outlast
+from roomcast.runtime.tasks import finish_despite_cancel
 
 
 class S3DirectUploads:
@@ -43,13 +43,13 @@ class S3DirectUploads:
             token = await begin_multipart(self._bucket, key, part_size, {"ContentType": "application/octet-stream"})
 
         try:
-            await outlast(begin)
+            await finish_despite_cancel(begin)
             urls = [
                 self._bucket.urls.put_part(key, token, number, min(part_size, size - start))
                 for number, start in enumerate(range(0, size, part_size), 1)
             ]
         except BaseException:
-            await outlast(lambda: abort_multiparts(self._bucket, key), again=True)
+            await finish_despite_cancel(lambda: abort_multiparts(self._bucket, key), idempotent=True)
             raise
         return DirectParts(part_size, urls, token)
 
@@ -88,15 +88,19 @@ class S3DirectUploads:
         entries = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in sent]
         md5s = [_md5(part.etag) for part in sent]
         try:
-            await outlast(lambda: join_parts(self._bucket, key, token, entries, md5s=md5s, size=size, whole={}))
-        except JoinedWrongly:
-            await outlast(lambda: self._bucket.call("delete_object", Key=key))
+            await finish_despite_cancel(
+                lambda: complete_multipart(self._bucket, key, token, entries, md5s=md5s, size=size, whole={})
+            )
+        except CompletionMismatch:
+            await finish_despite_cancel(lambda: self._bucket.call("delete_object", Key=key))
             raise
         return name
 
     async def abort_direct(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
-        await outlast(lambda: abort_multipart(self._bucket, self._source_key(name), token), again=True)
+        await finish_despite_cancel(
+            lambda: abort_multipart(self._bucket, self._source_key(name), token), idempotent=True
+        )
 
     async def read_head(self, key: str, count: int) -> bytes:
         """The source's first bytes, up to `count`."""

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.contract import DOWNLOAD, Data, Document, Elsewhere, disposition, is_download, mime_of
+from roomcast.media.contract import DOWNLOAD, Data, InlineFile, Redirect, disposition, is_download, mime_of
 from roomcast.media.s3.client import Bucket, open_bucket
 from roomcast.media.s3.download import download, look, read_all
 from roomcast.media.s3.multipart import (
@@ -35,7 +35,7 @@ from roomcast.media.s3.multipart import (
 from roomcast.media.s3.presigned import S3DirectUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.shield import outlast
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30
@@ -187,11 +187,11 @@ class S3MediaStore:
             return self._signer.url(path)  # a presigned URL opens one object, and a relative URL loses its query
         return self._object_url(path)
 
-    async def serve(self, key: str) -> Document | Elsewhere:
+    async def serve(self, key: str) -> InlineFile | Redirect:
         if not _names_siblings(key):
-            return Elsewhere(self._object_url(key))
+            return Redirect(self._object_url(key))
         facts = await look(self._bucket, self._media + key)
-        return Document(b"".join([piece async for piece in read_all(self._bucket, facts)]))
+        return InlineFile(b"".join([piece async for piece in read_all(self._bucket, facts)]))
 
     async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
@@ -278,6 +278,6 @@ def _opened(path: Path) -> BinaryIO:
 
 async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:
     # Each read is waited for: a cancelled caller closes the file, and a thread must not be reading it then.
-    while data := await outlast(lambda: asyncio.to_thread(file.read, _READ_BYTES)):
+    while data := await finish_despite_cancel(lambda: asyncio.to_thread(file.read, _READ_BYTES)):
         await writer.write(data)
     await writer.commit()

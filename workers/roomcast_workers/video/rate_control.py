@@ -10,24 +10,23 @@ from roomcast.errors import TooLarge, TranscodeError
 from roomcast.uploads.model import Forecast
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.codecs import EFFORT, AtBitrate, AtQuality, Recipe, codec_for
+from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import require_video
-from roomcast_workers.media_info.truncation import Contents
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.quality import (
+from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.video.crf_search import (
     CRF_SEARCHED,
     MOST_TRIALS,
     CrfSearch,
-    Metric,
     sample_starts,
     ssim_for,
     ssim_score,
     vmaf_score,
 )
-from roomcast_workers.rate_control.sizing import budget, corrected, fit_even, fits
-from roomcast_workers.video.codecs import EFFORT, AtBitrate, AtQuality, codec_for
-from roomcast_workers.video.encoder import Compressed, can_decode, encode
-from roomcast_workers.video.plan import Recipe
+from roomcast_workers.video.encoder import EncodedFile, can_decode, encode, fit_even
+from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.video.size_budget import budget, corrected, fits
 
 _LONG_SECONDS = 20.0
 _PIXELS_PER_SECOND = 60e6
@@ -43,7 +42,7 @@ _TRIES_END_AT = 0.85, 0.93, 0.97, 1.0
 _TWO_PASSES = 1.6
 
 
-async def foretell(job: Job, source: Contents, recipe: Recipe) -> None:
+async def estimate(job: Job, source: VerifiedMedia, recipe: Recipe) -> None:
     """Before a compression that will take long, tell the room what it is expected to come to: by compressing some
     stretches of the film, together a fiftieth of it."""
     film = require_video(source.info)
@@ -61,7 +60,7 @@ async def foretell(job: Job, source: Contents, recipe: Recipe) -> None:
     target.unlink()
 
 
-async def at_quality(job: Job, source: Contents, recipe: Recipe, target: float, pace: Pace) -> Compressed:
+async def at_quality(job: Job, source: VerifiedMedia, recipe: Recipe, target: float, pace: Pace) -> EncodedFile:
     """Compress with the highest crf that still gives `target` points of VMAF, by samples; `facts.quality` tells. With
     the usual crf where the ffmpeg in use cannot look at its own pictures."""
     if not await can_decode(job, recipe.codec.name):
@@ -97,7 +96,7 @@ async def at_quality(job: Job, source: Contents, recipe: Recipe, target: float, 
     return replace(result, facts=result.facts | {"quality": {"metric": metric, "crf": best, **told}})
 
 
-async def into_bytes(job: Job, source: Contents, recipe: Recipe, target: int, pace: Pace) -> Compressed:
+async def into_bytes(job: Job, source: VerifiedMedia, recipe: Recipe, target: int, pace: Pace) -> EncodedFile:
     """Compress into at most `target` bytes, and at least 95 % of them where the film has so much to tell: two passes,
     the second again with a corrected bitrate when it missed.
 
@@ -120,7 +119,7 @@ async def into_bytes(job: Job, source: Contents, recipe: Recipe, target: int, pa
     pace.film_run(_FIRST_PASS_ENDS_AT)
     first = replace(recipe, rate=AtBitrate(bitrate, 1, log))
     await job.encode(commands.compress(job.source_file, log, info, first), pace)
-    kept: Compressed | None = None
+    kept: EncodedFile | None = None
     best = job.scratch / f"best{recipe.codec.suffix}"
     fixed = share.audio_bitrate * source.seconds / 8
     for ends_at in _TRIES_END_AT:
@@ -139,7 +138,7 @@ async def into_bytes(job: Job, source: Contents, recipe: Recipe, target: int, pa
     return kept
 
 
-async def _announce(job: Job, source: Contents, recipe: Recipe, size: int, elapsed: float, sampled: float) -> None:
+async def _announce(job: Job, source: VerifiedMedia, recipe: Recipe, size: int, elapsed: float, sampled: float) -> None:
     """Tell what samples of `sampled` seconds, which took `elapsed` and came to `size` bytes, say of the whole."""
     times = source.seconds / sampled
     sound = recipe.audio_bitrate / 8 * source.seconds if source.info.audio else 0

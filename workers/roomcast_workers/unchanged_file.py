@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 from roomcast.errors import StorageError
-from roomcast.runtime.files import to_the_end
+from roomcast.runtime.files import run_in_thread_shielded
 from roomcast.uploads.filenames import stored_filename
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 from roomcast.uploads.sniff import OCTETS
 
-from roomcast_workers.job import Job, Made, Results
+from roomcast_workers.job import Job, ResultFile, Results
 
 _READ_BYTES = 4 << 20
 
@@ -23,10 +23,10 @@ async def pass_through(job: Job) -> Results:
     """Check the file against what was noted of it when it arrived. Enters the stages from compressing to thumbnails."""
     await job.reporter.enter(Stage.COMPRESSING, "Checking the file")
     target = job.scratch / stored_filename(job.upload.filename)
-    await to_the_end(lambda: _link(job.path, target))
+    await run_in_thread_shielded(lambda: _link(job.path, target))
     await _verify(job, target)
     await job.reporter.enter(Stage.THUMBNAILS, "Preparing the download")
-    return Results([Made(target, "file", OCTETS)])
+    return Results([ResultFile(target, "file", OCTETS)])
 
 
 def _link(source: Path, target: Path) -> None:
@@ -50,7 +50,7 @@ async def _verify(job: Job, path: Path) -> None:
 
     with path.open("rb") as file:
         # Each piece is waited for: a cancelled caller closes the file, and a thread must not be reading it then.
-        while count := await to_the_end(read):
+        while count := await run_in_thread_shielded(read):
             size += count
             job.reporter.progress(Tick(min(1.0, size / max(1, job.source.size))))
     if size != job.source.size or {name: made.hexdigest() for name, made in digests.items()} != job.source.digests:

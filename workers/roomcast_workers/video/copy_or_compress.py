@@ -6,9 +6,9 @@ from typing import Literal
 
 from roomcast.uploads.templates import Template
 
+from roomcast_workers.ffmpeg.codecs import peak_bitrate
 from roomcast_workers.media_info.probe import AudioStream
-from roomcast_workers.media_info.truncation import Contents
-from roomcast_workers.rate_control.sizing import frugal_bitrate
+from roomcast_workers.media_info.truncation import VerifiedMedia
 
 Choice = Literal["copy", "compare", "encode"]
 """`copy`: the film as it is, in a new file. `encode`: it must be compressed. `compare`: it would do as it is; it is
@@ -21,9 +21,10 @@ _LONGEST_KEY_GAP = 12.0
 _MONO_SHARE = 0.6
 _LEAST_BITRATE = 32_000
 _WORTH_IT = 0.95
+_FRUGAL_SHARE = 0.2
 
 
-def choose(source: Contents, template: Template) -> Choice:
+def choose(source: VerifiedMedia, template: Template) -> Choice:
     """What to do with a film under a template."""
     film = source.info.video
     # The last packets of what is cut short are broken, and would be copied as they are.
@@ -36,7 +37,7 @@ def choose(source: Contents, template: Template) -> Choice:
     return "copy" if bitrate <= frugal_bitrate(film.width, film.height, film.fps) else "compare"
 
 
-def complies(source: Contents, template: Template) -> bool:
+def complies(source: VerifiedMedia, template: Template) -> bool:
     """Whether the pictures are, as they are, what the template would have made of them."""
     film = source.info.video
     if film is None or film.codec != template.codec or template.codec == "vp9":
@@ -59,7 +60,7 @@ def complies(source: Contents, template: Template) -> bool:
     )
 
 
-def sound_complies(sound: AudioStream, source: Contents, bitrate: int) -> bool:
+def sound_complies(sound: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
     """Whether the sound can be taken as it is: AAC, at most stereo, at hardly more than the wanted bits a second."""
     heard = source.scan.stream(sound.index)
     return (
@@ -70,12 +71,17 @@ def sound_complies(sound: AudioStream, source: Contents, bitrate: int) -> bool:
     )
 
 
-def sound_bitrate(sound: AudioStream, source: Contents, asked: int) -> int:
+def sound_bitrate(sound: AudioStream, source: VerifiedMedia, asked: int) -> int:
     """The bits a second to spend on the sound, of those `asked` for stereo: less on one channel, and no more than it
     has."""
     heard = source.scan.stream(sound.index)
     has = round(heard.size * 8 / max(heard.seconds, 1.0))
     return min(asked if sound.channels > 1 else round(asked * _MONO_SHARE), max(has, _LEAST_BITRATE))
+
+
+def frugal_bitrate(width: int, height: int, fps: float | None) -> int:
+    """The bits a second below which compressing such a film again would gain next to nothing."""
+    return round(peak_bitrate(width, height, fps) * _FRUGAL_SHARE)
 
 
 def worth_it(result_bytes: int, copied_bytes: int) -> bool:
