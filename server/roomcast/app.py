@@ -44,7 +44,8 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import present
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
-from roomcast.runtime.process import periodic, process_name
+from roomcast.runtime.process import process_name
+from roomcast.runtime.tasks import periodic
 from roomcast.services.backends import open_backends, open_repositories
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
@@ -196,8 +197,9 @@ async def build_app(settings: Settings) -> web.Application:
     await working.enter_async_context(deliverer.running())
     await working.enter_async_context(finalizer.running())
     if settings.redis_url:
-        attending = periodic(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
-        await working.enter_async_context(attending)
+        await working.enter_async_context(
+            periodic(board.attend, _ATTEND_SECONDS, failure_event="presence_heartbeat_failed")
+        )
     if settings.publishes:
         from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
