@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from roomcast.assemblies.webhooks.signature import headers
 from roomcast.cli.exit_codes import Ending
+from roomcast.cli.main import app
+from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
 from roomcast.transport.engine import Engine
@@ -142,6 +144,18 @@ def test_the_table_of_calls() -> None:
     messages = described.sockets()["channels"]["socket"]["messages"]
     calls = [name for name in operations if f"{name}.ack" in messages]
     assert [cells[0] for cells in table(DOCS / "protocol.md", "calls")] == calls
+
+
+def test_the_table_of_the_python_client_s_calls() -> None:
+    rows = {cells[0].partition("(")[0] for cells in table(DOCS / "python.md", "python-calls")}
+    assert rows == {name for name, member in vars(Client).items() if callable(member) and not name.startswith("_")}
+
+
+def test_the_table_of_commands() -> None:
+    rows = {cells[0].split()[1] for cells in table(DOCS / "cli.md", "commands")}
+    assert rows == {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
 
 
 def test_the_table_of_exit_codes() -> None:
