@@ -64,33 +64,41 @@ def _default_host() -> str:
 class ServerSettings(_Group):
     """Where a process listens, and how it starts and stops."""
 
-    port: Annotated[int, Variable("PORT")] = Field(8000, ge=0, le=65535, description="The port that the server listens on.")
+    port: Annotated[int, Variable("PORT")] = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
     host: Annotated[str, Variable("HOST")] = Field(
         default_factory=_default_host,
-        description="The address that it listens on. Open mode on another address than loopback needs `ROOMCAST_OPEN=1`.",
+        description="Address that the server listens on. The default is 127.0.0.1, or 0.0.0.0 on a platform that "
+        "sets `DYNO`, `RENDER`, `RAILWAY_ENVIRONMENT`, `FLY_APP_NAME` or `K_SERVICE`. Open mode on an "
+        "address other than loopback needs `ROOMCAST_OPEN=1`.",
     )
-    open: bool = Field(False, description="`1` allows open mode (no credentials) on an address other than loopback.")
+    open: bool = Field(False, description="1 allows open mode (no credentials) on an address other than loopback.")
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
-        description="The public address of this server. All links begin with it.",
+        description="Public address of this server, such as `https://films.example.com`. All links begin with it; "
+        "without it they are paths.",
     )
     web_concurrency: Annotated[int, Variable("WEB_CONCURRENCY")] = Field(
         1,
         ge=1,
         le=64,
-        description="Web processes behind the port. More than 1 needs `REDIS_URL`, and clients that use WebSockets.",
+        description="Web processes behind the port. More than 1 needs `REDIS_URL`, and clients that connect by "
+        "WebSocket only.",
     )
     metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="The port, on `HOST`, where a separate worker process answers `/metrics` without credentials.",
+        description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
     )
     shutdown_seconds: float = Field(
-        15, ge=0, le=20, description="How long request bodies may continue to arrive after SIGTERM."
+        15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
     )
-    log: str = Field("info", pattern="^(debug|info|warning|error)$", description="The lowest level that is logged.")
+    log: str = Field(
+        "info",
+        pattern="^(debug|info|warning|error)$",
+        description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
+    )
 
     @property
     def loopback(self) -> bool:
@@ -105,12 +113,12 @@ class AuthSettings(_Group):
     """Which tokens are accepted."""
 
     jwt_secret: Annotated[str | None, Variable("JWT_SECRET")] = Field(
-        None, description="The secret of the tokens' HS256 signatures."
+        None, description="HS256 secret of the tokens. Without this and `JWT_PUBLIC_KEY` the server is in open mode."
     )
     jwt_public_key: Annotated[str | None, Variable("JWT_PUBLIC_KEY")] = Field(
-        None, description="The PEM public key of the tokens' RS256 or ES256 signatures."
+        None, description="PEM public key of the tokens, RS256 or ES256 by the type of the key."
     )
-    cookie: str = Field("roomcast_token", min_length=1, description="The cookie that may carry the token.")
+    cookie: str = Field("roomcast_token", min_length=1, description="Name of the cookie that may carry the token.")
 
     @model_validator(mode="after")
     def _have_one_key(self) -> Self:
@@ -127,38 +135,43 @@ class AuthSettings(_Group):
 class StorageSettings(_Group):
     """Where the ledger and the media are stored."""
 
-    data: Path = Field(Path("data"), description="The directory of the ledger and the media.")
+    data: Path = Field(Path("data"), description="Directory of the ledger and the media.")
     redis_url: Annotated[str | None, Variable("REDIS_URL")] = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
-        description="The Redis of the ledger and the queue that many processes share. Web processes then run no workers.",
+        description="Redis server of the ledger and the dispatch that many processes share. Web processes then run "
+        "no workers. Without it the ledger is SQLite, and the web process runs the workers.",
     )
     redis_ca: str | None = Field(
         None,
-        description="A certificate authority for a `rediss://` server, beside the known ones: PEM text, or a file's path.",
+        description="Certificate authority of a `rediss://` server, besides the known ones: PEM text, or the path of"
+        " a file.",
     )
     redis_fingerprint: str | None = Field(
         None,
-        description="The SHA-256 fingerprint of the only certificate that a `rediss://` server may have, "
-        "or several, separated by commas.",
+        description="SHA-256 fingerprint of the only certificate that a `rediss://` server may have, or several, "
+        "separated by commas.",
     )
     redis_verify: bool = Field(
-        True, description="`0` accepts any certificate of a `rediss://` server, also an attacker's."
+        True, description="0 accepts any certificate of a `rediss://` server, including an attacker's."
     )
     s3_bucket: Annotated[str | None, Variable("S3_BUCKET")] = Field(
-        None, description="The bucket for sources and results."
+        None, description="Bucket for sources and results. Without it they are in the data directory."
     )
     s3_endpoint_url: Annotated[str | None, Variable("AWS_ENDPOINT_URL")] = Field(
-        None, description="The address of an S3-compatible server other than Amazon's."
+        None,
+        description="S3-compatible server instead of Amazon's. Credentials and the region come from the usual "
+        "`AWS_*` variables.",
     )
     s3_public_url: str | None = Field(
-        None, description="The public address of the bucket. Without it, links to results are signed."
+        None, description="Public address of the bucket. Without it, results have signed links."
     )
-    url_seconds: int = Field(3600, ge=1, description="How long a link to a result is valid.")
+    url_seconds: int = Field(3600, ge=1, description="How long a media URL is valid.")
     url_secret: str | None = Field(
         None,
         min_length=16,
-        description="Signs links to results. Without it, the secret is derived from `JWT_SECRET`, or created once.",
+        description="Secret that signs media URLs. The default is derived from `JWT_SECRET` where `REDIS_URL` is "
+        "set, or else generated and stored in the data directory.",
     )
 
     @field_validator("redis_ca")
@@ -201,19 +214,28 @@ def _is_diskless(variable: str) -> bool:
 class IntakeSettings(_Group):
     """What a client may send."""
 
-    max_upload_bytes: int = Field(2 * GIB, gt=0, description="The largest file. A template may allow less.")
-    max_files: int = Field(20, ge=1, description="The most files in one request.")
-    max_in_flight: int = Field(100, ge=1, description="The most unfinished uploads of one viewer.")
+    max_upload_bytes: int = Field(
+        2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
+    )
+    max_files: int = Field(20, ge=1, description="Most files in one request.")
+    max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
     viewer_bytes_per_second: int | None = Field(
-        None, gt=0, description="The rate at which one viewer may send to each web process."
+        None,
+        gt=0,
+        description="Rate at which one viewer may send to each web process. In open mode all clients are one viewer.",
     )
     hashes: str = Field(
         "md5,sha256",
         pattern=r"^(md5,sha256|md5|sha256|none)$",
-        description="The digests that are computed of each file. `none` saves their CPU time.",
+        description="Digests computed while a file arrives: `md5,sha256`, `md5`, `sha256` or `none`, which saves "
+        "their CPU time. Without `md5` the id of an assembly cannot be computed by the client.",
     )
-    disk_reserve_bytes: int = Field(256 * MIB, ge=0, description="Free disk space below which nothing is accepted.")
-    body_stall_seconds: float = Field(30, gt=0, description="A request body that brings no byte for this long is ended.")
+    disk_reserve_bytes: int = Field(
+        256 * MIB, ge=0, description="Free disk space below which nothing more is accepted."
+    )
+    body_stall_seconds: float = Field(
+        30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
 
     @property
     def algorithms(self) -> frozenset[str]:
@@ -224,11 +246,15 @@ class IntakeSettings(_Group):
 class RetentionSettings(_Group):
     """How long things are kept."""
 
-    retention_seconds: float = Field(86400, gt=0, description="How long a finished upload stays in the ledger.")
-    reservation_seconds: float = Field(
-        3600, gt=0, description="How long an upload waits for its first byte, or for more bytes."
+    retention_seconds: float = Field(
+        86400,
+        gt=0,
+        description="How long a finished upload stays in the ledger. Its results stay until you delete them.",
     )
-    room_linger_seconds: float = Field(60, ge=0, description="How long a room stays open after its upload ended.")
+    reservation_seconds: float = Field(
+        3600, gt=0, description="How long an upload waits for its first bytes, or for more of them."
+    )
+    room_linger_seconds: float = Field(60, ge=0, description="How long a room stays open after its upload has ended.")
     task_seconds: float = Field(3600, gt=0, description="How long a finished upload answers on `/api/progress`.")
 
 
@@ -237,20 +263,26 @@ class SocketSettings(_Group):
 
     cors_origins: list[str] = Field(
         default_factory=list,
-        description="Other origins whose pages may call, separated by commas. `*` allows all, without cookies.",
+        description="Other origins whose pages may call the server, separated by commas, such as "
+        "`https://app.example.com`. `*` allows every origin, without cookies.",
     )
-    ping_seconds: float = Field(15, gt=0, le=20, description="The time between two pings of a socket.")
+    ping_seconds: float = Field(15, gt=0, le=20, description="Time between two pings of a socket.")
     stalled_client_seconds: float = Field(
-        20, gt=0, description="A client that reads nothing for this long is disconnected."
+        20, gt=0, description="Longest time that a socket may read nothing before it is closed."
     )
     websocket_deflate: bool = Field(
-        False, description="`1` compresses the WebSocket messages of clients that offer it."
+        False, description="1 compresses the messages of WebSockets whose clients offer it."
     )
     max_unauthenticated_per_address: int = Field(
-        1000, ge=1, description="The most Socket.IO clients of one network address that have not authenticated yet."
+        1000,
+        ge=1,
+        description="Most Socket.IO clients of one network address that have not authenticated yet. It is limited to"
+        " a quarter of the process's file descriptors.",
     )
     socketio_admin: SecretStr | None = Field(
-        None, description="`username:password` for the official Socket.IO admin UI, which is off without it."
+        None,
+        description="`username:password` for the official Socket.IO admin UI, which is off without it. The origin of"
+        " its page must be in `ROOMCAST_CORS_ORIGINS`.",
     )
 
     @field_validator("cors_origins", mode="before")
@@ -276,23 +308,27 @@ class SocketSettings(_Group):
 class AssemblySettings(_Group):
     """Templates, webhooks and the queue of step messages."""
 
-    templates: Path | None = Field(None, description="A TOML file with `[templates.NAME]` tables.")
+    templates: Path | None = Field(None, description="TOML file with `[templates.NAME]` tables.")
     files_template: str = Field(
-        DEFAULT_TEMPLATE, description="The template of `/api/files/upload` when the form names none."
+        DEFAULT_TEMPLATE, description="Template of `/api/files/upload` when the form names none."
     )
-    branch: str = Field("main", min_length=1, max_length=100, description="The `branch` of every assembly.")
-    webhook_private: bool = Field(False, description="`1` allows webhooks to private and loopback addresses.")
+    branch: str = Field("main", min_length=1, max_length=100, description="The `branch` reported for assemblies.")
+    webhook_private: bool = Field(False, description="1 allows webhooks to private and loopback addresses.")
     sqs_progress_queue_url: Annotated[str | None, Variable("SQS_PROGRESS_QUEUE_URL")] = Field(
-        None, pattern=r"^https?://.*\.fifo$", description="An SQS FIFO queue that the step messages are also sent to."
+        None, pattern=r"^https?://.*\.fifo$", description="SQS FIFO queue that the step messages are sent to as well."
     )
     sqs_progress_queue_name: Annotated[str | None, Variable("SQS_PROGRESS_QUEUE_NAME")] = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{1,75}\.fifo$", description="That queue by its name in the account, not its URL."
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,75}\.fifo$",
+        description="Name of that queue in the account, such as `myapp-progress.fifo`, instead of its URL.",
     )
     sqs_message_group: Annotated[Literal["submission", "upload"], Variable("SQS_MESSAGE_GROUP")] = Field(
-        "submission", description="The scope of the messages' order. With `upload`, files can be read in parallel."
+        "submission",
+        description="Scope of the order of messages: `submission`, or `upload`, which lets a consumer read several "
+        "files in parallel.",
     )
     sqs_batch_size: Annotated[int, Variable("SQS_BATCH_SIZE")] = Field(
-        10, ge=1, le=10, description="The most messages in one request to SQS."
+        10, ge=1, le=10, description="Messages in one request to SQS, 1 to 10."
     )
 
     @model_validator(mode="after")
@@ -318,24 +354,31 @@ class WorkerSettings(_Group):
     workers: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
         ge=1,
-        description="The uploads that this process works on at the same time.",
+        description="Uploads that this process works on at the same time. The default is half the CPUs, at least 1.",
     )
-    attempts: int = Field(3, ge=1, description="The failed attempts after which an upload ends in an error.")
-    retry_seconds: float = Field(
-        2, ge=0, description="The time before the second attempt. It doubles with every further attempt."
+    attempts: int = Field(3, ge=1, description="Failed attempts after which an upload ends in an error.")
+    retry_seconds: float = Field(2, ge=0, description="Delay before the second attempt. It doubles each time.")
+    lease_seconds: float = Field(
+        5, ge=1, description="How long a worker that does not renew its lease keeps an upload."
     )
-    lease_seconds: float = Field(5, ge=1, description="How long a worker may be silent before its work is given to another.")
-    stall_seconds: float = Field(60, gt=0, description="An ffmpeg that makes no progress for this long is stopped.")
-    step_seconds: float = Field(6 * 3600, gt=0, description="The longest that one step may take.")
-    max_pixels: int = Field(100_000_000, ge=1, description="The most pixels of an image or a video frame.")
-    max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="The longest video or sound.")
-    max_frames: int = Field(2000, ge=1, description="The most frames of an animated image.")
-    max_streams: int = Field(128, ge=1, le=1000, description="The most streams in one file.")
+    stall_seconds: float = Field(
+        60, gt=0, description="Longest time that ffmpeg may make no progress before it is killed."
+    )
+    step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
+    max_pixels: int = Field(
+        100_000_000,
+        ge=1,
+        description="Most pixels in one picture or frame. More are refused with `TOO_LARGE`, as for the next three "
+        "limits.",
+    )
+    max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
+    max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
+    max_streams: int = Field(128, ge=1, le=1000, description="Most streams in one file.")
     ffmpeg_path: Annotated[str | None, Variable("FFMPEG_PATH")] = Field(
-        None, description="An ffmpeg to use instead of the installed package's."
+        None, description="Another ffmpeg than the packaged one."
     )
     ffprobe_path: Annotated[str | None, Variable("FFPROBE_PATH")] = Field(
-        None, description="An ffprobe to use instead of the installed package's."
+        None, description="Another ffprobe than the packaged one."
     )
 
 
@@ -394,7 +437,9 @@ def all_settings() -> Iterator[Setting]:
         model = outer.annotation
         assert isinstance(model, type) and issubclass(model, _Group)  # noqa: PT018, S101  (for the type checker)
         for name, field in model.model_fields.items():
-            variable = next((one.name for one in field.metadata if isinstance(one, Variable)), f"ROOMCAST_{name.upper()}")
+            variable = next(
+                (one.name for one in field.metadata if isinstance(one, Variable)), f"ROOMCAST_{name.upper()}"
+            )
             yield Setting(group, name, variable, field)
 
 
