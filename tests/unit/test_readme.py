@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 from roomcast.cli.exit_codes import Ending
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
-from roomcast.settings import Settings, variable
+from roomcast.settings import all_settings
 from roomcast.transport.engine import Engine
 from roomcast.uploads.lifecycle import TABLE
 
@@ -44,7 +44,7 @@ def reads_as(cell: str, default: Any) -> bool:
 
 def test_the_settings_table() -> None:
     rows = {name.strip(): cells[1] for cells in table("settings") for name in cells[0].split(",")}
-    fields = {variable(name, field): field for name, field in Settings.model_fields.items()}
+    fields = {setting.variable: setting.field for setting in all_settings()}
     assert rows.keys() == fields.keys()
     defaults = {name: field.default for name, field in fields.items()}
     assert {name: (cell, defaults[name]) for name, cell in rows.items() if not reads_as(cell, defaults[name])} == {}
