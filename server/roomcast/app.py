@@ -161,7 +161,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     """Open the backends until `lifetime` ends, and build the services on them."""
     backends = await lifetime.enter_async_context(open_backends(settings))
     registry = CollectorRegistry()
-    backends.ledger.observe(UploadMetrics(registry).observe)
+    backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger)

@@ -35,7 +35,7 @@ async def work(chosen: Settings) -> int:
         log.warning(warning)
     async with open_backends(chosen) as parts:
         registry = CollectorRegistry()
-        parts.ledger.observe(UploadMetrics(registry).observe)
+        parts.ledger.add_observer(UploadMetrics(registry).on_event)
         upkeep = Maintenance(parts, chosen.retention, lease_seconds=chosen.worker.lease_seconds)
         async with upkeep.running(), build_workers(chosen, parts).running(chosen.worker.workers):
             with _metrics(registry, chosen):

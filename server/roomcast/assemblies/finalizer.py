@@ -65,7 +65,7 @@ class Finalizer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        unlisten = self._ledger.listen(self)
+        unlisten = self._ledger.add_listener(self)
         try:
             failing = "submissions could not be looked at"
             async with periodic(self._look, _POLL_SECONDS, self._hinted, failing=failing):
@@ -73,7 +73,7 @@ class Finalizer:
         finally:
             unlisten()
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
         if ends:
             self._hints |= ends

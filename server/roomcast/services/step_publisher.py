@@ -114,8 +114,8 @@ class Publisher:
         )
         if replay.upload.submission != submission.id:
             raise NotFound("This upload came in another submission.")  # the id was chosen, and is taken
-        events = replay.events if replay.complete else [message(replay.upload)]
-        previous = events.pop(0) if replay.complete and sent else None
+        events = replay.events if replay.gapless else [message(replay.upload)]
+        previous = events.pop(0) if replay.gapless and sent else None
         if not events:
             return sending, replay.upload
         messages = []

@@ -45,7 +45,7 @@ class AdminBoard:
 
     async def overview(self) -> Overview:
         """How everything stands now."""
-        return await self._overview(await self._standing())
+        return await self._overview(await self._stats())
 
     @asynccontextmanager
     async def watched(self, feed: LatestQueue[Board]) -> AsyncIterator[Board]:
@@ -77,17 +77,17 @@ class AdminBoard:
                     feed.put(BOARD, fresh)
 
     async def _read(self) -> Board:
-        standing = await self._standing()
+        stats = await self._stats()
         newest = await self._ledger.page(None, limit=_NEWEST)
-        return board(await self._overview(standing), newest.uploads, standing.held)
+        return board(await self._overview(stats), newest.uploads, stats.leased)
 
-    async def _standing(self) -> QueueStats:
-        return await self._ledger.standing(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
+    async def _stats(self) -> QueueStats:
+        return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
-    async def _overview(self, standing: QueueStats) -> Overview:
+    async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.workers_seen()
         webs = await self._attendance.attend(self._me())
-        return overview(standing, workers, webs, time.time())
+        return overview(stats, workers, webs, time.time())
 
 
 def _without_time(board: Board) -> Board:

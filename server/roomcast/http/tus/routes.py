@@ -24,7 +24,7 @@ from roomcast.http.tus.checksum import checked
 from roomcast.ledger.contract import Ledger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Resumable, Upload
+from roomcast.uploads.model import TusState, Upload
 from roomcast.uploads.templates import Templates
 
 _Answer = Callable[[web.Request], Awaitable[web.Response]]
@@ -81,11 +81,11 @@ class TusRoutes:
         wanted = tus_protocol.creation(request.headers)
         template = self._templates.named(wanted.template)
         upload = new_upload(request[VIEWER], template, wanted.filename, wanted.length, None)
-        if wanted.joins:
+        if wanted.concat:
             return await self._join(request, wanted, upload)
         if request.can_read_body:
             tus_protocol.check_piece_type(request.content_type)
-        upload = replace(upload, resumable=Resumable(wanted.metadata, part=wanted.part))
+        upload = replace(upload, resumable=TusState(wanted.metadata, partial=wanted.partial))
         await self._create(upload, wanted.length)
         if request.can_read_body:
             upload = await self._take(request, upload, offset=0)
@@ -93,10 +93,10 @@ class TusRoutes:
 
     async def _join(self, request: web.Request, wanted: tus_protocol.Creation, upload: Upload) -> web.Response:
         """201: the parts are one file now, and it is queued."""
-        ids = [urlsplit(url).path.rpartition("/")[2] for url in wanted.joins]
+        ids = [urlsplit(url).path.rpartition("/")[2] for url in wanted.concat]
         parts = [await self._look(request, part_id) for part_id in ids]
         size = await self._resuming.joined_size(parts)
-        resumable = Resumable(wanted.metadata, joins=tuple(ids))
+        resumable = TusState(wanted.metadata, concat=tuple(ids))
         upload = replace(upload, bytes_expected=size, resumable=resumable)
         await self._create(upload, size)
         queued = await self._resuming.join(upload, parts)
@@ -106,13 +106,13 @@ class TusRoutes:
     async def _create(self, upload: Upload, length: int | None) -> None:
         self._check_length(upload, length)
         await self._receiver.check_room(length or 0)
-        if upload.is_part:
+        if upload.is_partial:
             await self._ledger.create([upload], in_flight=self._max_in_flight)
         else:
             await self._submissions.create([upload], in_flight=self._max_in_flight)
 
     def _check_length(self, upload: Upload, length: int | None) -> None:
-        if length == 0 and not upload.is_part:
+        if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
         self._receiver.check_length(length or 0, self._templates.named(upload.template))
 
@@ -132,7 +132,7 @@ class TusRoutes:
         """204: the piece is here, and durable."""
         upload = await self._look(request, request.match_info["id"])
         tus_protocol.check_piece_type(request.content_type)
-        if upload.resumable and upload.resumable.joins:
+        if upload.resumable and upload.resumable.concat:
             raise Forbidden("A final upload takes no pieces.")
         upload = await self._take(request, upload, offset=tus_protocol.offset(request.headers))
         return web.Response(status=204, headers=self._standing(upload, upload.bytes_received))

@@ -46,7 +46,7 @@ Command = tuple[str, str]
 
 
 class Notices:
-    """What this process follows, and who listens. Runs from the first `listen` or `follow` until `close`."""
+    """What this process follows, and who listens. Runs from the first `add_listener` or `subscribe` until `close`."""
 
     def __init__(self, client: Redis, *, queue_channel: str) -> None:
         self._client = client
@@ -63,13 +63,13 @@ class Notices:
         self._queue_again: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
         """See `Ledger.listen`."""
         self._listeners.append(listener)
         self._follow(self._queue_channel)
         return lambda: self._listeners.remove(listener)
 
-    async def follow(self, channel: str) -> None:
+    async def subscribe(self, channel: str) -> None:
         """Return when Redis has confirmed the subscription; `StorageError` when it does not within some seconds (the
         channel is followed all the same, as soon as that is possible)."""
         confirmed = self._follow(channel)
@@ -77,12 +77,12 @@ class Notices:
         if not confirmed.done():
             raise StorageError("The ledger could not be reached.")
 
-    def unfollow(self, channel: str) -> None:
-        """Takes its turn after every `follow` before it."""
+    def unsubscribe(self, channel: str) -> None:
+        """Takes its turn after every `subscribe` before it."""
         if self._followed.pop(channel, None):
             self._command("UNSUBSCRIBE", channel)
 
-    def listening(self) -> bool:
+    def connected(self) -> bool:
         """Connected, and subscribed to all that is followed."""
         return self._running is not None and not self._gap and not self._unconfirmed
 
@@ -193,7 +193,7 @@ class Notices:
             elif channel in self._followed:
                 notice = ChangeNotice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
                 for listener in tuple(self._listeners):
-                    listener.on_notices([notice])
+                    listener.on_changes([notice])
         elif reply[0] == b"subscribe":
             self._confirm(reply[1].decode())
 

@@ -11,14 +11,22 @@ from pathlib import Path
 
 from roomcast.uploads.templates import CodecName
 
+from roomcast_workers.ffmpeg.filters import ToneMapper
 from roomcast_workers.ffmpeg.input_options import Options
-from roomcast_workers.rate_control.sizing import peak_bitrate
 
 _KEYFRAME_SECONDS = 5
 _MOST_FRAMES_BETWEEN = 600
 _SMALLEST_AV1_SIDE = 64
 _AAC_RATES = (7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _STEREO = 2
+
+_PEAK_1080P30 = 12_000_000
+_PIXELS_1080P30 = 1920 * 1080 * 30
+_GROWTH = 0.75
+"""Bitrate grows slower than pixels do: neighbours in a larger picture are more alike."""
+_LEAST_PEAK = 200_000
+ASSUMED_FPS = 30.0
+_HIGHEST_FPS = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,9 +91,30 @@ class AtBitrate:
 Rate = AtQuality | AtBitrate
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How to compress a film: what makes it as large and as good as it is. Sides in pixels, `audio_bitrate` in bits a
+    second; `tone_mapper` is what the ffmpeg in use has for HDR."""
+
+    codec: Codec
+    preset: str
+    rate: Rate
+    width: int
+    height: int
+    audio_bitrate: int = 128_000
+    channels: int = 2
+    tone_mapper: ToneMapper = "none"
+
+
 def codec_for(wanted: CodecName, width: int, height: int) -> Codec:
     """The codec that was asked for; for pictures so small that SVT-AV1 refuses them, or never ends, H.264."""
     return CODECS["h264" if wanted == "av1" and min(width, height) < _SMALLEST_AV1_SIDE else wanted]
+
+
+def peak_bitrate(width: int, height: int, fps: float | None) -> int:
+    """The bits a second that a web player should never need for such a film in H.264: 12 million at 1080p30."""
+    pixels = width * height * min(fps or ASSUMED_FPS, _HIGHEST_FPS)
+    return max(_LEAST_PEAK, int(float(_PEAK_1080P30 * (pixels / _PIXELS_1080P30) ** _GROWTH)))
 
 
 def video_options(codec: Codec, preset: str, rate: Rate, width: int, height: int, fps: float | None) -> Options:

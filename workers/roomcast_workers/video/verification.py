@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from roomcast import errors
 
+from roomcast_workers.ffmpeg.codecs import Recipe
 from roomcast_workers.media_info.probe import MediaInfo
 from roomcast_workers.media_info.truncation import same_length
-from roomcast_workers.video.codecs import Codec, Rate
-from roomcast_workers.video.filters import ToneMapper
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to compress a film: what makes it as large and as good as it is. Sides in pixels, `audio_bitrate` in bits a
-    second; `tone_mapper` is what the ffmpeg in use has for HDR."""
-
-    codec: Codec
-    preset: str
-    rate: Rate
-    width: int
-    height: int
-    audio_bitrate: int = 128_000
-    channels: int = 2
-    tone_mapper: ToneMapper = "none"
 
 
 def verify(wanted: Recipe, info: MediaInfo, seconds: float, result: MediaInfo) -> None:

@@ -10,24 +10,23 @@ from roomcast.errors import TooLarge, TranscodeError
 from roomcast.uploads.model import Forecast
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.codecs import EFFORT, AtBitrate, AtQuality, Recipe, codec_for
+from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.quality import (
+from roomcast_workers.video.crf_search import (
     CRF_SEARCHED,
     MOST_TRIALS,
     CrfSearch,
-    Metric,
     sample_starts,
     ssim_for,
     ssim_score,
     vmaf_score,
 )
-from roomcast_workers.rate_control.sizing import budget, corrected, fit_even, fits
-from roomcast_workers.video.codecs import EFFORT, AtBitrate, AtQuality, codec_for
-from roomcast_workers.video.encoder import EncodedFile, can_decode, encode
-from roomcast_workers.video.plan import Recipe
+from roomcast_workers.video.encoder import EncodedFile, can_decode, encode, fit_even
+from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.video.size_budget import budget, corrected, fits
 
 _LONG_SECONDS = 20.0
 _PIXELS_PER_SECOND = 60e6

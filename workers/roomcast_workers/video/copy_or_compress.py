@@ -6,9 +6,9 @@ from typing import Literal
 
 from roomcast.uploads.templates import Template
 
+from roomcast_workers.ffmpeg.codecs import peak_bitrate
 from roomcast_workers.media_info.probe import AudioStream
 from roomcast_workers.media_info.truncation import VerifiedMedia
-from roomcast_workers.rate_control.sizing import frugal_bitrate
 
 Choice = Literal["copy", "compare", "encode"]
 """`copy`: the film as it is, in a new file. `encode`: it must be compressed. `compare`: it would do as it is; it is
@@ -21,6 +21,7 @@ _LONGEST_KEY_GAP = 12.0
 _MONO_SHARE = 0.6
 _LEAST_BITRATE = 32_000
 _WORTH_IT = 0.95
+_FRUGAL_SHARE = 0.2
 
 
 def choose(source: VerifiedMedia, template: Template) -> Choice:
@@ -76,6 +77,11 @@ def sound_bitrate(sound: AudioStream, source: VerifiedMedia, asked: int) -> int:
     heard = source.scan.stream(sound.index)
     has = round(heard.size * 8 / max(heard.seconds, 1.0))
     return min(asked if sound.channels > 1 else round(asked * _MONO_SHARE), max(has, _LEAST_BITRATE))
+
+
+def frugal_bitrate(width: int, height: int, fps: float | None) -> int:
+    """The bits a second below which compressing such a film again would gain next to nothing."""
+    return round(peak_bitrate(width, height, fps) * _FRUGAL_SHARE)
 
 
 def worth_it(result_bytes: int, copied_bytes: int) -> bool:

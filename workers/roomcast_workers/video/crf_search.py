@@ -11,9 +11,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 from statistics import fmean
-from typing import Any, Literal
-
-Metric = Literal["vmaf", "ssim"]
+from typing import Any
 
 MOST_TRIALS = 5
 CRF_SEARCHED: Mapping[str, tuple[int, int]] = {"h264": (14, 36), "av1": (20, 55), "vp9": (18, 55)}
