@@ -46,7 +46,8 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import present
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
-from roomcast.runtime.process import periodic, process_name
+from roomcast.runtime.process import process_name
+from roomcast.runtime.tasks import periodic
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
@@ -134,7 +135,7 @@ async def build_app(settings: Settings) -> web.Application:
     for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
-        heartbeat = periodic(http.board.attend, _PRESENCE_SECONDS, asyncio.Event(), failing="attendance failed")
+        heartbeat = periodic(http.board.attend, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
         await background.enter_async_context(heartbeat)
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)

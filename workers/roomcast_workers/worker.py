@@ -7,7 +7,6 @@ stored an upload is handed back; after it, it is finished.
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -21,8 +20,8 @@ from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, run_under_lease
-from roomcast.runtime.logs import about
-from roomcast.runtime.process import process_name
+from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import settle_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
@@ -72,8 +71,8 @@ class Policy:
     retry_seconds: float
 
     def pause(self, failures: int) -> float:
-        """Exponential, with jitter of a half either way, so that what failed together is not tried together."""
-        return self.retry_seconds * 2.0**failures * random.uniform(0.5, 1.5)  # noqa: S311  (jitter is no secret)
+        """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
+        return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
 
 
 class Workers:
@@ -121,7 +120,7 @@ class Workers:
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
-        with about(claim.upload.id, attempt=claim.upload.state.attempt):
+        with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
             log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
             outcome = await self._attempt(claim)
             log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))

@@ -19,8 +19,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
@@ -81,8 +80,8 @@ class Relay:
         """Listen to the ledger's notifications, and poll it."""
         self._stop_listening = self._ledger.add_listener(self)
         self._tasks = [
-            background(self._poll(), "relay poll"),
-            background(self._publish_queue_positions(), "relay queue positions"),
+            start_background_task(self._poll(), "relay poll"),
+            start_background_task(self._publish_queue_positions(), "relay queue positions"),
         ]
 
     async def stop(self) -> None:

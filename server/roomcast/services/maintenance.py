@@ -19,7 +19,7 @@ import structlog
 
 from roomcast.errors import NotFound
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.process import background_task
+from roomcast.runtime.tasks import background_task
 from roomcast.services.backends import Backends
 from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Stage

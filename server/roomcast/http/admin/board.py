@@ -14,8 +14,7 @@ from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import FAILURES_WITHIN, board, overview
 from roomcast.http.streams.streams import LatestQueue
 from roomcast.ledger.contract import Ledger, QueueStats
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.services.presence import Presence, WebProcess
 
 log = structlog.get_logger(__name__)
@@ -53,7 +52,7 @@ class AdminBoard:
         async with self._starting:
             if self._reading is None:
                 self._shown = await self._read()
-                self._reading = background(self._go_on_reading(), "admin board")
+                self._reading = start_background_task(self._go_on_reading(), "admin board")
         self._feeds.add(feed)
         try:
             yield self._shown

@@ -28,7 +28,8 @@ from roomcast.http.intake.pipeline import BROKEN, BodyPipeline, Chunks, Pace, Ti
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
-from roomcast.runtime.logs import about
+from roomcast.runtime.process import log_context
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
@@ -146,7 +147,7 @@ class Receiver:
 
         Its failures end the upload, but for those that sending again can mend, when it waits for more.
         """
-        with self._counted(), about(upload.id):
+        with self._counted(), log_context(upload.id):
             return await self._settle(upload, take_in, over=over)
 
     async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
@@ -161,7 +162,8 @@ class Receiver:
             await self._end(claim, error)
             raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._end(claim, Interrupted("The server stopped while the file was arriving.")))
+            interrupted = Interrupted("The server stopped while the file was arriving.")
+            await finish_despite_cancel(lambda: self._end(claim, interrupted))
             raise
         except Exception as error:
             failure = _from_connection(error)

@@ -8,7 +8,6 @@ after that misses nothing.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,10 +21,10 @@ from redis.exceptions import RedisError
 
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import ChangeNotice, Listener
-from roomcast.runtime.process import cancel_and_wait
+from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
 from roomcast.runtime.redis_lua import CALL_SECONDS
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +34,7 @@ _SILENCE_SECONDS = 2.0
 _QUEUE_AGAIN_SECONDS = 0.15
 """The queue's channel speaks at most every 0.1 s: whatever moved since it spoke is seen when looking again now."""
 
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _CHANNELS_AT_ONCE = 500
 
 _EVENT = b"e"
@@ -98,7 +97,7 @@ class Notices:
             confirmed = asyncio.get_running_loop().create_future()
             self._ask_for(channel, confirmed)
         if self._running is None:
-            self._running = background(self._run(), "redis notices")
+            self._running = start_background_task(self._run(), "redis notices")
         return confirmed
 
     def _ask_for(self, channel: str, confirmed: asyncio.Future[None]) -> None:
@@ -126,9 +125,8 @@ class Notices:
                 with suppress(RedisError, OSError, RuntimeError):
                     await connection.disconnect(nowait=True)
             self._ask_for_all_again()
-            pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
             self._failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (jitter is no secret)
+            await _BACKOFF.wait(self._failures)
 
     def _new_connection(self) -> AbstractConnection:
         """A connection like those of the pool, but one that may be silent for as long as nothing happens."""
