@@ -29,7 +29,6 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
-from roomcast.http.intake.raw_body import end_connection
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Resuming
 from roomcast.http.links import Links
@@ -261,7 +260,7 @@ def build_http(
     answer_preflight, mark_cors = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
-    app.on_response_prepare.extend((default_headers, mark_cors, end_connection))
+    app.on_response_prepare.extend((default_headers, mark_cors))
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
