@@ -69,146 +69,213 @@ class Settings(BaseSettings):
         env_prefix=_PREFIX, env_ignore_empty=True, populate_by_name=True, extra="ignore", frozen=True
     )
 
-    port: int = Field(8000, ge=0, le=65535, validation_alias=_variable("PORT"), description="where the server listens")
+    port: int = Field(
+        8000, ge=0, le=65535, validation_alias=_variable("PORT"), description="Port that the server listens on."
+    )
     host: str = Field(
         default_factory=_default_host,
         validation_alias=_variable("HOST"),
-        description="the address it listens on; open mode on another than loopback needs `ROOMCAST_OPEN=1`",
+        description="Address that the server listens on. The default is 127.0.0.1, or 0.0.0.0 on a platform that "
+        "sets `DYNO`, `RENDER`, `RAILWAY_ENVIRONMENT`, `FLY_APP_NAME` or `K_SERVICE`. Open mode on an "
+        "address other than loopback needs `ROOMCAST_OPEN=1`.",
     )
-    open: bool = Field(False, description="allow open mode (no credentials) on an address other than loopback")
-    data: Path = Field(Path("data"), description="the directory of the ledger and the media")
+    open: bool = Field(False, description="1 allows open mode (no credentials) on an address other than loopback.")
+    data: Path = Field(Path("data"), description="Directory of the ledger and the media.")
     workers: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
         ge=1,
-        description="uploads processed at once by this process",
+        description="Uploads that this process works on at the same time. The default is half the CPUs, at least 1.",
     )
-    templates: Path | None = Field(None, description="a TOML file with `[templates.NAME]` tables")
+    templates: Path | None = Field(None, description="TOML file with `[templates.NAME]` tables.")
     files_template: str = Field(
-        DEFAULT_TEMPLATE, description="the template of `/api/files/upload` when the form names none"
+        DEFAULT_TEMPLATE, description="Template of `/api/files/upload` when the form names none."
     )
-    max_upload_bytes: int = Field(2 * GIB, gt=0, description="the largest file; a template may say less")
-    max_files: int = Field(20, ge=1, description="files in one request")
-    max_in_flight: int = Field(100, ge=1, description="unfinished uploads of one viewer")
+    max_upload_bytes: int = Field(
+        2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
+    )
+    max_files: int = Field(20, ge=1, description="Most files in one request.")
+    max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
     viewer_bytes_per_second: int | None = Field(
-        None, gt=0, description="how fast one viewer may send, to each web process"
+        None,
+        gt=0,
+        description="Rate at which one viewer may send to each web process. In open mode all clients are one viewer.",
     )
     hashes: str = Field(
         "md5,sha256",
         pattern=r"^(md5,sha256|md5|sha256|none)$",
-        description="the digests that are made of what arrives; `none` saves their CPU",
+        description="Digests computed while a file arrives: `md5,sha256`, `md5`, `sha256` or `none`, which saves "
+        "their CPU time. Without `md5` the id of an assembly cannot be computed by the client.",
     )
-    disk_reserve_bytes: int = Field(256 * MIB, ge=0, description="free disk below which nothing more is accepted")
-    retention_seconds: float = Field(86400, gt=0, description="how long finished uploads stay in the ledger")
-    reservation_seconds: float = Field(3600, gt=0, description="how long an upload waits for bytes, or for more")
-    room_linger_seconds: float = Field(60, ge=0, description="how long a room stays after its upload ended")
-    task_seconds: float = Field(3600, gt=0, description="how long a finished upload answers on `/api/progress`")
-    url_seconds: int = Field(3600, ge=1, description="how long a media URL is good for")
-    url_secret: str | None = Field(None, min_length=16, description="signs media URLs; derived or made if absent")
+    disk_reserve_bytes: int = Field(
+        256 * MIB, ge=0, description="Free disk space below which nothing more is accepted."
+    )
+    retention_seconds: float = Field(
+        86400,
+        gt=0,
+        description="How long a finished upload stays in the ledger. Its results stay until you delete them.",
+    )
+    reservation_seconds: float = Field(
+        3600, gt=0, description="How long an upload waits for its first bytes, or for more of them."
+    )
+    room_linger_seconds: float = Field(60, ge=0, description="How long a room stays open after its upload has ended.")
+    task_seconds: float = Field(3600, gt=0, description="How long a finished upload answers on `/api/progress`.")
+    url_seconds: int = Field(3600, ge=1, description="How long a media URL is valid.")
+    url_secret: str | None = Field(
+        None,
+        min_length=16,
+        description="Secret that signs media URLs. The default is derived from `JWT_SECRET` where `REDIS_URL` is "
+        "set, or else generated and stored in the data directory.",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="other origins whose pages may call, comma-separated; `*` lets all call, without cookies",
+        description="Other origins whose pages may call the server, separated by commas, such as "
+        "`https://app.example.com`. `*` allows every origin, without cookies.",
     )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
-        description="where the world reaches this server: all links begin with it",
+        description="Public address of this server, such as `https://films.example.com`. All links begin with it; "
+        "without it they are paths.",
     )
-    branch: str = Field(
-        "main", min_length=1, max_length=100, description="the `branch` that assemblies are said to be of"
+    branch: str = Field("main", min_length=1, max_length=100, description="The `branch` reported for assemblies.")
+    webhook_private: bool = Field(False, description="1 allows webhooks to private and loopback addresses.")
+    cookie: str = Field("roomcast_token", min_length=1, description="Name of the cookie that may carry the token.")
+    websocket_deflate: bool = Field(
+        False, description="1 compresses the messages of WebSockets whose clients offer it."
     )
-    webhook_private: bool = Field(False, description="1 lets webhooks go to private and loopback addresses")
-    cookie: str = Field("roomcast_token", min_length=1, description="the cookie that may carry the token")
-    websocket_deflate: bool = Field(False, description="1 compresses the messages of WebSockets whose clients offer it")
     max_unauthenticated_per_address: int = Field(
-        1000, ge=1, description="Socket.IO clients of one network address that have not authenticated yet"
+        1000,
+        ge=1,
+        description="Most Socket.IO clients of one network address that have not authenticated yet. It is limited to "
+        "a quarter of the process's file descriptors.",
     )
     socketio_admin: SecretStr | None = Field(
         None,
-        description="`username:password` for the official Socket.IO admin UI, which is off without it",
+        description="`username:password` for the official Socket.IO admin UI, which is off without it. The origin of "
+        "its page must be in `ROOMCAST_CORS_ORIGINS`.",
     )
     jwt_secret: str | None = Field(
-        None, validation_alias=_variable("JWT_SECRET"), description="the HS256 secret of the tokens"
+        None,
+        validation_alias=_variable("JWT_SECRET"),
+        description="HS256 secret of the tokens. Without this and `JWT_PUBLIC_KEY` the server is in open mode.",
     )
     jwt_public_key: str | None = Field(
         None,
         validation_alias=_variable("JWT_PUBLIC_KEY"),
-        description="the PEM public key of the tokens, RS256 or ES256",
+        description="PEM public key of the tokens, RS256 or ES256 by the type of the key.",
     )
-    body_stall_seconds: float = Field(30, gt=0, description="a body that brings nothing for this long is given up")
-    stall_seconds: float = Field(60, gt=0, description="an ffmpeg that makes no progress for this long is killed")
-    step_seconds: float = Field(6 * 3600, gt=0, description="the longest that one step may take")
-    max_pixels: int = Field(100_000_000, ge=1, description="the most pixels in one picture or frame")
-    max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="the longest film or sound")
-    max_frames: int = Field(2000, ge=1, description="the most frames of a moving picture")
-    max_streams: int = Field(128, ge=1, le=1000, description="the most streams in one file")
-    attempts: int = Field(3, ge=1, description="failed attempts after which an upload is given up")
-    retry_seconds: float = Field(2, ge=0, description="the first pause before another attempt; it doubles each time")
-    lease_seconds: float = Field(5, ge=1, description="how long a worker's silence is believed")
-    stalled_client_seconds: float = Field(20, gt=0, description="a socket that reads nothing for this long is closed")
-    ping_seconds: float = Field(15, gt=0, le=20, description="the pause between two pings of a socket")
+    body_stall_seconds: float = Field(
+        30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
+    stall_seconds: float = Field(
+        60, gt=0, description="Longest time that ffmpeg may make no progress before it is killed."
+    )
+    step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
+    max_pixels: int = Field(
+        100_000_000,
+        ge=1,
+        description="Most pixels in one picture or frame. More are refused with `TOO_LARGE`, as for the next three "
+        "limits.",
+    )
+    max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
+    max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
+    max_streams: int = Field(128, ge=1, le=1000, description="Most streams in one file.")
+    attempts: int = Field(3, ge=1, description="Failed attempts after which an upload ends in an error.")
+    retry_seconds: float = Field(2, ge=0, description="Delay before the second attempt. It doubles each time.")
+    lease_seconds: float = Field(
+        5, ge=1, description="How long a worker that does not renew its lease keeps an upload."
+    )
+    stalled_client_seconds: float = Field(
+        20, gt=0, description="Longest time that a socket may read nothing before it is closed."
+    )
+    ping_seconds: float = Field(15, gt=0, le=20, description="Time between two pings of a socket.")
     metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="where a worker process of its own answers `/metrics`, on `HOST`, to all"
+        None,
+        ge=1,
+        le=65535,
+        description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
     )
-    shutdown_seconds: float = Field(15, ge=0, le=20, description="how long arriving bodies may go on after SIGTERM")
+    shutdown_seconds: float = Field(
+        15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
+    )
     web_concurrency: int = Field(
         1,
         ge=1,
         le=64,
         validation_alias=_variable("WEB_CONCURRENCY"),
-        description="web processes behind the port; more than 1 needs `REDIS_URL`, and clients that use WebSockets",
+        description="Web processes behind the port. More than 1 needs `REDIS_URL`, and clients that connect by "
+        "WebSocket only.",
     )
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
         validation_alias=_variable("REDIS_URL"),
-        description="the ledger and the dispatch that many processes share; web processes then run no workers",
+        description="Redis server of the ledger and the dispatch that many processes share. Web processes then run "
+        "no workers. Without it the ledger is SQLite, and the web process runs the workers.",
     )
     redis_ca: str | None = Field(
         None,
-        description="a certificate authority for a `rediss://` server, beside the known ones: PEM text, or its file",
+        description="Certificate authority of a `rediss://` server, besides the known ones: PEM text, or the path of "
+        "a file.",
     )
     redis_fingerprint: str | None = Field(
         None,
-        description="the SHA-256 fingerprint of the only certificate that a `rediss://` server may have, "
-        "or several, separated by commas",
+        description="SHA-256 fingerprint of the only certificate that a `rediss://` server may have, or several, "
+        "separated by commas.",
     )
-    redis_verify: bool = Field(True, description="0 accepts any certificate of a `rediss://` server, an attacker's too")
+    redis_verify: bool = Field(
+        True, description="0 accepts any certificate of a `rediss://` server, including an attacker's."
+    )
     sqs_progress_queue_url: str | None = Field(
         None,
         pattern=r"^https?://.*\.fifo$",
         validation_alias=_variable("SQS_PROGRESS_QUEUE_URL"),
-        description="an SQS FIFO queue that the step messages are sent to as well",
+        description="SQS FIFO queue that the step messages are sent to as well.",
     )
     sqs_progress_queue_name: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9_-]{1,75}\.fifo$",
         validation_alias=_variable("SQS_PROGRESS_QUEUE_NAME"),
-        description="the same by its name in the account, instead of its URL",
+        description="Name of that queue in the account, such as `myapp-progress.fifo`, instead of its URL.",
     )
     sqs_message_group: Literal["submission", "upload"] = Field(
         "submission",
         validation_alias=_variable("SQS_MESSAGE_GROUP"),
-        description="within what the order of the messages holds; `upload` lets files be read side by side",
+        description="Scope of the order of messages: `submission`, or `upload`, which lets a consumer read several "
+        "files in parallel.",
     )
     sqs_batch_size: int = Field(
-        10, ge=1, le=10, validation_alias=_variable("SQS_BATCH_SIZE"), description="messages in one request to SQS"
+        10,
+        ge=1,
+        le=10,
+        validation_alias=_variable("SQS_BATCH_SIZE"),
+        description="Messages in one request to SQS, 1 to 10.",
     )
     s3_bucket: str | None = Field(
-        None, validation_alias=_variable("S3_BUCKET"), description="the bucket for sources and results"
+        None,
+        validation_alias=_variable("S3_BUCKET"),
+        description="Bucket for sources and results. Without it they are in the data directory.",
     )
     s3_endpoint_url: str | None = Field(
-        None, validation_alias=_variable("AWS_ENDPOINT_URL"), description="another S3 than Amazon's"
+        None,
+        validation_alias=_variable("AWS_ENDPOINT_URL"),
+        description="S3-compatible server instead of Amazon's. Credentials and the region come from the usual "
+        "`AWS_*` variables.",
     )
     s3_public_url: str | None = Field(
-        None, description="where the world reads the bucket; without it, results have signed links"
+        None, description="Public address of the bucket. Without it, results have signed links."
     )
     ffmpeg_path: str | None = Field(
-        None, validation_alias=_variable("FFMPEG_PATH"), description="another ffmpeg than the wheel's"
+        None, validation_alias=_variable("FFMPEG_PATH"), description="Another ffmpeg than the packaged one."
     )
     ffprobe_path: str | None = Field(
-        None, validation_alias=_variable("FFPROBE_PATH"), description="another ffprobe than the wheel's"
+        None, validation_alias=_variable("FFPROBE_PATH"), description="Another ffprobe than the packaged one."
     )
-    log: str = Field("info", pattern="^(debug|info|warning|error)$", description="the least level that is logged")
+    log: str = Field(
+        "info",
+        pattern="^(debug|info|warning|error)$",
+        description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
