@@ -85,10 +85,6 @@ def layer_of(module: str) -> list[tuple[int, str]]:
 
 PENDING = {
     "roomcast.assemblies.service → roomcast.auth",
-    "roomcast.dialects.assembly → roomcast.http.schema",
-    "roomcast.dialects.errors → roomcast.http.schema",
-    "roomcast.dialects.files → roomcast.http.schema",
-    "roomcast.dialects.transflow → roomcast.http.schema",
     "roomcast.runtime.files → roomcast.media.contract",
     "roomcast.settings → roomcast.media.url_signer",
     "roomcast.settings → roomcast.services.backends",
