@@ -17,10 +17,17 @@ from roomcast.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
 from roomcast.http.request_handler import request_handlers
-from roomcast.runtime.logs import configure
-from roomcast.runtime.process import STOP_SECONDS, exit_deadline, fail, new_loop, say, stop_signal
+from roomcast.runtime.process import (
+    STOP_SECONDS,
+    configure_logging,
+    exit_deadline,
+    new_loop,
+    print_ready,
+    print_start_error,
+    stop_signal,
+)
 from roomcast.runtime.supervisor import LIFELINE, LISTENER, inherited, serve_by
-from roomcast.runtime.tasks import end_process_with
+from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.settings import Settings
 
 log = structlog.get_logger("roomcast")
@@ -34,7 +41,7 @@ _ANSWER_SECONDS = 3.0
 async def serve(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
-    end = end_process_with(stop)
+    end = exit_when_task_fails(stop)
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
     if (warning := chosen.disk_warning) is not None:
@@ -46,7 +53,7 @@ async def serve(chosen: Settings) -> int:
         http = cast(web.Server, runner.server)
         listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), chosen)
         gc.freeze()
-        say(f"Roomcast is ready: {_address(listening)}{PAGE}")
+        print_ready(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
         log.info("stopping")
         exit_deadline(STOP_SECONDS)
@@ -75,15 +82,15 @@ def main() -> int:
     try:
         chosen = settings.load()
     except settings.SettingsError as error:
-        return fail(str(error))
-    configure(chosen.log)
+        return print_start_error(str(error))
+    configure_logging(chosen.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             if chosen.web_processes > 1 and inherited(LISTENER) is None:
                 return runner.run(serve_by(chosen.web_processes, chosen.host, chosen.port))
             return runner.run(serve(chosen))
     except (OSError, RoomcastError) as error:
-        return fail(str(error))
+        return print_start_error(str(error))
 
 
 if __name__ == "__main__":

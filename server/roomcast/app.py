@@ -28,7 +28,6 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
-from roomcast.http.intake.raw_body import end_connection
 from roomcast.http.intake.receiver import IntakeLimits, Receiver
 from roomcast.http.intake.resumable import Resuming
 from roomcast.http.links import Links
@@ -45,7 +44,8 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import present
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
-from roomcast.runtime.process import periodic, process_name
+from roomcast.runtime.process import process_name
+from roomcast.runtime.tasks import periodic
 from roomcast.services.backends import open_backends, open_repositories
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
@@ -75,7 +75,7 @@ async def build_app(settings: Settings) -> web.Application:
     parts = await lifetime.enter_async_context(open_backends(places))
     ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
     registry = CollectorRegistry()
-    ledger.observe(UploadMetrics(registry).observe)
+    ledger.add_observer(UploadMetrics(registry).on_event)
     books = await lifetime.enter_async_context(open_repositories(places))
     authenticator = Authenticator(settings)
     relay = Relay(ledger)
@@ -197,8 +197,9 @@ async def build_app(settings: Settings) -> web.Application:
     await working.enter_async_context(deliverer.running())
     await working.enter_async_context(finalizer.running())
     if settings.redis_url:
-        attending = periodic(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
-        await working.enter_async_context(attending)
+        await working.enter_async_context(
+            periodic(board.attend, _ATTEND_SECONDS, failure_event="presence_heartbeat_failed")
+        )
     if settings.publishes:
         from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
 
@@ -235,7 +236,7 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.extend((default_headers, mark_cors, end_connection))
+    app.on_response_prepare.extend((default_headers, mark_cors))
     app[PROTOCOL_FACTORY] = rooms.protocol_factory
     app[WIND_DOWN] = wind_down
     app.cleanup_ctx.append(clean_up)

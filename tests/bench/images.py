@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from roomcast_workers.image.runner import ImageSettings, compress_image
+from roomcast_workers.image.pipeline import ImageSettings, compress_image
 from roomcast_workers.sandbox.sandbox import Limits
 
 from tests.bench.rows import Row, interleaved, row

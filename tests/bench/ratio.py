@@ -11,12 +11,11 @@ from pathlib import Path
 import psutil
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
 from roomcast_workers.media_info import probe
 from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.video.codecs import CODECS, AtQuality
-from roomcast_workers.video.plan import Recipe
 
 from tests.bench.rows import Row
 from tests.support.clips import make_heavy_clip

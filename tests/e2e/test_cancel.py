@@ -17,7 +17,7 @@ from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthf
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> HeldServer:
-    hurry = json.dumps({"roomcast_workers.subprocess_runner.TERM_GRACE": 1.0})
+    hurry = json.dumps({"roomcast_workers.sandbox.subprocess_runner.TERM_GRACE": 1.0})
     return HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1", HURRY=hurry)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from roomcast_workers.image.runner import ImageResult, ImageSettings, ImageSource, compress_image
+from roomcast_workers.image.pipeline import ImageResult, ImageSettings, ImageSource, compress_image
 from roomcast_workers.sandbox.sandbox import Limits
 
 LIMITS = Limits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)

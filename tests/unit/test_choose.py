@@ -12,10 +12,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from roomcast.errors import TooLarge, UnreadableMedia
 from roomcast.uploads.templates import Template
+from roomcast_workers.ffmpeg.codecs import peak_bitrate
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 from roomcast_workers.media_info.truncation import VerifiedMedia, contents, partial, segment_size
-from roomcast_workers.rate_control.quality import (
+from roomcast_workers.video.copy_or_compress import (
+    choose,
+    complies,
+    frugal_bitrate,
+    sound_bitrate,
+    sound_complies,
+    worth_it,
+)
+from roomcast_workers.video.crf_search import (
     MOST_TRIALS,
     CrfSearch,
     sample_starts,
@@ -23,8 +32,8 @@ from roomcast_workers.rate_control.quality import (
     ssim_score,
     vmaf_score,
 )
-from roomcast_workers.rate_control.sizing import budget, corrected, fit_even, fits, frugal_bitrate, peak_bitrate
-from roomcast_workers.video.passthrough import choose, complies, sound_bitrate, sound_complies, worth_it
+from roomcast_workers.video.encoder import fit_even
+from roomcast_workers.video.size_budget import budget, corrected, fits
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)

@@ -12,7 +12,7 @@ from roomcast.dialects import files, tasks
 from roomcast.errors import TranscodeError, UnreadableMedia, UnsupportedType
 from roomcast.http.schema import UploadEntry
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
-from roomcast.uploads.model import Change, Tick, Upload, apply, error_body, fold, message
+from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, error_body, message
 from roomcast.uploads.transitions import cancelled
 
 from tests.integration.contract.ledgers import SOURCE, STEPS
@@ -27,7 +27,7 @@ def went(*changes: Change) -> Upload:
     """The upload after these events, a second after each other."""
     upload = RESERVED
     for change in changes:
-        upload = apply(upload, change, upload.updated_at + 1)
+        upload = apply_event(upload, change, upload.updated_at + 1)
     return upload
 
 
@@ -42,11 +42,11 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
         {"status": "uploading", "total_bytes": None, "uploaded_bytes": 0, "progress_percentage": 0.0},
     ),
     "arriving": (
-        fold(replace(RESERVED, bytes_expected=100), Tick(0.4, bytes_received=40), 1_000_001.0),
+        apply_tick(replace(RESERVED, bytes_expected=100), Tick(0.4, bytes_received=40), 1_000_001.0),
         {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 4, "progress_percentage": 4.0},
     ),
     "compressing": (
-        fold(went(*COMPRESSING), Tick(0.5), 1_000_005.0),
+        apply_tick(went(*COMPRESSING), Tick(0.5), 1_000_005.0),
         {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 60, "progress_percentage": 60.0},
     ),
     "waiting for another attempt": (
@@ -122,7 +122,7 @@ TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
     "reserved": (RESERVED, {"progress": 0, "stage": "Waiting for the file", "status": "processing", "error": None}),
     "queued": (went(QUEUED), {"progress": 10, "stage": "Waiting", "status": "processing", "error": None}),
     "compressing": (
-        fold(went(*COMPRESSING), Tick(1 / 3), 1_000_005.0),
+        apply_tick(went(*COMPRESSING), Tick(1 / 3), 1_000_005.0),
         {"progress": 53, "stage": "Going on", "status": "processing", "error": None},
     ),
     "waiting for another attempt": (

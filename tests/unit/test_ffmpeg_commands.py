@@ -10,13 +10,12 @@ import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.codecs import CODECS, AtBitrate, AtQuality, Recipe, audio_options
+from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
-from roomcast_workers.rate_control.quality import Metric
-from roomcast_workers.rate_control.sizing import rungs
-from roomcast_workers.video.codecs import CODECS, AtBitrate, AtQuality, audio_options
-from roomcast_workers.video.plan import Recipe
+from roomcast_workers.video.hls import rungs
 
 from tests.support.clips import make_clip
 

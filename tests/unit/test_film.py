@@ -360,7 +360,7 @@ async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
 
 
 async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roomcast_workers.rate_control.targets._LONG_SECONDS", 0.0)
+    monkeypatch.setattr("roomcast_workers.video.rate_control._LONG_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
     _, path, notes = await result_of(clip, tmp_path)
     forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)

@@ -15,9 +15,19 @@ from hypothesis import strategies as st
 from roomcast.errors import TranscodeError
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.rate_control.sizing import Rendition, rungs
+from roomcast_workers.ffmpeg.commands import Rendition
 from roomcast_workers.video import hls
-from roomcast_workers.video.hls import Rate, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, segments
+from roomcast_workers.video.hls import (
+    Rate,
+    Segment,
+    Sound,
+    Variant,
+    make_ladder,
+    master_playlist,
+    rate_of,
+    rungs,
+    segments,
+)
 
 from tests.support.clips import make_clip
 from tests.support.jobs import job_on

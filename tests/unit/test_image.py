@@ -11,7 +11,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
-from roomcast_workers.image import runner as image
+from roomcast_workers.image import pipeline as image
 
 from tests.support.clips import make_image
 from tests.support.pictures import BLUE, MIDDLE, WHITE, assert_nothing_else_in, compress, near, opened, pixel

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast import errors
-from roomcast_workers.image import runner as image
-from roomcast_workers.image.runner import ImageSettings
+from roomcast_workers.image import pipeline as image
+from roomcast_workers.image.pipeline import ImageSettings
 from roomcast_workers.sandbox.sandbox import Limits
 
 from tests.support.attacks import packed_gibibyte

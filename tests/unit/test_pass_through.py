@@ -12,7 +12,7 @@ from roomcast.errors import StorageError
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Source
 from roomcast_workers.job import Job
-from roomcast_workers.pass_through import pass_through
+from roomcast_workers.unchanged_file import pass_through
 
 from tests.support.jobs import Notes, file_job
 

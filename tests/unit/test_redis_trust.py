@@ -58,7 +58,7 @@ async def works(url: str, trust: RedisTrust) -> None:
     ledger = RedisLedger(connect(url, trust=trust))
     try:
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await refuse_unverified(url, trust)
     finally:
         await ledger.close()

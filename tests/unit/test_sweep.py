@@ -20,7 +20,7 @@ from roomcast.services import maintenance as module
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance, Terms
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
-from roomcast.uploads.model import Change, error_body, new_upload_id, source_name
+from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import SOURCE, Clock, created
@@ -83,7 +83,7 @@ async def put(media: MediaStore, name: str) -> str:
 async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
     """An upload that waits; the name of its source."""
     upload = await created(ledger, Clock())
-    key = await put(media, source_name(upload))
+    key = await put(media, source_key(upload))
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, key=key)))
     return key
 

@@ -11,8 +11,8 @@ from subprocess import DEVNULL, PIPE
 import pytest
 import uvloop
 from roomcast import errors
-from roomcast_workers import subprocess_runner as tool
 from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.sandbox import subprocess_runner as tool
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip

@@ -25,7 +25,7 @@ from roomcast.uploads.lifecycle import (
     reopen,
 )
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Change, Upload, apply, error_body, message, restarted
+from roomcast.uploads.model import Change, Upload, apply_event, error_body, message, reset_for_retry
 from roomcast.uploads.transitions import cancelled
 
 from tests.integration.contract.ledgers import STEPS, Clock, fresh
@@ -53,7 +53,7 @@ def log_of(upload: Upload, *facts: Fact) -> list[Message]:
         error = error_body(TranscodeError("It broke."), upload.stage) if isinstance(fact, Failed | Cancelled) else None
         done = fact == Entered(Stage.DONE)
         change = Change(fact, "Going on", element={"outputs": OUTPUTS} if done else None, error=error)
-        upload = apply(upload, change, upload.updated_at + 1)
+        upload = apply_event(upload, change, upload.updated_at + 1)
         messages.append(message(upload))
     return messages
 
@@ -155,8 +155,8 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
 
 def test_an_upload_that_starts_over_starts_again() -> None:
     upload = fresh(Clock())
-    ended = apply(upload, cancelled(upload.stage), upload.updated_at + 1)
-    again = restarted(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
+    ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
+    again = reset_for_retry(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
     said = told([message(upload), message(ended), message(again)])
     assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
 

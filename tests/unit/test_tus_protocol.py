@@ -67,9 +67,9 @@ def test_what_the_metadata_means(values: dict[str, str], filename: str | None, t
 def test_lengths() -> None:
     assert creation(LENGTH).length == 100
     assert creation({"Upload-Defer-Length": "1"}).length is None
-    assert creation({**LENGTH, "Upload-Concat": "partial"}).part
+    assert creation({**LENGTH, "Upload-Concat": "partial"}).partial
     final = creation({"Upload-Concat": "final;/api/tus/a  http://host/api/tus/b"})
-    assert final.joins == ("/api/tus/a", "http://host/api/tus/b")
+    assert final.concat == ("/api/tus/a", "http://host/api/tus/b")
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from typing import Any
 
 from roomcast.errors import StorageError
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Kind, Tick, Upload, element_type
+from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
 from roomcast_workers.image.pipeline import compress_picture
 from roomcast_workers.job import Job, Results, WorkerDeps
-from roomcast_workers.pass_through import pass_through
 from roomcast_workers.reporter import Reporter
+from roomcast_workers.unchanged_file import pass_through
 from roomcast_workers.video.pipeline import compress_film
 
-_STEPS: Mapping[Kind, Callable[[Job], Awaitable[Results]]] = {
+_STEPS: Mapping[SourceKind, Callable[[Job], Awaitable[Results]]] = {
     "video": compress_film,
     "image": compress_picture,
     "file": pass_through,

@@ -65,7 +65,7 @@ class UploadRoutes:
         page = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        shown = [self._shown(upload) for upload in page.uploads if not upload.is_part]
+        shown = [self._shown(upload) for upload in page.uploads if not upload.is_partial]
         told: UploadPage = {"uploads": shown, "cursor": page.cursor}
         return json_response(told)
 

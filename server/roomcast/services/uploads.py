@@ -10,14 +10,14 @@ from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.auth import Viewer
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import NotFound, TimedOut, WrongState
-from roomcast.fanout.relay import Relay, Watcher
+from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
 from roomcast.services.maintenance import may_run_again, settle_files
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, source_name
+from roomcast.uploads.model import Upload, source_key
 from roomcast.uploads.transitions import cancelled
 
 _CANCEL_SECONDS = 20.0
@@ -48,17 +48,22 @@ class UploadService:
 
     @asynccontextmanager
     async def watching(
-        self, viewer: Viewer, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
+        self,
+        viewer: Viewer,
+        upload_id: str,
+        subscriber: UploadSubscriber,
+        *,
+        since: int | None = None,
+        epoch: str | None = None,
     ) -> AsyncIterator[Replay]:
-        """Tell `watcher` everything after the replay (see `Relay.watch`) until the context is left; raises what `look`
-        raises."""
+        """Subscribe within a context (see `Relay.subscribe`). Raises what `look` raises."""
         check_id(upload_id)
-        replay = await self._relay.watch(upload_id, watcher, since=since, epoch=epoch)
+        replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
         try:
             viewer.check_owns(replay.upload)
             yield replay
         finally:
-            self._relay.unwatch(upload_id, watcher)
+            self._relay.unsubscribe(upload_id, subscriber)
 
     async def cancel(self, viewer: Viewer, upload_id: str) -> Upload:
         """Returns when the work has really stopped and its files are gone.
@@ -82,7 +87,7 @@ class UploadService:
             raise WrongState(f"Only an upload that ended in an error can be tried again; this one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
-        kept = may_run_again(upload) and await self._media.has_source(source_name(upload))
+        kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.look_soon(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:

@@ -1,8 +1,8 @@
-"""What an upload is, what may change about it, and the message that tells of it. Pure.
+"""The upload record, the changes that may be made to it, and the message that describes it. Pure.
 
-An `Upload` is one immutable record. An *event* makes the next record (`apply`: numbered, durable); a *tick* makes a
-fresher view of the same record (`fold`: the same `seq`, never durable). `message` renders either into the one JSON
-shape that every native client sees.
+An `Upload` is one immutable record. An *event* makes the next record (`apply_event`: numbered, durable). A *tick* makes
+a fresher view of the same record (`apply_tick`: same `seq`, never stored). `message` renders either into the JSON shape
+that every native client receives.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from roomcast.errors import RoomcastError
 from roomcast.uploads.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
 from roomcast.uploads.messages import Element, Message, Output, UploadError
 
-Kind = Literal["video", "image", "file"]
-"""What is done with a source: a `file` is stored as it is."""
+SourceKind = Literal["video", "image", "file"]
+"""How a source is processed; a `file` is stored unchanged."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The bytes as they arrived. `format` is the name the magic bytes gave; digests are hex, None where not made."""
+    """The received bytes. `format` is named by the magic bytes; digests are hexadecimal, None if not computed."""
 
     key: str
     size: int
-    kind: Kind
+    kind: SourceKind
     format: str
     mime: str
     md5: str | None
@@ -36,40 +36,40 @@ class Source:
 
     @property
     def digests(self) -> dict[str, str]:
-        """Those that were made, by their names."""
+        """Map the name of each computed digest to its value."""
         return {name: made for name, made in (("md5", self.md5), ("sha256", self.sha256)) if made}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a long compression is expected to come to: the result's size, and the seconds that all of it takes."""
+    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds."""
 
     bytes: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class Resumable:
-    """What is to be remembered of an upload whose bytes come in pieces: the client's own `metadata`, as it sent it.
+class TusState:
+    """The tus protocol's state of an upload: the client's `Upload-Metadata` header, unchanged.
 
-    Of several files that are one in the end, each is a `part`: it takes in bytes and is never queued. The one that they
-    become `joins` their ids.
+    A `partial` upload receives bytes for another one and is never queued. The upload that concatenates partial ones
+    lists their ids in `concat`.
     """
 
     metadata: str = ""
-    part: bool = False
-    joins: tuple[str, ...] = ()
+    partial: bool = False
+    concat: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One upload as the ledger knows it. Times are seconds since the Unix epoch; sizes are bytes.
+    """One upload as the ledger stores it. Times are seconds since the Unix epoch; sizes are bytes.
 
-    `epoch` names this incarnation of the upload's log: a position in it is (epoch, seq).
-    `poster` is an output that can be shown while the work goes on; it goes when its files do.
-    `not_before` holds a queued upload back until a retry is due. `direct_token` names the parts of a source that its
-    client sends to the media store itself. `resumable` is set once bytes come in pieces. `submission` is the id of the
-    submission that it came in. `folder` is where its client wants the results: folders joined by slashes, or "".
+    `epoch` identifies this incarnation of the event log: a position in the log is (epoch, seq). `poster` is an output
+    that can be shown before the work ends; it is removed with the upload's files. `not_before` delays a queued retry.
+    `direct_token` names the multipart upload of a source that the client sends straight to the media store.
+    `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
+    `folder` is the client's choice for the results: folder names joined by slashes, or "".
     """
 
     id: str
@@ -88,7 +88,7 @@ class Upload:
     not_before: float = 0.0
     declared_md5: str | None = None
     direct_token: str | None = None
-    resumable: Resumable | None = None
+    resumable: TusState | None = None
     submission: str | None = None
     folder: str = ""
     source: Source | None = None
@@ -106,20 +106,20 @@ class Upload:
         return self.state.stage
 
     @property
-    def is_part(self) -> bool:
-        """It takes in bytes for another upload, and is none itself."""
-        return self.resumable is not None and self.resumable.part
+    def is_partial(self) -> bool:
+        """Whether the upload only receives bytes for another one."""
+        return self.resumable is not None and self.resumable.partial
 
 
 @dataclass(frozen=True)
 class Change:
-    """One event to be: the fact, the sentence for the person waiting, and what else became known with it."""
+    """A requested event: the fact, the sentence shown to people, and the fields that change with it."""
 
     fact: Fact
     text: str
     bytes_received: int | None = None
     bytes_expected: int | None = None
-    resumable: Resumable | None = None
+    resumable: TusState | None = None
     source: Source | None = None
     template: str | None = None
     priority: int | None = None
@@ -133,8 +133,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Tick:
-    """A reading between two events: how far the stage is (0–1), how fast it goes, and what it is now expected to come
-    to."""
+    """A progress reading between two events: the fraction of the stage (0–1), speeds, and the current forecast."""
 
     fraction: float
     bytes_received: int | None = None
@@ -145,33 +144,35 @@ class Tick:
 
 
 def new_upload_id() -> str:
-    """An id with 128 random bits: in open mode knowing it is the right to it."""
+    """Return an id with 128 random bits; without authentication, knowing the id grants access."""
     return f"upload_{secrets.token_hex(16)}"
 
 
-def source_name(upload: Upload) -> str:
-    """What the upload's source is called in the media store, whole or arriving. Each life of an upload has its own, so
-    that clearing up after one cannot take what the next has brought."""
+def source_key(upload: Upload) -> str:
+    """Return the name of the upload's source in the media store, complete or still arriving.
+
+    Each attempt has its own name, so that cleaning up after one cannot delete the bytes of the next.
+    """
     return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
 
 
 def results_folder(upload: Upload) -> str:
-    """The folder of the upload's results in the media store: its own, below the one that its client named."""
+    """Return the media store folder of the upload's results: its id, below the folder that the client chose."""
     return f"{upload.folder}/{upload.id}" if upload.folder else upload.id
 
 
 def element_type(upload: Upload) -> str:
-    """The `type` of the upload's element: its template, or `file` for one that is stored as it is."""
+    """Return the `type` of the upload's element: its template, or `file` if it is stored unchanged."""
     return "file" if upload.source and upload.source.kind == "file" else upload.template
 
 
-def waits_for_more(upload: Upload) -> bool:
-    """Whether an upload whose bytes break off waits for the rest of them. One that is joined of others has no rest."""
-    return upload.resumable is not None and not upload.resumable.joins
+def is_resumable(upload: Upload) -> bool:
+    """Return whether the upload waits for more bytes after an interruption; a concatenated one receives none itself."""
+    return upload.resumable is not None and not upload.resumable.concat
 
 
-def apply(upload: Upload, change: Change, now: float) -> Upload:
-    """The record after one more event; raises `IllegalFact` when the table does not allow it."""
+def apply_event(upload: Upload, change: Change, now: float) -> Upload:
+    """Return the record after one more event; raise `IllegalFact` if the lifecycle does not allow it."""
     gone = isinstance(change.fact, Failed | Cancelled)
     stays = isinstance(change.fact, Progressed)
     return _next(
@@ -200,8 +201,8 @@ def _expected(upload: Upload, change: Change) -> int | None:
     return upload.bytes_expected if change.bytes_expected is None else change.bytes_expected
 
 
-def restarted(upload: Upload, state: State, now: float) -> Upload:
-    """The record after `lifecycle.reopen` gave it a new life."""
+def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
+    """Return the record that starts over in `state`, the result of `lifecycle.reopen`."""
     receiving = state.stage is Stage.RECEIVING
     return _next(
         upload,
@@ -211,8 +212,8 @@ def restarted(upload: Upload, state: State, now: float) -> Upload:
         bytes_received=0 if receiving else upload.bytes_received,
         source=None if receiving else upload.source,
         direct_token=None if receiving else upload.direct_token,
-        # It may come by another way than before; but a part is never a file of its own.
-        resumable=None if receiving and not upload.is_part else upload.resumable,
+        # The file may be sent another way this time, but a partial upload stays partial.
+        resumable=None if receiving and not upload.is_partial else upload.resumable,
         poster=None,
         forecast=None,
         element=None,
@@ -221,8 +222,8 @@ def restarted(upload: Upload, state: State, now: float) -> Upload:
     )
 
 
-def fold(upload: Upload, tick: Tick, now: float) -> Upload:
-    """A fresher view of the same record."""
+def apply_tick(upload: Upload, tick: Tick, now: float) -> Upload:
+    """Return a view of the same record with the reading applied; `seq` stays."""
     return replace(
         upload,
         updated_at=now,
@@ -236,7 +237,7 @@ def fold(upload: Upload, tick: Tick, now: float) -> Upload:
 
 
 def message(upload: Upload) -> Message:
-    """The contract's message, without URLs: they expire, and are signed when it is sent."""
+    """Return the client contract's message without URLs, which are signed when it is sent because they expire."""
     state = upload.state
     body: Message = {
         "uploadId": upload.id,
@@ -270,7 +271,7 @@ def message(upload: Upload) -> Message:
 
 
 def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
-    """What the message of a failed upload says of it."""
+    """Return the `error` of a failed upload's message."""
     return {
         "code": error.code,
         "message": error.message,
@@ -280,31 +281,33 @@ def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = No
 
 
 def timestamp(seconds: float) -> str:
-    """ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
+    """Return the time as ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def encode(upload: Upload) -> bytes:
-    """The record for the ledger's storage."""
+    """Serialise the record for the ledger's storage."""
     return orjson.dumps(upload)
 
 
 def decode(record: bytes) -> Upload:
-    """The record back from the ledger's storage."""
+    """Parse a record from the ledger's storage."""
     raw = orjson.loads(record)
     raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
     raw["source"] = raw["source"] and Source(**raw["source"])
-    raw["resumable"] = raw.get("resumable") and _resumable(raw["resumable"])
+    raw["resumable"] = raw.get("resumable") and _tus_state(raw["resumable"])
     raw["forecast"] = raw.get("forecast") and Forecast(**raw["forecast"])
     return Upload(**raw)
 
 
-def _resumable(raw: dict[str, Any]) -> Resumable:
-    return Resumable(**{**raw, "joins": tuple(raw["joins"])})
+def _tus_state(raw: dict[str, Any]) -> TusState:
+    """Read the state; schema version 1 called its fields `part` and `joins`."""
+    partial, concat = raw.get("partial", raw.get("part", False)), raw.get("concat", raw.get("joins", ()))
+    return TusState(raw["metadata"], partial, tuple(concat))
 
 
 def _next(upload: Upload, now: float, **changes: Any) -> Upload:
-    """One event further; what only ticks know is unknown again."""
+    """Return the record with the next `seq`, without the values that only ticks carry."""
     return replace(
         upload, seq=upload.seq + 1, updated_at=now, eta=None, speed=None, fps=None, queue_position=None, **changes
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roomcast.uploads.model import Kind
+from roomcast.uploads.model import SourceKind
 
 SNIFF_BYTES = 4096
 """As many bytes from the start as `sniff` looks at."""
@@ -23,7 +23,7 @@ OCTETS = "application/octet-stream"
 class Sniffed:
     """The kind of media, the format's name, and its MIME type."""
 
-    kind: Kind
+    kind: SourceKind
     format: str
     mime: str
 

@@ -1,23 +1,25 @@
-"""What becomes of an upload that nobody works on any more. Pure."""
+"""Build the changes that the system itself makes: expired leases and reservations, pauses, cancellations. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from roomcast.errors import Code
-from roomcast.ledger.contract import MAX_WORKER_LOSSES
 from roomcast.uploads.lifecycle import Cancelled, Entered, Failed, HandedBack, Paused, Retrying, Stage
 from roomcast.uploads.messages import UploadError
-from roomcast.uploads.model import Change, Upload, waits_for_more
+from roomcast.uploads.model import Change, Upload, is_resumable
+
+MAX_WORKER_LOSSES = 8
+"""Attempts after which an upload whose worker was lost fails: the upload itself may be what kills the workers."""
 
 _PAUSED = "Waiting for the rest of the file"
 
 
-def lapsed(upload: Upload, *, cancel_requested: bool) -> Change:
-    """The event for an upload whose lease lapsed."""
+def lease_expired(upload: Upload, *, cancel_requested: bool) -> Change:
+    """Return the change for an upload whose lease has expired: cancelled, paused, failed or queued again."""
     if cancel_requested:
         return cancelled(upload.stage)
-    if upload.stage is Stage.RECEIVING and waits_for_more(upload):
+    if upload.stage is Stage.RECEIVING and is_resumable(upload):
         return Change(Paused(0.0), _PAUSED)
     if upload.stage is Stage.RECEIVING:
         return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
@@ -26,31 +28,31 @@ def lapsed(upload: Upload, *, cancel_requested: bool) -> Change:
     return Change(Retrying(failed=False), "The worker was lost; waiting for another")
 
 
-def unused(upload: Upload) -> Change:
-    """The event for a reservation for which no byte, or no more of them, came."""
+def reservation_expired(upload: Upload) -> Change:
+    """Return the change for a reservation that has received no byte, or no further byte, in time: failed."""
     text = "The rest of the file never arrived." if upload.bytes_received else "The file never arrived."
     return _failed(upload, Code.STALLED, text)
 
 
 def paused(upload: Upload, received: int) -> Change:
-    """The event for a resumable upload of which `received` bytes are here, and to which nobody sends any more now."""
+    """Return the change for a resumable upload whose request ended after `received` bytes."""
     fraction = min(1.0, received / upload.bytes_expected) if upload.bytes_expected else 0.0
     return Change(Paused(fraction), _PAUSED, bytes_received=received)
 
 
 def cancelled(step: Stage) -> Change:
-    """The event for an upload that its owner gave up while it was in `step`."""
+    """Return the change for an upload that its owner cancelled during `step`."""
     error: UploadError = {"code": Code.CANCELLED, "message": "Cancelled.", "step": step, "retryable": True}
     return Change(Cancelled(), "Cancelled", error=error)
 
 
-def joined() -> Change:
-    """The event for an upload whose bytes have become part of another's."""
+def concatenated() -> Change:
+    """Return the change for a partial upload whose bytes were concatenated into another upload's source."""
     return replace(cancelled(Stage.RECEIVING), text="It has become part of another file")
 
 
-def heeding(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
-    """`change`, unless it would send an upload back to waiting that its owner has given up meanwhile."""
+def honour_cancel(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
+    """Return `change`, or a cancellation if `change` would make a cancelled upload wait for bytes or a worker."""
     waits = change.fact == Entered(Stage.QUEUED) or isinstance(change.fact, Paused | Retrying | HandedBack)
     return cancelled(step) if cancel_requested and waits else change
 

@@ -11,10 +11,14 @@ time or memory, and blocks the event loop meanwhile.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import ffmpeg
 
+from roomcast_workers.ffmpeg.codecs import AtBitrate, Recipe, audio_options, video_options
+from roomcast_workers.ffmpeg.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
 from roomcast_workers.ffmpeg.input_options import (
     LARGEST_ALLOCATION,
     InputFile,
@@ -25,11 +29,8 @@ from roomcast_workers.ffmpeg.input_options import (
 )
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
-from roomcast_workers.rate_control.quality import Metric
-from roomcast_workers.rate_control.sizing import Rendition
-from roomcast_workers.video.codecs import AtBitrate, audio_options, video_options
-from roomcast_workers.video.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
-from roomcast_workers.video.plan import Recipe
+
+Metric = Literal["vmaf", "ssim"]
 
 HLS_SEGMENT_SECONDS = 4
 _HLS_CRF = 23
@@ -194,6 +195,16 @@ def save_sprite(tiles: InputFile, target: Path, *, columns: int, rows: int, coun
 
 
 # --- HLS --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """One size of the film in the ladder; `max_rate` in bits a second."""
+
+    name: str
+    width: int
+    height: int
+    max_rate: int
 
 
 def make_hls(

@@ -22,7 +22,7 @@ from roomcast_workers.ffmpeg.progress import ProgressParser, Pulse, Reading
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.subprocess_runner import Finished, run_tool
+from roomcast_workers.sandbox.subprocess_runner import Finished, run_tool
 
 log = logging.getLogger(__name__)
 

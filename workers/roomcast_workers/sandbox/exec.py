@@ -1,8 +1,8 @@
 """Put limits on this process, wall it in, then become another program.
 
-Started by path as `python -I -S exec.py NAME=VALUE … -- PROGRAM ARGUMENT …` (see `roomcast_workers.sandbox.sandbox`),
-so it imports nothing of ours and nothing that is not in the standard library. Limits are set here, between fork and
-exec, because doing it in the parent's `preexec_fn` is unsafe in a process that has threads.
+Started by path as `python -I -S exec.py NAME=VALUE … -- PROGRAM ARGUMENT …` (see `sandbox.py`), so it imports nothing
+of ours and nothing that is not in the standard library. Limits are set here, between fork and exec, because doing it in
+the parent's `preexec_fn` is unsafe in a process that has threads.
 
 The names are `parent` (a process id), those of `_limit`, `nice`; `read` and `write`, each with a path and as often as
 there are paths, which wall the program in with Landlock: it can open nothing else; and `network`, where 0 takes the

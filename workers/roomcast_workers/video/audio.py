@@ -9,10 +9,10 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.video import plan as video
+from roomcast_workers.video import verification as video
+from roomcast_workers.video.copy_or_compress import sound_complies
 from roomcast_workers.video.encoder import EncodedFile, audio_bits, result_of
-from roomcast_workers.video.passthrough import sound_complies
+from roomcast_workers.video.progress_meter import Pace
 
 
 async def compress_sound(job: Job, source: VerifiedMedia) -> Results:

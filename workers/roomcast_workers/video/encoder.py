@@ -11,18 +11,16 @@ from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.codecs import AtQuality, Recipe, audio_options, codec_for
+from roomcast_workers.ffmpeg.filters import ToneMapper
 from roomcast_workers.ffmpeg.progress import Reading
 from roomcast_workers.ffmpeg.runner import NothingInside
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
 from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.sizing import fit_even
-from roomcast_workers.video import plan as video
-from roomcast_workers.video.codecs import AtQuality, audio_options, codec_for
-from roomcast_workers.video.filters import ToneMapper
-from roomcast_workers.video.passthrough import sound_bitrate, sound_complies
-from roomcast_workers.video.plan import Recipe
+from roomcast_workers.video import verification as video
+from roomcast_workers.video.copy_or_compress import sound_bitrate, sound_complies
+from roomcast_workers.video.progress_meter import Pace
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +53,16 @@ async def recipe_for(job: Job, source: VerifiedMedia) -> Recipe:
     crf = template.video_crf if codec.name == template.codec else CRF_DEFAULT["h264"]
     mapper = await tone_mapper(job, film)
     return Recipe(codec, template.preset, AtQuality(crf), width, height, audio_bits(job, source), tone_mapper=mapper)
+
+
+def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """The largest even (width, height) of this shape that is no larger than it is and fits `long_side`."""
+    shrink = min(1.0, long_side / max(width, height))
+    return _even(width * shrink), _even(height * shrink)
+
+
+def _even(side: float) -> int:
+    return max(2, int(side + 1e-9) // 2 * 2)
 
 
 async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:

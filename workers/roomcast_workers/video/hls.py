@@ -12,6 +12,7 @@ so that a player can change between any two segments.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,15 @@ from pathlib import Path
 from roomcast.errors import TranscodeError
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.commands import Rendition
 from roomcast_workers.ffmpeg.progress import Reading
 from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info import probe
-from roomcast_workers.rate_control.sizing import Rendition, rungs
 
 _STEREO = 2
+_FULL_HD_PIXELS = 1920 * 1080
+_FULL_HD_RATE = 6_000_000
+_SMOOTH_FPS = 40
 _SLACK_SECONDS = 1.0
 _SEGMENT = re.compile(r"^#EXTINF:([\d.]+),[^\n]*\n([^#\n]+)$", re.MULTILINE)
 _AVC = re.compile(rb"avcC.(...)", re.DOTALL)
@@ -67,6 +71,24 @@ class Sound:
     channels: int
     codec: str
     rate: Rate
+
+
+def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
+    """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
+    is larger than the film, so those above it come to the film's own size, once."""
+    short = min(width, height)
+    found: dict[int, Rendition] = {}
+    for side in sorted({min(side, short) for side in sides}, reverse=True):
+        wide, high = (max(2, int(length * side / short + 1e-9) // 2 * 2) for length in (width, height))
+        name = min(wide, high)
+        found.setdefault(name, Rendition(str(name), wide, high, _max_rate(wide * high, fps)))
+    return list(found.values())
+
+
+def _max_rate(pixels: int, fps: float | None) -> int:
+    """6 Mbit/s for Full HD, half as much again above 40 frames a second; detail grows slower than area."""
+    smooth = 1.5 if fps and fps > _SMOOTH_FPS else 1.0
+    return round(_FULL_HD_RATE * smooth * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
 
 
 def work(sides: Sequence[int], width: int, height: int) -> float:

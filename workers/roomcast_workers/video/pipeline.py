@@ -10,14 +10,14 @@ from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia, contents
-from roomcast_workers.progress_meter import Pace
-from roomcast_workers.rate_control.targets import at_quality, estimate, into_bytes
 from roomcast_workers.video import hls
 from roomcast_workers.video.audio import compress_sound
+from roomcast_workers.video.copy_or_compress import choose, worth_it
 from roomcast_workers.video.encoder import EncodedFile, can_decode, copy, encode, recipe_for
 from roomcast_workers.video.hls import make_ladder
-from roomcast_workers.video.passthrough import choose, worth_it
 from roomcast_workers.video.poster import make_poster
+from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.video.rate_control import at_quality, estimate, into_bytes
 from roomcast_workers.video.storyboard import make_storyboard
 
 _HEAD_BYTES = 4096

@@ -82,7 +82,7 @@ class AdminRoutes:
         page = await self._ledger.page(
             None, status=status_in(query.get("status")), cursor=query.get("cursor"), limit=limit_in(query.get("limit"))
         )
-        rows = [row(upload) for upload in page.uploads if not upload.is_part]
+        rows = [row(upload) for upload in page.uploads if not upload.is_partial]
         return json_response(Uploads(uploads=rows, cursor=page.cursor))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

@@ -32,7 +32,6 @@ from roomcast.http.intake.form import (
 from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Choice, Receiver
 from roomcast.http.links import Links
 from roomcast.http.responses import VIEWER, json_response
@@ -137,10 +136,10 @@ class Intake:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
-        async with body(request) as chunks:
-            queued = await self._receiver.receive(
-                upload, chunks, _known(Choice(template)), early=early(template), total=total
-            )
+        chunks = request.content.iter_any()
+        queued = await self._receiver.receive(
+            upload, chunks, _known(Choice(template)), early=early(template), total=total
+        )
         return accepted([queued], await self._submissions.bind(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:

@@ -21,7 +21,7 @@ from roomcast.http.schema import DirectStanding, SentPart, UploadEntry
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import DirectPart, DirectParts, DirectUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
-from roomcast.uploads.model import Change, Upload, message, source_name
+from roomcast.uploads.model import Change, Upload, message, source_key
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
 from roomcast.uploads.templates import Templates, check_kind
 
@@ -59,7 +59,7 @@ class DirectIntake:
             for upload in uploads:
                 if upload.bytes_expected is None:
                     raise Malformed("A direct upload needs the file's size.")
-                parts = await self._direct.begin_direct(source_name(upload), upload.bytes_expected)
+                parts = await self._direct.begin_direct(source_key(upload), upload.bytes_expected)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)
@@ -68,11 +68,11 @@ class DirectIntake:
 
     async def abort(self, begun: Sequence[tuple[Upload, DirectParts]]) -> None:
         for upload, parts in begun:
-            await self._direct.abort_direct(source_name(upload), parts.token)
+            await self._direct.abort_direct(source_key(upload), parts.token)
 
     async def progress(self, upload: Upload) -> web.Response:
         """The client has sent a part: ask the bucket how much is there, and tell the room."""
-        sent = await self._direct.sent_direct(source_name(upload), _token(upload))
+        sent = await self._direct.sent_direct(source_key(upload), _token(upload))
         received = sum(part.size for part in sent)
         if received > upload.bytes_received and upload.bytes_expected:
             fraction = min(1.0, received / upload.bytes_expected)
@@ -90,13 +90,13 @@ class DirectIntake:
             raise Malformed("The completion is not of the right form.") from error
         parts = [DirectPart(part.number, part.etag) for part in completion.parts]
         size = upload.bytes_expected or 0
-        await self._direct.check_direct(source_name(upload), _token(upload), parts, size=size)
+        await self._direct.check_direct(source_key(upload), _token(upload), parts, size=size)
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
 
     async def _take_over(self, claim: Claim, parts: Sequence[DirectPart]) -> Upload:
         upload, template = claim.upload, self._templates.named(claim.upload.template)
         size = upload.bytes_expected or 0
-        key = await self._direct.complete_direct(source_name(upload), _token(upload), parts, size=size)
+        key = await self._direct.complete_direct(source_key(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))
         digests = self._receiver.digests(upload)
         async for chunk in self._direct.read_chunks(key):

@@ -26,11 +26,12 @@ from roomcast.errors import (
 from roomcast.http.intake.digests import Digests
 from roomcast.http.intake.pipeline import BROKEN, BodyPipeline, Chunks, Pace, Timed, judge, too_large
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, run_under_lease
+from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
-from roomcast.runtime.logs import about
+from roomcast.runtime.process import log_context
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
-from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, source_name, waits_for_more
+from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template
 from roomcast.uploads.transitions import cancelled, paused
@@ -149,22 +150,23 @@ class Receiver:
 
         Its failures end the upload, but for those that sending again can mend, when it waits for more.
         """
-        with self._counted(), about(upload.id):
+        with self._counted(), log_context(upload.id):
             return await self._settle(upload, take_in, over=over)
 
     async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
         seconds = self._bounds.lease_seconds
-        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
+        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=over)
         try:
-            last_write = partial(self._ending.__contains__, claim.lease.token)
+            finishing = partial(self._ending.__contains__, claim.lease.token)
             outcome = await run_under_lease(
-                self._ledger, claim.lease, take_in(claim), seconds=seconds, last_write=last_write
+                self._ledger, claim.lease, take_in(claim), seconds=seconds, finishing=finishing
             )
         except RoomcastError as error:
             await self._end(claim, error)
             raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._end(claim, Interrupted("The server stopped while the file was arriving.")))
+            interrupted = Interrupted("The server stopped while the file was arriving.")
+            await finish_despite_cancel(lambda: self._end(claim, interrupted))
             raise
         except Exception as error:
             failure = _from_connection(error)
@@ -172,14 +174,14 @@ class Receiver:
             raise failure from error
         finally:
             self._ending.discard(claim.lease.token)
-        if outcome is Stop.CANCEL_REQUESTED:
-            await self._media.discard_source(source_name(upload))
+        if outcome is StopReason.CANCEL_REQUESTED:
+            await self._media.discard_source(source_key(upload))
             with suppress(LeaseLost):
                 await self._ledger.append(upload.id, cancelled(Stage.RECEIVING), token=claim.lease.token)
             raise CancelledByOwner("The upload was cancelled.")
-        if outcome is Stop.LEASE_LOST and over:
+        if outcome is StopReason.LEASE_LOST and over:
             raise Superseded("Another request goes on with this upload.")
-        if isinstance(outcome, Stop):
+        if isinstance(outcome, StopReason):
             raise StorageError("The upload was given up while its bytes arrived; send it again.")
         return outcome
 
@@ -188,7 +190,7 @@ class Receiver:
     ) -> Upload:
         """Under the lease: bytes, then the source, then the queue."""
         upload, digests = claim.upload, self.digests(claim.upload)
-        async with self._media.receive(source_name(upload)) as incoming:
+        async with self._media.receive(source_key(upload)) as incoming:
             put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
             arrival = BodyPipeline(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
             await arrival.take(self.paced(upload, self.timed(chunks)))
@@ -233,14 +235,14 @@ class Receiver:
     async def pause(self, claim: Claim) -> Upload:
         """What has come is kept, and the upload waits for the rest as long as a reservation does."""
         upload = claim.upload
-        received = await self._sources.received(source_name(upload))
+        received = await self._sources.received(source_key(upload))
         return await self._unless_cancelled(claim, paused(upload, received))
 
     async def _unless_cancelled(self, claim: Claim, change: Change) -> Upload:
         self._ending.add(claim.lease.token)
         upload = await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
         if upload.stage is Stage.CANCELLED:
-            await self._media.discard_source(source_name(upload))
+            await self._media.discard_source(source_key(upload))
             raise CancelledByOwner("The upload was cancelled.")
         return upload
 
@@ -259,7 +261,7 @@ class Receiver:
 
     async def _end(self, claim: Claim, error: RoomcastError) -> None:
         try:
-            if error.retryable and waits_for_more(claim.upload):
+            if error.retryable and is_resumable(claim.upload):
                 await self.pause(claim)
             else:
                 await self._fail(claim, error)
@@ -273,7 +275,7 @@ class Receiver:
         change = Change(Failed(), error.message, error=error_body(error, Stage.RECEIVING))
         # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
         await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
-        await self._media.discard_source(source_name(claim.upload))
+        await self._media.discard_source(source_key(claim.upload))
         await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
 
 

@@ -20,10 +20,10 @@ from roomcast.http.intake.receiver import Receiver, Superseded
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import MediaStore, ResumableSources
 from roomcast.uploads.lifecycle import Progressed, Stage
-from roomcast.uploads.model import Change, Resumable, Upload, source_name
+from roomcast.uploads.model import Change, TusState, Upload, source_key
 from roomcast.uploads.sniff import SNIFF_BYTES
 from roomcast.uploads.templates import Templates
-from roomcast.uploads.transitions import joined
+from roomcast.uploads.transitions import concatenated
 
 _YIELD_SECONDS = 10.0
 _RECEIVING = "Receiving the file"
@@ -79,7 +79,7 @@ class Resuming:
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
             return upload, upload.bytes_received
-        received = await self._sources.received(source_name(upload))
+        received = await self._sources.received(source_key(upload))
         if received and received == upload.bytes_expected and _is_a_file(upload):
             async with self._alone(upload.id, lambda _: None):
                 upload = await self._finish(upload)
@@ -101,9 +101,9 @@ class Resuming:
         """How large the file is that these parts make up; `WrongState` when they are no parts or not all here."""
         size = 0
         for part in parts:
-            if not part.is_part or part.stage is not Stage.RECEIVING:
+            if not part.is_partial or part.stage is not Stage.RECEIVING:
                 raise WrongState("Only partial uploads can be joined.")
-            received = await self._sources.received(source_name(part))
+            received = await self._sources.received(source_key(part))
             if received != part.bytes_expected:
                 raise WrongState("A part has not arrived yet.")
             size += received
@@ -111,12 +111,12 @@ class Resuming:
 
     async def join(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
         """Make one file of parts that are all here, and queue it; the parts are no more then."""
-        of = [source_name(part) for part in parts]
+        of = [source_key(part) for part in parts]
         queued = await self._receiver.settle(upload, lambda claim: self._complete(claim, of=of))
         for part in parts:
             with suppress(RoomcastError):  # it lapses later then
-                await self._ledger.request_cancel(part.id, joined())
-                await self._media.discard_source(source_name(part))
+                await self._ledger.request_cancel(part.id, concatenated())
+                await self._media.discard_source(source_key(part))
         return queued
 
     async def _begun(self, upload: Upload, piece: Chunk) -> Upload:
@@ -127,17 +127,17 @@ class Resuming:
         length = piece.length if upload.bytes_expected is None else None
         if upload.resumable and length is None:
             return upload
-        change = Change(Progressed(0.0), _RECEIVING, bytes_expected=length, resumable=upload.resumable or Resumable())
+        change = Change(Progressed(0.0), _RECEIVING, bytes_expected=length, resumable=upload.resumable or TusState())
         return await self._ledger.append(upload.id, change)
 
     async def _check_offset(self, upload: Upload, piece: Chunk) -> None:
-        received = await self._sources.received(source_name(upload))
+        received = await self._sources.received(source_key(upload))
         if piece.offset != received:
             raise OtherOffset(f"The upload has {received} bytes.", details={"offset": received})
 
     async def _add(self, claim: Claim, piece: Chunk) -> Upload:
         """Under the lease: the piece's bytes, as far as they come."""
-        upload, name = claim.upload, source_name(claim.upload)
+        upload, name = claim.upload, source_key(claim.upload)
         sniffing = _is_a_file(upload) and piece.offset < SNIFF_BYTES
         head = await self._sources.head(name, SNIFF_BYTES) if sniffing else b""
         digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
@@ -185,7 +185,7 @@ class Resuming:
             head.extend(data[: SNIFF_BYTES - len(head)])
             await digests.update(data)
 
-        key = await self._sources.complete(source_name(claim.upload), see, of=of)
+        key = await self._sources.complete(source_key(claim.upload), see, of=of)
         return await self._queue(claim, key, size, head, digests)
 
     async def _queue(self, claim: Claim, key: str, size: int, head: bytes | bytearray, digests: Digests) -> Upload:
@@ -220,4 +220,4 @@ class Resuming:
 
 def _is_a_file(upload: Upload) -> bool:
     """And neither a part of one nor joined of parts."""
-    return not upload.is_part and not (upload.resumable and upload.resumable.joins)
+    return not upload.is_partial and not (upload.resumable and upload.resumable.concat)

@@ -101,7 +101,7 @@ class _Together:
     def _begin(self, replay: Replay, stand: Position | None) -> None:
         """Where the client stands behind one log, and what it missed; `known` as long as that is nothing."""
         now = message(replay.upload)
-        if not replay.complete or (stand and stand.since > replay.upload.seq):
+        if not replay.gapless or (stand and stand.since > replay.upload.seq):
             self._events[replay.upload.id] = now  # the log does not reach back to the client: it gets the state
             self.known = False
             return

@@ -84,13 +84,13 @@ class Checksum:
 @dataclass(frozen=True)
 class Creation:
     """What a client wants to upload. `length` is None when it is to be told later. `metadata` is the header as it came,
-    `values` what it says. `joins` are the URLs of the parts of a file that are all here."""
+    `values` what it says. `concat` are the URLs of the parts of a file that are all here."""
 
     length: int | None
     metadata: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
-    part: bool = False
-    joins: tuple[str, ...] = ()
+    partial: bool = False
+    concat: tuple[str, ...] = ()
 
     @property
     def filename(self) -> str | None:
@@ -123,12 +123,12 @@ def creation(headers: Mapping[str, str]) -> Creation:
     if kind == "final":
         if told is not None or deferred is not None or not urls.split():
             raise Malformed("A final upload names its parts in Upload-Concat, and no length.")
-        return Creation(None, metadata, values, joins=tuple(urls.split()))
+        return Creation(None, metadata, values, concat=tuple(urls.split()))
     if kind not in ("", "partial") or urls:
         raise Malformed("Upload-Concat must be “partial”, or “final;” and the URLs of the parts.")
     if deferred not in (None, "1") or (deferred is None) == (told is None):
         raise Malformed("Upload-Length must tell the file's length, or Upload-Defer-Length: 1 that it will be told.")
-    return Creation(told, metadata, values, part=kind == "partial")
+    return Creation(told, metadata, values, partial=kind == "partial")
 
 
 def offset(headers: Mapping[str, str]) -> int:
@@ -178,7 +178,7 @@ def capabilities(largest_bytes: int) -> dict[str, str]:
 
 def standing(upload: Upload, received: int, *, patience_seconds: float) -> dict[str, str]:
     """The headers that tell how far an upload has come, and until when it waits for more."""
-    joining = upload.stage is Stage.RECEIVING and upload.resumable is not None and upload.resumable.joins
+    joining = upload.stage is Stage.RECEIVING and upload.resumable is not None and upload.resumable.concat
     headers = {} if joining else {"Upload-Offset": str(received)}
     if upload.stage is Stage.RECEIVING:
         headers["Upload-Expires"] = formatdate(upload.updated_at + patience_seconds, usegmt=True)
@@ -195,10 +195,10 @@ def description(upload: Upload, url: Callable[[str], str]) -> dict[str, str]:
     known = upload.resumable
     if known and known.metadata:
         headers["Upload-Metadata"] = known.metadata
-    if known and known.part:
+    if known and known.partial:
         headers["Upload-Concat"] = "partial"
-    if known and known.joins:
-        headers["Upload-Concat"] = f"final;{' '.join(map(url, known.joins))}"
+    if known and known.concat:
+        headers["Upload-Concat"] = f"final;{' '.join(map(url, known.concat))}"
     return headers
 
 

@@ -14,7 +14,6 @@ from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.forms import new_upload
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Chunk, Resuming
 from roomcast.http.links import Links
@@ -24,7 +23,7 @@ from roomcast.http.tus.checksum import checked
 from roomcast.ledger.contract import Ledger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Resumable, Upload
+from roomcast.uploads.model import TusState, Upload
 from roomcast.uploads.templates import Templates
 
 _Answer = Callable[[web.Request], Awaitable[web.Response]]
@@ -81,11 +80,11 @@ class TusRoutes:
         wanted = tus_protocol.creation(request.headers)
         template = self._templates.named(wanted.template)
         upload = new_upload(request[VIEWER], template, wanted.filename, wanted.length, None)
-        if wanted.joins:
+        if wanted.concat:
             return await self._join(request, wanted, upload)
         if request.can_read_body:
             tus_protocol.check_piece_type(request.content_type)
-        upload = replace(upload, resumable=Resumable(wanted.metadata, part=wanted.part))
+        upload = replace(upload, resumable=TusState(wanted.metadata, partial=wanted.partial))
         await self._create(upload, wanted.length)
         if request.can_read_body:
             upload = await self._take(request, upload, offset=0)
@@ -93,10 +92,10 @@ class TusRoutes:
 
     async def _join(self, request: web.Request, wanted: tus_protocol.Creation, upload: Upload) -> web.Response:
         """201: the parts are one file now, and it is queued."""
-        ids = [urlsplit(url).path.rpartition("/")[2] for url in wanted.joins]
+        ids = [urlsplit(url).path.rpartition("/")[2] for url in wanted.concat]
         parts = [await self._look(request, part_id) for part_id in ids]
         size = await self._resuming.joined_size(parts)
-        resumable = Resumable(wanted.metadata, joins=tuple(ids))
+        resumable = TusState(wanted.metadata, concat=tuple(ids))
         upload = replace(upload, bytes_expected=size, resumable=resumable)
         await self._create(upload, size)
         queued = await self._resuming.join(upload, parts)
@@ -106,13 +105,13 @@ class TusRoutes:
     async def _create(self, upload: Upload, length: int | None) -> None:
         self._check_length(upload, length)
         await self._receiver.check_room(length or 0)
-        if upload.is_part:
+        if upload.is_partial:
             await self._ledger.create([upload], in_flight=self._max_in_flight)
         else:
             await self._submissions.create([upload], in_flight=self._max_in_flight)
 
     def _check_length(self, upload: Upload, length: int | None) -> None:
-        if length == 0 and not upload.is_part:
+        if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
         self._receiver.check_length(length or 0, self._templates.named(upload.template))
 
@@ -132,7 +131,7 @@ class TusRoutes:
         """204: the piece is here, and durable."""
         upload = await self._look(request, request.match_info["id"])
         tus_protocol.check_piece_type(request.content_type)
-        if upload.resumable and upload.resumable.joins:
+        if upload.resumable and upload.resumable.concat:
             raise Forbidden("A final upload takes no pieces.")
         upload = await self._take(request, upload, offset=tus_protocol.offset(request.headers))
         return web.Response(status=204, headers=self._standing(upload, upload.bytes_received))
@@ -150,14 +149,13 @@ class TusRoutes:
             raise TooLarge(f"More bytes are sent than the {left} that are left.")
         await self._receiver.check_room(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        async with body(request) as chunks:
-            piece = Chunk(
-                offset=offset,
-                length=length,
-                chunks=self._receiver.timed(chunks),
-                checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
-            )
-            upload = await self._resuming.take(upload, piece)
+        piece = Chunk(
+            offset=offset,
+            length=length,
+            chunks=self._receiver.timed(request.content.iter_any()),
+            checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
+        )
+        upload = await self._resuming.take(upload, piece)
         if upload.stage is Stage.QUEUED:
             await self._submissions.bind(upload.submission)
         return upload

@@ -1,4 +1,4 @@
-"""Started by path, confined, as `python -I DIRECTORY ORDER` (see `roomcast_workers.image.runner`)."""
+"""Started by path, confined, as `python -I DIRECTORY ORDER` (see `roomcast_workers.image.pipeline`)."""
 
 from __future__ import annotations
 

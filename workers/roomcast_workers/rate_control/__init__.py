@@ -1,1 +1,0 @@
-"""Choose a bitrate or a quality."""
