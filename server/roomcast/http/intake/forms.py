@@ -16,7 +16,6 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
 from roomcast.http.intake.form import (
     FILE_FIELDS,
@@ -42,6 +41,7 @@ from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
 from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
