@@ -1,4 +1,4 @@
-"""The message as a client gets it: the ledger's, with URLs, which are signed at the moment of sending."""
+"""Add URLs to messages. They expire, so they are signed when a message is sent and never stored."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from roomcast.uploads.messages import Element, Message, Output
 from roomcast.uploads.model import Upload, element_type
 
 
-def present(message: Message, media: MediaStore) -> Message:
-    """`message` with a `url` for its poster, its element and each of the element's outputs."""
+def with_urls(message: Message, media: MediaStore) -> Message:
+    """Return `message` with a `url` for its poster, its element and each output of the element."""
     if "poster" not in message and "element" not in message:
         return message
-    shown = message.copy()
+    complete = message.copy()
     if poster := message.get("poster"):
-        shown["poster"] = _linked(poster, media)
+        complete["poster"] = _linked(poster, media)
     if element := message.get("element"):
         outputs = [_linked(output, media) for output in element["outputs"]]
-        shown["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
-    return shown
+        complete["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
+    return complete
 
 
 def _linked(output: Output, media: MediaStore) -> Output:
@@ -25,7 +25,7 @@ def _linked(output: Output, media: MediaStore) -> Output:
 
 
 def empty_element(upload: Upload) -> Element:
-    """The element of an upload that has no results yet."""
+    """Return the element of an upload that has no results yet."""
     return {
         "id": upload.id,
         "type": element_type(upload),

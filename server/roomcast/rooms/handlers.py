@@ -27,9 +27,8 @@ from roomcast.rooms.schema import (
     UploadArgument,
 )
 from roomcast.rooms.server import Server
-from roomcast.rooms.upload_rooms import UploadRooms, WithUrls
+from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService, check_id
-from roomcast.uploads.model import message
 from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
@@ -73,7 +72,6 @@ class Handlers:
         rooms: UploadRooms,
         control: UploadService,
         authenticator: Authenticator,
-        with_urls: WithUrls,
         *,
         origins: OriginPolicy,
         cookie: str,
@@ -83,7 +81,6 @@ class Handlers:
         self._rooms = rooms
         self._control = control
         self._authenticator = authenticator
-        self._with_urls = with_urls
         self._origins = origins
         self._cookie = cookie
         self._clients: dict[str, Client] = {}
@@ -171,7 +168,7 @@ class Handlers:
         """Start an upload over that failed or was cancelled."""
         async with client.in_order():
             upload = await self._control.retry(client.viewer, argument.uploadId)
-        return {"ok": True, "state": self._with_urls(message(upload))}
+        return {"ok": True, "state": self._control.message(upload)}
 
     def _credential(self, environ: Mapping[str, Any]) -> str | None:
         """Return the token of the bearer header, or of the cookie if the page's origin may use it."""

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from roomcast.fanout.relay import Relay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.packet import encode_event
 from roomcast.rooms.room import Room
 from roomcast.rooms.schema import RoomState
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import message
 from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
 _TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
 
-WithUrls = Callable[[Message], Message]
-
 
 class UploadRooms:
     """All rooms of uploads in this process. A room is named for its upload's id."""
 
-    def __init__(self, manager: Manager, relay: Relay, with_urls: WithUrls, *, linger_seconds: float) -> None:
+    def __init__(self, manager: Manager, uploads: UploadService, *, linger_seconds: float) -> None:
         """`linger_seconds` is how long a room stays open after its upload has ended."""
         self._manager = manager
-        self._relay = relay
-        self._with_urls = with_urls
+        self._uploads = uploads
         self._linger_seconds = linger_seconds
         self._feeds: dict[str, _Feed] = {}
         self._closing: dict[str, asyncio.TimerHandle] = {}
@@ -47,19 +42,17 @@ class UploadRooms:
         feed = self._feeds.setdefault(upload_id, _Feed(self, upload_id))
         feed.joining += 1
         try:
-            replay = await self._relay.subscribe(upload_id, feed, since=since, epoch=epoch)
-            viewer.check_owns(replay.upload)
+            replay = await self._uploads.subscribe(viewer, upload_id, feed, since=since, epoch=epoch)
             if self._manager.is_connected(sid, "/"):  # it may have gone meanwhile
                 self._manager.basic_enter_room(sid, "/", upload_id)
         finally:
             feed.joining -= 1
             self._close_if_empty(upload_id)
-        state = message(replay.upload)
+        state = self._uploads.message(replay.upload)
         self.on_moved(upload_id, state)
-        shown = self._with_urls(state)
         if since is None:
-            self._manager.send_event(sid, upload_id, [encode_event(PROGRESS, shown)])
-        return {"state": shown, "events": [self._with_urls(event) for event in replay.events]}
+            self._manager.send_event(sid, upload_id, [encode_event(PROGRESS, state)])
+        return {"state": state, "events": replay.events}
 
     def leave(self, sid: str, upload_id: str) -> None:
         """Let a client leave an upload's room. One that is not in it is ignored."""
@@ -68,17 +61,16 @@ class UploadRooms:
     def send_event(self, upload_id: str, event: Message, *, new_status: bool) -> None:
         """Send an event to the room as `upload-progress` and, with a new status, under the status's name too."""
         if room := self._manager.room(upload_id):
-            payload = self._with_urls(event)
-            packets = [encode_event(PROGRESS, payload)]
+            packets = [encode_event(PROGRESS, event)]
             if new_status:
-                packets.append(encode_event(payload["status"], payload))
+                packets.append(encode_event(event["status"], event))
             room.send_event(packets)
         self.on_moved(upload_id, event)
 
     def send_tick(self, upload_id: str, tick: Message) -> None:
         """Send a reading to the room; a client that does not keep up gets only the latest."""
         if room := self._manager.room(upload_id):
-            room.send_tick(encode_event(PROGRESS, self._with_urls(tick)))
+            room.send_tick(encode_event(PROGRESS, tick))
 
     def on_moved(self, upload_id: str, event: Message) -> None:
         """Close a room a while after its upload has ended, unless the upload goes on."""
@@ -103,7 +95,7 @@ class UploadRooms:
         if feed is None or feed.joining or self._manager.room(upload_id):
             return
         del self._feeds[upload_id]
-        self._relay.unsubscribe(upload_id, feed)
+        self._uploads.unsubscribe(upload_id, feed)
         if closing := self._closing.pop(upload_id, None):
             closing.cancel()
 
