@@ -50,7 +50,7 @@ from roomcast.runtime.tasks import periodic
 from roomcast.services.backends import open_backends, open_repositories
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
-from roomcast.services.step_publisher import Publisher
+from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
@@ -87,7 +87,7 @@ async def build_app(settings: Settings) -> web.Application:
         books.submissions,
         ledger,
         reproducible=authenticator.may_list(),
-        sendings=books.sendings if settings.publishes else None,
+        cursors=books.cursors if settings.publishes else None,
     )
     control = UploadService(ledger, media, dispatch, relay, submissions)
     policy = OriginPolicy(settings.cors_origins)
@@ -189,7 +189,7 @@ async def build_app(settings: Settings) -> web.Application:
     registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
     MetricsRoute(registry, ledger, authenticator).add_routes(app)
     board = AdminBoard(
-        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), rooms.count(), streams.count())
+        ledger, dispatch, books.presence, lambda: WebProcess(process_name(), rooms.count(), streams.count())
     )
     AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
 
@@ -199,7 +199,7 @@ async def build_app(settings: Settings) -> web.Application:
     await working.enter_async_context(finalizer.running())
     if settings.redis_url:
         await working.enter_async_context(
-            periodic(board.attend, _ATTEND_SECONDS, failure_event="presence_heartbeat_failed")
+            periodic(board.heartbeat, _ATTEND_SECONDS, failure_event="presence_heartbeat_failed")
         )
     if settings.publishes:
         from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
@@ -211,9 +211,9 @@ async def build_app(settings: Settings) -> web.Application:
                 batch_size=settings.sqs_batch_size,
             )
         )
-        publisher = Publisher(
+        publisher = StepPublisher(
             queue,
-            books.sendings,
+            books.cursors,
             books.submissions,
             ledger,
             branch=settings.branch,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.sender import signature_headers
 
 from tests.support.harness import ROOT
 
@@ -59,10 +59,10 @@ def in_node(folder: Path) -> Check:
 def test_the_example_tells_what_is_ours(language: str, tmp_path: Path) -> None:
     check = in_python() if language == "python" else in_node(tmp_path)
     now = int(time.time())
-    sent = headers(SECRET.encode(), BODY, "delivery_1", now)
+    sent = signature_headers(SECRET.encode(), BODY, "delivery_1", now)
     assert check(SECRET, sent, BODY)
     assert not check(SECRET, sent, BODY + b" ")
     assert not check("another secret of theirs", sent, BODY)
-    assert not check(SECRET, headers(SECRET.encode(), BODY, "delivery_1", now - 3600), BODY), "too old"
+    assert not check(SECRET, signature_headers(SECRET.encode(), BODY, "delivery_1", now - 3600), BODY), "too old"
     forged = sent["X-Roomcast-Signature"].replace(f"t={now}", f"t={now + 1}")
     assert not check(SECRET, {**sent, "X-Roomcast-Signature": forged}, BODY)
