@@ -26,10 +26,10 @@ from roomcast.assemblies.model import (
 )
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
-from roomcast.auth import Viewer
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.ledger.contract import Ledger
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 

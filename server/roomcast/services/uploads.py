@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import NotFound, TimedOut, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
@@ -19,6 +18,7 @@ from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, source_key
 from roomcast.uploads.transitions import cancelled
+from roomcast.uploads.viewer import Viewer
 
 _CANCEL_SECONDS = 20.0
 
