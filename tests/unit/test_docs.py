@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.cli.exit_codes import Ending
 from roomcast.cli.main import app
 from roomcast.client.client import Client
@@ -286,11 +286,11 @@ def test_the_example_in_python_verifies_a_signature() -> None:
 def verify_signature(verified: Any) -> None:
     """Hold a check of signatures against what the sender sends."""
     secret, body, now = "a secret of the receiver's", '{"message": "Grüße"}'.encode(), int(time.time())
-    sent = headers(secret.encode(), body, "delivery_1", now)
+    sent = signature_headers(secret.encode(), body, "delivery_1", now)
     assert verified(secret, sent, body)
     assert not verified(secret, sent, body + b" ")
     assert not verified("another secret of theirs", sent, body)
-    assert not verified(secret, headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
+    assert not verified(secret, signature_headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
     forged = sent["X-Roomcast-Signature"].replace(f"t={now}", f"t={now + 1}")
     assert not verified(secret, {**sent, "X-Roomcast-Signature": forged}, body)
 

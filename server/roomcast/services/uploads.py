@@ -44,7 +44,7 @@ class UploadService:
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
         """The assembly; `NotFound`, or `Forbidden` for another's."""
-        return await self._submissions.look(viewer, assembly_id)
+        return await self._submissions.get(viewer, assembly_id)
 
     @asynccontextmanager
     async def watching(
@@ -88,7 +88,7 @@ class UploadService:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
         kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
-        await self._submissions.look_soon(upload)
+        await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
             await self._dispatch.announce(upload.id, upload.seq)
