@@ -42,7 +42,7 @@ from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
 from roomcast.http.uploads import UploadRoutes
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
@@ -105,7 +105,7 @@ async def build_app(settings: Settings) -> web.Application:
     )
     receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
     links = Links(settings.public_url)
-    direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
+    direct = DirectIntake(ledger, parts.presigned, settings.loaded_templates, receiver) if parts.presigned else None
     intake = Intake(
         submissions,
         media,
@@ -153,7 +153,7 @@ async def build_app(settings: Settings) -> web.Application:
     AssemblyRoutes(
         submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
     ).add_routes(app)
-    TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
+    TransflowRoutes(streams, control, submissions, partial(with_urls, media=media), branch=settings.branch).add_routes(
         app
     )
     StreamRoutes(

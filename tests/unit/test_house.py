@@ -89,7 +89,6 @@ PENDING = {
     "roomcast.dialects.errors → roomcast.http.schema",
     "roomcast.dialects.files → roomcast.http.schema",
     "roomcast.dialects.transflow → roomcast.http.schema",
-    "roomcast.runtime.files → roomcast.media.contract",
     "roomcast.settings → roomcast.media.url_signer",
     "roomcast.settings → roomcast.services.backends",
     "roomcast.settings → roomcast.services.maintenance",

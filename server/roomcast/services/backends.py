@@ -15,7 +15,7 @@ from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import DirectUploads, MediaStore, ResumableSources
+from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.redis_trust import RedisTrust
@@ -46,7 +46,7 @@ class Backends:
     media: MediaStore
     dispatch: Dispatch
     resumable: ResumableSources
-    direct: DirectUploads | None = None
+    presigned: PresignedUploads | None = None
 
 
 @asynccontextmanager
@@ -127,7 +127,7 @@ def _open_ledger(places: Places) -> Ledger:
 
 async def _open_media(
     places: Places, stack: AsyncExitStack
-) -> tuple[MediaStore, ResumableSources, DirectUploads | None]:
+) -> tuple[MediaStore, ResumableSources, PresignedUploads | None]:
     if not places.s3_bucket:
         directory = DirectoryMediaStore(places.data, places.signer)
         return directory, directory.resumable, None
@@ -143,7 +143,7 @@ async def _open_media(
             largest_bytes=places.max_upload_bytes,
         )
     )
-    return store, store.resumable, store.direct
+    return store, store.resumable, store.presigned
 
 
 @asynccontextmanager

@@ -38,6 +38,6 @@ class RedisAttendance:
         self._key = f"{namespace}:attendance"
 
     async def attend(self, me: WebProcess) -> list[WebProcess]:
-        args = (self._time.given, me.process, orjson.dumps(asdict(me)), repr(LATELY_SECONDS))
+        args = (self._time.arg, me.process, orjson.dumps(asdict(me)), repr(LATELY_SECONDS))
         present = await self._scripts.run(Call(_ATTEND, [self._key], args))
         return sorted((WebProcess(**orjson.loads(facts)) for facts in present), key=lambda one: one.process)
