@@ -19,7 +19,8 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import Backends
-from roomcast.services.maintenance import Maintenance, Terms
+from roomcast.services.maintenance import Maintenance
+from roomcast.settings import RetentionSettings
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import Clock, created
@@ -114,7 +115,11 @@ def test_upkeep_goes_on_after_its_connections_were_reset(line: Line) -> None:
         ledger = RedisLedger(connect(line.url), namespace="upkeep")
         upload = await created(ledger, clock)
         async with TaskiqDispatch.open(line.url, name="roomcast:upkeep") as dispatch:
-            upkeep = Maintenance(Backends(ledger, NoMedia(), dispatch, None), Terms(0.04, 3600.0, 86400.0))  # type: ignore[arg-type]
+            upkeep = Maintenance(
+                Backends(ledger, NoMedia(), dispatch, None),  # type: ignore[arg-type]
+                RetentionSettings(),
+                lease_seconds=0.04,
+            )
             async with upkeep.running():
                 for _ in range(4):
                     line.reset()

@@ -7,7 +7,6 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.auth import ANONYMOUS, Viewer
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
@@ -16,6 +15,7 @@ from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 from tests.support.sessions import FakeTransport
 

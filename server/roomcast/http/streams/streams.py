@@ -16,7 +16,6 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 from aiohttp import hdrs, web
 
-from roomcast.auth import Viewer
 from roomcast.fanout.send_queue import SendQueue, SendStats
 from roomcast.http.responses import VIEWER
 from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, event, is_end, opening, position
@@ -24,6 +23,7 @@ from roomcast.runtime.process import log_context
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 

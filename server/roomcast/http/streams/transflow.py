@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
-from roomcast.auth import Viewer
 from roomcast.dialects import transflow
 from roomcast.errors import Malformed
 from roomcast.http.responses import VIEWER
@@ -24,6 +23,7 @@ from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
+from roomcast.uploads.viewer import Viewer
 
 OVERVIEW, STEP = "message", "step"
 """The names of the stream's events; what is called `message` an `EventSource` hands to `onmessage`."""
