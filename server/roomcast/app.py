@@ -42,7 +42,7 @@ from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
 from roomcast.http.uploads import UploadRoutes
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
@@ -204,7 +204,7 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         lease_seconds=settings.worker.lease_seconds,
     )
     links = Links(settings.server.public_url)
-    presigned = DirectIntake(ledger, core.backends.direct, templates, receiver) if core.backends.direct else None
+    presigned = DirectIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     forms = Intake(
         core.assemblies,
         media,
@@ -302,7 +302,7 @@ def _add_upload_routes(
         url_seconds=settings.storage.url_seconds,
     ).add_routes(app)
     TransflowRoutes(
-        streams, uploads, core.assemblies, partial(present, media=media), branch=settings.assemblies.branch
+        streams, uploads, core.assemblies, partial(with_urls, media=media), branch=settings.assemblies.branch
     ).add_routes(app)
     StreamRoutes(
         streams,

@@ -15,7 +15,7 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
@@ -97,7 +97,7 @@ class UploadRoutes:
         return json_response(done)
 
     def _shown(self, upload: Upload) -> Message:
-        return present(message(upload), self._media)
+        return with_urls(message(upload), self._media)
 
 
 def status_in(value: str | None) -> Status | None:

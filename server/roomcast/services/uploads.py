@@ -91,7 +91,7 @@ class UploadService:
         await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
-            await self._dispatch.announce(upload.id, upload.seq)
+            await self._dispatch.wake(upload.id, upload.seq)
         return upload
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:

@@ -84,7 +84,7 @@ class AdminBoard:
         return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
     async def _overview(self, stats: QueueStats) -> Overview:
-        workers = await self._dispatch.workers_seen()
+        workers = await self._dispatch.live_workers()
         webs = await self._presence.heartbeat(self._me())
         return overview(stats, workers, webs, time.time())
 

@@ -36,7 +36,7 @@ from roomcast.http.links import Links
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import empty_element, present
+from roomcast.media.links import empty_element, with_urls
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
@@ -346,7 +346,7 @@ def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> FormResult:
 
 def _known_body(assembly: Assembly, media: MediaStore) -> UploadResponse:
     """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
-    state = present(message(assembly.uploads[0]), media)
+    state = with_urls(message(assembly.uploads[0]), media)
     body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
     return {**body, "state": state, "element": state["element"]}
 

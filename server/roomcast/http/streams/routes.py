@@ -18,7 +18,7 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.streams import Kind, Streams
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
@@ -100,7 +100,7 @@ class StreamRoutes:
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        show = partial(present, media=media)
+        show = partial(with_urls, media=media)
         self._native = Kind("upload-progress", lambda _: show)
         self._files = Kind(files.EVENT, lambda upload: partial(files.progress, upload))
 
