@@ -41,11 +41,11 @@ class LossyLedger(SqliteLedger):
             raise NotFound("There is no such upload.")
         return await super().events(upload_id, since=since, epoch=epoch)
 
-    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
-        return {} if self._lost else await super().positions(upload_ids)
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        return {} if self._lost else await super().last_seqs(upload_ids)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        return super().listen(_Muffled(self, listener))
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        return super().add_listener(_Muffled(self, listener))
 
 
 class _Muffled:
@@ -57,9 +57,9 @@ class _Muffled:
         self.on_queue_moved = listener.on_queue_moved
         self.on_gap = listener.on_gap
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         if not self._ledger.keep_quiet:
-            self._listener.on_notices(notices)
+            self._listener.on_changes(notices)
 
 
 class Ears:

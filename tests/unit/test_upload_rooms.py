@@ -7,7 +7,6 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.auth import ANONYMOUS, Viewer
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
@@ -16,6 +15,7 @@ from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 from tests.support.sessions import FakeTransport
 
@@ -33,7 +33,7 @@ class FakeRelay:
     ) -> Replay:
         self.rooms[upload_id] = subscriber
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
-        return Replay(upload, [], complete=True)
+        return Replay(upload, [], gapless=True)
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         assert self.rooms.pop(upload_id) is subscriber

@@ -7,7 +7,6 @@ stored an upload is handed back; after it, it is finished.
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -20,9 +19,9 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, run_under_lease
-from roomcast.runtime.logs import about
-from roomcast.runtime.process import process_name
+from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import settle_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
@@ -56,7 +55,7 @@ class AttemptFailed:
 class AttemptInterrupted:
     """The attempt was interrupted in `step`."""
 
-    why: Stop
+    why: StopReason
     step: Stage
 
 
@@ -72,8 +71,8 @@ class Policy:
     retry_seconds: float
 
     def pause(self, failures: int) -> float:
-        """Exponential, with jitter of a half either way, so that what failed together is not tried together."""
-        return self.retry_seconds * 2.0**failures * random.uniform(0.5, 1.5)  # noqa: S311  (jitter is no secret)
+        """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
+        return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
 
 
 class Workers:
@@ -121,7 +120,7 @@ class Workers:
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
-        with about(claim.upload.id, attempt=claim.upload.state.attempt):
+        with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
             log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
             outcome = await self._attempt(claim)
             log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
@@ -143,10 +142,10 @@ class Workers:
                     process(claim.upload, template, self._tools, reporter, scratch),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
-                    past_return=lambda: reporter.stage is Stage.CLEANING,
+                    committed=lambda: reporter.stage is Stage.CLEANING,
                 )
             except LeaseLost:
-                return AttemptInterrupted(Stop.LEASE_LOST, reporter.stage)
+                return AttemptInterrupted(StopReason.LEASE_LOST, reporter.stage)
             except RoomcastError as error:
                 return AttemptFailed(error, reporter.stage)
             except Exception:
@@ -154,7 +153,7 @@ class Workers:
                 return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-        return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, Stop) else Completed(outcome)
+        return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, StopReason) else Completed(outcome)
 
     async def _settle(self, claim: Claim, outcome: Outcome) -> None:
         """Write down how it ended; each write is refused when the lease is no longer ours."""
@@ -168,12 +167,12 @@ class Workers:
                 await self._retry(claim, error, step)
             case AttemptFailed(error, step):
                 await self._give_up(claim, error, step)
-            case AttemptInterrupted(Stop.CANCEL_REQUESTED, step):
+            case AttemptInterrupted(StopReason.CANCEL_REQUESTED, step):
                 await self._discard(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
-            case AttemptInterrupted(Stop.SHUTTING_DOWN):
+            case AttemptInterrupted(StopReason.SHUTTING_DOWN):
                 await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
-            case AttemptInterrupted(Stop.LEASE_LOST):
+            case AttemptInterrupted(StopReason.LEASE_LOST):
                 log.warning("lease lost")
 
     async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
@@ -186,7 +185,7 @@ class Workers:
     async def _requeued(self, upload: Upload) -> None:
         """It waits for another worker now, or was cancelled meanwhile."""
         if upload.stage is Stage.QUEUED:
-            await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
+            await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
         await settle_files(self._tools.media, upload)
 
     async def _give_up(self, claim: Claim, error: RoomcastError, step: Stage) -> None:

@@ -14,7 +14,7 @@ import structlog
 from roomcast.dispatch.contract import Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.runtime.process import process_name
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -30,19 +30,19 @@ class InProcessDispatch:
         self._moved = asyncio.Event()
         self._workers = 0
 
-    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         if not_before > time.time():
             self._delays.call_at(not_before, partial(self._wake, (upload_id, seq)))
         else:
             self._wake((upload_id, seq))
 
-    async def workers_seen(self) -> Counter[str]:
+    async def live_workers(self) -> Counter[str]:
         return Counter({process_name(): self._workers} if self._workers else {})
 
     @asynccontextmanager
     async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        running = [background(self._work(handler, stop), f"worker {number}") for number in range(count)]
+        running = [start_background_task(self._work(handler, stop), f"worker {number}") for number in range(count)]
         self._workers += count
         try:
             yield

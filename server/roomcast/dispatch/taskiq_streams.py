@@ -13,7 +13,6 @@ A hint is acknowledged when its handler has returned. One that died with its pro
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -30,14 +29,15 @@ from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from taskiq_redis import RedisStreamBroker
 
-from roomcast.dispatch.contract import WORKER_SEEN_SECONDS, Handler
+from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.errors import StorageError
-from roomcast.runtime.process import cancel_and_wait, process_name
+from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ _TAKE_OVER_SECONDS = 30.0
 
 _HEARTBEAT_SECONDS = 1.0
 _FORGET_CONSUMER_SECONDS = 86400.0
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _CONNECTIONS = 16
 
 _WORKERS_SEEN = Script(
@@ -97,7 +97,7 @@ class TaskiqDispatch:
         await cancel_and_wait(*self._sending)
         await self._client.aclose()
 
-    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         if not_before > time.time():
             self._delays.call_at(not_before, partial(self._announce_soon, upload_id, seq))
             return
@@ -114,15 +114,15 @@ class TaskiqDispatch:
             await task.kiq(upload_id)
 
     def _announce_soon(self, upload_id: str, seq: int) -> None:
-        sending = asyncio.create_task(self.announce(upload_id, seq))
+        sending = asyncio.create_task(self.wake(upload_id, seq))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def workers_seen(self) -> Counter[str]:
+    async def live_workers(self) -> Counter[str]:
         return await self._workers_seen("")
 
     async def _workers_seen(self, me: str) -> Counter[str]:
-        call = Call(_WORKERS_SEEN, [self._workers_key], [me, repr(WORKER_SEEN_SECONDS)])
+        call = Call(_WORKERS_SEEN, [self._workers_key], [me, repr(LIVE_WORKER_SECONDS)])
         try:
             there = [process.decode().rpartition(" ") for process in await self._scripts.run(call)]
         except StorageError as error:
@@ -148,8 +148,8 @@ class TaskiqDispatch:
         me, stop = f"{process_name()} {count}", asyncio.Event()
         with suppress(StorageError):  # so that they are seen at once; otherwise with the next heartbeat
             await self._workers_seen(me)
-        listening = background(receiver.listen(stop), "dispatch")
-        heartbeat = background(self._be_seen(me), "dispatch heartbeat")
+        listening = start_background_task(receiver.listen(stop), "dispatch")
+        heartbeat = start_background_task(self._be_seen(me), "dispatch heartbeat")
         try:
             yield
         finally:
@@ -205,9 +205,8 @@ class _Broker(RedisStreamBroker):
                     failures = 0
             except Exception as error:  # noqa: BLE001 - nobody else would listen on
                 log.warning("dispatch interrupted", error=_reason(error))
-            pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
             failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret
+            await _BACKOFF.wait(failures)
 
     async def _next(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """One hint, no more than there is a worker for: others may be idle. None when none comes for a while."""

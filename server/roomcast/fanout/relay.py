@@ -19,8 +19,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
@@ -79,10 +78,10 @@ class Relay:
 
     def start(self) -> None:
         """Listen to the ledger's notifications, and poll it."""
-        self._stop_listening = self._ledger.listen(self)
+        self._stop_listening = self._ledger.add_listener(self)
         self._tasks = [
-            background(self._poll(), "relay poll"),
-            background(self._publish_queue_positions(), "relay queue positions"),
+            start_background_task(self._poll(), "relay poll"),
+            start_background_task(self._publish_queue_positions(), "relay queue positions"),
         ]
 
     async def stop(self) -> None:
@@ -104,11 +103,11 @@ class Relay:
         joining = self._joining.setdefault(upload_id, _Joining())
         joining.count += 1
         try:
-            await self._ledger.follow(upload_id)
+            await self._ledger.subscribe(upload_id)
             return await self._read_and_add(upload_id, subscriber, since, epoch)
         finally:
             joining.count -= 1
-            self._unfollow_if_unused(upload_id)
+            self._unsubscribe_if_unused(upload_id)
 
     async def _read_and_add(
         self, upload_id: str, subscriber: UploadSubscriber, since: int | None, epoch: str | None
@@ -135,7 +134,7 @@ class Relay:
             if _is_queued(upload):
                 self._queue_changed.set()
         upload.subscribers[subscriber] = None
-        return replay if since is not None else Replay(replay.upload, [], complete=True)
+        return replay if since is not None else Replay(replay.upload, [], gapless=True)
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         """End a subscription at once. One that does not exist is ignored."""
@@ -145,19 +144,19 @@ class Relay:
         del upload.subscribers[subscriber]
         if not upload.subscribers:
             del self._uploads[upload_id]
-            self._unfollow_if_unused(upload_id)
+            self._unsubscribe_if_unused(upload_id)
 
-    def _unfollow_if_unused(self, upload_id: str) -> None:
-        """Unfollow an upload in the ledger when it has no subscriber and none is being added."""
+    def _unsubscribe_if_unused(self, upload_id: str) -> None:
+        """Unsubscribe from an upload in the ledger when it has no subscriber and none is being added."""
         joining = self._joining.get(upload_id)
         if joining is None or not joining.count:
             self._joining.pop(upload_id, None)
             if upload_id not in self._uploads:
-                self._ledger.unfollow(upload_id)
+                self._ledger.unsubscribe(upload_id)
 
     # --- from a notification to the subscribers ----------------------------------------------------------------------
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         """Publish what continues the last position of each upload, and catch up where there is a gap."""
         for notice in notices:
             upload_id, seq = notice.message["uploadId"], notice.message["seq"]
@@ -208,7 +207,7 @@ class Relay:
                 replay = await self._ledger.events(upload_id, since=upload.seq, epoch=upload.epoch)
                 for event in replay.events:
                     self._publish_event(upload, event)
-                if not replay.complete:
+                if not replay.gapless:
                     upload.epoch = replay.upload.epoch
                     self._publish_event(upload, message(replay.upload))
                 if not upload.dirty:
@@ -230,7 +229,7 @@ class Relay:
             self._publish_event(upload, _lost_message(upload.latest, upload.seq + 1))
         if self._uploads.get(upload_id) is upload:
             del self._uploads[upload_id]
-            self._unfollow_if_unused(upload_id)
+            self._unsubscribe_if_unused(upload_id)
 
     async def _poll(self) -> None:
         """Compare positions with the ledger's, for uploads without a notification since the last poll."""
@@ -240,7 +239,7 @@ class Relay:
             for upload in self._uploads.values():
                 upload.notified = False
             try:
-                positions = await self._ledger.positions(list(unnotified))
+                positions = await self._ledger.last_seqs(list(unnotified))
             except Exception:
                 log.exception("relay_poll_failed")
                 continue

@@ -15,7 +15,7 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
@@ -59,7 +59,7 @@ class UploadRoutes:
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
         status, limit = status_in(request.query.get("status")), limit_in(request.query.get("limit"))
-        if not self._authenticator.may_list():
+        if not self._authenticator.can_list:
             nothing: UploadPage = {"uploads": [], "cursor": None}
             return json_response(nothing)
         page = await self._ledger.page(
@@ -90,14 +90,14 @@ class UploadRoutes:
     async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
         queued = await direct.complete(request, upload)
-        return accepted([queued], await self._submissions.bind(queued.submission))
+        return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
     def _controlled(self, upload: Upload) -> web.Response:
         done: ActionResult = {"ok": True, "state": self._shown(upload)}
         return json_response(done)
 
     def _shown(self, upload: Upload) -> Message:
-        return present(message(upload), self._media)
+        return with_urls(message(upload), self._media)
 
 
 def status_in(value: str | None) -> Status | None:

@@ -7,7 +7,7 @@ from roomcast.uploads.messages import Element, Message, Output
 from roomcast.uploads.model import Upload, element_type
 
 
-def present(message: Message, media: MediaStore) -> Message:
+def with_urls(message: Message, media: MediaStore) -> Message:
     """`message` with a `url` for its poster, its element and each of the element's outputs."""
     if "poster" not in message and "element" not in message:
         return message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from roomcast.auth import Viewer
 from roomcast.fanout.relay import Relay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.packet import encode_event
@@ -14,6 +13,7 @@ from roomcast.rooms.schema import RoomState
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message
+from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
 _TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import NotFound, TimedOut, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
@@ -19,6 +18,7 @@ from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, source_key
 from roomcast.uploads.transitions import cancelled
+from roomcast.uploads.viewer import Viewer
 
 _CANCEL_SECONDS = 20.0
 
@@ -44,7 +44,7 @@ class UploadService:
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
         """The assembly; `NotFound`, or `Forbidden` for another's."""
-        return await self._submissions.look(viewer, assembly_id)
+        return await self._submissions.get(viewer, assembly_id)
 
     @asynccontextmanager
     async def watching(
@@ -88,10 +88,10 @@ class UploadService:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Trying again would end the same way; send another file.")
         kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
-        await self._submissions.look_soon(upload)
+        await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
-            await self._dispatch.announce(upload.id, upload.seq)
+            await self._dispatch.wake(upload.id, upload.seq)
         return upload
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:

@@ -327,7 +327,8 @@ class Session:
         while self.pending_events is not None:
             if self.handled is None:
                 self.handled = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self.handled)
+            # Unlike an await, `wait` does not cancel the future, which others may await, when one waiter is cancelled.
+            await asyncio.wait({self.handled})
 
     def finish_handling(self) -> None:
         """Return to the idle state after all pending events were handled, and resume reading."""

@@ -7,13 +7,13 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roomcast import errors
 from roomcast.runtime.programs import Program, start_program
+from roomcast.runtime.tasks import finish_despite_cancel
 
 from roomcast_workers.sandbox.sandbox import ENVIRONMENT_KEPT, NO_WALLS, Limits, Sandbox, confined, ending, was_started
 
@@ -143,49 +143,37 @@ async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None
 
 
 async def _put_down(child: _Child) -> None:
-    """Leave nobody in the group, however often the caller is cancelled meanwhile; that is raised at the end."""
-    patience = _Patience()
-    await _ask_to_end(child, patience)
-    await _make_end(child, patience)
-    child.program.close()
-    if patience.lost is not None:
-        raise patience.lost
+    """End the process group: SIGTERM, then SIGKILL. A cancellation cuts the time for SIGTERM short, and is raised when
+    the group has ended."""
+    try:
+        await _ask_to_end(child)
+    finally:
+        await finish_despite_cancel(lambda: _make_end(child), idempotent=True)
 
 
-class _Patience:
-    """Waits that a cancellation cuts short but does not end."""
-
-    def __init__(self) -> None:
-        self.lost: asyncio.CancelledError | None = None
-
-    async def wait(self, waiting: Coroutine[Any, Any, object]) -> None:
-        try:
-            await waiting
-        except asyncio.CancelledError as cancelled:
-            self.lost = cancelled
-
-
-async def _ask_to_end(child: _Child, patience: _Patience) -> None:
-    """TERM, until the leader has gone, the grace is over or the patience lost."""
+async def _ask_to_end(child: _Child) -> None:
+    """Send SIGTERM until the leader has exited or the grace period is over."""
     now = asyncio.get_running_loop().time
     until = now() + TERM_GRACE
-    while not child.exited.done() and patience.lost is None and now() < until:
+    while not child.exited.done() and now() < until:
         # At the first TERM ffmpeg encodes what it has read, for seconds; from the fourth on it just goes. Nothing that
         # it could still write is wanted.
         if not _signal_group(child, signal.SIGTERM):
             return
-        await patience.wait(asyncio.wait({child.exited}, timeout=_TERM_REPEAT))
+        await asyncio.wait({child.exited}, timeout=_TERM_REPEAT)
 
 
-async def _make_end(child: _Child, patience: _Patience) -> None:
-    """KILL, until nobody in the group runs and its leader is reaped. Only the kernel can keep a process beyond that."""
+async def _make_end(child: _Child) -> None:
+    """Send SIGKILL until no process of the group runs and its leader is reaped, then close its pipes. Only the kernel
+    can keep a process alive beyond that."""
     now = asyncio.get_running_loop().time
     until = now() + KILL_GRACE
     while _signal_group(child, signal.SIGKILL) and not (child.exited.done() and _only_corpses(child.pid)):
         if now() >= until:
             log.error("process group %s does not die", child.pid)
-            return
-        await patience.wait(asyncio.sleep(_GROUP_POLL))
+            break
+        await asyncio.sleep(_GROUP_POLL)
+    child.program.close()
 
 
 def _signal_group(child: _Child, number: signal.Signals) -> bool:

@@ -1,0 +1,135 @@
+"""Tokens: who they let in, and what they do not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from roomcast.auth import Authenticator, bearer
+from roomcast.errors import Forbidden, Unauthenticated
+from roomcast.settings import AuthSettings
+from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
+
+SECRET = "a secret that is long enough for HS256, or so one hopes"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    return {"sub": "ada", "exp": int(time.time()) + 60, **changes}
+
+
+def authenticator_of(**values: str) -> Authenticator:
+    return Authenticator(AuthSettings.model_validate(values), loopback=True)
+
+
+def test_open_mode_lets_everybody_in_as_anonymous() -> None:
+    authenticator = authenticator_of()
+    assert authenticator.viewer(None) == authenticator.viewer("junk") == Viewer("anonymous")
+
+
+def test_a_secret() -> None:
+    authenticator = authenticator_of(jwt_secret=SECRET)
+    viewer = authenticator.viewer(jwt.encode(claims(admin=True), SECRET, "HS256"))
+    assert (viewer.user, viewer.admin) == ("ada", True)
+    assert viewer.expires_at is not None
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
+def test_a_public_key(key: Any, algorithm: str) -> None:
+    authenticator = authenticator_of(jwt_public_key=pem(key).replace("\n", "\\n"))
+    assert authenticator.viewer(jwt.encode(claims(), key, algorithm)).user == "ada"
+    other = "ES256" if algorithm == "RS256" else "RS256"
+    with pytest.raises(Unauthenticated):
+        authenticator.viewer(jwt.encode(claims(), EC_KEY if other == "ES256" else RSA_KEY, other))
+
+
+def hs256_with_the_public_key() -> str:
+    """What an attacker makes who hopes that the token chooses the algorithm."""
+
+    def part(value: bytes) -> bytes:
+        return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(claims()).encode())
+    signature = hmac.new(pem(RSA_KEY).encode(), signed, hashlib.sha256).digest()
+    return (signed + b"." + part(signature)).decode()
+
+
+def test_the_token_does_not_choose_the_algorithm() -> None:
+    authenticator = authenticator_of(jwt_public_key=pem(RSA_KEY))
+    with pytest.raises(Unauthenticated):
+        authenticator.viewer(hs256_with_the_public_key())
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        None,
+        "",
+        "junk",
+        "a.b.c",
+        jwt.encode(claims(), "", "none"),
+        jwt.encode(claims(), "another secret, also long enough to be one", "HS256"),
+        jwt.encode(claims(exp=1), SECRET, "HS256"),
+        jwt.encode({"sub": "ada"}, SECRET, "HS256"),
+        jwt.encode({"exp": 9999999999}, SECRET, "HS256"),
+        jwt.encode(claims(sub=""), SECRET, "HS256"),
+        jwt.encode(claims(sub=7), SECRET, "HS256"),
+        jwt.encode(claims(nbf=9999999999), SECRET, "HS256"),
+        jwt.encode(claims(), SECRET + SECRET, "HS512"),
+    ],
+    ids=lambda token: type(token).__name__,  # tokens tell the time; names of tests must not
+)
+def test_what_does_not_hold(token: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        authenticator_of(jwt_secret=SECRET).viewer(token)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "../../etc/<script>alert(1)</script>", "a/b", "a\\b", ".", "..", "   ", "ada\n", "ada\x00", "\x7f", "ada\u202e",
+        "ada\u200b", "\u2028", "\ud800", "x" * 201, "x" * 4000,
+    ],
+    ids=ascii,
+)  # fmt: skip
+def test_a_user_id_that_is_no_name_is_refused_as_it_is(user: str) -> None:
+    with pytest.raises(Unauthenticated, match=r"user id|`sub` claim"):
+        authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256"))
+
+
+@pytest.mark.parametrize(
+    "user", ["auth0|5f0c", "ada@films.example", "urn:user:7", "Ådá 名前", "x" * 200, "a..b", "..."]
+)
+def test_a_user_id_that_is_a_name_stays_as_it_is(user: str) -> None:
+    assert authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
+
+
+def test_owning() -> None:
+    upload = Upload("id", "ada", "auto", "film.mp4", "e", 0, 0)
+    Viewer("ada").check_owns(upload)
+    Viewer("bob", admin=True).check_owns(upload)
+    with pytest.raises(Forbidden):
+        Viewer("bob").check_owns(upload)
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Basic abc", None), ("Bearer", None), ("", None)],
+)
+def test_bearer(header: str, token: str | None) -> None:
+    assert bearer({"Authorization": header}) == token
