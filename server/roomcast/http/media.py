@@ -26,7 +26,7 @@ class MediaRoute:
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         folder, name = request.match_info["folder"], request.match_info["name"]
-        self._signer.check(request.match_info["grant"], folder)
+        self._signer.verify(request.match_info["grant"], folder)
         key = f"{folder}/{name}"
         mime = mime_of(key)
         if mime is None or "/" in name or name.startswith("."):

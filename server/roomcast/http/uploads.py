@@ -89,7 +89,7 @@ class UploadRoutes:
     async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
         upload = await self._control.get(request[VIEWER], request.match_info["id"])
         queued = await direct.complete(request, upload)
-        return accepted([queued], await self._submissions.bind(queued.submission))
+        return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
     def _controlled(self, upload: Upload) -> web.Response:
         done: ActionResult = {"ok": True, "state": self._shown(upload)}

@@ -125,7 +125,7 @@ class MediaStore(Protocol):
         """Delete what was begun longer ago than that and never became whole; how many. Longer than any upload takes,
         or it is torn from under one."""
 
-    async def check(self) -> None:
+    async def check_writable(self) -> None:
         """Returns when the store can be written to."""
 
     async def free_bytes(self) -> int | None:
@@ -138,19 +138,19 @@ class MediaStore(Protocol):
     async def serve(self, key: str) -> ServedFile:
         """The result `<folder>/<name>`, for the route under which `url` may have put it."""
 
-    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         """The names of all sources, whole or partial: what a sweep goes through. With `older_than_seconds`, of those
         to which nothing was added for so long."""
 
-    deployment_name: str
+    deployment_location: str
     """What `deployment` is written in, for people."""
 
-    async def deployment(self, mine: str) -> str:
+    async def claim_deployment(self, mine: str) -> str:
         """The id of the ledger that this store belongs to, which is written in it: `mine`, if none was."""
 
 
 @dataclass(frozen=True)
-class DirectParts:
+class PresignedParts:
     """What a client needs to send a file: `urls[n]` takes, by PUT, exactly the bytes from `n * part_size` to before
     `(n + 1) * part_size`, or to the end. `token` names the upload's parts in the calls that follow."""
 
@@ -160,7 +160,7 @@ class DirectParts:
 
 
 @dataclass(frozen=True)
-class DirectPart:
+class PartETag:
     """A part that the client has sent: its number, from 1, and the `ETag` header of the answer."""
 
     number: int
@@ -168,7 +168,7 @@ class DirectPart:
 
 
 @dataclass(frozen=True)
-class SentPart:
+class StoredPart:
     """A part that the bucket has. `size` in bytes."""
 
     number: int
@@ -176,25 +176,25 @@ class SentPart:
     size: int
 
 
-class DirectUploads(Protocol):
+class PresignedUploads(Protocol):
     """The server's side of sources that clients send to the store themselves, where a store can do that.
 
     Every failure of the store is `DiskFull` or `StorageError`; a token or source that is not there is `NotFound`.
     """
 
-    async def begin_direct(self, name: str, size: int) -> DirectParts:
+    async def begin(self, name: str, size: int) -> PresignedParts:
         """Open a source of `size` bytes, at least one."""
 
-    async def sent_direct(self, name: str, token: str) -> list[SentPart]:
+    async def list_parts(self, name: str, token: str) -> list[StoredPart]:
         """The parts that the store has so far."""
 
-    async def check_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> None:
+    async def verify(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> None:
         """`Malformed` when the parts are not all that make up `size` bytes; what is missing may still be sent."""
 
-    async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
+    async def complete(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> str:
         """Join the parts to a source; its key. `Malformed` when they are not all that make up `size` bytes."""
 
-    async def abort_direct(self, name: str, token: str) -> None:
+    async def abort(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
 
     async def read_head(self, key: str, count: int) -> bytes:
@@ -204,13 +204,13 @@ class DirectUploads(Protocol):
         """The whole source, in pieces."""
 
 
-class Write(Protocol):
+class WriteChunks(Protocol):
     """Takes the next bytes of a source, in 1,024 chunks at most. `DiskFull` or `StorageError` when the store cannot."""
 
     async def __call__(self, *chunks: Data) -> None: ...
 
 
-See = Callable[[bytes], Awaitable[None]]
+OnChunk = Callable[[bytes], Awaitable[None]]
 """Is shown bytes of a source."""
 
 
@@ -222,17 +222,17 @@ class ResumableSources(Protocol):
     is complete, it is a partial source like any other. Failures are the `MediaStore`'s.
     """
 
-    async def received(self, name: str) -> int:
+    async def received_bytes(self, name: str) -> int:
         """How many bytes from the start are here and durable, the source being complete or not; 0 without a source."""
 
-    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[Write]:
+    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[WriteChunks]:
         """Write on from `offset`, which is no more than was received. All that was written is durable on leaving; when
         that is by an exception, the last of it may be missing."""
 
-    async def head(self, name: str, count: int) -> bytes:
+    async def read_head(self, name: str, count: int) -> bytes:
         """The first bytes of what was received, up to `count`."""
 
-    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
+    async def complete(self, name: str, see: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
         """Make a whole source of all that was received under `name`, or under the names `of` one after the other; its
         key. On the way `see`, if there is one, is shown all of it, in order. Called again after it succeeded, it
         succeeds again. `NotFound` when nothing was received."""

@@ -38,7 +38,7 @@ class DirectoryMediaStore:
         self._media = root / "media"
         self._signer = signer
         self._deployment = root / "deployment"
-        self.deployment_name = f"the file {self._deployment}"
+        self.deployment_location = f"the file {self._deployment}"
         self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):
             directory.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class DirectoryMediaStore:
     async def sweep(self, older_than_seconds: float) -> int:
         return await run_in_thread(lambda: _sweep(self._root, time.time() - older_than_seconds))
 
-    async def check(self) -> None:
+    async def check_writable(self) -> None:
         await run_in_thread(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
 
     async def free_bytes(self) -> int | None:
@@ -114,7 +114,7 @@ class DirectoryMediaStore:
             raise NotFound("There is no such file.")
         return LocalFile(path)
 
-    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         def work() -> list[str]:
             before = time.time() - older_than_seconds
             touched: dict[str, float] = {}
@@ -127,7 +127,7 @@ class DirectoryMediaStore:
 
         return await run_in_thread(work)
 
-    async def deployment(self, mine: str) -> str:
+    async def claim_deployment(self, mine: str) -> str:
         return await run_in_thread(lambda: _claimed(self._deployment, mine))
 
 

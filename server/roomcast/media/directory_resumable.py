@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Data, See, Write
+from roomcast.media.contract import Data, OnChunk, WriteChunks
 from roomcast.runtime.files import disk_error, run_in_thread_shielded, sync_directory, write_at
 
 _READ_BYTES = 1 << 20
@@ -21,12 +21,12 @@ class DirectoryResumableSources:
     def __init__(self, incoming: Path) -> None:
         self._incoming = incoming
 
-    async def received(self, name: str) -> int:
+    async def received_bytes(self, name: str) -> int:
         with self._open(name) as file:
             return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[Write]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
         descriptor = _opened(self._part(name))
         position = offset
 
@@ -39,19 +39,19 @@ class DirectoryResumableSources:
         finally:
             await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
 
-    async def head(self, name: str, count: int) -> bytes:
+    async def read_head(self, name: str, count: int) -> bytes:
         with self._open(name) as file:
             return await run_in_thread_shielded(lambda: file.read(count)) if file else b""
 
-    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
-        if of and not (self._incoming / name).is_file():
-            await self._join(name, of, see)
+    async def complete(self, name: str, see: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
+        if concat and not (self._incoming / name).is_file():
+            await self._join(name, concat, see)
         elif see:
             await self._show(name, see)
         await run_in_thread_shielded(lambda: _make_whole(self._part(name), self._incoming / name))
         return name
 
-    async def _join(self, name: str, of: Sequence[str], see: See | None) -> None:
+    async def _join(self, name: str, of: Sequence[str], see: OnChunk | None) -> None:
         async with self.append(name, 0) as write:
 
             async def see_and_write(data: bytes) -> None:
@@ -62,7 +62,7 @@ class DirectoryResumableSources:
             for part in of:
                 await self._show(part, see_and_write)
 
-    async def _show(self, name: str, see: See) -> None:
+    async def _show(self, name: str, see: OnChunk) -> None:
         with self._open(name) as file:
             if file is None:
                 raise NotFound("The source is gone.")

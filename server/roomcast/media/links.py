@@ -8,7 +8,7 @@ from roomcast.uploads.model import Upload, element_type
 
 
 def with_urls(message: Message, media: MediaStore) -> Message:
-    """Return `message` with a `url` for its poster, its element and each output of the element."""
+    """`message` with a `url` for its poster, its element and each of the element's outputs."""
     if "poster" not in message and "element" not in message:
         return message
     complete = message.copy()

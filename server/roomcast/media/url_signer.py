@@ -36,7 +36,7 @@ class UrlSigner:
         folder = key.rpartition("/")[0]
         return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
 
-    def check(self, grant: str, folder: str) -> None:
+    def verify(self, grant: str, folder: str) -> None:
         """Raises `Forbidden` unless the grant, `<expires>.<signature>`, is ours, for this folder, and in time."""
         expires, _, signature = grant.partition(".")
         if not (expires.isascii() and expires.isdigit() and len(expires) < 16):

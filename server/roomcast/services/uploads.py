@@ -51,7 +51,7 @@ class UploadService:
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
         """Return an assembly with its uploads."""
-        return await self._submissions.look(viewer, assembly_id)
+        return await self._submissions.get(viewer, assembly_id)
 
     def message(self, upload: Upload) -> Message:
         """Return the state of an upload as clients get it, with URLs."""
@@ -115,10 +115,10 @@ class UploadService:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Another attempt would fail in the same way. Send another file.")
         kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
-        await self._submissions.look_soon(upload)
+        await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
-            await self._dispatch.announce(upload.id, upload.seq)
+            await self._dispatch.wake(upload.id, upload.seq)
         return upload
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:

@@ -9,8 +9,8 @@ from functools import partial
 
 from aiohttp import web
 
-from roomcast.assemblies.dismissed import DismissedTask, dismissed, dismissed_id
-from roomcast.assemblies.store import Records
+from roomcast.assemblies.records import DismissedTask
+from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Malformed, NotFound
 from roomcast.http.intake.forms import Intake
@@ -28,7 +28,7 @@ class TaskView:
     """What the polling dialect knows of: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, control: UploadService, ledger: Ledger, records: Records[DismissedTask], *, keep_seconds: float
+        self, control: UploadService, ledger: Ledger, records: RecordStore[DismissedTask], *, keep_seconds: float
     ) -> None:
         self._control = control
         self._ledger = ledger
@@ -53,26 +53,26 @@ class TaskView:
         except NotFound:
             return
         await self._sweep()
-        await self._records.add(dismissed(upload, until=time.time() + self._keep_seconds))
+        await self._records.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
-            await self._records.get(dismissed_id(upload))
+            await self._records.get(DismissedTask.key_for(upload))
         except NotFound:
             return False
         return True
 
     async def _sweep(self) -> None:
         """Drop the records of tasks that are gone by themselves."""
-        for old in await self._records.take_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
+        for old in await self._records.claim_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
                 check_recent(upload, self._keep_seconds)
             except NotFound:
-                await self._records.drop(old.id)
+                await self._records.delete(old.id)
                 continue
-            if dismissed_id(upload) != old.id:
-                await self._records.drop(old.id)
+            if DismissedTask.key_for(upload) != old.id:
+                await self._records.delete(old.id)
 
 
 class StreamRoutes:
