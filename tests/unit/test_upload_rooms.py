@@ -79,17 +79,17 @@ class Scene:
                 new = self.now[room] = {**now, "progress": now["progress"] + 0.001}
                 self.relay.rooms[room].on_tick(new)
             case "upgrade" if not session.upgraded:
-                session.serve_with(transport)
+                session.attach(transport)
             case "fill" if session.upgraded:
                 transport.paused = True
                 session.flush()
             case "drain":
                 transport.paused = False
                 session.flush()
-            case "poll" if session.waiting and not session.upgraded:
+            case "poll" if session.queued_packets and not session.upgraded:
                 self._hear(who, (await session.poll()).split(b"\x1e"))
             case "pump":
-                self.connection(who).pump(STALLED_SECONDS)
+                self.connection(who).flush(STALLED_SECONDS)
         self._hear(who, [written[4:] for written in transport.written])
         transport.written.clear()
 
@@ -137,7 +137,7 @@ async def test_a_member_that_keeps_up_is_written_to_at_once_and_another_is_not()
     await scene.step("tick", 0, "a")
     await scene.step("tick", 0, "a")
     assert [len(heard) for heard in scene.heard] == [2, 0]
-    assert scene.connection(1).waiting
+    assert scene.connection(1).has_queued
     await scene.step("drain", 1, "a")
     await scene.step("tick", 1, "b")
     assert scene.heard[1] == []  # what waits goes first
@@ -168,7 +168,7 @@ async def test_a_join_without_a_position_sends_the_state_to_the_client_that_join
 async def test_a_join_with_a_position_sends_nothing() -> None:
     scene = Scene()
     await scene.enter(since=1)
-    assert [session.waiting for session in scene.sessions] == [0, 0]
+    assert [session.queued_packets for session in scene.sessions] == [0, 0]
 
 
 async def test_a_room_that_its_last_member_leaves_is_watched_no_more() -> None:
@@ -188,8 +188,8 @@ async def test_what_an_application_emits_reaches_a_client_or_a_room() -> None:
     scene = Scene()
     await scene.enter()
     await scene.server.emit("upload-progress", scene.now["a"], to=scene.sids[0])
-    assert [session.waiting for session in scene.sessions] == [1, 0]
+    assert [session.queued_packets for session in scene.sessions] == [1, 0]
     assert scene.server.rooms(scene.sids[0]) == [scene.sids[0], "a", "b"]
     scene.rooms.leave(scene.sids[0], "a")
     await scene.server.emit("upload-progress", scene.now["a"], to="a")
-    assert [session.waiting for session in scene.sessions] == [1, 1]
+    assert [session.queued_packets for session in scene.sessions] == [1, 1]
