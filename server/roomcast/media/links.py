@@ -1,4 +1,4 @@
-"""Add URLs to messages. They expire, so they are signed when a message is sent and never stored."""
+"""URLs in messages: the ledger's messages have keys of results, and clients get URLs that are signed when sent."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from roomcast.uploads.model import Upload, element_type
 
 
 def with_urls(message: Message, media: MediaStore) -> Message:
-    """`message` with a `url` for its poster, its element and each of the element's outputs."""
+    """Return `message` with a `url` for its poster, its element and each output of the element."""
     if "poster" not in message and "element" not in message:
         return message
-    complete = message.copy()
+    copy = message.copy()
     if poster := message.get("poster"):
-        complete["poster"] = _linked(poster, media)
+        copy["poster"] = _with_url(poster, media)
     if element := message.get("element"):
-        outputs = [_linked(output, media) for output in element["outputs"]]
-        complete["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
-    return complete
+        outputs = [_with_url(output, media) for output in element["outputs"]]
+        copy["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
+    return copy
 
 
-def _linked(output: Output, media: MediaStore) -> Output:
+def _with_url(output: Output, media: MediaStore) -> Output:
     return {**output, "url": media.url(output["key"])}
 
 
