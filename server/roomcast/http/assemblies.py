@@ -9,10 +9,10 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from roomcast.assemblies.model import Submission, ended
+from roomcast.assemblies.model import Submission, all_terminal
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.assemblies.store import Records
-from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, replayed
+from roomcast.assemblies.store import RecordStore
+from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.operations import (
@@ -44,7 +44,7 @@ class AssemblyRoutes(RouteGroup):
     def __init__(
         self,
         assemblies: AssemblyService,
-        deliveries: Records[Delivery],
+        deliveries: RecordStore[Delivery],
         render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
         wake: Callable[[], None],
@@ -88,12 +88,12 @@ class AssemblyRoutes(RouteGroup):
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:
             return json_response([await self._status_or_refusal(request[VIEWER], each) for each in ids])
-        return self._conditional(request, await self._assemblies.look(request[VIEWER], ids[0]))
+        return self._conditional(request, await self._assemblies.get(request[VIEWER], ids[0]))
 
     def _conditional(self, request: web.Request, assembly: Assembly) -> web.Response:
         """Return the status, or 304 if the client has it. A client may cache a finished one while its links work."""
         tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._max_age_seconds)
-        cache = f"private, max-age={self._max_age_seconds}" if ended(assembly.uploads) else "private, no-cache"
+        cache = f"private, max-age={self._max_age_seconds}" if all_terminal(assembly.uploads) else "private, no-cache"
         headers = {"ETag": tag, "Cache-Control": cache, "Vary": "Authorization, Cookie"}
         known = request.if_none_match or ()
         if any((each.is_weak and f'W/"{each.value}"' == tag) or each.value == "*" for each in known):
@@ -102,7 +102,7 @@ class AssemblyRoutes(RouteGroup):
 
     async def _status_or_refusal(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
-            return self._status(await self._assemblies.look(viewer, assembly_id))
+            return self._status(await self._assemblies.get(viewer, assembly_id))
         except RoomcastError as error:
             return refusal(assembly_id, error.as_json())
 
@@ -119,8 +119,8 @@ class AssemblyRoutes(RouteGroup):
         errors=OWNERSHIP_ERRORS,
     )
     async def _list_deliveries(self, request: web.Request) -> web.Response:
-        assembly = await self._assemblies.look(request[VIEWER], request.match_info["id"])
-        found = await self._deliveries.group(assembly.submission.group)
+        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
+        found = await self._deliveries.in_group(assembly.submission.group)
         deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in found]}
         return json_response(deliveries)
 
@@ -134,11 +134,11 @@ class AssemblyRoutes(RouteGroup):
         errors=OWNERSHIP_ERRORS,
     )
     async def _replay_delivery(self, request: web.Request) -> web.Response:
-        assembly = await self._assemblies.look(request[VIEWER], request.match_info["id"])
+        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.get(request.match_info["delivery"])
         if found.group != assembly.submission.group:
             raise NotFound("There is no such delivery.")
-        reset = await self._deliveries.change(found.id, lambda delivery: replayed(delivery, time.time()))
+        reset = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
         self._wake()
         return json_response(_delivery_to_json(reset), status=202)
 

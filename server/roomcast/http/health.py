@@ -85,11 +85,11 @@ class Health(RouteGroup):
         return "ok" if self._backends.ledger.connected() else "pubsub disconnected"
 
     async def _check_media(self) -> str:
-        await self._backends.media.check()
+        await self._backends.media.check_writable()
         return "ok"
 
     async def _check_workers(self) -> str:
-        return "ok" if await self._backends.dispatch.workers_seen() else "no worker is alive"
+        return "ok" if await self._backends.dispatch.live_workers() else "no worker is alive"
 
     async def _check_maintenance(self) -> str:
         idle = self._maintenance.idle_seconds()

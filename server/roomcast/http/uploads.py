@@ -28,12 +28,10 @@ from roomcast.http.operations import (
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, FormOfFiles, PresignedProgress, UploadPage, UploadResponse
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 
 MAX_PAGE_SIZE = 200
 _PAGE_SIZE = 50
@@ -52,13 +50,11 @@ class UploadRoutes(RouteGroup):
     def __init__(
         self,
         ledger: Ledger,
-        media: MediaStore,
         uploads: UploadService,
         intake: Intake,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
-        self._media = media
         self._uploads = uploads
         self._intake = intake
         self._authenticator = authenticator
@@ -100,7 +96,7 @@ class UploadRoutes(RouteGroup):
         found = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        messages = [self._message(upload) for upload in found.uploads if not upload.is_partial]
+        messages = [self._uploads.message(upload) for upload in found.uploads if not upload.is_partial]
         page: UploadPage = {"uploads": messages, "cursor": found.cursor}
         return json_response(page)
 
@@ -113,7 +109,7 @@ class UploadRoutes(RouteGroup):
         errors=OWNERSHIP_ERRORS,
     )
     async def _get(self, request: web.Request) -> web.Response:
-        return json_response(self._message(await self._uploads.look(request[VIEWER], request.match_info["id"])))
+        return json_response(self._uploads.message(await self._uploads.get(request[VIEWER], request.match_info["id"])))
 
     @operation(
         "DELETE",
@@ -149,15 +145,12 @@ class UploadRoutes(RouteGroup):
         errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
     )
     async def _put_content(self, request: web.Request) -> web.Response:
-        upload = await self._uploads.look(request[VIEWER], request.match_info["id"])
+        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
         return await self._intake.put_content(request, upload)
 
     def _result(self, upload: Upload) -> web.Response:
-        result: ActionResult = {"ok": True, "state": self._message(upload)}
+        result: ActionResult = {"ok": True, "state": self._uploads.message(upload)}
         return json_response(result)
-
-    def _message(self, upload: Upload) -> Message:
-        return present(message(upload), self._media)
 
 
 class PresignedRoutes(RouteGroup):
@@ -178,7 +171,7 @@ class PresignedRoutes(RouteGroup):
         errors=(*OWNERSHIP_ERRORS, WrongState),
     )
     async def _progress(self, request: web.Request) -> web.Response:
-        return await self._direct.progress(await self._uploads.look(request[VIEWER], request.match_info["id"]))
+        return await self._direct.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
 
     @operation(
         "POST",
@@ -191,9 +184,9 @@ class PresignedRoutes(RouteGroup):
         errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
     )
     async def _complete(self, request: web.Request) -> web.Response:
-        upload = await self._uploads.look(request[VIEWER], request.match_info["id"])
+        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
         queued = await self._direct.complete(request, upload)
-        return accepted([queued], await self._assemblies.bind(queued.submission))
+        return accepted([queued], await self._assemblies.resolve_id(queued.submission))
 
 
 def parse_status(value: str | None) -> Status | None:

@@ -43,9 +43,9 @@ class AdminBoard:
         self._reader: asyncio.Task[None] | None = None
         self._latest: Board
 
-    async def attend(self) -> None:
+    async def heartbeat(self) -> None:
         """Register this process, so that the admin pages of other processes show it."""
-        await self._presence.attend(self._this_process())
+        await self._presence.heartbeat(self._this_process())
 
     async def overview(self) -> Overview:
         """Return the current overview."""
@@ -89,8 +89,8 @@ class AdminBoard:
         return await self._ledger.stats(since=time.time() - RECENT_SECONDS, failures=_MAX_FAILURES)
 
     async def _overview(self, stats: QueueStats) -> Overview:
-        workers = await self._dispatch.workers_seen()
-        web_processes = await self._presence.attend(self._this_process())
+        workers = await self._dispatch.live_workers()
+        web_processes = await self._presence.heartbeat(self._this_process())
         return overview_snapshot(stats, workers, web_processes, time.time())
 
 

@@ -7,8 +7,8 @@ from functools import partial
 
 from aiohttp import web
 
-from roomcast.assemblies.dismissed import DismissedTask, dismissed, dismissed_id
-from roomcast.assemblies.store import Records
+from roomcast.assemblies.records import DismissedTask
+from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Forbidden, Malformed, NotFound
 from roomcast.http.intake.forms import Intake
@@ -18,8 +18,6 @@ from roomcast.http.schema import FormInFolder
 from roomcast.http.streams.streams import LAST_EVENT_ID, Streams, StreamType, stream_responses
 from roomcast.http.uploads import TEMPLATE_PARAMETER
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
@@ -33,7 +31,7 @@ class TaskView:
     """The tasks of the polling dialect: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, uploads: UploadService, ledger: Ledger, dismissals: Records[DismissedTask], *, keep_seconds: float
+        self, uploads: UploadService, ledger: Ledger, dismissals: RecordStore[DismissedTask], *, keep_seconds: float
     ) -> None:
         self._uploads = uploads
         self._ledger = ledger
@@ -43,7 +41,7 @@ class TaskView:
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
         """Return a task's upload. Raise `NotFound` if it was dismissed or ended too long ago."""
         try:
-            upload = await self._uploads.look(viewer, task_id)
+            upload = await self._uploads.get(viewer, task_id)
             require_recent(upload, self._keep_seconds)
         except NotFound:
             raise NotFound(tasks.missing(task_id)) from None
@@ -54,30 +52,30 @@ class TaskView:
     async def dismiss(self, viewer: Viewer, task_id: str) -> None:
         """Hide a task, whose upload continues. A task that does not exist is no error."""
         try:
-            upload = await self._uploads.look(viewer, task_id)
+            upload = await self._uploads.get(viewer, task_id)
         except NotFound:
             return
         await self._sweep()
-        await self._dismissals.add(dismissed(upload, until=time.time() + self._keep_seconds))
+        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
-            await self._dismissals.get(dismissed_id(upload))
+            await self._dismissals.get(DismissedTask.key_for(upload))
         except NotFound:
             return False
         return True
 
     async def _sweep(self) -> None:
         """Delete the dismissals of tasks that are no longer shown anyway."""
-        for old in await self._dismissals.take_due(limit=_SWEEP_LIMIT, seconds=self._keep_seconds):
+        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._keep_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
                 require_recent(upload, self._keep_seconds)
             except NotFound:
-                await self._dismissals.drop(old.id)
+                await self._dismissals.delete(old.id)
                 continue
-            if dismissed_id(upload) != old.id:
-                await self._dismissals.drop(old.id)
+            if DismissedTask.key_for(upload) != old.id:
+                await self._dismissals.delete(old.id)
 
 
 class StreamRoutes(RouteGroup):
@@ -89,7 +87,6 @@ class StreamRoutes(RouteGroup):
         uploads: UploadService,
         tasks: TaskView,
         intake: Intake,
-        media: MediaStore,
         *,
         linger_seconds: float,
         attempts: int,
@@ -104,8 +101,7 @@ class StreamRoutes(RouteGroup):
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        with_urls = partial(present, media=media)
-        self._native = StreamType(_PROGRESS_EVENT, lambda _: with_urls)
+        self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message)
         self._files = StreamType(files.EVENT, lambda upload: partial(files.progress, upload))
 
     @operation(
@@ -150,7 +146,7 @@ class StreamRoutes(RouteGroup):
     )
     async def _get_file_events(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
-        require_recent(await self._uploads.look(request[VIEWER], upload_id), self._linger_seconds)
+        require_recent(await self._uploads.get(request[VIEWER], upload_id), self._linger_seconds)
         return await self._streams.serve(request, upload_id, self._files)
 
     @operation(

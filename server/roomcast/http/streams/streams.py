@@ -33,7 +33,7 @@ from roomcast.http.streams.sse import (
 from roomcast.runtime.logs import about
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
@@ -202,8 +202,8 @@ class Streams:
         position = parse_position(request.headers.get("Last-Event-ID"))
         since, epoch = (position.since, position.epoch) if position else (None, None)
         queue = Subscriber(self.stats)
-        async with self._uploads.watching(request[VIEWER], upload_id, queue, since=since, epoch=epoch) as replay:
-            first = initial_events(replay, message(replay.upload), position)
+        async with self._uploads.subscription(request[VIEWER], upload_id, queue, since=since, epoch=epoch) as replay:
+            first = initial_events(replay, self._uploads.message(replay.upload), position)
             if not first:
                 return web.Response(status=204)
             return await self.run(request, upload_id, queue, _UploadRenderer(stream_type, replay.upload, first))

@@ -32,16 +32,13 @@ from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 OVERVIEW, STEP = "message", "step"
 """The names of the stream's events. An `EventSource` passes those called `message` to `onmessage`."""
 
 _POSITIONS_PATTERN = rf"{POSITION_PATTERN}(,{POSITION_PATTERN})*"
-
-WithUrls = Callable[[Message], Message]
-"""Adds the URLs of results to a message."""
 
 
 class TransflowRoutes(RouteGroup):
@@ -52,14 +49,12 @@ class TransflowRoutes(RouteGroup):
         streams: Streams,
         uploads: UploadService,
         assemblies: AssemblyService,
-        with_urls: WithUrls,
         *,
         branch: str,
     ) -> None:
         self._streams = streams
         self._uploads = uploads
         self._assemblies = assemblies
-        self._with_urls = with_urls
         self._branch = branch
 
     @operation(
@@ -98,9 +93,9 @@ class TransflowRoutes(RouteGroup):
             for upload, position in zip(uploads, positions, strict=True):
                 # From one event earlier, because the step of an event depends on the event before it.
                 since, epoch = (max(0, position.since - 1), position.epoch) if position else (0, None)
-                watching = self._uploads.watching(request[VIEWER], upload.id, queue, since=since, epoch=epoch)
+                watching = self._uploads.subscription(request[VIEWER], upload.id, queue, since=since, epoch=epoch)
                 replays.append(await stack.enter_async_context(watching))
-            renderer = _SubmissionRenderer(requested_id, replays, positions, self._with_urls, self._branch)
+            renderer = _SubmissionRenderer(requested_id, replays, positions, self._uploads.message, self._branch)
             if renderer.finished and renderer.up_to_date:
                 return web.Response(status=204)
             return await self._streams.run(request, uploads[0].id, queue, renderer)
@@ -109,7 +104,7 @@ class TransflowRoutes(RouteGroup):
         """Return the uploads of an assembly, or of the submission that an upload came in."""
         if not is_upload_id(requested_id):
             return (await self._uploads.get_assembly(viewer, requested_id)).uploads
-        upload = await self._uploads.look(viewer, requested_id)
+        upload = await self._uploads.get(viewer, requested_id)
         submission = await self._assemblies.submission_of(upload)
         return (await self._assemblies.uploads(submission) if submission else []) or [upload]
 
@@ -122,15 +117,14 @@ class _SubmissionRenderer:
         requested_id: str,
         replays: Sequence[Replay],
         positions: Sequence[Position | None],
-        with_urls: WithUrls,
+        message_of: Callable[[Upload], Message],
         branch: str,
     ) -> None:
         self._requested_id = requested_id
         self._uploads = [replay.upload for replay in replays]
         self._by_id = {upload.id: upload for upload in self._uploads}
-        self._with_urls = with_urls
         self._branch = branch
-        self._latest = {replay.upload.id: with_urls(message(replay.upload)) for replay in replays}
+        self._latest = {replay.upload.id: message_of(replay.upload) for replay in replays}
         self._last_events: dict[str, Message] = {}
         self._missed: list[Message] = []
         self.up_to_date = True
@@ -141,7 +135,7 @@ class _SubmissionRenderer:
 
     def _seed(self, replay: Replay, position: Position | None) -> None:
         """Set the last event that the client has received of one upload, and collect those after it."""
-        state = message(replay.upload)
+        state = self._latest[replay.upload.id]
         if not replay.gapless or (position and position.since > replay.upload.seq):
             self._last_events[replay.upload.id] = state  # the log does not reach back to the client's position
             self.up_to_date = False
@@ -160,7 +154,7 @@ class _SubmissionRenderer:
 
     def render(self, message: Message, is_event: bool) -> bytes:
         """Return the steps of an event, if it is one, and the overview."""
-        self._latest[message["uploadId"]] = self._with_urls(message)
+        self._latest[message["uploadId"]] = message
         self.finished = self._all_terminal()
         steps = self._steps(message) if is_event else b""
         return steps + self._overview(self._event_ids() if is_event else None)

@@ -99,7 +99,7 @@ class TusRoutes:
         upload = replace(upload, bytes_expected=size, resumable=resumable)
         await self._create(upload, size)
         queued = await self._resuming.join(upload, parts)
-        await self._submissions.bind(queued.submission)
+        await self._submissions.resolve_id(queued.submission)
         return self._created(queued)
 
     async def _create(self, upload: Upload, length: int | None) -> None:
@@ -157,7 +157,7 @@ class TusRoutes:
         )
         upload = await self._resuming.take(upload, piece)
         if upload.stage is Stage.QUEUED:
-            await self._submissions.bind(upload.submission)
+            await self._submissions.resolve_id(upload.submission)
         return upload
 
     def _left(self, upload: Upload, length: int | None, offset: int) -> int:
@@ -181,7 +181,7 @@ class TusRoutes:
         return await handler(request)
 
     async def _look(self, request: web.Request, upload_id: str) -> Upload:
-        upload = await self._control.look(request[VIEWER], upload_id)
+        upload = await self._control.get(request[VIEWER], upload_id)
         tus_protocol.check_takes_pieces(upload)
         return upload
 
