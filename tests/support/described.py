@@ -15,18 +15,30 @@ from urllib.parse import urlsplit
 
 import jsonschema_rs
 from roomcast.api_docs.asyncapi import asyncapi
-from roomcast.api_docs.openapi import OPERATIONS, Route, openapi
-from roomcast.api_docs.operations import EVENT_STREAM, JSON
+from roomcast.api_docs.openapi import openapi
+from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
+from roomcast.http.operations import EVENT_STREAM, JSON, Operation, RouteGroup
 
 Document = dict[str, Any]
-ROUTES: set[Route] = {(row.method, row.path) for row in OPERATIONS}
+Route = tuple[str, str]
+"""A method, and a path as OpenAPI writes it."""
+
+
+def _declared() -> list[Operation]:
+    """Everything that some server serves: what the handlers of the application declare, and Socket.IO's transport."""
+    own = [operation for group in RouteGroup.__subclasses__() for operation, _ in group.declared()]
+    heads = [head for operation in own if (head := operation.head())]
+    return [*SOCKET_IO_OPERATIONS, *own, *heads]
+
+
+OPERATIONS = _declared()
+ROUTES: set[Route] = {(one.method, one.template) for one in OPERATIONS}
 
 
 @cache
 def http() -> Document:
     """The document of all that some server serves."""
-    heads = {("HEAD", path) for method, path in ROUTES if method == "GET" and path != "/socket.io/"}
-    return openapi(ROUTES | heads, cookie="roomcast_token")
+    return openapi(OPERATIONS, cookie="roomcast_token")
 
 
 @cache

@@ -35,7 +35,11 @@ FILE_RESPONSES = (
 )
 _PATH_PARAMETERS = (
     Parameter(
-        "grant", Annotated[str, Field(examples=["1767225600.c2ln"])], "The signature of the link.", "path", required=True
+        "grant",
+        Annotated[str, Field(examples=["1767225600.c2ln"])],
+        "The signature of the link.",
+        "path",
+        required=True,
     ),
     Parameter(
         "folder",

@@ -78,9 +78,9 @@ def cors(origins: OriginPolicy) -> tuple[Middleware, OnPrepare]:
     async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
         preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         # Socket.IO answers its own, which allow the methods and headers of its requests.
-        if preflight and not request.path.startswith("/socket.io/"):
-            if _ALLOW_ORIGIN in origins.response_headers(request.headers.get("Origin")):
-                return web.Response(status=204, headers=_PREFLIGHT_HEADERS)
+        ours = preflight and not request.path.startswith("/socket.io/")
+        if ours and _ALLOW_ORIGIN in origins.response_headers(request.headers.get("Origin")):
+            return web.Response(status=204, headers=_PREFLIGHT_HEADERS)
         return await handler(request)
 
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

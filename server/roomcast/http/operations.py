@@ -1,4 +1,4 @@
-"""Operations of the HTTP API, each declared beside its handler: the routes and the OpenAPI document are made of them."""
+"""The operations of the HTTP API, declared beside their handlers. Routes and the OpenAPI document are made of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from roomcast.errors import (
     UnsupportedType,
     WrongState,
 )
-from roomcast.uploads.messages import UploadId
 
 JSON = "application/json"
 HTML = "text/html"
@@ -174,7 +173,7 @@ def operation(
     ]
 
     def decorate(handler: HandlerMethod) -> HandlerMethod:
-        setattr(handler, _ATTRIBUTE, declared)
+        setattr(handler, _ATTRIBUTE, [*declared, *getattr(handler, _ATTRIBUTE, ())])
         return handler
 
     return decorate

@@ -12,7 +12,16 @@ from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Forbidden, Malformed, NotFound
 from roomcast.http.intake.forms import Intake
-from roomcast.http.operations import FORM, INTAKE_ERRORS, OWNERSHIP_ERRORS, Parameter, RouteGroup, Tag, json_body, operation
+from roomcast.http.operations import (
+    FORM,
+    INTAKE_ERRORS,
+    OWNERSHIP_ERRORS,
+    Parameter,
+    RouteGroup,
+    Tag,
+    json_body,
+    operation,
+)
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import FormInFolder
 from roomcast.http.streams.streams import LAST_EVENT_ID, Streams, StreamType, stream_responses
@@ -123,7 +132,7 @@ class StreamRoutes(RouteGroup):
         "/api/files/upload",
         Tag.FILES,
         "Send files",
-        json_body(files.FilesTaken, "The ids of the files that are stored and queued, and the files that were refused."),
+        json_body(files.FilesTaken, "The ids of the files that are stored and queued, and the refused files."),
         description="Each file has an id or is among the `failed`, even if all of them failed.",
         parameters=(TEMPLATE_PARAMETER,),
         body={FORM: FormInFolder},
@@ -169,9 +178,7 @@ class StreamRoutes(RouteGroup):
         json_body(tasks.TaskCleaned, "The task is no longer shown here, or does not exist."),
         description="The upload itself continues, or remains.",
         parameters=(
-            Parameter(
-                "task_id", str, "The task's id. A task that does not exist is no error.", "path", required=True
-            ),
+            Parameter("task_id", str, "The task's id. A task that does not exist is no error.", "path", required=True),
         ),
         errors=(Forbidden,),
     )

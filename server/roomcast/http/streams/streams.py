@@ -30,7 +30,7 @@ from roomcast.http.streams.sse import (
     parse_position,
     sse_event,
 )
-from roomcast.runtime.logs import about
+from roomcast.runtime.process import log_context
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
@@ -215,7 +215,7 @@ class Streams:
         log."""
         writer = SseWriter(request, stalled_after=self._stalled_client_seconds)
         response = await writer.open()
-        with about(subject), self._registered(queue, request[VIEWER]), suppress(ConnectionError):
+        with log_context(subject), self._registered(queue, request[VIEWER]), suppress(ConnectionError):
             await writer.send(RETRY + renderer.initial())
             while not renderer.finished and not queue.closed:
                 ready = await queue.wait(self._ping_seconds)
