@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema_rs
+import roomcast.app  # noqa: F401  (it loads every handler)
 from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
@@ -24,15 +25,15 @@ Route = tuple[str, str]
 """A method, and a path as OpenAPI writes it."""
 
 
-def _declared() -> list[Operation]:
-    """Everything that some server serves: what the handlers of the application declare, and Socket.IO's transport."""
-    own = [operation for group in RouteGroup.__subclasses__() for operation, _ in group.declared()]
-    heads = [head for operation in own if (head := operation.head())]
-    return [*SOCKET_IO_OPERATIONS, *own, *heads]
+_DECLARED: list[Operation] = [
+    *SOCKET_IO_OPERATIONS,
+    *(operation for group in RouteGroup.__subclasses__() for operation, _ in group.declared()),
+]
+OPERATIONS = [*_DECLARED, *filter(None, (operation.head() for operation in _DECLARED[len(SOCKET_IO_OPERATIONS) :]))]
+"""All operations that some server serves, with a HEAD for each GET that is not a stream."""
 
-
-OPERATIONS = _declared()
-ROUTES: set[Route] = {(one.method, one.template) for one in OPERATIONS}
+ROUTES: set[Route] = {(operation.method, operation.template) for operation in _DECLARED}
+"""All that are declared."""
 
 
 @cache
