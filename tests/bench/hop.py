@@ -13,7 +13,7 @@ from tests.bench.fanout import LATE_SECONDS, PAYLOAD
 from tests.bench.generator import Watchers
 from tests.bench.rows import Row, interleaved, row
 from tests.bench.servers import LOAD_CORE, BenchServer, Node, Roomcast
-from tests.redis_server import RunningRedis
+from tests.support.redis_server import RunningRedis
 
 _ROOMS = 200
 _PER_SECOND = 1000

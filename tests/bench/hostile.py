@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.bench.rows import Row
 from tests.e2e.tokens import SECRET
-from tests.floods import FLOODS, Flood
-from tests.harness import RunningServer
+from tests.support.floods import FLOODS, Flood
+from tests.support.harness import RunningServer
 
 _MIB = 1 << 20
 

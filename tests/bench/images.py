@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from roomcast_workers.image.pipeline import ImageSettings, compress_image
+from roomcast_workers.sandbox.sandbox import Limits
 
 from tests.bench.rows import Row, interleaved, row
-from workers.image import ImageSettings, compress_image
-from workers.sandbox import Limits
 
 SIZE = (6000, 4000)
 PEER = Path(__file__).parent / "peer" / "vips_set.py"

@@ -15,15 +15,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.ledger.redis.ledger import RedisLedger
-from server.upload.events import Change, Upload, new_upload_id
-from server.upload.ledger import Lease, Ledger
-from server.upload.lifecycle import Entered, Progressed, Stage, State
-from server.upload.redis_connection import connect
-from server.upload.sqlite_ledger import SqliteLedger
+from roomcast.ledger.contract import Lease, Ledger
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.uploads.lifecycle import Entered, Progressed, Stage, State
+from roomcast.uploads.model import Change, Upload, new_upload_id
+
 from tests.bench.rows import Row, row
 from tests.bench.servers import Roomcast
-from tests.redis_server import RunningRedis
+from tests.support.redis_server import RunningRedis
 
 _WRITERS = 64
 _OWNERS = 100

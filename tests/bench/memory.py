@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.rows import Row
-from tests.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer
 
 MIB = 1 << 20
 CHUNK = bytes(MIB)
@@ -18,7 +18,7 @@ FILM = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 
 
 @dataclass(frozen=True)
-class Arrival:
+class BodyPipeline:
     """Of one body: how fast it came, and by how much the peak of the server's memory grew meanwhile."""
 
     mib_per_second: float
@@ -37,7 +37,7 @@ async def measure(folder: Path, *, mebibytes: int) -> list[Row]:
     return rows
 
 
-async def _arriving(data: Path, form: str, size: int) -> Arrival:
+async def _arriving(data: Path, form: str, size: int) -> BodyPipeline:
     with RunningServer(data, ROOMCAST_MAX_UPLOAD_BYTES=str(size + MIB)) as server:
         async with Api(server) as api:
             assert await api.healthy()
@@ -46,7 +46,7 @@ async def _arriving(data: Path, form: str, size: int) -> Arrival:
             await _send(api, form, size)
             seconds = time.perf_counter() - began
             after = _memory(server)
-    return Arrival(size / MIB / seconds, (after["VmHWM"] - before["VmHWM"]) / 1024)
+    return BodyPipeline(size / MIB / seconds, (after["VmHWM"] - before["VmHWM"]) / 1024)
 
 
 async def _send(api: Api, form: str, size: int) -> None:

@@ -9,19 +9,18 @@ import time
 from pathlib import Path
 
 import psutil
+from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe
+from roomcast_workers.ffmpeg.input_options import InputFile
+from roomcast_workers.ffmpeg.runner import run_ffprobe
+from roomcast_workers.media_info import probe
+from roomcast_workers.sandbox.sandbox import Limits
 
 from tests.bench.rows import Row
-from tests.clips import make_heavy_clip
-from tests.harness import Api, RunningServer
-from tests.watchers import Watcher
-from workers import probe
-from workers.codecs import CODECS, AtQuality
-from workers.ffmpeg import commands
-from workers.ffmpeg.binaries import Binaries, find_binaries
-from workers.ffmpeg.input_options import InputFile
-from workers.ffmpeg.runner import run_ffprobe
-from workers.sandbox import Limits
-from workers.video import Recipe
+from tests.support.clips import make_heavy_clip
+from tests.support.harness import Api, RunningServer
+from tests.support.watchers import Watcher
 
 _SIZE = 1280, 720
 _FPS = 30

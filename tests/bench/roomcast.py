@@ -1,4 +1,4 @@
-"""The real server (`server.__main__`, wired by `build_app`), with a way to make uploads move on command.
+"""The real server (`roomcast.__main__`, wired by `build_app`), with a way to make uploads move on command.
 
 What is changed for the bench, and nothing else is: the relay and the ledger that `build_app` made are known to the
 commands below, and the embedded workers stand still, so that nobody processes what is sent as bytes.
@@ -32,15 +32,15 @@ from contextlib import nullcontext
 from typing import Any
 from unittest import mock
 
-from server import __main__ as program
-from server import app
-from server.fanout.relay import Relay
-from server.rooms.service import RoomService
-from server.upload.events import Change, Tick, Upload, message, new_upload_id
-from server.upload.ledger import Claim, Ledger, Notice
-from server.upload.lifecycle import Progressed
-from server.upload.shapes import Message
-from workers.run import Workers
+from roomcast import __main__ as program
+from roomcast import app
+from roomcast.fanout.relay import Relay
+from roomcast.ledger.contract import ChangeNotice, Claim, Ledger
+from roomcast.rooms.service import RoomService
+from roomcast.uploads.lifecycle import Progressed
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Change, Tick, Upload, message, new_upload_id
+from roomcast_workers.worker import Workers
 
 TURN_SECONDS = 0.005
 """The pause between two looks at what is due, as in the peer."""
@@ -90,7 +90,7 @@ class Commands:
 
         def notice(upload_id: str) -> None:
             now: Message = {"uploadId": upload_id, "eta": time.monotonic(), **payload}
-            self._relay.on_notices([Notice(now, event=False)])
+            self._relay.on_changes([ChangeNotice(now, event=False)])
 
         def write(upload_id: str) -> None:
             task = asyncio.ensure_future(self._write(how, self._claims[upload_id]))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from tests.harness import ROOT, RunningServer
+from tests.support.harness import ROOT, RunningServer
 
 PEER = Path(__file__).parent / "peer"
 PARENT = ROOT / "build" / "parent"

@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Frame, Page, WebError, async_playwright
 
-from tests import fake_ffmpeg
 from tests.browser.demo import Card, Demo
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer
+from tests.support import fake_ffmpeg
+from tests.support.harness import Api, RunningServer
 
 ARGUMENTS = (
     "--no-sandbox",

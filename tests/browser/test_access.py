@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 

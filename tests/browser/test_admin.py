@@ -10,7 +10,7 @@ from tests.browser.conftest import Ffmpeg
 from tests.browser.demo import WORK_SECONDS
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
+from tests.support.harness import Api
 
 pytestmark = pytest.mark.browser
 

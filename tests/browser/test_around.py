@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, Locator, Position, Route, expect
+from roomcast_workers.ffmpeg.binaries import find_binaries
 
 from tests.browser.conftest import Ffmpeg, OpenPage
-from tests.clips import truncate
 from tests.conftest import Shelf
-from tests.harness import RunningServer
-from workers.ffmpeg.binaries import find_binaries
+from tests.support.clips import truncate
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

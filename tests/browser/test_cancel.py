@@ -10,9 +10,9 @@ import pytest
 from playwright.async_api import Request, Route, expect
 
 from tests.browser.conftest import AtWork, Ffmpeg, ListUploads, OpenPage
-from tests.clips import pad
 from tests.conftest import Shelf
-from tests.harness import RunningServer
+from tests.support.clips import pad
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

@@ -12,10 +12,10 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.demo import WORK_SECONDS, Card
-from tests.clips import pad
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import RunningServer
+from tests.support.clips import pad
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ async ([url, init]) => {
 """
 
 
-class Elsewhere:
+class Redirect:
     """Another server, whose page takes its elements from ours."""
 
     def __init__(self) -> None:
@@ -61,8 +61,8 @@ class Elsewhere:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def elsewhere() -> AsyncIterator[Elsewhere]:
-    other = Elsewhere()
+async def elsewhere() -> AsyncIterator[Redirect]:
+    other = Redirect()
     await other.server.start_server()
     yield other
     await other.server.close()
@@ -95,7 +95,7 @@ async def loaded(page: Page, selector: str) -> None:
 
 @pytest.mark.parametrize("named", [True, False], ids=["a named origin", "any origin"])
 async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
-    serve: Serve, context: BrowserContext, elsewhere: Elsewhere, shelf: Shelf, named: bool
+    serve: Serve, context: BrowserContext, elsewhere: Redirect, shelf: Shelf, named: bool
 ) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS=elsewhere.origin if named else "*", JWT_SECRET=SECRET)
     page = await elsewhere.open(context, server, bearer=token("ada"))
@@ -115,7 +115,7 @@ async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
 
 
 async def test_any_origin_may_call_with_a_token_and_none_with_the_cookie(
-    serve: Serve, context: BrowserContext, elsewhere: Elsewhere
+    serve: Serve, context: BrowserContext, elsewhere: Redirect
 ) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS="*", JWT_SECRET=SECRET)
     await context.add_cookies([{"name": "roomcast_token", "value": token("ada"), "url": server.url}])
@@ -141,7 +141,7 @@ async def test_any_origin_may_call_with_a_token_and_none_with_the_cookie(
 
 
 async def test_a_page_of_another_origin_sees_nothing_where_none_is_allowed(
-    serve: Serve, context: BrowserContext, elsewhere: Elsewhere
+    serve: Serve, context: BrowserContext, elsewhere: Redirect
 ) -> None:
     server = serve()
     elsewhere.ours = server.url

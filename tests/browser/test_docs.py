@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.harness import RunningServer
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

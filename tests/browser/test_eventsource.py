@@ -7,7 +7,7 @@ from playwright.async_api import BrowserContext
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
+from tests.support.harness import Api
 
 LISTEN = """(url) => {
   window.heard = [];

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.browser.demo import FOCUSED, Demo
 from tests.conftest import Shelf
-from tests.harness import RunningServer
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

@@ -10,9 +10,9 @@ from playwright.async_api import Request, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.demo import Demo
-from tests.clips import pad
 from tests.conftest import Shelf
-from tests.harness import RunningServer
+from tests.support.clips import pad
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

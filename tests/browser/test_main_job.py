@@ -8,7 +8,7 @@ from playwright.async_api import BrowserContext, expect
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
 from tests.conftest import Serve, Shelf
-from tests.harness import RunningServer
+from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser
 

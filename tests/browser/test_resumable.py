@@ -11,9 +11,9 @@ from playwright.async_api import BrowserContext
 from tests.browser.demo import narrow
 from tests.browser.own_page import OwnPage
 from tests.browser.wire import Wire
-from tests.clips import pad
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer, eventually
+from tests.support.clips import pad
+from tests.support.harness import Api, RunningServer, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node")]
 

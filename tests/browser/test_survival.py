@@ -11,7 +11,7 @@ from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.demo import WORK_SECONDS, assert_truthful
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
-from tests.harness import ROOT, Api, RunningServer
+from tests.support.harness import ROOT, Api, RunningServer
 
 pytestmark = pytest.mark.browser
 

@@ -11,7 +11,7 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.browser.demo import WORK_SECONDS, Card
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 

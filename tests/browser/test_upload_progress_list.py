@@ -11,9 +11,9 @@ from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads
 from tests.browser.demo import FOCUSED, WORK_SECONDS, Card, narrow
-from tests.clips import pad
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer
+from tests.support.clips import pad
+from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 

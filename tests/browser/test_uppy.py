@@ -9,9 +9,9 @@ from playwright.async_api import BrowserContext, Route
 from tests.browser.conftest import ListUploads
 from tests.browser.demo import narrow
 from tests.browser.own_page import OwnPage
-from tests.clips import pad
 from tests.conftest import Shelf
-from tests.harness import ROOT, Api, RunningServer, eventually
+from tests.support.clips import pad
+from tests.support.harness import ROOT, Api, RunningServer, eventually
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
-from tests.harness import RunningServer
+from tests.support.harness import RunningServer
 
 
 class Wire:

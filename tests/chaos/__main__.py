@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from tests.chaos.chaos import Chaos, Plan
-from tests.s3_server import moto_server
+from tests.support.s3_server import moto_server
 
 
 def main() -> int:

@@ -23,13 +23,13 @@ import psutil
 import socketio
 
 from tests.chaos.counts import Counts
-from tests.clips import make_clip, make_image
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, Reply, RunningServer, eventually
-from tests.redis_server import RunningRedis
-from tests.s3_server import BUCKET, ENVIRONMENT, S3Server
 from tests.scale.cluster import Cluster, Line
-from tests.watchers import PROGRESS, Message, Watcher, assert_truthful
+from tests.support.clips import make_clip, make_image
+from tests.support.harness import Api, Reply, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
+from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server
+from tests.support.watchers import PROGRESS, Message, Watcher, assert_truthful
 
 WEBS, WORKERS = 2, 3
 KINDS = {

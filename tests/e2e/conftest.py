@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from roomcast_workers.ffmpeg.binaries import find_binaries
 
-from tests import fake_ffmpeg
-from tests.harness import RunningServer
-from workers.ffmpeg.binaries import find_binaries
+from tests.support import fake_ffmpeg
+from tests.support.harness import RunningServer
 
 
 class FakeFfmpeg:
-    """`tests/fake_ffmpeg.py` under a path of its own, so that each server's copies behave for themselves."""
+    """`tests/support/fake_ffmpeg.py` under a path of its own, so that each server's copies behave for themselves."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""`python -m server` whose times are a test's: stages too short to hit are held open, and long waits are short.
+"""`python -m roomcast` whose times are a test's: stages too short to hit are held open, and long waits are short.
 
 While the file that HOLD names holds a call's name (fetch, store, discard_source, complete), that call of the media
 store waits for ever. HURRY is a JSON object of constants, `module.NAME`, and the seconds to take for them.
@@ -7,6 +7,7 @@ store waits for ever. HURRY is a JSON object of constants, `module.NAME`, and th
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib
 import json
 import os
@@ -16,8 +17,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from server.upload.directory_media import DirectoryMediaStore
-from server.upload.directory_resumable import DirectoryResumableSources
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.media.directory_resumable import DirectoryResumableSources
+from roomcast.runtime.backoff import Backoff
 
 HOLD = Path(os.environ["HOLD"])
 
@@ -60,13 +62,16 @@ def hold_media_store() -> None:
 
 
 def hurry(seconds: dict[str, float]) -> None:
+    """Replace constants, which are named with their module: a float, or the first delay of a `Backoff`."""
     for name, value in seconds.items():
         module, _, constant = name.rpartition(".")
-        assert isinstance(getattr(importlib.import_module(module), constant), float), name
-        setattr(importlib.import_module(module), constant, value)
+        original = getattr(importlib.import_module(module), constant)
+        assert isinstance(original, float | Backoff), name
+        hurried = dataclasses.replace(original, first=value) if isinstance(original, Backoff) else value
+        setattr(importlib.import_module(module), constant, hurried)
 
 
 if __name__ == "__main__":
     hold_media_store()
     hurry(json.loads(os.environ.get("HURRY", "{}")))
-    runpy.run_module("server", run_name="__main__")
+    runpy.run_module("roomcast", run_name="__main__")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from roomcast_workers.ffmpeg.binaries import find_binaries
 
-from tests.harness import Api
-from workers.ffmpeg.binaries import find_binaries
+from tests.support.harness import Api
 
 Output = dict[str, Any]
 

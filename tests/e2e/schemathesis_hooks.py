@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import schemathesis
-
-from server.web.tus_protocol import PIECE_TYPE
+from roomcast.http.tus.protocol import PIECE_TYPE
 
 schemathesis.serializer.alias(PIECE_TYPE, "application/octet-stream")

@@ -9,8 +9,8 @@ from typing import Any
 from tests.conftest import Serve, Shelf
 from tests.e2e.results import fetched
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, eventually
-from tests.watchers import Watcher
+from tests.support.harness import Api, eventually
+from tests.support.watchers import Watcher
 
 FIELDS = {
     "assembly_id", "message", "uploads", "results", "bytes_expected", "bytes_received", "bytes_usage",

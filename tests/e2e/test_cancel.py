@@ -11,13 +11,13 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg, HeldServer
-from tests.harness import Api, HalfSent, RunningServer, eventually
-from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
+from tests.support.harness import Api, HalfSent, RunningServer, eventually
+from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory, fake: FakeFfmpeg) -> HeldServer:
-    hurry = json.dumps({"workers.tool.TERM_GRACE": 1.0})
+    hurry = json.dumps({"roomcast_workers.sandbox.subprocess_runner.TERM_GRACE": 1.0})
     return HeldServer(tmp_path_factory.mktemp("held"), **fake.env, ROOMCAST_WORKERS="1", HURRY=hurry)
 
 

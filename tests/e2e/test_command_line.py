@@ -22,9 +22,9 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import OURS, Api, RunningServer, RunningWorker
+from tests.support.harness import OURS, Api, RunningServer, RunningWorker
+from tests.support.tus import MIB
 from tests.support.warm import WarmProcess
-from tests.tus import MIB
 
 ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
 NOBODYS = "upload_" + "0" * 32
@@ -302,7 +302,7 @@ class IdleWorker(RunningWorker):
     )
 
 
-@pytest.mark.parametrize("command", [("-P", ROOMCAST, "worker"), ("-m", "workers")])
+@pytest.mark.parametrize("command", [("-P", ROOMCAST, "worker"), ("-m", "roomcast_workers")])
 def test_a_worker_without_redis_says_that_it_is_not_needed_and_waits(command: tuple[str, ...], tmp_path: Path) -> None:
     with IdleWorker(tmp_path / "data", command=command) as worker:
         assert worker.terminate().code == 0

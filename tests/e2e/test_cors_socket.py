@@ -10,8 +10,8 @@ from yarl import URL
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, Reply, RunningServer
-from tests.watchers import NodeWatcher
+from tests.support.harness import Api, Reply, RunningServer
+from tests.support.watchers import NodeWatcher
 
 PAGE = "https://admin.example"
 POLLING = "/socket.io/?EIO=4&transport=polling"

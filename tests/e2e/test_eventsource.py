@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import ROOT, Api
-from tests.watchers import Recorder, assert_truthful
+from tests.support.harness import ROOT, Api
+from tests.support.watchers import Recorder, assert_truthful
 
 SCRIPT = ROOT / "tests" / "node" / "listen.mjs"
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from roomcast_workers.sandbox.exec import can_cut_off, landlock_version
 
-from tests import attacks
-from tests.clips import make_clip, make_heavy_clip, make_image, truncate
-from tests.harness import Api, RunningServer, eventually
-from tests.unit.runs import linux
-from workers.confine import can_cut_off, landlock_version
+from tests.support import attacks
+from tests.support.clips import make_clip, make_heavy_clip, make_image, truncate
+from tests.support.harness import Api, RunningServer, eventually
+from tests.support.runs import linux
 
 SECRET = "the sibling's secret"
 REFUSED = "UNSUPPORTED_TYPE"

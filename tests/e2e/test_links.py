@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer
-from tests.streams import StreamWatcher
-from tests.tus import Tus
-from tests.watchers import Watcher
+from tests.support.harness import Api, RunningServer
+from tests.support.streams import StreamWatcher
+from tests.support.tus import Tus
+from tests.support.watchers import Watcher
 
 PUBLIC = "https://films.example/roomcast"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api
+from tests.support.harness import Api
 
 ABOUT_THE_PROCESS = {"sandbox", "stopping"}
 
@@ -27,5 +27,5 @@ async def test_every_line_about_an_upload_has_its_id(
     fake.heal()
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     told = [line for line in lines if line["event"] not in ABOUT_THE_PROCESS]
-    assert any(line["logger"] == "workers.ffmpeg.runner" for line in told), "a library's line counts as well"
+    assert any(line["logger"] == "roomcast_workers.ffmpeg.runner" for line in told), "a library's line counts as well"
     assert {line.get("upload") for line in told} == uploads, told

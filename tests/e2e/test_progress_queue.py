@@ -13,8 +13,8 @@ from moto.server import ThreadedMotoServer
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.test_transflow import ends, named, steps_of, stream
-from tests.harness import Api, eventually
-from tests.s3_server import ENVIRONMENT
+from tests.support.harness import Api, eventually
+from tests.support.s3_server import ENVIRONMENT
 
 
 class Queue:

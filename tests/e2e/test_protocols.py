@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.protocol_client import TRACE, Case, Client
 from tests.e2e.protocol_engine import ENGINE, HEARTBEAT
 from tests.e2e.protocol_socket import SOCKET
-from tests.harness import RunningServer
+from tests.support.harness import RunningServer
 
 _LONGEST_SECONDS = 30.0
 

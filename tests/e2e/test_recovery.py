@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg, HeldServer
-from tests.harness import EXIT_WITHIN, Api, HalfSent, RunningServer, eventually
-from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful
+from tests.support.harness import EXIT_WITHIN, Api, HalfSent, RunningServer, eventually
+from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful
 
 HOLDS = {"fetching": "fetch", "storing": "store"}
 AT_WORK = ["fetching", "probing", "compressing", "thumbnails", "storing"]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve, Shelf
-from tests.harness import Api, HalfSent, RunningServer
-from tests.watchers import NodeWatcher, Watcher, assert_truthful, statuses
+from tests.support.harness import Api, HalfSent, RunningServer
+from tests.support.watchers import NodeWatcher, Watcher, assert_truthful, statuses
 
 CALLS = ["join-upload", "leave-upload", "cancel-upload", "retry-upload"]
 NOBODYS = "upload_" + "0" * 32

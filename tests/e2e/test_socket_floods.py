@@ -12,10 +12,10 @@ import pytest
 
 from tests.e2e.protocol_client import TRACE, Client
 from tests.e2e.tokens import SECRET, token
-from tests.floods import FLOODS, Flood
-from tests.harness import Api, HalfSent, RunningServer
-from tests.raw_socket import RawSocket, handshake
-from tests.watchers import Watcher
+from tests.support.floods import FLOODS, Flood
+from tests.support.harness import Api, HalfSent, RunningServer
+from tests.support.raw_socket import RawSocket, handshake
+from tests.support.watchers import Watcher
 
 MIB = 1 << 20
 GROWTH = 20 * MIB

@@ -13,8 +13,8 @@ from websocket import WebSocket, WebSocketTimeoutException, create_connection
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, RunningServer, eventually
-from tests.watchers import Message, Watcher
+from tests.support.harness import Api, RunningServer, eventually
+from tests.support.watchers import Message, Watcher
 
 MIB = 1 << 20
 CALLS = 20_000

@@ -1,4 +1,4 @@
-"""`python -m server` by itself: it starts, or says why it cannot."""
+"""`python -m roomcast` by itself: it starts, or says why it cannot."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve, Shelf
-from tests.harness import Api, RunningServer
-from tests.unit.runs import linux
+from tests.support.harness import Api, RunningServer
+from tests.support.runs import linux
 
 
 class ColdServer(RunningServer):
@@ -19,7 +19,7 @@ class ColdServer(RunningServer):
 
 async def test_a_server_that_is_started_by_nothing_but_its_command(tmp_path: Path) -> None:
     with ColdServer(tmp_path / "data") as server:
-        assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "server"]
+        assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "roomcast"]
         async with Api(server) as api:
             assert await api.healthy()
 

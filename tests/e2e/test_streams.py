@@ -11,9 +11,9 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
-from tests.streams import StreamWatcher
-from tests.watchers import Watcher, assert_truthful, statuses
+from tests.support.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
+from tests.support.streams import StreamWatcher
+from tests.support.watchers import Watcher, assert_truthful, statuses
 
 
 def native(server: RunningServer, upload_id: str, last_id: str | None = None) -> StreamWatcher:

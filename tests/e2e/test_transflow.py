@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, HalfSent, RunningServer
-from tests.streams import StreamWatcher
+from tests.support.harness import Api, HalfSent, RunningServer
+from tests.support.streams import StreamWatcher
 
 FIELDS = {
     "uploadId", "templateId", "branch", "status", "totalFiles", "completedFiles", "files", "user", "createdAt",

@@ -9,9 +9,9 @@ import pytest
 from tests.conftest import Serve
 from tests.e2e.conftest import HeldServer
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, eventually
+from tests.support.harness import Api, eventually
+from tests.support.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
 from tests.support.tus_clients import JAVASCRIPT, client
-from tests.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
 
 
 async def test_the_server_is_killed_in_the_middle_of_a_piece(serve: Serve, large: bytes) -> None:

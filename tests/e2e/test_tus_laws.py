@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from tests.harness import Api, RunningServer
-from tests.tus import MIB, completed, id_of, reserved
-from tests.tus_journey import Journey
+from tests.support.harness import Api, RunningServer
+from tests.support.tus import MIB, completed, id_of, reserved
+from tests.support.tus_journey import Journey
 
 
 @pytest.mark.parametrize("seed", range(4))

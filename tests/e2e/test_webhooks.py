@@ -14,8 +14,8 @@ from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import HeldServer
 from tests.e2e.tokens import SECRET as JWT_SECRET
 from tests.e2e.tokens import token
-from tests.harness import Api, Reply, RunningServer, eventually
-from tests.receiver import SECRET, Receiver
+from tests.support.harness import Api, Reply, RunningServer, eventually
+from tests.support.receiver import SECRET, Receiver
 
 TEMPLATE = "told"
 
@@ -39,7 +39,10 @@ def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
     """A server that soon tries again what failed, and what somebody began who is dead."""
-    hurry = {"server.upload.deliveries._FIRST_PAUSE_SECONDS": 0.5, "server.webhooks.deliverer.LEASE_SECONDS": 2.0}
+    hurry = {
+        "roomcast.assemblies.webhooks.delivery.BACKOFF": 0.5,
+        "roomcast.assemblies.webhooks.deliverer.LEASE_SECONDS": 2.0,
+    }
     with HeldServer(tmp_path, **environment, HURRY=json.dumps(hurry)).server as server:
         yield server
 

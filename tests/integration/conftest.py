@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from pytest_aiohttp import AiohttpClient
+from roomcast_workers import factory as build
+from roomcast_workers.sandbox import sandbox
 
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.app import AppServer, app_server, captured_log, nothing_left
-from workers import build, sandbox
 
 ServeApp = Callable[..., Awaitable[AppServer]]
 

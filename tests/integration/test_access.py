@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.conftest import Shelf
 from tests.e2e.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
-from tests.harness import Api
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.watchers import NodeWatcher, Watcher, refused
+from tests.support.harness import Api
+from tests.support.watchers import NodeWatcher, Watcher, refused
 
 NOBODYS = "upload_" + "0" * 32
 CALLS = ["join-upload", "leave-upload", "cancel-upload", "retry-upload"]

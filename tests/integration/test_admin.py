@@ -12,11 +12,11 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
 from tests.integration.conftest import ServeApp
-from tests.streams import StreamWatcher
 from tests.support.app import AppServer
-from tests.watchers import Watcher
+from tests.support.harness import Api
+from tests.support.streams import StreamWatcher
+from tests.support.watchers import Watcher
 
 CALLS = ("/api/admin/overview", "/api/admin/uploads", "/api/admin/events")
 REFUSED: dict[str | None, tuple[int, str]] = {

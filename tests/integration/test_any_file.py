@@ -8,10 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.harness import Api, eventually
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.tus import Tus
+from tests.support.harness import Api, eventually
+from tests.support.tus import Tus
 
 TEMPLATES = """
 [templates.document]

@@ -9,14 +9,14 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from roomcast_workers.ffmpeg.binaries import find_binaries
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.results import fetched, output, picture
-from tests.harness import Api, eventually
 from tests.support.app import AppServer
-from tests.watchers import Watcher, assert_truthful
-from workers.ffmpeg.binaries import find_binaries
+from tests.support.harness import Api, eventually
+from tests.support.watchers import Watcher, assert_truthful
 
 TEMPLATES = """
 [templates.streamed]

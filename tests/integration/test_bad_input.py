@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.clips import text_named_mp4, truncate
 from tests.conftest import Shelf
-from tests.harness import Api, HalfSent, Reply, eventually
 from tests.support.app import AppServer
-from tests.tus import Tus
-from tests.watchers import Watcher
+from tests.support.clips import text_named_mp4, truncate
+from tests.support.harness import Api, HalfSent, Reply, eventually
+from tests.support.tus import Tus
+from tests.support.watchers import Watcher
 
 LIMIT = 1_000_000
 SMALL = (64, 48)

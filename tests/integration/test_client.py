@@ -14,16 +14,16 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from roomcast.client import client as roomcast_module
+from roomcast.client.client import LOCAL_FILE, NETWORK, Client, RoomcastError
 
-from server.client import roomcast as roomcast_module
-from server.client.roomcast import LOCAL_FILE, NETWORK, Client, RoomcastError
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
 from tests.support.app import AppServer
-from tests.tus import MIB, half_sent, on_disk
-from tests.watchers import assert_truthful
+from tests.support.harness import Api
+from tests.support.tus import MIB, half_sent, on_disk
+from tests.support.watchers import assert_truthful
 
 Middle = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 

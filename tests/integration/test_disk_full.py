@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import Api, HalfSent, eventually
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.watchers import Watcher
+from tests.support.harness import Api, HalfSent, eventually
+from tests.support.watchers import Watcher
 
 MIB = 1 << 20
 RESERVE = 8 * MIB

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from roomcast.api_docs.examples import example
+from roomcast.api_docs.operations import FORM, JSON
 
-from server.description.examples import example
-from server.description.operations import FORM, JSON
 from tests.e2e.tokens import BAD_TOKENS, SECRET, token
-from tests.harness import Api, Reply
 from tests.support.app import AppServer
+from tests.support.harness import Api, Reply
 
 Document = dict[str, Any]
 Table = Callable[[dict[str, str]], list["Call"]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.clips import make_sound
 from tests.conftest import Shelf
 from tests.e2e.results import check_film, fetched, output
-from tests.harness import Api
-from tests.watchers import Watcher
+from tests.support.clips import make_sound
+from tests.support.harness import Api
+from tests.support.watchers import Watcher
 
 
 async def test_a_film_that_will_do_is_copied(api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path) -> None:

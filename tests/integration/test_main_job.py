@@ -15,10 +15,10 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.results import check_film, fetched, output, picture
-from tests.harness import Api, HalfSent
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
+from tests.support.harness import Api, HalfSent
+from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
 
 ALL_THE_WAY = ["starting", "compressing", "uploading", "completed"]
 MESSAGE_KEYS = {

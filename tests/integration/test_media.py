@@ -12,9 +12,9 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.results import output
-from tests.harness import Api, Reply, eventually
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
+from tests.support.harness import Api, Reply, eventually
 
 
 @dataclass

@@ -6,9 +6,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.conftest import Shelf
-from tests.exposition import parse, samples
-from tests.harness import Api
-from tests.watchers import Watcher
+from tests.support.exposition import parse, samples
+from tests.support.harness import Api
+from tests.support.watchers import Watcher
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
 from tests.integration.conftest import ServeApp
-from tests.watchers import Watcher, assert_truthful
+from tests.support.harness import Api
+from tests.support.watchers import Watcher, assert_truthful
 
 
 async def test_a_dozen_at_once_on_two_workers(serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg) -> None:

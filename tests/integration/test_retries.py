@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import truncate
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, eventually
 from tests.support.app import AppServer
-from tests.watchers import Watcher, assert_truthful, statuses
+from tests.support.clips import truncate
+from tests.support.harness import Api, eventually
+from tests.support.watchers import Watcher, assert_truthful, statuses
 
 
 @pytest.fixture

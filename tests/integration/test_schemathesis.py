@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.e2e.tokens import SECRET, token
-from tests.harness import ROOT
 from tests.integration.conftest import ServeApp
+from tests.support.harness import ROOT
 
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",

@@ -12,7 +12,7 @@ import socketio
 
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.watchers import Watcher
+from tests.support.watchers import Watcher
 
 ADMIN = {"username": "ada", "password": "correct horse"}
 

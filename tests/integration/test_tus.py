@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.harness import Api, HalfSent, eventually
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.tus import MIB, Tus, checksum, completed, half_sent, id_of, metadata, on_disk, reserved
-from tests.watchers import Watcher
+from tests.support.harness import Api, HalfSent, eventually
+from tests.support.tus import MIB, Tus, checksum, completed, half_sent, id_of, metadata, on_disk, reserved
+from tests.support.watchers import Watcher
 
 LIMIT = 16 * MIB
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.harness import Api
 from tests.support.app import AppServer
-from tests.tus import MIB, Tus, completed, id_of, metadata
+from tests.support.harness import Api
+from tests.support.tus import MIB, Tus, completed, id_of, metadata
 
 
 async def part(tus: Tus, content: bytes) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import text_named_mp4
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.tus import MIB, PIECE, VERSION, Tus, checksum, completed, half_sent, id_of, metadata
-from tests.watchers import Watcher
+from tests.support.clips import text_named_mp4
+from tests.support.harness import Api
+from tests.support.tus import MIB, PIECE, VERSION, Tus, checksum, completed, half_sent, id_of, metadata
+from tests.support.watchers import Watcher
 
 LIMIT = 16 * MIB
 

@@ -6,10 +6,10 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.watchers import Watcher
+from tests.support.harness import Api
+from tests.support.watchers import Watcher
 
 
 @pytest.fixture

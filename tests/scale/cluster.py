@@ -15,8 +15,8 @@ from typing import Any, Self, TypeVar
 
 import psutil
 
-from tests.harness import EXIT_WITHIN, RunningServer, RunningWorker
-from tests.redis_server import RunningRedis
+from tests.support.harness import EXIT_WITHIN, RunningServer, RunningWorker
+from tests.support.redis_server import RunningRedis
 
 T = TypeVar("T")
 
@@ -32,11 +32,11 @@ class _Member(RunningServer):
 
 
 class Web(_Member):
-    """`python -m server`, which only serves."""
+    """`python -m roomcast`, which only serves."""
 
 
 class Worker(_Member, RunningWorker):
-    """`python -m workers`, with one upload at a time."""
+    """`python -m roomcast_workers`, with one upload at a time."""
 
 
 class Cluster:

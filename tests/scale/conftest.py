@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, RunningServer
-from tests.redis_server import RunningRedis
-from tests.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
 from tests.scale.cluster import Cluster, Line, Worker
-from tests.watchers import Watcher
+from tests.support.harness import Api, RunningServer
+from tests.support.redis_server import RunningRedis
+from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.support.watchers import Watcher
 
 pytest.register_assert_rewrite("tests.scale.listeners")
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from server.upload.events import Upload
-from tests.harness import Api, RunningServer
+from roomcast.uploads.model import Upload
+
 from tests.scale import oracle
-from tests.streams import StreamWatcher
-from tests.watchers import Message, Watcher
+from tests.support.harness import Api, RunningServer
+from tests.support.streams import StreamWatcher
+from tests.support.watchers import Message, Watcher
 
 
 class Stream:

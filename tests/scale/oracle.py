@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from server.upload.events import Upload
+from roomcast.uploads.model import Upload
 
 Said = dict[str, Any]
 

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.errors import TranscodeError
+from roomcast.ledger.contract import Lease
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Progressed, Retrying, Stage
+from roomcast.uploads.model import Change, Forecast, Source, Tick, Upload, error_body
+from roomcast.uploads.transitions import cancelled
 
-from server.ledger.redis.ledger import RedisLedger
-from server.upload.errors import TranscodeError
-from server.upload.events import Change, Forecast, Source, Tick, Upload, error_body
-from server.upload.lapse import cancelled
-from server.upload.ledger import Lease
-from server.upload.lifecycle import Entered, Failed, HandedBack, Progressed, Retrying, Stage
-from server.upload.redis_connection import connect
-from tests.harness import Api, RunningServer
-from tests.redis_server import RunningRedis
 from tests.scale import oracle
 from tests.scale.cluster import Cluster
 from tests.scale.listeners import Listeners
+from tests.support.harness import Api, RunningServer
+from tests.support.redis_server import RunningRedis
 
 SECONDS = 60.0
 MOVES = 40

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.harness import Api, RunningServer, eventually
-from tests.redis_server import RunningRedis
 from tests.scale.cluster import Cluster
+from tests.support.harness import Api, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
 
 
 @pytest.fixture(scope="module", params=["directory", "s3"])

@@ -9,8 +9,8 @@ from yarl import URL
 
 from tests.conftest import Shelf
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer, RunningWorker
-from tests.redis_server import RunningRedis
+from tests.support.harness import Api, RunningServer, RunningWorker
+from tests.support.redis_server import RunningRedis
 
 
 async def test_a_film_goes_through_and_its_links_hold_on_every_dyno(

@@ -11,11 +11,11 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.exposition import samples
-from tests.harness import Api, RunningServer
-from tests.redis_server import RunningRedis, free_port
 from tests.scale.cluster import Cluster
-from tests.watchers import Watcher
+from tests.support.exposition import samples
+from tests.support.harness import Api, RunningServer
+from tests.support.redis_server import RunningRedis, free_port
+from tests.support.watchers import Watcher
 
 
 @pytest.fixture(scope="module")

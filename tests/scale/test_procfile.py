@@ -16,8 +16,8 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.tokens import SECRET
-from tests.harness import EXIT_WITHIN, ROOT, Api, RunningServer, eventually
-from tests.redis_server import RunningRedis, free_port
+from tests.support.harness import EXIT_WITHIN, ROOT, Api, RunningServer, eventually
+from tests.support.redis_server import RunningRedis, free_port
 
 
 class Honcho(RunningServer):

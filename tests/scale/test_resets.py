@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, Reply, RunningServer, eventually
-from tests.redis_server import RunningRedis
 from tests.scale.cluster import Cluster, Line
+from tests.support.harness import Api, Reply, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
 
 RESETS = 6
 

@@ -13,15 +13,15 @@ from urllib.parse import urljoin
 import aiohttp
 import pytest
 
-from tests.clips import text_named_mp4
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, HalfSent, Reply, RunningServer, eventually
-from tests.redis_server import RunningRedis
-from tests.s3_server import BUCKET, S3Server
 from tests.scale.cluster import Cluster
 from tests.scale.test_workers import assert_nothing_missed
-from tests.watchers import Watcher
+from tests.support.clips import text_named_mp4
+from tests.support.harness import Api, HalfSent, Reply, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
+from tests.support.s3_server import BUCKET, S3Server
+from tests.support.watchers import Watcher
 
 PART = 8 << 20
 """How large the parts of small files are, the last aside."""

@@ -10,13 +10,13 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import Api, RunningServer, eventually
-from tests.redis_server import RunningRedis
-from tests.s3_server import S3Server
 from tests.scale.cluster import Cluster
-from tests.tus import MIB, Tus, completed, half_sent, id_of, metadata, reserved
-from tests.tus_journey import Journey
-from tests.watchers import Watcher
+from tests.support.harness import Api, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
+from tests.support.s3_server import S3Server
+from tests.support.tus import MIB, Tus, completed, half_sent, id_of, metadata, reserved
+from tests.support.tus_journey import Journey
+from tests.support.watchers import Watcher
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from roomcast.runtime.supervisor import LIFELINE
 
-from server.processes import LIFELINE
 from tests.conftest import Shelf
-from tests.harness import EXIT_WITHIN, Api, RunningServer, eventually
-from tests.redis_server import RunningRedis
 from tests.scale.cluster import Cluster
-from tests.watchers import Watcher
+from tests.support.harness import EXIT_WITHIN, Api, RunningServer, eventually
+from tests.support.redis_server import RunningRedis
+from tests.support.watchers import Watcher
 
 OLD_ENOUGH_SECONDS = 7.0
 """A child that dies younger than five seconds is not replaced: it would only die again."""

@@ -12,9 +12,9 @@ import psutil
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.harness import EXIT_WITHIN, Api, eventually
 from tests.scale.cluster import Cluster, Line, Worker
-from tests.watchers import Message, Recorder, Watcher, assert_truthful, statuses
+from tests.support.harness import EXIT_WITHIN, Api, eventually
+from tests.support.watchers import Message, Recorder, Watcher, assert_truthful, statuses
 
 LEASE_SECONDS = 2.0
 

@@ -1,6 +1,6 @@
 """The server in the test's own process and event loop, for whatever is about its HTTP answers and not about a process.
 
-`AppServer` builds the application as `python -m server` does, from the environment variables that a test names and
+`AppServer` builds the application as `python -m roomcast` does, from the environment variables that a test names and
 from nothing else of the environment. pytest-aiohttp's `aiohttp_client` starts it, and stops it when the test is over.
 """
 
@@ -21,10 +21,10 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
+from roomcast import settings
+from roomcast.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
 
-from server import settings
-from server.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
-from tests.harness import OURS, ServerUnderTest, eventually, is_browser
+from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})
@@ -106,7 +106,7 @@ class _Runner(web.AppRunner):
 
 
 class _Listening(TestServer):
-    """Listens and stops as `python -m server` does."""
+    """Listens and stops as `python -m roomcast` does."""
 
     async def _make_runner(self, **_: Any) -> web.AppRunner:
         return _Runner(self.app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)

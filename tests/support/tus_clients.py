@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.tokens import token
-from tests.harness import ROOT, ServerUnderTest
+from tests.support.harness import ROOT, ServerUnderTest
 
 JAVASCRIPT = ("node", str(ROOT / "tests" / "node" / "tus.mjs"))
 PYTHON = (sys.executable, str(ROOT / "tests" / "tuspy_client.py"))

@@ -3,7 +3,7 @@
 Starting Python and importing what the server takes is most of what a short test with a server of its own costs. Here
 one process imports it once, does nothing else, and forks for each start: what it becomes has the arguments, the
 environment, the directory and the streams that it was started with, runs the same `__main__`, and is a process of its
-own that can be signalled, killed and waited for. That a bare `python -m server` starts is for the tests that say so.
+own that can be signalled, killed and waited for. That a bare `python -m roomcast` starts is for the tests that say so.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import IO, Any, NoReturn
 
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("server.__main__", "workers.__main__", "redis.asyncio", "server.command_line.main")
+_PRELOADED = ("roomcast.__main__", "roomcast_workers.__main__", "redis.asyncio", "roomcast.cli.main")
 
 
 class WarmProcess:
@@ -119,7 +119,7 @@ def _serve(line: socket.socket) -> None:
         if name.endswith(".__main__"):
             del sys.modules[name]  # it is run anew
     folder = Path(tempfile.mkdtemp(prefix="roomcast-warm-"))
-    build = sys.modules["workers.build"]
+    build = sys.modules["roomcast_workers.factory"]
     build.detect = _kept(build.detect, folder)  # type: ignore[attr-defined]
     _fork_for(line)
     shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `sys.exit`

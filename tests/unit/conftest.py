@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.clips import make_clip
-from tests.s3_server import Proxy, S3Server, moto_server, proxy_before
-from tests.unit import runs
+from tests.support import runs
+from tests.support.clips import make_clip
+from tests.support.s3_server import Proxy, S3Server, moto_server, proxy_before
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-from server.access import Authenticator, Viewer, bearer
-from server.settings import Settings
-from server.upload.errors import Forbidden, Unauthenticated
-from server.upload.events import Upload
+from roomcast.auth import Authenticator, Viewer, bearer
+from roomcast.errors import Forbidden, Unauthenticated
+from roomcast.settings import Settings
+from roomcast.uploads.model import Upload
 
 SECRET = "a secret that is long enough for HS256, or so one hopes"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

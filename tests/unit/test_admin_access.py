@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from server.web.admin_access import comes_from_here
+from roomcast.http.admin.access import comes_from_here
 
 HERE = {"Host": "127.0.0.1:8000"}
 

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import Interrupted, Stalled, WrongState
-from server.upload.media import Data
-from server.web.arrival import Arrival, Pace, Timed, Unbroken
+from roomcast.errors import Interrupted, Stalled, WrongState
+from roomcast.http.intake.pipeline import BodyPipeline, Pace, Timed, Unbroken
+from roomcast.media.contract import Data
 
 RATE = 1000
 
@@ -84,7 +83,7 @@ async def taken(chunks: list[bytes]) -> list[tuple[Data, ...]]:
         for chunk in chunks:
             yield chunk
 
-    await Arrival(put, tell, most=1 << 40, declared=None, sniffing=False).take(coming())
+    await BodyPipeline(put, tell, most=1 << 40, declared=None, sniffing=False).take(coming())
     return batches
 
 

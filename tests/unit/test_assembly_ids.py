@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.assemblies.model import assembly_id, binding, members
+from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.model import Change, Upload, apply_event
 
-from server.upload.assemblies import assembly_id, binding, members
-from server.upload.events import Change, Upload, apply
-from server.upload.lifecycle import Entered, Failed, Stage
-from tests.contract.ledgers import SOURCE, Clock, fresh
+from tests.integration.contract.ledgers import SOURCE, Clock, fresh
 
 MD5S = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), min_size=1, max_size=6)
 
@@ -22,11 +22,11 @@ def declared(md5: str) -> Upload:
 
 def arrived(md5: str) -> Upload:
     source = replace(SOURCE, md5=md5)
-    return apply(fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=source), 1.0)
+    return apply_event(fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=source), 1.0)
 
 
 def broken_off() -> Upload:
-    return apply(fresh(Clock()), Change(Failed(), "Gone"), 1.0)
+    return apply_event(fresh(Clock()), Change(Failed(), "Gone"), 1.0)
 
 
 @given(MD5S.flatmap(lambda md5s: st.tuples(st.just(md5s), st.permutations(md5s))))
@@ -66,7 +66,9 @@ def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
 
 @given(MD5S)
 def test_where_no_md5_was_made_the_uploads_own_id_stands_in_its_place(md5s: list[str]) -> None:
-    unhashed = apply(fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, md5=None)), 1.0)
+    unhashed = apply_event(
+        fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, md5=None)), 1.0
+    )
     uploads = [*map(arrived, md5s), unhashed]
     assert binding(True, uploads) == assembly_id([*md5s, unhashed.id], "auto", "ada")
     assert members(uploads) == uploads

@@ -14,11 +14,11 @@ import uvloop
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from roomcast.http.intake.pipeline import BROKEN
+from roomcast.http.intake.raw_body import body, end_connection
+from roomcast.media.contract import Data
 
-from server.upload.media import Data
-from server.web.arrival import BROKEN
-from server.web.body import body, end_connection
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 MIB = 1 << 20
 SIZE = 5 * MIB + 4321
@@ -31,7 +31,7 @@ LOOPS: dict[str, NewLoop] = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop
 
 
 @dataclass
-class Taken:
+class FormResult:
     """What a handler got."""
 
     pieces: list[int] = field(default_factory=list)
@@ -50,12 +50,12 @@ class Site:
     """A server with one handler. It looks at a chunk when it has the next one, as late as it may."""
 
     def __init__(self) -> None:
-        self.taken: list[Taken] = []
+        self.taken: list[FormResult] = []
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def put(self, request: web.Request) -> web.Response:
-        taken = Taken()
+        taken = FormResult()
         self.taken.append(taken)
         late: Data = b""
         try:

@@ -10,15 +10,30 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-from server.upload.errors import TooLarge, UnreadableMedia
-from server.upload.templates import Template
-from workers.choose import choose, complies, sound_bitrate, sound_complies, worth_it
-from workers.packets import PacketScan
-from workers.probe import AudioStream, MediaInfo, VideoStream
-from workers.quality import MOST_TRIALS, CrfSearch, sample_starts, ssim_for, ssim_score, vmaf_score
-from workers.sizing import budget, corrected, fit_even, fits, frugal_bitrate, peak_bitrate
-from workers.whole import Contents, contents, partial, segment_size
+from roomcast.errors import TooLarge, UnreadableMedia
+from roomcast.uploads.templates import Template
+from roomcast_workers.ffmpeg.codecs import peak_bitrate
+from roomcast_workers.media_info.packet_scan import PacketScan
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.media_info.truncation import VerifiedMedia, contents, partial, segment_size
+from roomcast_workers.video.copy_or_compress import (
+    choose,
+    complies,
+    frugal_bitrate,
+    sound_bitrate,
+    sound_complies,
+    worth_it,
+)
+from roomcast_workers.video.crf_search import (
+    MOST_TRIALS,
+    CrfSearch,
+    sample_starts,
+    ssim_for,
+    ssim_score,
+    vmaf_score,
+)
+from roomcast_workers.video.encoder import fit_even
+from roomcast_workers.video.size_budget import budget, corrected, fits
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
@@ -39,8 +54,8 @@ def scanned(
     return scan
 
 
-def source(film: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> Contents:
-    return Contents(dataclasses.replace(INFO, video=film, **info), scan or scanned(), 10.0, None)
+def source(film: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
+    return VerifiedMedia(dataclasses.replace(INFO, video=film, **info), scan or scanned(), 10.0, None)
 
 
 def template(**wishes: Any) -> Template:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from server.client.errors import NETWORK
-from server.command_line import words
-from server.command_line.endings import EXPLAINED, Ending, ending_of, ending_of_all
-from server.upload.errors import Code
+from roomcast.cli import format as words
+from roomcast.cli.exit_codes import EXPLAINED, Ending, ending_of, ending_of_all
+from roomcast.client.errors import NETWORK
+from roomcast.errors import Code
 
 
 @pytest.mark.parametrize(

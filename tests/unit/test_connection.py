@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
+from roomcast.rooms.connection import Connection
+from roomcast.transport.packets import EncodedPacket
+from roomcast.transport.session import READY_PACKETS, Session
 
-from server.fanout.send_queue import MAX_EVENTS, SendStats
-from server.rooms.connection import Connection
-from server.transport.packets import EncodedPacket
-from server.transport.session import READY_PACKETS, Session
-from tests.unit.sessions import FakeEngine, FakeTransport, packets_of
+from tests.support.sessions import FakeEngine, FakeTransport, packets_of
 
 
 def tick(text: str) -> EncodedPacket:

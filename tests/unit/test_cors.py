@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from roomcast import settings
+from roomcast.auth import Authenticator
+from roomcast.http.errors import errors_as_json
+from roomcast.http.middleware import authentication, cors, credential_of
+from roomcast.http.responses import VIEWER
+from roomcast.origins import OriginPolicy, check_origins, own_hosts
+from roomcast.settings import Settings, SettingsError
 
-from server import settings
-from server.access import Authenticator
-from server.cors import OriginPolicy, check_origins, own_hosts
-from server.settings import Settings, SettingsError
-from server.web.answers import VIEWER
-from server.web.errors import errors_as_json
-from server.web.guard import authentication, cors, credential_of
 from tests.e2e.tokens import SECRET, token
 
 Client = TestClient[web.Request, web.Application]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.settings import Settings, variable
 
 from deploy import try_buildpacks
 from deploy.try_buildpacks import BuildError
-from server.settings import Settings, variable
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 
 def parsed(name: str) -> Any:
@@ -24,7 +24,7 @@ def parsed(name: str) -> Any:
 def test_both_buildpacks_apply_in_the_order_in_which_they_must_run() -> None:
     assert try_buildpacks.detected(ROOT) == ["heroku/nodejs", "heroku/python"]
     assert [each["url"] for each in parsed("app.json")["buildpacks"]] == ["heroku/nodejs", "heroku/python"]
-    adding = re.findall(r"^heroku buildpacks:add (\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    adding = re.findall(r"^heroku buildpacks:add (\S+)", (ROOT / "docs/deploying.md").read_text(), re.MULTILINE)
     assert adding == ["heroku/nodejs", "heroku/python"]
 
 

@@ -13,18 +13,18 @@ import jsonschema_rs
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
+from roomcast.api_docs.asyncapi import asyncapi
+from roomcast.api_docs.docs import page
+from roomcast.api_docs.openapi import openapi
+from roomcast.api_docs.routes import served
+from roomcast.app import WIND_DOWN, build_app
+from roomcast.rooms.handlers import CALLS
+from roomcast.rooms.upload_rooms import PROGRESS
+from roomcast.settings import Settings
+from roomcast.uploads.lifecycle import Status
 
-from server.app import WIND_DOWN, build_app
-from server.description.asyncapi import asyncapi
-from server.description.docs import page
-from server.description.openapi import openapi
-from server.description.routes import served
-from server.rooms.handlers import CALLS
-from server.rooms.upload_rooms import PROGRESS
-from server.settings import Settings
-from server.upload.lifecycle import Status
-from tests import described
-from tests.harness import ROOT
+from tests.support import described
+from tests.support.harness import ROOT
 
 SPECS = ROOT / "static/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
 Route = tuple[str, str]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.dialects import files, tasks
+from roomcast.errors import TranscodeError, UnreadableMedia, UnsupportedType
+from roomcast.http.schema import UploadEntry
+from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
+from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, error_body, message
+from roomcast.uploads.transitions import cancelled
 
-from server.upload.errors import TranscodeError, UnreadableMedia, UnsupportedType
-from server.upload.events import Change, Tick, Upload, apply, error_body, fold, message
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import Entered, Failed, HandedBack, Retrying, Stage, State
-from server.web.dialects import files, tasks
-from server.web.shapes import SentFile
-from tests.contract.ledgers import SOURCE, STEPS
+from tests.integration.contract.ledgers import SOURCE, STEPS
 
 RESERVED = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1_000_000.0, 1_000_000.0)
 BROKEN = error_body(UnreadableMedia("It is broken."), Stage.FETCHING)
@@ -27,7 +27,7 @@ def went(*changes: Change) -> Upload:
     """The upload after these events, a second after each other."""
     upload = RESERVED
     for change in changes:
-        upload = apply(upload, change, upload.updated_at + 1)
+        upload = apply_event(upload, change, upload.updated_at + 1)
     return upload
 
 
@@ -42,11 +42,11 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
         {"status": "uploading", "total_bytes": None, "uploaded_bytes": 0, "progress_percentage": 0.0},
     ),
     "arriving": (
-        fold(replace(RESERVED, bytes_expected=100), Tick(0.4, bytes_received=40), 1_000_001.0),
+        apply_tick(replace(RESERVED, bytes_expected=100), Tick(0.4, bytes_received=40), 1_000_001.0),
         {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 4, "progress_percentage": 4.0},
     ),
     "compressing": (
-        fold(went(*COMPRESSING), Tick(0.5), 1_000_005.0),
+        apply_tick(went(*COMPRESSING), Tick(0.5), 1_000_005.0),
         {"status": "uploading", "total_bytes": 100, "uploaded_bytes": 60, "progress_percentage": 60.0},
     ),
     "waiting for another attempt": (
@@ -95,7 +95,7 @@ def test_a_file(where: str) -> None:
 
 
 def test_files_taken() -> None:
-    entries: list[SentFile] = [
+    entries: list[UploadEntry] = [
         {"uploadId": "upload_1", "filename": "a.mp4"},
         {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").as_json()},
         {"uploadId": "upload_3", "filename": "c.png"},
@@ -122,7 +122,7 @@ TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
     "reserved": (RESERVED, {"progress": 0, "stage": "Waiting for the file", "status": "processing", "error": None}),
     "queued": (went(QUEUED), {"progress": 10, "stage": "Waiting", "status": "processing", "error": None}),
     "compressing": (
-        fold(went(*COMPRESSING), Tick(1 / 3), 1_000_005.0),
+        apply_tick(went(*COMPRESSING), Tick(1 / 3), 1_000_005.0),
         {"progress": 53, "stage": "Going on", "status": "processing", "error": None},
     ),
     "waiting for another attempt": (

@@ -8,8 +8,7 @@ import resource
 from pathlib import Path
 
 import pytest
-
-from server.upload.disk import write_at
+from roomcast.runtime.files import write_at
 
 
 def test_chunks_lie_one_after_the_other_where_they_belong(tmp_path: Path) -> None:

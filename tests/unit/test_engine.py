@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from roomcast.transport.packets import PING, EncodedPacket
 from websocket import ABNF
 
-from server.transport.packets import PING, EncodedPacket
-from tests.harness import eventually
-from tests.raw_socket import RawSocket, handshake
-from tests.unit.socket_server import Served, serving
+from tests.support.harness import eventually
+from tests.support.raw_socket import RawSocket, handshake
+from tests.support.socket_server import Served, serving
 
 BODY = "x" * 3000
 

@@ -12,17 +12,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from roomcast.rooms.connection import Connection
+from roomcast.rooms.room import Member
+from roomcast.transport import engine as engine_module
+from roomcast.transport import protocol_switch as protocol_switch_module
+from roomcast.transport.session import Session
+from roomcast.transport.websocket import WebSocket
 from websocket import ABNF
 
-from server.rooms.connection import Connection
-from server.rooms.room import Member
-from server.transport import engine as engine_module
-from server.transport import protocol_switch as protocol_switch_module
-from server.transport.session import Session
-from server.transport.websocket import WebSocket
-from tests.harness import eventually
-from tests.raw_socket import RawSocket, handshake
-from tests.unit.socket_server import Served, serving
+from tests.support.harness import eventually
+from tests.support.raw_socket import RawSocket, handshake
+from tests.support.socket_server import Served, serving
 
 VISITORS, AT_ONCE = 500, 50
 BODY = "x" * 3000

@@ -7,8 +7,7 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.transport.packets import EncodedPacket, InvalidPacket, decode_payload, encode_payload
+from roomcast.transport.packets import EncodedPacket, InvalidPacket, decode_payload, encode_payload
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\x1e", exclude_categories=["Cs"])), min_size=1, max_size=5))

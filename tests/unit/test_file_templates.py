@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from server.settings import SettingsError, load
-from server.upload.errors import UnsupportedType
-from server.upload.sniff import Sniffed
-from server.upload.templates import Template, TemplateFileError, Templates, check_kind
-from server.upload.templates import load as load_templates
+from roomcast.errors import UnsupportedType
+from roomcast.settings import SettingsError, load
+from roomcast.uploads.sniff import Sniffed
+from roomcast.uploads.templates import Template, TemplateFileError, Templates, check_kind
+from roomcast.uploads.templates import load as load_templates
 
 DOCUMENT = Template(name="document", kind="file", max_bytes=1000)
 PNG = Sniffed("image", "PNG", "image/png")

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast import errors
+from roomcast.uploads.lifecycle import Stage
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.job import Results
+from roomcast_workers.video.pipeline import compress_film
 
-from server.upload import errors
-from server.upload.lifecycle import Stage
-from tests import clips
-from tests.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
-from tests.unit.jobs import Notes, job_on
-from workers.ffmpeg.binaries import find_binaries
-from workers.film import compress_film
-from workers.job import Results
+from tests.support import clips
+from tests.support.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
+from tests.support.jobs import Notes, job_on
 
 
 async def result_of(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, Notes]:
@@ -174,7 +174,7 @@ async def test_fields_become_frames(tmp_path: Path) -> None:
 
 
 async def test_hdr_is_brought_into_the_range_of_every_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.film.make_poster", no_poster)
+    monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
     results, path, _ = await result_of(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
     assert results.original["hdr"] is True
     seen = said(path, "-show_frames")
@@ -360,7 +360,7 @@ async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
 
 
 async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.targets._LONG_SECONDS", 0.0)
+    monkeypatch.setattr("roomcast_workers.video.rate_control._LONG_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
     _, path, notes = await result_of(clip, tmp_path)
     forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import Code, Malformed
-from server.upload.folders import LONGEST, clean_folder
-from server.upload.names import LONGEST_STORED_BYTES, clean_filename, stored_filename
+from roomcast.errors import Code, Malformed
+from roomcast.media.folders import LONGEST, clean_folder
+from roomcast.uploads.filenames import LONGEST_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
 UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"

@@ -9,9 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websocket import ABNF
-
-from server.transport.frames import (
+from roomcast.transport.frames import (
     CloseCode,
     FrameReader,
     Opcode,
@@ -20,6 +18,7 @@ from server.transport.frames import (
     deflated_frame,
     frame,
 )
+from websocket import ABNF
 
 LARGEST = 300
 MASK = b"\x12\x34\x56\x78"

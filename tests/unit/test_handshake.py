@@ -6,8 +6,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
+from roomcast.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
 
 LINE = b"GET /socket.io/?EIO=4&transport=websocket&t=a%20b HTTP/1.1\r\n"
 HEADERS = {

@@ -9,10 +9,9 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
-
-from server.upload.opening import Parts
-from server.upload.upkeep import Upkeep
-from server.web.health import Health
+from roomcast.http.health import Health
+from roomcast.services.backends import Backends
+from roomcast.services.maintenance import Maintenance
 
 
 async def nothing() -> None:
@@ -34,13 +33,13 @@ async def one_worker() -> Counter[str]:
 async def test_readyz_tells_of_upkeep_that_does_not_run_and_of_what_it_warns_of(
     aiohttp_client: AiohttpClient, idle: float | None, warning: str | None, status: int, word: str
 ) -> None:
-    ledger = SimpleNamespace(queue=nothing, listening=lambda: True)
+    ledger = SimpleNamespace(queue=nothing, connected=lambda: True)
     parts = SimpleNamespace(
         ledger=ledger, media=SimpleNamespace(check=nothing), dispatch=SimpleNamespace(workers_seen=one_worker)
     )
     upkeep = SimpleNamespace(idle_seconds=lambda: idle, warning=warning)
     app = web.Application()
-    Health(cast(Parts, parts), cast(Upkeep, upkeep)).add_routes(app)
+    Health(cast(Backends, parts), cast(Maintenance, upkeep)).add_routes(app)
     client = await aiohttp_client(app)
     reply = await client.get("/readyz")
     body: dict[str, Any] = await reply.json()

@@ -12,15 +12,25 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast.errors import TranscodeError
+from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.commands import Rendition
+from roomcast_workers.video import hls
+from roomcast_workers.video.hls import (
+    Rate,
+    Segment,
+    Sound,
+    Variant,
+    make_ladder,
+    master_playlist,
+    rate_of,
+    rungs,
+    segments,
+)
 
-from server.upload.errors import TranscodeError
-from tests.clips import make_clip
-from tests.unit.jobs import job_on
-from workers import hls
-from workers.ffmpeg import commands
-from workers.ffmpeg.binaries import find_binaries
-from workers.hls import Rate, Segment, Sound, Variant, make_ladder, master_playlist, rate_of, segments
-from workers.sizing import Rung, rungs
+from tests.support.clips import make_clip
+from tests.support.jobs import job_on
 
 SIDES = st.lists(st.integers(144, 4320), min_size=1, max_size=6)
 LENGTHS = st.integers(16, 8192)
@@ -91,7 +101,7 @@ def test_the_entries_of_a_playlist_are_read_as_they_were_written(entries: list[t
 
 
 def test_the_master_playlist_adds_the_sound_to_what_each_variant_takes() -> None:
-    variants = [Variant(Rung("720", 1280, 720, 1), "avc1.64001f", Rate(2_000_000, 1_500_000))]
+    variants = [Variant(Rendition("720", 1280, 720, 1), "avc1.64001f", Rate(2_000_000, 1_500_000))]
     silent, sounding = (
         master_playlist(variants, 23.976, sound) for sound in (None, Sound(2, "mp4a.40.2", Rate(130_000, 128_000)))
     )

@@ -11,10 +11,10 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
+from roomcast_workers.image import pipeline as image
 
-from tests.clips import make_image
-from tests.unit.pictures import BLUE, MIDDLE, WHITE, assert_nothing_else_in, compress, near, opened, pixel
-from workers import image
+from tests.support.clips import make_image
+from tests.support.pictures import BLUE, MIDDLE, WHITE, assert_nothing_else_in, compress, near, opened, pixel
 
 CHILD = Path(image.__file__).with_name("image_child")
 ROOT = CHILD.parents[1]
@@ -227,16 +227,16 @@ async def test_what_hangs_on_behind_the_picture_stays_behind(tmp_path: Path) -> 
 
 
 def test_the_child_imports_nothing_of_ours_but_itself() -> None:
-    code = "import sys, workers.image_child.run; print(*sorted(sys.modules))"
+    code = "import sys, roomcast_workers.image.child.run; print(*sorted(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     modules = said.split()
     assert "PIL" in modules
-    assert "workers.image_child.still" in modules
-    assert [name for name in modules if name.split(".")[0] == "server"] == []
+    assert "roomcast_workers.image.child.still" in modules
+    assert [name for name in modules if name.split(".")[0] == "roomcast"] == []
     assert [name for name in modules if name.startswith("workers.") and "image_child" not in name] == []
 
 
 def test_this_process_never_loads_pillow_for_it() -> None:
-    code = "import sys, workers.run; print('PIL' in sys.modules)"
+    code = "import sys, roomcast_workers.worker; print('PIL' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert said.stdout == "False\n"

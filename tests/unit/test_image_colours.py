@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
-from tests.clips import make_image
-from tests.unit.pictures import BLUE, WHITE, chunk, compress, near, opened, pixel, png
+from tests.support.clips import make_image
+from tests.support.pictures import BLUE, WHITE, chunk, compress, near, opened, pixel, png
 
 CORNER, REST = (0.05, 0.05), (0.9, 0.9)
 RED, GREEN = (250, 10, 10), (10, 250, 10)

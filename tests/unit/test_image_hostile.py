@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast import errors
+from roomcast_workers.image import pipeline as image
+from roomcast_workers.image.pipeline import ImageSettings
+from roomcast_workers.sandbox.sandbox import Limits
 
-from server.upload import errors
-from tests.attacks import packed_gibibyte
-from tests.clips import make_image, truncate
-from tests.unit.pictures import BLUE, Compressed, chunk, compress, near, pixel, png
-from tests.unit.runs import assert_nobody_left
-from workers import image
-from workers.image import ImageSettings
-from workers.sandbox import Limits
+from tests.support.attacks import packed_gibibyte
+from tests.support.clips import make_image, truncate
+from tests.support.pictures import BLUE, EncodedFile, chunk, compress, near, pixel, png
+from tests.support.runs import assert_nobody_left
 
 SMALL = Limits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
 """All that a bad picture may cost."""
@@ -177,7 +177,7 @@ async def test_a_child_that_crashes_or_lies_is_an_encoder_that_failed(
     assert type(caught.value) is errors.TranscodeError
 
 
-async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Compressed:
+async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodedFile:
     """What comes of it when this is the child."""
     (tmp_path / "child.py").write_text(code)
     monkeypatch.setattr(image, "_CHILD", tmp_path / "child.py")

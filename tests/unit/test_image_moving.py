@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+from roomcast import errors
+from roomcast_workers.sandbox.sandbox import Limits
 
-from server.upload import errors
-from tests.unit.pictures import assert_nothing_else_in, compress, near, opened, pixel
-from workers.sandbox import Limits
+from tests.support.pictures import assert_nothing_else_in, compress, near, opened, pixel
 
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
 PACE = [40, 1000, 250, 90]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from workers.image_child.plan import fit, planned
-from workers.image_child.still import quality_of
+from roomcast_workers.image.child.plan import fit, planned
+from roomcast_workers.image.child.still import quality_of
 
 FORMATS = ("webp", "avif", "jpeg")
 sides = st.lists(st.integers(16, 8192), min_size=1, max_size=8)

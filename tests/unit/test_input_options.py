@@ -6,17 +6,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from roomcast import errors
+from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile, input_options, seconds_read
+from roomcast_workers.ffmpeg.runner import run_ffmpeg, run_ffprobe
+from roomcast_workers.limits import MediaLimits, check_duration
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 
-from server.upload import errors
-from tests import attacks
-from tests.clips import make_clip
-from tests.unit.runs import LIMITS
-from workers.admission import MediaLimits, check_duration
-from workers.ffmpeg import commands
-from workers.ffmpeg.binaries import find_binaries
-from workers.ffmpeg.input_options import DECODERS, InputFile, input_options, seconds_read
-from workers.ffmpeg.runner import run_ffmpeg, run_ffprobe
-from workers.probe import AudioStream, MediaInfo, VideoStream
+from tests.support import attacks
+from tests.support.clips import make_clip
+from tests.support.runs import LIMITS
 
 SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max_streams=1)
 

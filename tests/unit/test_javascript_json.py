@@ -13,14 +13,14 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast.assemblies.model import Submission, SubmittedFile
+from roomcast.assemblies.webhooks.javascript_json import encode_json
+from roomcast.dialects.assembly import assembly_status, linked
+from roomcast.errors import Code, TranscodeError
+from roomcast.uploads.lifecycle import Stage, State
+from roomcast.uploads.model import Source, Upload, error_body
 
-from server.upload.assemblies import Submission, SubmittedFile
-from server.upload.errors import Code, TranscodeError
-from server.upload.events import Source, Upload, error_body
-from server.upload.lifecycle import Stage, State
-from server.web.dialects.assembly import assembly_status, linked
-from server.webhooks.javascript_json import encode_json
-from tests.harness import ROOT
+from tests.support.harness import ROOT
 
 EDGES = [
     3.0, 0.1, 1e21, 1e22, 123456789012345680000.0, 1e-6, 1e-7, 1.5e-7, 5e-324, 1.7976931348623157e308, -0.0, 0,
@@ -113,7 +113,7 @@ def test_what_json_does_not_know_is_refused(foreign: object) -> None:
 
 
 @dataclass(frozen=True)
-class Made:
+class ResultFile:
     """An assembly, and what its webhook is to be sent."""
 
     submission: Submission
@@ -137,7 +137,7 @@ output = st.fixed_dictionaries(
 
 
 @st.composite
-def assemblies(draw: st.DrawFn) -> Made:
+def assemblies(draw: st.DrawFn) -> ResultFile:
     begun = draw(seconds)
     uploads = []
     for number in range(draw(st.integers(1, 3))):
@@ -163,12 +163,12 @@ def assemblies(draw: st.DrawFn) -> Made:
     submission = Submission(
         id="submission_1", group="a" * 64, created_at=begun, due_at=None, owner=draw(name), files=files, closed=True
     )
-    return Made(submission, uploads)
+    return ResultFile(submission, uploads)
 
 
 @given(assemblies())
 @settings(max_examples=40)
-def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: Made) -> None:
+def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: ResultFile) -> None:
     status = assembly_status(made.submission, made.uploads, branch="main")
     kept = orjson.loads(orjson.dumps(status))  # as a delivery is kept until it is sent
     check(javascript, linked(kept, lambda key: f"https://films.example/{key}"))

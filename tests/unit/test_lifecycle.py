@@ -1,4 +1,4 @@
-"""The laws of `server.upload.lifecycle`, over every fact in every order."""
+"""The laws of `roomcast.uploads.lifecycle`, over every fact in every order."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.lifecycle import (
+from roomcast.uploads.lifecycle import (
     TABLE,
     TERMINAL,
     WORKING,

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.model import Submission, assembly_id
+from roomcast.assemblies.service import AssemblyService
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.webhooks.delivery import Delivery
+from roomcast.errors import NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload, new_upload_id
+from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.transitions import cancelled
 
-from server.lookout import Lookout
-from server.submissions import Submissions
-from server.upload.assemblies import Submission, assembly_id
-from server.upload.deliveries import Delivery
-from server.upload.errors import NotFound
-from server.upload.events import Change, Upload, new_upload_id
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import Entered, Stage
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from server.upload.templates import Template, Templates
-from tests.contract.ledgers import SOURCE
+from tests.integration.contract.ledgers import SOURCE
 
 MD5 = "0123456789abcdef" * 2
 HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secret=SecretStr("long enough for it"))
@@ -35,12 +35,12 @@ class Scene:
         self.file = SqliteFile(folder / "records.sqlite3")
         self.records = SqliteRecords(self.file, "submissions", Submission)
         self.deliveries = SqliteRecords(self.file, "deliveries", Delivery)
-        self.submissions = Submissions(self.records, self.ledger, reproducible=True)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True)
         self.woken = 0
-        self.lookout = self.look_for(86400.0)
+        self.finalizer = self.look_for(86400.0)
 
-    def look_for(self, retention_seconds: float) -> Lookout:
-        return Lookout(
+    def look_for(self, retention_seconds: float) -> Finalizer:
+        return Finalizer(
             self.submissions,
             self.records,
             self.deliveries,
@@ -55,7 +55,7 @@ class Scene:
         self.woken += 1
 
     async def look(self, submission: Submission) -> None:
-        await self.lookout.look_at(await self.records.get(submission.id))
+        await self.finalizer.look_at(await self.records.get(submission.id))
 
     async def told(self, submission: Submission) -> list[Delivery]:
         return await self.deliveries.group((await self.records.get(submission.id)).group)
@@ -111,7 +111,7 @@ async def test_a_look_does_not_undo_that_somebody_wants_one_soon(scene: Scene) -
     ended = await scene.cancel(one)
     before = await scene.records.get(submission.id)
     await scene.submissions.look_soon(ended)
-    await scene.lookout.look_at(before)
+    await scene.finalizer.look_at(before)
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
 
 
@@ -122,8 +122,8 @@ async def test_what_the_ledger_has_half_forgotten_is_not_told_as_a_whole(scene: 
     ended_between = time.time()
     await scene.cancel(two)
     await scene.look(submission)
-    assert await scene.ledger.expire(ended_between) == [one.id]
-    scene.lookout = scene.look_for(0.0)
+    assert await scene.ledger.prune(ended_between) == [one.id]
+    scene.finalizer = scene.look_for(0.0)
     await scene.look(submission)
     assert len(await scene.told(submission)) == 1
 
@@ -145,7 +145,7 @@ async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene
     one = upload()
     submission = await scene.submissions.create([one])
     await scene.cancel(one)
-    await scene.ledger.expire(time.time() + 1)
+    await scene.ledger.prune(time.time() + 1)
     await scene.look(submission)
     assert (await scene.records.get(submission.id)).id == submission.id, "its uploads may be about to be made"
     await scene.records.change(submission.id, lambda found: replace(found, created_at=found.created_at - 120))

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from roomcast.errors import TranscodeError
+from roomcast.fanout.send_queue import SendStats
+from roomcast.http.metrics import ListenerMetrics, Listeners
+from roomcast.ledger.contract import Ledger
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services.upload_metrics import UploadMetrics
+from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
+from roomcast.uploads.model import Change, error_body
+from roomcast.uploads.transitions import cancelled
 
-from server.fanout.send_queue import SendStats
-from server.upload.errors import TranscodeError
-from server.upload.events import Change, error_body
-from server.upload.lapse import cancelled
-from server.upload.ledger import Ledger
-from server.upload.lifecycle import Entered, Failed, Retrying, Stage
-from server.upload.metrics import UploadMetrics
-from server.upload.sqlite_ledger import SqliteLedger
-from server.web.metrics import ListenerMetrics, Listeners
-from tests.contract.ledgers import LEASE, SOURCE, STEPS, Clock, claimed, created, queued
+from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, claimed, created, queued
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 async def ledger(tmp_path: Path, clock: Clock, registry: CollectorRegistry) -> AsyncIterator[Ledger]:
     opened = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
-    opened.observe(UploadMetrics(registry).observe)
+    opened.add_observer(UploadMetrics(registry).on_event)
     yield opened
     await opened.close()
 
@@ -85,7 +85,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
     await ledger.claim(arriving.id, holder="w", seconds=LEASE)
     await created(ledger, clock)
     clock.now += LEASE + 1
-    assert len(await ledger.reap(reserved_before=clock.now)) == 3
+    assert len(await ledger.expire_leases(reserved_before=clock.now)) == 3
     assert value(registry, "lease_losses_total") == 2, "a reservation that nobody used is no such loss"
     assert value(registry, "errors_total", step="receiving", code="WORKER_LOST") == 1
     assert value(registry, "errors_total", step="receiving", code="STALLED") == 1

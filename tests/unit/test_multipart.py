@@ -12,9 +12,8 @@ from aiohttp import BodyPartReader, MultipartReader, StreamReader
 from aiohttp.base_protocol import BaseProtocol
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from server.upload.errors import Malformed
-from server.web.multipart import LARGEST_HEAD, MOST_FIELDS, End, Head, Splitter
+from roomcast.errors import Malformed
+from roomcast.http.intake.multipart import LARGEST_HEAD, MOST_FIELDS, End, Head, Splitter
 
 BOUNDARY = "frontier"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"

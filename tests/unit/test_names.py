@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.names import LONGEST, clean_filename
+from roomcast.uploads.filenames import LONGEST, clean_filename
 
 
 @pytest.mark.parametrize(

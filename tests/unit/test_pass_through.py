@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from roomcast.errors import StorageError
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.model import Source
+from roomcast_workers.job import Job
+from roomcast_workers.unchanged_file import pass_through
 
-from server.upload.errors import StorageError
-from server.upload.events import Source
-from server.upload.lifecycle import Stage
-from tests.unit.jobs import Notes, file_job
-from workers.job import Job
-from workers.pass_through import pass_through
+from tests.support.jobs import Notes, file_job
 
 CONTENT = b"one file\n" * 1_000_000
 

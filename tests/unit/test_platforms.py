@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast import settings
+from roomcast.settings import PLATFORMS, Settings, SettingsError
 
-from server import settings
-from server.settings import PLATFORMS, Settings, SettingsError
-from tests.harness import OURS
+from tests.support.harness import OURS
 
 
 @pytest.fixture(autouse=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageStat
+from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.media_info.probe import MediaInfo, VideoStream
+from roomcast_workers.video.poster import make_poster, poster_moment
 
-from tests import fake_ffmpeg
-from tests.clips import make_clip, truncate
-from tests.unit.jobs import job_on
-from workers.ffmpeg.binaries import Binaries, find_binaries
-from workers.poster import make_poster, poster_moment
-from workers.probe import MediaInfo, VideoStream
+from tests.support import fake_ffmpeg
+from tests.support.clips import make_clip, truncate
+from tests.support.jobs import job_on
 
 
 def darkened(clip: Path, fade: str) -> Path:

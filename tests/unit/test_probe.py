@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from roomcast import errors
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.input_options import InputFile
+from roomcast_workers.ffmpeg.runner import run_ffprobe
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, parse, require_video
+from roomcast_workers.sandbox.sandbox import Limits
 
-from server.upload import errors
-from tests.clips import make_clip
-from workers.ffmpeg.binaries import find_binaries
-from workers.ffmpeg.input_options import InputFile
-from workers.ffmpeg.runner import run_ffprobe
-from workers.probe import AudioStream, MediaInfo, VideoStream, parse, require_video
-from workers.sandbox import Limits
+from tests.support.clips import make_clip
 
 LIMITS = Limits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
 

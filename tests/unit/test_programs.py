@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from roomcast.runtime.programs import start_program
 
-from server.runtime.programs import start_program
-from tests.harness import eventually
-from tests.unit.runs import linux
+from tests.support.harness import eventually
+from tests.support.runs import linux
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -42,7 +42,7 @@ def test_programs_start_while_foreign_threads_enter_python() -> None:
     script = """
         import asyncio, ctypes, signal, threading
         import uvloop
-        from server.runtime.programs import start_program
+        from roomcast.runtime.programs import start_program
 
         library = ctypes.CDLL(None)
         enter = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: None)

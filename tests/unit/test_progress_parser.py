@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.progress import ProgressParser, Reading
 
-from tests.clips import make_clip
-from workers.ffmpeg.binaries import find_binaries
-from workers.ffmpeg.progress import ProgressParser, Reading
+from tests.support.clips import make_clip
 
 BLOCK = b"""frame=50
 fps=24.97

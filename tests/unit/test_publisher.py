@@ -14,20 +14,20 @@ import pytest
 from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
+from roomcast.assemblies.model import Submission
+from roomcast.assemblies.publish_cursor import Sending, sending_of
+from roomcast.assemblies.service import AssemblyService
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.errors import StorageError
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services.sqs import SqsQueue
+from roomcast.services.step_publisher import MessageGroup, Publisher
+from roomcast.settings import Settings
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload
 
-from server.publisher import MessageGroup, Publisher
-from server.settings import Settings
-from server.sqs import SqsQueue
-from server.submissions import Submissions
-from server.upload.assemblies import Submission
-from server.upload.errors import StorageError
-from server.upload.events import Change, Upload
-from server.upload.lifecycle import Entered, Stage
-from server.upload.sending import Sending, sending_of
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from tests.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
-from tests.harness import eventually
+from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
+from tests.support.harness import eventually
 
 OUTPUT = {"key": "u/video.mp4", "bucket": None}
 
@@ -55,7 +55,7 @@ class Scene:
         self.file = SqliteFile(folder / "assemblies.sqlite3")
         self.records = SqliteRecords(self.file, "submissions", Submission)
         self.sendings = SqliteRecords(self.file, "sendings", Sending)
-        self.submissions = Submissions(self.records, self.ledger, reproducible=True, sendings=self.sendings)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, sendings=self.sendings)
         self.stack = AsyncExitStack()
 
     async def publish(self, message_group: MessageGroup = "submission") -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pillow_heif
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
+from roomcast import errors
+from roomcast.errors import Code
+from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
+from roomcast_workers.sandbox.sandbox import Limits
 
-from server.upload import errors
-from server.upload.errors import Code
-from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
-from tests.corpus import pictures, required
-from tests.unit.pictures import assert_nothing_else_in, compress, opened
-from workers.sandbox import Limits
+from tests.support.corpus import pictures, required
+from tests.support.pictures import assert_nothing_else_in, compress, opened
 
 LIMITS = Limits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
 """All that any of them may cost."""

@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 import uvloop
+from roomcast.dispatch.taskiq_streams import TaskiqDispatch
+from roomcast.errors import StorageError
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import Scripts
+from roomcast.runtime.tasks import exit_when_task_fails
+from roomcast.services.backends import Backends
+from roomcast.services.maintenance import Maintenance, Terms
 from structlog.testing import capture_logs
 
-from server.dispatch.taskiq_streams import TaskiqDispatch
-from server.ledger.redis.ledger import RedisLedger
-from server.runtime.tasks import end_process_with
-from server.upload.errors import StorageError
-from server.upload.opening import Parts
-from server.upload.redis_connection import connect
-from server.upload.redis_scripts import Scripts
-from server.upload.upkeep import Terms, Upkeep
-from tests.contract.ledgers import Clock, created
-from tests.contract.test_dispatch import Handler
-from tests.harness import eventually
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import Clock, created
+from tests.integration.contract.test_dispatch import Handler
 from tests.scale.cluster import Line
+from tests.support.harness import eventually
+from tests.support.redis_server import RunningRedis
 
 RESETS = 12
 IDLE = 16
@@ -89,7 +89,7 @@ def test_a_hint_that_is_given_while_connections_are_reset_fails_nobody(line: Lin
 
 def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
     async def work() -> None:
-        handler, end = Handler(), end_process_with(asyncio.Event())
+        handler, end = Handler(), exit_when_task_fails(asyncio.Event())
         async with TaskiqDispatch.open(line.url, name="roomcast:workers") as dispatch, dispatch.workers(handler, 1):
             for turn in range(4):
                 line.reset()
@@ -109,12 +109,12 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
 
 def test_upkeep_goes_on_after_its_connections_were_reset(line: Line) -> None:
     async def work() -> None:
-        end, clock = end_process_with(asyncio.Event()), Clock()
+        end, clock = exit_when_task_fails(asyncio.Event()), Clock()
         clock.now = time.time()
         ledger = RedisLedger(connect(line.url), namespace="upkeep")
         upload = await created(ledger, clock)
         async with TaskiqDispatch.open(line.url, name="roomcast:upkeep") as dispatch:
-            upkeep = Upkeep(Parts(ledger, NoMedia(), dispatch, None), Terms(0.04, 3600.0, 86400.0))  # type: ignore[arg-type]
+            upkeep = Maintenance(Backends(ledger, NoMedia(), dispatch, None), Terms(0.04, 3600.0, 86400.0))  # type: ignore[arg-type]
             async with upkeep.running():
                 for _ in range(4):
                     line.reset()

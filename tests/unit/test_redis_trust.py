@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from roomcast.errors import RoomcastError, StorageError
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect, refuse_unverified
+from roomcast.runtime.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
+from roomcast.settings import load
 
-from server.ledger.redis.ledger import RedisLedger
-from server.settings import load
-from server.upload.errors import RoomcastError, StorageError
-from server.upload.redis_connection import connect, refuse_unverified
-from server.upload.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
-from tests.certificates import Authority, Certificate, authority, self_signed
-from tests.contract.ledgers import Clock, created
-from tests.redis_server import RunningRedis
+from tests.integration.contract.ledgers import Clock, created
+from tests.support.certificates import Authority, Certificate, authority, self_signed
+from tests.support.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER = "0" * 64
@@ -58,7 +58,7 @@ async def works(url: str, trust: RedisTrust) -> None:
     ledger = RedisLedger(connect(url, trust=trust))
     try:
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await refuse_unverified(url, trust)
     finally:
         await ledger.close()
@@ -155,7 +155,7 @@ async def test_a_redis_that_is_away_is_no_reason_not_to_start(folder: Path, cert
     await refuse_unverified(url, VERIFIED)
 
 
-@pytest.mark.parametrize("module", ["server", "workers"])
+@pytest.mark.parametrize("module", ["roomcast", "roomcast_workers"])
 def test_a_process_does_not_start_on_a_certificate_that_is_not_trusted(
     module: str, redis: RunningRedis, tmp_path: Path
 ) -> None:

@@ -10,22 +10,13 @@ from collections.abc import AsyncIterator
 import aiohttp
 import moto.s3.models
 import pytest
+from roomcast.errors import Malformed, NotFound, StorageError
+from roomcast.media.contract import DirectPart, DirectParts
+from roomcast.media.s3 import multipart as s3_parts
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.uploads.model import new_upload_id
 
-from server.upload import s3_parts
-from server.upload.errors import Malformed, NotFound, StorageError
-from server.upload.events import new_upload_id
-from server.upload.media import DirectPart, DirectParts
-from server.upload.s3_media import S3MediaStore
-from tests.s3_server import (
-    BUCKET,
-    SIGNER,
-    Proxy,
-    S3Server,
-    fail,
-    hurry,
-    refusal,
-    set_environment,
-)
+from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, fail, hurry, refusal, set_environment
 
 MIB = 1 << 20
 DATA = os.urandom(2 * MIB + 5)

@@ -13,22 +13,14 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from roomcast.errors import NotFound, StorageError
+from roomcast.media.s3 import download as s3_reading
+from roomcast.media.s3 import store as s3_media
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.uploads.model import new_upload_id
 
-from server.upload import s3_media, s3_reading
-from server.upload.errors import NotFound, StorageError
-from server.upload.events import new_upload_id
-from server.upload.s3_media import S3MediaStore
-from tests.harness import eventually
-from tests.s3_server import (
-    BUCKET,
-    SIGNER,
-    Proxy,
-    S3Server,
-    fail,
-    hurry,
-    refusal,
-    set_environment,
-)
+from tests.support.harness import eventually
+from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, fail, hurry, refusal, set_environment
 
 DATA = os.urandom(1 << 20)
 RANGE_BYTES = 100_000

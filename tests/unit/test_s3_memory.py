@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT
-from tests.s3_server import BUCKET, moto_server, set_environment
+from tests.support.harness import ROOT
+from tests.support.s3_server import BUCKET, moto_server, set_environment
 
 SIZE_MIB = 96
 
 PROGRAM = """
 import asyncio, os, re, sys, time
 from pathlib import Path
-from server.upload.s3_media import S3MediaStore
-from server.upload.signing import UrlSigner
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.media.url_signer import UrlSigner
 
 CHUNK, SIZE_MIB = os.urandom(1 << 20), int(sys.argv[2])
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.s3_resumable import Stretch, without_gap
+from roomcast.media.s3.resumable import Stretch, without_gap
 
 LENGTH = 30
 STRETCHES = st.lists(

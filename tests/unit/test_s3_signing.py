@@ -9,8 +9,7 @@ import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
-from server.upload.s3_signing import LONGEST_SECONDS, Keys, S3UrlSigner, presign
+from roomcast.media.s3.signing import LONGEST_SECONDS, Keys, S3UrlSigner, presign
 
 MADE = 1_700_000_000
 URL = "https://films.s3.eu-central-1.amazonaws.com/media/upload_x/a%20%C3%BC%2Bfilm~1.mp4"

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from workers.confine import EXIT_NOT_STARTED
-from workers.sandbox import Limits, confined, was_started
+from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED
+from roomcast_workers.sandbox.sandbox import Limits, confined, was_started
 
 MIB = 1 << 20
 NONE = Limits(address_space=None, cpu_seconds=None, file_size=None)

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workers.scratch import scratch_directory
+from roomcast_workers.scratch import scratch_directory
 
 HOLD = """
 import sys
 from pathlib import Path
-from workers.scratch import scratch_directory
+from roomcast_workers.scratch import scratch_directory
 with scratch_directory(Path(sys.argv[1])) as own:
     (own / "film.mp4").write_text("x")
     print(own, flush=True)

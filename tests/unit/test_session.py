@@ -8,10 +8,10 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.transport.packets import InvalidPacket
+from roomcast.transport.session import MAX_QUEUED_BYTES, MAX_QUEUED_PACKETS, Session
 
-from server.transport.packets import InvalidPacket
-from server.transport.session import MAX_QUEUED_BYTES, MAX_QUEUED_PACKETS, Session
-from tests.unit.sessions import FakeEngine, FakeTransport, packets_of
+from tests.support.sessions import FakeEngine, FakeTransport, packets_of
 
 
 @pytest.fixture

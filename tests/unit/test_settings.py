@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
-from server import settings
-from server.settings import Settings, SettingsError
+from roomcast import settings
+from roomcast.settings import Settings, SettingsError
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,8 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import Forbidden
-from server.upload.signing import UrlSigner
+from roomcast.errors import Forbidden
+from roomcast.media.url_signer import UrlSigner
 
 SECRET = b"0123456789abcdef"
 NAMES = st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1)

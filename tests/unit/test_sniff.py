@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from roomcast.errors import UnsupportedType
+from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
+from roomcast.uploads.templates import BUILT_IN, check_kind
+from roomcast_workers.ffmpeg.binaries import find_binaries
 
-from server.upload.errors import UnsupportedType
-from server.upload.sniff import SNIFF_BYTES, Sniffed, sniff
-from server.upload.templates import BUILT_IN, check_kind
-from tests.clips import make_clip
-from workers.ffmpeg.binaries import find_binaries
+from tests.support.clips import make_clip
 
 
 def sniffed(path: Path) -> tuple[str, str, str] | None:

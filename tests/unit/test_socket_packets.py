@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.rooms.packet import Packet, encode_event
+from roomcast.transport.packets import InvalidPacket
 from socketio import packet as peer
-
-from server.rooms.packet import Packet, encode_event
-from server.transport.packets import InvalidPacket
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -6,9 +6,9 @@ import re
 import sqlite3
 
 import pytest
-
-from server.upload import sqlite_ledger, sqlite_standing
-from server.upload.sqlite_schema import SCHEMA
+from roomcast.ledger.sqlite import ledger as sqlite_ledger
+from roomcast.ledger.sqlite import stats as sqlite_standing
+from roomcast.ledger.sqlite.schema import SCHEMA
 
 QUERIES = {
     name: text for name, text in vars(sqlite_standing).items() if isinstance(text, str) and "FROM uploads" in text

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.errors import Malformed
+from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
+from roomcast.ledger.contract import Replay
+from roomcast.uploads.lifecycle import Stage, State
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Upload, message
 
-from server.upload.errors import Malformed
-from server.upload.events import Upload, message
-from server.upload.ledger import Replay
-from server.upload.lifecycle import Stage, State
-from server.upload.shapes import Message
-from server.web.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
-from tests.streams import parsed
+from tests.support.streams import parsed
 
 EPOCHS = st.text("0123456789abcdefABCXYZ", min_size=1, max_size=100)
 SEQS = st.integers(0, 10**15 - 1)
@@ -78,22 +78,22 @@ MISSED: list[Message] = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
 
 
 def test_a_client_without_a_position_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], complete=True), STATE, None) == [(STATE, True)]
+    assert opening(Replay(UPLOAD, [], gapless=True), STATE, None) == [(STATE, True)]
 
 
 def test_a_client_gets_what_it_missed_and_then_the_latest_reading() -> None:
-    told = opening(Replay(UPLOAD, MISSED, complete=True), STATE, Position(2, "e1"))
+    told = opening(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
     assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
-    assert opening(Replay(UPLOAD, [], complete=True), STATE, Position(4, "e1")) == [(STATE, False)]
+    assert opening(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
 
 
 def test_a_client_whose_position_the_log_does_not_know_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], complete=False), STATE, Position(9, "another")) == [(STATE, True)]
+    assert opening(Replay(UPLOAD, [], gapless=False), STATE, Position(9, "another")) == [(STATE, True)]
 
 
 def test_who_has_the_end_already_gets_nothing() -> None:
     ended = replace(UPLOAD, state=State(Stage.DONE))
     state = message(ended)
-    assert opening(Replay(ended, [], complete=True), state, Position(4, "e1")) == []
-    assert opening(Replay(ended, [state], complete=True), state, Position(3, "e1")) == [(state, True)]
-    assert opening(Replay(ended, [], complete=False), state, Position(4, "another")) == [(state, True)]
+    assert opening(Replay(ended, [], gapless=True), state, Position(4, "e1")) == []
+    assert opening(Replay(ended, [state], gapless=True), state, Position(3, "e1")) == [(state, True)]
+    assert opening(Replay(ended, [], gapless=False), state, Position(4, "another")) == [(state, True)]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
+from roomcast_workers.video.storyboard import make_storyboard, plan, webvtt
 
-from tests.clips import make_clip
-from tests.unit.jobs import job_on
-from tests.unit.runs import Fake
-from workers.storyboard import make_storyboard, plan, webvtt
+from tests.support.clips import make_clip
+from tests.support.jobs import job_on
+from tests.support.runs import Fake
 
 CUE = re.compile(
     r"(\d\d+):(\d\d):(\d\d)\.(\d{3}) --> (\d\d+):(\d\d):(\d\d)\.(\d{3})\n(.+)#xywh=(\d+),(\d+),(\d+),(\d+)"

@@ -13,19 +13,19 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
+from roomcast.auth import Viewer
+from roomcast.fanout.relay import Relay
+from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
+from roomcast.http.responses import VIEWER
+from roomcast.http.streams.streams import Kind, Streams, Subscriber
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services.uploads import UploadService
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Tick, Upload, message
 
-from server.access import Viewer
-from server.control import Control
-from server.fanout.relay import Relay
-from server.fanout.send_queue import MAX_EVENTS, SendStats
-from server.upload.events import Tick, Upload, message
-from server.upload.shapes import Message
-from server.upload.sqlite_ledger import SqliteLedger
-from server.web.answers import VIEWER
-from server.web.streams import Feed, Kind, Streams
-from tests.contract.ledgers import Clock, claimed
-from tests.harness import eventually
-from tests.streams import StreamWatcher
+from tests.integration.contract.ledgers import Clock, claimed
+from tests.support.harness import eventually
+from tests.support.streams import StreamWatcher
 
 NOT_ASKED: Any = None
 LARGE = "x" * 4096
@@ -38,7 +38,7 @@ def told(seq: int) -> Message:
 
 def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
     traffic = SendStats()
-    feed = Feed(traffic)
+    feed = Subscriber(traffic)
     for seq in (1, 2):
         feed.on_tick(told(seq))
         feed.on_event(told(seq), new_status=False)
@@ -49,7 +49,7 @@ def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
 
 
 async def test_a_feed_for_which_too_many_events_wait_is_closed() -> None:
-    feed = Feed(SendStats())
+    feed = Subscriber(SendStats())
     for seq in range(MAX_EVENTS):
         feed.on_event(told(seq), new_status=False)
     assert not feed.closed
@@ -58,7 +58,7 @@ async def test_a_feed_for_which_too_many_events_wait_is_closed() -> None:
 
 
 async def test_a_feed_waits_for_news() -> None:
-    feed = Feed(SendStats())
+    feed = Subscriber(SendStats())
     assert not await feed.wait(0.01)
     waiting = asyncio.create_task(feed.wait(20))
     await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     relay = Relay(ledger)
     relay.start()
     claim = await claimed(ledger, clock)
-    control = Control(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)
+    control = UploadService(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)
     streams = Streams(control, ping_seconds=20, stalled_client_seconds=0.3)
     yield Served(ledger, streams, claim.upload.id, claim.lease.token)
     await relay.stop()

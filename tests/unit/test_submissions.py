@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from roomcast.assemblies.model import Submission, assembly_id
+from roomcast.assemblies.service import AssemblyService
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.auth import Viewer
+from roomcast.errors import IdTaken, NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
 
-from server.access import Viewer
-from server.submissions import Submissions
-from server.upload.assemblies import Submission, assembly_id
-from server.upload.errors import IdTaken, NotFound
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from tests.contract.ledgers import Clock, fresh
+from tests.integration.contract.ledgers import Clock, fresh
 
 MD5S = ["0" * 32, "1" * 32]
 
@@ -23,14 +23,14 @@ MD5S = ["0" * 32, "1" * 32]
 class Scene:
     ledger: SqliteLedger
     records: SqliteRecords[Submission]
-    submissions: Submissions
+    submissions: AssemblyService
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     ledger, file = SqliteLedger(tmp_path / "ledger.sqlite3"), SqliteFile(tmp_path / "assemblies.sqlite3")
     records = SqliteRecords(file, "submissions", Submission)
-    yield Scene(ledger, records, Submissions(records, ledger, reproducible=True))
+    yield Scene(ledger, records, AssemblyService(records, ledger, reproducible=True))
     await file.close()
     await ledger.close()
 

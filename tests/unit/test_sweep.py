@@ -9,23 +9,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from roomcast.dispatch.in_process import InProcessDispatch
+from roomcast.errors import RoomcastError
+from roomcast.ledger.contract import Ledger
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.media.contract import MediaStore
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.media.s3.store import S3MediaStore
+from roomcast.services import maintenance as module
+from roomcast.services.backends import Backends
+from roomcast.services.maintenance import Maintenance, Terms
+from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
 
-from server.dispatch.in_process import InProcessDispatch
-from server.upload import upkeep as module
-from server.upload.directory_media import DirectoryMediaStore
-from server.upload.errors import RoomcastError
-from server.upload.events import Change, error_body, new_upload_id, source_name
-from server.upload.ledger import Ledger
-from server.upload.lifecycle import Entered, Failed, Stage
-from server.upload.media import MediaStore
-from server.upload.opening import Parts
-from server.upload.s3_media import S3MediaStore
-from server.upload.sqlite_ledger import SqliteLedger
-from server.upload.upkeep import Terms, Upkeep
-from tests.contract.ledgers import SOURCE, Clock, created
-from tests.harness import eventually
-from tests.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
+from tests.integration.contract.ledgers import SOURCE, Clock, created
+from tests.support.harness import eventually
+from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +63,9 @@ async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
     await ledger.close()
 
 
-def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Upkeep:
-    parts = Parts(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
-    return Upkeep(parts, Terms(0.04, 3600.0, retention_seconds))
+def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
+    parts = Backends(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
+    return Maintenance(parts, Terms(0.04, 3600.0, retention_seconds))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def put(media: MediaStore, name: str) -> str:
 async def queued_with_source(ledger: Ledger, media: MediaStore) -> str:
     """An upload that waits; the name of its source."""
     upload = await created(ledger, Clock())
-    key = await put(media, source_name(upload))
+    key = await put(media, source_key(upload))
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, key=key)))
     return key
 
@@ -97,7 +97,7 @@ async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bo
     return key
 
 
-async def everything(upkeep: Upkeep) -> None:
+async def everything(upkeep: Maintenance) -> None:
     """All that clears up, once."""
     for do in (upkeep._tidy, upkeep._expire, upkeep._sweep):
         await do()

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from roomcast.dispatch import taskiq_streams
+from roomcast.dispatch.taskiq_streams import TaskiqDispatch
+from roomcast.runtime.redis_connection import connect
 from structlog.testing import capture_logs
 
-from server.dispatch import taskiq_streams
-from server.dispatch.taskiq_streams import TaskiqDispatch
-from server.upload.redis_connection import connect
-from tests.contract.test_dispatch import Handler
-from tests.harness import eventually
-from tests.redis_server import RunningRedis
+from tests.integration.contract.test_dispatch import Handler
+from tests.support.harness import eventually
+from tests.support.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -168,7 +168,7 @@ def test_no_library_that_runs_threads_of_its_own_or_unpickles_is_loaded() -> Non
     """OpenTelemetry's interface alone is loaded by redis-py wherever it is installed, and starts nothing; its SDK has
     threads."""
     script = """
-import sys, threading, server.dispatch.taskiq_streams
+import sys, threading, roomcast.dispatch.taskiq_streams
 loaded = [name for name in ("burner_redis", "cloudpickle", "docket", "opentelemetry.sdk") if name in sys.modules]
 print(loaded, threading.active_count(), len(list(__import__("pathlib").Path("/proc/self/task").iterdir())))
 """

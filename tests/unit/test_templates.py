@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from server.upload.errors import Malformed
-from server.upload.templates import TemplateFileError, Templates, load
+from roomcast.errors import Malformed
+from roomcast.uploads.templates import TemplateFileError, Templates, load
 
 
 def test_the_built_in_ones_and_the_default() -> None:

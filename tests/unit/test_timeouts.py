@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from roomcast.transport.timeouts import Timeouts
 
-from server.transport.timeouts import Timeouts
-from tests.harness import eventually
+from tests.support.harness import eventually
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from subprocess import DEVNULL, PIPE
 
 import pytest
 import uvloop
+from roomcast import errors
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.sandbox import subprocess_runner as tool
 
-from server.upload import errors
-from tests import fake_ffmpeg
-from tests.clips import make_clip
-from tests.harness import eventually
-from tests.unit.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, gone, linux
-from workers import tool
-from workers.ffmpeg.binaries import find_binaries
+from tests.support import fake_ffmpeg
+from tests.support.clips import make_clip
+from tests.support.harness import eventually
+from tests.support.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, gone, linux
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 
@@ -141,9 +141,9 @@ def test_the_same_on_either_event_loop(
 
 PARENT = """
 import asyncio, sys
-from workers.ffmpeg.binaries import Binaries
-from workers.ffmpeg.runner import run_ffmpeg
-from workers.sandbox import Limits
+from roomcast_workers.ffmpeg.binaries import Binaries
+from roomcast_workers.ffmpeg.runner import run_ffmpeg
+from roomcast_workers.sandbox.sandbox import Limits
 asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
                        wall_seconds=600, limits=Limits(None, None, None)))
 """

@@ -9,11 +9,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import TranscodeError
-from server.upload.events import Change, Upload, apply, error_body, message, restarted
-from server.upload.lapse import cancelled
-from server.upload.lifecycle import (
+from roomcast.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
+from roomcast.errors import TranscodeError
+from roomcast.uploads.lifecycle import (
     TERMINAL,
     Cancelled,
     Entered,
@@ -26,9 +24,11 @@ from server.upload.lifecycle import (
     Stage,
     reopen,
 )
-from server.upload.shapes import Message
-from server.web.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
-from tests.contract.ledgers import STEPS, Clock, fresh
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Change, Upload, apply_event, error_body, message, reset_for_retry
+from roomcast.uploads.transitions import cancelled
+
+from tests.integration.contract.ledgers import STEPS, Clock, fresh
 
 OUTPUTS = [
     {"name": "video", "kind": "video", "key": "u/video.mp4", "bucket": "films", "url": "/media/x/u/video.mp4"},
@@ -53,7 +53,7 @@ def log_of(upload: Upload, *facts: Fact) -> list[Message]:
         error = error_body(TranscodeError("It broke."), upload.stage) if isinstance(fact, Failed | Cancelled) else None
         done = fact == Entered(Stage.DONE)
         change = Change(fact, "Going on", element={"outputs": OUTPUTS} if done else None, error=error)
-        upload = apply(upload, change, upload.updated_at + 1)
+        upload = apply_event(upload, change, upload.updated_at + 1)
         messages.append(message(upload))
     return messages
 
@@ -155,8 +155,8 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
 
 def test_an_upload_that_starts_over_starts_again() -> None:
     upload = fresh(Clock())
-    ended = apply(upload, cancelled(upload.stage), upload.updated_at + 1)
-    again = restarted(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
+    ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
+    again = reset_for_retry(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
     said = told([message(upload), message(ended), message(again)])
     assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
 

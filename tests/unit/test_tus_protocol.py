@@ -7,9 +7,8 @@ from base64 import b64encode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from server.upload.errors import Malformed, UnsupportedType
-from server.web.tus_protocol import (
+from roomcast.errors import Malformed, UnsupportedType
+from roomcast.http.tus.protocol import (
     Checksum,
     OtherVersion,
     check_piece_type,
@@ -19,7 +18,8 @@ from server.web.tus_protocol import (
     length,
     offset,
 )
-from tests.tus import metadata
+
+from tests.support.tus import metadata
 
 LENGTH = {"Upload-Length": "100"}
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters=","), min_size=1)
@@ -67,9 +67,9 @@ def test_what_the_metadata_means(values: dict[str, str], filename: str | None, t
 def test_lengths() -> None:
     assert creation(LENGTH).length == 100
     assert creation({"Upload-Defer-Length": "1"}).length is None
-    assert creation({**LENGTH, "Upload-Concat": "partial"}).part
+    assert creation({**LENGTH, "Upload-Concat": "partial"}).partial
     final = creation({"Upload-Concat": "final;/api/tus/a  http://host/api/tus/b"})
-    assert final.joins == ("/api/tus/a", "http://host/api/tus/b")
+    assert final.concat == ("/api/tus/a", "http://host/api/tus/b")
 
 
 @pytest.mark.parametrize(

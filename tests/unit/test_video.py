@@ -6,12 +6,11 @@ import dataclasses
 from typing import Any
 
 import pytest
-
-from server.upload import errors
-from workers.chain import ToneMapper, film_chain, film_colours, jpeg_chain
-from workers.codecs import CODECS, AtQuality, audio_options, codec_for
-from workers.probe import AudioStream, MediaInfo, VideoStream
-from workers.video import Recipe, is_short, verify, verify_copy
+from roomcast import errors
+from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe, audio_options, codec_for
+from roomcast_workers.ffmpeg.filters import ToneMapper, film_chain, film_colours, jpeg_chain
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.video.verification import is_short, verify, verify_copy
 
 FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 SOUND = AudioStream(1, "ac3", 6, 96_000, 10.0)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, can_cut_off, landlock_version
+from roomcast_workers.sandbox.sandbox import NO_WALLS, Limits, Sandbox, confined, detect, ending
 
-from tests import fake_ffmpeg
-from tests.clips import make_clip, make_image
-from tests.unit.runs import GIB, linux
-from workers.confine import EXIT_NOT_STARTED, can_cut_off, landlock_version
-from workers.ffmpeg.binaries import find_binaries
-from workers.sandbox import NO_WALLS, Limits, Sandbox, confined, detect, ending
+from tests.support import fake_ffmpeg
+from tests.support.clips import make_clip, make_image
+from tests.support.runs import GIB, linux
 
 pytestmark = linux
 
@@ -228,8 +228,8 @@ def test_ends_of_its_own_are_left_as_they_are(sandbox: Sandbox) -> None:
 def nothing(monkeypatch: pytest.MonkeyPatch, **there: Any) -> None:
     """A system that has none of it, but for what is said to be there."""
     monkeypatch.setattr("shutil.which", lambda _: there.get("bwrap"))
-    monkeypatch.setattr("workers.sandbox.landlock_version", lambda: there.get("landlock", 0))
-    monkeypatch.setattr("workers.sandbox.can_cut_off", lambda: there.get("seccomp", False))
+    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.landlock_version", lambda: there.get("landlock", 0))
+    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.can_cut_off", lambda: there.get("seccomp", False))
 
 
 def test_where_there_is_nothing_programs_still_run_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from server.upload.templates import TemplateFileError, load
+from roomcast.uploads.templates import TemplateFileError, load
 
 LONG = "a secret that is long enough"
 

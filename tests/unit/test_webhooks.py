@@ -15,19 +15,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from roomcast.assemblies.model import Submission, SubmittedFile
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.webhooks.deliverer import Deliverer
+from roomcast.assemblies.webhooks.delivery import (
+    GIVE_UP_SECONDS,
+    Attempt,
+    Delivery,
+    attempted,
+    delivery_of,
+    replayed,
+)
+from roomcast.assemblies.webhooks.sender import Sender
+from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
+from roomcast.errors import LeaseLost, NotFound
+from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.webhook import Webhook
 
-from server.upload.assemblies import Submission, SubmittedFile
-from server.upload.deliveries import GIVE_UP_SECONDS, Attempt, Delivery, attempted, delivery_of, pause, replayed
-from server.upload.errors import LeaseLost, NotFound
-from server.upload.sqlite_records import SqliteFile, SqliteRecords
-from server.upload.templates import Template, Templates
-from server.upload.webhook import Webhook
-from server.webhooks.addresses import NotPublic, is_public, public_socket
-from server.webhooks.deliverer import Deliverer
-from server.webhooks.sender import Sender
-from server.webhooks.signature import headers
-from tests.contract.ledgers import Clock, fresh
-from tests.receiver import SECRET, Receiver
+from tests.integration.contract.ledgers import Clock, fresh
+from tests.support.receiver import SECRET, Receiver
 
 KEY = SECRET.encode()
 
@@ -265,11 +272,6 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
     for number, waited in enumerate(pauses):
         least = min(3600, 5 * 2**number)
         assert least - rounding <= waited <= least * 1.25 + rounding
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1))
-def test_a_pause_is_never_none_and_never_endless(tries: int, jitter: float) -> None:
-    assert 5 <= pause(tries, jitter) <= 4500
 
 
 def test_a_delivery_that_arrived_is_over(clock: Clock) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer
 
 pytestmark = [pytest.mark.node, pytest.mark.usefixtures("node")]
 

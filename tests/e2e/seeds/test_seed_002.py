@@ -9,11 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.clips import truncate
 from tests.conftest import Shelf
 from tests.e2e.seeds.node_program import Said, of_kind, run_program
-from tests.harness import ROOT, Api, Reply, RunningServer, eventually
-from tests.watchers import Watcher, assert_truthful, statuses
+from tests.support.clips import truncate
+from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
+from tests.support.watchers import Watcher, assert_truthful, statuses
 
 pytestmark = pytest.mark.node
 

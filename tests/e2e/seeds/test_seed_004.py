@@ -5,12 +5,12 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.clips import truncate
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.seeds.node_program import Said, of_kind, run_program
 from tests.e2e.tokens import SECRET, token
-from tests.harness import Api, Reply, RunningServer
+from tests.support.clips import truncate
+from tests.support.harness import Api, Reply, RunningServer
 
 pytestmark = pytest.mark.node
 

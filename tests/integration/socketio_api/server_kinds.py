@@ -22,19 +22,19 @@ def _stock(**options: Any) -> Any:
 
 
 def _roomcast(**options: Any) -> Any:
-    return importlib.import_module("server.rooms.server").Server(**options)
+    return importlib.import_module("roomcast.rooms.server").Server(**options)
 
 
 def redis_manager(kind: str, url: str) -> Any:
     """A client manager that also emits what comes by Redis; Roomcast's is combined with stock's by inheritance."""
     if kind == "stock":
         return socketio.AsyncRedisManager(url)
-    ours = importlib.import_module("server.rooms.manager").Manager
+    ours = importlib.import_module("roomcast.rooms.manager").Manager
     return type("RedisManager", (ours, socketio.AsyncRedisManager), {})(url)
 
 
 SERVERS: dict[str, Callable[..., Any]] = {"stock": _stock}
-if importlib.util.find_spec("server.rooms"):
+if importlib.util.find_spec("roomcast.rooms"):
     SERVERS["roomcast"] = _roomcast
 
 FAULTS = {

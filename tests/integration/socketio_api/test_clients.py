@@ -14,8 +14,8 @@ import socketio
 
 from tests.integration.socketio_api.guests import TRANSPORTS, Inbox, Party
 from tests.integration.socketio_api.server_kinds import redis_manager
-from tests.redis_server import RunningRedis
-from tests.watchers import SCRIPT
+from tests.support.redis_server import RunningRedis
+from tests.support.watchers import SCRIPT
 
 LATEST_SECONDS = 10
 

@@ -9,9 +9,9 @@ import pytest
 import socketio
 
 from tests.e2e.protocol_client import Client
-from tests.harness import eventually
 from tests.integration.socketio_api.guests import Inbox, Party
 from tests.integration.socketio_api.server_kinds import RELEASE
+from tests.support.harness import eventually
 
 
 async def test_the_connect_handler_gets_the_request_and_what_the_client_gave(party: Party) -> None:

@@ -1,1 +1,0 @@
-"""A client of Roomcast for Python: small, async, and light to import. Begin with `server.client.roomcast`."""

@@ -1,0 +1,106 @@
+"""The AsyncAPI 3.0 document of what Socket.IO says, both ways. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from roomcast.api_docs.operations import JSON
+from roomcast.api_docs.schemas import Schemas
+from roomcast.rooms.handlers import CALLS, Call
+from roomcast.rooms.schema import CallRefused, Handshake, Id
+from roomcast.rooms.upload_rooms import PROGRESS
+from roomcast.uploads.lifecycle import Status
+from roomcast.uploads.messages import Message
+
+_CHANNEL = "#/channels/socket"
+_ABOUT = (
+    "Every upload gets a room. Connect, join the room of an upload, and hear of it until its end. Calls are emitted "
+    "with an acknowledgement. What HTTP answers is in `/openapi.json`."
+)
+_TOLD = {
+    PROGRESS: "The state of an upload whose room you are in: at every event, and at ticks between.",
+    **{status.value: f"The same once more, when the status has become `{status}`." for status in Status},
+}
+_CONNECT = "connect"
+
+
+def asyncapi(*, cookie: str | None, url: str | None = None) -> dict[str, Any]:
+    """The document. `cookie` and `url` as in `openapi`."""
+    schemas = Schemas()
+    messages = {
+        _CONNECT: _message("The `auth` of the handshake.", schemas.of(Handshake)),
+        **{name: _message(text, schemas.of(Message)) for name, text in _TOLD.items()},
+    }
+    operations = {_CONNECT: _operation("receive", [_CONNECT], "Connect.")}
+    for name, call in CALLS.items():
+        messages |= _call_messages(name, call, schemas)
+        operations[name] = _operation("receive", [name], _text(call)) | {
+            "reply": {"channel": {"$ref": _CHANNEL}, "messages": _references([f"{name}.ack", f"{name}.refused"])}
+        }
+    operations |= {name: _operation("send", [name], text) for name, text in _TOLD.items()}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Roomcast", "version": "1", "description": _ABOUT},
+        "defaultContentType": JSON,
+        "servers": {"roomcast": _server(url, secured=cookie is not None)},
+        "channels": {
+            "socket": {
+                "address": "/",
+                "title": "The default namespace",
+                "description": "A message's name is the name of the Socket.IO event.",
+                "messages": messages,
+            }
+        },
+        "operations": operations,
+        "components": {
+            "schemas": dict(sorted(schemas.components.items())),
+            **({"securitySchemes": _schemes(cookie)} if cookie is not None else {}),
+        },
+    }
+
+
+def _server(url: str | None, *, secured: bool) -> dict[str, Any]:
+    at = urlsplit(url or "http://127.0.0.1:8000")
+    schemes = [{"$ref": f"#/components/securitySchemes/{name}"} for name in ("bearer", "cookie")]
+    return {
+        "host": at.netloc,
+        "pathname": f"{at.path.rstrip('/')}/socket.io/",
+        "protocol": "wss" if at.scheme == "https" else "ws",
+        "protocolVersion": "5",
+        "description": "Socket.IO 5 over Engine.IO 4.",
+        **({"security": schemes} if secured else {}),
+    }
+
+
+def _call_messages(name: str, call: Call, schemas: Schemas) -> dict[str, Any]:
+    hints = get_type_hints(call.run)
+    return {
+        name: _message("A bare string is the id.", schemas.of(hints["argument"] | Id, "validation")),
+        f"{name}.ack": _message("It is done.", schemas.of(hints["return"])),
+        f"{name}.refused": _message("Nothing was done.", schemas.of(CallRefused)),
+    }
+
+
+def _text(call: Call) -> str:
+    return (call.run.__doc__ or "").strip()
+
+
+def _message(text: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {"summary": text, "payload": payload}
+
+
+def _operation(action: str, messages: Iterable[str], text: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": _CHANNEL}, "summary": text, "messages": _references(messages)}
+
+
+def _references(messages: Iterable[str]) -> list[dict[str, str]]:
+    return [{"$ref": f"{_CHANNEL}/messages/{name}"} for name in messages]
+
+
+def _schemes(cookie: str) -> dict[str, Any]:
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "cookie": {"type": "httpApiKey", "in": "cookie", "name": cookie},
+    }

@@ -1,0 +1,1 @@
+"""Assemblies: the uploads of one submission under one template."""

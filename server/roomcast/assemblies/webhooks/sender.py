@@ -1,0 +1,70 @@
+"""One request to a webhook's receiver, which may be anything: slow, huge, gone, or not what it says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import aiohttp
+
+from roomcast.assemblies.webhooks.delivery import Attempt
+from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
+from roomcast.uploads.webhook import Webhook
+
+SEND_SECONDS = 5.0
+"""For all of it: the name, the connection, the request and the answer."""
+
+_READ_BYTES = 64 * 1024
+
+
+class Sender:
+    """Makes requests. With `private`, they may go to this network's own addresses too. Times in seconds."""
+
+    def __init__(self, *, private: bool, seconds: float = SEND_SECONDS, clock: Callable[[], float] = time.time) -> None:
+        connector = aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "Roomcast", "Content-Type": "application/json"},
+            auto_decompress=False,
+        )
+        self._clock = clock
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def send(self, webhook: Webhook, delivery_id: str, body: bytes) -> Attempt:
+        """POST the body, signed. Redirects are not followed: an answer counts as it is."""
+        at, began = self._clock(), time.monotonic()
+        status, error = None, None
+        signed = headers(webhook.secret, body, delivery_id, int(at))
+        try:
+            async with self._session.post(webhook.url, data=body, headers=signed, allow_redirects=False) as response:
+                status = response.status
+                await response.content.read(_READ_BYTES)  # what more there is goes with the connection
+        except (aiohttp.ClientError, OSError, ValueError) as failure:
+            error = None if status else _why(failure)
+        return Attempt(at, round(time.monotonic() - began, 3), status, error)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _why(failure: Exception) -> str:
+    """What the delivery log says; nothing of this server's inside."""
+    match failure:
+        case TimeoutError():
+            return "no answer in time"
+        case aiohttp.ClientSSLError():
+            return "the certificate does not hold"
+        case aiohttp.ClientConnectorDNSError():
+            return "the name is not known"
+        case aiohttp.ClientConnectorError() if isinstance(failure.os_error, NotPublic):
+            return str(failure.os_error)
+        case aiohttp.ClientConnectorError():
+            return "no connection"
+        case aiohttp.ClientConnectionError() | OSError():
+            return "the connection broke off"
+    return "no answer that could be understood"

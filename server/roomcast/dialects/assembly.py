@@ -1,0 +1,249 @@
+"""The assembly dialect: the state of an assembly as clients of Transloadit-like services know it. Pure.
+
+A result is found under its kind (`video`, `poster`, `image` …): that is the step that made it. `ssl_url` holds the
+result's key until `linked` puts a URL in its place, for URLs expire and are signed when they are sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field
+
+from roomcast.assemblies.model import Submission, ended, first_error, md5_of, succeeded
+from roomcast.errors import Code, Problem
+from roomcast.http.schema import AssemblyId, UserReference
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.messages import Bytes, Hex, Shape, Timestamp, UploadId, Url
+from roomcast.uploads.model import Upload, timestamp
+
+COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
+
+
+class Meta(Shape, total=False):
+    """What is known of a picture, a film or a sound."""
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    duration: float
+    """Seconds."""
+
+
+class Named(Shape):
+    """A file's name, whole and in parts."""
+
+    name: Annotated[str, Field(examples=["holiday.mov"])]
+    basename: Annotated[str, Field(examples=["holiday"])]
+    ext: Annotated[str, Field(examples=["mov"])]
+
+
+class Measured(Shape, total=False):
+    """What a file may have besides."""
+
+    meta: Meta
+
+
+class AssemblyUpload(Named, Measured):
+    """A file that was sent."""
+
+    id: UploadId
+    size: Bytes | None
+    mime: str | None
+    field: Annotated[str, Field(examples=["file"])]
+    """Of the form that it came in."""
+    md5hash: Hex | None
+
+
+class AssemblyResult(Named, Measured):
+    """A file that was made."""
+
+    id: str
+    size: Bytes
+    mime: str
+    field: Annotated[str, Field(examples=["file"])]
+    original_id: UploadId
+    ssl_url: Url
+
+
+class Verdict(Shape, total=False):
+    """How it ended, if it has."""
+
+    ok: Literal["ASSEMBLY_COMPLETED"]
+    """Every upload has its results."""
+    error: Annotated[str, Field(examples=["The file is broken."])]
+    """All have ended, and the first that failed did so for this reason: a sentence for people."""
+    error_code: Code
+    """The stable code of that error."""
+    last_job_completed: Timestamp
+    """When all had ended."""
+
+
+class AssemblyStatus(Verdict):
+    """The status of an assembly."""
+
+    assembly_id: AssemblyId
+    message: str
+    uploads: list[AssemblyUpload]
+    results: dict[str, list[AssemblyResult]]
+    """By the step that made them, which is their kind."""
+    bytes_expected: Bytes
+    bytes_received: Bytes
+    bytes_usage: Bytes
+    """Of what was sent and what was made."""
+    execution_duration: Annotated[float, Field(ge=0)]
+    """Seconds."""
+    execution_start: Timestamp
+    template_id: Annotated[str, Field(examples=["hero-video"])]
+    branch: Annotated[str, Field(examples=["main"])]
+    user: UserReference
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class AssemblyProblem(Shape):
+    """The body of an error answer. The stable code is in the header `X-Error-Code`."""
+
+    error: Annotated[str, Field(examples=["Access denied"])]
+
+
+class AssemblyRefusal(AssemblyProblem):
+    """One of several assemblies whose status cannot be answered."""
+
+    assembly_id: str
+    error_code: Code
+    message: str
+
+
+_TEXTS: dict[Code, str] = {Code.UNAUTHENTICATED: "Authentication required", Code.FORBIDDEN: "Access denied"}
+"""What clients of the dialect know by heart; every other error has its own sentence."""
+
+
+def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> AssemblyStatus:
+    """The status of an assembly, as it is now."""
+    fields = {file.upload_id: file.field for file in submission.files}
+    results = _results(uploads, fields)
+    received = sum(upload.bytes_received for upload in uploads)
+    updated_at = max(upload.updated_at for upload in uploads)
+    return {
+        "assembly_id": submission.group,
+        **_verdict(uploads, updated_at),
+        "message": _message(uploads),
+        "uploads": [_upload(upload, fields[upload.id]) for upload in uploads],
+        "results": results,
+        "bytes_expected": sum(upload.bytes_expected or upload.bytes_received for upload in uploads),
+        "bytes_received": received,
+        "bytes_usage": received + sum(result["size"] for made in results.values() for result in made),
+        "execution_duration": round(max(0.0, updated_at - submission.created_at), 3),
+        "execution_start": timestamp(submission.created_at),
+        "template_id": uploads[0].template,
+        "branch": branch,
+        "user": {"userId": submission.owner},
+        "created_at": timestamp(submission.created_at),
+        "updated_at": timestamp(updated_at),
+    }
+
+
+def linked(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
+    """The status with a URL for each result."""
+    results: dict[str, list[AssemblyResult]] = {
+        step: [{**result, "ssl_url": url(result["ssl_url"])} for result in made]
+        for step, made in status["results"].items()
+    }
+    return {**status, "results": results}
+
+
+def render_error(problem: Problem) -> AssemblyProblem:
+    """Make the body of an error answer."""
+    return {"error": _TEXTS.get(problem["code"], problem["message"])}
+
+
+def refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
+    """Make the entry of an assembly, among several, whose status cannot be answered."""
+    return {
+        **render_error(problem),
+        "assembly_id": assembly_id,
+        "error_code": problem["code"],
+        "message": problem["message"],
+    }
+
+
+def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
+    """The status's weak entity tag, from where its uploads are in their logs; nothing is rendered for it.
+
+    `edition` counts the times at which the links change although nothing else does.
+    """
+    positions = [f"{upload.id} {upload.epoch}:{upload.seq} {upload.updated_at!r}" for upload in uploads]
+    digest = hashlib.sha256("\n".join([str(edition), *positions]).encode()).hexdigest()
+    return f'W/"{digest[:32]}"'
+
+
+def _verdict(uploads: Sequence[Upload], updated_at: float) -> Verdict:
+    if not ended(uploads):
+        return {}
+    last: Verdict = {"last_job_completed": timestamp(updated_at)}
+    if succeeded(uploads):
+        return {**last, "ok": COMPLETED}
+    error = first_error(uploads)
+    return {**last, "error": error["message"], "error_code": error["code"]}
+
+
+def _message(uploads: Sequence[Upload]) -> str:
+    if succeeded(uploads):
+        return "The assembly is complete."
+    if ended(uploads):
+        return str(first_error(uploads)["message"])
+    done = sum(upload.stage is Stage.DONE for upload in uploads)
+    busy = next(upload for upload in uploads if not upload.state.terminal)
+    return f"{done} of {len(uploads)} files done. {busy.filename}: {busy.text}."
+
+
+def _upload(upload: Upload, field: str) -> AssemblyUpload:
+    source = upload.source
+    return {
+        "id": upload.id,
+        **_named(upload.filename),
+        "size": source.size if source else upload.bytes_expected,
+        "mime": source.mime if source else None,
+        "field": field,
+        "md5hash": md5_of(upload),
+        **_measured((upload.element or {}).get("original", {})),
+    }
+
+
+def _results(uploads: Sequence[Upload], fields: dict[str, str]) -> dict[str, list[AssemblyResult]]:
+    """Every output of the uploads that have some, by step."""
+    results: dict[str, list[AssemblyResult]] = {}
+    for upload in uploads:
+        for output in upload.element["outputs"] if upload.element else ():
+            results.setdefault(output["kind"], []).append(_result(upload, output, fields[upload.id]))
+    return results
+
+
+def _result(upload: Upload, output: dict[str, Any], field: str) -> AssemblyResult:
+    name = PurePosixPath(output["key"]).name
+    return {
+        "id": f"{upload.id}.{name}",
+        **_named(name),
+        "size": output["size"],
+        "mime": output["mime"],
+        "field": field,
+        "original_id": upload.id,
+        "ssl_url": output["key"],
+        **_measured(output),
+    }
+
+
+def _named(filename: str) -> Named:
+    path = PurePosixPath(filename)
+    return {"name": filename, "basename": path.stem, "ext": path.suffix.removeprefix(".").lower()}
+
+
+def _measured(known: dict[str, Any]) -> Measured:
+    """`meta`, with what is known; nothing when nothing is."""
+    meta = {name: known[name] for name in Meta.__annotations__ if known.get(name) is not None}
+    return {"meta": cast(Meta, meta)} if meta else {}

@@ -1,0 +1,88 @@
+"""From errors to HTTP answers: one table of statuses, the body that the route's clients know, and no internals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
+
+from roomcast.dialects.errors import NATIVE, error_format
+from roomcast.errors import Code, Malformed, Problem, RoomcastError
+from roomcast.http.responses import json_response
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[Code, int] = {
+    Code.MALFORMED: 400,
+    Code.UNAUTHENTICATED: 401,
+    Code.FORBIDDEN: 403,
+    Code.NOT_FOUND: 404,
+    Code.STALLED: 408,
+    Code.WRONG_STATE: 409,
+    Code.ID_TAKEN: 409,
+    Code.CANCELLED: 409,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED_TYPE: 415,
+    Code.UNREADABLE_MEDIA: 422,
+    Code.TOO_MANY: 429,
+    Code.TRANSCODE_ERROR: 500,
+    Code.STORAGE_ERROR: 500,
+    Code.WORKER_LOST: 500,
+    Code.INTERNAL: 500,
+    Code.TIMEOUT: 504,
+    Code.DISK_FULL: 507,
+}
+
+_CODES: dict[int, Code] = {
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+    408: Code.STALLED,
+    429: Code.TOO_MANY,
+}
+"""The codes of HTTP errors that a library raises with a sentence of its own."""
+
+_OWN_WORDS: dict[int, tuple[Code, str]] = {
+    404: (Code.NOT_FOUND, "There is nothing here."),
+    405: (Code.MALFORMED, "This address does not take that method."),
+    413: (Code.TOO_LARGE, "The body is too large."),
+}
+
+
+CODE_HEADER = "X-Error-Code"
+"""Holds the stable code of an error whose body, a dialect's, has no place for it."""
+
+
+def error_response(path: str, problem: Problem, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer an error on a path in the format of its route."""
+    found = error_format(path)
+    code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
+    return json_response(found.render(problem), status=status, headers={**code, **(headers or {})})
+
+
+def refuse(request: web.Request, error: RoomcastError) -> web.Response:
+    """Answer an error with the status of its code."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.UNAUTHENTICATED else None
+    return error_response(request.path, error.as_json(), STATUS[error.code], headers)
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever a handler raises in JSON, with the status of its code."""
+    try:
+        return await handler(request)
+    except RoomcastError as error:
+        return refuse(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        code, text = _OWN_WORDS.get(error.status, (_CODES.get(error.status, Code.MALFORMED), error.reason))
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return error_response(request.path, {"code": code, "message": text}, error.status, allow)
+    except HttpProcessingError:
+        return refuse(request, Malformed("The request could not be understood."))
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path)
+        return refuse(request, RoomcastError("Something went wrong on the server."))

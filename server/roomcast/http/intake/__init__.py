@@ -1,0 +1,1 @@
+"""Take the bytes of an upload: forms, raw bodies, resumable and presigned uploads."""

@@ -1,0 +1,1 @@
+"""The tus protocol for resumable uploads."""

@@ -1,0 +1,265 @@
+"""The ledger: the authoritative store of every upload's state, numbered events, lease and cancel flag.
+
+The contract is three protocols: `UploadLog` (records and events), `WorkQueue` (leases, claims and their expiry) and
+`ChangeFeed` (notifications). `Ledger` is all three. The suites in `tests/integration/contract/` hold every
+implementation to it. Web processes and workers communicate through the ledger only.
+
+Leases. Work on an upload happens under its lease: a unique token with an expiry time. A write that names a token is
+refused (`LeaseLost`) unless it is the token of the current, unexpired lease. A lease ends with the event that ends the
+work: a terminal stage, the queue, or `Paused`.
+
+Notifications. After a write is durable, listeners are notified. A notification is a hint and may be lost: a listener
+that needs every event reads `events` after the last `seq` that it has.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Change, Tick, Upload
+
+EVENT_LOG_LENGTH = 500
+"""How many of an upload's latest events its log holds at least; older ones may be trimmed."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write to one upload until `expires_at`."""
+
+    upload_id: str
+    token: str
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A leased upload and its lease."""
+
+    upload: Upload
+    lease: Lease
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """The renewed lease, and whether a cancel was requested meanwhile."""
+
+    lease: Lease
+    cancel_requested: bool
+
+
+@dataclass(slots=True)
+class ChangeNotice:
+    """A notification that an upload has changed, with its message. `event` is False for a tick."""
+
+    message: Message
+    event: bool
+
+
+class Listener(Protocol):
+    """Receives notifications on the event loop. Its methods must not block and must not raise."""
+
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
+        """Handle changes of subscribed uploads, in the order in which they happened."""
+
+    def on_queue_moved(self) -> None:
+        """Handle a change of positions in the queue."""
+
+    def on_gap(self) -> None:
+        """Handle the possible loss of notifications: subscribed uploads must be read again."""
+
+
+Observer = Callable[[Upload | None, Upload], None]
+"""Receives the record before an event (None before event 1) and the record after it, on the event loop. It must not
+block and must not raise."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """An upload now, and its events after a position.
+
+    `gapless` is False if the log cannot supply every event after the position, which then has another epoch or is older
+    than the log; `events` is empty then.
+    """
+
+    upload: Upload
+    events: list[Message]
+    gapless: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Uploads, newest first, and the cursor of the next page (None: this is the last page)."""
+
+    uploads: list[Upload]
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class LeasedUpload:
+    """An upload that a worker holds: the `holder` that its claim named, and the lease's start and expiry."""
+
+    upload: Upload
+    holder: str
+    since: float
+    expires_at: float
+
+    @classmethod
+    def from_token(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
+        """Parse a token made by `new_token`."""
+        holder, since, _ = token.rsplit(".", 2)
+        return cls(upload, holder, int(since) / 1000, expires_at)
+
+
+@dataclass(frozen=True)
+class QueueStats:
+    """Counts of all uploads.
+
+    `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
+    (None: the queue is empty). `delayed` counts retries that are not due yet. `active` counts every upload that is not
+    terminal. `leased` lists the uploads that workers hold, oldest claim first. `outcomes` counts terminal uploads by
+    stage, and `failures` lists the latest failed ones, newest first.
+    """
+
+    waiting: Mapping[str, int]
+    waiting_since: float | None
+    delayed: int
+    active: int
+    leased: Sequence[LeasedUpload]
+    outcomes: Mapping[Stage, int]
+    failures: Sequence[Upload]
+
+
+def new_token(holder: str, now: float) -> str:
+    """Return a unique lease token that names the holder and the time of the claim."""
+    return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
+
+
+class UploadLog(Protocol):
+    """Every upload's record and numbered events.
+
+    Methods that name an unknown upload raise `NotFound`. A write that has returned is durable: it survives `kill -9`,
+    and a power failure as far as the storage does. The record and its event change in one transaction.
+    """
+
+    async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        """Record new uploads of one owner, each with its event 1: all of them or none.
+
+        Raise `TooMany` if the owner would then have more than `in_flight` active uploads, and `IdTaken` if one of the
+        ids is known already, whoever owns it.
+        """
+
+    async def get(self, upload_id: str) -> Upload:
+        """Return the upload with its latest tick applied and, while it is queued, its queue position."""
+
+    async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
+        """Return the events after `since`, ascending and without a gap, read together with the upload."""
+
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        """Return the `seq` of the last event of each upload; unknown uploads are left out."""
+
+    async def page(
+        self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Return the owner's uploads, or everyone's (None), newest first. Raise `Malformed` for an invalid cursor."""
+
+    async def active_ids(self) -> list[str]:
+        """Return the ids of all uploads that are not in a terminal stage, oldest first."""
+
+    async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
+        """Append one event and return the record after it.
+
+        Raise `IllegalFact`, and change nothing, if the lifecycle does not allow it. With a token, raise `LeaseLost`
+        unless it is the token of the current, unexpired lease; without one, raise `WrongState` if the upload is leased.
+        If the change would make an upload wait whose cancel was requested, it is cancelled instead.
+        """
+
+    async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
+        """Record a progress reading. The latest wins, none is durable, and a stale or late one is dropped silently."""
+
+    async def request_cancel(self, upload_id: str, change: Change) -> Upload:
+        """Cancel the upload with `change` if it has no lease; otherwise set the flag that its holder's renewal returns.
+
+        Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
+        """
+
+    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+        """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
+
+    async def prune(self, finished_before: float) -> list[str]:
+        """Delete uploads that ended before then, and return the ids of those deleted; a call may leave some over."""
+
+    async def deployment(self) -> str:
+        """Return the unique id of this ledger, the same in every process that uses it."""
+
+
+class WorkQueue(Protocol):
+    """The queue of uploads that wait for a worker, and the leases of those at work. Errors are those of `UploadLog`."""
+
+    async def stats(self, *, since: float, failures: int) -> QueueStats:
+        """Return the counts, of terminal uploads those that ended since `since`, and at most `failures` failed ones.
+
+        The cost does not depend on the number of uploads that ended earlier.
+        """
+
+    async def queue(self) -> list[str]:
+        """Return the ids that wait for a worker, in the order in which they will be claimed."""
+
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
+        """Lease a receiving upload to the process that has its bytes.
+
+        Raise `WrongState` if it is not receiving, or if it is leased and `steal` is False; stealing invalidates the
+        other lease.
+        """
+
+    async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
+        """Lease the first upload of the queue and append its `fetching` event; None if the queue is empty.
+
+        The order is fair: first comes the upload whose owner has the fewest uploads ahead of it (at work, or queued
+        before it). Ties are broken by higher priority, then the owner served longest ago, then the earliest queued.
+        """
+
+    async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
+        """Extend a lease and read the cancel flag. Raise `LeaseLost` if it is not the current lease any more."""
+
+    async def release(self, lease: Lease, *, text: str) -> Upload:
+        """Return a claimed upload to the queue without counting the attempt."""
+
+    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
+        """Settle uploads whose lease has expired and reservations that have expired; return those that changed.
+
+        An expired lease: the upload is cancelled if that was requested. If a worker held it, it is queued again, or
+        failed with `WORKER_LOST` after `MAX_WORKER_LOSSES` attempts. If it was receiving, it is paused if its bytes
+        come in chunks, else failed with `WORKER_LOST`. A receiving upload without a lease and without an event since
+        `reserved_before` is failed with `STALLED`.
+        """
+
+
+class ChangeFeed(Protocol):
+    """Notifications of changes."""
+
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        """Notify `listener` of changes, on the event loop; call the returned function to remove it."""
+
+    def add_observer(self, observer: Observer) -> None:
+        """Call `observer` with each event that is made through this object, once it is durable."""
+
+    async def subscribe(self, upload_id: str) -> None:
+        """Notify listeners of this upload's changes from the return on. Without a subscription they may hear none."""
+
+    def unsubscribe(self, upload_id: str) -> None:
+        """End the subscription, in order with the `subscribe` calls before it."""
+
+    def connected(self) -> bool:
+        """Return whether notifications arrive at the moment."""
+
+
+class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):
+    """All three protocols over one storage."""
+
+    async def close(self) -> None:
+        """Finish pending writes and close the storage."""

@@ -1,0 +1,93 @@
+"""Run work under a lease that is renewed until the work ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TypeVar
+
+from roomcast.errors import LeaseLost, NotFound, RoomcastError
+from roomcast.ledger.contract import Lease, WorkQueue
+
+T = TypeVar("T")
+
+RENEW_SECONDS = 0.5
+"""The interval between two renewals, and so the longest that a requested cancel goes unread."""
+
+_STOP_FRACTION = 0.3
+"""The fraction of a lease that is reserved for stopping the work when the lease cannot be renewed."""
+
+
+class StopReason(Enum):
+    """Why work under a lease was stopped."""
+
+    CANCEL_REQUESTED = "cancel requested"
+    LEASE_LOST = "lease lost"
+    SHUTTING_DOWN = "shutting down"
+
+
+async def keep_renewed(ledger: WorkQueue, lease: Lease, *, seconds: float, watch_cancel: bool = True) -> StopReason:
+    """Renew the lease until the work must stop, and return why.
+
+    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. Without
+    `watch_cancel`, a requested cancel is ignored.
+    """
+    good_until = time.monotonic() + seconds * (1 - _STOP_FRACTION)
+    while True:
+        await asyncio.sleep(min(RENEW_SECONDS, seconds / 4))
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(max(0.0, good_until - began)):
+                renewal = await ledger.renew(lease, seconds=seconds)
+        except (LeaseLost, NotFound):
+            return StopReason.LEASE_LOST
+        except (RoomcastError, TimeoutError):
+            if time.monotonic() >= good_until:
+                return StopReason.LEASE_LOST
+            continue
+        if renewal.cancel_requested and watch_cancel:
+            return StopReason.CANCEL_REQUESTED
+        good_until = began + seconds * (1 - _STOP_FRACTION)
+
+
+async def run_under_lease(
+    ledger: WorkQueue,
+    lease: Lease,
+    work: Awaitable[T],
+    *,
+    seconds: float,
+    shutting_down: asyncio.Event | None = None,
+    committed: Callable[[], bool] = lambda: False,
+    finishing: Callable[[], bool] = lambda: False,
+) -> T | StopReason:
+    """Run `work` while the lease is held; return its result, raise its exception, or return why it was stopped.
+
+    Work that must stop is cancelled and awaited. `committed` returns whether a shutdown should let the work finish.
+    `finishing` returns whether the work has begun the write that ends the lease: renewals are refused from then on, so
+    only the work itself knows the outcome.
+    """
+    job = asyncio.ensure_future(work)
+    renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds))
+    shutdown = asyncio.create_task((shutting_down or asyncio.Event()).wait())
+    try:
+        await asyncio.wait({job, renewing, shutdown}, return_when=asyncio.FIRST_COMPLETED)
+        if shutdown.done() and committed():
+            await asyncio.wait({job, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        if renewing.done() and finishing():
+            await asyncio.wait({job})
+        if job.done():
+            return job.result()
+        why = renewing.result() if renewing.done() else StopReason.SHUTTING_DOWN
+        job.cancel()
+        if why is not StopReason.LEASE_LOST:
+            # Stopping can take seconds (an ffmpeg that ignores TERM), during which the upload must stay leased.
+            renewing.cancel()
+            renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds, watch_cancel=False))
+            await asyncio.wait({job, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        return why
+    finally:
+        for task in (job, renewing, shutdown):
+            task.cancel()
+        await asyncio.gather(job, renewing, shutdown, return_exceptions=True)

@@ -1,0 +1,422 @@
+"""Keep the ledger of many processes in Redis.
+
+All keys of a ledger are in one hash slot, so each change is one script: it writes an upload's state, its event, its
+lease and the queue, and publishes the event, all or nothing. The next record is worked out here, by the pure functions
+of `roomcast.uploads.model`, and written by compare-and-set: whoever loses a race works it out again.
+
+What Redis loses is lost: run it with an append-only file. After a restart from nothing every upload is `NotFound`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from roomcast.ledger.contract import (
+    EVENT_LOG_LENGTH,
+    Claim,
+    Lease,
+    LeasedUpload,
+    Listener,
+    Observer,
+    Page,
+    QueueStats,
+    Renewal,
+    Replay,
+    new_token,
+)
+from roomcast.ledger.redis.progress_batcher import ProgressBatcher
+from roomcast.ledger.redis.pubsub import Notices
+from roomcast.ledger.redis.queue import RedisQueue, entry_of
+from roomcast.ledger.redis.scripts import (
+    APPEND,
+    APPEND_AND_MOVE,
+    CLAIM,
+    CLAIM_NEXT,
+    CREATE,
+    DUE,
+    EXPIRE,
+    LOAD,
+    POSITIONS,
+    READ,
+    RENEW,
+    REQUEST_CANCEL,
+    LedgerScripts,
+)
+from roomcast.ledger.redis.uploads import (
+    Precondition,
+    Snapshot,
+    Write,
+    claimed,
+    creation_arguments,
+    event_arguments,
+    tick_arguments,
+)
+from roomcast.uploads.lifecycle import (
+    TERMINAL,
+    WORKING,
+    Entered,
+    HandedBack,
+    IllegalFact,
+    Paused,
+    Stage,
+    Status,
+    reopen,
+)
+from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
+from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
+
+_PAGE_READ = 100
+_MOST_AT_ONCE = 500
+_CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
+
+NextRecord = Callable[[Snapshot], Upload]
+"""Works out the next record; raises when there is none."""
+
+
+class RedisLedger:
+    """See `roomcast.ledger.contract.Ledger`, the contract.
+
+    `client` (see `redis_connection.connect`) becomes the ledger's, and is closed with it. Ledgers that share a Redis
+    have different `namespace`s. Without a `clock`, Redis's own time counts.
+    """
+
+    def __init__(self, client: Redis, *, namespace: str = "roomcast", clock: Callable[[], float] | None = None) -> None:
+        self._client = client
+        self._scripts = LedgerScripts(client, namespace=namespace, clock=clock)
+        self._time = self._scripts.time
+        self._queue = RedisQueue(self._scripts)
+        self._ticks = ProgressBatcher(self._scripts)
+        self._notices = Notices(client, queue_channel=self._scripts.key("queue-moved"))
+        # The latest snapshot of what was claimed through this object: its holder need not read before it writes.
+        self._cache: dict[str, Snapshot] = {}
+        self._observers: list[Observer] = []
+        self._claiming = asyncio.Lock()
+        self._claims_failed = 0
+
+    async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        limit = "" if in_flight is None else in_flight
+        fields = [argument for upload in uploads for argument in creation_arguments(upload)]
+        verdict = await self._scripts.run(CREATE, limit, uploads[0].owner, EVENT_LOG_LENGTH, *fields)
+        if verdict == b"too many":
+            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+        if verdict == b"exists":
+            raise IdTaken
+        for upload in uploads:
+            self._notify_observers(None, upload)
+
+    async def get(self, upload_id: str) -> Upload:
+        upload, _ = await self._read(upload_id, since=None)
+        return upload
+
+    async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
+        upload, bodies = await self._read(upload_id, since=max(0, since))
+        whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
+        return Replay(upload, [orjson.loads(body) for body in bodies] if whole else [], whole)
+
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        found = await self._scripts.run(POSITIONS, *upload_ids) if upload_ids else []
+        return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
+
+    async def deployment(self) -> str:
+        key = self._scripts.key("deployment")
+        await self._scripts.command("SETNX", key, secrets.token_hex(8))
+        found = await self._scripts.command("GET", key)
+        if found is None:
+            raise StorageError("Redis has lost the id of the ledger: it was emptied at this moment.")
+        return str(found.decode())
+
+    async def page(
+        self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        after = _position(cursor) if cursor else None
+        found: list[tuple[Upload, str]] = []
+        while len(found) <= limit:
+            now, listed = await self._queue.page(owner, status, after=after, most=max(_PAGE_READ, limit + 1))
+            if not listed:
+                break
+            after = listed[-1].member
+            for entry in listed:
+                view = Snapshot.of(entry.fields, now).view if entry.fields else None
+                if view and status in (None, view.state.status):
+                    found.append((view, entry.member))
+        uploads = [upload for upload, _ in found[:limit]]
+        return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
+
+    async def stats(self, *, since: float, failures: int) -> QueueStats:
+        stats = await self._queue.stats(since=since, failures=failures)
+        leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
+        held = [
+            LeasedUpload.from_token(one.token, one.view, one.expires_at)
+            for one in leased
+            if one.upload.stage in WORKING
+        ]
+        return QueueStats(
+            waiting=stats.waiting,
+            waiting_since=stats.waiting_since,
+            delayed=stats.delayed,
+            active=stats.active,
+            leased=sorted(held, key=lambda one: one.since),
+            outcomes=stats.outcomes,
+            failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
+        )
+
+    async def queue(self) -> list[str]:
+        return await self._queue.order()
+
+    async def active_ids(self) -> list[str]:
+        return await self._queue.active_ids()
+
+    async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
+        precondition = Precondition.FREE if token is None else Precondition.HOLDER
+        return await self._advance(
+            upload_id,
+            lambda snapshot: self._next_record(snapshot, change),
+            precondition,
+            token or "",
+            pauses=isinstance(change.fact, Paused),
+        )
+
+    async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
+        try:
+            snapshot = self._cached(upload_id, token) or await self._load(upload_id)
+            view = apply_tick(snapshot.view, tick, self._time.now())
+        except (NotFound, IllegalFact):
+            return
+        if snapshot.token != token:
+            return
+        if self._cached(upload_id, token):
+            # The holder's next event starts from this reading, whichever of the two reaches Redis first.
+            self._cache[upload_id] = replace(snapshot, view=view)
+        ticks = await self._ticks.send(upload_id, tick_arguments(view, token))
+        cached = self._cached(upload_id, token)
+        if cached and ticks < 0:
+            del self._cache[upload_id]
+        elif cached and cached.upload.seq == view.seq:
+            self._cache[upload_id] = replace(cached, ticks=ticks)
+
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
+        token = new_token(holder, self._time.now())
+        reply = await self._scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if steal else "")
+        snapshot = self._snapshot(reply)
+        if reply[0] == b"not receiving":
+            raise WrongState(f"The upload is {snapshot.upload.stage}; it takes no more bytes.")
+        if reply[0] == b"held":
+            raise WrongState("The file is arriving already.")
+        return self._claimed(snapshot)
+
+    async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
+        failures = self._claims_failed
+        # One at a time: the workers of this process would otherwise all compete for the same first upload.
+        async with self._claiming:
+            if self._claims_failed > failures:  # Redis was away while this one waited; it does not wait once more
+                raise StorageError("The ledger could not be reached.")
+            try:
+                return await self._claim_first(holder, seconds)
+            except StorageError:
+                self._claims_failed += 1
+                raise
+
+    async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
+        reply = await self._scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
+        now = self._synced(reply)
+        if reply[0] != b"renewed":
+            self._cache.pop(lease.upload_id, None)
+            if reply[0] == b"missing":
+                raise NotFound("There is no such upload.")
+            raise LeaseLost("The lease on the upload is gone.")
+        return Renewal(replace(lease, expires_at=now + seconds), cancel_requested=bool(reply[2]))
+
+    async def release(self, lease: Lease, *, text: str) -> Upload:
+        return await self.append(lease.upload_id, Change(HandedBack(), text), token=lease.token)
+
+    async def request_cancel(self, upload_id: str, change: Change) -> Upload:
+        while True:
+            reply = await self._scripts.run(REQUEST_CANCEL, upload_id)
+            snapshot = self._snapshot(reply)
+            if reply[0] == b"requested" or snapshot.upload.stage is Stage.CANCELLED:
+                return snapshot.view
+            if snapshot.upload.state.terminal:
+                raise WrongState(f"The upload is {snapshot.upload.stage} already.")
+            write = Write(snapshot, self._next_record(snapshot, change), Precondition.FREE)
+            written, after = await self._write(write)
+            if written:
+                return after.upload
+
+    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+        def next_record(snapshot: Snapshot) -> Upload:
+            state = reopen(snapshot.upload.state, source_kept=source_kept)
+            return reset_for_retry(snapshot.upload, state, self._time.now())
+
+        return await self._advance(upload_id, next_record, Precondition.FREE, "")
+
+    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
+        reply = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
+        now = self._synced(reply)
+        writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
+        replies = await self._scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
+        # A write that was refused was overtaken: the upload goes on, or the next call finds it again.
+        settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
+        for write in settled:
+            self._cache.pop(write.upload.id, None)
+            self._notify_observers(write.before.upload, write.upload)
+        return [write.upload for write in settled]
+
+    async def prune(self, finished_before: float) -> list[str]:
+        expired = await self._scripts.run(EXPIRE, repr(finished_before), _MOST_AT_ONCE, *sorted(TERMINAL))
+        return [upload_id.decode() for upload_id in expired]
+
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        return self._notices.add_listener(listener)
+
+    def add_observer(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
+    async def subscribe(self, upload_id: str) -> None:
+        """See the contract; `StorageError` when Redis does not confirm it in time."""
+        await self._notices.subscribe(self._scripts.key("notices", upload_id))
+
+    def unsubscribe(self, upload_id: str) -> None:
+        self._notices.unsubscribe(self._scripts.key("notices", upload_id))
+
+    def connected(self) -> bool:
+        return self._notices.connected()
+
+    async def close(self) -> None:
+        await self._ticks.close()
+        await self._notices.close()
+        await self._client.aclose()
+
+    async def _load(self, upload_id: str) -> Snapshot:
+        return self._snapshot(await self._scripts.run(LOAD, upload_id))
+
+    async def _read(self, upload_id: str, *, since: int | None) -> tuple[Upload, list[bytes]]:
+        """The upload with its position in the queue, and the bodies of its events after `since`."""
+        reply = await self._scripts.run(READ, upload_id, "" if since is None else since)
+        view = self._snapshot(reply).view
+        _, _, _, position, bodies = reply
+        return replace(view, queue_position=position) if position else view, bodies
+
+    async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
+        change = Change(Entered(Stage.FETCHING), "A worker has taken it")
+        reply = await self._scripts.run(CLAIM_NEXT, "", "")
+        while reply[0] == b"next":
+            first = self._snapshot(reply)
+            upload, token = self._next_record(first, change), new_token(holder, self._time.now())
+            event = (*event_arguments(upload), entry_of(upload))
+            reply = await self._scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
+            if reply[0] == b"claimed":
+                now = self._synced(reply)
+                self._notify_observers(first.upload, upload)
+                return self._claimed(claimed(upload, token, now + seconds, now))
+        return None
+
+    async def _advance(
+        self, upload_id: str, next_record: NextRecord, precondition: Precondition, token: str, *, pauses: bool = False
+    ) -> Upload:
+        """Write one event; keep the cache up to date."""
+        cached = self._cached(upload_id, token)
+        try:
+            snapshot = await self._compare_and_set(upload_id, cached, next_record, precondition, token, pauses=pauses)
+        except (NotFound, LeaseLost):
+            self._cache.pop(upload_id, None)
+            raise
+        if cached and snapshot.token:
+            self._cache[upload_id] = snapshot
+        elif not snapshot.token:
+            self._cache.pop(upload_id, None)
+        return snapshot.upload
+
+    async def _compare_and_set(
+        self,
+        upload_id: str,
+        cached: Snapshot | None,
+        next_record: NextRecord,
+        precondition: Precondition,
+        token: str,
+        *,
+        pauses: bool,
+    ) -> Snapshot:
+        """Try until the event is written or refused. A cached snapshot may be old, so it is no reason to refuse."""
+        snapshot, fresh = cached or await self._load(upload_id), cached is None
+        while True:
+            try:
+                if fresh:
+                    snapshot.check(precondition, token)
+                write = Write(snapshot, next_record(snapshot), precondition, pauses=pauses)
+            except RoomcastError:
+                if fresh:
+                    raise
+                snapshot, fresh = await self._load(upload_id), True
+                continue
+            written, snapshot = await self._write(write)
+            if written:
+                return snapshot
+            fresh = True
+
+    async def _write(self, write: Write) -> tuple[bool, Snapshot]:
+        """Whether the event was written, and the upload as it is now."""
+        script = APPEND_AND_MOVE if write.moves else APPEND
+        reply = await self._scripts.run(script, *write.arguments())
+        if reply[0] != b"written":
+            return False, self._snapshot(reply)
+        self._notify_observers(write.before.upload, write.upload)
+        return True, write.after(self._synced(reply))
+
+    def _settled(self, snapshot: Snapshot) -> Write:
+        """The event of an upload that nobody works on any more."""
+        if snapshot.token:
+            change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
+            precondition = Precondition.LAPSED
+        else:
+            change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
+        upload = self._next_record(snapshot, change)
+        return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
+
+    def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:
+        heeded = honour_cancel(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
+        return apply_event(snapshot.view, heeded, self._time.now())
+
+    def _claimed(self, snapshot: Snapshot) -> Claim:
+        self._cache[snapshot.upload.id] = snapshot
+        return Claim(snapshot.upload, Lease(snapshot.upload.id, snapshot.token, snapshot.expires_at))
+
+    def _cached(self, upload_id: str, token: str) -> Snapshot | None:
+        cached = self._cache.get(upload_id)
+        return cached if cached and cached.token == token else None
+
+    def _notify_observers(self, before: Upload | None, after: Upload) -> None:
+        for observer in self._observers:
+            observer(before, after)
+
+    def _snapshot(self, reply: Sequence[Any]) -> Snapshot:
+        return Snapshot.of(reply[2], self._synced(reply))
+
+    def _synced(self, reply: Sequence[Any]) -> float:
+        """Redis's time, by a reply `{verdict, time, …}`."""
+        now = float(reply[1])
+        self._time.heard(now)
+        return now
+
+
+def _as_cursor(position: str) -> str:
+    return base64.urlsafe_b64encode(position.encode()).decode()
+
+
+def _position(cursor: str) -> str:
+    try:
+        position = base64.urlsafe_b64decode(cursor.encode()).decode()
+    except ValueError as error:
+        raise Malformed("The cursor is not one that this server gave.") from error
+    if not _CURSOR.fullmatch(position):
+        raise Malformed("The cursor is not one that this server gave.")
+    return position

@@ -1,0 +1,1 @@
+"""Where bytes are stored: a directory or an S3 bucket."""

@@ -1,0 +1,1 @@
+"""The media store in an S3 bucket."""

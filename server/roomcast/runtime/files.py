@@ -1,0 +1,63 @@
+"""Work on the disk off the event loop, its errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from roomcast.errors import DiskFull, RoomcastError, StorageError
+from roomcast.media.contract import Data
+from roomcast.runtime.tasks import finish_despite_cancel
+
+T = TypeVar("T")
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+async def run_in_thread(work: Callable[[], T]) -> T:
+    """`work` in a thread, its errors in our words."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+async def run_in_thread_shielded(work: Callable[[], T]) -> T:
+    """Do as `run_in_thread` does, but return only when the thread has: a cancelled caller must not race with it."""
+    loop = asyncio.get_running_loop()
+    try:
+        # A future and not a task: the event loop's shutdown, which cancels all tasks, leaves it alone.
+        return await finish_despite_cancel(lambda: loop.run_in_executor(None, work))
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def write_at(descriptor: int, chunks: Sequence[Data], position: int) -> int:
+    """Write the chunks, 1,024 at most, one after the other from `position` on; the position behind them."""
+    stop = position + sum(map(len, chunks))
+    position += os.pwritev(descriptor, chunks, position)
+    if position < stop:  # a disk that is nearly full takes a part, and refuses the rest
+        rest = memoryview(b"".join(chunks))[position - stop :]
+        while rest:
+            count = os.pwrite(descriptor, rest, position)
+            rest, position = rest[count:], position + count
+    return position
+
+
+def sync_directory(path: Path) -> None:
+    """Make the directory's entries durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def disk_error(error: OSError) -> RoomcastError:
+    """What the disk said, in our words."""
+    if error.errno in _NO_ROOM:
+        return DiskFull("The disk is full.")
+    return StorageError("The media store failed.")

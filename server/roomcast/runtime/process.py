@@ -1,0 +1,103 @@
+"""The entry and the exit of a process, web or worker: event loop, signals, log format, ready line, exit deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from contextlib import AbstractContextManager
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+
+STOP_SECONDS = 24.0
+"""How long a process may take to end after SIGTERM. Heroku, for one, sends SIGKILL after 30 seconds."""
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a new event loop: uvloop's, or the standard one where uvloop is not available (Windows)."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def process_name() -> str:
+    """Return a name for this process that is unique in a deployment: `<host>.<pid>`."""
+    return f"{socket.gethostname()}.{os.getpid()}"
+
+
+def stop_signal() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def exit_deadline(seconds: float) -> None:
+    """End this process with exit code 1 after `seconds`, whatever hangs. Its leases expire and other processes take
+    over its uploads."""
+
+    def give_up() -> None:
+        faulthandler.dump_traceback()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def print_ready(line: str) -> None:
+    """Print the one line on standard output that tells a person, or a parent process, that this process is ready."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_start_error(reason: str) -> int:
+    """Print why the process cannot start to standard error. Return the exit code."""
+    sys.stderr.write(f"Roomcast cannot start:\n{reason}\n")
+    return 2
+
+
+def log_context(upload_id: str, **more: object) -> AbstractContextManager[None]:
+    """Add the upload's id, and `more`, to every log line of this task and its children until the context is left."""
+    return structlog.contextvars.bound_contextvars(upload=upload_id, **more)
+
+
+def configure_logging(level: str) -> None:
+    """Log from `level` on to standard error, one JSON object per line. Libraries log only warnings and errors."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Local variables may contain secrets.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in ("roomcast", "roomcast_workers"):
+        logging.getLogger(ours).setLevel(level.upper())

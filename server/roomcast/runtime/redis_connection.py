@@ -1,0 +1,160 @@
+"""The connections to Redis, of the ledger, the records, the notices and the task queue alike.
+
+They differ from the client's own in three ways. uvloop raises `RuntimeError`, not `OSError`, when a connection that the
+other side has reset is written to; here that is the client's `ConnectionError`, as any other loss of a connection is. A
+read may have a deadline of its own. And a server's certificate may be known by its fingerprint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from roomcast.errors import RoomcastError
+from roomcast.runtime.redis_lua import AT_ONCE
+from roomcast.runtime.redis_trust import VERIFIED, RedisTrust, fingerprint
+
+SOCKET_SECONDS = 2.0
+"""How long one read, write or connect may take."""
+
+_CONNECTIONS = 2 * AT_ONCE
+"""For the ledger and for the records beside it."""
+
+_IDLE_SECONDS = 15
+
+
+class UnverifiedCertificate(RedisConnectionError):
+    """The server's certificate is not one that may be trusted."""
+
+
+class _Translated(AbstractConnection):
+    """A connection that is lost in no other way than by an error of the client."""
+
+    def __init__(self, *, read_seconds: float | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._read_seconds = read_seconds
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        try:
+            await super().send_packed_command(command, check_health=check_health)
+        except RuntimeError as error:
+            raise RedisConnectionError(f"The connection was lost: {error}") from error
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            async with asyncio.timeout(self._read_seconds):
+                return await super().read_response(*args, **options)
+        except RuntimeError as error:
+            raise RedisConnectionError(f"The connection was lost: {error}") from error
+        except TimeoutError as error:
+            raise RedisTimeoutError(f"No answer within {self._read_seconds:g} s") from error
+
+
+class TcpConnection(_Translated, Connection):
+    """`redis://`"""
+
+
+class UnixConnection(_Translated, UnixDomainSocketConnection):
+    """`unix://`"""
+
+
+class TlsConnection(_Translated, SSLConnection):
+    """`rediss://`. Nothing is sent, the password least of all, before the certificate was accepted."""
+
+    def __init__(self, *, trust: RedisTrust = VERIFIED, **options: Any) -> None:
+        if not trust.checks_chain:
+            options |= {"ssl_cert_reqs": "none", "ssl_check_hostname": False}
+        super().__init__(ssl_ca_data=trust.ca, **options)
+        self._trust = trust
+
+    async def _connect(self) -> None:
+        try:
+            await super()._connect()  # type: ignore[no-untyped-call]
+        except ssl.SSLCertVerificationError as error:
+            raise UnverifiedCertificate(self._refusal(error.verify_message)) from error
+        assert self._writer is not None  # noqa: S101 - it has just connected
+        certificate = self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if not self._trust.accepts(certificate):
+            # Not closed in TLS's way, which waits for an answer of a server that is not trusted.
+            self._writer.transport.abort()
+            with suppress(OSError):
+                await self._writer.wait_closed()
+            self._close()  # type: ignore[no-untyped-call]
+            shown = fingerprint(certificate)
+            raise UnverifiedCertificate(
+                self._refusal(f"its fingerprint is {shown}, which is not one of those expected")
+            )
+
+    def _refusal(self, why: str) -> str:
+        address = f"{self.host}:{self.port}"
+        return (
+            f"The certificate of the Redis server at {address} is not trusted: {why}. If the server signs its own "
+            "certificate, as Heroku's does, set ROOMCAST_REDIS_FINGERPRINT to what this command prints: "
+            f"openssl s_client -connect {address} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256. "
+            "If an authority of your own signed it, set ROOMCAST_REDIS_CA to that authority's certificate."
+        )
+
+
+_CLASSES: dict[str, type[AbstractConnection]] = {
+    "redis": TcpConnection,
+    "rediss": TlsConnection,
+    "unix": UnixConnection,
+}
+
+
+def connect(
+    url: str, *, trust: RedisTrust = VERIFIED, read_seconds: float | None = None, connections: int = _CONNECTIONS
+) -> Redis:
+    """A client of the Redis at `url` (`redis://`, `rediss://`, `unix://`); it connects with its first command.
+
+    Nothing is tried twice: whether a command that got no answer was carried out, only its caller can find out. With
+    `read_seconds`, no answer takes longer; without, callers have deadlines of their own.
+    """
+    scheme = url.partition(":")[0]
+    options: dict[str, Any] = {} if scheme == "unix" else {"socket_keepalive": True}
+    if scheme == "rediss":
+        options["trust"] = trust
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=SOCKET_SECONDS,
+        # Whoever calls has a deadline of their own (`redis_scripts`). With this one the client would send through
+        # `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes just when it is done.
+        socket_timeout=None,
+        socket_connect_timeout=SOCKET_SECONDS,
+        health_check_interval=_IDLE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        decode_responses=False,
+        read_seconds=read_seconds,
+        **options,
+    )
+    pool.connection_class = _CLASSES[scheme]  # the client would let the URL choose
+    return Redis.from_pool(pool)
+
+
+async def refuse_unverified(url: str, trust: RedisTrust) -> None:
+    """Raise `RoomcastError` when the server shows a certificate that is not trusted. A server that is away at the
+    moment is no reason: it is connected to when it is back."""
+    if not url.startswith("rediss://"):
+        return
+    client = connect(url, trust=trust, connections=1)
+    connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    try:
+        await connection.connect()
+    except RedisError as error:
+        if isinstance(error.__cause__, UnverifiedCertificate):
+            raise RoomcastError(str(error)) from error
+    finally:
+        await connection.disconnect(nowait=True)
+        await client.aclose()

@@ -1,0 +1,1 @@
+"""What HTTP, Socket.IO and the workers share: uploads, maintenance, presence, backends."""

@@ -1,0 +1,313 @@
+"""The upload record, the changes that may be made to it, and the message that describes it. Pure.
+
+An `Upload` is one immutable record. An *event* makes the next record (`apply_event`: numbered, durable). A *tick* makes
+a fresher view of the same record (`apply_tick`: same `seq`, never stored). `message` renders either into the JSON shape
+that every native client receives.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+import orjson
+
+from roomcast.errors import RoomcastError
+from roomcast.uploads.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
+from roomcast.uploads.messages import Element, Message, Output, UploadError
+
+SourceKind = Literal["video", "image", "file"]
+"""How a source is processed; a `file` is stored unchanged."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The received bytes. `format` is named by the magic bytes; digests are hexadecimal, None if not computed."""
+
+    key: str
+    size: int
+    kind: SourceKind
+    format: str
+    mime: str
+    md5: str | None
+    sha256: str | None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Map the name of each computed digest to its value."""
+        return {name: made for name, made in (("md5", self.md5), ("sha256", self.sha256)) if made}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds."""
+
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TusState:
+    """The tus protocol's state of an upload: the client's `Upload-Metadata` header, unchanged.
+
+    A `partial` upload receives bytes for another one and is never queued. The upload that concatenates partial ones
+    lists their ids in `concat`.
+    """
+
+    metadata: str = ""
+    partial: bool = False
+    concat: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One upload as the ledger stores it. Times are seconds since the Unix epoch; sizes are bytes.
+
+    `epoch` identifies this incarnation of the event log: a position in the log is (epoch, seq). `poster` is an output
+    that can be shown before the work ends; it is removed with the upload's files. `not_before` delays a queued retry.
+    `direct_token` names the multipart upload of a source that the client sends straight to the media store.
+    `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
+    `folder` is the client's choice for the results: folder names joined by slashes, or "".
+    """
+
+    id: str
+    owner: str
+    template: str
+    filename: str
+    epoch: str
+    created_at: float
+    updated_at: float
+    seq: int = 1
+    state: State = field(default_factory=State)
+    text: str = "Waiting for the file"
+    bytes_received: int = 0
+    bytes_expected: int | None = None
+    priority: int = 0
+    not_before: float = 0.0
+    declared_md5: str | None = None
+    direct_token: str | None = None
+    resumable: TusState | None = None
+    submission: str | None = None
+    folder: str = ""
+    source: Source | None = None
+    poster: dict[str, Any] | None = None
+    forecast: Forecast | None = None
+    element: dict[str, Any] | None = None
+    error: UploadError | None = None
+    eta: float | None = None
+    speed: float | None = None
+    fps: float | None = None
+    queue_position: int | None = None
+
+    @property
+    def stage(self) -> Stage:
+        return self.state.stage
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the upload only receives bytes for another one."""
+        return self.resumable is not None and self.resumable.partial
+
+
+@dataclass(frozen=True)
+class Change:
+    """A requested event: the fact, the sentence shown to people, and the fields that change with it."""
+
+    fact: Fact
+    text: str
+    bytes_received: int | None = None
+    bytes_expected: int | None = None
+    resumable: TusState | None = None
+    source: Source | None = None
+    template: str | None = None
+    priority: int | None = None
+    folder: str | None = None
+    poster: dict[str, Any] | None = None
+    forecast: Forecast | None = None
+    element: dict[str, Any] | None = None
+    error: UploadError | None = None
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A progress reading between two events: the fraction of the stage (0–1), speeds, and the current forecast."""
+
+    fraction: float
+    bytes_received: int | None = None
+    eta: float | None = None
+    speed: float | None = None
+    fps: float | None = None
+    forecast: Forecast | None = None
+
+
+def new_upload_id() -> str:
+    """Return an id with 128 random bits; without authentication, knowing the id grants access."""
+    return f"upload_{secrets.token_hex(16)}"
+
+
+def source_key(upload: Upload) -> str:
+    """Return the name of the upload's source in the media store, complete or still arriving.
+
+    Each attempt has its own name, so that cleaning up after one cannot delete the bytes of the next.
+    """
+    return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
+
+
+def results_folder(upload: Upload) -> str:
+    """Return the media store folder of the upload's results: its id, below the folder that the client chose."""
+    return f"{upload.folder}/{upload.id}" if upload.folder else upload.id
+
+
+def element_type(upload: Upload) -> str:
+    """Return the `type` of the upload's element: its template, or `file` if it is stored unchanged."""
+    return "file" if upload.source and upload.source.kind == "file" else upload.template
+
+
+def is_resumable(upload: Upload) -> bool:
+    """Return whether the upload waits for more bytes after an interruption; a concatenated one receives none itself."""
+    return upload.resumable is not None and not upload.resumable.concat
+
+
+def apply_event(upload: Upload, change: Change, now: float) -> Upload:
+    """Return the record after one more event; raise `IllegalFact` if the lifecycle does not allow it."""
+    gone = isinstance(change.fact, Failed | Cancelled)
+    stays = isinstance(change.fact, Progressed)
+    return _next(
+        upload,
+        now,
+        state=advance(upload.state, change.fact),
+        text=change.text,
+        bytes_received=upload.bytes_received if change.bytes_received is None else change.bytes_received,
+        bytes_expected=_expected(upload, change),
+        resumable=change.resumable or upload.resumable,
+        source=change.source or upload.source,
+        template=change.template or upload.template,
+        priority=upload.priority if change.priority is None else change.priority,
+        folder=upload.folder if change.folder is None else change.folder,
+        poster=None if gone else change.poster or upload.poster,
+        forecast=change.forecast or (upload.forecast if stays else None),
+        element=change.element or upload.element,
+        error=change.error,
+        not_before=change.not_before,
+    )
+
+
+def _expected(upload: Upload, change: Change) -> int | None:
+    if change.source:
+        return change.source.size
+    return upload.bytes_expected if change.bytes_expected is None else change.bytes_expected
+
+
+def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
+    """Return the record that starts over in `state`, the result of `lifecycle.reopen`."""
+    receiving = state.stage is Stage.RECEIVING
+    return _next(
+        upload,
+        now,
+        state=state,
+        text="Send the file again" if receiving else "Waiting for a worker",
+        bytes_received=0 if receiving else upload.bytes_received,
+        source=None if receiving else upload.source,
+        direct_token=None if receiving else upload.direct_token,
+        # The file may be sent another way this time, but a partial upload stays partial.
+        resumable=None if receiving and not upload.is_partial else upload.resumable,
+        poster=None,
+        forecast=None,
+        element=None,
+        error=None,
+        not_before=0.0,
+    )
+
+
+def apply_tick(upload: Upload, tick: Tick, now: float) -> Upload:
+    """Return a view of the same record with the reading applied; `seq` stays."""
+    return replace(
+        upload,
+        updated_at=now,
+        state=advance(upload.state, Progressed(min(1.0, max(0.0, tick.fraction)))),
+        bytes_received=upload.bytes_received if tick.bytes_received is None else tick.bytes_received,
+        eta=tick.eta,
+        speed=tick.speed,
+        fps=tick.fps,
+        forecast=tick.forecast or upload.forecast,
+    )
+
+
+def message(upload: Upload) -> Message:
+    """Return the client contract's message without URLs, which are signed when it is sent because they expire."""
+    state = upload.state
+    body: Message = {
+        "uploadId": upload.id,
+        "seq": upload.seq,
+        "epoch": upload.epoch,
+        "status": state.status,
+        "stage": state.stage,
+        "progress": round(state.progress, 1),
+        "stageProgress": round(state.stage_progress, 1),
+        "message": upload.text,
+        "filename": upload.filename,
+        "metadata": {"path": upload.folder} if upload.folder else {},
+        "bytesReceived": upload.bytes_received,
+        "bytesExpected": upload.bytes_expected,
+        "attempt": state.attempt,
+        "updatedAt": timestamp(upload.updated_at),
+        "eta": upload.eta,
+        "speed": upload.speed,
+        "fps": upload.fps,
+        "queuePosition": upload.queue_position,
+    }
+    if upload.poster:
+        body["poster"] = cast(Output, upload.poster)
+    if upload.forecast:
+        body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
+    if state.stage is Stage.DONE:
+        body["element"] = cast(Element, upload.element)
+    if state.status is Status.ERROR:
+        body["error"] = cast(UploadError, upload.error)
+    return body
+
+
+def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
+    """Return the `error` of a failed upload's message."""
+    return {
+        "code": error.code,
+        "message": error.message,
+        "step": step,
+        "retryable": error.retryable if retryable is None else retryable,
+    }
+
+
+def timestamp(seconds: float) -> str:
+    """Return the time as ISO 8601 in UTC with milliseconds, as JavaScript's `Date` writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(upload: Upload) -> bytes:
+    """Serialise the record for the ledger's storage."""
+    return orjson.dumps(upload)
+
+
+def decode(record: bytes) -> Upload:
+    """Parse a record from the ledger's storage."""
+    raw = orjson.loads(record)
+    raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
+    raw["source"] = raw["source"] and Source(**raw["source"])
+    raw["resumable"] = raw.get("resumable") and _tus_state(raw["resumable"])
+    raw["forecast"] = raw.get("forecast") and Forecast(**raw["forecast"])
+    return Upload(**raw)
+
+
+def _tus_state(raw: dict[str, Any]) -> TusState:
+    """Read the state; schema version 1 called its fields `part` and `joins`."""
+    partial, concat = raw.get("partial", raw.get("part", False)), raw.get("concat", raw.get("joins", ()))
+    return TusState(raw["metadata"], partial, tuple(concat))
+
+
+def _next(upload: Upload, now: float, **changes: Any) -> Upload:
+    """Return the record with the next `seq`, without the values that only ticks carry."""
+    return replace(
+        upload, seq=upload.seq + 1, updated_at=now, eta=None, speed=None, fps=None, queue_position=None, **changes
+    )

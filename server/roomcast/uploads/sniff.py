@@ -1,0 +1,215 @@
+"""What a file is, from its first bytes. Pure: neither the name nor the client's word counts.
+
+Only what a worker can open is in the table, so playlists, scripts, SVG and text are refused by not being there. The
+signatures are those of the formats' own specifications; `format` is the name of ffmpeg's demuxer or of Pillow's
+plug-in, which the worker then insists on. Sound is of the kind `video`: ffmpeg reads both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roomcast.uploads.model import SourceKind
+
+SNIFF_BYTES = 4096
+"""As many bytes from the start as `sniff` looks at."""
+
+
+OCTETS = "application/octet-stream"
+"""The MIME type of bytes that nothing is known of."""
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    """The kind of media, the format's name, and its MIME type."""
+
+    kind: SourceKind
+    format: str
+    mime: str
+
+
+_TIFF = Sniffed("image", "TIFF", "image/tiff")
+_MP3 = Sniffed("video", "mp3", "audio/mpeg")
+_AAC = Sniffed("video", "aac", "audio/aac")
+_FLAC = Sniffed("video", "flac", "audio/flac")
+_WAV = Sniffed("video", "wav", "audio/wav")
+_QUICKTIME = Sniffed("video", "mov", "video/quicktime")
+
+_PREFIXES: tuple[tuple[bytes, Sniffed], ...] = (
+    (b"\xff\xd8\xff", Sniffed("image", "JPEG", "image/jpeg")),
+    (b"\x89PNG\r\n\x1a\n", Sniffed("image", "PNG", "image/png")),
+    (b"GIF87a", Sniffed("image", "GIF", "image/gif")),
+    (b"GIF89a", Sniffed("image", "GIF", "image/gif")),
+    (b"II*\x00", _TIFF),
+    (b"MM\x00*", _TIFF),
+    (b"II+\x00", _TIFF),
+    (b"MM\x00+", _TIFF),
+    (b"FLV\x01", Sniffed("video", "flv", "video/x-flv")),
+    (b"\x00\x00\x01\xba", Sniffed("video", "mpeg", "video/mpeg")),
+    (b"\x00\x00\x01\xb3", Sniffed("video", "mpegvideo", "video/mpeg")),
+    (
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c",
+        Sniffed("video", "asf", "video/x-ms-asf"),
+    ),
+    (b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02", Sniffed("video", "mxf", "application/mxf")),
+    (b"fLaC", _FLAC),
+    (b"caff\x00\x01", Sniffed("video", "caf", "audio/x-caf")),
+    (b"#!AMR\n", Sniffed("video", "amr", "audio/amr")),
+    (b"#!AMR-WB\n", Sniffed("video", "amr", "audio/amr-wb")),
+)
+
+_CANON_RAW = b"CR"
+"""At byte 8 of what otherwise looks like a TIFF: a photograph that only its camera's maker can read well."""
+
+
+def sniff(head: bytes) -> Sniffed | None:
+    """The format that `head`, the first `SNIFF_BYTES` of a file or all of a shorter one, belongs to; None if none."""
+    for prefix, sniffed in _PREFIXES:
+        if head.startswith(prefix):
+            return None if sniffed is _TIFF and head[8:10] == _CANON_RAW else sniffed
+    for test in (_iso_media, _riff, _aiff, _matroska, _ogg, _tagged_sound, _transport_stream, _bare_sound):
+        if found := test(head):
+            return found
+    return None
+
+
+_HEIC = Sniffed("image", "HEIF", "image/heic")
+_AVIF = Sniffed("image", "AVIF", "image/avif")
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
+)
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_ANY_CODEC_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
+_FOREIGN_BRANDS = frozenset({b"crx ", b"jp2 ", b"jpx ", b"jxl "})
+_MOVIE_MIMES = {
+    b"qt  ": "video/quicktime",
+    b"M4V ": "video/x-m4v",
+    b"M4A ": "audio/mp4",
+    b"M4B ": "audio/mp4",
+    b"3gp": "video/3gpp",
+    b"3g2": "video/3gpp2",
+}
+_OLD_QUICKTIME_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+
+
+def _iso_media(head: bytes) -> Sniffed | None:
+    """ISO base media: an `ftyp` box with a brand, or QuickTime from before there were brands."""
+    if head[4:8] in _OLD_QUICKTIME_ATOMS and len(head) > 16:
+        return _QUICKTIME
+    if head[4:8] != b"ftyp" or len(head) < 12:
+        return None
+    brand, size = head[8:12], int.from_bytes(head[:4], "big")
+    compatible = {head[at : at + 4] for at in range(16, min(size, len(head)) - 3, 4)}
+    if brand in _AVIF_BRANDS or (brand in _ANY_CODEC_BRANDS and compatible & _AVIF_BRANDS):
+        return _AVIF
+    if brand in _HEIF_BRANDS:
+        return _HEIC
+    if brand in _FOREIGN_BRANDS:
+        return None
+    return Sniffed("video", "mov", _MOVIE_MIMES.get(brand) or _MOVIE_MIMES.get(brand[:3]) or "video/mp4")
+
+
+def _riff(head: bytes) -> Sniffed | None:
+    form = head[8:12]
+    if head[:4] in {b"RF64", b"BW64"} and form == b"WAVE":
+        return _WAV
+    if head[:4] != b"RIFF":
+        return None
+    return {
+        b"AVI ": Sniffed("video", "avi", "video/x-msvideo"),
+        b"WEBP": Sniffed("image", "WEBP", "image/webp"),
+        b"WAVE": _WAV,
+    }.get(form)
+
+
+def _aiff(head: bytes) -> Sniffed | None:
+    if head[:4] == b"FORM" and head[8:12] in {b"AIFF", b"AIFC"}:
+        return Sniffed("video", "aiff", "audio/aiff")
+    return None
+
+
+def _matroska(head: bytes) -> Sniffed | None:
+    if not head.startswith(b"\x1aE\xdf\xa3"):
+        return None
+    return Sniffed("video", "matroska", "video/webm" if b"webm" in head[:64] else "video/x-matroska")
+
+
+def _ogg(head: bytes) -> Sniffed | None:
+    if not head.startswith(b"OggS"):
+        return None
+    only_sound = any(head[28 : 28 + len(name)] == name for name in (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex"))
+    return Sniffed("video", "ogg", "audio/ogg" if only_sound else "video/ogg")
+
+
+def _tagged_sound(head: bytes) -> Sniffed | None:
+    """An ID3v2 tag, and what it stands before; when that is out of sight it is MP3, which nearly all such files are."""
+    if head[:3] != b"ID3" or len(head) < 10 or max(head[3:5]) == 0xFF or max(head[6:10]) >= 0x80:
+        return None
+    size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    after = head[10 + size :]
+    if after.startswith(b"fLaC"):
+        return _FLAC
+    return _bare_sound(after) or _MP3
+
+
+_TS_SYNC = 0x47
+_TS_PACKETS = (188, 192, 204)
+"""MPEG-TS proper, with a time stamp before each packet (M2TS), and with error correction after each."""
+
+
+def _transport_stream(head: bytes) -> Sniffed | None:
+    """MPEG-TS has no header, only a sync byte in every packet; three in a row are no accident."""
+    for packet in _TS_PACKETS:
+        first = packet - 188 if packet == 192 else 0
+        if len(head) > first + 2 * packet and all(head[first + n * packet] == _TS_SYNC for n in range(3)):
+            return Sniffed("video", "mpegts", "video/mp2t")
+    return None
+
+
+def _bare_sound(head: bytes) -> Sniffed | None:
+    """MP3 or AAC without a header: frames, each of which says how long it is. Two that fit are no accident."""
+    for sniffed, length in ((_AAC, _adts_length), (_MP3, _mpeg_audio_length)):
+        first = length(head)
+        if first and length(head[first:]) and head[first : first + 2] == head[:2]:
+            return sniffed
+    return None
+
+
+def _adts_length(frame: bytes) -> int:
+    """Bytes of the AAC frame that starts here; 0 when none does."""
+    if len(frame) < 7 or frame[0] != 0xFF or frame[1] & 0xF6 != 0xF0:
+        return 0
+    rate, size = frame[2] >> 2 & 0xF, (frame[3] & 3) << 11 | frame[4] << 3 | frame[5] >> 5
+    return size if rate < 13 and size > 7 else 0
+
+
+# ISO/IEC 11172-3 and 13818-3: kilobits a second by the index in the header, for each kind of frame.
+_MPEG1_LAYER_1 = (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
+_MPEG1_LAYER_2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
+_MPEG1_LAYER_3 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_MPEG2_LAYER_1 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
+_MPEG2_LAYER_2_3 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_KILOBITS = {
+    (1, 1): _MPEG1_LAYER_1,
+    (1, 2): _MPEG1_LAYER_2,
+    (1, 3): _MPEG1_LAYER_3,
+    (2, 1): _MPEG2_LAYER_1,
+    (2, 2): _MPEG2_LAYER_2_3,
+    (2, 3): _MPEG2_LAYER_2_3,
+}
+_MPEG1_RATES = (44_100, 48_000, 32_000)
+
+
+def _mpeg_audio_length(frame: bytes) -> int:
+    """Bytes of the MPEG audio frame (layer I, II or III) that starts here; 0 when none does, or it does not say."""
+    if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
+        return 0
+    version, layer = frame[1] >> 3 & 3, 4 - (frame[1] >> 1 & 3)  # version: 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5
+    bitrate, rate, padding = frame[2] >> 4, frame[2] >> 2 & 3, frame[2] >> 1 & 1
+    if version == 1 or layer == 4 or bitrate in {0, 15} or rate == 3:
+        return 0
+    bits = 1000 * _KILOBITS[1 if version == 3 else 2, layer][bitrate]
+    hertz = _MPEG1_RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    if layer == 1:
+        return (12 * bits // hertz + padding) * 4
+    return (72 if layer == 3 and version != 3 else 144) * bits // hertz + padding

@@ -1,0 +1,62 @@
+"""Build the changes that the system itself makes: expired leases and reservations, pauses, cancellations. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from roomcast.errors import Code
+from roomcast.uploads.lifecycle import Cancelled, Entered, Failed, HandedBack, Paused, Retrying, Stage
+from roomcast.uploads.messages import UploadError
+from roomcast.uploads.model import Change, Upload, is_resumable
+
+MAX_WORKER_LOSSES = 8
+"""Attempts after which an upload whose worker was lost fails: the upload itself may be what kills the workers."""
+
+_PAUSED = "Waiting for the rest of the file"
+
+
+def lease_expired(upload: Upload, *, cancel_requested: bool) -> Change:
+    """Return the change for an upload whose lease has expired: cancelled, paused, failed or queued again."""
+    if cancel_requested:
+        return cancelled(upload.stage)
+    if upload.stage is Stage.RECEIVING and is_resumable(upload):
+        return Change(Paused(0.0), _PAUSED)
+    if upload.stage is Stage.RECEIVING:
+        return _failed(upload, Code.WORKER_LOST, "The server stopped while the file was arriving. Send it again.")
+    if upload.state.attempt >= MAX_WORKER_LOSSES:
+        return _failed(upload, Code.WORKER_LOST, "The workers that had this upload were lost again and again.")
+    return Change(Retrying(failed=False), "The worker was lost; waiting for another")
+
+
+def reservation_expired(upload: Upload) -> Change:
+    """Return the change for a reservation that has received no byte, or no further byte, in time: failed."""
+    text = "The rest of the file never arrived." if upload.bytes_received else "The file never arrived."
+    return _failed(upload, Code.STALLED, text)
+
+
+def paused(upload: Upload, received: int) -> Change:
+    """Return the change for a resumable upload whose request ended after `received` bytes."""
+    fraction = min(1.0, received / upload.bytes_expected) if upload.bytes_expected else 0.0
+    return Change(Paused(fraction), _PAUSED, bytes_received=received)
+
+
+def cancelled(step: Stage) -> Change:
+    """Return the change for an upload that its owner cancelled during `step`."""
+    error: UploadError = {"code": Code.CANCELLED, "message": "Cancelled.", "step": step, "retryable": True}
+    return Change(Cancelled(), "Cancelled", error=error)
+
+
+def concatenated() -> Change:
+    """Return the change for a partial upload whose bytes were concatenated into another upload's source."""
+    return replace(cancelled(Stage.RECEIVING), text="It has become part of another file")
+
+
+def honour_cancel(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
+    """Return `change`, or a cancellation if `change` would make a cancelled upload wait for bytes or a worker."""
+    waits = change.fact == Entered(Stage.QUEUED) or isinstance(change.fact, Paused | Retrying | HandedBack)
+    return cancelled(step) if cancel_requested and waits else change
+
+
+def _failed(upload: Upload, code: Code, text: str) -> Change:
+    error: UploadError = {"code": code, "message": text, "step": upload.stage, "retryable": True}
+    return Change(Failed(), text, error=error)

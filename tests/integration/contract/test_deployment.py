@@ -1,0 +1,66 @@
+"""A ledger has an id, and a media store knows whose it is; and how old sources are."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from roomcast.ledger.contract import Ledger
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.media.contract import MediaStore
+from roomcast.runtime.redis_connection import connect
+from roomcast.uploads.model import new_upload_id
+
+from tests.integration.contract.test_media import received
+from tests.support.redis_server import RunningRedis
+
+HOUR = 3600.0
+
+
+async def test_a_ledger_s_deployment_stays_the_same(ledger: Ledger) -> None:
+    mine = await ledger.deployment()
+    assert mine
+    assert [await ledger.deployment() for _ in range(2)] == [mine] * 2
+
+
+async def test_a_sqlite_ledger_keeps_its_deployment_and_another_has_another(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "one", "other"):
+        ledger = SqliteLedger(tmp_path / f"{name}.sqlite3")
+        found.append(await ledger.deployment())
+        await ledger.close()
+    assert found[0] == found[1] != found[2]
+
+
+async def test_all_who_share_a_redis_ledger_share_its_deployment(redis: RunningRedis) -> None:
+    namespace = secrets.token_hex(4)
+    ledgers = [RedisLedger(connect(redis.url), namespace=name) for name in (namespace, namespace, f"{namespace}.other")]
+    found = [await ledger.deployment() for ledger in ledgers]
+    for ledger in ledgers:
+        await ledger.close()
+    assert found[0] == found[1] != found[2]
+
+
+async def test_a_media_store_belongs_to_whoever_came_first(media: MediaStore) -> None:
+    assert await media.deployment("first") == "first"
+    assert await media.deployment("second") == "first"
+    assert await media.deployment("first") == "first"
+    assert "deployment" in media.deployment_name
+
+
+async def test_a_media_store_s_owner_is_no_source_and_survives_a_sweep(media: MediaStore) -> None:
+    await media.deployment("mine")
+    await media.sweep(-HOUR)
+    assert await media.sources() == []
+    assert await media.deployment("other") == "mine"
+
+
+async def test_sources_are_told_by_their_age(media: MediaStore) -> None:
+    whole, partial = new_upload_id(), new_upload_id()
+    await received(media, whole)
+    async with media.receive(partial) as incoming:
+        await incoming.write(b"x" * 1000)
+        assert await media.sources() == sorted((whole, partial))
+        assert await media.sources(older_than_seconds=HOUR) == []
+        assert whole in await media.sources(older_than_seconds=-HOUR)

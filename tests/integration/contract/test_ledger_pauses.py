@@ -1,0 +1,123 @@
+"""The contract of `roomcast.ledger.contract.Ledger` where an upload's bytes come in pieces."""
+
+from __future__ import annotations
+
+import pytest
+from roomcast.errors import LeaseLost, WrongState
+from roomcast.ledger.contract import Claim, Ledger
+from roomcast.uploads.lifecycle import Entered, Progressed, Stage
+from roomcast.uploads.model import Change, Tick, TusState, Upload
+from roomcast.uploads.transitions import cancelled, paused
+
+from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, created
+
+PIECES = Change(Progressed(0.0), "Receiving the file", bytes_expected=100, resumable=TusState("filename Zg=="))
+
+
+async def in_pieces(ledger: Ledger, clock: Clock) -> Upload:
+    return await ledger.append((await created(ledger, clock)).id, PIECES)
+
+
+async def arriving(ledger: Ledger, upload: Upload, *, steal: bool = False) -> Claim:
+    return await ledger.claim(upload.id, holder="web", seconds=LEASE, steal=steal)
+
+
+async def test_what_is_known_of_an_upload_in_pieces_is_kept(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    assert (upload.bytes_expected, upload.resumable) == (100, TusState("filename Zg=="))
+    assert await ledger.get(upload.id) == upload
+
+
+async def test_a_pause_ends_the_lease_and_the_upload_can_be_claimed_again(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    claim = await arriving(ledger, upload)
+    await ledger.tick(upload.id, Tick(0.9, bytes_received=90), token=claim.lease.token)
+    rested = await ledger.append(upload.id, paused(upload, 50), token=claim.lease.token)
+    assert (rested.stage, rested.bytes_received, rested.state.stage_progress) == (Stage.RECEIVING, 50, 90.0)
+    with pytest.raises(LeaseLost):
+        await ledger.renew(claim.lease, seconds=LEASE)
+    await ledger.tick(upload.id, Tick(1.0, bytes_received=100), token=claim.lease.token)
+    assert (await ledger.get(upload.id)).bytes_received == 50, "too late"
+    again = await arriving(ledger, upload)
+    done = await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE), token=again.lease.token)
+    assert await ledger.queue() == [done.id]
+
+
+async def test_a_claim_over_another_takes_its_lease(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    first = await arriving(ledger, upload)
+    with pytest.raises(WrongState):
+        await arriving(ledger, upload)
+    second = await arriving(ledger, upload, steal=True)
+    with pytest.raises(LeaseLost):
+        await ledger.renew(first.lease, seconds=LEASE)
+    with pytest.raises(LeaseLost):
+        await ledger.append(upload.id, paused(upload, 10), token=first.lease.token)
+    await ledger.tick(upload.id, Tick(0.5, bytes_received=50), token=first.lease.token)
+    assert (await ledger.get(upload.id)).bytes_received == 0
+    await ledger.append(upload.id, paused(upload, 20), token=second.lease.token)
+
+
+async def test_nothing_is_claimed_over_another_that_does_not_receive(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+    with pytest.raises(WrongState):
+        await arriving(ledger, upload, steal=True)
+
+
+async def test_a_cancel_that_was_asked_for_is_heeded_at_the_pause(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    claim = await arriving(ledger, upload)
+    await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
+    steal = await arriving(ledger, upload, steal=True)
+    assert (await ledger.renew(steal.lease, seconds=LEASE)).cancel_requested
+    ended = await ledger.append(upload.id, paused(upload, 50), token=steal.lease.token)
+    assert ended.stage is Stage.CANCELLED
+    assert claim.lease != steal.lease
+
+
+async def test_the_loss_of_an_intake_only_pauses(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    await arriving(ledger, upload)
+    clock.now += LEASE
+    [rested] = await ledger.expire_leases(reserved_before=0)
+    assert (rested.id, rested.stage) == (upload.id, Stage.RECEIVING)
+    assert await ledger.expire_leases(reserved_before=0) == []
+    await arriving(ledger, upload)
+
+
+async def test_the_parts_of_a_file_are_joined_again_from_the_start_when_the_intake_is_lost(
+    ledger: Ledger, clock: Clock
+) -> None:
+    upload = await created(ledger, clock)
+    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState(concat=("a", "b"))))
+    await arriving(ledger, upload)
+    clock.now += LEASE
+    [lost] = await ledger.expire_leases(reserved_before=0)
+    assert (lost.stage, lost.error and lost.error["code"]) == (Stage.FAILED, "WORKER_LOST")
+
+
+async def test_every_piece_postpones_the_end_of_the_patience(ledger: Ledger, clock: Clock) -> None:
+    upload = await in_pieces(ledger, clock)
+    clock.now += 100
+    claim = await arriving(ledger, upload)
+    clock.now += 1
+    assert await ledger.expire_leases(reserved_before=clock.now) == [], "somebody sends"
+    rested = await ledger.append(upload.id, paused(upload, 50), token=claim.lease.token)
+    assert await ledger.expire_leases(reserved_before=rested.updated_at) == []
+    clock.now += 1
+    [lapsed] = await ledger.expire_leases(reserved_before=clock.now)
+    assert (lapsed.id, lapsed.error and lapsed.error["code"]) == (upload.id, "STALLED")
+    assert lapsed.text == "The rest of the file never arrived."
+
+
+@pytest.mark.parametrize("part", [True, False])
+async def test_what_starts_over_may_come_by_another_way_unless_it_is_a_part(
+    ledger: Ledger, clock: Clock, part: bool
+) -> None:
+    upload = await created(ledger, clock)
+    await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState("filename Zg==", partial=part)))
+    await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
+    again = await ledger.reopen(upload.id, source_kept=False)
+    assert again.is_partial is part
+    assert again.resumable == (TusState("filename Zg==", partial=True) if part else None)

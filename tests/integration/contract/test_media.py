@@ -1,0 +1,151 @@
+"""The contract of `roomcast.media.contract.MediaStore`, held by every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from roomcast.errors import NotFound
+from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.directory import DirectoryMediaStore
+from roomcast.uploads.model import new_upload_id
+
+from tests.support.s3_server import SIGNER
+
+DATA = bytes(range(256)) * 4096
+
+
+async def received(media: MediaStore, upload_id: str) -> str:
+    async with media.receive(upload_id) as incoming:
+        await incoming.write(DATA[:1000])
+        await incoming.write(bytearray(DATA[1000:]))
+        return await incoming.commit()
+
+
+async def test_a_source_comes_back_as_it_came(media: MediaStore, tmp_path: Path) -> None:
+    upload_id = new_upload_id()
+    key = await received(media, upload_id)
+    async with media.fetch(key, tmp_path) as path:
+        assert path.read_bytes() == DATA
+    assert await media.has_source(upload_id)
+    assert await media.sources() == [upload_id]
+
+
+async def test_a_source_that_is_not_committed_leaves_nothing(media: MediaStore) -> None:
+    upload_id = new_upload_id()
+
+    async def break_off() -> None:
+        async with media.receive(upload_id) as incoming:
+            await incoming.write(DATA)
+            assert await media.sources() == [upload_id]
+            assert not await media.has_source(upload_id)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await break_off()
+    assert await media.sources() == []
+
+
+async def test_a_cancelled_intake_leaves_nothing(media: MediaStore) -> None:
+    upload_id, begun = new_upload_id(), asyncio.Event()
+
+    async def take_in() -> None:
+        async with media.receive(upload_id) as incoming:
+            await incoming.write(DATA)
+            begun.set()
+            while True:
+                await incoming.write(DATA)
+
+    task = asyncio.create_task(take_in())
+    await begun.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert task.cancelled()
+    assert await media.sources() == []
+
+
+async def test_discarding_a_source_is_silent_when_there_is_none(media: MediaStore, tmp_path: Path) -> None:
+    upload_id = new_upload_id()
+    key = await received(media, upload_id)
+    await media.discard_source(upload_id)
+    await media.discard_source(upload_id)
+    assert not await media.has_source(upload_id)
+    with pytest.raises(NotFound):
+        async with media.fetch(key, tmp_path):
+            pass
+
+
+async def test_results_are_stored_whole_replaced_and_discarded(media: MediaStore, tmp_path: Path) -> None:
+    upload_id, heard = new_upload_id(), 0
+
+    def hear(count: int) -> None:
+        nonlocal heard
+        heard += count
+
+    for content in (DATA, DATA[:10]):
+        local = tmp_path / "video.mp4"
+        local.write_bytes(content)
+        heard = 0
+        key = await media.store(local, upload_id, "video.mp4", hear)
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        assert heard == len(content)
+        assert key.endswith(f"{upload_id}/video.mp4")
+        assert await media.has_results(upload_id)
+    await media.discard_results(upload_id)
+    await media.discard_results(upload_id)
+    assert not await media.has_results(upload_id)
+
+
+async def test_free_bytes_is_a_number_or_unknown(media: MediaStore) -> None:
+    free = await media.free_bytes()
+    assert free is None or free > 0
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "storyboard.vtt", "hls.m3u8"])
+async def test_a_result_is_served_as_it_was_stored(media: MediaStore, tmp_path: Path, name: str) -> None:
+    upload_id, local = new_upload_id(), tmp_path / name
+    local.write_bytes(DATA)
+    key = await media.store(local, upload_id, name, lambda _: None)
+    assert f"/{upload_id}/{name}" in media.url(key)
+    match await media.serve(f"{upload_id}/{name}"):
+        case LocalFile(path):
+            assert path.read_bytes() == DATA
+        case InlineFile(content):
+            assert content == DATA
+        case Redirect(url):
+            assert url == media.url(key)
+    await media.discard_results(upload_id)
+
+
+async def test_what_names_its_siblings_has_a_link_of_ours(media: MediaStore) -> None:
+    for name in ("storyboard.vtt", "hls.m3u8", "hls-720.m3u8"):
+        url = media.url(f"upload_x/{name}")
+        assert url == SIGNER.url(f"upload_x/{name}")
+        with pytest.raises(NotFound):
+            await media.serve(f"upload_x/{name}")
+
+
+async def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
+    store = DirectoryMediaStore(tmp_path / "data", SIGNER)
+    (tmp_path / "data" / "secret").write_text("x")
+    (tmp_path / "data" / "media" / "upload_x").mkdir()
+    (tmp_path / "data" / "media" / "upload_x" / "video.mp4").write_text("film")
+    (tmp_path / "data" / "media" / "upload_x" / "link.mp4").symlink_to(tmp_path / "data" / "secret")
+    (tmp_path / "data" / "media" / "upload_y").mkdir()
+    assert (await store.serve("upload_x/video.mp4")).path.read_text() == "film"
+    refused = ["../secret", "upload_x/../../secret", "upload_y/../upload_x/video.mp4"]
+    refused += ["upload_x/link.mp4", "upload_x", "/etc/passwd", str(tmp_path / "data" / "secret"), "upload_x/none"]
+    for key in refused:
+        with pytest.raises(NotFound):
+            await store.serve(key)
+
+
+async def test_sweeping_takes_what_is_stale_and_leaves_what_is_whole(media: MediaStore, tmp_path: Path) -> None:
+    whole = new_upload_id()
+    await received(media, whole)
+    async with media.receive(new_upload_id()) as incoming:
+        await incoming.write(DATA)
+        await media.sweep(3600)
+        await media.sweep(-3600)
+    assert await media.sources() == [whole]

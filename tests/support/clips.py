@@ -1,0 +1,288 @@
+"""Media for tests, made by the wheel's own ffmpeg (and Pillow) when a test asks for it.
+
+Each distinct clip or picture is made once in a test run and copied from then on.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import random
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+from roomcast_workers.ffmpeg.binaries import find_binaries
+
+
+def make_clip(
+    path: Path,
+    *,
+    seconds: float = 2,
+    size: str = "320x240",
+    fps: float = 25,
+    sound: bool = True,
+    rotation: int = 0,
+    odd: bool = False,
+    crf: int = 23,
+    aspect: str = "1:1",
+    faststart: bool = True,
+    vfr: bool = False,
+    cover: bool = False,
+    tags: bool = False,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    channels: int = 2,
+) -> Path:
+    """Make a moving test card, in the container that `path`'s suffix names; returns `path`.
+
+    `rotation`: degrees clockwise that a player must turn it. `odd`: sides one pixel smaller, so odd (and 4:4:4, as
+    4:2:0 cannot be odd). `crf`: x264's quality. `aspect`: of one pixel. `faststart`: index in front. `vfr`: most
+    frames taken out, irregularly. `cover`: with a picture attached. `tags`: with a title, a place and a comment.
+    """
+    wishes = {name: value for name, value in locals().items() if name != "path"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_clip(path.suffix, **wishes), path)
+    return path
+
+
+def make_heavy_clip(
+    path: Path, *, seconds: float = 10, size: str = "1920x1080", fps: float = 60, sound: bool = True
+) -> Path:
+    """A clip that is quick to make, small (2.5 MB a second) and slow to compress: on the two cores where it was
+    measured a second of it took a second, a third of it at 25 frames a second."""
+    return make_clip(path, seconds=seconds, size=size, fps=fps, sound=sound, crf=28)
+
+
+def make_image(
+    path: Path,
+    *,
+    size: tuple[int, int] = (640, 480),
+    mode: str = "RGB",
+    orientation: int | None = None,
+    noise: bool = False,
+    **save: Any,
+) -> Path:
+    """Make a picture in the format that `path`'s suffix names; returns `path`.
+
+    A white corner (top left as stored) on blue, half transparent where `mode` has alpha. `orientation`: the EXIF value.
+    `noise`: incompressible. What is left goes to Pillow's `save`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if noise:
+        image = Image.effect_noise(size, 64).convert(mode)
+    else:
+        card = Image.new("RGBA", size, (20, 60, 200, 128))
+        ImageDraw.Draw(card).rectangle((0, 0, size[0] // 4, size[1] // 4), fill="white")
+        image = card if mode == "RGBA" else card.convert("RGB").convert(mode)
+    if orientation is not None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        save["exif"] = exif
+    image.save(path, **save)
+    return path
+
+
+def make_hdr(path: Path, transfer: str = "smpte2084") -> Path:
+    """A still of four grey stripes, 80 pixels wide each, whose codes are 0, 0.508, 0.581 and 0.752 of full: black, and
+    in PQ (`smpte2084`, the brightest 1000 cd/m²) 100, 203 and 1000; or the same codes in HLG (`arib-std-b67`). Returns
+    `path`."""
+    codes = [round(64 + 876 * level) for level in (0.0, 0.508, 0.581, 0.752)]
+    luma = "+".join(f"{code}*eq(floor(X/80),{number})" for number, code in enumerate(codes))
+    card = f"color=s=320x64:r=5:d=0.4,format=yuv420p10le,geq=lum='{luma}':cb=512:cr=512"
+    tags = f"setparams=range=tv:color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
+    encoding = ["-c:v", "libx264", "-qp", "4", "-pix_fmt", "yuv420p10le"]
+    if transfer == "smpte2084":
+        screen = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
+        encoding += ["-x264-params", f"mastering-display={screen}:cll=1000,400"]
+    _make(path, "-f", "lavfi", "-i", f"{card},{tags}", *encoding)
+    return path
+
+
+def make_alpha(path: Path) -> Path:
+    """Red, half transparent, in QuickTime; returns `path`."""
+    _make(path, "-f", "lavfi", "-i", "color=red@0.5:s=64x64:d=0.2,format=rgba", "-c:v", "qtrle")
+    return path
+
+
+def make_interlaced(path: Path) -> Path:
+    """H.264 in fields; returns `path`."""
+    fields = ["-flags", "+ildct+ilme", "-x264opts", "tff=1"]
+    _make(path, *_card("160x120", 50, 1), "-vf", "tinterlace=interleave_top", "-c:v", "libx264", *fields)
+    return path
+
+
+def make_trimmed(path: Path) -> Path:
+    """Two seconds of four, from amid a group of pictures: an edit list hides what comes before. Returns `path`."""
+    plain = make_clip(path.with_name(f"whole-{path.name}"), seconds=4)
+    _make(path, "-ss", "0.6", "-i", f"file:{plain}", "-t", "2", "-c", "copy")
+    return path
+
+
+def make_late(path: Path) -> Path:
+    """A second that begins at the fifth; returns `path`."""
+    _make(
+        path, "-i", f"file:{make_clip(path.with_name('plain.mp4'), seconds=1)}", "-output_ts_offset", "5", "-c", "copy"
+    )
+    return path
+
+
+def make_uneven(path: Path, *, film: float, sound: float) -> Path:
+    """A film and its sound of different lengths in seconds; returns `path`."""
+    _make(
+        path, *_card("160x120", 25, film), *_tone(440, sound), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
+    )
+    return path
+
+
+def make_two_sounds(path: Path) -> Path:
+    """A second of film with two sounds; the other one, of a single channel, is the default. Returns `path`."""
+    sounds = ["-map", "0", "-map", "1", "-map", "2", "-ac:a:0", "2", "-ac:a:1", "1", "-c:a", "aac"]
+    marks = ["-disposition:a:0", "0", "-disposition:a:1", "default"]
+    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *_tone(880, 1), *sounds, *marks)
+    return path
+
+
+def make_encoded(path: Path, *encoding: str) -> Path:
+    """A second of film and sound, with these options of ffmpeg's; returns `path`."""
+    _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *encoding)
+    return path
+
+
+def make_sound(path: Path, *encoding: str, seconds: float = 2) -> Path:
+    """A tone, as the suffix and these options of ffmpeg's say; returns `path`."""
+    _make(path, *_tone(440, seconds), *encoding)
+    return path
+
+
+def forge_duration(path: Path, days: int = 49) -> Path:
+    """Have an MP4's headers (movie, tracks, media) say that it lasts so long; returns `path`."""
+    content = bytearray(path.read_bytes())
+    for box, scale_at, length_at in ((b"mvhd", 16, 20), (b"mdhd", 16, 20), (b"tkhd", None, 24)):
+        at = content.find(box)
+        while at >= 0:
+            scale = 1000 if scale_at is None else int.from_bytes(content[at + scale_at : at + scale_at + 4], "big")
+            length = min(0xFFFFFFFE, days * 86_400 * scale)
+            content[at + length_at : at + length_at + 4] = length.to_bytes(4, "big")
+            at = content.find(box, at + 4)
+    path.write_bytes(content)
+    return path
+
+
+def blank(path: Path, from_fraction: float) -> Path:
+    """Zeroes for everything after this fraction of the file; returns `path`."""
+    content = path.read_bytes()
+    kept = int(len(content) * from_fraction)
+    path.write_bytes(content[:kept] + bytes(len(content) - kept))
+    return path
+
+
+def truncate(path: Path, fraction: float) -> Path:
+    """Keep only the first `fraction` of the file; returns `path`."""
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * fraction))
+    return path
+
+
+def pad(path: Path, size: int) -> Path:
+    """Append random bytes up to this size: a picture is then slow to send, and as quick to compress as before. Returns
+    `path`."""
+    with path.open("ab") as file:
+        file.write(random.randbytes(size - path.stat().st_size))
+    return path
+
+
+def text_named_mp4(path: Path) -> Path:
+    """A text, whatever its name says; returns `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("This is not a film.\n" * 50)
+    return path
+
+
+@functools.cache
+def _shelf() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="roomcast-clips-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@functools.cache
+def _clip(suffix: str, **wishes: Any) -> Path:
+    number = _clip.cache_info().currsize
+    made = _shelf() / f"{number}{suffix}"
+    plain = _shelf() / f"{number}-plain{suffix}" if wishes["rotation"] else made
+    _ffmpeg(*_sources(wishes), *_encoding(suffix, wishes), f"file:{plain}")
+    if wishes["rotation"]:
+        # The display matrix counts the other way round, and only a copy may set it.
+        _ffmpeg("-display_rotation:v:0", str(-wishes["rotation"]), "-i", f"file:{plain}", "-c", "copy", f"file:{made}")
+    return made
+
+
+def _sources(wishes: dict[str, Any]) -> list[str]:
+    width, height = map(int, wishes["size"].split("x"))
+    card = f"testsrc2=size={width}x{height}:rate={wishes['fps']}:duration={wishes['seconds']}"
+    if wishes["odd"]:
+        card += f",format=yuv444p,crop={width - 1}:{height - 1}"
+    card += f",setsar={wishes['aspect'].replace(':', '/')}"
+    if wishes["vfr"]:
+        card += ",select=lt(mod(n\\,7)\\,2)+lt(mod(n\\,25)\\,3)"
+    sources = ["-f", "lavfi", "-i", card]
+    if wishes["sound"]:
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[wishes["channels"]]
+        sources += ["-f", "lavfi", "-i", f"sine=440:duration={wishes['seconds']},aformat=channel_layouts={layout}"]
+    if wishes["cover"]:
+        sources += ["-f", "lavfi", "-i", "color=red:size=64x64:duration=0.04:rate=25"]
+    return sources
+
+
+def _encoding(suffix: str, wishes: dict[str, Any]) -> list[str]:
+    codec = wishes["codec"]
+    encoding = ["-map", "0:v", "-c:v", codec, "-pix_fmt", "yuv444p" if wishes["odd"] else wishes["pix_fmt"]]
+    if wishes["vfr"]:
+        encoding += ["-fps_mode", "vfr"]
+    if codec == "libx264":
+        encoding += ["-preset", "ultrafast", "-g", "25", "-crf", str(wishes["crf"])]
+    if codec == "libvpx-vp9":
+        encoding += ["-deadline", "realtime", "-cpu-used", "8"]
+    if wishes["sound"]:
+        encoding += ["-map", "1:a", "-c:a", "libopus" if suffix == ".webm" else "aac"]
+    if wishes["cover"]:
+        art = 2 if wishes["sound"] else 1
+        encoding += [
+            "-map",
+            f"{art}:v",
+            "-c:v:1",
+            "mjpeg",
+            "-pix_fmt:v:1",
+            "yuvj420p",
+            "-disposition:v:1",
+            "attached_pic",
+        ]
+    if wishes["tags"]:
+        encoding += ["-metadata", "title=A secret", "-metadata", "location=+52.5+013.4/", "-metadata", "comment=mine"]
+        encoding += ["-metadata:s:v:0", "language=deu", "-metadata:s:v:0", "handler_name=My camera"]
+    if suffix in {".mp4", ".mov"} and wishes["faststart"]:
+        encoding += ["-movflags", "+faststart"]
+    return encoding
+
+
+def _card(size: str, fps: float, seconds: float) -> list[str]:
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}"]
+
+
+def _tone(hertz: int, seconds: float) -> list[str]:
+    return ["-f", "lavfi", "-i", f"sine={hertz}:duration={seconds}"]
+
+
+def _make(path: Path, *args: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _ffmpeg(*args, f"file:{path}")
+
+
+def _ffmpeg(*args: str) -> None:
+    subprocess.run(
+        [find_binaries(None, None).ffmpeg, "-hide_banner", "-nostdin", "-y", "-loglevel", "error", *args], check=True
+    )

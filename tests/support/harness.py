@@ -1,0 +1,421 @@
+"""The real server as a subprocess, a client for its HTTP calls, and the one way to wait for a fact.
+
+`RunningServer` starts `python -m roomcast` on a port of its own and can hurt it: `kill`, `terminate`, `restart`.
+(`AppServer` of `tests/support/app.py` serves in the test's own process.)
+`RunningWorker` does the same with `python -m roomcast_workers`.
+`Api` says what the contract's HTTP calls say; the Socket.IO clients are in `tests/support/watchers.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+from urllib.parse import urljoin
+
+import aiohttp
+import psutil
+
+from tests.support import described
+from tests.support.warm import WarmProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
+WORKING = re.compile(r"^Roomcast is working\.\n$")
+OURS = re.compile(
+    r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$"
+    r"|DYNO$|RENDER$|RAILWAY_ENVIRONMENT|FLY_APP_NAME$|K_SERVICE$)"
+)
+"""Settings of the machine that runs the tests, which no test may inherit. (Without bytecode that is kept, each of two
+hundred starts would compile the server anew.)"""
+
+EXIT_WITHIN = 25.0
+"""Seconds that the contract gives a server to stop after SIGTERM."""
+
+
+async def eventually(fact: Callable[[], Any], deadline: float = 10.0, *, what: str = "the fact") -> Any:
+    """The first truthy value of `fact`, awaited if it must be. Nothing else in the tests sleeps: all wait with it."""
+    give_up = time.monotonic() + deadline
+    while True:
+        outcome = fact()
+        value = await outcome if inspect.isawaitable(outcome) else outcome
+        if value:
+            return value
+        if time.monotonic() > give_up:
+            raise AssertionError(f"{what} did not come about within {deadline} s; the last value was {value!r}")
+        await asyncio.sleep(0.02)
+
+
+def is_browser(process: psutil.Process) -> bool:
+    """Whether it is one of Chromium's, which tests of one process share and which starts others when it likes."""
+    try:
+        return process.name().startswith("chrom")
+    except psutil.NoSuchProcess:
+        return True
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a server ended."""
+
+    code: int
+    seconds: float
+    said: str
+
+
+class ServerUnderTest:
+    """What tests ask of a server wherever it runs: where it listens, and what is on its disk."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.data = data
+        self.name = name
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Living processes that this server started, however long it is dead itself: what carries its data's path."""
+        return [process for process in psutil.process_iter() if _names(process, str(self.data))]
+
+    def ffmpegs(self) -> list[psutil.Process]:
+        """The ffmpeg processes at work on this server's data."""
+        return [process for process in self.leftovers() if "ffmpeg" in _command_line(process)]
+
+    def tail(self, lines: int = 40) -> str:
+        """The last lines of the log."""
+        raise NotImplementedError
+
+    def complaints(self) -> list[str]:
+        """Log lines that tell of a bug."""
+        raise NotImplementedError
+
+    def files_of(self, upload_id: str) -> list[Path]:
+        """What lies on disk under this upload's name, the ledger aside."""
+        return [path for path in self.data.rglob("*") if upload_id in str(path.relative_to(self.data))]
+
+    def scratch(self) -> list[Path]:
+        """The files of work in progress."""
+        return [path for path in (self.data / "work").rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+class RunningServer(ServerUnderTest):
+    """`python -m roomcast` with its own data directory. The keyword arguments are environment variables.
+
+    `name` is for one of several that share a directory: its log has that name.
+    """
+
+    ready = READY
+    warm = False
+    """Whether the server is forked from a process that has imported it already, which is cheap."""
+    root = ROOT
+    """Where the process starts: what it imports is there."""
+
+    def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "roomcast"), name: str = "", **env: str) -> None:
+        super().__init__(data, name or data.name)
+        self.log = data.with_name(f"{self.name}.log")
+        self._command = [sys.executable, *command]
+        self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
+        self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", **env}
+        self._process: subprocess.Popen[str] | WarmProcess | None = None
+
+    def __enter__(self) -> Self:
+        return self if self._process else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def process(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self, *, deadline: float = 30.0) -> Self:
+        """Start, and return when the server has said that it is ready."""
+        with self.log.open("a") as log:
+            self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], deadline)
+        line = self._process.stdout.readline() if readable else ""
+        ready = self.ready.match(line)
+        if ready is None:
+            self.kill()
+            raise AssertionError(f"the server did not say that it is ready but {line!r}; its log:\n{self.tail()}")
+        self.port = int(ready[2]) if ready.lastindex else 0
+        return self
+
+    def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
+        python, *arguments = self._command
+        if self.warm and (arguments in (["-m", "roomcast"], ["-m", "roomcast_workers"]) or len(arguments) == 1):
+            return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
+        return subprocess.Popen(
+            [python, *arguments],
+            cwd=self.root,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+
+    def restart(self) -> Self:
+        """Start again after `kill` or `terminate`: the same data, the same port."""
+        assert not self.alive
+        return self.start()
+
+    def kill(self) -> Exit:
+        """SIGKILL: nothing of the server's own runs any more."""
+        return self._end(signal.SIGKILL, EXIT_WITHIN)
+
+    def terminate(self) -> Exit:
+        """SIGTERM, and the server's own way out."""
+        return self._end(signal.SIGTERM, EXIT_WITHIN + 5)
+
+    def close(self) -> None:
+        """For the end of a test: the server stops in good order, and leaves no process behind."""
+        if self.alive:
+            ended = self.terminate()
+            assert ended.code == 0, f"exit code {ended.code}; its log:\n{self.tail()}"
+            assert ended.seconds <= EXIT_WITHIN
+        leftovers = self.leftovers()
+        for process in leftovers:
+            process.kill()
+        assert not leftovers, f"left behind: {leftovers}"
+
+    def _end(self, how: signal.Signals, deadline: float) -> Exit:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        asked = time.monotonic()
+        self._process.send_signal(how)
+        try:
+            code = self._process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        seconds = time.monotonic() - asked
+        with self._process.stdout as out:
+            said = out.read()
+        return Exit(code, seconds, said)
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Living processes that this server started, however long it is dead itself: what carries its data's path."""
+        own = self._process.pid if self._process else 0
+        return [process for process in super().leftovers() if process.pid != own]
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def complaints(self) -> list[str]:
+        """Log lines that tell of a bug: errors, and what is not a line of the log at all."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if not line.startswith("{") or '"level": "error"' in line or "critical" in line]
+
+
+class RunningWorker(RunningServer):
+    """`python -m roomcast_workers`, which has no port."""
+
+    ready = WORKING
+
+    def __init__(
+        self, data: Path, *, command: Sequence[str] = ("-m", "roomcast_workers"), name: str = "worker", **env: str
+    ) -> None:
+        super().__init__(data, command=command, name=name, **env)
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return ""
+
+
+def _names(process: psutil.Process, path: str) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return path in _command_line(process) or process.environ().get("ROOMCAST_DATA") == path
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    body: Any
+
+    @property
+    def code(self) -> str | None:
+        """The error's stable code; None when the answer holds no error."""
+        if self.content and (in_header := self.headers.get("X-Error-Code")):
+            return in_header
+        error = self.body.get("error") if isinstance(self.body, dict) else None
+        return error["code"] if error else None
+
+    @property
+    def refusal(self) -> tuple[int, str | None]:
+        return self.status, self.code
+
+
+class Api:
+    """The contract's HTTP calls, as one viewer."""
+
+    def __init__(self, server: ServerUnderTest, token: str | None = None) -> None:
+        self.server = server
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def say(self, method: str, path: str, **rest: Any) -> Reply:
+        """One request. `path` may be a whole URL of this server."""
+        assert self._session is not None
+        if isinstance(rest.get("data"), bytes):
+            rest["data"] = io.BytesIO(rest["data"])  # so that aiohttp sends it piece by piece
+        async with self._session.request(method, urljoin(self.server.url, path), **rest) as response:
+            content = await response.read()
+            body = await response.json() if response.content_type == "application/json" else None
+            described.check_answer(method, path, response.status, response.headers, body)
+            return Reply(response.status, response.headers.copy(), content, body)
+
+    async def upload(self, *files: Path, template: str | None = None, field: str = "media_file") -> Reply:
+        """One multipart request with all the files."""
+        form = aiohttp.FormData(quote_fields=False)
+        if template is not None:
+            form.add_field("type", template)
+        for file in files:
+            form.add_field(field, file.read_bytes(), filename=file.name, content_type="application/octet-stream")
+        return await self.say("POST", "/api/uploads", data=form)
+
+    async def accepted(self, *files: Path, template: str | None = None) -> str:
+        """Upload, and the id of the first file; the server must have taken it."""
+        reply = await self.upload(*files, template=template)
+        assert reply.status == 202, reply.body
+        return str(reply.body["uploadId"])
+
+    async def reserve(self, *files: tuple[str, int], template: str | None = None, **more: Any) -> Reply:
+        """Ids before any byte; each file is its name and size."""
+        wanted = {"files": [{"filename": name, "size": size} for name, size in files], **more}
+        return await self.say("POST", "/api/uploads", json=wanted | ({"type": template} if template else {}))
+
+    async def reserved(self, name: str, size: int, *, template: str | None = None) -> tuple[str, str]:
+        """Reserve one file: its id, and the URL that its bytes go to."""
+        reply = await self.reserve((name, size), template=template)
+        assert reply.status == 201, reply.body
+        (entry,) = reply.body["uploads"]
+        return entry["uploadId"], entry["contentUrl"]
+
+    async def put(self, content_url: str, content: bytes) -> Reply:
+        return await self.say("PUT", content_url, data=content)
+
+    async def get(self, upload_id: str) -> Reply:
+        return await self.say("GET", f"/api/uploads/{upload_id}")
+
+    async def cancel(self, upload_id: str) -> Reply:
+        return await self.say("DELETE", f"/api/uploads/{upload_id}")
+
+    async def retry(self, upload_id: str) -> Reply:
+        return await self.say("POST", f"/api/uploads/{upload_id}/retry")
+
+    async def list(self, **query: str) -> Reply:
+        return await self.say("GET", "/api/uploads", params=query)
+
+    async def healthy(self) -> bool:
+        reply = await self.say("GET", "/healthz")
+        return reply.status == 200 and reply.body == {"ok": True}
+
+    async def until(
+        self, upload_id: str, fact: Callable[[dict[str, Any]], bool], deadline: float = 30.0
+    ) -> dict[str, Any]:
+        """Ask for the message until `fact` holds for it, and return that message."""
+
+        async def asked() -> dict[str, Any] | None:
+            body: dict[str, Any] = (await self.get(upload_id)).body
+            return body if fact(body) else None
+
+        found: dict[str, Any] = await eventually(asked, deadline, what=f"the awaited state of {upload_id}")
+        return found
+
+    async def finished(self, upload_id: str, deadline: float = 60.0) -> dict[str, Any]:
+        """The message of the upload's end."""
+        return await self.until(upload_id, lambda message: message["status"] in ("completed", "error"), deadline)
+
+
+class HalfSent:
+    """A request whose body stops after its `first` bytes, until the test says how it goes on. On entry the head, which
+    declares the whole length, and the first part are sent; on leaving the connection is gone."""
+
+    def __init__(
+        self,
+        server: ServerUnderTest,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        first: int,
+        headers: Mapping[str, str] = {},
+    ) -> None:
+        self._port = server.port
+        fields = {"Host": f"127.0.0.1:{server.port}", "Content-Length": str(len(body)), "Connection": "close"}
+        lines = [f"{method} {path.removeprefix(server.url)} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in {**fields, **headers}.items()]
+        self._first = "\r\n".join([*lines, "", ""]).encode() + body[:first]
+        self._rest = body[first:]
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writer.write(self._first)
+        await self._writer.drain()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+
+    async def send(self) -> None:
+        """Send the rest of the body, as far as the server takes it."""
+        self._writer.write(self._rest)
+        with suppress(ConnectionError):
+            await self._writer.drain()
+
+    async def cut(self) -> None:
+        """Drop the connection where it is."""
+        self._writer.transport.abort()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def status(self, deadline: float = 20.0) -> int:
+        """The answer's status; 0 when the server closed the connection without one."""
+        head = b""
+        async with asyncio.timeout(deadline):
+            with suppress(ConnectionError):
+                head = await self._reader.readline()
+        return int(head.split(maxsplit=2)[1]) if head else 0

@@ -1,0 +1,101 @@
+"""Pictures compressed for a test, and a look at what came out."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from roomcast_workers.image.pipeline import ImageResult, ImageSettings, ImageSource, compress_image
+from roomcast_workers.sandbox.sandbox import Limits
+
+LIMITS = Limits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)
+BLUE, WHITE = (20, 60, 200), (255, 255, 255)
+METADATA = {"exif", "xmp", "comment", "icc_profile"}
+MIDDLE = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """What came of a source. `[name]` is the result of that name."""
+
+    source: ImageSource
+    results: list[ImageResult]
+    fractions: list[float]
+
+    def __getitem__(self, name: str) -> ImageResult:
+        return next(result for result in self.results if result.name == name)
+
+    @property
+    def webp(self) -> ImageResult:
+        return self["image.webp"]
+
+    @property
+    def jpeg(self) -> ImageResult:
+        return self["image.jpg"]
+
+    @property
+    def avif(self) -> ImageResult:
+        return self["image.avif"]
+
+
+async def compress(
+    source: Path, image_format: str, *, limits: Limits = LIMITS, wall_seconds: float = 60, **settings: Any
+) -> EncodedFile:
+    """Compress into `out` beside the source, with the default settings but for those given."""
+    out = source.parent / "out"
+    out.mkdir(exist_ok=True)
+    fractions: list[float] = []
+    found, results = await compress_image(
+        source,
+        out,
+        image_format,
+        ImageSettings(**settings),
+        limits=limits,
+        wall_seconds=wall_seconds,
+        on_fraction=fractions.append,
+    )
+    return EncodedFile(found, results, fractions)
+
+
+def opened(result: ImageResult) -> Image.Image:
+    """The result, decoded."""
+    with Image.open(result.path) as picture:
+        picture.load()
+        return picture
+
+
+def pixel(result: ImageResult, at: tuple[float, float] = MIDDLE) -> tuple[int, ...]:
+    """The colour at a place given in shares of width and height."""
+    picture = opened(result)
+    value = picture.getpixel((int(at[0] * picture.width), int(at[1] * picture.height)))
+    assert isinstance(value, tuple)
+    return value
+
+
+def near(colour: tuple[int, ...], wanted: tuple[int, ...], slack: int = 12) -> bool:
+    """The same, but for what a lossy encoder does."""
+    return len(colour) == len(wanted) and all(abs(a - b) <= slack for a, b in zip(colour, wanted, strict=True))
+
+
+def assert_nothing_else_in(result: ImageResult, *secrets: bytes) -> None:
+    """No metadata, and none of these bytes."""
+    content = result.path.read_bytes()
+    assert [secret for secret in secrets if secret in content] == []
+    picture = opened(result)
+    assert not METADATA & set(picture.info)
+    assert dict(picture.getexif()) == {}
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 2, extra: bytes = b"") -> bytes:
+    """A PNG that claims this size, depth and colour type, whatever it holds; `extra` chunks stand before the pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,0 +1,111 @@
+"""What the lists of a Redis ledger must hold: worked out from the uploads alone, and compared after every script."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.crc import key_slot
+from roomcast.runtime.redis_lua import Call, Scripts
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.model import Upload, decode
+
+_READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
+
+
+class RedisLists:
+    """A ledger's keys, read past the ledger. No retry waits in it (`delayed` is empty)."""
+
+    def __init__(self, client: Redis, namespace: str) -> None:
+        self._client = client
+        self._base = f"{{{namespace}}}:"
+
+    async def names(self) -> set[str]:
+        """The names of the ledger's keys, all in one hash slot; without the one that only limits a rate and expires."""
+        keys: Any = await self._client.keys(f"{self._base}*")
+        assert len({key_slot(key) for key in keys}) <= 1
+        return {key.decode().removeprefix(self._base) for key in keys} - {"queue-moved-lately"}
+
+    async def check(self) -> None:
+        """There are exactly the keys that there should be, with exactly the members that they should have."""
+        names = await self.names()
+        uploads = {name.partition(":")[2]: await self._read(name) for name in names if name.startswith("upload:")}
+        served = dict(await self._read("served")) if "served" in names else {}
+        found = {name: await self._read(name) for name in names if not name.startswith(("upload:", "events:"))}
+        found.pop("served", None)
+        assert {name: set(members) for name, members in found.items()} == _expected(uploads, served)
+        assert {name for name in names if name.startswith("events:")} == {f"events:{one}" for one in uploads}
+
+    def check_after_every_script(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Check after every trip to Redis from now on; the scripts that ran are added to what this returns."""
+        ran: list[str] = []
+        run, run_all = Scripts.run, Scripts.run_all
+
+        async def checked_run(scripts: Scripts, call: Call) -> Any:
+            reply = await run(scripts, call)
+            ran.append(call.script.sha)
+            await self.check()
+            return reply
+
+        async def checked_run_all(scripts: Scripts, calls: Sequence[Call]) -> list[Any]:
+            replies = await run_all(scripts, calls)
+            ran.extend(call.script.sha for call in calls)
+            await self.check()
+            return replies
+
+        monkeypatch.setattr(Scripts, "run", checked_run)
+        monkeypatch.setattr(Scripts, "run_all", checked_run_all)
+        return ran
+
+    async def evict(self, upload_ids: Sequence[str]) -> None:
+        """Delete what Redis, out of memory, would delete first: the keys of single uploads."""
+        await self._client.delete(*(f"{self._base}{kind}:{one}" for one in upload_ids for kind in ("upload", "events")))
+
+    async def _read(self, name: str) -> dict[str, str]:
+        """The fields of a hash, or the members of a set, with empty values; `entries` by its ids alone."""
+        key = self._base + name
+        kind: Any = await self._client.type(key)
+        verb = _READ[kind]
+        reply: Any = await self._client.execute_command(verb, key, *((0, -1) if verb == "ZRANGE" else ()))  # type: ignore[no-untyped-call]
+        if isinstance(reply, dict):
+            return {field.decode(): value.decode() for field, value in reply.items()}
+        return {member.decode(): "" for member in reply}
+
+
+def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str]) -> dict[str, set[str]]:
+    lists: defaultdict[str, set[str]] = defaultdict(set)
+    for upload_id, state in uploads.items():
+        upload = decode(state["record"].encode())
+        assert (upload.id, str(upload.seq), upload.stage) == (upload_id, state["seq"], state["stage"])
+        leased = "token" in state
+        listed = f"{upload.created_at:017.6f}|{upload_id}"
+        lists["entries"].add(upload_id)
+        lists[f"uploads:{upload.owner}"].add(listed)
+        lists[f"all:{upload.stage if upload.state.terminal else 'unfinished'}"].add(listed)
+        if leased:
+            lists["leases"].add(upload_id)
+        if not upload.state.terminal:
+            lists[f"unfinished:{upload.owner}"].add(upload_id)
+        if upload.state.terminal:
+            lists[f"ended:{upload.stage}"].add(upload_id)
+        elif upload.stage is Stage.QUEUED:
+            lists["waiting"].add(upload_id)
+            lists["templates"].add(upload.template)
+            lists["head-of"].add(upload.owner)
+            lists[f"queue:{upload.owner}"].add(_queue_member(upload))
+        elif upload.stage is not Stage.RECEIVING:
+            lists[f"working:{upload.owner}"].add(upload_id)
+        elif not leased:
+            lists["receiving"].add(upload_id)
+    for owner in lists["head-of"]:
+        priority, rest = min(lists[f"queue:{owner}"]).split("|", 1)
+        ahead = len(lists[f"working:{owner}"])
+        lists["heads"].add(f"{ahead:08d}|{priority}|{served.get(owner, f'{0.0:017.6f}')}|{rest}")
+    return {name: members for name, members in lists.items() if members}
+
+
+def _queue_member(upload: Upload) -> str:
+    return f"{10**9 - upload.priority:010d}|{upload.updated_at:017.6f}|{upload.id}"

@@ -1,0 +1,84 @@
+"""Runs of ffmpeg, real and fake, for the tests of whatever starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import psutil
+import pytest
+from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.commands import complete
+from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.runner import run_ffmpeg
+from roomcast_workers.sandbox.sandbox import Limits
+
+from tests.support import fake_ffmpeg
+from tests.support.harness import is_browser
+
+GIB = 1 << 30
+LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
+ROOT = Path(__file__).parents[2]
+
+earlier: set[psutil.Process] | None = None
+"""Those that were running when the test began, which the fixture `only_new_processes` sees."""
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
+
+
+class Fake:
+    """A fake ffmpeg of the test's own, and what it did."""
+
+    def __init__(self, folder: Path, behaviour: str) -> None:
+        real = find_binaries()
+        self.path = fake_ffmpeg.install(folder, behaviour, real=real.ffmpeg)
+        self.binaries = Binaries(ffmpeg=str(self.path), ffprobe=real.ffprobe)
+
+    def pid(self, of: str = "pid") -> int | None:
+        file = fake_ffmpeg.beside(self.path, of)
+        return int(file.read_text()) if file.exists() else None
+
+
+def gone(pid: int) -> bool:
+    """Not running: at most a corpse that is for somebody else to bury."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def assert_nobody_left(*pids: int | None) -> None:
+    """Nothing that the test has started is running any more, nor are these."""
+    assert earlier is not None, "the test must use the fixture `only_new_processes`"
+    children = set(psutil.Process().children(recursive=True)) - earlier
+    assert [child for child in children if not (gone(child.pid) or is_browser(child))] == []
+    for pid in pids:
+        assert pid is not None
+        assert gone(pid)
+
+
+def convert(
+    binaries: Binaries,
+    source: Path,
+    target: Path,
+    *,
+    on_reading: Callable[[Reading], None] = lambda _: None,
+    stall_seconds: float = 30,
+    wall_seconds: float = 60,
+    limits: Limits = LIMITS,
+) -> Coroutine[Any, Any, None]:
+    return run_ffmpeg(
+        binaries,
+        complete(ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")),
+        on_reading=on_reading,
+        stall_seconds=stall_seconds,
+        wall_seconds=wall_seconds,
+        limits=limits,
+    )
+
+
+def fake_run(fake: Fake, tmp_path: Path, **how: Any) -> Coroutine[Any, Any, None]:
+    return convert(fake.binaries, tmp_path / "none.mp4", tmp_path / "out.mp4", **how)

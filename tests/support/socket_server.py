@@ -1,0 +1,71 @@
+"""The Socket.IO server of `roomcast.rooms` on a port of its own, without anything of Roomcast's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from roomcast.http.errors import errors_as_json
+from roomcast.rooms.server import Server
+from roomcast.transport.engine import Engine
+from roomcast.transport.protocol_switch import protocol_switch
+from socketio.exceptions import ConnectionRefusedError as ErrorResponse
+
+from tests.support.harness import eventually
+
+
+@dataclass
+class Served:
+    """The server, and what a test may look at."""
+
+    port: int
+    server: Server
+    http: web.Server
+    guests: list[str]
+
+    @property
+    def engine(self) -> Engine:
+        engine = self.server.eio
+        assert isinstance(engine, Engine)
+        return engine
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/socket.io/"
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[Served]:
+    """A server that answers `call` with all of it, and lets in every client that does not say `{"token": "bad"}`."""
+    server = Server(ping_interval=15, ping_timeout=20, max_http_buffer_size=10_000, **options)
+    guests: list[str] = []
+
+    def connect(sid: str, _environ: Mapping[str, Any], auth: Any = None) -> None:
+        if auth == {"token": "bad"}:
+            raise ErrorResponse("The token is not valid.", {"code": "UNAUTHENTICATED"})
+        guests.append(sid)
+
+    async def call(_sid: str, *arguments: Any) -> tuple[Any, ...]:
+        return ("call", *arguments)
+
+    server.on("connect", connect)
+    server.on("disconnect", lambda sid, _reason: guests.remove(sid))
+    server.on("call", call)
+    app = web.Application(middlewares=[errors_as_json])
+    server.attach(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    http = runner.server
+    assert http is not None
+    factory = protocol_switch(server.eio, http)
+    listening = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
+    yield Served(listening.sockets[0].getsockname()[1], server, http, guests)
+    listening.close()
+    await server.shutdown()
+    await eventually(lambda: not server.eio.sockets, what="the end of every session")
+    await runner.cleanup()
+    assert guests == []

@@ -1,0 +1,169 @@
+"""Work under a lease: how it is stopped, and that the lease lasts until it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from roomcast.errors import LeaseLost, StorageError
+from roomcast.ledger.contract import Claim, Lease, Renewal
+from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Source, Upload, new_upload_id
+from roomcast.uploads.transitions import cancelled
+
+SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
+SECONDS = 0.4
+
+
+class FlakyLedger(SqliteLedger):
+    """Fails to renew while it is told to, and counts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.out_of_reach = False
+        self.renewed = asyncio.Condition()
+        self.renewals = 0
+        self.refused = asyncio.Event()
+
+    async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
+        if self.out_of_reach:
+            raise StorageError("out of reach")
+        try:
+            renewal = await super().renew(lease, seconds=seconds)
+        except LeaseLost:
+            self.refused.set()
+            raise
+        async with self.renewed:
+            self.renewals += 1
+            self.renewed.notify_all()
+        return renewal
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[FlakyLedger]:
+    opened = FlakyLedger(tmp_path / "ledger.sqlite3")
+    yield opened
+    await opened.close()
+
+
+async def claimed(ledger: FlakyLedger) -> Claim:
+    upload = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([upload])
+    await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+    claim = await ledger.claim_next(holder="w", seconds=SECONDS)
+    assert claim is not None
+    return claim
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_work_that_ends_is_its_result(ledger: FlakyLedger) -> None:
+    claim = await claimed(ledger)
+
+    async def work() -> int:
+        async with ledger.renewed:
+            await ledger.renewed.wait_for(lambda: ledger.renewals > 3)
+        return 7
+
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == 7
+
+
+async def test_work_that_has_ended_its_lease_itself_has_not_lost_it(ledger: FlakyLedger) -> None:
+    claim, ending = await claimed(ledger), asyncio.Event()
+
+    async def work() -> str:
+        ending.set()
+        await ledger.release(claim.lease, text="back")
+        await ledger.refused.wait()
+        for _ in range(10):  # whoever renews has heard it by then
+            await asyncio.sleep(0)
+        return "done"
+
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS, finishing=ending.is_set) == "done"
+
+
+async def test_a_cancel_stops_it(ledger: FlakyLedger) -> None:
+    claim = await claimed(ledger)
+    await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
+    assert await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
+
+
+async def test_the_lease_lasts_while_the_work_is_being_stopped(ledger: FlakyLedger) -> None:
+    claim = await claimed(ledger)
+    await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
+
+    async def slow_to_stop() -> None:
+        try:
+            await forever()
+        finally:
+            before = ledger.renewals
+            async with ledger.renewed:
+                await ledger.renewed.wait_for(lambda: ledger.renewals > before + 6)
+
+    assert await run_under_lease(ledger, claim.lease, slow_to_stop(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
+    assert await ledger.expire_leases(reserved_before=0) == []
+    ended = await ledger.append(claim.upload.id, cancelled(Stage.FETCHING), token=claim.lease.token)
+    assert ended.stage is Stage.CANCELLED
+
+
+async def test_shutting_down_stops_it_unless_it_is_past_return(ledger: FlakyLedger) -> None:
+    claim, shutting_down = await claimed(ledger), asyncio.Event()
+    shutting_down.set()
+    stopped = await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS, shutting_down=shutting_down)
+    assert stopped is StopReason.SHUTTING_DOWN
+
+    async def nearly_done() -> str:
+        before = ledger.renewals
+        async with ledger.renewed:
+            await ledger.renewed.wait_for(lambda: ledger.renewals > before)
+        return "done"
+
+    finished = await run_under_lease(
+        ledger, claim.lease, nearly_done(), seconds=SECONDS, shutting_down=shutting_down, committed=lambda: True
+    )
+    assert finished == "done"
+
+
+async def test_a_ledger_out_of_reach_stops_it_before_the_lease_ends(ledger: FlakyLedger) -> None:
+    claim = await claimed(ledger)
+    lease = (await ledger.renew(claim.lease, seconds=2.0)).lease
+    ledger.out_of_reach = True
+    stopped_with_time_left: list[bool] = []
+
+    async def work() -> None:
+        try:
+            await forever()
+        finally:
+            stopped_with_time_left.append(await ledger.expire_leases(reserved_before=0) == [])
+
+    assert await run_under_lease(ledger, lease, work(), seconds=2.0) is StopReason.LEASE_LOST
+    assert stopped_with_time_left == [True]
+
+
+async def test_a_lease_that_another_has_stops_it(ledger: FlakyLedger) -> None:
+    claim = await claimed(ledger)
+    gone = Lease(claim.upload.id, "another", claim.lease.expires_at)
+    assert await run_under_lease(ledger, gone, forever(), seconds=SECONDS) is StopReason.LEASE_LOST
+
+
+async def test_cancelling_the_caller_stops_the_work(ledger: FlakyLedger) -> None:
+    claim, began, ended = await claimed(ledger), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        began.set()
+        try:
+            await forever()
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(run_under_lease(ledger, claim.lease, work(), seconds=SECONDS))
+    await began.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ended.is_set()

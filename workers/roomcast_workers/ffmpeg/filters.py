@@ -1,0 +1,115 @@
+"""The filters that every picture of a film goes through: upright, square pixels, even light, plain colours. Pure.
+
+ffmpeg turns a picture upright before its first filter. What is left is to take interlaced fields apart, scale, blend
+what is transparent onto black, and bring the colours to what every screen and browser shows rightly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from roomcast_workers.media_info.probe import VideoStream
+
+Filter = tuple[str, dict[str, str | int]]
+"""A filter of ffmpeg's and its options."""
+
+ToneMapper = Literal["zscale", "swscale", "none"]
+"""How the ffmpeg in use can turn HDR into SDR; with "none" it comes out dull."""
+
+_HD_LINES = 720
+_PAL_LINES = 576
+_SD = {"smpte170m", "bt470bg"}
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The tags of a picture, as ffmpeg calls them."""
+
+    matrix: str
+    primaries: str
+    transfer: str
+
+
+BT709 = Colours("bt709", "bt709", "bt709")
+_CODES = {"bt709": 1, "bt470bg": 5, "smpte170m": 6}
+_NTSC = Colours("smpte170m", "smpte170m", "smpte170m")
+_PAL = Colours("bt470bg", "bt470bg", "smpte170m")
+
+
+def film_colours(film: VideoStream) -> Colours:
+    """The colours that a film is compressed in: those of SD television where it has them already, or says nothing and
+    is that small, as players assume; otherwise BT.709."""
+    lines = min(film.width, film.height)
+    small = film.matrix is None and film.pix_fmt is not None and film.pix_fmt.startswith("yuv") and lines < _HD_LINES
+    if film.needs_colour_management or not (film.matrix in _SD or small):
+        return BT709
+    return _PAL if film.matrix == "bt470bg" or (film.matrix is None and lines == _PAL_LINES) else _NTSC
+
+
+def colour_codes(colours: Colours) -> dict[str, int]:
+    """The same as numbers (ITU-T H.273), by the names of the options of `h264_metadata`."""
+    names = ("colour_primaries", "transfer_characteristics", "matrix_coefficients")
+    said = (colours.primaries, colours.transfer, colours.matrix)
+    return {name: _CODES[value] for name, value in zip(names, said, strict=True)}
+
+
+def film_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+    """For the pictures of a result, `width` × `height`: 8-bit 4:2:0 in TV range, tagged with `film_colours`."""
+    colours = film_colours(film)
+    tags = {"colorspace": colours.matrix, "color_primaries": colours.primaries, "color_trc": colours.transfer}
+    return [
+        *_deinterlaced(film),
+        *_scaled(film, width, height, colours, "tv", tone_mapper),
+        ("setsar", {"sar": 1}),
+        ("format", {"pix_fmts": "yuv420p"}),
+        ("sidedata", {"mode": "delete", "type": "MASTERING_DISPLAY_METADATA"}),
+        ("sidedata", {"mode": "delete", "type": "CONTENT_LIGHT_LEVEL"}),
+        ("setparams", {"range": "tv", "field_mode": "prog", **tags}),
+    ]
+
+
+def jpeg_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+    """For a picture that becomes a JPEG: full range, with the colour matrix that JPEG prescribes."""
+    jpeg = Colours("bt470bg", "bt709", "bt709")
+    return [
+        *_deinterlaced(film),
+        *_scaled(film, width, height, jpeg, "pc", tone_mapper),
+        ("setsar", {"sar": 1}),
+        ("format", {"pix_fmts": "yuvj420p"}),
+    ]
+
+
+def _deinterlaced(film: VideoStream) -> list[Filter]:
+    return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if film.interlaced else []
+
+
+def _scaled(
+    film: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
+) -> list[Filter]:
+    # Both ranges and both matrices named: without them a full-range source keeps its levels and only loses the tag.
+    options: dict[str, str | int] = {"w": width, "h": height, "out_range": levels, "out_color_matrix": colours.matrix}
+    if film.matrix is None:
+        options["in_color_matrix"] = film_colours(film).matrix
+    if film.alpha:
+        options["alphablend"] = "uniform_color"
+    if not film.needs_colour_management:
+        return [("scale", options)]
+    if tone_mapper == "zscale":
+        return [("scale", {"w": width, "h": height}), *_ZSCALE, ("scale", options)]
+    if tone_mapper == "swscale":
+        # In two steps: the second costs by the pixel.
+        managed: dict[str, str | int] = {"out_primaries": "bt709", "out_transfer": "bt709", "intent": "perceptual"}
+        return [("scale", {"w": width, "h": height}), ("scale", options | managed)]
+    return [("scale", options)]
+
+
+# Light is worked with linearly, where 1.0 is the white of a page (ITU-R BT.2408: 203 cd/m²).
+_ZSCALE: list[Filter] = [
+    ("zscale", {"transfer": "linear", "npl": 203}),
+    ("format", {"pix_fmts": "gbrpf32le"}),
+    ("zscale", {"primaries": "bt709"}),
+    ("tonemap", {"tonemap": "mobius", "desat": 0}),
+    ("zscale", {"transfer": "bt709", "matrix": "bt709", "range": "tv"}),
+    ("format", {"pix_fmts": "yuv420p"}),
+]

@@ -1,0 +1,1 @@
+"""Steps that process an image."""

@@ -1,0 +1,1 @@
+"""What a media file contains: ffprobe, packet scan, truncation."""

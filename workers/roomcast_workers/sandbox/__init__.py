@@ -1,0 +1,1 @@
+"""Confine programs that read untrusted media."""

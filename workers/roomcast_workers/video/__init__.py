@@ -1,0 +1,1 @@
+"""Steps that process a video or its sound."""
