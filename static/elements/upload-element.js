@@ -29,7 +29,7 @@ export class UploadElement extends HTMLElement {
    */
   constructor({ markup, properties, connections }) {
     super();
-    this.#properties = ["roomcast", "locale", "results", "server", ...properties];
+    this.#properties = ["locale", "results", "server", ...properties, "roomcast"]; // the last one starts the rendering
     this.#connections = connections;
     this.root.append(markup.content.cloneNode(true));
     this.announce = liveRegion(this.child("announcer"), () => this.summary());

@@ -1,51 +1,51 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isFinished, judge, positionAfter, positionAt } from "../../static/merge.js";
+import { judge, positionAfter, positionAt } from "../../static/protocol/message-order.js";
 
 const event = (seq, progress, more = {}) => ({ epoch: "e", seq, attempt: 1, progress, status: "compressing", ...more });
 const at = (seq, progress, more) => positionAfter(event(seq, progress, more));
 
-test("whoever knows nothing takes whatever comes first", () => {
-  assert.equal(judge(positionAt(undefined, undefined), event(7, 50), true), "take");
+test("judge applies the first message, whatever its seq", () => {
+  assert.equal(judge(positionAt(undefined, undefined), event(7, 50), true), "apply");
 });
 
-test("the next event is taken, and an old one is not taken again", () => {
-  assert.equal(judge(at(3, 20), event(4, 30), true), "take");
+test("judge applies the next event and drops older ones", () => {
+  assert.equal(judge(at(3, 20), event(4, 30), true), "apply");
   for (const live of [true, false]) {
     assert.equal(judge(at(3, 20), event(2, 15), live), "drop");
     assert.equal(judge(at(3, 20), event(1, 99), live), "drop");
   }
 });
 
-test("a hole in what the room sends is a gap; a replay or a poll may run ahead", () => {
+test("judge reports a gap in live messages, and applies a replay or a poll that skips events", () => {
   assert.equal(judge(at(3, 20), event(5, 30), true), "gap");
-  assert.equal(judge(at(3, 20), event(5, 30), false), "take");
+  assert.equal(judge(at(3, 20), event(5, 30), false), "apply");
 });
 
-test("ticks go forward only", () => {
-  assert.equal(judge(at(3, 20), event(3, 20.5), true), "take");
-  assert.equal(judge(at(3, 20), event(3, 20), true), "take");
+test("judge drops a tick with less progress", () => {
+  assert.equal(judge(at(3, 20), event(3, 20.5), true), "apply");
+  assert.equal(judge(at(3, 20), event(3, 20), true), "apply");
   assert.equal(judge(at(3, 20), event(3, 19.9), true), "drop");
   assert.equal(judge(at(3, 20), event(3, 19.9), false), "drop");
 });
 
-test("a new attempt may start further back, and the old one's ticks are over", () => {
-  assert.equal(judge(at(3, 70), event(4, 10, { attempt: 2 }), true), "take");
+test("judge applies a new attempt with less progress, and drops ticks of the old attempt", () => {
+  assert.equal(judge(at(3, 70), event(4, 10, { attempt: 2 }), true), "apply");
   assert.equal(judge(at(4, 10, { attempt: 2 }), event(4, 80, { attempt: 1 }), true), "drop");
 });
 
-test("another epoch is another log", () => {
-  assert.equal(judge(at(9, 90), event(1, 0, { epoch: "f" }), true), "take");
+test("judge applies a message of another epoch", () => {
+  assert.equal(judge(at(9, 90), event(1, 0, { epoch: "f" }), true), "apply");
 });
 
-test("after a reload the state of the remembered event is taken, whatever its progress", () => {
+test("judge applies the state at the stored seq after a reload, whatever its progress", () => {
   const position = positionAt("e", 5);
-  assert.equal(judge(position, event(5, 42), false), "take");
+  assert.equal(judge(position, event(5, 42), false), "apply");
   assert.equal(judge(position, event(4, 42), false), "drop");
 });
 
-test("however replay, room and polling are interleaved, seq and progress never fall", () => {
+test("judge never lets seq or progress fall, however replay, room and polling are interleaved", () => {
   const log = [
     ...[1, 2, 3, 4, 5, 6].map((seq) => event(seq, seq * 10)),
     ...[1, 2, 3, 4, 5, 6].flatMap((seq) => [2, 5, 8].map((tick) => event(seq, seq * 10 + tick))),
@@ -53,21 +53,14 @@ test("however replay, room and polling are interleaved, seq and progress never f
   for (let seed = 1; seed <= 500; seed += 1) {
     let position = positionAt(undefined, undefined);
     for (const [message, live] of shuffled(log, seed)) {
-      if (judge(position, message, live) !== "take") continue;
+      if (judge(position, message, live) !== "apply") continue;
       const next = positionAfter(message);
       assert.ok(next.seq >= position.seq);
       assert.ok(next.progress >= position.progress);
       position = next;
     }
-    assert.equal(judge(position, event(6, 100), false), "take");
+    assert.equal(judge(position, event(6, 100), false), "apply");
   }
-});
-
-test("what has finished", () => {
-  assert.equal(isFinished(null), false);
-  assert.equal(isFinished(event(1, 0)), false);
-  assert.equal(isFinished(event(1, 0, { status: "completed" })), true);
-  assert.equal(isFinished(event(1, 0, { status: "error" })), true);
 });
 
 /** The messages in an order that depends on `seed` alone, each from the room or not. */
