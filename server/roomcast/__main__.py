@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from roomcast import settings
-from roomcast.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
+from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
 from roomcast.http.request_handler import request_handlers
@@ -26,7 +26,7 @@ from roomcast.runtime.process import (
     print_start_error,
     stop_signal,
 )
-from roomcast.runtime.supervisor import LIFELINE, LISTENER, inherited, serve_by
+from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.settings import Settings
 
@@ -42,9 +42,9 @@ async def serve(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
-    if (lifeline := inherited(LIFELINE)) is not None:
+    if (lifeline := inherited_fd(PARENT_PIPE_FD)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
-    if (warning := chosen.disk_warning) is not None:
+    if (warning := chosen.storage.disk_warning) is not None:
         log.warning(warning)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
@@ -58,7 +58,7 @@ async def serve(chosen: Settings) -> int:
         log.info("stopping")
         exit_deadline(STOP_SECONDS)
         listening.close()
-        await app[WIND_DOWN]()
+        await app[SHUTDOWN]()
     finally:
         await runner.cleanup()
     return end.exit_code
@@ -67,9 +67,9 @@ async def serve(chosen: Settings) -> int:
 async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:
     """On the parent's port, or on one of our own."""
     loop = asyncio.get_running_loop()
-    if (listener := inherited(LISTENER)) is not None:
+    if (listener := inherited_fd(LISTEN_FD)) is not None:
         return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_BACKLOG)
-    return await loop.create_server(protocols, chosen.host, chosen.port, backlog=_BACKLOG)
+    return await loop.create_server(protocols, chosen.server.host, chosen.server.port, backlog=_BACKLOG)
 
 
 def _address(listening: asyncio.Server) -> str:
@@ -83,11 +83,11 @@ def main() -> int:
         chosen = settings.load()
     except settings.SettingsError as error:
         return print_start_error(str(error))
-    configure_logging(chosen.log)
+    configure_logging(chosen.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            if chosen.web_processes > 1 and inherited(LISTENER) is None:
-                return runner.run(serve_by(chosen.web_processes, chosen.host, chosen.port))
+            if chosen.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
+                return runner.run(supervise(chosen.web_processes, chosen.server.host, chosen.server.port))
             return runner.run(serve(chosen))
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))

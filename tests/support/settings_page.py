@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from roomcast.settings import Settings, variable
+from roomcast.settings import Settings, all_settings
 
 from tests.support.pages import DOCS
 
@@ -20,14 +20,27 @@ _UNITS = {"GiB": 1 << 30, "MiB": 1 << 20}
 
 
 def settings() -> dict[str, FieldInfo]:
-    """The fields of all settings, by environment variable."""
-    return {variable(name, field): field for name, field in Settings.model_fields.items()}
+    """Return the fields of all settings, by environment variable."""
+    return {setting.variable: setting.field for setting in all_settings()}
 
 
 def tables() -> str:
-    """The tables, in Markdown."""
-    rows = [f"| `{name}` | {default(field)} | {description(field)} |" for name, field in settings().items()]
-    return "\n".join(["| variable | default | meaning |", "| --- | --- | --- |", *rows])
+    """Return the settings in Markdown: for each group a heading, its docstring and a table."""
+    return "\n\n".join(_section(group, model) for group, model in _groups().items())
+
+
+def _groups() -> dict[str, Any]:
+    return {name: field.annotation for name, field in Settings.model_fields.items()}
+
+
+def _section(group: str, model: Any) -> str:
+    rows = [
+        f"| `{setting.variable}` | {default(setting.field)} | {description(setting.field)} |"
+        for setting in all_settings()
+        if setting.group == group
+    ]
+    head = f"## {group.capitalize()}\n\n{model.__doc__} In code: `Settings({group}={model.__name__}(…))`."
+    return "\n".join([head, "", "| variable | default | meaning |", "| --- | --- | --- |", *rows])
 
 
 def default(field: FieldInfo) -> str:

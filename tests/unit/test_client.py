@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.auth import ANONYMOUS
 from roomcast.client import local_file as source_module
 from roomcast.client.client import _is_news, _subject
 from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, told
@@ -24,6 +23,7 @@ from roomcast.client.sse import Event, Parser
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
 from roomcast.http.streams import sse
+from roomcast.uploads.viewer import ANONYMOUS
 
 from tests.e2e.tokens import token
 from tests.support.harness import ROOT

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.settings import Settings, variable
+from roomcast.settings import all_settings
 
 from deploy import try_buildpacks
 from deploy.try_buildpacks import BuildError
@@ -101,7 +101,7 @@ def test_the_build_script_leaves_a_profile_that_keeps_one_web_process_unless_tol
 def test_app_json_names_the_processes_and_the_settings_that_there_are() -> None:
     app = parsed("app.json")
     assert app["formation"].keys() == try_buildpacks.processes(ROOT).keys() == {"web", "worker"}
-    settings = {variable(name, field) for name, field in Settings.model_fields.items()}
+    settings = {setting.variable for setting in all_settings()}
     assert {name for name in app["env"] if not name.startswith("AWS_")} <= settings
     assert "ROOMCAST_REDIS_VERIFY" not in app["env"], "no check is switched off by default"
     assert "HOST" not in app["env"], "the platform's variable says it"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tomllib
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.cli.exit_codes import Ending
+from roomcast.cli.main import app
+from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
 from roomcast.transport.engine import Engine
@@ -25,7 +28,7 @@ from roomcast.uploads.templates import Template
 from tests.scale.oracle import TABLE as CONTRACT
 from tests.support import described, settings_page
 from tests.support.harness import ROOT
-from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, table, text
+from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
 from tests.unit.test_house import PRIVATE
 
 TRANSPORT = ROOT / "server/roomcast/transport/README.md"
@@ -144,6 +147,18 @@ def test_the_table_of_calls() -> None:
     assert [cells[0] for cells in table(DOCS / "protocol.md", "calls")] == calls
 
 
+def test_the_table_of_the_python_client_s_calls() -> None:
+    rows = {cells[0].partition("(")[0] for cells in table(DOCS / "python.md", "python-calls")}
+    assert rows == {name for name, member in vars(Client).items() if callable(member) and not name.startswith("_")}
+
+
+def test_the_table_of_commands() -> None:
+    rows = {cells[0].split()[1] for cells in table(DOCS / "cli.md", "commands")}
+    assert rows == {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+
+
 def test_the_table_of_exit_codes() -> None:
     assert [cells[0] for cells in table(DOCS / "cli.md", "exit-codes")] == [str(ending.value) for ending in Ending]
 
@@ -198,6 +213,49 @@ def _camel(attribute: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+OF_HTTP = [
+    ("streams.md", "message", "POST /api/files/upload 200", ""),
+    ("streams.md", "upload_id", "GET /api/files/progress/{upload_id} 200", "progress"),
+    ("streams.md", "progress", "GET /api/progress/{task_id} 200", ""),
+    ("assemblies.md", "assembly_id", "GET /api/transflow/status 200", ""),
+    ("assemblies.md", "uploadId", "GET /api/transflow/stream 200", "message"),
+    ("operations.md", "now", "GET /api/admin/overview 200", ""),
+]
+"""Shapes of answers in the prose: page, first field, answer, and the event of a stream."""
+
+
+@pytest.mark.parametrize(("page", "first", "answer", "event"), OF_HTTP, ids=lambda value: value)
+def test_a_shape_of_an_answer_has_the_fields_of_the_api(page: str, first: str, answer: str, event: str) -> None:
+    method, path, status = answer.split()
+    document = described.http()
+    (content,) = document["paths"][path][method.lower()]["responses"][status]["content"].values()
+    schema = _resolved(content["x-events"][event] if event else content["schema"], document)
+    assert shape(DOCS / page, first) == schema["properties"].keys()
+
+
+def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference, or the first of several alternatives, leads to."""
+    while "properties" not in schema:
+        reference = schema.get("$ref") or schema["anyOf"][0]["$ref"]
+        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+    return schema
+
+
+@pytest.mark.parametrize("call", ["join-upload", "leave-upload", "retry-upload", "join-assembly"])
+def test_the_table_of_calls_has_the_fields_of_an_acknowledgement(call: str) -> None:
+    document = described.sockets()
+    message = document["channels"]["socket"]["messages"][f"{call}.ack"]
+    (cell,) = (cells[2] for cells in table(DOCS / "protocol.md", "calls") if cells[0] == call)
+    fields = re.search(r"\{(.+?)\}", cell)
+    assert fields
+    assert set(fields[1].split(", ")) == _resolved(message["payload"], document)["properties"].keys()
+
+
+def test_the_message_of_the_protocol_is_valid() -> None:
+    (block,) = (block for block in blocks(DOCS / "protocol.md") if block.language == "json")
+    described.check_message("upload-progress", json.loads(block.code))
+
+
 def test_the_table_of_statuses_is_the_contract() -> None:
     rows = {stage: tuple(words) for stage, *words in table(DOCS / "migrating.md", "statuses")}
     assert rows == {stage: (row.status, row.file, row.task, row.several) for stage, row in CONTRACT.items()}
@@ -228,11 +286,11 @@ def test_the_example_in_python_verifies_a_signature() -> None:
 def verify_signature(verified: Any) -> None:
     """Hold a check of signatures against what the sender sends."""
     secret, body, now = "a secret of the receiver's", '{"message": "Grüße"}'.encode(), int(time.time())
-    sent = headers(secret.encode(), body, "delivery_1", now)
+    sent = signature_headers(secret.encode(), body, "delivery_1", now)
     assert verified(secret, sent, body)
     assert not verified(secret, sent, body + b" ")
     assert not verified("another secret of theirs", sent, body)
-    assert not verified(secret, headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
+    assert not verified(secret, signature_headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
     forged = sent["X-Roomcast-Signature"].replace(f"t={now}", f"t={now + 1}")
     assert not verified(secret, {**sent, "X-Roomcast-Signature": forged}, body)
 

@@ -35,7 +35,7 @@ async def test_readyz_tells_of_upkeep_that_does_not_run_and_of_what_it_warns_of(
 ) -> None:
     ledger = SimpleNamespace(queue=nothing, connected=lambda: True)
     parts = SimpleNamespace(
-        ledger=ledger, media=SimpleNamespace(check=nothing), dispatch=SimpleNamespace(workers_seen=one_worker)
+        ledger=ledger, media=SimpleNamespace(check=nothing), dispatch=SimpleNamespace(live_workers=one_worker)
     )
     upkeep = SimpleNamespace(idle_seconds=lambda: idle, warning=warning)
     app = web.Application()

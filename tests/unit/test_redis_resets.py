@@ -19,7 +19,8 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import Backends
-from roomcast.services.maintenance import Maintenance, Terms
+from roomcast.services.maintenance import Maintenance
+from roomcast.settings import RetentionSettings
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import Clock, created
@@ -78,10 +79,10 @@ def test_a_hint_that_is_given_while_connections_are_reset_fails_nobody(line: Lin
     async def work() -> None:
         async with TaskiqDispatch.open(line.url, name="roomcast:hints") as dispatch:
             for turn in range(RESETS):
-                await asyncio.gather(*(dispatch.announce(f"before_{turn}", seq) for seq in range(IDLE)))
+                await asyncio.gather(*(dispatch.wake(f"before_{turn}", seq) for seq in range(IDLE)))
                 line.reset()
                 for at_once in (AT_ONCE, IDLE):
-                    await asyncio.gather(*(dispatch.announce(f"upload_{turn}", -seq) for seq in range(at_once)))
+                    await asyncio.gather(*(dispatch.wake(f"upload_{turn}", -seq) for seq in range(at_once)))
                 line.mend()
 
     on_uvloop(work())
@@ -98,7 +99,7 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
                 assert failed
 
                 async def heard(turn: int = turn) -> bool:
-                    await dispatch.announce(f"upload_{turn}", len(handler.ids))
+                    await dispatch.wake(f"upload_{turn}", len(handler.ids))
                     return f"upload_{turn}" in handler.ids
 
                 await eventually(heard, what="a wake-up after the resets")
@@ -114,7 +115,11 @@ def test_upkeep_goes_on_after_its_connections_were_reset(line: Line) -> None:
         ledger = RedisLedger(connect(line.url), namespace="upkeep")
         upload = await created(ledger, clock)
         async with TaskiqDispatch.open(line.url, name="roomcast:upkeep") as dispatch:
-            upkeep = Maintenance(Backends(ledger, NoMedia(), dispatch, None), Terms(0.04, 3600.0, 86400.0))  # type: ignore[arg-type]
+            upkeep = Maintenance(
+                Backends(ledger, NoMedia(), dispatch, None),  # type: ignore[arg-type]
+                RetentionSettings(),
+                lease_seconds=0.04,
+            )
             async with upkeep.running():
                 for _ in range(4):
                     line.reset()
@@ -149,9 +154,9 @@ async def succeeds(call: Coroutine[Any, Any, object]) -> bool:
 class NoMedia:
     """A media store that nothing was left in."""
 
-    deployment_name = "nowhere"
+    deployment_location = "nowhere"
 
-    async def deployment(self, mine: str) -> str:
+    async def claim_deployment(self, mine: str) -> str:
         return mine
 
     async def discard_results(self, upload_id: str) -> None:
@@ -166,7 +171,7 @@ async def failures(dispatch: TaskiqDispatch, count: int) -> int:
     failed = 0
     for _ in range(count):
         try:
-            await dispatch.workers_seen()
+            await dispatch.live_workers()
         except StorageError:
             failed += 1
     return failed

@@ -99,7 +99,7 @@ def test_only_a_dyno_without_settings_trusts_on_first_use(
 ) -> None:
     for name, value in {"REDIS_URL": "rediss://redis.example", "JWT_SECRET": "s" * 32, **env}.items():
         monkeypatch.setenv(name, value)
-    assert (load().redis_trust.first_use is not None) is first_use
+    assert (load().storage.redis_trust.first_use is not None) is first_use
 
 
 async def test_a_self_signed_certificate_is_refused_with_what_to_set(redis: RunningRedis) -> None:

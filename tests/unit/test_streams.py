@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
-from roomcast.auth import Viewer
 from roomcast.fanout.relay import Relay
 from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
 from roomcast.http.responses import VIEWER
@@ -22,6 +21,7 @@ from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Tick, Upload, message
+from roomcast.uploads.viewer import Viewer
 
 from tests.integration.contract.ledgers import Clock, claimed
 from tests.support.harness import eventually
@@ -98,7 +98,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = Clock()
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     claim = await claimed(ledger, clock)
     control = UploadService(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)

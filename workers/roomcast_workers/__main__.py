@@ -38,13 +38,13 @@ async def work(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, or until a background task dies; the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
-    if (warning := chosen.disk_warning) is not None:
+    if (warning := chosen.storage.disk_warning) is not None:
         log.warning(warning)
-    async with open_backends(chosen.places()) as parts:
+    async with open_backends(chosen) as parts:
         registry = CollectorRegistry()
         parts.ledger.add_observer(UploadMetrics(registry).on_event)
-        upkeep = Maintenance(parts, chosen.terms())
-        async with upkeep.running(), build_workers(chosen, parts).running(chosen.workers):
+        upkeep = Maintenance(parts, chosen.retention, lease_seconds=chosen.worker.lease_seconds)
+        async with upkeep.running(), build_workers(chosen, parts).running(chosen.worker.workers):
             with _metrics(registry, chosen):
                 print_ready("Roomcast is working.")
                 await stop.wait()
@@ -67,10 +67,10 @@ async def idle() -> int:
 @contextmanager
 def _metrics(registry: CollectorRegistry, chosen: Settings) -> Iterator[None]:
     """Answer `/metrics` from a thread, if that was asked for."""
-    if chosen.metrics_port is None:
+    if chosen.server.metrics_port is None:
         yield
         return
-    server, thread = start_http_server(chosen.metrics_port, chosen.host, registry)
+    server, thread = start_http_server(chosen.server.metrics_port, chosen.server.host, registry)
     try:
         yield
     finally:
@@ -84,10 +84,10 @@ def main() -> int:
         chosen = settings.load()
     except settings.SettingsError as error:
         return print_start_error(str(error))
-    configure_logging(chosen.log)
+    configure_logging(chosen.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(work(chosen) if chosen.redis_url else idle())
+            return runner.run(work(chosen) if chosen.storage.redis_url else idle())
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))
 

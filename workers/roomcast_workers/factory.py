@@ -21,17 +21,16 @@ log = structlog.get_logger(__name__)
 
 def build_workers(settings: Settings, parts: Backends) -> Workers:
     """Workers that are ready to run; `BinariesError` when there is no ffmpeg."""
+    worker, scratch = settings.worker, settings.storage.data / "work"
     tools = WorkerDeps(
         parts.media,
-        _walled_in(find_binaries(settings.ffmpeg_path, settings.ffprobe_path)),
-        stall_seconds=settings.stall_seconds,
-        step_seconds=settings.step_seconds,
-        limits=MediaLimits(
-            settings.max_pixels, settings.max_duration_seconds, settings.max_frames, settings.max_streams
-        ),
+        _walled_in(find_binaries(worker.ffmpeg_path, worker.ffprobe_path)),
+        stall_seconds=worker.stall_seconds,
+        step_seconds=worker.step_seconds,
+        limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
     )
-    policy = Policy(settings.lease_seconds, settings.attempts, settings.retry_seconds)
-    return Workers(parts.ledger, parts.dispatch, settings.loaded_templates, tools, policy, settings.data / "work")
+    policy = Policy(worker.lease_seconds, worker.attempts, worker.retry_seconds)
+    return Workers(parts.ledger, parts.dispatch, settings.assemblies.loaded_templates, tools, policy, scratch)
 
 
 def _walled_in(binaries: Binaries) -> Binaries:

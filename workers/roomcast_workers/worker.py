@@ -185,7 +185,7 @@ class Workers:
     async def _requeued(self, upload: Upload) -> None:
         """It waits for another worker now, or was cancelled meanwhile."""
         if upload.stage is Stage.QUEUED:
-            await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
+            await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
         await settle_files(self._tools.media, upload)
 
     async def _give_up(self, claim: Claim, error: RoomcastError, step: Stage) -> None:

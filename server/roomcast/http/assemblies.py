@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from roomcast.assemblies.model import Submission, ended
+from roomcast.assemblies.model import Submission, all_terminal
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.assemblies.store import Records
-from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, replayed
-from roomcast.auth import Viewer
+from roomcast.assemblies.store import RecordStore
+from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, WebhookAttempt, WebhookDelivery
 from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.viewer import Viewer
 
 LARGEST_BATCH = 50
 STATUS_PATHS = ("/api/transflow/status", "/api/status")
@@ -30,7 +30,7 @@ class AssemblyRoutes:
     def __init__(
         self,
         submissions: AssemblyService,
-        deliveries: Records[Delivery],
+        deliveries: RecordStore[Delivery],
         render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
         wake: Callable[[], None],
@@ -60,12 +60,12 @@ class AssemblyRoutes:
             raise TooMany(f"No more than {LARGEST_BATCH} assemblies at once.")
         if len(wanted) > 1:
             return json_response([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
-        return self._answer(request, await self._submissions.look(request[VIEWER], wanted[0]))
+        return self._answer(request, await self._submissions.get(request[VIEWER], wanted[0]))
 
     def _answer(self, request: web.Request, assembly: Assembly) -> web.Response:
         """The status, or 304 to whom has it. Finished ones may be kept by their viewer as long as their links hold."""
         tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._links_last)
-        keep = f"private, max-age={self._links_last}" if ended(assembly.uploads) else "private, no-cache"
+        keep = f"private, max-age={self._links_last}" if all_terminal(assembly.uploads) else "private, no-cache"
         headers = {"ETag": tag, "Cache-Control": keep, "Vary": "Authorization, Cookie"}
         known = request.if_none_match or ()
         if any((each.is_weak and f'W/"{each.value}"' == tag) or each.value == "*" for each in known):
@@ -74,7 +74,7 @@ class AssemblyRoutes:
 
     async def _told(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
-            return self._shown(await self._submissions.look(viewer, assembly_id))
+            return self._shown(await self._submissions.get(viewer, assembly_id))
         except RoomcastError as error:
             return refusal(assembly_id, error.as_json())
 
@@ -83,18 +83,18 @@ class AssemblyRoutes:
 
     async def _list(self, request: web.Request) -> web.Response:
         """`{deliveries}`, newest first."""
-        assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
-        found = await self._deliveries.group(assembly.submission.group)
+        assembly = await self._submissions.get(request[VIEWER], request.match_info["id"])
+        found = await self._deliveries.in_group(assembly.submission.group)
         told: Deliveries = {"deliveries": [_delivery(delivery) for delivery in found]}
         return json_response(told)
 
     async def _replay(self, request: web.Request) -> web.Response:
         """202: it is sent again, with a day of tries."""
-        assembly = await self._submissions.look(request[VIEWER], request.match_info["id"])
+        assembly = await self._submissions.get(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.get(request.match_info["delivery"])
         if found.group != assembly.submission.group:
             raise NotFound("There is no such delivery.")
-        again = await self._deliveries.change(found.id, lambda delivery: replayed(delivery, time.time()))
+        again = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
         self._wake()
         return json_response(_delivery(again), status=202)
 

@@ -75,11 +75,11 @@ class Health:
         return "ok" if self._parts.ledger.connected() else "pubsub disconnected"
 
     async def _media(self) -> str:
-        await self._parts.media.check()
+        await self._parts.media.check_writable()
         return "ok"
 
     async def _workers(self) -> str:
-        return "ok" if await self._parts.dispatch.workers_seen() else "no worker has been seen lately"
+        return "ok" if await self._parts.dispatch.live_workers() else "no worker has been seen lately"
 
     async def _has_upkeep(self) -> str:
         idle = self._upkeep.idle_seconds()

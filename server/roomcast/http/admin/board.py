@@ -28,19 +28,19 @@ _FAILURES = 100
 class AdminBoard:
     """`me` tells what this process counts."""
 
-    def __init__(self, ledger: Ledger, dispatch: Dispatch, attendance: Presence, me: Callable[[], WebProcess]) -> None:
+    def __init__(self, ledger: Ledger, dispatch: Dispatch, presence: Presence, me: Callable[[], WebProcess]) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
-        self._attendance = attendance
+        self._presence = presence
         self._me = me
         self._feeds: set[LatestQueue[Board]] = set()
         self._starting = asyncio.Lock()
         self._reading: asyncio.Task[None] | None = None
         self._shown: Board
 
-    async def attend(self) -> None:
+    async def heartbeat(self) -> None:
         """Let other processes' admins know of this one."""
-        await self._attendance.attend(self._me())
+        await self._presence.heartbeat(self._me())
 
     async def overview(self) -> Overview:
         """How everything stands now."""
@@ -84,8 +84,8 @@ class AdminBoard:
         return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
     async def _overview(self, stats: QueueStats) -> Overview:
-        workers = await self._dispatch.workers_seen()
-        webs = await self._attendance.attend(self._me())
+        workers = await self._dispatch.live_workers()
+        webs = await self._presence.heartbeat(self._me())
         return overview(stats, workers, webs, time.time())
 
 

@@ -16,7 +16,6 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
 from roomcast.http.intake.form import (
     FILE_FIELDS,
@@ -32,17 +31,17 @@ from roomcast.http.intake.form import (
 from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Choice, Receiver
 from roomcast.http.links import Links
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import empty_element, present
+from roomcast.media.links import empty_element, with_urls
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
 from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
@@ -137,11 +136,11 @@ class Intake:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
-        async with body(request) as chunks:
-            queued = await self._receiver.receive(
-                upload, chunks, _known(Choice(template)), early=early(template), total=total
-            )
-        return accepted([queued], await self._submissions.bind(queued.submission))
+        chunks = request.content.iter_any()
+        queued = await self._receiver.receive(
+            upload, chunks, _known(Choice(template)), early=early(template), total=total
+        )
+        return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:
         try:
@@ -161,7 +160,7 @@ class Intake:
         chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]
         if chosen:
             await self._check_free(chosen)
-        elif known := await self._submissions.known(uploads):
+        elif known := await self._submissions.find_completed(uploads):
             return json_response(_known_body(known, self._media))
         if reservation.direct:
             return await self._reserve_direct(uploads)
@@ -232,7 +231,7 @@ class Intake:
                 error.details = {**(error.details or {}), "uploads": entries(outcomes)}
             raise
         outcomes = await form.settled()
-        assembly_id = await self._submissions.close_form(form.submission)
+        assembly_id = await self._submissions.seal(form.submission)
         return _taken(outcomes, assembly_id)
 
     async def _read_form(self, body: FormBody, form: Form, total: int | None) -> None:
@@ -275,7 +274,7 @@ class Intake:
         if form.count >= self._max_files:
             raise TooMany(f"No more than {self._max_files} files in one request.")
         upload = new_upload(form.viewer, form.template_so_far(), part.filename, None, None)
-        form.submission = await self._submissions.create_in_form(
+        form.submission = await self._submissions.add_file(
             upload, part.name or "", form.submission, in_flight=self._max_in_flight
         )
         return await form.receive(self._receiver, upload, part, total)
@@ -347,7 +346,7 @@ def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> FormResult:
 
 def _known_body(assembly: Assembly, media: MediaStore) -> UploadResponse:
     """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
-    state = present(message(assembly.uploads[0]), media)
+    state = with_urls(message(assembly.uploads[0]), media)
     body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
     return {**body, "state": state, "element": state["element"]}
 

@@ -30,6 +30,7 @@ from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
@@ -50,18 +51,6 @@ class Superseded(WrongState):
 
 
 @dataclass(frozen=True)
-class IntakeLimits:
-    """What is taken in. Sizes in bytes, times in seconds. `hashes`: the algorithms of the digests that are made."""
-
-    max_upload_bytes: int
-    disk_reserve_bytes: int
-    body_stall_seconds: float
-    lease_seconds: float
-    viewer_bytes_per_second: int | None
-    hashes: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Choice:
     """What a client wants to be done with its file: by which template, and in which folder, if it names one."""
 
@@ -73,14 +62,22 @@ class Receiver:
     """Takes in files for one web process."""
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, sources: ResumableSources, dispatch: Dispatch, bounds: IntakeLimits
+        self,
+        ledger: Ledger,
+        media: MediaStore,
+        sources: ResumableSources,
+        dispatch: Dispatch,
+        settings: IntakeSettings,
+        *,
+        lease_seconds: float,
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._sources = sources
         self._dispatch = dispatch
-        self._bounds = bounds
-        self._pace = Pace(bounds.viewer_bytes_per_second)
+        self._settings = settings
+        self._lease_seconds = lease_seconds
+        self._pace = Pace(settings.viewer_bytes_per_second)
         self._holder = f"web.{socket.gethostname()}"
         self._arriving = 0
         self._ending: set[str] = set()
@@ -90,7 +87,7 @@ class Receiver:
 
     def largest(self, template: Template) -> int:
         """The largest file under a template."""
-        return min(template.max_bytes or self._bounds.max_upload_bytes, self._bounds.max_upload_bytes)
+        return min(template.max_bytes or self._settings.max_upload_bytes, self._settings.max_upload_bytes)
 
     def check_length(self, length: int, template: Template) -> None:
         """`TooLarge` for a file of so many bytes under a template."""
@@ -100,7 +97,7 @@ class Receiver:
     async def check_room(self, size: int) -> None:
         """`DiskFull` unless `size` more bytes fit and the reserve stays free."""
         free = await self._media.free_bytes()
-        if free is not None and free - self._bounds.disk_reserve_bytes < size:
+        if free is not None and free - self._settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
     async def receive(
@@ -133,11 +130,11 @@ class Receiver:
 
     def digests(self, upload: Upload) -> Digests:
         """For the upload's bytes: what is wanted of all, and an MD5 that was declared."""
-        return Digests(self._bounds.hashes | ({"md5"} if upload.declared_md5 else set()))
+        return Digests(self._settings.algorithms | ({"md5"} if upload.declared_md5 else set()))
 
     def timed(self, chunks: Chunks) -> Timed:
         """The chunks of a body; `Stalled` when no more come."""
-        return Timed(aiter(chunks), self._bounds.body_stall_seconds)
+        return Timed(aiter(chunks), self._settings.body_stall_seconds)
 
     def paced(self, upload: Upload, chunks: AsyncIterable[Data]) -> Chunks:
         """The chunks as fast as the upload's viewer may send."""
@@ -154,7 +151,7 @@ class Receiver:
             return await self._settle(upload, take_in, over=over)
 
     async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
-        seconds = self._bounds.lease_seconds
+        seconds = self._lease_seconds
         claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=over)
         try:
             finishing = partial(self._ending.__contains__, claim.lease.token)
@@ -191,7 +188,7 @@ class Receiver:
         """Under the lease: bytes, then the source, then the queue."""
         upload, digests = claim.upload, self.digests(claim.upload)
         async with self._media.receive(source_key(upload)) as incoming:
-            put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
+            put, most = digests.beside(incoming.write), self._settings.max_upload_bytes
             arrival = BodyPipeline(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
             await arrival.take(self.paced(upload, self.timed(chunks)))
             judge(arrival.head, early)
@@ -229,13 +226,13 @@ class Receiver:
             folder=folder,
         )
         queued = await self._unless_cancelled(claim, change)
-        await self._dispatch.announce(queued.id, queued.seq)
+        await self._dispatch.wake(queued.id, queued.seq)
         return queued
 
     async def pause(self, claim: Claim) -> Upload:
         """What has come is kept, and the upload waits for the rest as long as a reservation does."""
         upload = claim.upload
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         return await self._unless_cancelled(claim, paused(upload, received))
 
     async def _unless_cancelled(self, claim: Claim, change: Change) -> Upload:
@@ -274,7 +271,7 @@ class Receiver:
     async def _fail(self, claim: Claim, error: RoomcastError) -> None:
         change = Change(Failed(), error.message, error=error_body(error, Stage.RECEIVING))
         # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
-        await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
+        await self._ledger.renew(claim.lease, seconds=self._lease_seconds)
         await self._media.discard_source(source_key(claim.upload))
         await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
 

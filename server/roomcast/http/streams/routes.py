@@ -9,19 +9,17 @@ from functools import partial
 
 from aiohttp import web
 
-from roomcast.assemblies.dismissed import DismissedTask, dismissed, dismissed_id
-from roomcast.assemblies.store import Records
-from roomcast.auth import Viewer
+from roomcast.assemblies.records import DismissedTask
+from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Malformed, NotFound
 from roomcast.http.intake.forms import Intake
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.streams import Kind, Streams
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
 
 _SWEPT_AT_ONCE = 100
 
@@ -30,7 +28,7 @@ class TaskView:
     """What the polling dialect knows of: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, control: UploadService, ledger: Ledger, records: Records[DismissedTask], *, keep_seconds: float
+        self, control: UploadService, ledger: Ledger, records: RecordStore[DismissedTask], *, keep_seconds: float
     ) -> None:
         self._control = control
         self._ledger = ledger
@@ -40,7 +38,7 @@ class TaskView:
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
         """Return the upload; `NotFound` when it is gone here."""
         try:
-            upload = await self._control.look(viewer, task_id)
+            upload = await self._control.get(viewer, task_id)
             check_recent(upload, self._keep_seconds)
         except NotFound:
             raise NotFound(tasks.missing(task_id)) from None
@@ -51,30 +49,30 @@ class TaskView:
     async def dismiss(self, viewer: Viewer, task_id: str) -> None:
         """Show an upload no more, which goes on all the same. One that is not there need not be dismissed."""
         try:
-            upload = await self._control.look(viewer, task_id)
+            upload = await self._control.get(viewer, task_id)
         except NotFound:
             return
         await self._sweep()
-        await self._records.add(dismissed(upload, until=time.time() + self._keep_seconds))
+        await self._records.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
-            await self._records.get(dismissed_id(upload))
+            await self._records.get(DismissedTask.key_for(upload))
         except NotFound:
             return False
         return True
 
     async def _sweep(self) -> None:
         """Drop the records of tasks that are gone by themselves."""
-        for old in await self._records.take_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
+        for old in await self._records.claim_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
                 check_recent(upload, self._keep_seconds)
             except NotFound:
-                await self._records.drop(old.id)
+                await self._records.delete(old.id)
                 continue
-            if dismissed_id(upload) != old.id:
-                await self._records.drop(old.id)
+            if DismissedTask.key_for(upload) != old.id:
+                await self._records.delete(old.id)
 
 
 class StreamRoutes:
@@ -87,7 +85,6 @@ class StreamRoutes:
         control: UploadService,
         tasks: TaskView,
         intake: Intake,
-        media: MediaStore,
         *,
         linger_seconds: float,
         attempts: int,
@@ -100,8 +97,7 @@ class StreamRoutes:
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        show = partial(present, media=media)
-        self._native = Kind("upload-progress", lambda _: show)
+        self._native = Kind("upload-progress", lambda _: lambda message: message)
         self._files = Kind(files.EVENT, lambda upload: partial(files.progress, upload))
 
     def add_routes(self, app: web.Application) -> None:
@@ -122,7 +118,7 @@ class StreamRoutes:
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
-        check_recent(await self._control.look(request[VIEWER], upload_id), self._linger_seconds)
+        check_recent(await self._control.get(request[VIEWER], upload_id), self._linger_seconds)
         return await self._streams.serve(request, upload_id, self._files)
 
     async def _task(self, request: web.Request) -> web.Response:

@@ -14,7 +14,6 @@ from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.forms import new_upload
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Chunk, Resuming
 from roomcast.http.links import Links
@@ -100,7 +99,7 @@ class TusRoutes:
         upload = replace(upload, bytes_expected=size, resumable=resumable)
         await self._create(upload, size)
         queued = await self._resuming.join(upload, parts)
-        await self._submissions.bind(queued.submission)
+        await self._submissions.resolve_id(queued.submission)
         return self._created(queued)
 
     async def _create(self, upload: Upload, length: int | None) -> None:
@@ -150,16 +149,15 @@ class TusRoutes:
             raise TooLarge(f"More bytes are sent than the {left} that are left.")
         await self._receiver.check_room(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        async with body(request) as chunks:
-            piece = Chunk(
-                offset=offset,
-                length=length,
-                chunks=self._receiver.timed(chunks),
-                checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
-            )
-            upload = await self._resuming.take(upload, piece)
+        piece = Chunk(
+            offset=offset,
+            length=length,
+            chunks=self._receiver.timed(request.content.iter_any()),
+            checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
+        )
+        upload = await self._resuming.take(upload, piece)
         if upload.stage is Stage.QUEUED:
-            await self._submissions.bind(upload.submission)
+            await self._submissions.resolve_id(upload.submission)
         return upload
 
     def _left(self, upload: Upload, length: int | None, offset: int) -> int:
@@ -183,7 +181,7 @@ class TusRoutes:
         return await handler(request)
 
     async def _look(self, request: web.Request, upload_id: str) -> Upload:
-        upload = await self._control.look(request[VIEWER], upload_id)
+        upload = await self._control.get(request[VIEWER], upload_id)
         tus_protocol.check_takes_pieces(upload)
         return upload
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission, assembly_id
 from roomcast.assemblies.service import AssemblyService
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
 from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
@@ -33,8 +33,8 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.ledger = SqliteLedger(folder / "ledger.sqlite3")
         self.file = SqliteFile(folder / "records.sqlite3")
-        self.records = SqliteRecords(self.file, "submissions", Submission)
-        self.deliveries = SqliteRecords(self.file, "deliveries", Delivery)
+        self.records = SqliteRecordStore(self.file, "submissions", Submission)
+        self.deliveries = SqliteRecordStore(self.file, "deliveries", Delivery)
         self.submissions = AssemblyService(self.records, self.ledger, reproducible=True)
         self.woken = 0
         self.finalizer = self.look_for(86400.0)
@@ -55,10 +55,10 @@ class Scene:
         self.woken += 1
 
     async def look(self, submission: Submission) -> None:
-        await self.finalizer.look_at(await self.records.get(submission.id))
+        await self.finalizer.finalize(await self.records.get(submission.id))
 
     async def told(self, submission: Submission) -> list[Delivery]:
-        return await self.deliveries.group((await self.records.get(submission.id)).group)
+        return await self.deliveries.in_group((await self.records.get(submission.id)).group)
 
     async def cancel(self, upload: Upload) -> Upload:
         return await self.ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
@@ -97,7 +97,7 @@ async def test_what_starts_over_is_looked_at_soon_and_told_again(scene: Scene) -
     ended = await scene.cancel(one)
     await scene.look(submission)
     assert ((await scene.records.get(submission.id)).due_at or 0) > time.time() + 60
-    await scene.submissions.look_soon(ended)
+    await scene.submissions.reschedule(ended)
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
     await scene.ledger.reopen(one.id, source_kept=False)
     await scene.cancel(one)
@@ -110,8 +110,8 @@ async def test_a_look_does_not_undo_that_somebody_wants_one_soon(scene: Scene) -
     submission = await scene.submissions.create([one])
     ended = await scene.cancel(one)
     before = await scene.records.get(submission.id)
-    await scene.submissions.look_soon(ended)
-    await scene.finalizer.look_at(before)
+    await scene.submissions.reschedule(ended)
+    await scene.finalizer.finalize(before)
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
 
 
@@ -130,15 +130,15 @@ async def test_what_the_ledger_has_half_forgotten_is_not_told_as_a_whole(scene: 
 
 async def test_a_form_whose_end_nobody_heard_of_is_closed_and_bound(scene: Scene) -> None:
     one = upload(None, ago=120.0)
-    form = await scene.submissions.create_in_form(one, "media_file", None)
-    await scene.records.change(form, lambda submission: replace(submission, created_at=one.created_at))
+    form = await scene.submissions.add_file(one, "media_file", None)
+    await scene.records.update(form, lambda submission: replace(submission, created_at=one.created_at))
     await scene.look(await scene.records.get(form))
     assert (await scene.records.get(form)).group == "", "its file may still come"
     source = replace(SOURCE, md5=MD5)
     await scene.ledger.append(one.id, Change(Entered(Stage.QUEUED), "Queued", source=source))
     await scene.look(await scene.records.get(form))
     assert (await scene.records.get(form)).group == "", "it has only just come: more may follow"
-    assert await scene.submissions.close_form(form) == assembly_id([MD5], "auto", "ada")
+    assert await scene.submissions.seal(form) == assembly_id([MD5], "auto", "ada")
 
 
 async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene) -> None:
@@ -148,7 +148,7 @@ async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene
     await scene.ledger.prune(time.time() + 1)
     await scene.look(submission)
     assert (await scene.records.get(submission.id)).id == submission.id, "its uploads may be about to be made"
-    await scene.records.change(submission.id, lambda found: replace(found, created_at=found.created_at - 120))
+    await scene.records.update(submission.id, lambda found: replace(found, created_at=found.created_at - 120))
     await scene.look(submission)
     with pytest.raises(NotFound):
         await scene.records.get(submission.id)

@@ -15,19 +15,19 @@ from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.publish_cursor import Sending, sending_of
+from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.service import AssemblyService
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
 from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.sqs import SqsQueue
-from roomcast.services.step_publisher import MessageGroup, Publisher
-from roomcast.settings import Settings
+from roomcast.services.step_publisher import MessageGroup, StepPublisher
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
 
 from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
 from tests.support.harness import eventually
+from tests.support.settings import settings_of
 
 OUTPUT = {"key": "u/video.mp4", "bucket": None}
 
@@ -53,15 +53,15 @@ class Scene:
         self.clock, self.queue, self.registry = Clock(), Queue(), CollectorRegistry()
         self.ledger = SqliteLedger(folder / "ledger.sqlite3")
         self.file = SqliteFile(folder / "assemblies.sqlite3")
-        self.records = SqliteRecords(self.file, "submissions", Submission)
-        self.sendings = SqliteRecords(self.file, "sendings", Sending)
-        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, sendings=self.sendings)
+        self.records = SqliteRecordStore(self.file, "submissions", Submission)
+        self.cursors = SqliteRecordStore(self.file, "sendings", PublishCursor)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, cursors=self.cursors)
         self.stack = AsyncExitStack()
 
     async def publish(self, message_group: MessageGroup = "submission") -> None:
-        publisher = Publisher(
+        publisher = StepPublisher(
             self.queue,
-            self.sendings,
+            self.cursors,
             self.records,
             self.ledger,
             branch="main",
@@ -81,10 +81,10 @@ class Scene:
 
     async def taken(self, submission_id: str, changes: int) -> None:
         """Wait until a submission's record was changed so often: once when it is taken, and once when it is settled."""
-        begun = (await self.sendings.get(submission_id)).revision
+        begun = (await self.cursors.get(submission_id)).revision
 
         async def settled() -> bool:
-            return (await self.sendings.get(submission_id)).revision >= begun + changes
+            return (await self.cursors.get(submission_id)).revision >= begun + changes
 
         await eventually(settled, what="a round of the publisher")
 
@@ -129,15 +129,15 @@ async def test_messages_name_the_first_upload_and_are_grouped_as_it_is_set(
 
 async def test_a_form_is_done_once_when_its_files_are_and_no_more_come(scene: Scene) -> None:
     upload = fresh(scene.clock)
-    form = await scene.submissions.create_in_form(upload, "file", None)
+    form = await scene.submissions.add_file(upload, "file", None)
     await scene.complete(upload)
     await scene.publish()
     await eventually(lambda: scene.queue.of("output"), what="the result")
     await scene.taken(form, 4)  # the round under way, and a whole one
     assert scene.queue.of("done") == [], "another file may still come"
-    await scene.submissions.close_form(form)
+    await scene.submissions.seal(form)
     await eventually(lambda: scene.queue.of("done"), what="the end")
-    await scene.submissions.look_soon(await scene.ledger.get(upload.id))
+    await scene.submissions.reschedule(await scene.ledger.get(upload.id))
     await scene.taken(form, 2)
     (done,) = scene.queue.of("done")
     assert (done["uploadId"], done["message"]) == (upload.id, "All processing completed successfully")
@@ -148,7 +148,7 @@ async def test_nothing_of_anothers_upload_is_sent(scene: Scene) -> None:
     hers = await scene.submissions.create([fresh(scene.clock, "ada")])
     left = replace(hers, id="submission_left", owner="bob", created_at=0.0)
     await scene.records.add(left)
-    await scene.sendings.add(sending_of(left))
+    await scene.cursors.add(PublishCursor.new(left))
     async with asyncio.TaskGroup() as group:
         group.create_task(scene.taken(left.id, 2))
         await scene.publish()
@@ -215,4 +215,4 @@ async def test_a_queue_that_is_not_there_or_refuses_is_an_error_of_storage() -> 
 )
 def test_settings_of_the_queue_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Settings(**wrong)
+        settings_of(**wrong)

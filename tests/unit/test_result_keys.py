@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
-from roomcast.media.folders import LONGEST, clean_folder
+from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder
 from roomcast.uploads.filenames import LONGEST_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
@@ -58,7 +58,7 @@ def test_no_path_leads_out_of_the_folder_that_it_is_put_into(path: str) -> None:
         folder = clean_folder(path)
     except Malformed:
         return
-    assert len(folder.encode()) <= LONGEST
+    assert len(folder.encode()) <= MAX_FOLDER_BYTES
     assert clean_folder(folder) == folder
     root = Path("/media")
     assert (root / folder / "upload_1").resolve() == Path(f"/media/{folder}/upload_1" if folder else "/media/upload_1")
