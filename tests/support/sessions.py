@@ -25,7 +25,7 @@ class FakeTransport:
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    def buffered(self) -> int:
+    def write_buffer_size(self) -> int:
         return self.size
 
     def pause_reading(self) -> None:
@@ -34,11 +34,8 @@ class FakeTransport:
     def resume_reading(self) -> None:
         self.reading = True
 
-    def close(self, code: CloseCode = CloseCode.NORMAL) -> None:
-        self.ended.append("close")
-
-    def cut(self) -> None:
-        self.ended.append("cut")
+    def close(self, code: CloseCode | None = CloseCode.NORMAL) -> None:
+        self.ended.append("close" if code else "close without a frame")
 
     def abort(self) -> None:
         self.ended.append("abort")
@@ -68,9 +65,9 @@ class FakeEngine:
     def on_pong(self, _: Session) -> None:
         self.pongs += 1
 
-    def on_upgraded(self, transport: Transport) -> None: ...
+    def on_upgrade_done(self, transport: Transport) -> None: ...
 
-    def on_ended(self, session: Session) -> None:
+    def on_closing(self, session: Session) -> None:
         self.ended.append(session)
 
     def start_handling(self, session: Session) -> None:
@@ -80,7 +77,7 @@ class FakeEngine:
 
     def handle(self) -> None:
         for session in self.waiting:
-            self.events += session.received or []
+            self.events += session.pending_events or []
             session.finish_handling()
         self.waiting.clear()
 

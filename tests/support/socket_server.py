@@ -12,7 +12,7 @@ from aiohttp import web
 from roomcast.http.errors import errors_as_json
 from roomcast.rooms.server import Server
 from roomcast.transport.engine import Engine
-from roomcast.transport.protocol_switch import protocol_switch
+from roomcast.transport.protocol_switch import protocol_factory
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from tests.support.harness import eventually
@@ -61,7 +61,7 @@ async def serving(**options: Any) -> AsyncIterator[Served]:
     await runner.setup()
     http = runner.server
     assert http is not None
-    factory = protocol_switch(server.eio, http)
+    factory = protocol_factory(server.eio, http)
     listening = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
     yield Served(listening.sockets[0].getsockname()[1], server, http, guests)
     listening.close()

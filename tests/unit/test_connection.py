@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
-from roomcast.rooms.connection import Connection
+from roomcast.rooms.room import ClientConnection
 from roomcast.transport.packets import EncodedPacket
-from roomcast.transport.session import READY_PACKETS, Session
+from roomcast.transport.session import HIGH_WATER_PACKETS, Session
 
 from tests.support.sessions import FakeEngine, FakeTransport, packets_of
 
@@ -23,7 +23,7 @@ async def session() -> Session:
 @pytest.fixture
 async def transport(session: Session) -> FakeTransport:
     transport = FakeTransport()
-    session.serve_with(transport)
+    session.attach(transport)
     return transport
 
 
@@ -33,19 +33,19 @@ def stats() -> SendStats:
 
 
 @pytest.fixture
-async def connection(session: Session, stats: SendStats) -> Connection:
-    return Connection(session, stats)
+async def connection(session: Session, stats: SendStats) -> ClientConnection:
+    return ClientConnection(session, stats)
 
 
-def test_a_client_that_keeps_up_gets_everything_at_once(connection: Connection, transport: FakeTransport) -> None:
-    for number in range(READY_PACKETS * 3):
+def test_a_client_that_keeps_up_gets_everything_at_once(connection: ClientConnection, transport: FakeTransport) -> None:
+    for number in range(HIGH_WATER_PACKETS * 3):
         connection.send_event("a", packets_of(f"event {number}", "by name"))
         connection.send_tick("a", tick(f"tick {number}"))
         assert transport.take() == [f"event {number}", "by name", f"tick {number}"]
 
 
 def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
-    connection: Connection, transport: FakeTransport, stats: SendStats
+    connection: ClientConnection, transport: FakeTransport, stats: SendStats
 ) -> None:
     transport.paused = True
     connection.send_tick("a", tick("a1"))
@@ -56,32 +56,36 @@ def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
     connection.send_tick("b", tick("b2"))
     assert transport.take() == []
     transport.paused = False
-    assert connection.pump(20)
+    assert connection.flush(20)
     assert transport.take() == ["B", "B by name", "C", "a2", "b2"]
-    assert not connection.waiting
+    assert not connection.has_queued
     assert stats == SendStats(events=2, ticks=2, coalesced=2)
 
 
-def test_what_comes_while_others_wait_does_not_pass_them(connection: Connection, transport: FakeTransport) -> None:
+def test_what_comes_while_others_wait_does_not_pass_them(
+    connection: ClientConnection, transport: FakeTransport
+) -> None:
     transport.paused = True
     connection.send_event("a", packets_of("first"))
     transport.paused = False
     connection.send_event("a", packets_of("second"))
-    connection.pump(20)
+    connection.flush(20)
     assert transport.take() == ["first", "second"]
 
 
-async def test_a_polling_client_is_bounded_by_what_waits_for_its_poll(connection: Connection, session: Session) -> None:
+async def test_a_polling_client_is_bounded_by_what_waits_for_its_poll(
+    connection: ClientConnection, session: Session
+) -> None:
     for number in range(1000):
         connection.send_tick("a", tick(str(number)))
-    assert session.waiting == READY_PACKETS
+    assert session.queued_packets == HIGH_WATER_PACKETS
     await session.poll()
-    connection.pump(20)
+    connection.flush(20)
     assert await session.poll() == b"999"
 
 
 def test_a_client_for_which_too_many_events_wait_is_overloaded(
-    connection: Connection, transport: FakeTransport
+    connection: ClientConnection, transport: FakeTransport
 ) -> None:
     transport.paused = True
     for number in range(MAX_EVENTS):
@@ -92,17 +96,19 @@ def test_a_client_for_which_too_many_events_wait_is_overloaded(
 
 
 def test_a_client_that_takes_nothing_is_stalled_and_one_that_takes_a_little_is_not(
-    connection: Connection, transport: FakeTransport
+    connection: ClientConnection, transport: FakeTransport
 ) -> None:
     transport.paused, transport.size = True, 100
     connection.send_tick("a", tick("1"))
-    assert connection.pump(stalled_after=60)
-    assert not connection.pump(stalled_after=0)
+    assert connection.flush(stalled_after=60)
+    assert not connection.flush(stalled_after=0)
     transport.size -= 1
-    assert connection.pump(stalled_after=0.05)
+    assert connection.flush(stalled_after=0.05)
 
 
-def test_a_client_for_which_too_many_bytes_wait_is_overloaded(connection: Connection, transport: FakeTransport) -> None:
+def test_a_client_for_which_too_many_bytes_wait_is_overloaded(
+    connection: ClientConnection, transport: FakeTransport
+) -> None:
     transport.paused = True
     for _ in range(8):
         connection.send_event("a", packets_of("x" * (1 << 20)))
@@ -112,12 +118,12 @@ def test_a_client_for_which_too_many_bytes_wait_is_overloaded(connection: Connec
 
 
 def test_an_ack_goes_behind_the_events_that_wait(
-    connection: Connection, session: Session, transport: FakeTransport
+    connection: ClientConnection, session: Session, transport: FakeTransport
 ) -> None:
     transport.paused = True
     connection.send_event("a", packets_of("event"))
     session.send(*packets_of("ack"))
     transport.paused = False
-    connection.pump(20)
+    connection.flush(20)
     session.send(*packets_of("next ack"))
     assert transport.take() == ["event", "ack", "next ack"]

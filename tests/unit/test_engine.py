@@ -92,7 +92,7 @@ async def test_from_polling_to_a_websocket(served: Served, raw: RawSocket, brows
     await raw.say("2probe")
     assert await raw.hear() == "3probe"
     assert await (await poll).text() == "6"
-    served.engine.sockets[opened["sid"]].push(EncodedPacket(b"4held"))
+    served.engine.sockets[opened["sid"]].send_direct(EncodedPacket(b"4held"))
     await raw.say("5")
     assert await raw.hear() == "4held"
     await raw.say('427["call",2]')
@@ -179,7 +179,7 @@ async def test_a_poll_whose_client_has_gone_ends_its_session(
     asking.cancel()
     await raw.__aexit__()
     await eventually(lambda: any(connection.transport is None for connection in served.http.connections))
-    session.push(PING)
+    session.send_direct(PING)
     await eventually(lambda: session.closed)
 
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from roomcast.rooms.connection import Connection
-from roomcast.rooms.room import Member
+from roomcast.rooms.room import ClientConnection, Member
 from roomcast.transport import engine as engine_module
 from roomcast.transport import protocol_switch as protocol_switch_module
 from roomcast.transport.session import Session
@@ -41,7 +40,7 @@ async def raw(served: Served) -> AsyncIterator[RawSocket]:
 
 
 async def test_a_connection_that_sends_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol_switch_module, "_SILENCE_SECONDS", 0.05)
+    monkeypatch.setattr(protocol_switch_module, "_IDLE_SECONDS", 0.05)
     async with serving(accept_timeout=0.05) as served:
         async with RawSocket(served.port) as mute:
             assert await mute.ended()
@@ -201,7 +200,7 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
     """Counted are objects, for resident memory says little about so few."""
 
     def alive() -> Counter[str]:
-        kinds = (Session, WebSocket, Connection, Member, asyncio.Task)
+        kinds = (Session, WebSocket, ClientConnection, Member, asyncio.Task)
         return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds))
 
     async def visit() -> None:
@@ -224,10 +223,10 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
         gc.enable()
     engine = served.engine
     kept: tuple[Iterable[Any], ...] = (
-        engine._pings,
-        engine._pongs,
-        engine._upgrading,
-        engine._accepting or [],
+        engine._ping_timers,
+        engine._pong_timeouts,
+        engine._upgrade_timeouts,
+        engine._accept_timeouts or [],
         engine._unaccepted,
         engine._tasks,
     )

@@ -13,10 +13,10 @@ from roomcast.transport.frames import (
     CloseCode,
     FrameReader,
     Opcode,
-    ProtocolViolation,
+    ProtocolError,
     accept_key,
-    deflated_frame,
-    frame,
+    encode_deflated_frame,
+    encode_frame,
 )
 from websocket import ABNF
 
@@ -66,7 +66,7 @@ def test_messages_arrive_however_they_are_fragmented_and_cut(
 @given(st.lists(st.binary(max_size=100), max_size=10))
 def test_rubbish_is_a_violation_or_a_message(pieces: list[bytes]) -> None:
     reader = FrameReader(LARGEST)
-    with suppress(ProtocolViolation):
+    with suppress(ProtocolError):
         read(reader, pieces)
     assert len(reader._buffer) + len(reader._fragments or b"") <= 2 * LARGEST + 14
 
@@ -85,19 +85,19 @@ VIOLATIONS = {
     "a small length in two bytes": (head(BINARY, 126) + struct.pack(">H", 125), CloseCode.PROTOCOL_ERROR),
     "a small length in eight": (head(BINARY, 127) + struct.pack(">Q", 200), CloseCode.PROTOCOL_ERROR),
     "a length with its highest bit": (head(BINARY, 127) + b"\xff" * 8, CloseCode.PROTOCOL_ERROR),
-    "a length beyond the limit": (head(BINARY, 126) + struct.pack(">H", LARGEST + 1), CloseCode.TOO_LARGE),
-    "a length beyond all limits": (head(BINARY, 127) + struct.pack(">Q", 1 << 62), CloseCode.TOO_LARGE),
+    "a length beyond the limit": (head(BINARY, 126) + struct.pack(">H", LARGEST + 1), CloseCode.MESSAGE_TOO_BIG),
+    "a length beyond all limits": (head(BINARY, 127) + struct.pack(">Q", 1 << 62), CloseCode.MESSAGE_TOO_BIG),
     "pieces beyond the limit": (
         sent(Opcode.BINARY, b"x" * LARGEST, final=False) + sent(Opcode.CONTINUATION, b"x"),
-        CloseCode.TOO_LARGE,
+        CloseCode.MESSAGE_TOO_BIG,
     ),
     "a piece of nothing": (sent(Opcode.CONTINUATION, b""), CloseCode.PROTOCOL_ERROR),
     "a message amid another": (sent(Opcode.TEXT, b"", final=False) + sent(Opcode.TEXT, b""), CloseCode.PROTOCOL_ERROR),
-    "a text that is none": (sent(Opcode.TEXT, b"\xff"), CloseCode.NOT_TEXT),
-    "half a letter": (sent(Opcode.TEXT, "é".encode()[:1]), CloseCode.NOT_TEXT),
+    "a text that is none": (sent(Opcode.TEXT, b"\xff"), CloseCode.INVALID_DATA),
+    "half a letter": (sent(Opcode.TEXT, "é".encode()[:1]), CloseCode.INVALID_DATA),
     "a close of one byte": (sent(Opcode.CLOSE, b"\x03"), CloseCode.PROTOCOL_ERROR),
     "a close for no reason there is": (sent(Opcode.CLOSE, struct.pack(">H", 1005)), CloseCode.PROTOCOL_ERROR),
-    "a close that is no text": (sent(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), CloseCode.NOT_TEXT),
+    "a close that is no text": (sent(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), CloseCode.INVALID_DATA),
 }
 
 
@@ -111,7 +111,7 @@ def test_a_violation_comes_after_what_was_said_before(wire: bytes, close: CloseC
         for piece in pieces:
             heard.extend(message for message in reader.feed(piece) if message)
 
-    with pytest.raises(ProtocolViolation) as caught:
+    with pytest.raises(ProtocolError) as caught:
         hear([whole[at : at + 1] for at in range(len(whole))] if by_bytes else [whole])
     assert caught.value.code is close
     assert heard[:1] == [(Opcode.TEXT, b"before")]
@@ -127,7 +127,7 @@ def test_a_close_with_its_reason() -> None:
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
 def test_a_frame_of_any_size_says_its_length(size: int) -> None:
-    whole = frame(Opcode.TEXT, b"x" * size)
+    whole = encode_frame(Opcode.TEXT, b"x" * size)
     assert whole[0] == 0x81
     start = {True: 2, False: 4 if size < 1 << 16 else 10}[size < 126]
     assert (whole[1] if start == 2 else int.from_bytes(whole[2:start], "big")) == size
@@ -141,7 +141,7 @@ def test_the_example_of_the_standard() -> None:
 @pytest.mark.parametrize("size", [0, 1, 5, LARGEST])
 def test_a_compressed_message_is_inflated_whole_or_in_fragments(size: int) -> None:
     text = b"x" * size
-    whole = deflated_frame(Opcode.TEXT, text)
+    whole = encode_deflated_frame(Opcode.TEXT, text)
     payload = whole[2:]
     assert read(FrameReader(LARGEST, deflate=True), [masked(0xC1, payload)]) == [(Opcode.TEXT, text)]
     pieces = [masked(0x41, payload[:2]), masked(0x00, payload[2:3]), masked(0x80, payload[3:])]
@@ -151,9 +151,9 @@ def test_a_compressed_message_is_inflated_whole_or_in_fragments(size: int) -> No
 @pytest.mark.parametrize(
     ("first", "payload", "code"),
     [
-        (0xC1, deflated_frame(Opcode.TEXT, b"x" * (LARGEST + 1))[2:], CloseCode.TOO_LARGE),
+        (0xC1, encode_deflated_frame(Opcode.TEXT, b"x" * (LARGEST + 1))[2:], CloseCode.MESSAGE_TOO_BIG),
         (0xC1, b"\xff\xff\xff", CloseCode.PROTOCOL_ERROR),
-        (0xC1, deflated_frame(Opcode.TEXT, b"\xff")[2:], CloseCode.NOT_TEXT),
+        (0xC1, encode_deflated_frame(Opcode.TEXT, b"\xff")[2:], CloseCode.INVALID_DATA),
         (0xC9, b"", CloseCode.PROTOCOL_ERROR),
         (0xA1, b"", CloseCode.PROTOCOL_ERROR),
         (0xC0, b"", CloseCode.PROTOCOL_ERROR),
@@ -162,7 +162,7 @@ def test_a_compressed_message_is_inflated_whole_or_in_fragments(size: int) -> No
 )
 def test_a_compressed_message_that_is_wrong_is_a_violation(first: int, payload: bytes, code: CloseCode) -> None:
     reader = FrameReader(LARGEST, deflate=True)
-    with pytest.raises(ProtocolViolation) as caught:
+    with pytest.raises(ProtocolError) as caught:
         read(reader, [masked(first, payload)])
     assert caught.value.code is code
 

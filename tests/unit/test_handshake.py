@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
+from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 
 LINE = b"GET /socket.io/?EIO=4&transport=websocket&t=a%20b HTTP/1.1\r\n"
 HEADERS = {
@@ -24,7 +24,7 @@ def request(line: bytes = LINE, **more: str) -> bytes:
 
 
 def plain(data: bytes) -> Handshake | None:
-    return plain_handshake(data, "/socket.io/", "192.0.2.1")
+    return parse_plain_handshake(data, "/socket.io/", "192.0.2.1")
 
 
 def test_a_plain_handshake_is_understood() -> None:
@@ -32,7 +32,7 @@ def test_a_plain_handshake_is_understood() -> None:
     assert handshake is not None
     assert handshake.query == {"EIO": "4", "transport": "websocket", "t": "a b"}
     assert handshake.headers["sec-websocket-version"] == handshake.environ["HTTP_SEC_WEBSOCKET_VERSION"] == "13"
-    response, deflate = switch_protocols(handshake.headers, deflate=False)
+    response, deflate = accept_handshake(handshake.headers, deflate=False)
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in response
     assert not deflate
 
@@ -71,7 +71,7 @@ def test_any_bytes_are_a_handshake_or_for_http(rubbish: bytes, at: int) -> None:
 def test_what_is_no_websocket_handshake(wrong: dict[str, str]) -> None:
     headers = {name.lower(): value for name, value in (HEADERS | wrong).items()}
     with pytest.raises(web.HTTPBadRequest):
-        switch_protocols(headers, deflate=False)
+        accept_handshake(headers, deflate=False)
 
 
 def test_an_environ_is_what_wsgi_says_of_the_request() -> None:
@@ -117,7 +117,7 @@ OFFERS = {
 def test_compression_is_negotiated_if_both_sides_want_it(offer: str, accepted: bool) -> None:
     headers = {name.lower(): value for name, value in HEADERS.items()} | {"sec-websocket-extensions": offer}
     for wanted in (False, True):
-        response, deflate = switch_protocols(headers, deflate=wanted)
+        response, deflate = accept_handshake(headers, deflate=wanted)
         assert deflate is (accepted and wanted)
         answer = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
         assert (b"Sec-WebSocket-Extensions: " + answer in response) is deflate

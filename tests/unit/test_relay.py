@@ -91,7 +91,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[LossyLedger]:
 
 @pytest.fixture
 async def relay(ledger: LossyLedger) -> AsyncIterator[Relay]:
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     yield relay
     await relay.stop()
@@ -124,7 +124,7 @@ async def test_the_poll_finds_what_nobody_spoke_of(
     ledger: LossyLedger, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("roomcast.fanout.relay.POLL_SECONDS", 0.02)
-    quick = Relay(ledger)
+    quick = Relay(ledger, lambda message: message)
     quick.start()
     upload, ears = await queued(ledger), Ears()
     await quick.subscribe(upload.id, ears)

@@ -27,7 +27,7 @@ async def polled(engine: FakeEngine) -> Session:
 @pytest.fixture
 async def upgraded(polled: Session) -> tuple[Session, FakeTransport]:
     transport = FakeTransport()
-    polled.serve_with(transport)
+    polled.attach(transport)
     return polled, transport
 
 
@@ -90,7 +90,7 @@ async def test_an_upgrade_that_fails_leaves_a_session_that_polls(polled: Session
     transport = FakeTransport()
     probe(polled, transport)
     polled.send(*packets_of("4held"))
-    polled.on_lost(transport)
+    polled.on_connection_lost(transport)
     assert await polled.poll() == b"4held"
     probe(polled, FakeTransport())
 
@@ -101,7 +101,7 @@ async def test_one_upgrade_at_a_time(polled: Session) -> None:
     for packet in ("2probe", "5", "4"):
         with pytest.raises(InvalidPacket):
             polled.receive(packet, second)
-    polled.on_lost(second)
+    polled.on_connection_lost(second)
     polled.receive("5", first)
     with pytest.raises(InvalidPacket):
         probe(polled, second)
@@ -126,7 +126,7 @@ class Way:
         self.session.send(*packets_of(self.sent[-1]))
 
     async def poll(self) -> None:
-        if self.session.waiting and not self.session.upgraded:
+        if self.session.queued_packets and not self.session.upgraded:
             self.heard += [text for text in (await self.session.poll()).decode().split("\x1e") if text != "6"]
 
     async def probe(self) -> None:
@@ -137,7 +137,7 @@ class Way:
     async def fail(self) -> None:
         if self._upgrading:
             self._upgrading = False
-            self.session.on_lost(self.transport)
+            self.session.on_connection_lost(self.transport)
 
     async def upgrade(self) -> None:
         if self._upgrading:
@@ -167,7 +167,7 @@ Ending = tuple[str, list[str], bytes]
 ENDINGS: dict[str, Ending] = {
     "by the client": ("1", ["close"], b"6"),
     "by us": ("close", ["close"], b"1"),
-    "for a successor": ("cut", ["cut"], b"6"),
+    "for a reconnect": ("drop", ["close without a frame"], b"6"),
     "at once": ("abort", ["abort"], b"6"),
 }
 
@@ -175,6 +175,8 @@ ENDINGS: dict[str, Ending] = {
 def end(session: Session, how: str, transport: FakeTransport | None) -> None:
     if how == "1":
         session.receive("1", transport)
+    elif how == "drop":
+        session.close(code=None)
     else:
         getattr(session, how)()
 
@@ -187,7 +189,7 @@ async def test_the_end_of_a_websocket(
     end(session, how, transport)
     assert transport.ended == ended
     assert engine.ended
-    session.on_lost(transport)
+    session.on_connection_lost(transport)
     with pytest.raises(InvalidPacket):
         session.receive("40", transport)
 
@@ -207,7 +209,7 @@ async def test_the_end_of_a_polling_session(
 
 async def test_a_session_ends_with_its_websocket(upgraded: tuple[Session, FakeTransport], engine: FakeEngine) -> None:
     session, transport = upgraded
-    session.on_lost(transport)
+    session.on_connection_lost(transport)
     assert engine.ended
 
 
@@ -234,7 +236,7 @@ async def test_the_end_of_a_session_is_an_event_behind_what_was_received_before(
 async def test_a_client_that_is_not_handled_as_fast_as_it_sends_is_not_read(engine: FakeEngine) -> None:
     engine.slow = True
     session, transport = engine.session(), FakeTransport()
-    session.serve_with(transport)
+    session.attach(transport)
     sent = 0
     while transport.reading:
         session.receive("4x", transport)
@@ -255,16 +257,16 @@ async def test_a_client_that_takes_nothing_is_disconnected_when_too_much_waits(
 ) -> None:
     session, transport = engine.session(), FakeTransport(paused=True)
     if upgrade:
-        session.serve_with(transport)
+        session.attach(transport)
     sent = 0
-    while not session.ended and sent < 10_000:
-        session.push(*packets_of(text))
+    while not session.closing and sent < 10_000:
+        session.send_direct(*packets_of(text))
         sent += 1
     assert sent - 1 == min(MAX_QUEUED_PACKETS, MAX_QUEUED_BYTES // len(text) + 1)
-    assert session.waiting == 0
+    assert session.queued_packets == 0
     assert transport.ended == (["abort"] if upgrade else [])
-    session.push(*packets_of("4more"))
-    assert session.waiting == 0
+    session.send_direct(*packets_of("4more"))
+    assert session.queued_packets == 0
 
 
 async def test_what_is_sent_while_the_application_keeps_packets_back_goes_to_it(
@@ -272,15 +274,15 @@ async def test_what_is_sent_while_the_application_keeps_packets_back_goes_to_it(
 ) -> None:
     session, transport = upgraded
     kept: list[bytes] = []
-    assert session.write_now
-    session.divert_to(lambda packet: kept.append(packet.text))
-    assert session.write_now is None
+    assert session.fast_write
+    session.set_interceptor(lambda packet: kept.append(packet.text))
+    assert session.fast_write is None
     session.send(*packets_of("4kept"))
-    session.push(*packets_of("2"))
+    session.send_direct(*packets_of("2"))
     assert (kept, transport.take()) == ([b"4kept"], ["2"])
-    session.divert_to(None)
+    session.set_interceptor(None)
     session.send(*packets_of("4now"))
-    assert session.write_now
+    assert session.fast_write
     assert transport.take() == ["4now"]
 
 
@@ -288,10 +290,10 @@ async def test_a_client_that_negotiated_compression_gets_compressed_frames_and_n
     engine: FakeEngine,
 ) -> None:
     session, transport = engine.session(), FakeTransport(deflate=True)
-    session.serve_with(transport)
+    session.attach(transport)
     (packet,) = packets_of("4" + "x" * 1000)
-    session.push(packet)
+    session.send_direct(packet)
     assert transport.written == [packet.deflated]
     assert packet.deflated is packet.deflated
     assert len(packet.deflated) < 100
-    assert session.write_now is None
+    assert session.fast_write is None

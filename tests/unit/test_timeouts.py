@@ -22,8 +22,8 @@ async def test_each_is_told_of_in_its_turn(timeouts: Timeouts[str], over: list[s
     for name in "abc":
         timeouts.start(name)
     timeouts.start("a")
-    timeouts.stop("b")
-    timeouts.stop("never in")
+    timeouts.cancel("b")
+    timeouts.cancel("never in")
     assert list(timeouts) == ["c", "a"]
     await eventually(lambda: len(over) == 2)
     assert over == ["c", "a"]

@@ -7,14 +7,15 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.fanout.relay import Relay, UploadSubscriber
+from roomcast.fanout.relay import UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import Server
 from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.services.uploads import UploadService
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload
+from roomcast.uploads.model import Upload, message
 from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 from tests.support.sessions import FakeTransport
@@ -22,18 +23,21 @@ from tests.support.sessions import FakeTransport
 STALLED_SECONDS = 60.0
 
 
-class FakeRelay:
-    """In the place of the relay: the test notifies the rooms."""
+class FakeUploads:
+    """Stands for the upload service: the test publishes to the rooms."""
 
     def __init__(self) -> None:
         self.rooms: dict[str, UploadSubscriber] = {}
 
     async def subscribe(
-        self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
+        self, viewer: Viewer, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
     ) -> Replay:
         self.rooms[upload_id] = subscriber
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
         return Replay(upload, [], gapless=True)
+
+    def message(self, upload: Upload) -> Message:
+        return message(upload)
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         assert self.rooms.pop(upload_id) is subscriber
@@ -43,12 +47,10 @@ class Scene:
     """Two clients that are served by polling at first, and two rooms that both are in."""
 
     def __init__(self) -> None:
-        self.relay = FakeRelay()
+        self.uploads = FakeUploads()
         self.manager = Manager(stalled_client_seconds=STALLED_SECONDS)
         self.server = Server(self.manager)
-        self.rooms = UploadRooms(
-            self.manager, cast("Relay", self.relay), lambda shown: shown, linger_seconds=STALLED_SECONDS
-        )
+        self.rooms = UploadRooms(self.manager, cast("UploadService", self.uploads), linger_seconds=STALLED_SECONDS)
         self.sessions = [self._session(name) for name in ("first", "second")]
         self.transports = [FakeTransport(), FakeTransport()]
         self.sids: list[str] = []
@@ -74,22 +76,22 @@ class Scene:
         match action:
             case "event":
                 new = self.now[room] = {**now, "seq": now["seq"] + 1}
-                self.relay.rooms[room].on_event(new, new_status=who == 1)
+                self.uploads.rooms[room].on_event(new, new_status=who == 1)
             case "tick":
                 new = self.now[room] = {**now, "progress": now["progress"] + 0.001}
-                self.relay.rooms[room].on_tick(new)
+                self.uploads.rooms[room].on_tick(new)
             case "upgrade" if not session.upgraded:
-                session.serve_with(transport)
+                session.attach(transport)
             case "fill" if session.upgraded:
                 transport.paused = True
                 session.flush()
             case "drain":
                 transport.paused = False
                 session.flush()
-            case "poll" if session.waiting and not session.upgraded:
+            case "poll" if session.queued_packets and not session.upgraded:
                 self._hear(who, (await session.poll()).split(b"\x1e"))
             case "pump":
-                self.connection(who).pump(STALLED_SECONDS)
+                self.connection(who).flush(STALLED_SECONDS)
         self._hear(who, [written[4:] for written in transport.written])
         transport.written.clear()
 
@@ -137,7 +139,7 @@ async def test_a_member_that_keeps_up_is_written_to_at_once_and_another_is_not()
     await scene.step("tick", 0, "a")
     await scene.step("tick", 0, "a")
     assert [len(heard) for heard in scene.heard] == [2, 0]
-    assert scene.connection(1).waiting
+    assert scene.connection(1).has_queued
     await scene.step("drain", 1, "a")
     await scene.step("tick", 1, "b")
     assert scene.heard[1] == []  # what waits goes first
@@ -168,18 +170,18 @@ async def test_a_join_without_a_position_sends_the_state_to_the_client_that_join
 async def test_a_join_with_a_position_sends_nothing() -> None:
     scene = Scene()
     await scene.enter(since=1)
-    assert [session.waiting for session in scene.sessions] == [0, 0]
+    assert [session.queued_packets for session in scene.sessions] == [0, 0]
 
 
 async def test_a_room_that_its_last_member_leaves_is_watched_no_more() -> None:
     scene = Scene()
     await scene.enter()
     scene.rooms.leave(scene.sids[0], "a")
-    assert set(scene.relay.rooms) == {"a", "b"}
+    assert set(scene.uploads.rooms) == {"a", "b"}
     await scene.manager.disconnect(scene.sids[1], "/")
-    assert set(scene.relay.rooms) == {"b"}
+    assert set(scene.uploads.rooms) == {"b"}
     await scene.manager.disconnect(scene.sids[0], "/")
-    assert scene.relay.rooms == {}
+    assert scene.uploads.rooms == {}
     assert scene.manager.count() == 0
     assert scene.manager.room("b") is None
 
@@ -188,8 +190,8 @@ async def test_what_an_application_emits_reaches_a_client_or_a_room() -> None:
     scene = Scene()
     await scene.enter()
     await scene.server.emit("upload-progress", scene.now["a"], to=scene.sids[0])
-    assert [session.waiting for session in scene.sessions] == [1, 0]
+    assert [session.queued_packets for session in scene.sessions] == [1, 0]
     assert scene.server.rooms(scene.sids[0]) == [scene.sids[0], "a", "b"]
     scene.rooms.leave(scene.sids[0], "a")
     await scene.server.emit("upload-progress", scene.now["a"], to="a")
-    assert [session.waiting for session in scene.sessions] == [1, 1]
+    assert [session.queued_packets for session in scene.sessions] == [1, 1]

@@ -7,7 +7,8 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect, disposition, mime_of
+from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.result_keys import content_disposition, mime_type
 from roomcast.media.url_signer import UrlSigner
 
 _PATH = "/media/{grant}/{folder:.+}/{name:[^/]+}"
@@ -28,12 +29,12 @@ class MediaRoute:
         folder, name = request.match_info["folder"], request.match_info["name"]
         self._signer.verify(request.match_info["grant"], folder)
         key = f"{folder}/{name}"
-        mime = mime_of(key)
+        mime = mime_type(key)
         if mime is None or "/" in name or name.startswith("."):
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,
-            "Content-Disposition": disposition(key),
+            "Content-Disposition": content_disposition(key),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.contract import DOWNLOAD, Data, InlineFile, Redirect, disposition, is_download, mime_of
+from roomcast.media.contract import Data, InlineFile, Redirect
+from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
 from roomcast.media.s3.download import download, look, read_all
 from roomcast.media.s3.multipart import (
@@ -133,8 +134,8 @@ class S3MediaStore:
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
         key = f"{self._media}{folder}/{name}"
         headers = {
-            "ContentType": mime_of(key) or OCTETS,
-            "ContentDisposition": disposition(key),
+            "ContentType": mime_type(key) or OCTETS,
+            "ContentDisposition": content_disposition(key),
             "CacheControl": self._cache_control,
         }
         try:
