@@ -60,7 +60,7 @@ class Pages(RouteGroup):
 
     @operation("GET", PAGE, Tag.PAGES, "The demo page", PAGE_RESPONSE, aliases=(f"/admin{PAGE}",))
     async def _get_page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "progress-demo.html", headers=self._headers)
+        return web.FileResponse(STATIC / "page" / "progress-demo.html", headers=self._headers)
 
     @operation(
         "GET",
