@@ -2,12 +2,12 @@
 
     python -m tests.e2e.protocol_server stock|roomcast engine|socket|heartbeat
 
-Both have the same options and handlers. `engine` echoes every message of an Engine.IO session. `socket` sends `auth` to
-a client that connects to `/` or `/custom`, with its auth payload; it echoes `message` as `message-back`, and acknowledges
-`message-with-ack` with its arguments. In `/watched`, every handler, and the catch-all, sends the client `called` with the
-handler's name and arguments, where the client's id is replaced by `sid`; `ask-me` makes the server call the client by
-`question` and send it the `answer`. `heartbeat` is `socket` with short ping intervals; in the other modes they are longer
-than any case.
+Both have the same options and handlers. `engine` echoes every message of an Engine.IO session. `socket` sends `auth`
+to a client that connects to `/` or `/custom`, with its auth payload; it echoes `message` as `message-back`, and
+acknowledges `message-with-ack` with its arguments. In `/watched`, every handler, and the catch-all, sends the client
+`called` with the handler's name and arguments, where the client's id is replaced by `sid`; `ask-me` makes the server
+call the client by `question` and send it the `answer`. `heartbeat` is `socket` with short ping intervals; in the
+other modes they are longer than any case.
 """
 
 from __future__ import annotations
