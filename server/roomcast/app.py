@@ -164,7 +164,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
-    relay = Relay(backends.ledger)
+    relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()
     lifetime.push_async_callback(relay.stop)
     assemblies = AssemblyService(
@@ -180,7 +180,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.relay, core.uploads, core.backends.media, core.authenticator, core.origins)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -301,15 +301,12 @@ def _add_upload_routes(
         assemblies.deliverer.wake,
         url_seconds=settings.storage.url_seconds,
     ).add_routes(app)
-    TransflowRoutes(
-        streams, uploads, core.assemblies, partial(with_urls, media=media), branch=settings.assemblies.branch
-    ).add_routes(app)
+    TransflowRoutes(streams, uploads, core.assemblies, branch=settings.assemblies.branch).add_routes(app)
     StreamRoutes(
         streams,
         uploads,
         TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
         intake.forms,
-        media,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,

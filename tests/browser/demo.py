@@ -79,7 +79,7 @@ class Card:
     def __init__(self, page: Page, name: str) -> None:
         self.root = page.get_by_role("listitem", name=name, exact=True)
         self.stage = self.root.locator(".stage")
-        self.pace = self.root.locator(".pace")
+        self.facts = self.root.locator(".progress-facts")
         self.attempt = self.root.locator(".attempt")
         self.problem = self.root.locator(".problem")
         self.percent = self.root.locator(".percent-number")
@@ -93,7 +93,7 @@ class Card:
 
     async def compresses(self) -> Self:
         """The encoder is at work: it has reported."""
-        await expect(self.pace).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
+        await expect(self.facts).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
         return await self.reaches("Compressing")
 
     async def reaches(self, stage: str, *, seconds: float = WORK_SECONDS) -> Self:

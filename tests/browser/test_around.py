@@ -76,22 +76,22 @@ async def test_the_scenes_lead_through_the_film_by_keyboard_and_pointer(
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Completed")
     scenes = card.root.get_by_role("slider", name=f"Scenes of {clip.name}")
-    glimpse = card.root.locator(".glimpse")
+    preview = card.root.locator(".scene-preview")
     await expect(scenes).to_have_attribute("aria-valuetext", "0:00 of 0:10")
-    await expect(glimpse).to_be_hidden()
+    await expect(preview).to_be_hidden()
     await scenes.focus()
     for _ in range(4):
         await scenes.press("PageUp")
     await expect(scenes).to_have_attribute("aria-valuetext", "0:04 of 0:10")
-    await expect(glimpse).to_have_text("0:04")
+    await expect(preview).to_have_text("0:04")
     assert await card.root.locator("video").evaluate(_REACHED, 4)
     await scenes.blur()
-    await expect(glimpse).to_be_hidden()
+    await expect(preview).to_be_hidden()
     box = await scenes.bounding_box()
     assert box is not None
     middle: Position = {"x": box["width"] / 2, "y": box["height"] / 2}
     await scenes.hover(position=middle)
-    await expect(glimpse).to_have_text("0:05")
+    await expect(preview).to_have_text("0:05")
     await scenes.click(position=middle)
     assert await card.root.locator("video").evaluate(_REACHED, 5)
 
@@ -138,7 +138,7 @@ async def test_a_film_that_was_cut_short_is_said_to_be(
     demo = await open_page(server)
     await demo.choose(clip)
     card = await demo.card(clip).reaches("Completed")
-    await expect(card.root.locator(".partial")).to_contain_text("The file was cut short")
+    await expect(card.root.locator(".partial")).to_contain_text("The file is incomplete")
     await expect(card.root.locator(".partial")).to_contain_text("of 8 s could be read.")
 
 
@@ -155,4 +155,4 @@ async def test_sound_has_a_player(server: RunningServer, open_page: OpenPage, tm
     await demo.choose(talk)
     card = await demo.card(talk).reaches("Completed")
     assert str(await card.root.locator("audio").evaluate(_PLAYED)).endswith("/audio.m4a")
-    await expect(card.download("Sound, M4A")).to_have_attribute("download", "talk.m4a")
+    await expect(card.download("Audio, M4A")).to_have_attribute("download", "talk.m4a")

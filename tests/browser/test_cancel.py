@@ -76,7 +76,7 @@ async def test_while_its_bytes_are_on_their_way(
     async with demo.narrow():
         await demo.choose(picture)
         card = await demo.card(picture).reaches("Receiving")
-        await expect(card.pace).to_contain_text(" kB of ")
+        await expect(card.facts).to_contain_text(" kB of ")
         await card.button("Cancel").click()
         await card.reaches("Cancelled")
     (upload,) = await list_uploads()

@@ -103,7 +103,7 @@ async def test_a_screen_reader_is_told(
     before = await bar.get_attribute("aria-valuenow") or ""
     await expect(bar).not_to_have_attribute("aria-valuenow", before)
     await expect(demo.announced).to_have_text("clip.mp4: compressing.")
-    await expect(demo.page.get_by_role("progressbar", name="All uploads of this batch")).to_be_visible()
+    await expect(demo.page.get_by_role("progressbar", name="Progress of all uploads")).to_be_visible()
     ffmpeg.heal()
     await demo.card(clip).reaches("Completed")
     await expect(demo.announced).to_have_text(re.compile(r"^clip\.mp4: completed, .*(smaller|larger|the same size)\.$"))

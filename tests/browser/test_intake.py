@@ -56,9 +56,9 @@ def a_large_picture(shelf: Shelf) -> Path:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (a_text, "This is not a video, a picture or sound."),
+        (a_text, "The file is not a video, an image or an audio file."),
         (an_empty_film, "The file is empty."),
-        (a_large_picture, "is more than the 50.0 kB this server takes."),
+        (a_large_picture, "This server accepts files of up to 50.0 kB."),
     ],
 )
 async def test_what_is_certain_to_be_refused_is_not_sent(
@@ -69,7 +69,7 @@ async def test_what_is_certain_to_be_refused_is_not_sent(
     asked = calls(demo)
     refused, good = make(shelf), shelf.image("good.png")
     await demo.drop(refused, good)
-    card = await demo.card(refused).reaches("Not sent")
+    card = await demo.card(refused).reaches("Not uploaded")
     await expect(card.problem).to_contain_text(why)
     await demo.card(good).reaches("Completed")
     assert len([call for call in asked if call.startswith("POST")]) == 1, "the good one"
@@ -85,8 +85,8 @@ async def test_a_template_for_films_takes_no_pictures(server: RunningServer, ope
     picture = shelf.image()
     await demo.page.get_by_label("Template").select_option("hero-video")
     await demo.choose(picture)
-    card = await demo.card(picture).reaches("Not sent")
-    await expect(card.problem).to_have_text("The template “hero-video” takes videos only.")
+    card = await demo.card(picture).reaches("Not uploaded")
+    await expect(card.problem).to_have_text("The template “hero-video” accepts videos only.")
     assert asked == []
 
 

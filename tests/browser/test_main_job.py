@@ -32,7 +32,7 @@ async def test_two_dropped_clips_are_watched_to_the_end(
     for file in (one, other):
         await demo.card(file).compresses()
     ffmpeg.heal()  # those at work stay slow; what comes after them need not be
-    await expect(demo.card(one).pace).to_contain_text("fps")
+    await expect(demo.card(one).facts).to_contain_text("fps")
     await expect(demo.batch).to_contain_text("0 of 2 finished")
     for file in (one, other):
         await demo.card(file).reaches("Completed")
@@ -66,7 +66,7 @@ async def test_a_picture_is_shown(server: RunningServer, open_page: OpenPage, sh
     shown = card.root.get_by_role("img", name="card.png, compressed")
     await expect(shown).to_have_js_property("complete", True)
     await expect(shown).to_have_js_property("naturalWidth", 800)
-    for name in ("Picture, WebP", "Picture, AVIF", "Picture, JPEG"):
+    for name in ("Image, WebP", "Image, AVIF", "Image, JPEG"):
         await expect(card.download(name).first).to_be_visible()
 
 
@@ -92,8 +92,8 @@ async def test_waiting_uploads_show_their_place_in_the_queue(
     for file in files:
         await demo.choose(file)
         await demo.card(file).reaches("Compressing" if file is files[0] else "Waiting for a worker")
-    await expect(demo.card(files[1]).pace).to_have_text("next in the queue")
-    await expect(demo.card(files[2]).pace).to_have_text("2nd in the queue")
+    await expect(demo.card(files[1]).facts).to_have_text("next in the queue")
+    await expect(demo.card(files[2]).facts).to_have_text("2nd in the queue")
     ffmpeg.heal()
     await demo.card(files[0]).button("Cancel").click()
     for file in files[1:]:

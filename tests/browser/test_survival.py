@@ -87,7 +87,7 @@ async def test_polling_while_neither_socket_nor_stream_can_be_had(
     await demo.choose(clip)
     card = await demo.card(clip).compresses()
     await demo.connection_is("polling")
-    await expect(demo.banner).to_contain_text("live connection is down")
+    await expect(demo.banner).to_contain_text("live connection is not available")
     await expect(card.percent).not_to_have_text(await card.percent.text_content() or "")
     ffmpeg.heal()
     await card.reaches("Completed")
@@ -134,7 +134,7 @@ async def test_the_server_dies_midway_and_comes_back(
     card = await demo.card(clip).compresses()
     server.kill()
     await demo.connection_is("reconnecting")
-    await expect(demo.banner).to_contain_text("The connection is lost")
+    await expect(demo.banner).to_contain_text("The connection was lost")
     ffmpeg.heal()
     server.restart()
     await demo.connection_is("online")
@@ -159,18 +159,18 @@ async def test_bytes_that_were_on_their_way_when_the_page_was_left(
     async with demo.narrow():
         await demo.choose(picture)
         card = await demo.card(picture).reaches("Receiving")
-        await expect(card.pace).to_contain_text(" kB of ")
+        await expect(card.facts).to_contain_text(" kB of ")
         await demo.page.reload()
     assert asked == ["beforeunload"]
     await card.reaches("Failed")
     await card.button("Retry").click()
-    await card.reaches("The file is needed again")
+    await card.reaches("File needed")
 
     choose = card.button("Choose the file again")
     async with demo.page.expect_file_chooser() as choosing:
         await choose.click()
     await (await choosing.value).set_files(other)
-    await expect(card.problem).to_contain_text("That is another file")
+    await expect(card.problem).to_contain_text("This is a different file")
     async with demo.page.expect_file_chooser() as choosing:
         await choose.click()
     await (await choosing.value).set_files(picture)
@@ -236,7 +236,7 @@ async def test_what_the_server_has_forgotten_vanishes_quietly(
         }"""
     )
     await demo.page.reload()
-    await expect(demo.note).to_contain_text("no longer kept")
+    await expect(demo.note).to_contain_text("no longer stored on the server")
     await expect(demo.cards).to_have_count(1)
     await demo.card(picture).reaches("Completed")
     await demo.page.reload()

@@ -219,15 +219,15 @@ async def test_the_id_of_a_row_is_copied_and_selected_where_it_cannot_be(
     card = await demo.card(picture).reaches("Completed")
     shown = await card.root.locator(".upload-id").text_content()
     assert shown == await demo.page.evaluate("() => document.querySelector('#uploads').roomcast.uploads[0].id")
-    await card.button("Copy the upload’s id").click()
+    await card.button("Copy the upload ID").click()
     await expect(card.button("Copied")).to_be_visible()
     assert await demo.page.evaluate("() => navigator.clipboard.readText()") == shown
-    await expect(card.button("Copy the upload’s id")).to_be_visible()
+    await expect(card.button("Copy the upload ID")).to_be_visible()
 
     await demo.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")
-    await card.button("Copy the upload’s id").click()
+    await card.button("Copy the upload ID").click()
     await demo.page.wait_for_function("(id) => getSelection().toString() === id", arg=shown)
-    await expect(card.button("Copy the upload’s id")).to_be_visible()
+    await expect(card.button("Copy the upload ID")).to_be_visible()
 
 
 _MOVING = """

@@ -46,7 +46,7 @@ class ListPage:
         self.list = page.locator("upload-progress-list").first
         self.rows = self.list.get_by_role("listitem")
         self.panel = self.list.locator("#panel")
-        self.overall = self.list.get_by_role("progressbar", name="All uploads of this batch")
+        self.overall = self.list.get_by_role("progressbar", name="Progress of all uploads")
         self.announced = self.list.locator("#announcer")
 
     def card(self, file: Path) -> Card:
@@ -101,7 +101,7 @@ async def test_a_long_list_shows_what_moves_and_opens(
     await expect(own.rows).to_have_count(3)
     await expect(own.card(bad).root).to_be_visible()
     await expect(own.card(done).root).to_be_hidden()
-    await own.press("3 more")
+    await own.press("Show 3 more")
     await expect(own.rows).to_have_count(6)
     await own.press("Show fewer")
     await expect(own.rows).to_have_count(3)
@@ -112,7 +112,7 @@ async def test_a_long_list_shows_what_moves_and_opens(
     assert int(shown or "101") <= told[0]
 
     await own.press("Cancel all")
-    await own.press("3 more")
+    await own.press("Show 3 more")
     for clip in going:
         await own.card(clip).reaches("Cancelled")
     stages = {upload["filename"]: upload["stage"] for upload in await list_uploads()}
@@ -151,7 +151,7 @@ async def test_pause_and_resume(open_list: Open, shelf: Shelf, api: Api, list_up
     async with narrow(own.page, 400_000):
         await own.send(large)
         await card.reaches("Receiving")
-        await expect(card.pace).to_contain_text(" of ")
+        await expect(card.facts).to_contain_text(" of ")
         await card.button("Pause").click()
         await card.reaches("Paused")
         await expect(card.button("Resume")).to_be_focused()
@@ -231,7 +231,7 @@ async def test_escape_closes_and_gives_the_keyboard_back(open_list: Open, shelf:
     await own.page.keyboard.press("Escape")
     await expect(own.panel).to_be_hidden()
     await expect(own.page.get_by_label("Files")).to_be_focused()
-    await expect(own.announced).to_contain_text("The uploads go on.")
+    await expect(own.announced).to_contain_text("The uploads continue.")
     await own.list.evaluate("(list) => list.show()")
     await expect(own.panel).to_be_visible()
 
@@ -290,8 +290,8 @@ async def test_what_was_set_before_the_element_was_defined_counts(open_list: Ope
           const list = document.createElement("upload-progress-list");
           const late = document.implementation.createHTMLDocument().createElement("upload-progress-list");
           globalThis.own = connect();
-          const words = { heading: "Sendungen", downloads: "Dateien", compressed: (name) => `${name}, verkleinert` };
-          Object.assign(late, { roomcast: own, maxItems: 2, results: true, words });
+          const locale = { heading: "Sendungen", downloads: "Dateien", compressed: (name) => `${name}, verkleinert` };
+          Object.assign(late, { roomcast: own, maxItems: 2, results: true, locale });
           document.body.append(late);
         }"""
     )

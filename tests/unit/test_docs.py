@@ -199,7 +199,7 @@ def test_the_metrics_of_the_table_of_monitoring_are_in_the_table_of_metrics() ->
     ("name", "module"), [("list-attributes", "list-options.js"), ("element-attributes", "upload-progress.js")]
 )
 def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
-    source = (ROOT / "static" / module).read_text()
+    source = (ROOT / "static" / "elements" / module).read_text()
     observed = re.search(r"static observedAttributes = \[(.+?)\]", source, re.DOTALL)
     assert observed
     attributes = re.findall(r'"([\w-]+)"', observed[1])

@@ -91,7 +91,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[LossyLedger]:
 
 @pytest.fixture
 async def relay(ledger: LossyLedger) -> AsyncIterator[Relay]:
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     yield relay
     await relay.stop()
@@ -124,7 +124,7 @@ async def test_poll_publishes_events_without_a_notification(
     ledger: LossyLedger, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("roomcast.fanout.relay.POLL_SECONDS", 0.02)
-    polling_relay = Relay(ledger)
+    polling_relay = Relay(ledger, lambda message: message)
     polling_relay.start()
     upload, subscriber = await queued(ledger), RecordingSubscriber()
     await polling_relay.subscribe(upload.id, subscriber)

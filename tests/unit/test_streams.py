@@ -98,7 +98,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = Clock()
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     claim = await claimed(ledger, clock)
     control = UploadService(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)

@@ -7,14 +7,15 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.fanout.relay import Relay, UploadSubscriber
+from roomcast.fanout.relay import UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import Server
 from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.services.uploads import UploadService
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload
+from roomcast.uploads.model import Upload, message
 from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 from tests.support.sessions import FakeTransport
@@ -22,18 +23,21 @@ from tests.support.sessions import FakeTransport
 STALLED_SECONDS = 60.0
 
 
-class FakeRelay:
-    """A relay whose messages the test makes."""
+class FakeUploads:
+    """An upload service whose messages the test makes."""
 
     def __init__(self) -> None:
         self.rooms: dict[str, UploadSubscriber] = {}
 
     async def subscribe(
-        self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
+        self, viewer: Viewer, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
     ) -> Replay:
         self.rooms[upload_id] = subscriber
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
         return Replay(upload, [], gapless=True)
+
+    def message(self, upload: Upload) -> Message:
+        return message(upload)
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         assert self.rooms.pop(upload_id) is subscriber
@@ -43,12 +47,10 @@ class Scene:
     """Two clients, served by polling at first, that are in the same two rooms."""
 
     def __init__(self) -> None:
-        self.relay = FakeRelay()
+        self.uploads = FakeUploads()
         self.manager = Manager(stalled_client_seconds=STALLED_SECONDS)
         self.server = Server(self.manager)
-        self.rooms = UploadRooms(
-            self.manager, cast("Relay", self.relay), lambda payload: payload, linger_seconds=STALLED_SECONDS
-        )
+        self.rooms = UploadRooms(self.manager, cast("UploadService", self.uploads), linger_seconds=STALLED_SECONDS)
         self.sessions = [self._session(name) for name in ("first", "second")]
         self.transports = [FakeTransport(), FakeTransport()]
         self.sids: list[str] = []
@@ -74,10 +76,10 @@ class Scene:
         match action:
             case "event":
                 new = self.now[room] = {**now, "seq": now["seq"] + 1}
-                self.relay.rooms[room].on_event(new, new_status=client == 1)
+                self.uploads.rooms[room].on_event(new, new_status=client == 1)
             case "tick":
                 new = self.now[room] = {**now, "progress": now["progress"] + 0.001}
-                self.relay.rooms[room].on_tick(new)
+                self.uploads.rooms[room].on_tick(new)
             case "upgrade" if not session.upgraded:
                 session.attach(transport)
             case "fill" if session.upgraded:
@@ -177,11 +179,11 @@ async def test_room_without_members_is_unsubscribed_and_removed() -> None:
     scene = Scene()
     await scene.enter()
     scene.rooms.leave(scene.sids[0], "a")
-    assert set(scene.relay.rooms) == {"a", "b"}
+    assert set(scene.uploads.rooms) == {"a", "b"}
     await scene.manager.disconnect(scene.sids[1], "/")
-    assert set(scene.relay.rooms) == {"b"}
+    assert set(scene.uploads.rooms) == {"b"}
     await scene.manager.disconnect(scene.sids[0], "/")
-    assert scene.relay.rooms == {}
+    assert scene.uploads.rooms == {}
     assert scene.manager.count() == 0
     assert scene.manager.room("b") is None
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -66,11 +66,18 @@ class _Joining:
     last_seq: int = 0
 
 
-class Relay:
-    """Publishes the events and ticks of uploads to their subscribers in this process, from `start` to `stop`."""
+WithUrls = Callable[[Message], Message]
 
-    def __init__(self, ledger: Ledger) -> None:
+
+class Relay:
+    """Publishes the events and ticks of uploads to their subscribers in this process, from `start` to `stop`.
+
+    `with_urls` adds the URLs to a message that leaves.
+    """
+
+    def __init__(self, ledger: Ledger, with_urls: WithUrls) -> None:
         self._ledger = ledger
+        self._with_urls = with_urls
         self._uploads: dict[str, _SubscribedUpload] = {}
         self._joining: dict[str, _Joining] = {}
         self._queue_changed = asyncio.Event()
@@ -134,7 +141,9 @@ class Relay:
             if _is_queued(upload):
                 self._queue_changed.set()
         upload.subscribers[subscriber] = None
-        return replay if since is not None else Replay(replay.upload, [], gapless=True)
+        if since is None:
+            return Replay(replay.upload, [], gapless=True)
+        return replace(replay, events=[self._with_urls(event) for event in replay.events])
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         """End a subscription at once. One that does not exist is ignored."""
@@ -179,13 +188,15 @@ class Relay:
     def _publish_event(self, upload: _SubscribedUpload, event: Message) -> None:
         new_status = event["status"] != upload.status
         upload.seq, upload.status, upload.latest = event["seq"], event["status"], event
+        complete = self._with_urls(event)
         for subscriber in tuple(upload.subscribers):
-            subscriber.on_event(event, new_status=new_status)
+            subscriber.on_event(complete, new_status=new_status)
 
     def _publish_tick(self, upload: _SubscribedUpload, tick: Message) -> None:
         upload.latest = tick
+        complete = self._with_urls(tick)
         for subscriber in tuple(upload.subscribers):
-            subscriber.on_tick(tick)
+            subscriber.on_tick(complete)
 
     # --- from the ledger to the subscribers, after a gap -------------------------------------------------------------
 

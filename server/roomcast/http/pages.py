@@ -54,7 +54,7 @@ class Pages:
         raise web.HTTPFound(PAGE)
 
     async def _page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "progress-demo.html", headers=self._headers)
+        return web.FileResponse(STATIC / "page" / "progress-demo.html", headers=self._headers)
 
     async def _static(self, request: web.Request) -> web.FileResponse:
         path = STATIC / request.match_info["filename"]

@@ -15,11 +15,10 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 
 LARGEST_PAGE = 200
 
@@ -70,7 +69,7 @@ class UploadRoutes:
         return json_response(told)
 
     async def _look(self, request: web.Request) -> web.Response:
-        return json_response(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
+        return json_response(self._shown(await self._control.get(request[VIEWER], request.match_info["id"])))
 
     async def _cancel(self, request: web.Request) -> web.Response:
         upload = await self._control.cancel(request[VIEWER], request.match_info["id"])
@@ -81,14 +80,14 @@ class UploadRoutes:
         return self._controlled(upload)
 
     async def _content(self, request: web.Request) -> web.Response:
-        upload = await self._control.look(request[VIEWER], request.match_info["id"])
+        upload = await self._control.get(request[VIEWER], request.match_info["id"])
         return await self._intake.put_content(request, upload)
 
     async def _progress(self, direct: DirectIntake, request: web.Request) -> web.Response:
-        return await direct.progress(await self._control.look(request[VIEWER], request.match_info["id"]))
+        return await direct.progress(await self._control.get(request[VIEWER], request.match_info["id"]))
 
     async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
-        upload = await self._control.look(request[VIEWER], request.match_info["id"])
+        upload = await self._control.get(request[VIEWER], request.match_info["id"])
         queued = await direct.complete(request, upload)
         return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
@@ -97,7 +96,7 @@ class UploadRoutes:
         return json_response(done)
 
     def _shown(self, upload: Upload) -> Message:
-        return with_urls(message(upload), self._media)
+        return self._control.message(upload)
 
 
 def status_in(value: str | None) -> Status | None:

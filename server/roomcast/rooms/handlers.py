@@ -27,9 +27,8 @@ from roomcast.rooms.schema import (
     UploadArgument,
 )
 from roomcast.rooms.server import Server
-from roomcast.rooms.upload_rooms import UploadRooms, WithUrls
+from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService, check_id
-from roomcast.uploads.model import message
 from roomcast.uploads.viewer import Viewer
 
 T = TypeVar("T")
@@ -77,7 +76,6 @@ class Handlers:
         rooms: UploadRooms,
         uploads: UploadService,
         authenticator: Authenticator,
-        with_urls: WithUrls,
         *,
         origins: OriginPolicy,
         cookie: str,
@@ -87,7 +85,6 @@ class Handlers:
         self._rooms = rooms
         self._uploads = uploads
         self._authenticator = authenticator
-        self._with_urls = with_urls
         self._origins = origins
         self._cookie = cookie
         self._clients: dict[str, AuthenticatedClient] = {}
@@ -175,7 +172,7 @@ class Handlers:
         """Retry an upload that failed or was cancelled."""
         async with client.call_lock:
             upload = await self._uploads.retry(client.viewer, argument.uploadId)
-        return {"ok": True, "state": self._with_urls(message(upload))}
+        return {"ok": True, "state": self._uploads.message(upload)}
 
     def _token(self, environ: Mapping[str, Any]) -> str | None:
         """Return the token from the bearer header, or from the cookie if the page's origin may use cookies."""

@@ -17,8 +17,6 @@ from roomcast.http.intake.forms import Intake
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.streams import Kind, Streams
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
@@ -40,7 +38,7 @@ class TaskView:
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
         """Return the upload; `NotFound` when it is gone here."""
         try:
-            upload = await self._control.look(viewer, task_id)
+            upload = await self._control.get(viewer, task_id)
             check_recent(upload, self._keep_seconds)
         except NotFound:
             raise NotFound(tasks.missing(task_id)) from None
@@ -51,7 +49,7 @@ class TaskView:
     async def dismiss(self, viewer: Viewer, task_id: str) -> None:
         """Show an upload no more, which goes on all the same. One that is not there need not be dismissed."""
         try:
-            upload = await self._control.look(viewer, task_id)
+            upload = await self._control.get(viewer, task_id)
         except NotFound:
             return
         await self._sweep()
@@ -87,7 +85,6 @@ class StreamRoutes:
         control: UploadService,
         tasks: TaskView,
         intake: Intake,
-        media: MediaStore,
         *,
         linger_seconds: float,
         attempts: int,
@@ -100,8 +97,7 @@ class StreamRoutes:
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        show = partial(with_urls, media=media)
-        self._native = Kind("upload-progress", lambda _: show)
+        self._native = Kind("upload-progress", lambda _: lambda message: message)
         self._files = Kind(files.EVENT, lambda upload: partial(files.progress, upload))
 
     def add_routes(self, app: web.Application) -> None:
@@ -122,7 +118,7 @@ class StreamRoutes:
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
-        check_recent(await self._control.look(request[VIEWER], upload_id), self._linger_seconds)
+        check_recent(await self._control.get(request[VIEWER], upload_id), self._linger_seconds)
         return await self._streams.serve(request, upload_id, self._files)
 
     async def _task(self, request: web.Request) -> web.Response:

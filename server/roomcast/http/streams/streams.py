@@ -22,7 +22,7 @@ from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, event, is_end, opening,
 from roomcast.runtime.process import log_context
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
@@ -173,8 +173,8 @@ class Streams:
         stands = position(request.headers.get("Last-Event-ID"))
         since, epoch = (stands.since, stands.epoch) if stands else (None, None)
         feed = Subscriber(self.stats)
-        async with self._control.watching(request[VIEWER], upload_id, feed, since=since, epoch=epoch) as replay:
-            first = opening(replay, message(replay.upload), stands)
+        async with self._control.subscription(request[VIEWER], upload_id, feed, since=since, epoch=epoch) as replay:
+            first = opening(replay, self._control.message(replay.upload), stands)
             if not first:
                 return web.Response(status=204)
             return await self.speak(request, upload_id, feed, _One(kind, replay.upload, first))

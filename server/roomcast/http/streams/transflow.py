@@ -22,25 +22,20 @@ from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 OVERVIEW, STEP = "message", "step"
 """The names of the stream's events; what is called `message` an `EventSource` hands to `onmessage`."""
 
-Present = Callable[[Message], Message]
-
 
 class TransflowRoutes:
     """`/api/transflow/stream`."""
 
-    def __init__(
-        self, streams: Streams, control: UploadService, submissions: AssemblyService, present: Present, *, branch: str
-    ) -> None:
+    def __init__(self, streams: Streams, control: UploadService, submissions: AssemblyService, *, branch: str) -> None:
         self._streams = streams
         self._control = control
         self._submissions = submissions
-        self._present = present
         self._branch = branch
 
     def add_routes(self, app: web.Application) -> None:
@@ -59,9 +54,9 @@ class TransflowRoutes:
             for upload, stand in zip(uploads, stands, strict=True):
                 # From one event earlier: what a step is, only the event before it can tell.
                 since, epoch = (max(0, stand.since - 1), stand.epoch) if stand else (0, None)
-                watching = self._control.watching(request[VIEWER], upload.id, feed, since=since, epoch=epoch)
+                watching = self._control.subscription(request[VIEWER], upload.id, feed, since=since, epoch=epoch)
                 replays.append(await stack.enter_async_context(watching))
-            speech = _Together(asked, replays, stands, self._present, self._branch)
+            speech = _Together(asked, replays, stands, self._control.message, self._branch)
             if speech.over and speech.known:
                 return web.Response(status=204)
             return await self._streams.speak(request, uploads[0].id, feed, speech)
@@ -69,7 +64,7 @@ class TransflowRoutes:
     async def _together(self, viewer: Viewer, asked: str) -> list[Upload]:
         if not is_upload_id(asked):
             return (await self._control.get_assembly(viewer, asked)).uploads
-        upload = await self._control.look(viewer, asked)
+        upload = await self._control.get(viewer, asked)
         submission = await self._submissions.submission_of(upload)
         return (await self._submissions.uploads(submission) if submission else []) or [upload]
 
@@ -82,15 +77,14 @@ class _Together:
         asked: str,
         replays: Sequence[Replay],
         stands: Sequence[Position | None],
-        present: Present,
+        state_of: Callable[[Upload], Message],
         branch: str,
     ) -> None:
         self._asked = asked
         self._uploads = [replay.upload for replay in replays]
         self._by_id = {upload.id: upload for upload in self._uploads}
-        self._present = present
         self._branch = branch
-        self._latest = {replay.upload.id: present(message(replay.upload)) for replay in replays}
+        self._latest = {replay.upload.id: state_of(replay.upload) for replay in replays}
         self._events: dict[str, Message] = {}
         self._missed: list[Message] = []
         self.known = True
@@ -100,7 +94,7 @@ class _Together:
 
     def _begin(self, replay: Replay, stand: Position | None) -> None:
         """Where the client stands behind one log, and what it missed; `known` as long as that is nothing."""
-        now = message(replay.upload)
+        now = self._latest[replay.upload.id]
         if not replay.gapless or (stand and stand.since > replay.upload.seq):
             self._events[replay.upload.id] = now  # the log does not reach back to the client: it gets the state
             self.known = False
@@ -118,7 +112,7 @@ class _Together:
         return said + self._overview(self._marks())
 
     def of(self, told: Message, is_event: bool) -> bytes:
-        self._latest[told["uploadId"]] = self._present(told)
+        self._latest[told["uploadId"]] = told
         self.over = self._all_ended()
         said = self._steps(told) if is_event else b""
         return said + self._overview(self._marks() if is_event else None)

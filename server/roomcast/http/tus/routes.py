@@ -181,7 +181,7 @@ class TusRoutes:
         return await handler(request)
 
     async def _look(self, request: web.Request, upload_id: str) -> Upload:
-        upload = await self._control.look(request[VIEWER], upload_id)
+        upload = await self._control.get(request[VIEWER], upload_id)
         tus_protocol.check_takes_pieces(upload)
         return upload
 
