@@ -1,4 +1,4 @@
-"""Rooms: whether its members keep up or not, each gets every event once and in order, and no tick that is overtaken."""
+"""Rooms: each member, writable or slow, gets every event once and in order, and no tick older than an event."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STALLED_SECONDS = 60.0
 
 
 class FakeUploads:
-    """Stands for the upload service: the test publishes to the rooms."""
+    """An upload service whose messages the test makes."""
 
     def __init__(self) -> None:
         self.rooms: dict[str, UploadSubscriber] = {}
@@ -44,7 +44,7 @@ class FakeUploads:
 
 
 class Scene:
-    """Two clients that are served by polling at first, and two rooms that both are in."""
+    """Two clients, served by polling at first, that are in the same two rooms."""
 
     def __init__(self) -> None:
         self.uploads = FakeUploads()
@@ -54,7 +54,7 @@ class Scene:
         self.sessions = [self._session(name) for name in ("first", "second")]
         self.transports = [FakeTransport(), FakeTransport()]
         self.sids: list[str] = []
-        self.heard: list[list[tuple[str, str, int, float]]] = [[], []]
+        self.received: list[list[tuple[str, str, int, float]]] = [[], []]
         self.now: dict[str, Message] = {}
 
     def _session(self, name: str) -> Session:
@@ -71,12 +71,12 @@ class Scene:
                 joined = await self.rooms.join(sid, Viewer(ANONYMOUS), upload_id, since=since)
             self.now[upload_id] = joined["state"]
 
-    async def step(self, action: str, who: int, room: str) -> None:
-        session, transport, now = self.sessions[who], self.transports[who], self.now[room]
+    async def step(self, action: str, client: int, room: str) -> None:
+        session, transport, now = self.sessions[client], self.transports[client], self.now[room]
         match action:
             case "event":
                 new = self.now[room] = {**now, "seq": now["seq"] + 1}
-                self.uploads.rooms[room].on_event(new, new_status=who == 1)
+                self.uploads.rooms[room].on_event(new, new_status=client == 1)
             case "tick":
                 new = self.now[room] = {**now, "progress": now["progress"] + 0.001}
                 self.uploads.rooms[room].on_tick(new)
@@ -89,91 +89,93 @@ class Scene:
                 transport.paused = False
                 session.flush()
             case "poll" if session.queued_packets and not session.upgraded:
-                self._hear(who, (await session.poll()).split(b"\x1e"))
-            case "pump":
-                self.connection(who).flush(STALLED_SECONDS)
-        self._hear(who, [written[4:] for written in transport.written])
+                self._record(client, (await session.poll()).split(b"\x1e"))
+            case "flush":
+                self.connection(client).flush(STALLED_SECONDS)
+        self._record(client, [written[4:] for written in transport.written])
         transport.written.clear()
 
-    def connection(self, who: int) -> Any:
-        return self.manager.connection(self.sessions[who].sid)
+    def connection(self, client: int) -> Any:
+        return self.manager.connection(self.sessions[client].sid)
 
-    def _hear(self, who: int, packets: list[bytes]) -> None:
+    def _record(self, client: int, packets: list[bytes]) -> None:
         for packet in packets:
-            for text in packet.split(b"\x81\x7e"):  # two frames that went out as one
+            for text in packet.split(b"\x81\x7e"):  # two frames in one write
                 name, state = orjson.loads(text[text.index(b"[") :])
-                self.heard[who].append((state["uploadId"], name, state["seq"], state["progress"]))
+                self.received[client].append((state["uploadId"], name, state["seq"], state["progress"]))
 
 
 STEPS = st.tuples(
-    st.sampled_from(["event", "tick", "tick", "upgrade", "fill", "drain", "poll", "pump"]),
+    st.sampled_from(["event", "tick", "tick", "upgrade", "fill", "drain", "poll", "flush"]),
     st.sampled_from([0, 1]),
     st.sampled_from(["a", "b"]),
 )
 
 
 @given(st.lists(STEPS, max_size=40))
-async def test_a_member_gets_every_event_in_order_and_the_latest_tick(steps: list[Any]) -> None:
+async def test_member_gets_every_event_in_order_and_the_latest_tick(steps: list[Any]) -> None:
     scene = Scene()
     await scene.enter()
     for step in steps:
         await scene.step(*step)
-    for who in (0, 1):
-        for action in ("poll", "pump", "poll", "upgrade", "drain", "pump"):
-            await scene.step(action, who, "a")
+    for client in (0, 1):
+        for action in ("poll", "flush", "poll", "upgrade", "drain", "flush"):
+            await scene.step(action, client, "a")
         for room, last in scene.now.items():
-            heard = [(seq, progress) for upload_id, _, seq, progress in scene.heard[who] if upload_id == room]
-            assert heard == sorted(heard)
-            assert {seq for seq, _ in heard} - {1} == set(range(2, last["seq"] + 1))
-            assert not heard or heard[-1] == (last["seq"], last["progress"])
-            by_status = [seq for upload_id, name, seq, _ in scene.heard[who] if (upload_id, name) == (room, "starting")]
+            received = [(seq, progress) for upload_id, _, seq, progress in scene.received[client] if upload_id == room]
+            assert received == sorted(received)
+            assert {seq for seq, _ in received} - {1} == set(range(2, last["seq"] + 1))
+            assert not received or received[-1] == (last["seq"], last["progress"])
+            by_status = [
+                seq for upload_id, name, seq, _ in scene.received[client] if (upload_id, name) == (room, "starting")
+            ]
             assert len(by_status) == len(set(by_status))
 
 
-async def test_a_member_that_keeps_up_is_written_to_at_once_and_another_is_not() -> None:
+async def test_writable_member_is_written_to_at_once_and_a_slow_one_is_queued() -> None:
     scene = Scene()
     await scene.enter()
-    for who in (0, 1):
-        await scene.step("upgrade", who, "a")
+    for client in (0, 1):
+        await scene.step("upgrade", client, "a")
     await scene.step("fill", 1, "a")
     await scene.step("tick", 0, "a")
     await scene.step("tick", 0, "a")
-    assert [len(heard) for heard in scene.heard] == [2, 0]
+    assert [len(received) for received in scene.received] == [2, 0]
     assert scene.connection(1).has_queued
     await scene.step("drain", 1, "a")
     await scene.step("tick", 1, "b")
-    assert scene.heard[1] == []  # what waits goes first
-    await scene.step("pump", 1, "a")
-    assert [(room, progress) for room, _, _, progress in scene.heard[1]] == [
+    assert scene.received[1] == []  # the queue is sent first
+    await scene.step("flush", 1, "a")
+    assert [(room, progress) for room, _, _, progress in scene.received[1]] == [
         (room, scene.now[room]["progress"]) for room in ("a", "b")
     ]
     stats = scene.manager.stats
     assert (stats.ticks, stats.coalesced) == (5, 1)
 
 
-async def test_an_event_and_its_status_arrive_in_this_order() -> None:
+async def test_event_with_a_new_status_arrives_before_the_event_of_the_status() -> None:
     scene = Scene()
     await scene.enter()
     await scene.step("upgrade", 1, "a")
     await scene.step("event", 1, "a")
-    assert [name for _, name, _, _ in scene.heard[1]] == ["upload-progress", "starting"]
+    assert [name for _, name, _, _ in scene.received[1]] == ["upload-progress", "starting"]
 
 
-async def test_a_join_without_a_position_sends_the_state_to_the_client_that_joins_alone() -> None:
+async def test_join_without_since_sends_the_state_to_the_joining_client_only() -> None:
     scene = Scene()
     await scene.enter(since=None)
-    for who in (0, 1):
-        await scene.step("poll", who, "a")
-    assert scene.heard == [[("a", "upload-progress", 1, 0), ("b", "upload-progress", 1, 0)]] * 2
+    for client in (0, 1):
+        await scene.step("poll", client, "a")
+    assert scene.received == [[("a", "upload-progress", 1, 0), ("b", "upload-progress", 1, 0)]] * 2
 
 
-async def test_a_join_with_a_position_sends_nothing() -> None:
+async def test_join_with_since_sends_nothing() -> None:
     scene = Scene()
     await scene.enter(since=1)
     assert [session.queued_packets for session in scene.sessions] == [0, 0]
 
 
-async def test_a_room_that_its_last_member_leaves_is_watched_no_more() -> None:
+async def test_room_without_members_is_unsubscribed_and_removed() -> None:
     scene = Scene()
     await scene.enter()
     scene.rooms.leave(scene.sids[0], "a")
@@ -186,7 +188,7 @@ async def test_a_room_that_its_last_member_leaves_is_watched_no_more() -> None:
     assert scene.manager.room("b") is None
 
 
-async def test_what_an_application_emits_reaches_a_client_or_a_room() -> None:
+async def test_emit_of_an_application_reaches_a_client_or_a_room() -> None:
     scene = Scene()
     await scene.enter()
     await scene.server.emit("upload-progress", scene.now["a"], to=scene.sids[0])

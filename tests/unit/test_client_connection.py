@@ -1,4 +1,4 @@
-"""What waits for a client: bounded, in order, and only the latest tick."""
+"""A client's connection: a slow client gets events in order and only the latest tick, within limits."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ async def connection(session: Session, stats: SendStats) -> ClientConnection:
     return ClientConnection(session, stats)
 
 
-def test_a_client_that_keeps_up_gets_everything_at_once(connection: ClientConnection, transport: FakeTransport) -> None:
+def test_writable_client_gets_every_message_at_once(connection: ClientConnection, transport: FakeTransport) -> None:
     for number in range(HIGH_WATER_PACKETS * 3):
         connection.send_event("a", packets_of(f"event {number}", "by name"))
         connection.send_tick("a", tick(f"tick {number}"))
-        assert transport.take() == [f"event {number}", "by name", f"tick {number}"]
+        assert transport.pop_written() == [f"event {number}", "by name", f"tick {number}"]
 
 
-def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
+def test_slow_client_gets_all_events_and_the_latest_tick_of_each_key(
     connection: ClientConnection, transport: FakeTransport, stats: SendStats
 ) -> None:
     transport.paused = True
@@ -54,26 +54,24 @@ def test_of_ticks_only_the_latest_waits_and_events_overtake_none(
     connection.send_event("b", packets_of("B", "B by name"))
     connection.send_event("c", packets_of("C"))
     connection.send_tick("b", tick("b2"))
-    assert transport.take() == []
+    assert transport.pop_written() == []
     transport.paused = False
     assert connection.flush(20)
-    assert transport.take() == ["B", "B by name", "C", "a2", "b2"]
+    assert transport.pop_written() == ["B", "B by name", "C", "a2", "b2"]
     assert not connection.has_queued
     assert stats == SendStats(events=2, ticks=2, coalesced=2)
 
 
-def test_what_comes_while_others_wait_does_not_pass_them(
-    connection: ClientConnection, transport: FakeTransport
-) -> None:
+def test_new_event_does_not_overtake_queued_events(connection: ClientConnection, transport: FakeTransport) -> None:
     transport.paused = True
     connection.send_event("a", packets_of("first"))
     transport.paused = False
     connection.send_event("a", packets_of("second"))
     connection.flush(20)
-    assert transport.take() == ["first", "second"]
+    assert transport.pop_written() == ["first", "second"]
 
 
-async def test_a_polling_client_is_bounded_by_what_waits_for_its_poll(
+async def test_polling_client_gets_the_latest_tick_after_its_queued_packets(
     connection: ClientConnection, session: Session
 ) -> None:
     for number in range(1000):
@@ -84,7 +82,7 @@ async def test_a_polling_client_is_bounded_by_what_waits_for_its_poll(
     assert await session.poll() == b"999"
 
 
-def test_a_client_for_which_too_many_events_wait_is_overloaded(
+def test_client_with_too_many_queued_events_is_overloaded(
     connection: ClientConnection, transport: FakeTransport
 ) -> None:
     transport.paused = True
@@ -95,9 +93,7 @@ def test_a_client_for_which_too_many_events_wait_is_overloaded(
     assert connection.overloaded
 
 
-def test_a_client_that_takes_nothing_is_stalled_and_one_that_takes_a_little_is_not(
-    connection: ClientConnection, transport: FakeTransport
-) -> None:
+def test_client_is_stalled_only_when_it_reads_nothing(connection: ClientConnection, transport: FakeTransport) -> None:
     transport.paused, transport.size = True, 100
     connection.send_tick("a", tick("1"))
     assert connection.flush(stalled_after=60)
@@ -106,7 +102,7 @@ def test_a_client_that_takes_nothing_is_stalled_and_one_that_takes_a_little_is_n
     assert connection.flush(stalled_after=0.05)
 
 
-def test_a_client_for_which_too_many_bytes_wait_is_overloaded(
+def test_client_with_too_many_queued_bytes_is_overloaded(
     connection: ClientConnection, transport: FakeTransport
 ) -> None:
     transport.paused = True
@@ -117,7 +113,7 @@ def test_a_client_for_which_too_many_bytes_wait_is_overloaded(
     assert connection.overloaded
 
 
-def test_an_ack_goes_behind_the_events_that_wait(
+def test_ack_is_sent_after_queued_events(
     connection: ClientConnection, session: Session, transport: FakeTransport
 ) -> None:
     transport.paused = True
@@ -126,4 +122,4 @@ def test_an_ack_goes_behind_the_events_that_wait(
     transport.paused = False
     connection.flush(20)
     session.send(*packets_of("next ack"))
-    assert transport.take() == ["event", "ack", "next ack"]
+    assert transport.pop_written() == ["event", "ack", "next ack"]

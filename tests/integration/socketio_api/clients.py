@@ -14,7 +14,7 @@ from aiohttp import web
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
 """By the name of the parameter: what `AsyncClient.connect` is given."""
 
-_LONGEST_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
 
 class Inbox:
@@ -28,10 +28,10 @@ class Inbox:
 
     async def get(self) -> Any:
         """The next call: its argument, or a tuple of several."""
-        async with asyncio.timeout(_LONGEST_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             return await self._calls.get()
 
-    async def take(self, count: int) -> list[Any]:
+    async def get_many(self, count: int) -> list[Any]:
         return [await self.get() for _ in range(count)]
 
     @property
@@ -39,7 +39,7 @@ class Inbox:
         return self._calls.empty()
 
 
-class Guest:
+class ConnectedClient:
     """A client that is connected: `events` are `(event, *arguments)`, with the namespace before if it is not `/`."""
 
     def __init__(self, http: aiohttp.ClientSession, namespaces: Sequence[str]) -> None:
@@ -73,20 +73,20 @@ class Guest:
         await self.client.emit(event, data, **options)
 
     async def call(self, event: str, data: Any = None, **options: Any) -> Any:
-        return await self.client.call(event, data, timeout=_LONGEST_SECONDS, **options)
+        return await self.client.call(event, data, timeout=_TIMEOUT_SECONDS, **options)
 
     async def event(self) -> Any:
         """The next event."""
         return await self.events.get()
 
 
-class Party:
+class Harness:
     """A server of one kind, and guests that connect to it by one transport."""
 
     def __init__(self, make_server: Callable[..., Any], transport: str) -> None:
         self.transport = transport
         self._make_server = make_server
-        self._guests: list[Guest] = []
+        self._clients: list[ConnectedClient] = []
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -95,8 +95,8 @@ class Party:
 
     async def __aexit__(self, *_: object) -> None:
         async with self._exits:
-            for guest in self._guests:
-                await guest.client.eio.disconnect(abort=True)  # or it would wait for a poll that stock never ends
+            for client in self._clients:
+                await client.client.eio.disconnect(abort=True)  # or it would wait for a poll that stock never ends
             await self.http.close()
 
     async def serve(self, **options: Any) -> Any:
@@ -112,25 +112,25 @@ class Party:
         self._exits.push_async_callback(_close, runner, listener)
         return sio
 
-    async def connect(self, *namespaces: str, query: str = "", **options: Any) -> Guest:
+    async def connect(self, *namespaces: str, query: str = "", **options: Any) -> ConnectedClient:
         """A guest that is in these namespaces, or in `/`, and uses the party's transport."""
-        guest = Guest(self.http, namespaces or ["/"])
-        self._guests.append(guest)
-        await guest.client.connect(
+        client = ConnectedClient(self.http, namespaces or ["/"])
+        self._clients.append(client)
+        await client.client.connect(
             self.url + query,
             transports=TRANSPORTS[self.transport],
             namespaces=list(namespaces or ["/"]),
-            **({"wait_timeout": _LONGEST_SECONDS} | options),
+            **({"wait_timeout": _TIMEOUT_SECONDS} | options),
         )
-        return guest
+        return client
 
-    async def connect_many(self, count: int, *namespaces: str) -> list[Guest]:
+    async def connect_many(self, count: int, *namespaces: str) -> list[ConnectedClient]:
         return [await self.connect(*namespaces) for _ in range(count)]
 
     async def refused(self, *namespaces: str, **options: Any) -> Any:
         """What a client is refused with."""
-        guest = await self.connect(*namespaces, wait=False, **options)
-        return await guest.refusals.get()
+        client = await self.connect(*namespaces, wait=False, **options)
+        return await client.refusals.get()
 
 
 async def _close(runner: web.AppRunner, listener: asyncio.Server) -> None:
@@ -139,4 +139,4 @@ async def _close(runner: web.AppRunner, listener: asyncio.Server) -> None:
     await asyncio.sleep(0)  # Python 3.11 waits for connections only if it is asked to before `close`
     listener.close()
     await runner.cleanup()
-    await asyncio.wait_for(all_closed, _LONGEST_SECONDS)
+    await asyncio.wait_for(all_closed, _TIMEOUT_SECONDS)

@@ -21,82 +21,82 @@ from websocket import ABNF
 
 from tests.support.harness import eventually
 from tests.support.raw_socket import RawSocket, handshake
-from tests.support.socket_server import Served, serving
+from tests.support.socket_server import RunningSocketServer, serving
 
 VISITORS, AT_ONCE = 500, 50
 BODY = "x" * 3000
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
+async def served() -> AsyncIterator[RunningSocketServer]:
     async with serving() as served:
         yield served
 
 
 @pytest.fixture
-async def raw(served: Served) -> AsyncIterator[RawSocket]:
+async def raw(served: RunningSocketServer) -> AsyncIterator[RawSocket]:
     async with RawSocket(served.port) as raw:
         yield raw
 
 
-async def test_a_connection_that_sends_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_or_unaccepted_connection_is_closed_after_its_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol_switch_module, "_IDLE_SECONDS", 0.05)
     async with serving(accept_timeout=0.05) as served:
         async with RawSocket(served.port) as mute:
-            assert await mute.ended()
+            assert await mute.wait_closed()
         async with RawSocket(served.port) as undecided:
-            await undecided.switch()
-            assert await undecided.ended()
+            await undecided.upgrade()
+            assert await undecided.wait_closed()
         async with RawSocket(served.port) as left:
             await left.connect()
-            await left.say("41")
-            assert await left.ended()
+            await left.send_text("41")
+            assert await left.wait_closed()
         assert served.http.requests_count == 0
 
 
-async def test_a_namespace_that_refuses_again_and_again_ends_the_session(raw: RawSocket) -> None:
+async def test_third_refusal_by_a_namespace_ends_the_session(raw: RawSocket) -> None:
     await raw.connect()
     for number in range(3):
-        await raw.say(f"40/other{number}")
-        assert (await raw.hear()).startswith("44/other")
+        await raw.send_text(f"40/other{number}")
+        assert (await raw.receive_text()).startswith("44/other")
     assert await raw.receive() == (ABNF.OPCODE_CLOSE, b"\x03\xe8")
 
 
-async def test_a_session_that_was_refused_twice_and_then_let_in_stays(raw: RawSocket) -> None:
-    await raw.switch()
-    await raw.hear()
+async def test_acceptance_resets_the_count_of_refusals(raw: RawSocket) -> None:
+    await raw.upgrade()
+    await raw.receive_text()
     for _ in range(2):
-        await raw.say('40{"token":"bad"}')
-        assert (await raw.hear()).startswith("44")
-    await raw.say("40")
-    assert (await raw.hear()).startswith("40")
+        await raw.send_text('40{"token":"bad"}')
+        assert (await raw.receive_text()).startswith("44")
+    await raw.send_text("40")
+    assert (await raw.receive_text()).startswith("40")
     for _ in range(2):
-        await raw.say("40/other")
-        assert (await raw.hear()).startswith("44/other")
-    await raw.say('420["call"]')
-    assert await raw.hear() == '430["call"]'
+        await raw.send_text("40/other")
+        assert (await raw.receive_text()).startswith("44/other")
+    await raw.send_text('420["call"]')
+    assert await raw.receive_text() == '430["call"]'
 
 
-async def test_more_clients_of_an_address_than_may_be_unaccepted_are_refused_and_the_others_go_on() -> None:
+async def test_unaccepted_sessions_over_the_limit_of_an_address_are_refused() -> None:
     async with serving(max_unaccepted_per_address=3) as served, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(RawSocket(served.port)) for _ in range(3)]
         for client in clients:
-            await client.switch()
+            await client.upgrade()
         async with RawSocket(served.port) as fourth:
-            assert (await fourth.ask(handshake())).startswith("HTTP/1.1 429 ")
+            assert (await fourth.request(handshake())).startswith("HTTP/1.1 429 ")
         query = {"EIO": "4", "transport": "polling"}
         async with aiohttp.ClientSession() as browser, browser.get(served.url, params=query) as answer:
             assert answer.status == 429
-        await clients[0].hear()
-        await clients[0].say("40")
-        assert (await clients[0].hear()).startswith("40")
+        await clients[0].receive_text()
+        await clients[0].send_text("40")
+        assert (await clients[0].receive_text()).startswith("40")
         async with RawSocket(served.port) as fifth:
-            await fifth.switch()
+            await fifth.upgrade()
             async with RawSocket(served.port) as sixth:
-                assert (await sixth.ask(handshake())).startswith("HTTP/1.1 429 ")
+                assert (await sixth.request(handshake())).startswith("HTTP/1.1 429 ")
         await eventually(lambda: len(served.engine.sockets) == 3)
         async with RawSocket(served.port) as seventh:
-            await seventh.switch()
+            await seventh.upgrade()
 
 
 FLOODS = {
@@ -110,7 +110,7 @@ LAST_CALL = ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 1, b'427["call"]').format()
 
 
 @pytest.mark.parametrize(("opcode", "payload"), FLOODS.values(), ids=FLOODS)
-async def test_a_client_that_sends_more_packets_than_it_may_is_closed(opcode: int, payload: bytes) -> None:
+async def test_websocket_client_over_its_rate_limit_is_closed(opcode: int, payload: bytes) -> None:
     async with serving(max_packets_per_second=20) as served, RawSocket(served.port) as raw:
         await raw.connect()
         await raw.write(ABNF(1, 0, 0, 0, opcode, 1, payload).format() * 2000)
@@ -119,7 +119,7 @@ async def test_a_client_that_sends_more_packets_than_it_may_is_closed(opcode: in
         assert frame[1] == b"\x03\xf0"
 
 
-async def test_a_client_that_polls_and_sends_more_packets_than_it_may_is_refused() -> None:
+async def test_polling_client_over_its_rate_limit_is_refused() -> None:
     query = {"EIO": "4", "transport": "polling"}
     async with serving(max_packets_per_second=20) as served, aiohttp.ClientSession() as browser:
         async with browser.get(served.url, params=query) as answer:
@@ -132,7 +132,7 @@ async def test_a_client_that_polls_and_sends_more_packets_than_it_may_is_refused
             assert answer.status == 400, "the session is over"
 
 
-async def test_a_flood_of_empty_fragments_is_counted() -> None:
+async def test_empty_fragments_count_towards_the_rate_limit() -> None:
     async with serving(max_packets_per_second=20) as limited, RawSocket(limited.port) as raw:
         await raw.connect()
         first, more = (ABNF(0, 0, 0, 0, opcode, 1, b"").format() for opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_CONT))
@@ -140,7 +140,7 @@ async def test_a_flood_of_empty_fragments_is_counted() -> None:
         assert await raw.receive() == (ABNF.OPCODE_CLOSE, b"\x03\xf0")
 
 
-async def test_others_have_their_turn_while_a_client_floods(served: Served) -> None:
+async def test_event_loop_runs_other_callbacks_while_a_client_floods(served: RunningSocketServer) -> None:
     """Of a read that brings thousands of packets, some are handled in each turn of the event loop."""
     turns = 0
 
@@ -153,21 +153,23 @@ async def test_others_have_their_turn_while_a_client_floods(served: Served) -> N
         await raw.connect()
         await raw.write(ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 1, b"3").format() * 4000 + LAST_CALL)
         count()
-        assert await raw.hear() == '437["call"]'
+        assert await raw.receive_text() == '437["call"]'
     assert turns > 4000 / 64
 
 
-async def test_a_polling_body_that_does_not_arrive_is_answered(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_incomplete_polling_body_is_answered_with_408(
+    served: RunningSocketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_module, "_BODY_SECONDS", 0.05)
     query = {"EIO": "4", "transport": "polling"}
     async with aiohttp.ClientSession() as browser, browser.get(served.url, params=query) as answer:
         sid = json.loads((await answer.text())[1:])["sid"]
     async with RawSocket(served.port) as raw:
         head = f"POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
-        assert (await raw.ask(head.encode() + b"4")).startswith("HTTP/1.1 408 ")
+        assert (await raw.request(head.encode() + b"4")).startswith("HTTP/1.1 408 ")
 
 
-async def test_compression_is_negotiated_where_the_server_allows_it() -> None:
+async def test_compression_is_negotiated_when_server_and_client_allow_it() -> None:
     async with serving(websocket_deflate=True) as served, aiohttp.ClientSession() as browser:
         url, query = served.url, {"EIO": "4", "transport": "websocket"}
         async with browser.ws_connect(url, params=query, compress=15) as socket:
@@ -181,22 +183,22 @@ async def test_compression_is_negotiated_where_the_server_allows_it() -> None:
             assert (await socket.receive_str()).startswith("0")
 
 
-async def test_a_closed_session_is_gone_only_after_its_disconnect_handler(served: Served, raw: RawSocket) -> None:
+async def test_session_data_is_available_in_the_disconnect_handler(served: RunningSocketServer, raw: RawSocket) -> None:
     saved: list[Any] = []
 
     async def disconnect(sid: str, reason: str) -> None:
-        served.guests.remove(sid)
+        served.sids.remove(sid)
         saved.append((await served.server.get_session(sid), reason))
 
     served.server.on("disconnect", disconnect)
     await raw.connect()
-    (sid,) = served.guests
+    (sid,) = served.sids
     await served.server.save_session(sid, {"user": "ada"})
-    await raw.say("1")
+    await raw.send_text("1")
     await eventually(lambda: saved == [({"user": "ada"}, "client disconnect")])
 
 
-async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None:
+async def test_disconnected_clients_leave_no_objects_behind(served: RunningSocketServer) -> None:
     """Counted are objects, for resident memory says little about so few."""
 
     def alive() -> Counter[str]:
@@ -206,8 +208,8 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
     async def visit() -> None:
         async with RawSocket(served.port) as raw:
             await raw.connect()
-            await raw.say('420["call"]')
-            assert await raw.hear() == '430["call"]'
+            await raw.send_text('420["call"]')
+            assert await raw.receive_text() == '430["call"]'
 
     await visit()
     await eventually(lambda: not served.engine.sockets)
@@ -222,7 +224,7 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
     finally:
         gc.enable()
     engine = served.engine
-    kept: tuple[Iterable[Any], ...] = (
+    remaining: tuple[Iterable[Any], ...] = (
         engine._ping_timers,
         engine._pong_timeouts,
         engine._upgrade_timeouts,
@@ -230,5 +232,5 @@ async def test_nothing_is_left_of_clients_that_have_gone(served: Served) -> None
         engine._unaccepted,
         engine._tasks,
     )
-    assert [list(items) for items in kept] == [[]] * 6
+    assert [list(items) for items in remaining] == [[]] * 6
     assert (served.server.environ, served.server.manager.rooms, served.server.manager._members) == ({}, {}, {})
