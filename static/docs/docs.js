@@ -19,7 +19,7 @@ async function showDocuments() {
   form.addEventListener("submit", applyToken);
   const SwaggerUI = /** @type {any} */ (globalThis).SwaggerUIBundle; // defined by the script in the head, if it is installed
   if (!SwaggerUI) return setHidden(byId("missing"), false);
-  const common = { docExpansion: "list", deepLinking: false, validatorUrl: null, tryItOutEnabled: true, defaultModelsExpandDepth: 0 };
+  const common = { docExpansion: "list", deepLinking: false, validatorUrl: null, tryItOutEnabled: true, defaultModelsExpandDepth: 0, syntaxHighlight: { theme: "tomorrow-night" } };
   viewers.push(
     SwaggerUI({
       ...common,
