@@ -14,10 +14,11 @@ import aioboto3
 import aiohttp
 import structlog
 from aiobotocore.config import AioConfig
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 
 from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError
-from roomcast.media.s3.signing import Keys, S3UrlSigner
+from roomcast.media.s3.signing import S3UrlSigner
 from roomcast.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -172,7 +173,7 @@ async def _client(session: aioboto3.Session, config: AioConfig, endpoint: str | 
 
 
 @asynccontextmanager
-async def _fresh(credentials: Any) -> AsyncIterator[Callable[[], Keys]]:
+async def _fresh(credentials: Any) -> AsyncIterator[Callable[[], ReadOnlyCredentials]]:
     """The credentials without waiting: those of a role are renewed in the background, ahead of their end."""
     with mapped_errors():
         frozen = await credentials.get_frozen_credentials()
@@ -189,7 +190,7 @@ async def _fresh(credentials: Any) -> AsyncIterator[Callable[[], Keys]]:
 
     renewing = asyncio.create_task(renew()) if hasattr(credentials, "refresh_needed") else None
     try:
-        yield lambda: Keys(frozen.access_key, frozen.secret_key, frozen.token)
+        yield lambda: frozen
     finally:
         if renewing:
             renewing.cancel()
