@@ -59,4 +59,4 @@ def disk_error(error: OSError) -> RoomcastError:
     """What the disk said, in our words."""
     if error.errno in _NO_ROOM:
         return DiskFull("The disk is full.")
-    return StorageError("The media store failed.")
+    return StorageError("The disk could not be read or written.")

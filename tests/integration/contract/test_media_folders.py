@@ -23,7 +23,7 @@ async def kept(media: MediaStore, local: Path, folder: str, name: str) -> str:
 async def there(media: MediaStore, key: str) -> bool:
     """Whether a result is there: a bucket is asked, for its links are made without asking."""
     if isinstance(media, S3MediaStore):
-        listed = await media._bucket.listed("list_objects_v2", "Contents", Prefix=media._media)
+        listed = await media._bucket.list_objects(media._media)
         return media._media + key.removeprefix(media._media) in [entry["Key"] for entry in listed]
     try:
         await media.serve(key)
