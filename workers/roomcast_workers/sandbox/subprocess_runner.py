@@ -137,7 +137,7 @@ async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None
     if child.problem is None:
         # Whoever is left in the group could hold the pipes open for ever: kill first, then read to the end.
         _signal_group(child, signal.SIGKILL)
-        await asyncio.wait({child.program.drained}, timeout=KILL_GRACE)
+        await asyncio.wait({child.program.output_closed}, timeout=KILL_GRACE)
     if child.problem is not None:
         raise child.problem
 
