@@ -76,7 +76,7 @@ def _roomcast(source: Path, out: Path) -> Cost:
 
     def compress() -> None:
         made = compress_image(
-            source, out, "JPEG", ImageSettings(), limits=limits, wall_seconds=600, on_fraction=lambda _: None
+            source, out, "JPEG", ImageSettings(), limits=limits, timeout_seconds=600, on_fraction=lambda _: None
         )
         asyncio.run(made)
 

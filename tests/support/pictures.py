@@ -43,7 +43,7 @@ class EncodedFile:
 
 
 async def compress(
-    source: Path, image_format: str, *, limits: Limits = LIMITS, wall_seconds: float = 60, **settings: Any
+    source: Path, image_format: str, *, limits: Limits = LIMITS, timeout_seconds: float = 60, **settings: Any
 ) -> EncodedFile:
     """Compress into `out` beside the source, with the default settings but for those given."""
     out = source.parent / "out"
@@ -55,7 +55,7 @@ async def compress(
         image_format,
         ImageSettings(**settings),
         limits=limits,
-        wall_seconds=wall_seconds,
+        timeout_seconds=timeout_seconds,
         on_fraction=fractions.append,
     )
     return EncodedFile(found, results, fractions)

@@ -11,8 +11,8 @@ import ffmpeg
 import psutil
 import pytest
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.ffmpeg.commands import complete
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.commands import with_global_flags
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
 from roomcast_workers.sandbox.sandbox import Limits
 
@@ -65,17 +65,19 @@ def convert(
     source: Path,
     target: Path,
     *,
-    on_reading: Callable[[Reading], None] = lambda _: None,
+    on_progress: Callable[[ProgressBlock], None] = lambda _: None,
     stall_seconds: float = 30,
-    wall_seconds: float = 60,
+    timeout_seconds: float = 60,
     limits: Limits = LIMITS,
 ) -> Coroutine[Any, Any, None]:
     return run_ffmpeg(
         binaries,
-        complete(ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")),
-        on_reading=on_reading,
+        with_global_flags(
+            ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")
+        ),
+        on_progress=on_progress,
         stall_seconds=stall_seconds,
-        wall_seconds=wall_seconds,
+        timeout_seconds=timeout_seconds,
         limits=limits,
     )
 

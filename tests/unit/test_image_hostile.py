@@ -121,7 +121,7 @@ async def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("only_new_processes")
 async def test_too_slow_is_a_timeout_and_leaves_nobody(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
-        await compress(make_image(tmp_path / "in.png"), "PNG", wall_seconds=0.001)
+        await compress(make_image(tmp_path / "in.png"), "PNG", timeout_seconds=0.001)
     assert_nobody_left()
 
 
@@ -211,8 +211,8 @@ def test_whatever_the_child_says_only_possible_facts_are_taken(said: list[bytes]
     report, whole = image._Report(heard.append, settings), image._Report(lambda _: None, settings)
     data = b"\n".join(said) + b"\n"
     for at in range(0, len(data), step):
-        report.hear(data[at : at + step])
-    whole.hear(data)
+        report.on_output(data[at : at + step])
+    whole.on_output(data)
     assert (report._facts, report.failed) == (whole._facts, whole.failed)
     assert heard == sorted(set(heard))
     assert all(0 < fraction <= 1 for fraction in heard)

@@ -9,7 +9,7 @@ import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile, input_options, seconds_read
+from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile, input_options, read_seconds
 from roomcast_workers.ffmpeg.runner import run_ffmpeg, run_ffprobe
 from roomcast_workers.limits import MediaLimits, check_duration
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
@@ -22,8 +22,8 @@ SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max
 
 
 def test_an_input_is_read_no_further_than_is_taken() -> None:
-    assert seconds_read(SMALL) == seconds_read(SMALL, 2.0) == 1.4
-    assert seconds_read(SMALL, 0.3) == 0.3
+    assert read_seconds(SMALL) == read_seconds(SMALL, 2.0) == 1.4
+    assert read_seconds(SMALL, 0.3) == 0.3
 
 
 @pytest.mark.parametrize("demuxer", ["mov", "matroska", "image2"])
@@ -125,10 +125,10 @@ async def test_a_film_that_goes_on_for_too_long_is_stopped_whatever_its_header_s
     with pytest.raises(errors.TooLarge) as caught:
         await run_ffmpeg(
             find_binaries(),
-            commands.compress_sound(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
-            on_reading=lambda _: None,
+            commands.compress_audio(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
+            on_progress=lambda _: None,
             stall_seconds=30,
-            wall_seconds=60,
+            timeout_seconds=60,
             limits=LIMITS,
             media_limits=limits,
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED
-from roomcast_workers.sandbox.sandbox import Limits, confined, was_started
+from roomcast_workers.sandbox.sandbox import Limits, sandboxed_argv, was_started
 
 MIB = 1 << 20
 NONE = Limits(address_space=None, cpu_seconds=None, file_size=None)
@@ -31,7 +31,7 @@ print(json.dumps({
 
 
 def run(program: list[str], limits: Limits = NONE, **how: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(confined(program, limits), capture_output=True, text=True, check=False, **how)
+    return subprocess.run(sandboxed_argv(program, limits), capture_output=True, text=True, check=False, **how)
 
 
 def python(code: str, limits: Limits = NONE) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def test_a_limit_that_is_none_stays_as_it_is() -> None:
 
 
 def test_a_limit_above_what_this_process_may_grant_is_lowered_to_it() -> None:
-    inner = confined([sys.executable, "-IS", "-c", LOOK], Limits(None, None, None, open_files=200))
+    inner = sandboxed_argv([sys.executable, "-IS", "-c", LOOK], Limits(None, None, None, open_files=200))
     relay = f"import os, sys; argv = {inner!r}; argv[4] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
     seen = json.loads(python(relay, Limits(None, None, None, open_files=100)).stdout)
     assert seen["NOFILE"] == [100, 100]
@@ -96,7 +96,7 @@ def test_a_program_may_return_the_same_code_itself() -> None:
 
 @linux
 def test_it_does_not_run_under_another_parent() -> None:
-    argv = confined(["/bin/echo", "ran"], NONE)
+    argv = sandboxed_argv(["/bin/echo", "ran"], NONE)
     argv[argv.index(f"parent={os.getpid()}")] = f"parent={os.getpid() + 1}"
     ended = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert not was_started(ended.returncode, ended.stderr)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from roomcast import errors
-from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe, audio_options, codec_for
-from roomcast_workers.ffmpeg.filters import ToneMapper, film_chain, film_colours, jpeg_chain
+from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, EncodeSettings, audio_options, codec_for
+from roomcast_workers.ffmpeg.filters import ToneMapper, jpeg_filters, output_colours, video_filters
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 from roomcast_workers.video.verification import is_short, verify, verify_copy
 
 FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 SOUND = AudioStream(1, "ac3", 6, 96_000, 10.0)
 SOURCE = MediaInfo(10.0, 1000, "mov", FILM, SOUND)
-RECIPE = Recipe(CODECS["h264"], "veryfast", AtQuality(30), 1920, 1080)
+RECIPE = EncodeSettings(CODECS["h264"], "veryfast", AtQuality(30), 1920, 1080)
 MADE = dataclasses.replace(FILM, codec="h264", width=1920, height=1080, pix_fmt="yuv420p")
 RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aac"))
 
@@ -39,14 +39,14 @@ RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aa
     ],
 )
 def test_colours(film: dict[str, Any], matrix: str) -> None:
-    assert film_colours(dataclasses.replace(FILM, **film)).matrix == matrix
+    assert output_colours(dataclasses.replace(FILM, **film)).matrix == matrix
 
 
 def test_hdr_is_mapped_with_what_there_is() -> None:
     film = dataclasses.replace(FILM, transfer="arib-std-b67", primaries="bt2020", matrix="bt2020nc")
 
     def options(film: VideoStream, mapper: ToneMapper) -> dict[str, str | int]:
-        return {name: value for _, each in film_chain(film, 1920, 1080, mapper) for name, value in each.items()}
+        return {name: value for _, each in video_filters(film, 1920, 1080, mapper) for name, value in each.items()}
 
     assert options(film, "swscale")["intent"] == "perceptual"
     assert options(film, "zscale")["tonemap"] == "mobius"
@@ -56,7 +56,7 @@ def test_hdr_is_mapped_with_what_there_is() -> None:
 
 
 def test_a_jpeg_is_of_full_range_in_the_matrix_of_jpegs() -> None:
-    chain = jpeg_chain(dataclasses.replace(FILM, interlaced=True, alpha=True), 640, 360, "none")
+    chain = jpeg_filters(dataclasses.replace(FILM, interlaced=True, alpha=True), 640, 360, "none")
     (first, how), (second, options) = chain[:2]
     assert (first, how) == ("bwdif", {"mode": "send_frame", "deint": "interlaced"})
     assert second == "scale"

@@ -21,9 +21,9 @@ log = structlog.get_logger(__name__)
 
 def build_workers(settings: Settings, parts: Backends) -> Workers:
     """Workers that are ready to run; `BinariesError` when there is no ffmpeg."""
-    tools = WorkerDeps(
+    deps = WorkerDeps(
         parts.media,
-        _walled_in(find_binaries(settings.ffmpeg_path, settings.ffprobe_path)),
+        _with_sandbox(find_binaries(settings.ffmpeg_path, settings.ffprobe_path)),
         stall_seconds=settings.stall_seconds,
         step_seconds=settings.step_seconds,
         limits=MediaLimits(
@@ -31,13 +31,13 @@ def build_workers(settings: Settings, parts: Backends) -> Workers:
         ),
     )
     policy = Policy(settings.lease_seconds, settings.attempts, settings.retry_seconds)
-    return Workers(parts.ledger, parts.dispatch, settings.loaded_templates, tools, policy, settings.data / "work")
+    return Workers(parts.ledger, parts.dispatch, settings.loaded_templates, deps, policy, settings.data / "work")
 
 
-def _walled_in(binaries: Binaries) -> Binaries:
+def _with_sandbox(binaries: Binaries) -> Binaries:
     """The same programs, behind the most walls that they, and the picture child's libraries, are seen to run behind."""
     trials = [[path, *commands.show_version()] for path in (binaries.ffmpeg, binaries.ffprobe)]
     sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
     say = log.info if sandbox.complete else log.warning
-    say("sandbox", **sandbox.told(), missing=sandbox.missing)
+    say("sandbox", **sandbox.to_json(), missing=sandbox.missing)
     return replace(binaries, sandbox=sandbox)

@@ -16,7 +16,7 @@ from roomcast.uploads.templates import Template
 
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import features, run_ffmpeg, run_ffprobe, scan_packets
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info import probe
@@ -32,7 +32,7 @@ _LARGEST_RESULT = 16 * GIB
 _RESULT_PER_SOURCE = 32
 _RESULT_BASE = GIB // 4
 
-SPARED = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
+NON_FATAL = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
 """Why an upload may go without its poster or its storyboard: what is wrong with them need not be with the film."""
 
 
@@ -75,7 +75,7 @@ class Results:
     made: list[ResultFile]
     stored: list[dict[str, Any]] = field(default_factory=list)
     original: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,54 +86,54 @@ class Job:
     source: Source
     path: Path
     template: Template
-    tools: WorkerDeps
+    deps: WorkerDeps
     reporter: Reporter
     scratch: Path
 
     def input(self, path: Path, demuxer: str) -> InputFile:
         """Return a file for ffmpeg to read, by one demuxer and within the limits of this installation."""
-        return InputFile(path, demuxer, self.tools.limits)
+        return InputFile(path, demuxer, self.deps.limits)
 
     @property
-    def source_file(self) -> InputFile:
+    def source_input(self) -> InputFile:
         """The source, for ffmpeg to read."""
         return self.input(self.path, self.source.format)
 
     async def look(self, path: Path, demuxer: str) -> probe.MediaInfo:
         """What a file holds."""
-        said = await run_ffprobe(self.tools.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS)
-        return probe.parse(said)
+        said = await run_ffprobe(self.deps.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS)
+        return probe.parse_ffprobe(said)
 
     async def scan(self) -> PacketScan:
         """Every packet of the source."""
-        tools = self.tools
+        deps = self.deps
         return await scan_packets(
-            tools.binaries, self.source_file, limits=_PROBE_LIMITS, wall_seconds=tools.step_seconds
+            deps.binaries, self.source_input, limits=_PROBE_LIMITS, timeout_seconds=deps.step_seconds
         )
 
     async def ffmpeg_features(self) -> frozenset[str]:
         """Return the filters and decoders that the ffmpeg in use has."""
-        return await features(self.tools.binaries)
+        return await features(self.deps.binaries)
 
-    async def encode(
+    async def run_ffmpeg(
         self,
         arguments: list[str],
-        on_reading: Callable[[Reading], None] = lambda _: None,
+        on_progress: Callable[[ProgressBlock], None] = lambda _: None,
         *,
-        wall_seconds: float = math.inf,
+        timeout_seconds: float = math.inf,
     ) -> None:
         """Run ffmpeg with arguments made by `commands`; see `run_ffmpeg` for how it fails.
 
-        `wall_seconds`: less than any step may take.
+        `timeout_seconds`: less than any step may take.
         """
         await run_ffmpeg(
-            self.tools.binaries,
+            self.deps.binaries,
             arguments,
-            on_reading=on_reading,
-            stall_seconds=self.tools.stall_seconds,
-            wall_seconds=min(wall_seconds, self.tools.step_seconds),
+            on_progress=on_progress,
+            stall_seconds=self.deps.stall_seconds,
+            timeout_seconds=min(timeout_seconds, self.deps.step_seconds),
             limits=self._encode_limits(),
-            media_limits=self.tools.limits,
+            media_limits=self.deps.limits,
             reads=[self.path],
             cwd=self.scratch,
         )
@@ -143,11 +143,11 @@ class Job:
         step."""
         return Limits(
             address_space=_ENCODE_ADDRESS_SPACE,
-            cpu_seconds=math.ceil(self.tools.step_seconds * (os.cpu_count() or 1)),
+            cpu_seconds=math.ceil(self.deps.step_seconds * (os.cpu_count() or 1)),
             file_size=min(_LARGEST_RESULT, _RESULT_BASE + _RESULT_PER_SOURCE * self.source.size),
         )
 
-    async def show_poster(self, made: ResultFile) -> dict[str, Any]:
+    async def publish_poster(self, made: ResultFile) -> dict[str, Any]:
         """Store the poster ahead of the other results, and tell the room; its output."""
         output = await self.store(made, lambda _: None)
         await self.reporter.note(poster=output)
@@ -161,12 +161,12 @@ class Job:
         """Store a result; the output of the contract's `element` that tells of it, without its URL."""
         size = made.path.stat().st_size
         folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if made.kind == "file" else "")
-        key = await self.tools.media.store(made.path, folder, made.path.name, on_bytes)
+        key = await self.deps.media.store(made.path, folder, made.path.name, on_bytes)
         return {
             "name": made.path.stem,
             "kind": made.kind,
             "key": key,
-            "bucket": self.tools.media.bucket,
+            "bucket": self.deps.media.bucket,
             "mime": made.mime,
             "size": size,
             "width": made.width,

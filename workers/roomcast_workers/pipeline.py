@@ -11,21 +11,21 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
-from roomcast_workers.image.pipeline import compress_picture
+from roomcast_workers.image.pipeline import process_image
 from roomcast_workers.job import Job, Results, WorkerDeps
 from roomcast_workers.reporter import Reporter
-from roomcast_workers.unchanged_file import pass_through
-from roomcast_workers.video.pipeline import compress_film
+from roomcast_workers.unchanged_file import process_file
+from roomcast_workers.video.pipeline import process_video
 
 _STEPS: Mapping[SourceKind, Callable[[Job], Awaitable[Results]]] = {
-    "video": compress_film,
-    "image": compress_picture,
-    "file": pass_through,
+    "video": process_video,
+    "image": process_image,
+    "file": process_file,
 }
 
 
-async def process(
-    upload: Upload, template: Template, tools: WorkerDeps, reporter: Reporter, scratch: Path
+async def process_upload(
+    upload: Upload, template: Template, deps: WorkerDeps, reporter: Reporter, scratch: Path
 ) -> dict[str, Any]:
     """Compress and store; the `element` of the completed upload. `scratch` is an empty directory of its own.
 
@@ -37,8 +37,8 @@ async def process(
     fetched, made = scratch / "source", scratch / "made"  # apart: who writes the one only reads the other
     fetched.mkdir()
     made.mkdir()
-    async with tools.media.fetch(source.key, fetched) as path:
-        job = Job(upload, source, path, template, tools, reporter, made)
+    async with deps.media.fetch(source.key, fetched) as path:
+        job = Job(upload, source, path, template, deps, reporter, made)
         await reporter.enter(Stage.PROBING, "Reading the file")
         results = await _STEPS[source.kind](job)
     await reporter.enter(Stage.STORING, "Storing the result")
@@ -78,5 +78,5 @@ def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[
             **results.original,
         },
         "saved": {"bytes": saved, "percent": round(100 * saved / max(1, source.size), 1)},
-        **results.facts,
+        **results.extra,
     }

@@ -19,7 +19,7 @@ from roomcast_workers.job import Job, ResultFile, Results
 _READ_BYTES = 4 << 20
 
 
-async def pass_through(job: Job) -> Results:
+async def process_file(job: Job) -> Results:
     """Check the file against what was noted of it when it arrived. Enters the stages from compressing to thumbnails."""
     await job.reporter.enter(Stage.COMPRESSING, "Checking the file")
     target = job.scratch / stored_filename(job.upload.filename)

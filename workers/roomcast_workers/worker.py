@@ -30,7 +30,7 @@ from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
 
 from roomcast_workers.job import WorkerDeps
-from roomcast_workers.pipeline import process
+from roomcast_workers.pipeline import process_upload
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
 
@@ -71,7 +71,7 @@ class Policy:
     attempts: int
     retry_seconds: float
 
-    def pause(self, failures: int) -> float:
+    def backoff(self, failures: int) -> float:
         """Exponential, with jitter of a half either way, so that what failed together is not tried together."""
         return self.retry_seconds * 2.0**failures * random.uniform(0.5, 1.5)  # noqa: S311  (jitter is no secret)
 
@@ -80,12 +80,12 @@ class Workers:
     """The workers of one process. `scratch` is where each process gets a directory of its own."""
 
     def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: WorkerDeps, policy: Policy, scratch: Path
+        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, deps: WorkerDeps, policy: Policy, scratch: Path
     ) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
         self._templates = templates
-        self._tools = tools
+        self._deps = deps
         self._policy = policy
         self._scratch_root = scratch
         self._name = process_name()
@@ -94,20 +94,20 @@ class Workers:
     @property
     def sandbox(self) -> dict[str, str | bool]:
         """What confines the programs that these workers run; see `Sandbox.told`."""
-        return self._tools.binaries.sandbox.told()
+        return self._deps.binaries.sandbox.to_json()
 
     @asynccontextmanager
     async def running(self, count: int) -> AsyncIterator[None]:
         """Work on up to `count` uploads at once. On leaving, what runs is handed back, or finished if nearly done."""
         self._stopping.clear()
         with scratch_directory(self._scratch_root) as self._scratch:
-            async with self._dispatch.workers(self._woken, count):
+            async with self._dispatch.workers(self._drain_queue, count):
                 try:
                     yield
                 finally:
                     self._stopping.set()
 
-    async def _woken(self, upload_id: str) -> None:
+    async def _drain_queue(self, upload_id: str) -> None:
         """Somebody says that an upload waits: take the next one, and the next, until none does."""
         while not self._stopping.is_set():
             try:
@@ -124,11 +124,11 @@ class Workers:
         with about(claim.upload.id, attempt=claim.upload.state.attempt):
             log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
             outcome = await self._attempt(claim)
-            log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
+            log.info("attempt ended", outcome=_outcome_label(outcome), seconds=round(time.monotonic() - began, 2))
             try:
-                await self._settle(claim, outcome)
+                await self._record(claim, outcome)
             except (LeaseLost, NotFound):
-                log.warning("lease lost", outcome=_described(outcome))
+                log.warning("lease lost", outcome=_outcome_label(outcome))
 
     async def _attempt(self, claim: Claim) -> Outcome:
         """Do the steps under the lease. Whatever happens, nothing runs and no scratch is left on return."""
@@ -140,7 +140,7 @@ class Workers:
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
-                    process(claim.upload, template, self._tools, reporter, scratch),
+                    process_upload(claim.upload, template, self._deps, reporter, scratch),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
                     past_return=lambda: reporter.stage is Stage.CLEANING,
@@ -156,57 +156,59 @@ class Workers:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, Stop) else Completed(outcome)
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
+    async def _record(self, claim: Claim, outcome: Outcome) -> None:
         """Write down how it ended; each write is refused when the lease is no longer ours."""
         upload, token = claim.upload, claim.lease.token
         match outcome:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
-                await self._tools.media.discard_source(source_key(upload))
+                await self._deps.media.discard_source(source_key(upload))
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._retry(claim, error, step)
             case AttemptFailed(error, step):
-                await self._give_up(claim, error, step)
+                await self._record_failure(claim, error, step)
             case AttemptInterrupted(Stop.CANCEL_REQUESTED, step):
-                await self._discard(claim, source=True)
+                await self._delete_files(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
             case AttemptInterrupted(Stop.SHUTTING_DOWN):
-                await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
+                await self._wake_after_requeue(
+                    await self._ledger.release(claim.lease, text="Waiting for another worker")
+                )
             case AttemptInterrupted(Stop.LEASE_LOST):
                 log.warning("lease lost")
 
     async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         state = claim.upload.state
-        pause = self._policy.pause(state.failures)
-        text = f"{error.message} Trying again in {max(1, round(pause))} s (attempt {state.attempt + 1})."
-        change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + pause)
-        await self._requeued(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
+        backoff = self._policy.backoff(state.failures)
+        text = f"{error.message} Trying again in {max(1, round(backoff))} s (attempt {state.attempt + 1})."
+        change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + backoff)
+        await self._wake_after_requeue(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
 
-    async def _requeued(self, upload: Upload) -> None:
+    async def _wake_after_requeue(self, upload: Upload) -> None:
         """It waits for another worker now, or was cancelled meanwhile."""
         if upload.stage is Stage.QUEUED:
             await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
-        await settle_files(self._tools.media, upload)
+        await settle_files(self._deps.media, upload)
 
-    async def _give_up(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
+    async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         gone = isinstance(error, NotFound)
         retryable = error.retryable and not gone
-        await self._discard(claim, source=not retryable)
+        await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
         if gone:
             body["code"] = Code.STORAGE_ERROR
         await self._ledger.append(claim.upload.id, Change(Failed(), error.message, error=body), token=claim.lease.token)
 
-    async def _discard(self, claim: Claim, *, source: bool) -> None:
+    async def _delete_files(self, claim: Claim, *, source: bool) -> None:
         """Delete files, once it is certain that nobody else works with them."""
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
-        await self._tools.media.discard_results(results_folder(claim.upload))
+        await self._deps.media.discard_results(results_folder(claim.upload))
         if source:
-            await self._tools.media.discard_source(source_key(claim.upload))
+            await self._deps.media.discard_source(source_key(claim.upload))
 
 
-def _described(outcome: Outcome) -> str:
+def _outcome_label(outcome: Outcome) -> str:
     match outcome:
         case Completed():
             return "completed"

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from roomcast_workers.sandbox.sandbox import NO_WALLS, Sandbox
+from roomcast_workers.sandbox.sandbox import UNSANDBOXED, Sandbox
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Binaries:
 
     ffmpeg: str
     ffprobe: str
-    sandbox: Sandbox = NO_WALLS
+    sandbox: Sandbox = UNSANDBOXED
 
 
 class BinariesError(OSError):

@@ -88,17 +88,17 @@ class AtBitrate:
     log: Path
 
 
-Rate = AtQuality | AtBitrate
+RateControl = AtQuality | AtBitrate
 
 
 @dataclass(frozen=True)
-class Recipe:
+class EncodeSettings:
     """How to compress a film: what makes it as large and as good as it is. Sides in pixels, `audio_bitrate` in bits a
     second; `tone_mapper` is what the ffmpeg in use has for HDR."""
 
     codec: Codec
     preset: str
-    rate: Rate
+    rate: RateControl
     width: int
     height: int
     audio_bitrate: int = 128_000
@@ -117,7 +117,7 @@ def peak_bitrate(width: int, height: int, fps: float | None) -> int:
     return max(_LEAST_PEAK, int(float(_PEAK_1080P30 * (pixels / _PIXELS_1080P30) ** _GROWTH)))
 
 
-def video_options(codec: Codec, preset: str, rate: Rate, width: int, height: int, fps: float | None) -> Options:
+def video_options(codec: Codec, preset: str, rate: RateControl, width: int, height: int, fps: float | None) -> Options:
     """Options for the pictures of one output. A keyframe first, and then at least every five seconds."""
     between = min(_MOST_FRAMES_BETWEEN, max(1, round((fps or 25) * _KEYFRAME_SECONDS)))
     options: Options = {"c:v": codec.encoder, codec.preset_option: codec.presets[preset], "g": between}

@@ -17,15 +17,22 @@ from typing import Literal
 
 import ffmpeg
 
-from roomcast_workers.ffmpeg.codecs import AtBitrate, Recipe, audio_options, video_options
-from roomcast_workers.ffmpeg.filters import Filter, ToneMapper, colour_codes, film_chain, film_colours, jpeg_chain
+from roomcast_workers.ffmpeg.codecs import AtBitrate, EncodeSettings, audio_options, video_options
+from roomcast_workers.ffmpeg.filters import (
+    Filter,
+    ToneMapper,
+    colour_codes,
+    jpeg_filters,
+    output_colours,
+    video_filters,
+)
 from roomcast_workers.ffmpeg.input_options import (
     LARGEST_ALLOCATION,
     InputFile,
     Options,
     file_url,
     input_options,
-    seconds_read,
+    read_seconds,
 )
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
@@ -57,16 +64,16 @@ _DISCARD: Options = {"f": "null"}
 # --- A film, and sound ------------------------------------------------------------------------------------------------
 
 
-def compress(source: InputFile, target: Path, info: MediaInfo, recipe: Recipe) -> list[str]:
+def compress(source: InputFile, target: Path, info: MediaInfo, recipe: EncodeSettings) -> list[str]:
     """Compress a film into `target`, or, in the first of two passes, gather statistics and write nothing.
 
     The result has square pixels, is upright, has even sides, 8-bit 4:2:0 in TV range, progressive frames, every frame
     at its own time, its index in front and no metadata. Raises `UnreadableMedia` when `info` has no video.
     """
-    film = require_video(info)
+    video = require_video(info)
     media = _input(source)
-    streams = [_filter(media[str(film.index)], _film_filters(film, recipe))]
-    options = _film_options(recipe, film)
+    streams = [_filter(media[str(video.index)], _film_filters(video, recipe))]
+    options = _film_options(recipe, video)
     if isinstance(recipe.rate, AtBitrate) and recipe.rate.number == _FIRST_PASS:
         return _command(streams, "-", options | _DISCARD)
     if info.audio is not None:
@@ -75,7 +82,7 @@ def compress(source: InputFile, target: Path, info: MediaInfo, recipe: Recipe) -
     return _command(streams, target, options | _NO_METADATA | _MUXERS[recipe.codec.muxer])
 
 
-def copy(
+def remux(
     source: InputFile, target: Path, info: MediaInfo, *, sound_options: Options | None = None, muxer: str = "mp4"
 ) -> list[str]:
     """Put a film, or sound alone, into a new file without encoding it again.
@@ -97,10 +104,10 @@ def copy(
     return _command(streams, target, options | _NO_METADATA | _MUXERS[muxer])
 
 
-def compress_sound(source: InputFile, target: Path, sound: AudioStream, bitrate: int) -> list[str]:
+def compress_audio(source: InputFile, target: Path, audio: AudioStream, bitrate: int) -> list[str]:
     """Make an AAC file of the sound: stereo at most, its index in front, no metadata."""
-    options = audio_options("aac", "aac", bitrate, sound.channels, sound.sample_rate)
-    stream = _input(source)[str(sound.index)]
+    options = audio_options("aac", "aac", bitrate, audio.channels, audio.sample_rate)
+    stream = _input(source)[str(audio.index)]
     return _command([stream], target, options | _NO_METADATA | _MUXERS["ipod"])
 
 
@@ -114,16 +121,16 @@ def count_pictures(source: InputFile, info: MediaInfo, start: float, seconds: fl
 
 
 def compress_samples(
-    source: InputFile, target: Path, info: MediaInfo, recipe: Recipe, starts: Sequence[float], seconds: float
+    source: InputFile, target: Path, info: MediaInfo, recipe: EncodeSettings, starts: Sequence[float], seconds: float
 ) -> list[str]:
     """Compress stretches of `seconds` each, pictures alone, as `recipe` would compress the whole film."""
-    film = require_video(info)
-    samples = _samples(source, film, recipe, starts, seconds)
-    return _command([samples], target, _film_options(recipe, film) | _MUXERS[recipe.codec.muxer])
+    video = require_video(info)
+    samples = _samples(source, video, recipe, starts, seconds)
+    return _command([samples], target, _film_options(recipe, video) | _MUXERS[recipe.codec.muxer])
 
 
 def save_samples(
-    source: InputFile, target: Path, info: MediaInfo, recipe: Recipe, starts: Sequence[float], seconds: float
+    source: InputFile, target: Path, info: MediaInfo, recipe: EncodeSettings, starts: Sequence[float], seconds: float
 ) -> list[str]:
     """Save the same stretches without loss in a Matroska file, for others to be compared with."""
     samples = _samples(source, require_video(info), recipe, starts, seconds)
@@ -131,10 +138,10 @@ def save_samples(
     return _command([samples], target, _EVERY_FRAME | lossless)
 
 
-def compress_trial(saved: InputFile, target: Path, film: VideoStream, recipe: Recipe) -> list[str]:
+def compress_trial(saved: InputFile, target: Path, video: VideoStream, recipe: EncodeSettings) -> list[str]:
     """Compress what `save_samples` saved."""
     pictures = _filter(_input(saved)["0"], [("format", {"pix_fmts": "yuv420p"})])
-    return _command([pictures], target, _film_options(recipe, film) | _MUXERS[recipe.codec.muxer])
+    return _command([pictures], target, _film_options(recipe, video) | _MUXERS[recipe.codec.muxer])
 
 
 def measure_quality(saved: InputFile, trial: InputFile, metric: Metric, log_name: str) -> list[str]:
@@ -152,36 +159,36 @@ def measure_quality(saved: InputFile, trial: InputFile, metric: Metric, log_name
 
 
 def save_poster(
-    source: InputFile, target: Path, film: VideoStream, width: int, height: int, mapper: ToneMapper,
+    source: InputFile, target: Path, video: VideoStream, width: int, height: int, mapper: ToneMapper,
     *, start: float, skip_dark: bool,
 ) -> list[str]:  # fmt: skip
     """Save a frame as an upright JPEG: the one at `start`, or with `skip_dark` the first bright one in the five seconds
     from there. ffmpeg succeeds and writes nothing when there is no such frame."""
-    filters = jpeg_chain(film, width, height, mapper)
+    filters = jpeg_filters(video, width, height, mapper)
     if skip_dark:
         bright: Options = {
             "mode": "select", "key": "lavfi.signalstats.YAVG", "value": _DARK_LUMA, "function": "greater"
         }  # fmt: skip
         filters = [*filters, ("signalstats", {}), ("metadata", bright)]
     media = _input(source, start=max(0.0, start), seconds=_POSTER_SEARCH_SECONDS)
-    return _command([_filter(media[str(film.index)], filters)], target, _ONE_JPEG | {"q:v": 3})
+    return _command([_filter(media[str(video.index)], filters)], target, _ONE_JPEG | {"q:v": 3})
 
 
-def count_keyframes(source: InputFile, film: VideoStream) -> list[str]:
+def count_keyframes(source: InputFile, video: VideoStream) -> list[str]:
     """Copy a film's keyframes to nowhere; the last reading's `frame` is how many there are."""
     options: Options = {"c": "copy", "bsf:v": "noise=drop=not(key)"}
-    return _command([_input(source)[str(film.index)]], "-", options | _DISCARD)
+    return _command([_input(source)[str(video.index)]], "-", options | _DISCARD)
 
 
 def save_tiles(
-    source: InputFile, target: Path, film: VideoStream, width: int, height: int, mapper: ToneMapper,
+    source: InputFile, target: Path, video: VideoStream, width: int, height: int, mapper: ToneMapper,
     *, interval: int, keyframes_only: bool,
 ) -> list[str]:  # fmt: skip
     """Save a small picture for every `interval` milliseconds, from its middle, as a raw film in a NUT file."""
     # `pass`: a keyframe counts as long as one frame, and the last would be too short for an interval of its own.
     every: Filter = ("fps", {"fps": f"1000/{interval}", "start_time": 0, "eof_action": "pass"})
     media = _input(source, skip_frame="nokey") if keyframes_only else _input(source)
-    tiles = _filter(media[str(film.index)], [every, *jpeg_chain(film, width, height, mapper)])
+    tiles = _filter(media[str(video.index)], [every, *jpeg_filters(video, width, height, mapper)])
     return _command([tiles], target, {"c:v": "rawvideo", "f": "nut"})
 
 
@@ -207,20 +214,20 @@ class Rendition:
     max_rate: int
 
 
-def make_hls(
-    source: InputFile, info: MediaInfo, ladder: Sequence[Rendition], *, preset: str, audio_bitrate: str
+def encode_hls(
+    source: InputFile, info: MediaInfo, renditions: Sequence[Rendition], *, preset: str, audio_bitrate: str
 ) -> list[str]:
-    """Cut a film into segments, in every size of `ladder` at the same frames, with one playlist for each.
+    """Cut a film into segments, in every size of `renditions` at the same frames, with one playlist for each.
 
     It must run in the directory that takes the files: their names are relative, as a `%` in a path would be a counter.
     """
-    film, sound = require_video(info), info.audio
-    alone = len(ladder) == 1 and sound is None  # then ffmpeg takes this one name as it is
+    video, audio = require_video(info), info.audio
+    alone = len(renditions) == 1 and audio is None  # then ffmpeg takes this one name as it is
     media = _input(source)
-    copies = media[str(film.index)].filter_multi_output("split")
+    copies = media[str(video.index)].filter_multi_output("split")
     streams = [
-        _filter(copies.stream(number), film_chain(film, rung.width, rung.height, "none"))
-        for number, rung in enumerate(ladder)
+        _filter(copies.stream(number), video_filters(video, rendition.width, rendition.height, "none"))
+        for number, rendition in enumerate(renditions)
     ]
     options: Options = {
         "c:v": "libx264",
@@ -239,27 +246,27 @@ def make_hls(
         "hls_list_size": 0,
         "hls_segment_type": "fmp4",
         "hls_flags": "independent_segments",
-        "hls_fmp4_init_filename": f"hls-{ladder[0].name if alone else '%v'}-init.mp4",
+        "hls_fmp4_init_filename": f"hls-{renditions[0].name if alone else '%v'}-init.mp4",
         "hls_segment_filename": "hls-%v-%05d.m4s",
-        "var_stream_map": _hls_renditions(ladder, with_sound=sound is not None),
+        "var_stream_map": _hls_renditions(renditions, with_sound=audio is not None),
     }
-    for number, rung in enumerate(ladder):
-        options |= {f"maxrate:v:{number}": rung.max_rate, f"bufsize:v:{number}": 2 * rung.max_rate}
-    if sound is not None:
-        streams.append(media[str(sound.index)])
-        options |= _hls_sound_options(sound, audio_bitrate)
+    for number, rendition in enumerate(renditions):
+        options |= {f"maxrate:v:{number}": rendition.max_rate, f"bufsize:v:{number}": 2 * rendition.max_rate}
+    if audio is not None:
+        streams.append(media[str(audio.index)])
+        options |= _hls_sound_options(audio, audio_bitrate)
     return _command(streams, "hls-%v.m3u8", options | _EVERY_FRAME)
 
 
-def _hls_sound_options(sound: AudioStream, bitrate: str) -> Options:
-    if sound.codec == "aac" and sound.channels <= _STEREO:
+def _hls_sound_options(audio: AudioStream, bitrate: str) -> Options:
+    if audio.codec == "aac" and audio.channels <= _STEREO:
         return {"c:a": "copy"}
-    return {"c:a": "aac", "b:a": bitrate, "ac": min(sound.channels, _STEREO)}
+    return {"c:a": "aac", "b:a": bitrate, "ac": min(audio.channels, _STEREO)}
 
 
-def _hls_renditions(ladder: Sequence[Rendition], *, with_sound: bool) -> str:
+def _hls_renditions(renditions: Sequence[Rendition], *, with_sound: bool) -> str:
     group = ",agroup:audio" if with_sound else ""
-    entries = [f"v:{number}{group},name:{rung.name}" for number, rung in enumerate(ladder)]
+    entries = [f"v:{number}{group},name:{rendition.name}" for number, rendition in enumerate(renditions)]
     return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if with_sound else [])])
 
 
@@ -304,7 +311,7 @@ def _ffprobe(file: InputFile, *wanted: str) -> list[str]:
 # --- Building ---------------------------------------------------------------------------------------------------------
 
 
-def complete(output: ffmpeg.Stream) -> list[str]:
+def with_global_flags(output: ffmpeg.Stream) -> list[str]:
     """Return the arguments of a run that makes `output`, with the global flags that every run of ours has.
 
     ffmpeg-python puts them last; to ffmpeg a global flag means the same wherever it stands.
@@ -318,7 +325,9 @@ def complete(output: ffmpeg.Stream) -> list[str]:
 
 
 def _command(streams: Sequence[ffmpeg.Stream], target: Path | str, options: Options) -> list[str]:
-    return complete(ffmpeg.output(*streams, file_url(target) if isinstance(target, Path) else target, **options))
+    return with_global_flags(
+        ffmpeg.output(*streams, file_url(target) if isinstance(target, Path) else target, **options)
+    )
 
 
 def _input(
@@ -327,7 +336,7 @@ def _input(
     """Read `file` under the rules for untrusted input, from `start` and for so many `seconds`, or as a whole."""
     if start is not None:
         options["ss"] = f"{start:.3f}"
-    options["t"] = f"{seconds_read(file.limits, seconds):.3f}"
+    options["t"] = f"{read_seconds(file.limits, seconds):.3f}"
     return ffmpeg.input(file_url(file.path), **input_options(file), **options)
 
 
@@ -338,29 +347,29 @@ def _filter(pictures: ffmpeg.Stream, filters: Sequence[Filter]) -> ffmpeg.Stream
 
 
 def _samples(
-    source: InputFile, film: VideoStream, recipe: Recipe, starts: Sequence[float], seconds: float
+    source: InputFile, video: VideoStream, recipe: EncodeSettings, starts: Sequence[float], seconds: float
 ) -> ffmpeg.Stream:
-    filters = _film_filters(film, recipe)
-    pieces = [_filter(_input(source, start=start, seconds=seconds)[str(film.index)], filters) for start in starts]
+    filters = _film_filters(video, recipe)
+    pieces = [_filter(_input(source, start=start, seconds=seconds)[str(video.index)], filters) for start in starts]
     return ffmpeg.concat(*pieces, v=1, a=0) if len(pieces) > 1 else pieces[0]
 
 
-def _film_filters(film: VideoStream, recipe: Recipe) -> list[Filter]:
-    return film_chain(film, recipe.width, recipe.height, recipe.tone_mapper)
+def _film_filters(video: VideoStream, recipe: EncodeSettings) -> list[Filter]:
+    return video_filters(video, recipe.width, recipe.height, recipe.tone_mapper)
 
 
-def _film_options(recipe: Recipe, film: VideoStream) -> Options:
-    options = video_options(recipe.codec, recipe.preset, recipe.rate, recipe.width, recipe.height, film.fps)
+def _film_options(recipe: EncodeSettings, video: VideoStream) -> Options:
+    options = video_options(recipe.codec, recipe.preset, recipe.rate, recipe.width, recipe.height, video.fps)
     return options | {"pix_fmt": "yuv420p"} | _EVERY_FRAME
 
 
-def _sound_options(sound: AudioStream, recipe: Recipe) -> Options:
+def _sound_options(audio: AudioStream, recipe: EncodeSettings) -> Options:
     codec = recipe.codec
-    channels = min(sound.channels, recipe.channels)
-    return audio_options(codec.audio, codec.audio_encoder, recipe.audio_bitrate, channels, sound.sample_rate)
+    channels = min(audio.channels, recipe.channels)
+    return audio_options(codec.audio, codec.audio_encoder, recipe.audio_bitrate, channels, audio.sample_rate)
 
 
-def _missing_colour_tags(film: VideoStream) -> list[str]:
+def _missing_colour_tags(video: VideoStream) -> list[str]:
     """Return the bitstream filter that tags an H.264 stream with its colours, where it has no tags itself."""
-    codes = colour_codes(film_colours(film))
-    return [] if film.matrix else ["h264_metadata=" + ":".join(f"{name}={code}" for name, code in codes.items())]
+    codes = colour_codes(output_colours(video))
+    return [] if video.matrix else ["h264_metadata=" + ":".join(f"{name}={code}" for name, code in codes.items())]

@@ -37,14 +37,14 @@ _NTSC = Colours("smpte170m", "smpte170m", "smpte170m")
 _PAL = Colours("bt470bg", "bt470bg", "smpte170m")
 
 
-def film_colours(film: VideoStream) -> Colours:
+def output_colours(video: VideoStream) -> Colours:
     """The colours that a film is compressed in: those of SD television where it has them already, or says nothing and
     is that small, as players assume; otherwise BT.709."""
-    lines = min(film.width, film.height)
-    small = film.matrix is None and film.pix_fmt is not None and film.pix_fmt.startswith("yuv") and lines < _HD_LINES
-    if film.needs_colour_management or not (film.matrix in _SD or small):
+    lines = min(video.width, video.height)
+    small = video.matrix is None and video.pix_fmt is not None and video.pix_fmt.startswith("yuv") and lines < _HD_LINES
+    if video.needs_colour_management or not (video.matrix in _SD or small):
         return BT709
-    return _PAL if film.matrix == "bt470bg" or (film.matrix is None and lines == _PAL_LINES) else _NTSC
+    return _PAL if video.matrix == "bt470bg" or (video.matrix is None and lines == _PAL_LINES) else _NTSC
 
 
 def colour_codes(colours: Colours) -> dict[str, int]:
@@ -54,13 +54,13 @@ def colour_codes(colours: Colours) -> dict[str, int]:
     return {name: _CODES[value] for name, value in zip(names, said, strict=True)}
 
 
-def film_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
-    """For the pictures of a result, `width` × `height`: 8-bit 4:2:0 in TV range, tagged with `film_colours`."""
-    colours = film_colours(film)
+def video_filters(video: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+    """For the pictures of a result, `width` × `height`: 8-bit 4:2:0 in TV range, tagged with `output_colours`."""
+    colours = output_colours(video)
     tags = {"colorspace": colours.matrix, "color_primaries": colours.primaries, "color_trc": colours.transfer}
     return [
-        *_deinterlaced(film),
-        *_scaled(film, width, height, colours, "tv", tone_mapper),
+        *_deinterlaced(video),
+        *_scaled(video, width, height, colours, "tv", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuv420p"}),
         ("sidedata", {"mode": "delete", "type": "MASTERING_DISPLAY_METADATA"}),
@@ -69,31 +69,31 @@ def film_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapp
     ]
 
 
-def jpeg_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+def jpeg_filters(video: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
     """For a picture that becomes a JPEG: full range, with the colour matrix that JPEG prescribes."""
     jpeg = Colours("bt470bg", "bt709", "bt709")
     return [
-        *_deinterlaced(film),
-        *_scaled(film, width, height, jpeg, "pc", tone_mapper),
+        *_deinterlaced(video),
+        *_scaled(video, width, height, jpeg, "pc", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuvj420p"}),
     ]
 
 
-def _deinterlaced(film: VideoStream) -> list[Filter]:
-    return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if film.interlaced else []
+def _deinterlaced(video: VideoStream) -> list[Filter]:
+    return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if video.interlaced else []
 
 
 def _scaled(
-    film: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
+    video: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
 ) -> list[Filter]:
     # Both ranges and both matrices named: without them a full-range source keeps its levels and only loses the tag.
     options: dict[str, str | int] = {"w": width, "h": height, "out_range": levels, "out_color_matrix": colours.matrix}
-    if film.matrix is None:
-        options["in_color_matrix"] = film_colours(film).matrix
-    if film.alpha:
+    if video.matrix is None:
+        options["in_color_matrix"] = output_colours(video).matrix
+    if video.alpha:
         options["alphablend"] = "uniform_color"
-    if not film.needs_colour_management:
+    if not video.needs_colour_management:
         return [("scale", options)]
     if tone_mapper == "zscale":
         return [("scale", {"w": width, "h": height}), *_ZSCALE, ("scale", options)]

@@ -79,7 +79,7 @@ def input_options(file: InputFile) -> Options:
     return options
 
 
-def seconds_read(limits: MediaLimits, wanted: float | None = None) -> float:
+def read_seconds(limits: MediaLimits, wanted: float | None = None) -> float:
     """Return how many seconds of an input ffmpeg is to read.
 
     That is a little more than is taken, so that a film which is too long is seen to be.

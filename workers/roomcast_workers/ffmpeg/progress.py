@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProgressBlock:
     """One block of `-progress`: `seconds` of media written (never negative), `frame` and `size` (bytes) so far,
     encoding rate `fps`, `speed` as a multiple of real time; None where ffmpeg said N/A or nothing readable."""
 
@@ -36,14 +36,14 @@ class ProgressParser:
         self._rest = b""
         self._block: dict[bytes, bytes] = {}
 
-    def feed(self, data: bytes) -> list[Reading]:
+    def feed(self, data: bytes) -> list[ProgressBlock]:
         """The readings that `data` completes, in order."""
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[: self._LONGEST_LINE + 1]  # one byte more than is taken, so that it stays too long
         readings = (self._take(line) for line in lines if len(line) <= self._LONGEST_LINE)
         return [reading for reading in readings if reading is not None]
 
-    def _take(self, line: bytes) -> Reading | None:
+    def _take(self, line: bytes) -> ProgressBlock | None:
         key, _, value = line.partition(b"=")
         key, value = key.strip(), value.strip()
         if key in self._KEYS:
@@ -51,7 +51,7 @@ class ProgressParser:
         if key != b"progress" or value not in {b"continue", b"end"}:
             return None
         block, self._block = self._block, {}
-        return Reading(
+        return ProgressBlock(
             seconds=_out_time(block),
             frame=_count(block.get(b"frame")),
             fps=_rate(block.get(b"fps")),
@@ -84,13 +84,13 @@ def _rate(value: bytes | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-class Pulse:
+class StallDetector:
     """Tells work from babble: a reading is a sign of life only if it goes beyond every earlier one."""
 
     def __init__(self) -> None:
         self._furthest: list[float] = [0.0, 0.0, 0.0]
 
-    def advances(self, reading: Reading) -> bool:
+    def advanced(self, reading: ProgressBlock) -> bool:
         now = [value or 0 for value in (reading.seconds, reading.frame, reading.size)]
         advanced = any(new > old for new, old in zip(now, self._furthest, strict=True))
         self._furthest = [max(pair) for pair in zip(now, self._furthest, strict=True)]

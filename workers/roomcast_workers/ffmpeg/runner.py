@@ -18,20 +18,20 @@ from roomcast import errors
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import ProgressParser, Pulse, Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser, StallDetector
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.sandbox.subprocess_runner import Finished, run_tool
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
 log = logging.getLogger(__name__)
 
-PROBE_OUTPUT_KEPT = 4 * 1024 * 1024
+MAX_PROBE_BYTES = 4 * 1024 * 1024
 DEFAULT_LIMITS = MediaLimits()
 _REFUSED = {errors.Code.TOO_LARGE, errors.Code.UNSUPPORTED_TYPE}
 
 
-class NothingInside(errors.UnreadableMedia):
+class NoStreams(errors.UnreadableMedia):
     """A file of the right format without a single stream. Of our own making: its source could not be decoded at all."""
 
 
@@ -39,15 +39,15 @@ async def run_ffmpeg(
     binaries: Binaries,
     arguments: Sequence[str],
     *,
-    on_reading: Callable[[Reading], None],
+    on_progress: Callable[[ProgressBlock], None],
     stall_seconds: float,
-    wall_seconds: float,
+    timeout_seconds: float,
     limits: Limits,
     media_limits: MediaLimits = DEFAULT_LIMITS,
     reads: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> None:
-    """Run ffmpeg with `arguments`, made by `commands`, to its end; `on_reading` is called about four times a second.
+    """Run ffmpeg with `arguments`, made by `commands`, to its end; `on_progress` is called about four times a second.
 
     In a sandbox it reads `reads` and writes in `cwd` alone. `media_limits` are those its inputs were given.
 
@@ -57,21 +57,21 @@ async def run_ffmpeg(
     Raises `Stalled`, `TimedOut`, `TooLarge`, or what `failure` makes of its end. Success means return code 0, no more:
     probe the result.
     """
-    parser, pulse = ProgressParser(), Pulse()
+    parser, pulse = ProgressParser(), StallDetector()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         alive = False
         for reading in parser.feed(data):
-            alive |= pulse.advances(reading)
+            alive |= pulse.advanced(reading)
             if (reading.seconds or 0.0) > media_limits.max_duration_seconds:
                 raise too_long(media_limits)  # whatever its header said
-            on_reading(reading)
+            on_progress(reading)
         return alive
 
-    finished = await run_tool(
+    finished = await run_sandboxed(
         [binaries.ffmpeg, *arguments],
-        on_output=hear,
-        wall_seconds=wall_seconds,
+        on_output=on_output,
+        timeout_seconds=timeout_seconds,
         stall_seconds=stall_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
@@ -80,11 +80,11 @@ async def run_ffmpeg(
     )
     if finished.returncode != 0:
         log.warning("ffmpeg ended with %d: %r", finished.returncode, finished.stderr)
-        raise failure(finished, media_limits)
+        raise map_failure(finished, media_limits)
 
 
 async def run_ffprobe(
-    binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float = 30.0
+    binaries: Binaries, file: InputFile, *, limits: Limits, timeout_seconds: float = 30.0
 ) -> dict[str, Any]:
     """Return what ffprobe says about a file's format and streams, as its JSON.
 
@@ -94,40 +94,40 @@ async def run_ffprobe(
     """
     output = bytearray()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         output.extend(data)
-        if len(output) > PROBE_OUTPUT_KEPT:
+        if len(output) > MAX_PROBE_BYTES:
             raise errors.UnreadableMedia("the file describes itself at too great length")
         return True
 
-    finished = await _run_ffprobe(binaries, file, commands.probe(file), hear, limits, wall_seconds)
+    finished = await _run_ffprobe(binaries, file, commands.probe(file), on_output, limits, timeout_seconds)
     if finished.returncode != 0:
         log.warning("ffprobe ended with %d: %r", finished.returncode, finished.stderr)
-        problem = failure(finished, file.limits)
+        problem = map_failure(finished, file.limits)
         if finished.returncode < 0 or problem.code in _REFUSED:
             raise problem
         raise errors.UnreadableMedia("the file cannot be read as media") from problem
     said = _probe_object(bytes(output))
-    refusal = _refusal(finished.stderr, file.limits)
+    refusal = _map_limit_error(finished.stderr, file.limits)
     if refusal is not None and not _usable_all_the_same(said, finished.stderr):
         raise refusal
     return said
 
 
-async def scan_packets(binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float) -> PacketScan:
+async def scan_packets(binaries: Binaries, file: InputFile, *, limits: Limits, timeout_seconds: float) -> PacketScan:
     """Read every packet of a file, as far as it can be read: where that ends before the file does is no error.
 
     Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
     """
     scan = PacketScan()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         scan.feed(data)
         return True
 
-    finished = await _run_ffprobe(binaries, file, commands.list_packets(file), hear, limits, wall_seconds)
+    finished = await _run_ffprobe(binaries, file, commands.list_packets(file), on_output, limits, timeout_seconds)
     if finished.returncode < 0:
-        raise failure(finished)
+        raise map_failure(finished)
     return scan
 
 
@@ -151,13 +151,13 @@ async def features(binaries: Binaries) -> frozenset[str]:
 async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:
     output = bytearray()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         output.extend(data)
         return True
 
     limits = Limits(address_space=None, cpu_seconds=30, file_size=0)
     argv = [binaries.ffmpeg, *arguments]
-    await run_tool(argv, on_output=hear, wall_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
+    await run_sandboxed(argv, on_output=on_output, timeout_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
     return output.decode("utf-8", "replace")
 
 
@@ -165,14 +165,14 @@ async def _run_ffprobe(
     binaries: Binaries,
     file: InputFile,
     arguments: Sequence[str],
-    hear: Callable[[bytes], bool],
+    on_output: Callable[[bytes], bool],
     limits: Limits,
-    wall_seconds: float,
-) -> Finished:
-    return await run_tool(
+    timeout_seconds: float,
+) -> ProgramExit:
+    return await run_sandboxed(
         [binaries.ffprobe, *arguments],
-        on_output=hear,
-        wall_seconds=wall_seconds,
+        on_output=on_output,
+        timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
         reads=[file.path],
@@ -187,7 +187,7 @@ def _probe_object(output: bytes) -> dict[str, Any]:
     if not isinstance(said, dict) or not isinstance(said.get("streams"), list):
         raise errors.UnreadableMedia("the file cannot be read as media")
     if not said["streams"]:
-        raise NothingInside("the file holds nothing that can be decoded")
+        raise NoStreams("the file holds nothing that can be decoded")
     return said
 
 
@@ -219,7 +219,7 @@ _UNREADABLE_PHRASES = (
 )
 
 
-def failure(finished: Finished, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
+def map_failure(finished: ProgramExit, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
     """What an end other than return code 0 means: `UnreadableMedia`, `UnsupportedType` and `TooLarge` are for good,
     `DiskFull`, `TimedOut` and `TranscodeError` may pass. `limits` are those that were set."""
     code, said = finished.returncode, finished.stderr
@@ -231,10 +231,10 @@ def failure(finished: Finished, limits: MediaLimits = DEFAULT_LIMITS) -> errors.
         return errors.TranscodeError("the encoder crashed or was killed")
     if code in _RC_OUT_OF_SPACE or any(phrase in said for phrase in _SPACE_PHRASES):
         return errors.DiskFull("there is no room left to write the result")
-    return _refusal(said, limits) or _fault(code, said)
+    return _map_limit_error(said, limits) or _map_media_error(code, said)
 
 
-def _refusal(said: str, limits: MediaLimits) -> errors.RoomcastError | None:
+def _map_limit_error(said: str, limits: MediaLimits) -> errors.RoomcastError | None:
     """When ffmpeg held to what it was told, or None."""
     if _MANY_STREAMS_PHRASE in said:
         return too_many_streams(limits)
@@ -245,7 +245,7 @@ def _refusal(said: str, limits: MediaLimits) -> errors.RoomcastError | None:
     return None
 
 
-def _fault(code: int, said: str) -> errors.RoomcastError:
+def _map_media_error(code: int, said: str) -> errors.RoomcastError:
     """The file's fault, or else ours."""
     if code == _RC_OUT_OF_MEMORY:
         return errors.TooLarge("the file needs more memory than it may have")

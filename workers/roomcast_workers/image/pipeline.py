@@ -19,11 +19,11 @@ from roomcast import errors
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 
-from roomcast_workers.ffmpeg.runner import failure
-from roomcast_workers.image.child.plan import SEVERAL_FRAMES, Kind, Order, fit, planned
+from roomcast_workers.ffmpeg.runner import map_failure
+from roomcast_workers.image.child.plan import ANIMATION_NAME, Kind, Order, fit, plan_images
 from roomcast_workers.job import GIB, Job, ResultFile, Results
-from roomcast_workers.sandbox.sandbox import NO_WALLS, Limits, Sandbox
-from roomcast_workers.sandbox.subprocess_runner import Finished, run_tool
+from roomcast_workers.sandbox.sandbox import UNSANDBOXED, Limits, Sandbox
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
 log = logging.getLogger(__name__)
 
@@ -71,15 +71,15 @@ class ImageSource:
     placeholder: str
 
 
-async def compress_picture(job: Job) -> Results:
+async def process_image(job: Job) -> Results:
     """Everything that is made of a picture. Enters the stages from compressing to thumbnails."""
-    template, tools, reporter = job.template, job.tools, job.reporter
+    template, deps, reporter = job.template, job.deps, job.reporter
     settings = ImageSettings(
         sides=template.image_sides,
         formats=template.image_formats,
         quality=template.quality,
-        max_pixels=tools.limits.max_pixels,
-        max_frames=tools.limits.max_frames,
+        max_pixels=deps.limits.max_pixels,
+        max_frames=deps.limits.max_frames,
     )
     await reporter.enter(Stage.COMPRESSING, "Compressing the picture")
     source, results = await compress_image(
@@ -88,9 +88,9 @@ async def compress_picture(job: Job) -> Results:
         job.source.format,
         settings,
         limits=_CHILD_LIMITS,
-        wall_seconds=min(tools.step_seconds, tools.stall_seconds * 10),
+        timeout_seconds=min(deps.step_seconds, deps.stall_seconds * 10),
         on_fraction=lambda fraction: reporter.progress(Tick(fraction)),
-        sandbox=tools.binaries.sandbox,
+        sandbox=deps.binaries.sandbox,
     )
     await reporter.enter(Stage.THUMBNAILS, "Checking the pictures")
     return Results(
@@ -103,7 +103,7 @@ async def compress_picture(job: Job) -> Results:
             "animated": source.frames > 1,
             "frames": source.frames,
         },
-        facts={"placeholder": {"blurhash": source.placeholder}},
+        extra={"placeholder": {"blurhash": source.placeholder}},
     )
 
 
@@ -114,9 +114,9 @@ async def compress_image(
     settings: ImageSettings,
     *,
     limits: Limits,
-    wall_seconds: float,
+    timeout_seconds: float,
     on_fraction: Callable[[float], None],
-    sandbox: Sandbox = NO_WALLS,
+    sandbox: Sandbox = UNSANDBOXED,
 ) -> tuple[ImageSource, list[ImageResult]]:
     """Make the pictures that `image_child.plan` tells of in `out_dir`, which must exist; the main one first.
 
@@ -130,10 +130,10 @@ async def compress_image(
     than it may have. However it ends, no process is left.
     """
     report = _Report(on_fraction, settings)
-    finished = await run_tool(
+    finished = await run_sandboxed(
         [sys.executable, "-I", str(_CHILD), _order(source, out_dir, image_format, settings)],
-        on_output=report.hear,
-        wall_seconds=wall_seconds,
+        on_output=report.on_output,
+        timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=sandbox,
         reads=[source],
@@ -165,7 +165,7 @@ class _Report:
         self._facts: dict[str, Any] = {}
         self.failed: str | None = None
 
-    def hear(self, data: bytes) -> bool:
+    def on_output(self, data: bytes) -> bool:
         *lines, rest = (self._rest + data).split(b"\n")
         self._rest = rest[: _LONGEST_LINE + 1]
         for line in lines:
@@ -212,18 +212,18 @@ def _results(source: ImageSource, out_dir: Path, settings: ImageSettings) -> lis
     size = (source.width, source.height)
     results = [
         ImageResult(each.name, each.kind, out_dir / each.name, _MIMES[each.format], each.width, each.height)
-        for each in planned(size, settings.sides, settings.formats)
+        for each in plan_images(size, settings.sides, settings.formats)
     ]
     if source.frames > 1:
         largest = fit(size, max(settings.sides))
-        moving = ImageResult(SEVERAL_FRAMES, "image", out_dir / SEVERAL_FRAMES, _MIMES["webp"], *largest)
+        moving = ImageResult(ANIMATION_NAME, "image", out_dir / ANIMATION_NAME, _MIMES["webp"], *largest)
         results.insert(0, moving)
     if any(result.path.is_symlink() or not result.path.is_file() for result in results):
         raise errors.TranscodeError("the picture's results are not complete")
     return results
 
 
-def _failure(reason: str | None, finished: Finished, settings: ImageSettings) -> errors.RoomcastError:
+def _failure(reason: str | None, finished: ProgramExit, settings: ImageSettings) -> errors.RoomcastError:
     match reason:
         case "unreadable":
             return errors.UnreadableMedia("the picture cannot be decoded, or is not whole")
@@ -243,4 +243,4 @@ def _failure(reason: str | None, finished: Finished, settings: ImageSettings) ->
         case "memory":
             return errors.TranscodeError("the picture needs more memory than it may have")
         case _:
-            return failure(finished) if finished.returncode < 0 else errors.TranscodeError("the picture failed")
+            return map_failure(finished) if finished.returncode < 0 else errors.TranscodeError("the picture failed")

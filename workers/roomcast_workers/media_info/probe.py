@@ -81,7 +81,7 @@ class MediaInfo:
     audio: AudioStream | None
 
 
-def parse(said: Any) -> MediaInfo:
+def parse_ffprobe(said: Any) -> MediaInfo:
     """Read what ffprobe said with `-show_format -show_streams`.
 
     Cover art is not taken for the film, nor a stream that lacks what is needed to decode it. Raises `UnreadableMedia`

@@ -19,13 +19,13 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 @dataclass(frozen=True)
-class Partial:
+class Truncation:
     """A film that is cut short: seconds that could be read, of seconds declared."""
 
     seconds: float
     declared: float
 
-    def told(self) -> dict[str, float]:
+    def to_json(self) -> dict[str, float]:
         """As it is said in `element.partial`."""
         return {"seconds": round(self.seconds, 3), "declaredSeconds": round(self.declared, 3)}
 
@@ -38,32 +38,32 @@ class VerifiedMedia:
     info: MediaInfo
     scan: PacketScan
     seconds: float
-    missing: Partial | None
+    truncation: Truncation | None
 
 
-def contents(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
+def verify_media(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
     """What can be read of a file. `head`: its first bytes, some hundred will do.
 
     Raises `UnreadableMedia` when that is nothing, or a film without a single picture.
     """
-    heard = info.audio if info.audio and scan.stream(info.audio.index).packets else None
-    seen = info.video if info.video and scan.stream(info.video.index).packets else None
-    if (seen is None and info.video is not None) or (seen is None and heard is None):
+    audio = info.audio if info.audio and scan.stream(info.audio.index).packets else None
+    found = info.video if info.video and scan.stream(info.video.index).packets else None
+    if (found is None and info.video is not None) or (found is None and audio is None):
         raise UnreadableMedia("nothing of the file can be read")
-    seconds = scan.seconds(*(stream.index for stream in (seen, heard) if stream is not None))
+    seconds = scan.seconds(*(stream.index for stream in (found, audio) if stream is not None))
     seconds = seconds or info.duration or _ONE_FRAME
-    if seen is not None:
-        seen = replace(seen, duration=scan.stream(seen.index).seconds or seconds)
-    left = replace(info, duration=seconds, video=seen, audio=heard)
-    return VerifiedMedia(left, scan, seconds, partial(info, scan, head))
+    if found is not None:
+        found = replace(found, duration=scan.stream(found.index).seconds or seconds)
+    left = replace(info, duration=seconds, video=found, audio=audio)
+    return VerifiedMedia(left, scan, seconds, find_truncation(info, scan, head))
 
 
-def same_length(one: float, other: float) -> bool:
+def lengths_match(one: float, other: float) -> bool:
     """Whether two lengths, in seconds, differ by no more than containers and encoders make them."""
     return abs(one - other) <= max(_SLACK_SECONDS, _SLACK_SHARE * max(one, other))
 
 
-def partial(info: MediaInfo, scan: PacketScan, head: bytes) -> Partial | None:
+def find_truncation(info: MediaInfo, scan: PacketScan, head: bytes) -> Truncation | None:
     """What is missing of a file, or None when it is whole. `head`: its first bytes, some hundred will do.
 
     A sample table that counts more packets than there are is proof. Matroska says how many bytes it has. Of the others
@@ -84,14 +84,14 @@ def partial(info: MediaInfo, scan: PacketScan, head: bytes) -> Partial | None:
     return None
 
 
-def _missing(stream: VideoStream | AudioStream, declared: float | None, scan: PacketScan) -> Partial | None:
-    seen = scan.stream(stream.index)
+def _missing(stream: VideoStream | AudioStream, declared: float | None, scan: PacketScan) -> Truncation | None:
+    found = scan.stream(stream.index)
     declared = stream.duration or declared
-    if declared is None or seen.seconds >= declared or same_length(seen.seconds, declared):
+    if declared is None or found.seconds >= declared or lengths_match(found.seconds, declared):
         return None
-    counted_all = stream.frames is not None and seen.packets >= stream.frames * (1 - _SLACK_SHARE)
-    lying = stream.frames is None and declared > seen.seconds * _BELIEVED
-    return None if counted_all or lying else Partial(seen.seconds, declared)
+    counted_all = stream.frames is not None and found.packets >= stream.frames * (1 - _SLACK_SHARE)
+    lying = stream.frames is None and declared > found.seconds * _BELIEVED
+    return None if counted_all or lying else Truncation(found.seconds, declared)
 
 
 def segment_size(head: bytes) -> int | None:

@@ -40,9 +40,9 @@ def main(argv: list[str]) -> int:
         os.nice(wanted["nice"])
         _default_signals()
         if any(paths.values()):
-            _wall_in(paths["read"], paths["write"])
+            _apply_landlock(paths["read"], paths["write"])
         if wanted.get("network") == 0:
-            _cut_off()
+            _block_sockets()
         os.execv(program[0], program)  # noqa: S606 - becoming that program is the purpose
     except (OSError, ValueError, LookupError, AttributeError) as problem:
         sys.stderr.write(f"{NOT_STARTED}{problem}\n")
@@ -134,7 +134,7 @@ def landlock_version() -> int:
         return 0
 
 
-def _wall_in(reads: list[str], writes: list[str]) -> None:
+def _apply_landlock(reads: list[str], writes: list[str]) -> None:
     """From here on this process opens nothing but what lies at or below these paths. A path that is not there is passed
     over: whoever wants it will say so."""
     version = landlock_version()
@@ -172,12 +172,12 @@ _SOCKET_CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
 """By machine: the architecture as the kernel's audit names it, and the number of `socket`."""
 
 
-def can_cut_off() -> bool:
+def seccomp_supported() -> bool:
     """Whether the network can be taken away here: the system calls' numbers differ from machine to machine."""
     return sys.platform.startswith("linux") and os.uname().machine in _SOCKET_CALLS
 
 
-def _cut_off() -> None:
+def _block_sockets() -> None:
     """From here on this process makes no socket of any kind, neither by the call for it nor through io_uring."""
     import ctypes  # noqa: PLC0415 - see `_call`
 

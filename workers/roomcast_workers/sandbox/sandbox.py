@@ -1,6 +1,6 @@
 """Limits on programs that read untrusted media, and walls around them.
 
-`confined` turns a command into one that confines itself before it starts: `exec.py` runs first, sets the
+`sandboxed_argv` turns a command into one that confines itself before it starts: `exec.py` runs first, sets the
 limits, puts up the walls that the system has, and becomes the command. `detect` finds out which walls there are: each
 is optional, and counts only when the programs have been seen to run behind it.
 """
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, NOT_STARTED, can_cut_off, landlock_version
+from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, NOT_STARTED, landlock_version, seccomp_supported
 
 _CONFINE = Path(__file__).with_name("exec.py")
 _LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -104,18 +104,18 @@ class Sandbox:
         """Whether there is a wall for each."""
         return "none" not in {self.network, self.files}
 
-    def told(self) -> dict[str, str | bool]:
+    def to_json(self) -> dict[str, str | bool]:
         """`{"bwrap", "network", "files"}`, for whoever runs the server."""
         return {"bwrap": self.bwrap is not None, "network": self.network, "files": self.files}
 
 
-NO_WALLS = Sandbox()
+UNSANDBOXED = Sandbox()
 
 
-def confined(
+def sandboxed_argv(
     argv: Sequence[str],
     limits: Limits,
-    sandbox: Sandbox = NO_WALLS,
+    sandbox: Sandbox = UNSANDBOXED,
     *,
     reads: Sequence[Path] = (),
     folder: Path | None = None,
@@ -129,10 +129,10 @@ def confined(
     """
     wanted = {"parent": os.getpid(), "core": 0, **asdict(limits)}
     words = [f"{name}={value}" for name, value in wanted.items() if value is not None]
-    readable = [*_SYSTEM, *_home(argv[0]), *(str(path.absolute()) for path in reads)]
+    readable = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in reads)]
     writable = [str(folder.absolute())] if folder is not None else []
     if sandbox.bwrap:
-        argv = [sandbox.bwrap, *_bubble(readable, writable), "--", *argv]
+        argv = [sandbox.bwrap, *_bwrap_args(readable, writable), "--", *argv]
     elif sandbox.landlock:
         words += [f"read={path}" for path in (*readable, *_DEVICES)]
         words += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
@@ -141,7 +141,7 @@ def confined(
     return [sys.executable, "-I", "-S", str(_CONFINE), *words, "--", *argv]
 
 
-def _home(program: str) -> Iterator[str]:
+def _program_paths(program: str) -> Iterator[str]:
     """The program, and where its libraries may be: PREFIX/lib for PREFIX/bin/program, and what the variables say."""
     yield program
     if Path(program).resolve().parent.name == "bin":
@@ -150,7 +150,7 @@ def _home(program: str) -> Iterator[str]:
         yield from filter(None, os.environ.get(variable, "").split(os.pathsep))
 
 
-def _bubble(reads: Sequence[str], writes: Sequence[str]) -> list[str]:
+def _bwrap_args(reads: Sequence[str], writes: Sequence[str]) -> list[str]:
     """bubblewrap's options. What is mounted later lies over what was mounted before."""
     words = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--proc", "/proc"]
     mounted = ["/sys/devices/system/cpu", *_SYSTEM]
@@ -169,7 +169,7 @@ def was_started(returncode: int, stderr: str) -> bool:
     return not (returncode == EXIT_NOT_STARTED and stderr.startswith(NOT_STARTED))
 
 
-def ending(returncode: int, sandbox: Sandbox) -> int:
+def real_exit_code(returncode: int, sandbox: Sandbox) -> int:
     """The return code of the program itself, negative for a signal: bubblewrap says 128 + N for signal N."""
     number = returncode - 128
     if sandbox.bwrap and number in _ENDING_SIGNALS:
@@ -185,7 +185,7 @@ def detect(programs: Sequence[Sequence[str]]) -> Sandbox:
         if problem is None:
             return replace(sandbox, missing=tuple(missing))
         missing.append(f"{sandbox.files} for files, {sandbox.network} for the network: {problem}")
-    return replace(NO_WALLS, missing=tuple(missing))
+    return replace(UNSANDBOXED, missing=tuple(missing))
 
 
 def _candidates(missing: list[str]) -> Iterator[Sandbox]:
@@ -194,7 +194,7 @@ def _candidates(missing: list[str]) -> Iterator[Sandbox]:
         yield Sandbox(bwrap=bwrap)
     else:
         missing.append("bubblewrap is not installed")
-    landlock, seccomp = landlock_version() > 0, can_cut_off()
+    landlock, seccomp = landlock_version() > 0, seccomp_supported()
     if not landlock:
         missing.append("this kernel has no Landlock")
     if not seccomp:
@@ -209,7 +209,7 @@ def _trial(sandbox: Sandbox, argv: Sequence[str]) -> str | None:
     limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
     environment = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="roomcast-") as folder:
-        command = confined(argv, limits, sandbox, folder=Path(folder))
+        command = sandboxed_argv(argv, limits, sandbox, folder=Path(folder))
         try:
             ended = subprocess.run(
                 command,

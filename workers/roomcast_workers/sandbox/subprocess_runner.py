@@ -15,11 +15,19 @@ from typing import Any
 from roomcast import errors
 from roomcast.runtime.programs import Program, start_program
 
-from roomcast_workers.sandbox.sandbox import ENVIRONMENT_KEPT, NO_WALLS, Limits, Sandbox, confined, ending, was_started
+from roomcast_workers.sandbox.sandbox import (
+    ENVIRONMENT_KEPT,
+    UNSANDBOXED,
+    Limits,
+    Sandbox,
+    real_exit_code,
+    sandboxed_argv,
+    was_started,
+)
 
 log = logging.getLogger(__name__)
 
-STDERR_KEPT = 8 * 1024
+MAX_STDERR_BYTES = 8 * 1024
 TERM_GRACE = 5.0
 KILL_GRACE = 5.0
 _TERM_REPEAT = 0.05
@@ -27,40 +35,40 @@ _GROUP_POLL = 0.01
 
 
 @dataclass(frozen=True)
-class Finished:
+class ProgramExit:
     """How a program ended: its return code (negative: the signal) and the end of what it said on stderr."""
 
     returncode: int
     stderr: str
 
 
-async def run_tool(
+async def run_sandboxed(
     argv: Sequence[str],
     *,
     on_output: Callable[[bytes], bool],
-    wall_seconds: float,
+    timeout_seconds: float,
     limits: Limits,
     stall_seconds: float | None = None,
-    sandbox: Sandbox = NO_WALLS,
+    sandbox: Sandbox = UNSANDBOXED,
     reads: Sequence[Path] = (),
     cwd: Path | None = None,
-) -> Finished:
+) -> ProgramExit:
     """Run one program, confined, in a session of its own, until it ends.
 
     Behind the walls of `sandbox` it reads `reads` and writes in `cwd`, and has no other files and no network.
 
     `on_output` is called with each piece of stdout and says whether it is a sign of life. Raises `TimedOut` after
-    `wall_seconds`, `Stalled` after `stall_seconds` without a sign of life, whatever `on_output` raises, and
+    `timeout_seconds`, `Stalled` after `stall_seconds` without a sign of life, whatever `on_output` raises, and
     `RoomcastError` (INTERNAL) when the program cannot be started; a return code other than 0 is the caller's to judge.
 
     However this ends, by result, error or any number of cancellations, the process group is dead and reaped first.
     """
-    child = _Child(confined(argv, limits, sandbox, reads=reads, folder=cwd), cwd, on_output)
+    child = _Child(sandboxed_argv(argv, limits, sandbox, reads=reads, folder=cwd), cwd, on_output)
     try:
-        await _watch(child, wall_seconds, stall_seconds)
+        await _watch(child, timeout_seconds, stall_seconds)
     finally:
-        await _put_down(child)
-    finished = Finished(ending(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
+        await _terminate_group(child)
+    finished = ProgramExit(real_exit_code(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
     if not was_started(finished.returncode, finished.stderr):
         log.error("program could not be started: %r", finished.stderr)
         raise errors.RoomcastError("the media tools could not be started")
@@ -89,9 +97,9 @@ class _Child:
         self._on_output = on_output
         self.problem: Exception | None = None
         self.stderr = bytearray()
-        self.over: asyncio.Future[None] = self._loop.create_future()
-        self.program = _start(argv, cwd, self._hear, self._hear_stderr)
-        self.program.exited.add_done_callback(lambda _: _settle(self.over))
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.program = _start(argv, cwd, self._on_stdout, self._on_stderr)
+        self.program.exited.add_done_callback(lambda _: _set_done(self.done))
         self.last_life = self._loop.time()
 
     @property
@@ -102,7 +110,7 @@ class _Child:
     def exited(self) -> asyncio.Future[int]:
         return self.program.exited
 
-    def _hear(self, data: bytes) -> None:
+    def _on_stdout(self, data: bytes) -> None:
         if self.problem is not None:
             return
         try:
@@ -110,30 +118,30 @@ class _Child:
                 self.last_life = self._loop.time()
         except Exception as problem:  # noqa: BLE001 - raised by `_watch`: in here the loop would only log it
             self.problem = problem
-            _settle(self.over)
+            _set_done(self.done)
 
-    def _hear_stderr(self, data: bytes) -> None:
+    def _on_stderr(self, data: bytes) -> None:
         self.stderr += data
-        del self.stderr[:-STDERR_KEPT]
+        del self.stderr[:-MAX_STDERR_BYTES]
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _set_done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
-async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None) -> None:
+async def _watch(child: _Child, timeout_seconds: float, stall_seconds: float | None) -> None:
     """Return when the program has exited and its output is read; raise when it takes too long."""
     now = asyncio.get_running_loop().time
     child.last_life = now()
-    wall = now() + wall_seconds
-    while not child.over.done():
+    wall = now() + timeout_seconds
+    while not child.done.done():
         stall = child.last_life + stall_seconds if stall_seconds is not None else math.inf
         if now() >= wall:
             raise errors.TimedOut("the step took longer than it may")
         if now() >= stall:
             raise errors.Stalled("the step stopped making progress")
-        await asyncio.wait({child.over}, timeout=min(wall, stall) - now())
+        await asyncio.wait({child.done}, timeout=min(wall, stall) - now())
     if child.problem is None:
         # Whoever is left in the group could hold the pipes open for ever: kill first, then read to the end.
         _signal_group(child, signal.SIGKILL)
@@ -142,11 +150,11 @@ async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None
         raise child.problem
 
 
-async def _put_down(child: _Child) -> None:
+async def _terminate_group(child: _Child) -> None:
     """Leave nobody in the group, however often the caller is cancelled meanwhile; that is raised at the end."""
     patience = _Patience()
-    await _ask_to_end(child, patience)
-    await _make_end(child, patience)
+    await _send_term(child, patience)
+    await _send_kill(child, patience)
     child.program.close()
     if patience.lost is not None:
         raise patience.lost
@@ -165,7 +173,7 @@ class _Patience:
             self.lost = cancelled
 
 
-async def _ask_to_end(child: _Child, patience: _Patience) -> None:
+async def _send_term(child: _Child, patience: _Patience) -> None:
     """TERM, until the leader has gone, the grace is over or the patience lost."""
     now = asyncio.get_running_loop().time
     until = now() + TERM_GRACE
@@ -177,11 +185,11 @@ async def _ask_to_end(child: _Child, patience: _Patience) -> None:
         await patience.wait(asyncio.wait({child.exited}, timeout=_TERM_REPEAT))
 
 
-async def _make_end(child: _Child, patience: _Patience) -> None:
+async def _send_kill(child: _Child, patience: _Patience) -> None:
     """KILL, until nobody in the group runs and its leader is reaped. Only the kernel can keep a process beyond that."""
     now = asyncio.get_running_loop().time
     until = now() + KILL_GRACE
-    while _signal_group(child, signal.SIGKILL) and not (child.exited.done() and _only_corpses(child.pid)):
+    while _signal_group(child, signal.SIGKILL) and not (child.exited.done() and _only_zombies(child.pid)):
         if now() >= until:
             log.error("process group %s does not die", child.pid)
             return
@@ -204,7 +212,7 @@ def _signal_group(child: _Child, number: signal.Signals) -> bool:
     return True
 
 
-def _only_corpses(group: int) -> bool:
+def _only_zombies(group: int) -> bool:
     """Whether all that is left of the group is dead and waits for process 1 to reap it, which may take its time (Linux;
     elsewhere a group of corpses cannot be signalled in the first place)."""
     stats = list(Path("/proc").glob("[0-9]*/stat"))

@@ -20,7 +20,7 @@ CRF_SEARCHED: Mapping[str, tuple[int, int]] = {"h264": (14, 36), "av1": (20, 55)
 _SSIM_OF_VMAF = ((20.0, 0.70), (60.0, 0.88), (80.0, 0.94), (90.0, 0.965), (95.0, 0.98), (100.0, 0.998))
 
 
-def ssim_for(vmaf: float) -> float:
+def equivalent_ssim(vmaf: float) -> float:
     """The SSIM to ask for where so many points of VMAF are wanted, by straight lines between six points."""
     for (low, below), (high, above) in pairwise(_SSIM_OF_VMAF):
         if vmaf <= high:

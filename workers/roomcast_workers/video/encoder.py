@@ -11,16 +11,16 @@ from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.codecs import AtQuality, Recipe, audio_options, codec_for
+from roomcast_workers.ffmpeg.codecs import AtQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper
-from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.ffmpeg.runner import NothingInside
+from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.runner import NoStreams
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
-from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
-from roomcast_workers.video import verification as video
-from roomcast_workers.video.copy_or_compress import sound_bitrate, sound_complies
-from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
+from roomcast_workers.video import verification
+from roomcast_workers.video.copy_or_compress import audio_meets_template, target_audio_bitrate
+from roomcast_workers.video.progress_meter import ProgressMeter
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +37,24 @@ class EncodedFile:
     info: MediaInfo
     demuxer: str
     mime: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return self.path.stat().st_size
 
 
-async def recipe_for(job: Job, source: VerifiedMedia) -> Recipe:
+async def settings_for(job: Job, source: VerifiedMedia) -> EncodeSettings:
     """How the template wants this film compressed."""
     template = job.template
-    film = require_video(source.info)
-    width, height = fit_even(film.width, film.height, template.video_long_side)
+    video = require_video(source.info)
+    width, height = fit_even(video.width, video.height, template.video_long_side)
     codec = codec_for(template.codec, width, height)
     crf = template.video_crf if codec.name == template.codec else CRF_DEFAULT["h264"]
-    mapper = await tone_mapper(job, film)
-    return Recipe(codec, template.preset, AtQuality(crf), width, height, audio_bits(job, source), tone_mapper=mapper)
+    mapper = await tone_mapper(job, video)
+    return EncodeSettings(
+        codec, template.preset, AtQuality(crf), width, height, audio_bitrate_for(job, source), tone_mapper=mapper
+    )
 
 
 def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
@@ -65,9 +67,9 @@ def _even(side: float) -> int:
     return max(2, int(side + 1e-9) // 2 * 2)
 
 
-async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:
+async def tone_mapper(job: Job, video: VideoStream) -> ToneMapper:
     """What the ffmpeg in use can do for this film's colours, if they need it."""
-    if not film.needs_colour_management:
+    if not video.needs_colour_management:
         return "none"
     can = await job.ffmpeg_features()
     if {"zscale", "tonemap"} <= can:
@@ -81,35 +83,35 @@ async def can_decode(job: Job, codec: str) -> bool:
     return codec != "av1" or bool(_AV1_DECODERS & await job.ffmpeg_features())
 
 
-def audio_bits(job: Job, source: VerifiedMedia) -> int:
+def audio_bitrate_for(job: Job, source: VerifiedMedia) -> int:
     """The bits a second to spend on the sound."""
     asked = int(job.template.audio_bitrate.removesuffix("k")) * 1000
-    return sound_bitrate(source.info.audio, source, asked) if source.info.audio else asked
+    return target_audio_bitrate(source.info.audio, source, asked) if source.info.audio else asked
 
 
-async def encode(job: Job, source: VerifiedMedia, recipe: Recipe, pace: Pace) -> EncodedFile:
+async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings, meter: ProgressMeter) -> EncodedFile:
     """Compress the film. When less of it could be decoded than it has packets, `facts` say so."""
-    target = job.scratch / f"video{recipe.codec.suffix}"
-    await job.encode(commands.compress(job.source_file, target, source.info, recipe), pace)
-    result = await result_of(job, target, recipe.codec.demuxer)
-    video.verify(recipe, source.info, source.seconds, result)
-    facts: dict[str, Any] = {} if recipe.codec.name == job.template.codec else {"codec": recipe.codec.name}
-    if video.is_short(source.seconds, result):
-        facts["partial"] = (await _undecodable(job, source, result)).told()
-    return EncodedFile(target, result, recipe.codec.demuxer, recipe.codec.mime, facts)
+    target = job.scratch / f"video{settings.codec.suffix}"
+    await job.run_ffmpeg(commands.compress(job.source_input, target, source.info, settings), meter)
+    result = await probe_output(job, target, settings.codec.demuxer)
+    verification.verify(settings, source.info, source.seconds, result)
+    extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}
+    if verification.is_short(source.seconds, result):
+        extra["partial"] = (await _missing_tail(job, source, result)).to_json()
+    return EncodedFile(target, result, settings.codec.demuxer, settings.codec.mime, extra)
 
 
-async def copy(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile | None:
+async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile | None:
     """The film as it is, in a new file; None when it does not go into one."""
-    target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bits(job, source)
+    target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bitrate_for(job, source)
     audio = None
-    if info.audio is not None and not sound_complies(info.audio, source, bitrate):
+    if info.audio is not None and not audio_meets_template(info.audio, source, bitrate):
         audio = audio_options("aac", "aac", bitrate, info.audio.channels, info.audio.sample_rate)
     try:
-        await job.encode(commands.copy(job.source_file, target, info, sound_options=audio), pace)
-        result = await result_of(job, target, "mov")
-        video.verify_copy(info, source.seconds, result)
-        if video.is_short(source.seconds, result):
+        await job.run_ffmpeg(commands.remux(job.source_input, target, info, sound_options=audio), meter)
+        result = await probe_output(job, target, "mov")
+        verification.verify_copy(info, source.seconds, result)
+        if verification.is_short(source.seconds, result):
             raise TranscodeError("the copy is not the whole film")
     except RoomcastError as error:
         if error.code not in {Code.TRANSCODE_ERROR, Code.UNREADABLE_MEDIA}:
@@ -119,30 +121,30 @@ async def copy(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile | Non
     return EncodedFile(target, result, "mov", "video/mp4", {"copied": True})
 
 
-async def result_of(job: Job, path: Path, demuxer: str) -> MediaInfo:
+async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
     """What our own result holds; that it cannot be read is not the source's fault, but that nothing is in it is."""
     try:
         return await job.look(path, demuxer)
-    except NothingInside:
+    except NoStreams:
         raise
     except UnreadableMedia as error:
         raise TranscodeError("The encoder's result cannot be read.") from error
 
 
-async def _undecodable(job: Job, source: VerifiedMedia, result: MediaInfo) -> Partial:
+async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> Truncation:
     """What is missing, if the source is to blame: there are packets, but they are not pictures. Else raises."""
     got = result.duration or 0.0
     pictures = 0
 
-    def hear(reading: Reading) -> None:
+    def hear(reading: ProgressBlock) -> None:
         nonlocal pictures
         pictures = max(pictures, reading.frame or 0)
 
     try:
         start = got + _TAIL_SECONDS / 5
-        await job.encode(commands.count_pictures(job.source_file, source.info, start, _TAIL_SECONDS), hear)
+        await job.run_ffmpeg(commands.count_pictures(job.source_input, source.info, start, _TAIL_SECONDS), hear)
     except UnreadableMedia:
         pictures = 0
     if pictures:
         raise TranscodeError("the result is shorter than its source")
-    return Partial(got, source.seconds)
+    return Truncation(got, source.seconds)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from roomcast.uploads.model import Forecast, Tick
 
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 
 _ETA_AFTER_SECONDS = 2.0
 _ETA_AFTER_FRACTION = 0.03
 
 
-class Pace:
+class ProgressMeter:
     """Turns ffmpeg's readings into ticks. The ETA is hidden until enough has happened to believe it.
 
     A stage may take several runs over the film: the present one is its part up to the fraction `ends_at`. `duration` is
@@ -29,22 +29,22 @@ class Pace:
         self._ends_at = share
         self._sized = False
 
-    def film_run(self, ends_at: float, *, sized: bool = False) -> None:
+    def start_video_run(self, ends_at: float, *, sized: bool = False) -> None:
         """The next run over the film, up to a fraction of its share. `sized`: its output is the result, so that its
         size so far tells what to expect."""
-        self.next_run(self._share * ends_at)
+        self.start_run(self._share * ends_at)
         self._sized = sized
 
-    def next_run(self, ends_at: float) -> None:
+    def start_run(self, ends_at: float) -> None:
         self._starts_at = self._fraction
         self._ends_at = max(ends_at, self._fraction)
         self._sized = False
 
-    def end_run(self) -> None:
+    def finish_run(self) -> None:
         """The present run has come to its end, whatever its readings said."""
         self._fraction = self._ends_at
 
-    def __call__(self, reading: Reading) -> None:
+    def __call__(self, reading: ProgressBlock) -> None:
         done = 0.0
         if self._duration and reading.seconds:
             done = min(1.0, reading.seconds / self._duration)

@@ -59,12 +59,12 @@ def budget(
     return Budget(video, audio, min(channels, 1 if audio < _LEAST_STEREO else 2), max(scale, smallest))
 
 
-def fits(size: int, target_bytes: int) -> bool:
+def hits_target(size: int, target_bytes: int) -> bool:
     """Whether a result lands where it was to land: not over, and at most five per cent below."""
     return target_bytes * 0.95 <= size <= target_bytes
 
 
-def corrected(bitrate: int, size: int, target_bytes: int, fixed_bytes: float) -> int:
+def next_bitrate(bitrate: int, size: int, target_bytes: int, fixed_bytes: float) -> int:
     """The bitrate to try next, when `bitrate` came to `size` bytes of which `fixed_bytes` are not the pictures'."""
     pictures = max(size - fixed_bytes, 1.0)
     wanted = max(target_bytes * _AIM - fixed_bytes, 1.0)

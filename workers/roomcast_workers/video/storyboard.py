@@ -17,8 +17,8 @@ from roomcast.uploads.model import Tick
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.job import SPARED, Job, ResultFile
+from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.job import NON_FATAL, Job, ResultFile
 from roomcast_workers.media_info import probe
 from roomcast_workers.video.encoder import tone_mapper
 
@@ -76,7 +76,7 @@ def webvtt(board: Storyboard, sprite: str) -> str:
     return "\n".join(cues)
 
 
-async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> list[ResultFile]:
+async def make_storyboard(job: Job, video: Path, info: probe.MediaInfo, demuxer: str) -> list[ResultFile]:
     """The sprite and its WebVTT of the compressed film; nothing where none can be had. Reports how far it is."""
     stream = probe.require_video(info)
     duration = stream.duration or info.duration
@@ -85,7 +85,7 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
         return []
     tiles, sprite, track = (job.scratch / name for name in ("tiles.nut", "sprite.jpg", "storyboard.vtt"))
     try:
-        source = job.input(film, demuxer)
+        source = job.input(video, demuxer)
         enough_keyframes = await _count_keyframes(job, source, stream) >= board.count
         mapper = await tone_mapper(job, stream)
         command = commands.save_tiles(
@@ -98,15 +98,15 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
             interval=board.interval,
             keyframes_only=enough_keyframes,
         )
-        await job.encode(command, _telling(job, board))
-        await job.encode(
+        await job.run_ffmpeg(command, _telling(job, board))
+        await job.run_ffmpeg(
             commands.save_sprite(
                 job.input(tiles, "nut"), sprite, columns=board.columns, rows=board.rows, count=board.count
             )
         )
         picture = probe.require_video(await job.look(sprite, "image2"))
     except RoomcastError as error:
-        if error.code not in SPARED:
+        if error.code not in NON_FATAL:
             raise
         log.warning("no storyboard: %s", error.message)
         return []
@@ -119,18 +119,18 @@ async def make_storyboard(job: Job, film: Path, info: probe.MediaInfo, demuxer: 
     ]
 
 
-async def _count_keyframes(job: Job, film: InputFile, stream: probe.VideoStream) -> int:
+async def _count_keyframes(job: Job, video: InputFile, stream: probe.VideoStream) -> int:
     count = 0
 
-    def hear(reading: Reading) -> None:
+    def hear(reading: ProgressBlock) -> None:
         nonlocal count
         count = reading.frame or count
 
-    await job.encode(commands.count_keyframes(film, stream), hear)
+    await job.run_ffmpeg(commands.count_keyframes(video, stream), hear)
     return count
 
 
-def _telling(job: Job, board: Storyboard) -> Callable[[Reading], None]:
+def _telling(job: Job, board: Storyboard) -> Callable[[ProgressBlock], None]:
     return lambda reading: job.reporter.progress(Tick(min(1.0, (reading.frame or 0) / board.count)))
 
 

@@ -48,7 +48,7 @@ def in_srgb(image: Image.Image, profile: Any) -> Image.Image:
     return colours
 
 
-def flattened(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
     """Without alpha: what is transparent becomes white."""
     if image.mode != "RGBA":
         return image

@@ -10,7 +10,7 @@ Kind = Literal["image", "thumbnail"]
 
 _ENDINGS = {"webp": "webp", "avif": "avif", "jpeg": "jpg"}
 
-SEVERAL_FRAMES = "animation.webp"
+ANIMATION_NAME = "animation.webp"
 """What a moving picture becomes, beside the still ones."""
 
 
@@ -28,7 +28,7 @@ class Order(NamedTuple):
     max_frames: int
 
 
-class Planned(NamedTuple):
+class PlannedImage(NamedTuple):
     """One file to make: its name and kind, its format as in `Order.formats`, its size in pixels."""
 
     name: str
@@ -42,7 +42,7 @@ class Planned(NamedTuple):
         return self.width, self.height
 
 
-def planned(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str]) -> list[Planned]:
+def plan_images(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str]) -> list[PlannedImage]:
     """The still pictures that come of one of this size, upright; the main one first.
 
     The largest are `image.webp` and so on; the smaller ones carry their side: `image-480.webp`. The smallest of the
@@ -51,7 +51,7 @@ def planned(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str])
     fitted = [(side, fit(size, side)) for side in smaller_sides(size, sides)]
     last = len(fitted) - 1
     return [
-        Planned(
+        PlannedImage(
             f"image{f'-{side}' if number else ''}.{_ENDINGS[name]}",
             "thumbnail" if number == last > 0 and name == formats[0] else "image",
             name,

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from .moving import count_frames, write_moving
+from .animation import count_frames, write_animation
+from .decoding import TooManyFrames, TooManyPixels, Unreadable, open_picture, orientation_of, reading, upright
 from .plan import Order
-from .source import TooManyFrames, TooManyPixels, Unreadable, open_picture, reading, turn_of, upright
 from .still import decoded, placeholder, write_all
 
 _REASONS: dict[type[Exception], str] = {
@@ -53,7 +53,7 @@ def _compress(file: IO[bytes], order: Order) -> None:
         _say(fraction=0.05)
         stored_size = opened.size
         picture = decoded(opened, max(order.sides))
-        width, height = upright(stored_size, turn_of(opened))
+        width, height = upright(stored_size, orientation_of(opened))
     _say(width=width, height=height, alpha=opened.has_transparency_data, frames=frames)
     _say(placeholder=placeholder(picture))
     begun, end = 0.3, 0.5 if frames > 1 else 1.0
@@ -61,7 +61,7 @@ def _compress(file: IO[bytes], order: Order) -> None:
     for share in write_all(picture, (width, height), order):
         _say(fraction=begun + (end - begun) * share)
     if frames > 1:
-        write_moving(opened, frames, order, lambda share: _say(fraction=end + (1 - end) * share))
+        write_animation(opened, frames, order, lambda share: _say(fraction=end + (1 - end) * share))
     _say(fraction=1.0)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import blurhash
 from PIL import AvifImagePlugin, Image, WebPImagePlugin
 
-from .colour import flattened, in_srgb, plain
-from .plan import Order, Planned, fit, planned
-from .source import turn_of
+from .colour import in_srgb, on_white, plain
+from .decoding import orientation_of
+from .plan import Order, PlannedImage, fit, plan_images
 
 SAVERS = (AvifImagePlugin, WebPImagePlugin)  # imported for what they register
 
@@ -29,7 +29,7 @@ def decoded(opened: Image.Image, side: int) -> Image.Image:
         opened.draft(opened.mode, target)  # at 1/2, 1/4 or 1/8, but no smaller than the target
     opened.load()
     profile = opened.info.get("icc_profile")
-    turn = turn_of(opened)
+    turn = orientation_of(opened)
     picture = in_srgb(shrunk(plain(opened), target), profile)
     if turn is not None:
         picture = picture.transpose(turn)
@@ -46,7 +46,7 @@ def shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def write_all(picture: Image.Image, size: tuple[int, int], order: Order) -> Iterator[float]:
     """Write what is planned for a source of this upright size; yields the share that is done."""
-    plan = planned(size, order.sides, order.formats)
+    plan = plan_images(size, order.sides, order.formats)
     whole, done = sum(each.width * each.height for each in plan), 0
     for each in plan:
         picture = shrunk(picture, each.size)
@@ -55,10 +55,10 @@ def write_all(picture: Image.Image, size: tuple[int, int], order: Order) -> Iter
         yield done / whole
 
 
-def write(path: Path, image: Image.Image, each: Planned, quality: int) -> None:
+def write(path: Path, image: Image.Image, each: PlannedImage, quality: int) -> None:
     """Save, without metadata, and read it back: what cannot be read again was not written."""
     if each.format == "jpeg":
-        image = flattened(image)
+        image = on_white(image)
     image.save(path, each.format.upper(), **_options(each.format, quality))
     with Image.open(path, formats=[each.format.upper()]) as again:
         again.load()
@@ -86,7 +86,7 @@ def quality_of(image_format: str, quality: int) -> int:
 
 def placeholder(picture: Image.Image) -> str:
     """The blurhash: a few colours to show before there is a picture, seen through no alpha."""
-    small = flattened(shrunk(picture, fit(picture.size, _HASH_SIDE)))
+    small = on_white(shrunk(picture, fit(picture.size, _HASH_SIDE)))
     width, height = small.size
     rows = [[small.getpixel((x, y)) for x in range(width)] for y in range(height)]
     across, down = (4, 3) if width >= height else (3, 4)

@@ -8,8 +8,8 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from .plan import SEVERAL_FRAMES, Order
-from .source import TooManyFrames, Unreadable, reading
+from .decoding import TooManyFrames, Unreadable, reading
+from .plan import ANIMATION_NAME, Order
 from .still import decoded, quality_of
 
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
@@ -36,7 +36,7 @@ def count_frames(opened: Image.Image, order: Order) -> int:
     return max(1, frames)
 
 
-def write_moving(opened: Image.Image, frames: int, order: Order, on_done: Callable[[float], None]) -> None:
+def write_animation(opened: Image.Image, frames: int, order: Order, on_done: Callable[[float], None]) -> None:
     """Write the animated WebP; `opened` is left at its last frame."""
     side = max(order.sides)
     loops = _loops(opened)
@@ -44,7 +44,7 @@ def write_moving(opened: Image.Image, frames: int, order: Order, on_done: Callab
     rest.seek(0)
     first = rest.picture
     size = first.size
-    path = Path(order.out, SEVERAL_FRAMES)
+    path = Path(order.out, ANIMATION_NAME)
     quality = quality_of("webp", order.quality)
     first.save(
         path,

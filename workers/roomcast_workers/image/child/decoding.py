@@ -67,12 +67,12 @@ def reading() -> Iterator[None]:
 
 def open_picture(file: IO[bytes], image_format: str, max_pixels: int) -> Image.Image:
     """The picture, not decoded yet; of several in one file the first or the primary one. Call within `reading`."""
-    _be_strict(max_pixels)
+    _strict_decoders(max_pixels)
     _load_decoder(image_format)
     return Image.open(file, formats=[image_format])
 
 
-def turn_of(image: Image.Image) -> Image.Transpose | None:
+def orientation_of(image: Image.Image) -> Image.Transpose | None:
     """How the decoded picture must be turned to be upright. Pillow turns a TIFF itself, and forgets the tag."""
     return _TURNS.get(_orientation(image))
 
@@ -82,7 +82,7 @@ def upright(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, i
     return (size[1], size[0]) if turn in _ROWS_ARE_COLUMNS else size
 
 
-def _be_strict(max_pixels: int) -> None:
+def _strict_decoders(max_pixels: int) -> None:
     warnings.simplefilter("error")
     for message in _HARMLESS:
         warnings.filterwarnings("ignore", message=message)
