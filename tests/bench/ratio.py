@@ -15,7 +15,7 @@ from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, EncodeSettings
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
 from roomcast_workers.media_info import probe
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.bench.rows import Row
 from tests.support.clips import make_heavy_clip
@@ -32,7 +32,7 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
     film. The order changes from pair to pair, so that neither has the warm cache."""
     clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds, size="{}x{}".format(*_SIZE), fps=_FPS)
     binaries = find_binaries()
-    limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
+    limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
     info = probe.parse_ffprobe(await run_ffprobe(binaries, InputFile(clip, "mov"), limits=limits))
     preset, crf = _USUAL
     recipe = EncodeSettings(CODECS["h264"], preset, AtQuality(crf), *_SIZE)

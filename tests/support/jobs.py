@@ -29,7 +29,7 @@ class Notes:
     async def enter(self, stage: Stage, _text: str) -> None:
         self.begins[stage] = len(self.ticks)
 
-    async def note(self, **news: Any) -> None:
+    async def update(self, **news: Any) -> None:
         self.noted.append(news)
 
     def progress(self, tick: Tick) -> None:

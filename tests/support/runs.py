@@ -14,13 +14,13 @@ from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.ffmpeg.commands import with_global_flags
 from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support import fake_ffmpeg
 from tests.support.harness import is_browser
 
 GIB = 1 << 30
-LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
+LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
 
 earlier: set[psutil.Process] | None = None
@@ -68,7 +68,7 @@ def convert(
     on_progress: Callable[[ProgressBlock], None] = lambda _: None,
     stall_seconds: float = 30,
     timeout_seconds: float = 60,
-    limits: Limits = LIMITS,
+    limits: ResourceLimits = LIMITS,
 ) -> Coroutine[Any, Any, None]:
     return run_ffmpeg(
         binaries,

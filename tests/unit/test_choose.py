@@ -33,7 +33,7 @@ from roomcast_workers.video.crf_search import (
     vmaf_score,
 )
 from roomcast_workers.video.encoder import fit_even
-from roomcast_workers.video.size_budget import budget, next_bitrate, hits_target
+from roomcast_workers.video.size_budget import budget, hits_target, next_bitrate
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)

@@ -20,7 +20,7 @@ from roomcast_workers.ffmpeg.commands import with_global_flags
 from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import map_failure, run_ffmpeg
 from roomcast_workers.sandbox import subprocess_runner as tool
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 
 from tests.support import fake_ffmpeg
@@ -213,7 +213,7 @@ async def test_a_full_disk_is_said_to_be_full(clip: Path) -> None:
 
 
 async def test_a_result_over_the_limit_is_too_large_for_good(clip: Path, tmp_path: Path) -> None:
-    small = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=4096)
+    small = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=4096)
     with pytest.raises(errors.TooLarge) as caught:
         await convert(find_binaries(), clip, tmp_path / "out.mp4", limits=small)
     assert not caught.value.retryable

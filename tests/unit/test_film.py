@@ -24,7 +24,7 @@ async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tupl
     template.setdefault("preset", "ultrafast")
     job, notes = job_on(source, tmp_path / "job", **template)
     results = await process_video(job)
-    return results, results.made[0].path, notes
+    return results, results.files[0].path, notes
 
 
 def said(path: Path, *entries: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ async def test_results_play_anywhere(name: str, wishes: dict[str, Any], size: tu
     clip = make_clip(tmp_path / name, **({"seconds": 1} | wishes))
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
-    film = results.made[0]
+    film = results.files[0]
     assert (film.kind, film.mime, film.width, film.height) == ("video", "video/mp4", *size)
     assert ("audio" in streams(path)) == wishes.get("sound", True)
     assert len(frame_times(path)) == len(frame_times(clip))
@@ -212,7 +212,7 @@ async def test_what_is_transparent_is_laid_on_black(tmp_path: Path) -> None:
 async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
     source = make_sound(tmp_path / name, *encoding)
     results, path, notes = await run_video_steps(source, tmp_path)
-    (made,) = results.made
+    (made,) = results.files
     assert (path.name, made.kind, made.mime, made.width) == ("audio.m4a", "audio", "audio/mp4", None)
     (sound,) = said(path)["streams"]
     assert (sound["codec_name"], sound["channels"] <= 2) == ("aac", True)
@@ -234,7 +234,7 @@ async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, k
     told = results.extra["partial"]
     assert 1 < told["seconds"] < 5
     assert told["declaredSeconds"] == pytest.approx(6, abs=0.1)
-    assert results.made[0].duration == pytest.approx(told["seconds"], abs=0.3)
+    assert results.files[0].duration == pytest.approx(told["seconds"], abs=0.3)
     assert results.original["duration"] == pytest.approx(told["seconds"], abs=0.3)
 
 
@@ -242,7 +242,7 @@ async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
     clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3, size="160x120"))
     results, _, _ = await run_video_steps(clip, tmp_path)
     assert "partial" not in results.extra
-    assert results.made[0].duration == pytest.approx(3, abs=0.1)
+    assert results.files[0].duration == pytest.approx(3, abs=0.1)
     assert results.original["duration"] == pytest.approx(3, abs=0.1)
 
 
@@ -312,7 +312,7 @@ async def test_other_codecs(codec: str, mime: str, name: str, sound: str, tmp_pa
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, vfr=True)
     results, path, _ = await run_video_steps(clip, tmp_path, codec=codec)
     seen = streams(path)
-    assert (results.made[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
+    assert (results.files[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
     assert seen["video"]["pix_fmt"] == "yuv420p"
     packets = said(path, "-select_streams", "v", "-show_packets")["packets"]
     assert len(packets) == len(frame_times(clip))

@@ -32,7 +32,7 @@ def of(source: Source, **facts: object) -> Source:
 
 async def test_a_file_comes_out_as_it_went_in_and_its_bar_moves(job_and_notes: tuple[Job, Notes]) -> None:
     job, notes = job_and_notes
-    (made,) = (await process_file(job)).made
+    (made,) = (await process_file(job)).files
     assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
     assert made.path.read_bytes() == CONTENT
     assert list(notes.begins) == [Stage.COMPRESSING, Stage.THUMBNAILS]
@@ -50,7 +50,7 @@ async def test_a_file_on_another_disk_is_copied(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    (made,) = (await process_file(job_and_notes[0])).made
+    (made,) = (await process_file(job_and_notes[0])).files
     assert made.path.read_bytes() == CONTENT
     assert made.path.stat().st_ino != job_and_notes[0].path.stat().st_ino
 

@@ -13,11 +13,11 @@ from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, parse_ffprobe, require_video
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.clips import make_clip
 
-LIMITS = Limits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
+LIMITS = ResourceLimits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
 
 FILM: dict[str, Any] = {
     "index": 0,

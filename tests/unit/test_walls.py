@@ -17,7 +17,14 @@ from typing import Any
 import pytest
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, landlock_version, seccomp_supported
-from roomcast_workers.sandbox.sandbox import UNSANDBOXED, Limits, Sandbox, detect, real_exit_code, sandboxed_argv
+from roomcast_workers.sandbox.sandbox import (
+    UNSANDBOXED,
+    ResourceLimits,
+    Sandbox,
+    detect,
+    real_exit_code,
+    sandboxed_argv,
+)
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, make_image
@@ -25,7 +32,7 @@ from tests.support.runs import GIB, linux
 
 pytestmark = linux
 
-LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
+LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 BWRAP = shutil.which("bwrap")
 WALLS = [
     pytest.param(
@@ -64,10 +71,12 @@ print(json.dumps(said))
 """
 
 
-def tried(sandbox: Sandbox, *attempts: tuple[str, object], reads: list[Path], folder: Path) -> list[bool]:
+def tried(sandbox: Sandbox, *attempts: tuple[str, object], readable: list[Path], folder: Path) -> list[bool]:
     """Which of the attempts succeed behind the walls."""
     order = json.dumps([(what, str(argument)) for what, argument in attempts])
-    command = sandboxed_argv([sys.executable, "-IS", "-c", TRY, order], LIMITS, sandbox, reads=reads, folder=folder)
+    command = sandboxed_argv(
+        [sys.executable, "-IS", "-c", TRY, order], LIMITS, sandbox, readable=readable, folder=folder
+    )
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     said: list[bool] = json.loads(ended.stdout)
@@ -117,7 +126,7 @@ def test_it_reads_its_source_and_nobody_elses_files(sandbox: Sandbox, own: Path,
         ("read", __file__),
         ("read", "/etc/passwd"),
         ("read", f"/proc/{os.getpid()}/environ"),
-        reads=[tmp_path / "source"],
+        readable=[tmp_path / "source"],
         folder=own,
     )
     assert said == [True, False, False, False, False, False, False, False, False]
@@ -136,12 +145,12 @@ def test_it_does_as_it_likes_in_its_own_directory_and_writes_nowhere_else(
         ("append", own / "two"),
         ("delete", own / "two"),
         ("write", "/dev/null"),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [True] * 6
     assert [str(path.relative_to(own)) for path in sorted(own.rglob("*"))] == ["segments", "segments/one.moved"]
-    tried(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), reads=[], folder=own)
+    tried(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), readable=[], folder=own)
     assert not (tmp_path / "out").exists()
     assert not Path("/tmp/roomcast-out").exists()
 
@@ -157,7 +166,7 @@ def test_a_way_out_through_a_link_is_none(sandbox: Sandbox, own: Path, tmp_path:
         ("read", own / "way" / "sibling"),
         ("read", own / ".." / "sibling"),
         ("link", tmp_path / "sibling"),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [False] * 4
@@ -170,7 +179,7 @@ def test_it_has_no_network_and_reaches_no_other_process(sandbox: Sandbox, own: P
         abstract.bind(f"\0{name}")
         abstract.listen()
         tcp, _udp, unix, kill = tried(
-            sandbox, *listener.attempts, ("abstract", name), ("kill", os.getpid()), reads=[], folder=own
+            sandbox, *listener.attempts, ("abstract", name), ("kill", os.getpid()), readable=[], folder=own
         )
     assert (tcp, unix) == (False, False)
     assert listener.called() == [False, False]
@@ -187,7 +196,7 @@ def test_without_walls_all_of_this_is_possible(own: Path, tmp_path: Path, listen
         ("write", tmp_path / "out"),
         *listener.attempts,
         ("kill", os.getpid()),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [True] * 5
@@ -200,7 +209,7 @@ def test_ffmpeg_and_the_picture_library_work_behind_them(sandbox: Sandbox, own: 
     encode = [find_binaries().ffmpeg, "-loglevel", "error", "-i", str(clip), "-c:v", "libx264", str(own / "out.mp4")]
     shrink = f"from PIL import Image; Image.open({str(picture)!r}).save({str(own / 'out.webp')!r})"
     for argv, source in ((encode, clip), ([sys.executable, "-I", "-c", shrink], picture)):
-        command = sandboxed_argv(argv, LIMITS, sandbox, reads=[source], folder=own)
+        command = sandboxed_argv(argv, LIMITS, sandbox, readable=[source], folder=own)
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=own)
         assert (ended.returncode, ended.stderr) == (0, "")
     assert {path.name for path in own.iterdir()} == {"out.mp4", "out.webp"}

@@ -21,7 +21,7 @@ from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser, StallDetector
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ async def run_ffmpeg(
     on_progress: Callable[[ProgressBlock], None],
     stall_seconds: float,
     timeout_seconds: float,
-    limits: Limits,
+    limits: ResourceLimits,
     media_limits: MediaLimits = DEFAULT_LIMITS,
-    reads: Sequence[Path] = (),
+    readable: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> None:
     """Run ffmpeg with `arguments`, made by `commands`, to its end; `on_progress` is called about four times a second.
@@ -75,7 +75,7 @@ async def run_ffmpeg(
         stall_seconds=stall_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
-        reads=reads,
+        readable=readable,
         cwd=cwd,
     )
     if finished.returncode != 0:
@@ -84,7 +84,7 @@ async def run_ffmpeg(
 
 
 async def run_ffprobe(
-    binaries: Binaries, file: InputFile, *, limits: Limits, timeout_seconds: float = 30.0
+    binaries: Binaries, file: InputFile, *, limits: ResourceLimits, timeout_seconds: float = 30.0
 ) -> dict[str, Any]:
     """Return what ffprobe says about a file's format and streams, as its JSON.
 
@@ -114,7 +114,9 @@ async def run_ffprobe(
     return said
 
 
-async def scan_packets(binaries: Binaries, file: InputFile, *, limits: Limits, timeout_seconds: float) -> PacketScan:
+async def scan_packets(
+    binaries: Binaries, file: InputFile, *, limits: ResourceLimits, timeout_seconds: float
+) -> PacketScan:
     """Read every packet of a file, as far as it can be read: where that ends before the file does is no error.
 
     Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
@@ -155,7 +157,7 @@ async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:
         output.extend(data)
         return True
 
-    limits = Limits(address_space=None, cpu_seconds=30, file_size=0)
+    limits = ResourceLimits(address_space=None, cpu_seconds=30, file_size=0)
     argv = [binaries.ffmpeg, *arguments]
     await run_sandboxed(argv, on_output=on_output, timeout_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
     return output.decode("utf-8", "replace")
@@ -166,7 +168,7 @@ async def _run_ffprobe(
     file: InputFile,
     arguments: Sequence[str],
     on_output: Callable[[bytes], bool],
-    limits: Limits,
+    limits: ResourceLimits,
     timeout_seconds: float,
 ) -> ProgramExit:
     return await run_sandboxed(
@@ -175,7 +177,7 @@ async def _run_ffprobe(
         timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
-        reads=[file.path],
+        readable=[file.path],
     )
 
 

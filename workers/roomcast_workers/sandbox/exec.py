@@ -134,7 +134,7 @@ def landlock_version() -> int:
         return 0
 
 
-def _apply_landlock(reads: list[str], writes: list[str]) -> None:
+def _apply_landlock(readable: list[str], writes: list[str]) -> None:
     """From here on this process opens nothing but what lies at or below these paths. A path that is not there is passed
     over: whoever wants it will say so."""
     version = landlock_version()
@@ -143,7 +143,7 @@ def _apply_landlock(reads: list[str], writes: list[str]) -> None:
         known |= right if version >= since else 0
     attributes = (known, _TCP if version >= _TCP_SINCE else 0, _SCOPES if version >= _SCOPES_SINCE else 0)
     ruleset = _call("syscall", _CREATE_RULESET, struct.pack("=QQQ", *attributes), 24, 0)
-    for rights, paths in ((_READ, reads), (_WRITE, writes)):
+    for rights, paths in ((_READ, readable), (_WRITE, writes)):
         for path in paths:
             _allow(ruleset, path, rights & known)
     _call("syscall", _RESTRICT_SELF, ruleset, 0)

@@ -64,7 +64,7 @@ _TRIAL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What one program may use; `None` leaves a limit as this process has it.
 
     `address_space` and `file_size` are bytes, `cpu_seconds` is CPU time, summed over threads. Over `cpu_seconds` the
@@ -114,10 +114,10 @@ UNSANDBOXED = Sandbox()
 
 def sandboxed_argv(
     argv: Sequence[str],
-    limits: Limits,
+    limits: ResourceLimits,
     sandbox: Sandbox = UNSANDBOXED,
     *,
-    reads: Sequence[Path] = (),
+    readable: Sequence[Path] = (),
     folder: Path | None = None,
 ) -> list[str]:
     """The command that runs `argv` under `limits` and behind the walls of `sandbox`; `argv[0]` must be a path.
@@ -129,7 +129,7 @@ def sandboxed_argv(
     """
     wanted = {"parent": os.getpid(), "core": 0, **asdict(limits)}
     words = [f"{name}={value}" for name, value in wanted.items() if value is not None]
-    readable = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in reads)]
+    readable = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in readable)]
     writable = [str(folder.absolute())] if folder is not None else []
     if sandbox.bwrap:
         argv = [sandbox.bwrap, *_bwrap_args(readable, writable), "--", *argv]
@@ -150,7 +150,7 @@ def _program_paths(program: str) -> Iterator[str]:
         yield from filter(None, os.environ.get(variable, "").split(os.pathsep))
 
 
-def _bwrap_args(reads: Sequence[str], writes: Sequence[str]) -> list[str]:
+def _bwrap_args(readable: Sequence[str], writes: Sequence[str]) -> list[str]:
     """bubblewrap's options. What is mounted later lies over what was mounted before."""
     words = ["--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--dev", "/dev", "--proc", "/proc"]
     mounted = ["/sys/devices/system/cpu", *_SYSTEM]
@@ -158,7 +158,7 @@ def _bwrap_args(reads: Sequence[str], writes: Sequence[str]) -> list[str]:
         words += ["--ro-bind-try", path, path]
     for path in writes:
         words += ["--bind", path, path, "--chdir", path]
-    for path in reads:
+    for path in readable:
         if not any(Path(path).is_relative_to(parent) for parent in mounted):
             words += ["--ro-bind-try", path, path]
     return [*words, "--remount-ro", "/"]
@@ -206,7 +206,7 @@ def _candidates(missing: list[str]) -> Iterator[Sandbox]:
 
 def _trial(sandbox: Sandbox, argv: Sequence[str]) -> str | None:
     """Run the command behind these walls; what went wrong, or None."""
-    limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
+    limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
     environment = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="roomcast-") as folder:
         command = sandboxed_argv(argv, limits, sandbox, folder=Path(folder))

@@ -18,7 +18,7 @@ from roomcast.runtime.programs import Program, start_program
 from roomcast_workers.sandbox.sandbox import (
     ENVIRONMENT_KEPT,
     UNSANDBOXED,
-    Limits,
+    ResourceLimits,
     Sandbox,
     real_exit_code,
     sandboxed_argv,
@@ -47,10 +47,10 @@ async def run_sandboxed(
     *,
     on_output: Callable[[bytes], bool],
     timeout_seconds: float,
-    limits: Limits,
+    limits: ResourceLimits,
     stall_seconds: float | None = None,
     sandbox: Sandbox = UNSANDBOXED,
-    reads: Sequence[Path] = (),
+    readable: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> ProgramExit:
     """Run one program, confined, in a session of its own, until it ends.
@@ -63,7 +63,7 @@ async def run_sandboxed(
 
     However this ends, by result, error or any number of cancellations, the process group is dead and reaped first.
     """
-    child = _Child(sandboxed_argv(argv, limits, sandbox, reads=reads, folder=cwd), cwd, on_output)
+    child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output)
     try:
         await _watch(child, timeout_seconds, stall_seconds)
     finally:

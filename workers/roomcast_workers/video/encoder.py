@@ -124,7 +124,7 @@ async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> E
 async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
     """What our own result holds; that it cannot be read is not the source's fault, but that nothing is in it is."""
     try:
-        return await job.look(path, demuxer)
+        return await job.probe(path, demuxer)
     except NoStreams:
         raise
     except UnreadableMedia as error:

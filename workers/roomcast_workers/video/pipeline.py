@@ -54,10 +54,10 @@ async def process_video(job: Job) -> Results:
 
 async def _verified_source(job: Job) -> VerifiedMedia:
     """What there really is, whatever the header says."""
-    info = await job.look(job.path, job.source.format)
+    info = await job.probe(job.path, job.source.format)
     with job.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    found = verify_media(info, await job.scan(), head)
+    found = verify_media(info, await job.scan_packets(), head)
     check_duration(found.seconds, job.deps.limits)
     return found
 

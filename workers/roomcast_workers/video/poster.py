@@ -43,7 +43,7 @@ async def _poster(job: Job, video: Path, info: probe.MediaInfo, demuxer: str) ->
             await job.run_ffmpeg(command, timeout_seconds=_WALL_SECONDS)
             if not path.exists():
                 continue
-            picture = probe.require_video(await job.look(path, "image2"))
+            picture = probe.require_video(await job.probe(path, "image2"))
         except RoomcastError as error:
             if error.code not in NON_FATAL:
                 raise

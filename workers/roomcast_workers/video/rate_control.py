@@ -151,7 +151,7 @@ async def _announce(
     forecast = Forecast(round(size * times + audio), round(elapsed * times, 1))
     if job.template.target_bytes is not None:
         forecast = Forecast(job.template.target_bytes, round(elapsed * times * _TWO_PASSES, 1))
-    await job.announce(forecast)
+    await job.publish_forecast(forecast)
 
 
 async def _score(job: Job, reference: Path, trial: Path, demuxer: str, metric: Metric) -> float:

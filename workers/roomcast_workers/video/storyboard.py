@@ -104,7 +104,7 @@ async def make_storyboard(job: Job, video: Path, info: probe.MediaInfo, demuxer:
                 job.input(tiles, "nut"), sprite, columns=board.columns, rows=board.rows, count=board.count
             )
         )
-        picture = probe.require_video(await job.look(sprite, "image2"))
+        picture = probe.require_video(await job.probe(sprite, "image2"))
     except RoomcastError as error:
         if error.code not in NON_FATAL:
             raise

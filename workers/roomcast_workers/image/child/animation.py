@@ -1,4 +1,4 @@
-"""Moving pictures: counted without being decoded, then turned into an animated WebP frame by frame."""
+"""Animated images: count the frames without decoding them, then write an animated WebP frame by frame."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from .decoding import TooManyFrames, Unreadable, reading
-from .plan import ANIMATION_NAME, Order
-from .still import decoded, quality_of
+from .decoding import TooManyFrames, Unreadable, decoding
+from .plan import ANIMATION_NAME, ImageRequest
+from .still import decode_frame, quality_of
 
-_MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
-_WHOLE_PICTURES = 20
-"""All frames together may have as many pixels as so many of the largest pictures."""
+_ANIMATED_FORMATS = {"GIF", "PNG", "WEBP", "AVIF"}
+_MAX_TOTAL_FRAMES = 20
+"""All frames together may have as many pixels as this many of the largest allowed images."""
 
-_UNSAID_MS = 100
-"""How long browsers show a frame that says 0."""
+_DEFAULT_FRAME_MS = 100
+"""How long browsers show a frame whose duration is 0."""
 
 _GIF_EXTENSION, _GIF_IMAGE, _GIF_END = b"\x21", b"\x2c", b"\x3b"
 
 
-def count_frames(opened: Image.Image, order: Order) -> int:
-    """The frames of the picture, 1 for a still one; `TooManyFrames` when they are more than are taken."""
-    if opened.format == "GIF":  # the only one that does not say it
-        with Path(order.source).open("rb") as file:
-            frames = _gif_frames(file, order.max_frames + 1)
+def count_frames(source: Image.Image, request: ImageRequest) -> int:
+    """Return the number of frames, 1 for a still image. Raise `TooManyFrames` when it exceeds the request's limits."""
+    if source.format == "GIF":  # the only format that does not state its number of frames
+        with Path(request.source).open("rb") as file:
+            frames = _count_gif_frames(file, request.max_frames + 1)
     else:
-        frames = int(getattr(opened, "n_frames", 1)) if opened.format in _MOVING else 1
-    if opened.info.get("default_image"):
-        frames -= 1  # of an APNG: shown where nothing can move, and no part of what moves
-    if frames > order.max_frames or frames * opened.width * opened.height > _WHOLE_PICTURES * order.max_pixels:
+        frames = int(getattr(source, "n_frames", 1)) if source.format in _ANIMATED_FORMATS else 1
+    if source.info.get("default_image"):
+        frames -= 1  # an APNG's fallback image, which is not a frame of its animation
+    if frames > request.max_frames or frames * source.width * source.height > _MAX_TOTAL_FRAMES * request.max_pixels:
         raise TooManyFrames(f"{frames} frames")
     return max(1, frames)
 
 
-def write_animation(opened: Image.Image, frames: int, order: Order, on_done: Callable[[float], None]) -> None:
-    """Write the animated WebP; `opened` is left at its last frame."""
-    side = max(order.sides)
-    loops = _loops(opened)
-    rest = _Frames(_decoded_frames(opened, frames, side, on_done), frames - 1)
+def write_animation(source: Image.Image, frames: int, request: ImageRequest, on_done: Callable[[float], None]) -> None:
+    """Write the animated WebP and read it back. Leaves `source` at its last frame."""
+    side = max(request.sides)
+    loops = _loop_count(source)
+    rest = _LazyFrames(_decode_frames(source, frames, side, on_done), frames - 1)
     rest.seek(0)
-    first = rest.picture
+    first = rest.image
     size = first.size
-    path = Path(order.out, ANIMATION_NAME)
-    quality = quality_of("webp", order.quality)
+    path = Path(request.out, ANIMATION_NAME)
+    quality = quality_of("webp", request.quality)
     first.save(
         path,
         "WEBP",
@@ -58,66 +58,69 @@ def write_animation(opened: Image.Image, frames: int, order: Order, on_done: Cal
         kmin=9,
         kmax=30,
     )
-    with Image.open(path, formats=["WEBP"]) as again:
-        again.load()
-        if again.size != size:
-            raise RuntimeError("the result is not what was written")
+    with Image.open(path, formats=["WEBP"]) as written:
+        written.load()
+        if written.size != size:
+            raise RuntimeError("The written animation has the wrong size.")
 
 
-class _Frames:
-    """Frames that `save` appends, each made when it is sought, so that there is never more than one.
+class _LazyFrames:
+    """Frames for `save` to append, decoded when sought, so that only one is in memory.
 
-    `durations` (milliseconds) grows with them: `save` asks for a frame's after having taken the frame.
+    `durations` (milliseconds) grows as they are decoded: `save` asks for a frame's duration after taking the frame.
     """
 
     def __init__(self, frames: Iterator[tuple[Image.Image, float]], n_frames: int) -> None:
         self._frames = frames
         self.n_frames = n_frames
         self.durations: list[float] = []
-        self.picture: Image.Image
+        self.image: Image.Image
 
-    def seek(self, _frame: int) -> None:
-        self.picture, duration = next(self._frames)
+    def seek(self, _frame_number: int) -> None:
+        self.image, duration = next(self._frames)
         self.durations.append(duration)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.picture, name)
+        return getattr(self.image, name)
 
 
-def _decoded_frames(
-    opened: Image.Image, frames: int, side: int, on_done: Callable[[float], None]
+def _decode_frames(
+    source: Image.Image, frames: int, side: int, on_done: Callable[[float], None]
 ) -> Iterator[tuple[Image.Image, float]]:
-    skipped = 1 if opened.info.get("default_image") else 0
-    size = opened.size
+    skipped = 1 if source.info.get("default_image") else 0
+    size = source.size
     for number in range(frames):
-        with reading():
-            opened.seek(number + skipped)
-            opened.load()
-            frame = opened if opened.size == size else opened.crop((0, 0, *size))  # a GIF may outgrow itself
-            picture = decoded(frame, side)
+        with decoding():
+            source.seek(number + skipped)
+            source.load()
+            frame = source if source.size == size else source.crop((0, 0, *size))  # a GIF's later frame can be larger
+            image = decode_frame(frame, side)
         on_done(number / frames)
-        yield picture, float(opened.info.get("duration") or _UNSAID_MS)
+        yield image, float(source.info.get("duration") or _DEFAULT_FRAME_MS)
 
 
-def _loops(opened: Image.Image) -> int:
-    """How often it is shown, 0 for ever. A GIF says how often it is repeated, and without a word it is shown once."""
-    loop = opened.info.get("loop")
-    if opened.format == "GIF":
+def _loop_count(source: Image.Image) -> int:
+    """Return how often the animation is shown, 0 for endlessly.
+
+    A GIF states its number of repetitions; without that extension it is shown once.
+    """
+    loop = source.info.get("loop")
+    if source.format == "GIF":
         return 1 if loop is None else loop + 1 if loop else 0
     return loop if isinstance(loop, int) else 0
 
 
-def _gif_frames(file: IO[bytes], most: int) -> int:
-    """The image blocks of a GIF (89a, appendix B), at most `most`: nothing is decoded, or read beyond that."""
-    _skip_table(file, file.read(13)[10:11])
+def _count_gif_frames(file: IO[bytes], limit: int) -> int:
+    """Count the image blocks of a GIF (89a, appendix B), at most `limit`. Decodes nothing and reads no further."""
+    _skip_colour_table(file, file.read(13)[10:11])
     found = 0
-    while found < most and (block := file.read(1)) not in {b"", _GIF_END}:
+    while found < limit and (block := file.read(1)) not in {b"", _GIF_END}:
         if block == _GIF_IMAGE:
-            _skip_table(file, file.read(9)[8:9])
-            file.read(1)  # LZW's first code size
+            _skip_colour_table(file, file.read(9)[8:9])
+            file.read(1)  # LZW minimum code size
             found += 1
         elif block == _GIF_EXTENSION:
-            file.read(1)  # its label
+            file.read(1)  # extension label
         else:
             continue
         while length := file.read(1)[:1]:
@@ -127,9 +130,9 @@ def _gif_frames(file: IO[bytes], most: int) -> int:
     return found
 
 
-def _skip_table(file: IO[bytes], flags: bytes) -> None:
-    """Pass over the colours that these flags announce."""
+def _skip_colour_table(file: IO[bytes], flags: bytes) -> None:
+    """Skip the colour table that these flags declare."""
     if not flags:
-        raise Unreadable("the GIF ends in a header")
+        raise Unreadable("The GIF ends within a header.")
     if flags[0] & 0x80:
         file.read(3 << ((flags[0] & 7) + 1))

@@ -1,4 +1,4 @@
-"""Opening an untrusted picture: one decoder, as many pixels as are taken, and whose fault it is when that fails."""
+"""Open an untrusted image with exactly one decoder and a limit on pixels, and classify what goes wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO
 from PIL import AvifImagePlugin, Image
 
 _ORIENTATION = 0x0112
-_TURNS = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -21,9 +21,9 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ROWS_ARE_COLUMNS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
+_SWAPS_SIDES = {_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8)}
 
-# Sloppy metadata is common in good photographs, and none of it is used: these do not make a picture unreadable.
+# Warnings about metadata, which is often sloppy in good photographs and is not used here: they are not errors.
 _HARMLESS = (
     "Corrupt EXIF data",
     "Possibly corrupt EXIF",
@@ -35,54 +35,58 @@ _HARMLESS = (
     "Image appears to be a malformed MPO file",
 )
 
-_NOT_THE_PICTURES_FAULT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EIO}
+_SYSTEM_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM, errno.EIO}
 
 
 class Unreadable(Exception):
-    """The picture is broken, cut short, or not of the format it was taken for."""
+    """The image is broken, truncated, or not of the requested format."""
 
 
 class TooManyPixels(Exception):
-    """More of them in one frame than are taken."""
+    """One frame has more pixels than allowed."""
 
 
 class TooManyFrames(Exception):
-    """More frames, or more pixels in all frames together, than are taken."""
+    """There are more frames, or more pixels in all frames together, than allowed."""
 
 
 @contextmanager
-def reading() -> Iterator[None]:
-    """Whatever a decoder raises in here is `Unreadable` or `TooManyPixels`, unless the machine is at fault."""
+def decoding() -> Iterator[None]:
+    """Map whatever a decoder raises to `Unreadable` or `TooManyPixels`, except errors of the system itself."""
     try:
         yield
     except (MemoryError, Unreadable, TooManyPixels, TooManyFrames):
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
-        raise TooManyPixels(str(problem)) from problem
-    except Exception as problem:
-        if isinstance(problem, OSError) and problem.errno in _NOT_THE_PICTURES_FAULT:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(str(error)) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _SYSTEM_ERRORS:
             raise
-        raise Unreadable(f"{type(problem).__name__}: {problem}") from problem
+        raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
-def open_picture(file: IO[bytes], image_format: str, max_pixels: int) -> Image.Image:
-    """The picture, not decoded yet; of several in one file the first or the primary one. Call within `reading`."""
+def open_image(file: IO[bytes], image_format: str, max_pixels: int) -> Image.Image:
+    """Open the image without decoding it; of several in one file, the first or the primary one.
+
+    Call it within `decoding`.
+    """
     _strict_decoders(max_pixels)
     _load_decoder(image_format)
     return Image.open(file, formats=[image_format])
 
 
 def orientation_of(image: Image.Image) -> Image.Transpose | None:
-    """How the decoded picture must be turned to be upright. Pillow turns a TIFF itself, and forgets the tag."""
-    return _TURNS.get(_orientation(image))
+    """Return how to turn the decoded image upright. Pillow turns a TIFF itself and then drops the tag."""
+    return _TRANSPOSES.get(_exif_orientation(image))
 
 
-def upright(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
-    """What is left of width and height after the turn."""
-    return (size[1], size[0]) if turn in _ROWS_ARE_COLUMNS else size
+def upright_size(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
+    """Return the width and height after the turn."""
+    return (size[1], size[0]) if turn in _SWAPS_SIDES else size
 
 
 def _strict_decoders(max_pixels: int) -> None:
+    """Turn Pillow's warnings into errors, except the harmless ones, and set its limit on pixels."""
     warnings.simplefilter("error")
     for message in _HARMLESS:
         warnings.filterwarnings("ignore", message=message)
@@ -90,19 +94,19 @@ def _strict_decoders(max_pixels: int) -> None:
 
 
 def _load_decoder(image_format: str) -> None:
-    """Only the one that the first bytes call for."""
+    """Import only the decoder for this format."""
     if image_format == "HEIF":
-        import pillow_heif  # noqa: PLC0415 - a large library that few pictures need
+        import pillow_heif  # noqa: PLC0415 - a large library that few images need
 
-        # One picture is wanted: a depth map or a thumbnail is one more thing that can be broken.
+        # Only the primary image is used; a broken thumbnail or depth map must not make the file unreadable.
         pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
         return
     module = {"JPEG": "Jpeg", "PNG": "Png", "WEBP": "WebP", "GIF": "Gif", "TIFF": "Tiff", "AVIF": "Avif"}[image_format]
     importlib.import_module(f"PIL.{module}ImagePlugin")
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each would take of the address space
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each thread uses address space, which is limited
 
 
-def _orientation(image: Image.Image) -> int:
+def _exif_orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - a photograph whose EXIF cannot be read is still a photograph
