@@ -11,7 +11,7 @@ TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
 # Without those of before beside it, or they would be believed instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
 
-.PHONY: setup run test lint types socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
+.PHONY: setup run test lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -50,6 +50,14 @@ lint: setup
 types: setup
 	$(TSC)
 	cp $(addprefix build/types/declarations/,$(TYPES)) static
+
+# The pages of docs/ as a site, in docs/site. A link that leads nowhere is an error. Nothing is loaded from elsewhere.
+docs: .venv/.docs
+	rm -rf docs/site docs/.cache && $(BIN)/zensical build --strict --config-file docs/zensical.toml
+	@! grep -rlE '<(script|link|img)[^>]* (src|href)="?https?:' docs/site || { echo "These pages load something from elsewhere."; exit 1; }
+
+docs-settings: setup
+	$(BIN)/python -m tests.support.settings_page
 
 # Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
 bench: setup
@@ -92,6 +100,10 @@ corpus: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/.runtime
 
+.venv/.docs: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
 		echo "Roomcast needs Python 3.11, 3.12, 3.13 or 3.14; $(PYTHON) is not one of them. Try: make $(MAKECMDGOALS) PYTHON=python3.12"; \
@@ -110,11 +122,11 @@ tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.j
 # Resolves everything anew, in an environment of its own, and pins what it finds.
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
 	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
 # Leaves ./data alone: that is people's media.
 clean:
-	rm -rf .venv build *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build docs/site docs/.cache *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

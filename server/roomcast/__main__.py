@@ -13,14 +13,21 @@ import structlog
 from aiohttp import web
 
 from roomcast import settings
-from roomcast.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
+from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
 from roomcast.http.request_handler import request_handlers
-from roomcast.runtime.logs import configure
-from roomcast.runtime.process import STOP_SECONDS, exit_deadline, fail, new_loop, say, stop_signal
+from roomcast.runtime.process import (
+    STOP_SECONDS,
+    configure_logging,
+    exit_deadline,
+    new_loop,
+    print_ready,
+    print_start_error,
+    stop_signal,
+)
 from roomcast.runtime.supervisor import LIFELINE, LISTENER, inherited, serve_by
-from roomcast.runtime.tasks import end_process_with
+from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.settings import Settings
 
 log = structlog.get_logger("roomcast")
@@ -34,10 +41,10 @@ _ANSWER_SECONDS = 3.0
 async def serve(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
-    end = end_process_with(stop)
+    end = exit_when_task_fails(stop)
     if (lifeline := inherited(LIFELINE)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
-    if (warning := chosen.disk_warning) is not None:
+    if (warning := chosen.storage.disk_warning) is not None:
         log.warning(warning)
     app = await build_app(chosen)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
@@ -46,12 +53,12 @@ async def serve(chosen: Settings) -> int:
         http = cast(web.Server, runner.server)
         listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), chosen)
         gc.freeze()
-        say(f"Roomcast is ready: {_address(listening)}{PAGE}")
+        print_ready(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
         log.info("stopping")
         exit_deadline(STOP_SECONDS)
         listening.close()
-        await app[WIND_DOWN]()
+        await app[SHUTDOWN]()
     finally:
         await runner.cleanup()
     return end.exit_code
@@ -62,7 +69,7 @@ async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -
     loop = asyncio.get_running_loop()
     if (listener := inherited(LISTENER)) is not None:
         return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_BACKLOG)
-    return await loop.create_server(protocols, chosen.host, chosen.port, backlog=_BACKLOG)
+    return await loop.create_server(protocols, chosen.server.host, chosen.server.port, backlog=_BACKLOG)
 
 
 def _address(listening: asyncio.Server) -> str:
@@ -75,15 +82,15 @@ def main() -> int:
     try:
         chosen = settings.load()
     except settings.SettingsError as error:
-        return fail(str(error))
-    configure(chosen.log)
+        return print_start_error(str(error))
+    configure_logging(chosen.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             if chosen.web_processes > 1 and inherited(LISTENER) is None:
-                return runner.run(serve_by(chosen.web_processes, chosen.host, chosen.port))
+                return runner.run(serve_by(chosen.web_processes, chosen.server.host, chosen.server.port))
             return runner.run(serve(chosen))
     except (OSError, RoomcastError) as error:
-        return fail(str(error))
+        return print_start_error(str(error))
 
 
 if __name__ == "__main__":

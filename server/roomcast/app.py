@@ -1,25 +1,26 @@
-"""`build_app(settings)`: the one place where the web process is wired."""
+"""Build the web process: `build_app(settings)` is the one place where its parts are put together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
-import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from roomcast_workers.factory import build_workers
 
 from roomcast.api_docs.routes import Descriptions
 from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
-from roomcast.dialects.assembly import assembly_status, linked
-from roomcast.embedded import embedded_workers
+from roomcast.dialects.assembly import AssemblyStatus, assembly_status, linked
 from roomcast.fanout.relay import Relay
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
@@ -28,8 +29,7 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
-from roomcast.http.intake.raw_body import end_connection
-from roomcast.http.intake.receiver import IntakeLimits, Receiver
+from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Resuming
 from roomcast.http.links import Links
 from roomcast.http.media import MediaRoute
@@ -45,198 +45,306 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import present
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
-from roomcast.runtime.process import periodic, process_name
-from roomcast.services.backends import open_backends, open_repositories
+from roomcast.runtime.process import process_name
+from roomcast.runtime.tasks import periodic
+from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.step_publisher import Publisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
+from roomcast.uploads.model import Upload
 
-log = structlog.get_logger(__name__)
+ProtocolFactory = Callable[[], asyncio.Protocol]
 
-Protocols = Callable[[], asyncio.Protocol]
+PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
+"""Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""
 
-PROTOCOL_FACTORY: web.AppKey[Callable[[Protocols], Protocols]] = web.AppKey("protocol_factory")
-"""From what makes the protocol of an HTTP connection to what makes a port's: Socket.IO's WebSockets need no HTTP."""
+SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
+"""Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
+request bodies that still arrive may end meanwhile."""
 
-WIND_DOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("wind_down")
+_MAX_JSON_BYTES = 1 << 20
+_PRESENCE_SECONDS = 1.0
 
-_LARGEST_JSON_BYTES = 1 << 20
-_ATTEND_SECONDS = 1.0
+
+@dataclass(frozen=True)
+class Core:
+    """The backends, and the services that HTTP and Socket.IO share."""
+
+    backends: Backends
+    repositories: Repositories
+    registry: CollectorRegistry
+    authenticator: Authenticator
+    origins: OriginPolicy
+    relay: Relay
+    assemblies: AssemblyService
+    uploads: UploadService
+
+
+@dataclass(frozen=True)
+class Realtime:
+    """What clients listen to: rooms and event streams."""
+
+    rooms: RoomService
+    streams: Streams
+
+
+@dataclass(frozen=True)
+class IntakeParts:
+    """The ways in, and what receives their bytes."""
+
+    receiver: Receiver
+    forms: Intake
+    resumable: Resuming
+    presigned: DirectIntake | None
+    links: Links
+
+
+@dataclass(frozen=True)
+class AssemblyParts:
+    """What finishes assemblies and tells webhooks."""
+
+    render: Callable[[Submission, Sequence[Upload]], AssemblyStatus]
+    deliverer: Deliverer
+    finalizer: Finalizer
+
+
+@dataclass(frozen=True)
+class HttpParts:
+    """The application, and those of its routes that run in the background."""
+
+    app: web.Application
+    maintenance: Maintenance
+    board: AdminBoard
 
 
 async def build_app(settings: Settings) -> web.Application:
-    """Alone (SQLite, a directory, workers inside) or one of many (Redis, S3), as the settings say. Everything is open
-    when this returns, and is closed by the application's own shutdown and cleanup."""
+    """Return the web application. Everything is open when this returns, and is closed with the application."""
     lifetime = AsyncExitStack()
-    places = settings.places()
-    parts = await lifetime.enter_async_context(open_backends(places))
-    ledger, media, dispatch = parts.ledger, parts.media, parts.dispatch
-    registry = CollectorRegistry()
-    ledger.observe(UploadMetrics(registry).observe)
-    books = await lifetime.enter_async_context(open_repositories(places))
-    authenticator = Authenticator(settings)
-    relay = Relay(ledger)
-    relay.start()
-    lifetime.push_async_callback(relay.stop)
+    core = await build_core(settings, lifetime)
+    realtime = build_realtime(settings, core)
+    intake = build_intake(settings, core)
+    assemblies = build_assemblies(settings, core)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
+    http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
-    submissions = AssemblyService(
-        books.submissions,
-        ledger,
-        reproducible=authenticator.may_list(),
-        sendings=books.sendings if settings.publishes else None,
-    )
-    control = UploadService(ledger, media, dispatch, relay, submissions)
-    policy = OriginPolicy(settings.cors_origins)
-    rooms = RoomService(settings, relay, control, media, authenticator, policy)
-    streams = Streams(
-        control, ping_seconds=settings.ping_seconds, stalled_client_seconds=settings.stalled_client_seconds
-    )
-    bounds = IntakeLimits(
-        settings.max_upload_bytes,
-        settings.disk_reserve_bytes,
-        settings.body_stall_seconds,
-        settings.lease_seconds,
-        settings.viewer_bytes_per_second,
-        settings.algorithms,
-    )
-    receiver = Receiver(ledger, media, parts.resumable, dispatch, bounds)
-    links = Links(settings.public_url)
-    direct = DirectIntake(ledger, parts.direct, settings.loaded_templates, receiver) if parts.direct else None
-    intake = Intake(
-        submissions,
-        media,
-        settings.loaded_templates,
-        receiver,
-        direct,
-        links,
-        max_files=settings.max_files,
-        max_in_flight=settings.max_in_flight,
-    )
-
-    render = partial(assembly_status, branch=settings.branch)
-    deliverer = Deliverer(
-        books.deliveries,
-        settings.loaded_templates,
-        Sender(private=settings.webhook_private),
-        partial(linked, url=media.url),
-        # Longer than its uploads are kept, or it would be thought to be still to come.
-        keep_seconds=settings.retention_seconds + GIVE_UP_SECONDS,
-        registry=registry,
-    )
-    finalizer = Finalizer(
-        submissions,
-        books.submissions,
-        books.deliveries,
-        ledger,
-        settings.loaded_templates,
-        render,
-        deliverer.wake,
-        retention_seconds=settings.retention_seconds,
-    )
-
-    credential = partial(credential_of, cookie=settings.cookie, policy=policy)
-    answer_preflight, mark_cors = cors(policy)
-    app = web.Application(
-        middlewares=[
-            answer_preflight,
-            errors_as_json,
-            authentication(authenticator, credential),
-        ],
-        client_max_size=_LARGEST_JSON_BYTES,
-    )
-    rooms.attach(app)
-    UploadRoutes(ledger, media, control, intake, direct, submissions, authenticator).add_routes(app)
-    AssemblyRoutes(
-        submissions, books.deliveries, render, media.url, deliverer.wake, url_seconds=settings.url_seconds
-    ).add_routes(app)
-    TransflowRoutes(streams, control, submissions, partial(present, media=media), branch=settings.branch).add_routes(
-        app
-    )
-    StreamRoutes(
-        streams,
-        control,
-        TaskView(control, ledger, books.dismissed, keep_seconds=settings.task_seconds),
-        intake,
-        media,
-        linger_seconds=settings.room_linger_seconds,
-        attempts=settings.attempts,
-        files_template=settings.files_template,
-    ).add_routes(app)
-    TusRoutes(
-        ledger,
-        submissions,
-        control,
-        settings.loaded_templates,
-        receiver,
-        Resuming(ledger, media, parts.resumable, settings.loaded_templates, receiver),
-        links,
-        max_in_flight=settings.max_in_flight,
-        max_upload_bytes=settings.max_upload_bytes,
-        patience_seconds=settings.reservation_seconds,
-        folder=settings.data,
-    ).add_routes(app)
-    MediaRoute(media, places.signer, max_age_seconds=settings.url_seconds).add_routes(app)
-    Pages(settings).add_routes(app)
-    Descriptions(app, settings).add_routes()
-    workers = None if settings.redis_url else embedded_workers(settings, parts)
-    upkeep = Maintenance(parts, settings.terms())
-    Health(parts, upkeep, workers.sandbox if workers else None).add_routes(app)
-    sockets = Listeners(rooms.count, rooms.stats)
-    registry.register(ListenerMetrics({"socket": sockets, "stream": Listeners(streams.count, streams.stats)}))
-    MetricsRoute(registry, ledger, authenticator).add_routes(app)
-    board = AdminBoard(
-        ledger, dispatch, books.attendance, lambda: WebProcess(process_name(), rooms.count(), streams.count())
-    )
-    AdminRoutes(board, ledger, streams, authenticator, credential).add_routes(app)
-
-    working = AsyncExitStack()
-    await working.enter_async_context(upkeep.running())
-    await working.enter_async_context(deliverer.running())
-    await working.enter_async_context(finalizer.running())
-    if settings.redis_url:
-        attending = periodic(board.attend, _ATTEND_SECONDS, asyncio.Event(), failing="attendance failed")
-        await working.enter_async_context(attending)
-    if settings.publishes:
-        from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (who has no such queue need not load what it takes)
-
-        queue = await lifetime.enter_async_context(
-            SqsQueue.open(
-                name=settings.sqs_progress_queue_name,
-                url=settings.sqs_progress_queue_url,
-                batch_size=settings.sqs_batch_size,
-            )
-        )
-        publisher = Publisher(
-            queue,
-            books.sendings,
-            books.submissions,
-            ledger,
-            branch=settings.branch,
-            message_group=settings.sqs_message_group,
-            registry=registry,
-        )
-        await working.enter_async_context(publisher.running())
+    background = AsyncExitStack()
+    for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
+        await background.enter_async_context(running)
+    if settings.storage.redis_url:
+        heartbeat = periodic(http.board.attend, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
+        await background.enter_async_context(heartbeat)
+    if settings.assemblies.publishes:
+        publisher = await _open_publisher(settings, core, lifetime)
+        await background.enter_async_context(publisher.running())
     if workers:
-        await working.enter_async_context(workers.running(settings.workers))
+        await background.enter_async_context(workers.running(settings.worker.workers))
 
-    async def wind_down() -> None:
-        """Hand work back and close sockets; meanwhile bodies that still arrive may come to their end.
-
-        For before aiohttp's own shutdown, which reads no more from any connection.
-        """
-        streams.close()
-        await rooms.close()
-        await asyncio.gather(working.aclose(), receiver.drain(settings.shutdown_seconds))
+    async def shut_down() -> None:
+        realtime.streams.close()
+        await realtime.rooms.close()
+        await asyncio.gather(background.aclose(), intake.receiver.drain(settings.server.shutdown_seconds))
 
     async def clean_up(_: web.Application) -> AsyncIterator[None]:
         yield
         await lifetime.aclose()
 
-    app.on_response_prepare.extend((default_headers, mark_cors, end_connection))
-    app[PROTOCOL_FACTORY] = rooms.protocol_factory
-    app[WIND_DOWN] = wind_down
-    app.cleanup_ctx.append(clean_up)
-    return app
+    http.app[PROTOCOL_FACTORY] = realtime.rooms.protocol_factory
+    http.app[SHUTDOWN] = shut_down
+    http.app.cleanup_ctx.append(clean_up)
+    return http.app
+
+
+async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
+    """Open the backends until `lifetime` ends, and build the services on them."""
+    backends = await lifetime.enter_async_context(open_backends(settings))
+    registry = CollectorRegistry()
+    backends.ledger.add_observer(UploadMetrics(registry).on_event)
+    repositories = await lifetime.enter_async_context(open_repositories(settings))
+    authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
+    relay = Relay(backends.ledger)
+    relay.start()
+    lifetime.push_async_callback(relay.stop)
+    assemblies = AssemblyService(
+        repositories.submissions,
+        backends.ledger,
+        reproducible=authenticator.can_list,
+        sendings=repositories.sendings if settings.assemblies.publishes else None,
+    )
+    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
+    origins = OriginPolicy(settings.sockets.cors_origins)
+    return Core(backends, repositories, registry, authenticator, origins, relay, assemblies, uploads)
+
+
+def build_realtime(settings: Settings, core: Core) -> Realtime:
+    """Build the Socket.IO server and the event streams."""
+    rooms = RoomService(settings, core.relay, core.uploads, core.backends.media, core.authenticator, core.origins)
+    streams = Streams(
+        core.uploads,
+        ping_seconds=settings.sockets.ping_seconds,
+        stalled_client_seconds=settings.sockets.stalled_client_seconds,
+    )
+    sockets = Listeners(rooms.count, rooms.stats)
+    listeners = {"socket": sockets, "stream": Listeners(streams.count, streams.stats)}
+    core.registry.register(ListenerMetrics(listeners))
+    return Realtime(rooms, streams)
+
+
+def build_intake(settings: Settings, core: Core) -> IntakeParts:
+    """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
+    ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
+    receiver = Receiver(
+        ledger,
+        media,
+        core.backends.resumable,
+        core.backends.dispatch,
+        settings.intake,
+        lease_seconds=settings.worker.lease_seconds,
+    )
+    links = Links(settings.server.public_url)
+    presigned = DirectIntake(ledger, core.backends.direct, templates, receiver) if core.backends.direct else None
+    forms = Intake(
+        core.assemblies,
+        media,
+        templates,
+        receiver,
+        presigned,
+        links,
+        max_files=settings.intake.max_files,
+        max_in_flight=settings.intake.max_in_flight,
+    )
+    resumable = Resuming(ledger, media, core.backends.resumable, templates, receiver)
+    return IntakeParts(receiver, forms, resumable, presigned, links)
+
+
+def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
+    """Build what finishes assemblies and calls their webhooks."""
+    ledger, repositories, templates = core.backends.ledger, core.repositories, settings.assemblies.loaded_templates
+    retention_seconds = settings.retention.retention_seconds
+    render = partial(assembly_status, branch=settings.assemblies.branch)
+    deliverer = Deliverer(
+        repositories.deliveries,
+        templates,
+        Sender(private=settings.assemblies.webhook_private),
+        partial(linked, url=core.backends.media.url),
+        # Longer than its uploads are kept, or the finalizer would create it again.
+        keep_seconds=retention_seconds + GIVE_UP_SECONDS,
+        registry=core.registry,
+    )
+    finalizer = Finalizer(
+        core.assemblies,
+        repositories.submissions,
+        repositories.deliveries,
+        ledger,
+        templates,
+        render,
+        deliverer.wake,
+        retention_seconds=retention_seconds,
+    )
+    return AssemblyParts(render, deliverer, finalizer)
+
+
+def build_http(
+    settings: Settings,
+    core: Core,
+    realtime: Realtime,
+    intake: IntakeParts,
+    assemblies: AssemblyParts,
+    *,
+    sandbox: dict[str, str | bool] | None,
+) -> HttpParts:
+    """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
+    credential = partial(credential_of, cookie=settings.auth.cookie, policy=core.origins)
+    answer_preflight, mark_cors = cors(core.origins)
+    middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
+    app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
+    app.on_response_prepare.extend((default_headers, mark_cors))
+    realtime.rooms.attach(app)
+    _add_upload_routes(app, settings, core, realtime, intake, assemblies)
+    MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
+    Pages(settings).add_routes(app)
+    Descriptions(app, settings).add_routes()
+    maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+    Health(core.backends, maintenance, sandbox).add_routes(app)
+    MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
+    rooms, streams = realtime.rooms, realtime.streams
+    board = AdminBoard(
+        core.backends.ledger,
+        core.backends.dispatch,
+        core.repositories.attendance,
+        lambda: WebProcess(process_name(), rooms.count(), streams.count()),
+    )
+    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, credential).add_routes(app)
+    return HttpParts(app, maintenance, board)
+
+
+def _add_upload_routes(
+    app: web.Application,
+    settings: Settings,
+    core: Core,
+    realtime: Realtime,
+    intake: IntakeParts,
+    assemblies: AssemblyParts,
+) -> None:
+    """Add the routes of uploads and assemblies, native ones and those of the dialects."""
+    ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
+    UploadRoutes(
+        ledger, media, uploads, intake.forms, intake.presigned, core.assemblies, core.authenticator
+    ).add_routes(app)
+    AssemblyRoutes(
+        core.assemblies,
+        core.repositories.deliveries,
+        assemblies.render,
+        media.url,
+        assemblies.deliverer.wake,
+        url_seconds=settings.storage.url_seconds,
+    ).add_routes(app)
+    TransflowRoutes(
+        streams, uploads, core.assemblies, partial(present, media=media), branch=settings.assemblies.branch
+    ).add_routes(app)
+    StreamRoutes(
+        streams,
+        uploads,
+        TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
+        intake.forms,
+        media,
+        linger_seconds=settings.retention.room_linger_seconds,
+        attempts=settings.worker.attempts,
+        files_template=settings.assemblies.files_template,
+    ).add_routes(app)
+    TusRoutes(
+        ledger,
+        core.assemblies,
+        uploads,
+        settings.assemblies.loaded_templates,
+        intake.receiver,
+        intake.resumable,
+        intake.links,
+        max_in_flight=settings.intake.max_in_flight,
+        max_upload_bytes=settings.intake.max_upload_bytes,
+        patience_seconds=settings.retention.reservation_seconds,
+        folder=settings.storage.data,
+    ).add_routes(app)
+
+
+async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitStack) -> Publisher:
+    from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (it loads botocore, which others do not need)
+
+    queue = await lifetime.enter_async_context(
+        SqsQueue.open(
+            name=settings.assemblies.sqs_progress_queue_name,
+            url=settings.assemblies.sqs_progress_queue_url,
+            batch_size=settings.assemblies.sqs_batch_size,
+        )
+    )
+    return Publisher(
+        queue,
+        core.repositories.sendings,
+        core.repositories.submissions,
+        core.backends.ledger,
+        branch=settings.assemblies.branch,
+        message_group=settings.assemblies.sqs_message_group,
+        registry=core.registry,
+    )

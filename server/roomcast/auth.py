@@ -1,11 +1,10 @@
-"""Who is asking, and what they may do. Pure but for the clock in a token's expiry."""
+"""Authenticate callers: turn a bearer token into a viewer."""
 
 from __future__ import annotations
 
 import unicodedata
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -13,36 +12,25 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.warnings import InsecureKeyLengthWarning
 
-from roomcast.errors import Forbidden, Unauthenticated
-from roomcast.settings import Settings
-from roomcast.uploads.model import Upload
+from roomcast.errors import Unauthenticated
+from roomcast.settings import AuthSettings
+from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
-ANONYMOUS = "anonymous"
-LONGEST_USER_ID = 200
+MAX_USER_ID_LENGTH = 200
 _UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""The Unicode categories of characters that are not seen, steer what is around them, or are half of a character."""
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """A user, and until when the token that says so holds (None: for ever)."""
-
-    user: str
-    admin: bool = False
-    expires_at: float | None = None
-
-    def check_owns(self, upload: Upload) -> None:
-        """Raises `Forbidden` for another's upload."""
-        if upload.owner != self.user and not self.admin:
-            raise Forbidden("This upload is somebody else's.")
+"""Unicode categories of characters that are invisible, reorder the text around them, or are half of a character."""
 
 
 class Authenticator:
-    """Turns a token into a viewer. The algorithm is fixed by the setting, never taken from the token."""
+    """Verify tokens. The algorithm follows from the setting and is never taken from the token.
 
-    def __init__(self, settings: Settings) -> None:
+    `loopback` says whether only this machine can reach the server.
+    """
+
+    def __init__(self, settings: AuthSettings, *, loopback: bool) -> None:
         self.open_mode = settings.open_mode
-        self.lists_in_open_mode = settings.loopback
+        # In open mode the id of an upload is the right to it, so a list for every caller would give the rights away.
+        self.can_list = loopback or not settings.open_mode
         self._key: Any = settings.jwt_secret
         self._algorithm = "HS256"
         if settings.jwt_public_key:
@@ -50,14 +38,14 @@ class Authenticator:
             self._algorithm = "ES256" if isinstance(self._key, EllipticCurvePublicKey) else "RS256"
 
     def viewer(self, token: str | None) -> Viewer:
-        """The viewer that `token` names; `Unauthenticated` when it does not hold."""
+        """Return the viewer that `token` names, or raise `Unauthenticated`."""
         if self.open_mode:
             return Viewer(ANONYMOUS)
         if not token:
-            raise Unauthenticated("A token is needed.")
+            raise Unauthenticated("A token is required.")
         try:
             with warnings.catch_warnings():
-                # The length of the secret is the operator's choice; it is not a matter for every request.
+                # The operator chose the length of the secret; a warning with every request would not change it.
                 warnings.simplefilter("ignore", InsecureKeyLengthWarning)
                 claims = jwt.decode(
                     token,
@@ -72,27 +60,23 @@ class Authenticator:
         check_user_id(claims["sub"])
         return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=float(claims["exp"]))
 
-    def may_list(self) -> bool:
-        """In open mode an id is a key; off loopback a list of them would give keys away."""
-        return not self.open_mode or self.lists_in_open_mode
-
 
 def check_user_id(user: str) -> None:
-    """`Unauthenticated` for a `sub` that is no name for a user: an id goes into logs, keys and other programs' paths.
+    """Raise `Unauthenticated` for a `sub` claim that cannot be a user id, because ids go into logs, keys and paths.
 
-    It is refused and not cleaned: two ids that become one would share their uploads.
+    It is refused rather than cleaned: two ids that become equal would share their uploads.
     """
     if not user.strip():
-        raise Unauthenticated("The token names nobody.")
+        raise Unauthenticated("The token has no `sub` claim.")
     unusable = any(char in "/\\" or unicodedata.category(char) in _UNUSABLE for char in user)
-    if unusable or len(user) > LONGEST_USER_ID or user in (".", ".."):
+    if unusable or len(user) > MAX_USER_ID_LENGTH or user in (".", ".."):
         raise Unauthenticated(
-            f"The token's user id cannot be used: it has more than {LONGEST_USER_ID} characters, or a slash or a "
-            "control character among them."
+            f"The token's `sub` claim is not a valid user id: it has more than {MAX_USER_ID_LENGTH} characters, "
+            "or contains a slash or a control character."
         )
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
-    """The token of an `Authorization: Bearer` header."""
+    """Return the token of an `Authorization: Bearer` header, or None."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, EncodeSettings
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
 from roomcast_workers.media_info import probe
@@ -35,7 +35,7 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
     limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
     info = probe.parse_ffprobe(await run_ffprobe(binaries, InputFile(clip, "mov"), limits=limits))
     preset, crf = _USUAL
-    recipe = EncodeSettings(CODECS["h264"], preset, AtQuality(crf), *_SIZE)
+    recipe = EncodeSettings(CODECS["h264"], preset, ConstantQuality(crf), *_SIZE)
     arguments = commands.compress(InputFile(clip, "mov"), folder / "bare.mp4", info, recipe)
     bare: list[tuple[float, float]] = []
     through: list[tuple[float, float]] = []

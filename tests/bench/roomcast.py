@@ -90,7 +90,7 @@ class Commands:
 
         def notice(upload_id: str) -> None:
             now: Message = {"uploadId": upload_id, "eta": time.monotonic(), **payload}
-            self._relay.on_notices([ChangeNotice(now, event=False)])
+            self._relay.on_changes([ChangeNotice(now, event=False)])
 
         def write(upload_id: str) -> None:
             task = asyncio.ensure_future(self._write(how, self._claims[upload_id]))

@@ -16,7 +16,7 @@ from unittest import mock
 import socketio
 import uvloop
 from aiohttp import web
-from roomcast.runtime.process import say, stop_signal
+from roomcast.runtime.process import print_ready, stop_signal
 
 from tests.bench.roomcast import emit
 
@@ -58,7 +58,7 @@ async def serve() -> None:
     commands = await asyncio.start_unix_server(converse, os.environ["BENCH_COMMANDS"], limit=_LONGEST_LINE)
     listening = await loop.create_server(cast(web.Server, runner.server), "127.0.0.1", 0, backlog=1024)
     stop = stop_signal()
-    say(f"Stock is ready: http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+    print_ready(f"Stock is ready: http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
     await stop.wait()
     listening.close()
     commands.close()

@@ -7,6 +7,7 @@ store waits for ever. HURRY is a JSON object of constants, `module.NAME`, and th
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.directory_resumable import DirectoryResumableSources
+from roomcast.runtime.backoff import Backoff
 
 HOLD = Path(os.environ["HOLD"])
 
@@ -60,10 +62,13 @@ def hold_media_store() -> None:
 
 
 def hurry(seconds: dict[str, float]) -> None:
+    """Replace constants, which are named with their module: a float, or the first delay of a `Backoff`."""
     for name, value in seconds.items():
         module, _, constant = name.rpartition(".")
-        assert isinstance(getattr(importlib.import_module(module), constant), float), name
-        setattr(importlib.import_module(module), constant, value)
+        original = getattr(importlib.import_module(module), constant)
+        assert isinstance(original, float | Backoff), name
+        hurried = dataclasses.replace(original, first=value) if isinstance(original, Backoff) else value
+        setattr(importlib.import_module(module), constant, hurried)
 
 
 if __name__ == "__main__":

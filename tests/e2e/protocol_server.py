@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from aiohttp import web
-from roomcast.runtime.process import say, stop_signal
+from roomcast.runtime.process import print_ready, stop_signal
 
 from tests.integration.socketio_api.server_kinds import SERVERS
 
@@ -114,7 +114,7 @@ async def serve(kind: str, protocol: str) -> None:
     http = cast(web.Server, runner.server)
     listening = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
     stop = stop_signal()
-    say(f"Roomcast is ready: http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/progress-demo")
+    print_ready(f"Roomcast is ready: http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/progress-demo")
     await stop.wait()
     listening.close()
     await sio.shutdown()

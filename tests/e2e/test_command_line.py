@@ -265,8 +265,8 @@ async def test_who_may(server: RunningServer, api: Api) -> None:
     none, foreign, own = await asyncio.gather(
         *(run("status", upload_id, server=server, user=user) for user in (None, "eve", "ada"))
     )
-    assert (none.code, none.err) == (4, ["UNAUTHENTICATED: A token is needed."])
-    assert (foreign.code, foreign.err) == (4, ["FORBIDDEN: This upload is somebody else's."])
+    assert (none.code, none.err) == (4, ["UNAUTHENTICATED: A token is required."])
+    assert (foreign.code, foreign.err) == (4, ["FORBIDDEN: This upload belongs to another user."])
     assert (own.code, own.err) == (0, [])
 
 

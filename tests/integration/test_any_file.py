@@ -126,4 +126,4 @@ async def test_a_form_of_files_without_a_token_is_refused_in_the_dialects_words(
     async with Api(server) as anybody:
         reply = await anybody.say("POST", "/api/files/upload", data=form_of(("files", TEXT, "a.txt")))
     assert reply.refusal == (401, "UNAUTHENTICATED")
-    assert reply.body == {"message": "A token is needed.", "uploaded": 0, "upload_ids": [], "failed": []}
+    assert reply.body == {"message": "A token is required.", "uploaded": 0, "upload_ids": [], "failed": []}

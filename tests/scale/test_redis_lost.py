@@ -64,7 +64,7 @@ async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: Runn
 
     assert await eventually(relay_knows, what="that the relay hears nothing") == {
         "ledger": "The ledger could not be reached.",
-        "relay": "hears of nothing at the moment",
+        "relay": "pubsub disconnected",
         "media": "ok",
         "workers": "The dispatch could not be reached.",
         "upkeep": "ok",

@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast import settings
-from roomcast.app import PROTOCOL_FACTORY, WIND_DOWN, build_app
+from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 
 from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
 
@@ -115,7 +115,7 @@ class _Listening(TestServer):
         if self.runner and not self.closed:
             for site in list(self.runner.sites):
                 await site.stop()
-            await self.app[WIND_DOWN]()
+            await self.app[SHUTDOWN]()
         await super().close()
 
 

@@ -25,7 +25,7 @@ from roomcast_workers.video.copy_or_compress import (
     target_audio_bitrate,
 )
 from roomcast_workers.video.crf_search import (
-    MOST_TRIALS,
+    MAX_TRIALS,
     CrfSearch,
     equivalent_ssim,
     sample_starts,
@@ -33,7 +33,7 @@ from roomcast_workers.video.crf_search import (
     vmaf_score,
 )
 from roomcast_workers.video.encoder import fit_even
-from roomcast_workers.video.size_budget import budget, hits_target, next_bitrate
+from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
@@ -184,7 +184,7 @@ def test_packets_in_any_pieces(cuts: list[int]) -> None:
         scan.feed(LINES[start:end])
     video = scan.stream(0)
     assert (video.packets, video.hidden, video.untimed, video.size) == (4, 1, 1, 1007)
-    assert (video.begin, video.end, video.key_gap, video.begins_with_key) == (0.0, 2.04, 2.0, True)
+    assert (video.start, video.end, video.max_keyframe_gap, video.starts_with_keyframe) == (0.0, 2.04, 2.0, True)
     assert scan.seconds(0, 1) == pytest.approx(2.04)
     assert scan.stream(9).packets == 0
 
@@ -232,7 +232,7 @@ def test_what_is_shared_out_is_no_more_than_there_is(
     target: int, seconds: float, size: tuple[int, int], fps: float, channels: int
 ) -> None:
     try:
-        share = budget(target, seconds, size, fps, channels, 128_000)
+        share = compute_budget(target, seconds, size, fps, channels, 128_000)
     except TooLarge:
         return
     assert (share.video_bitrate + share.audio_bitrate) * seconds / 8 < target
@@ -266,8 +266,8 @@ def test_the_search_finds_the_highest_crf_that_is_good_enough(
     search = CrfSearch(low, low + span - 1, target)
     while (crf := search.next) is not None:
         assert low <= crf < low + span
-        search.tell(crf, falling[crf])
-    assert len(search.scores) <= MOST_TRIALS
+        search.record(crf, falling[crf])
+    assert len(search.scores) <= MAX_TRIALS
     good = [crf for crf in range(low, low + span) if falling[crf] >= target]
     assert search.best == (max(good) if good else min(search.scores))
     assert good or search.best == low

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.auth import ANONYMOUS
 from roomcast.client import local_file as source_module
 from roomcast.client.client import _is_news, _subject
 from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, told
 from roomcast.client.http import Link
 from roomcast.client.local_file import source_at
-from roomcast.client.retry import Backoff
+from roomcast.client.retry import RetryWindow
 from roomcast.client.sse import Event, Parser
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
 from roomcast.http.streams import sse
+from roomcast.uploads.viewer import ANONYMOUS
 
 from tests.e2e.tokens import token
 from tests.support.harness import ROOT
@@ -121,7 +121,7 @@ class TestErrors:
             Link(url, None)
 
 
-class TestPatience:
+class TestRetryWindow:
     """With a clock of its own, that only pauses move."""
 
     @pytest.fixture(autouse=True)
@@ -131,28 +131,28 @@ class TestPatience:
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
 
-        monkeypatch.setattr("roomcast.client.retry.asyncio.sleep", pause)
+        monkeypatch.setattr("roomcast.runtime.backoff.asyncio.sleep", pause)
         monkeypatch.setattr("roomcast.client.retry.time.monotonic", lambda: sum(pauses))
         return pauses
 
     async def test_pauses_grow_and_it_ends(self, pauses: list[float]) -> None:
-        patience, error = Backoff(60), RoomcastError(NETWORK, "Gone.", retryable=True)
+        retries, error = RetryWindow(60), RoomcastError(NETWORK, "Gone.", retryable=True)
         with pytest.raises(RoomcastError):
-            await asyncio.gather(*(patience.after(error) for _ in range(100)))
+            await asyncio.gather(*(retries.wait_or_raise(error) for _ in range(100)))
         assert 60 < sum(pauses) <= 70
         assert pauses[0] <= 0.25
         assert 4 <= pauses[-1] <= 8
 
     async def test_success_makes_it_young_again(self, pauses: list[float]) -> None:
-        patience, error = Backoff(1), RoomcastError(NETWORK, "Gone.", retryable=True)
+        retries, error = RetryWindow(1), RoomcastError(NETWORK, "Gone.", retryable=True)
         for _ in range(100):
-            await patience.after(error)
-            patience.reset()
+            await retries.wait_or_raise(error)
+            retries.reset()
         assert max(pauses) <= 0.25
 
     async def test_what_cannot_pass_is_raised_at_once(self, pauses: list[float]) -> None:
         with pytest.raises(RoomcastError):
-            await Backoff(60).after(RoomcastError(Code.FORBIDDEN.value, "No."))
+            await RetryWindow(60).wait_or_raise(RoomcastError(Code.FORBIDDEN.value, "No."))
         assert pauses == []
 
 

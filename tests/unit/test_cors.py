@@ -15,7 +15,7 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.responses import VIEWER
 from roomcast.origins import OriginPolicy, check_origins, own_hosts
-from roomcast.settings import Settings, SettingsError
+from roomcast.settings import AuthSettings, SettingsError
 
 from tests.e2e.tokens import SECRET, token
 
@@ -156,14 +156,14 @@ def test_the_wildcard_with_a_cookie_of_the_operators_choice_refuses_the_start(mo
     told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="*", ROOMCAST_COOKIE="session")
     assert told.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
     monkeypatch.delenv("ROOMCAST_COOKIE")
-    assert settings.load().cors_origins == ["*"]
+    assert settings.load().sockets.cors_origins == ["*"]
 
 
 async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> Client:
     """A client of a server that answers with its viewer's name."""
     policy = OriginPolicy(origins)
     preflight, mark = cors(policy)
-    authenticator = Authenticator(Settings(data=folder, jwt_secret=SECRET))
+    authenticator = Authenticator(AuthSettings(jwt_secret=SECRET), loopback=True)
     credential = partial(credential_of, cookie="roomcast_token", policy=policy)
     app = web.Application(middlewares=[preflight, errors_as_json, authentication(authenticator, credential)])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.settings import Settings, variable
+from roomcast.settings import all_settings
 
 from deploy import try_buildpacks
 from deploy.try_buildpacks import BuildError
@@ -24,7 +24,7 @@ def parsed(name: str) -> Any:
 def test_both_buildpacks_apply_in_the_order_in_which_they_must_run() -> None:
     assert try_buildpacks.detected(ROOT) == ["heroku/nodejs", "heroku/python"]
     assert [each["url"] for each in parsed("app.json")["buildpacks"]] == ["heroku/nodejs", "heroku/python"]
-    adding = re.findall(r"^heroku buildpacks:add (\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    adding = re.findall(r"^heroku buildpacks:add (\S+)", (ROOT / "docs/deploying.md").read_text(), re.MULTILINE)
     assert adding == ["heroku/nodejs", "heroku/python"]
 
 
@@ -101,7 +101,7 @@ def test_the_build_script_leaves_a_profile_that_keeps_one_web_process_unless_tol
 def test_app_json_names_the_processes_and_the_settings_that_there_are() -> None:
     app = parsed("app.json")
     assert app["formation"].keys() == try_buildpacks.processes(ROOT).keys() == {"web", "worker"}
-    settings = {variable(name, field) for name, field in Settings.model_fields.items()}
+    settings = {setting.variable for setting in all_settings()}
     assert {name for name in app["env"] if not name.startswith("AWS_")} <= settings
     assert "ROOMCAST_REDIS_VERIFY" not in app["env"], "no check is switched off by default"
     assert "HOST" not in app["env"], "the platform's variable says it"

@@ -17,14 +17,14 @@ from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.docs import page
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.routes import served
-from roomcast.app import WIND_DOWN, build_app
+from roomcast.app import SHUTDOWN, build_app
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import PROGRESS
-from roomcast.settings import Settings
 from roomcast.uploads.lifecycle import Status
 
 from tests.support import described
 from tests.support.harness import ROOT
+from tests.support.settings import settings_of
 
 SPECS = ROOT / "static/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
 Route = tuple[str, str]
@@ -34,11 +34,11 @@ DIRECT: set[Route] = {("POST", f"/api/uploads/{{id}}/{word}") for word in ("prog
 
 async def routed(folder: Path) -> set[Route]:
     """What the real application serves."""
-    runner = web.AppRunner(await build_app(Settings(data=folder, workers=1)))
+    runner = web.AppRunner(await build_app(settings_of(data=folder, workers=1)))
     await runner.setup()
     assert isinstance(runner.app, web.Application)
     routes = served(runner.app)
-    await runner.app[WIND_DOWN]()
+    await runner.app[SHUTDOWN]()
     await runner.cleanup()
     return routes
 

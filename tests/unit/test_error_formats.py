@@ -13,7 +13,7 @@ from roomcast.http.errors import errors_as_json
 
 RAISED: dict[str, tuple[Exception, int, str]] = {
     "of a client": (UnsupportedType("This is a text."), 415, "UNSUPPORTED_TYPE"),
-    "without a token": (Unauthenticated("A token is needed."), 401, "UNAUTHENTICATED"),
+    "without a token": (Unauthenticated("A token is required."), 401, "UNAUTHENTICATED"),
     "of another's": (Forbidden("This is another's."), 403, "FORBIDDEN"),
     "of the server": (ValueError("a secret"), 500, "INTERNAL"),
 }

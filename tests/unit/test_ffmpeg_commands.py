@@ -10,7 +10,7 @@ import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.ffmpeg.codecs import CODECS, AtBitrate, AtQuality, EncodeSettings, audio_options
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, TwoPass, audio_options
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
 from roomcast_workers.limits import MediaLimits
@@ -31,8 +31,8 @@ AC3 = AudioStream(1, "ac3", 6, 96_000, 10.0)
 AAC = AudioStream(0, "aac", 2, 44_100, 10.0)
 LARGE = MediaInfo(10.0, 1000, "mov", HEVC, AC3)
 SMALL = MediaInfo(10.0, 1000, "mov", H264, AAC)
-RECIPE = EncodeSettings(CODECS["h264"], "veryfast", AtQuality(23), 1280, 720)
-TWO_PASSES = dataclasses.replace(RECIPE, codec=CODECS["av1"], rate=AtBitrate(500_000, 1, Path("/work/passes")))
+RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(23), 1280, 720)
+TWO_PASSES = dataclasses.replace(RECIPE, codec=CODECS["av1"], rate=TwoPass(500_000, 1, Path("/work/passes")))
 
 # What each command consists of.
 
@@ -139,7 +139,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             SOURCE,
             TARGET,
             LARGE,
-            dataclasses.replace(TWO_PASSES, rate=AtBitrate(500_000, 2, Path("/work/passes"))),
+            dataclasses.replace(TWO_PASSES, rate=TwoPass(500_000, 2, Path("/work/passes"))),
         ),
         [
             reads("/in/film.mov"),
@@ -152,7 +152,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "a copy whose sound is encoded": (
-        commands.remux(SOURCE, TARGET, SMALL, sound_options=audio_options("aac", "aac", 64_000, 2, 44_100)),
+        commands.remux(SOURCE, TARGET, SMALL, audio_encoding=audio_options("aac", "aac", 64_000, 2, 44_100)),
         [
             reads("/in/film.mov"),
             (
@@ -182,7 +182,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "how many pictures can be decoded": (
-        commands.count_pictures(SOURCE, LARGE, 4, 5),
+        commands.count_frames(SOURCE, LARGE, 4, 5),
         [reads("/in/film.mov", start="4.000", seconds="5.000"), "-map 0:0 -f null -", FLAGS],
     ),
     "samples": (

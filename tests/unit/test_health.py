@@ -33,7 +33,7 @@ async def one_worker() -> Counter[str]:
 async def test_readyz_tells_of_upkeep_that_does_not_run_and_of_what_it_warns_of(
     aiohttp_client: AiohttpClient, idle: float | None, warning: str | None, status: int, word: str
 ) -> None:
-    ledger = SimpleNamespace(queue=nothing, listening=lambda: True)
+    ledger = SimpleNamespace(queue=nothing, connected=lambda: True)
     parts = SimpleNamespace(
         ledger=ledger, media=SimpleNamespace(check=nothing), dispatch=SimpleNamespace(workers_seen=one_worker)
     )

@@ -130,7 +130,7 @@ def test_an_initialization_segment_of_something_else_is_the_encoders_fault(init:
 async def test_a_ladder_is_whole_aligned_and_as_its_playlists_say(wishes: dict[str, Any], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="320x240", **wishes)
     job, _ = job_on(clip, tmp_path, hls=[480, 160], preset="ultrafast")
-    info = await job.look(clip, "mov")
+    info = await job.probe(clip, "mov")
     heard: list[float | None] = []
     master, *rest = await make_hls(job, clip, info, "mov", lambda reading: heard.append(reading.seconds))
     assert (master.kind, master.mime, master.listed) == ("hls", "application/vnd.apple.mpegurl", True)
@@ -190,5 +190,5 @@ def with_a_gap(clip: Path) -> Path:
 async def test_a_film_that_stands_still_for_longer_than_a_segment_is_whole(tmp_path: Path) -> None:
     gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="192x144", sound=False))
     job, _ = job_on(gapped, tmp_path, hls=[144], preset="ultrafast")
-    made = await make_hls(job, gapped, await job.look(gapped, "mov"), "mov", lambda _: None)
+    made = await make_hls(job, gapped, await job.probe(gapped, "mov"), "mov", lambda _: None)
     assert len(frames(made[0].path)) == len(frames(gapped))

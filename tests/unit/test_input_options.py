@@ -64,7 +64,7 @@ def test_the_decoders_that_are_offered_are_named_once_and_the_usual_ones_exist()
 def decode(file: InputFile) -> list[str]:
     """What decodes the pictures of a file's first stream."""
     film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
-    return commands.count_pictures(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+    return commands.count_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
 
 
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:

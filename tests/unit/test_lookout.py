@@ -122,7 +122,7 @@ async def test_what_the_ledger_has_half_forgotten_is_not_told_as_a_whole(scene: 
     ended_between = time.time()
     await scene.cancel(two)
     await scene.look(submission)
-    assert await scene.ledger.expire(ended_between) == [one.id]
+    assert await scene.ledger.prune(ended_between) == [one.id]
     scene.finalizer = scene.look_for(0.0)
     await scene.look(submission)
     assert len(await scene.told(submission)) == 1
@@ -145,7 +145,7 @@ async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene
     one = upload()
     submission = await scene.submissions.create([one])
     await scene.cancel(one)
-    await scene.ledger.expire(time.time() + 1)
+    await scene.ledger.prune(time.time() + 1)
     await scene.look(submission)
     assert (await scene.records.get(submission.id)).id == submission.id, "its uploads may be about to be made"
     await scene.records.change(submission.id, lambda found: replace(found, created_at=found.created_at - 120))

@@ -34,7 +34,7 @@ def registry() -> CollectorRegistry:
 @pytest.fixture
 async def ledger(tmp_path: Path, clock: Clock, registry: CollectorRegistry) -> AsyncIterator[Ledger]:
     opened = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
-    opened.observe(UploadMetrics(registry).observe)
+    opened.add_observer(UploadMetrics(registry).on_event)
     yield opened
     await opened.close()
 
@@ -85,7 +85,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
     await ledger.claim(arriving.id, holder="w", seconds=LEASE)
     await created(ledger, clock)
     clock.now += LEASE + 1
-    assert len(await ledger.reap(reserved_before=clock.now)) == 3
+    assert len(await ledger.expire_leases(reserved_before=clock.now)) == 3
     assert value(registry, "lease_losses_total") == 2, "a reservation that nobody used is no such loss"
     assert value(registry, "errors_total", step="receiving", code="WORKER_LOST") == 1
     assert value(registry, "errors_total", step="receiving", code="STALLED") == 1

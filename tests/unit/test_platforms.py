@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from roomcast import settings
-from roomcast.settings import PLATFORMS, Settings, SettingsError
+from roomcast.services.backends import url_secret
+from roomcast.settings import PLATFORMS, SettingsError
 
 from tests.support.harness import OURS
+from tests.support.settings import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -23,21 +25,21 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("variable", ["DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE"])
 def test_a_platform_is_listened_to_on_every_address(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
-    assert settings.load().host == "127.0.0.1"
+    assert settings.load().server.host == "127.0.0.1"
     monkeypatch.setenv(variable, "web.1")
-    assert settings.load().host == "0.0.0.0"
+    assert settings.load().server.host == "0.0.0.0"
 
 
 def test_an_explicit_host_wins_over_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNO", "web.1")
     monkeypatch.setenv("HOST", "127.0.0.1")
-    assert settings.load().host == "127.0.0.1"
+    assert settings.load().server.host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("name", ["DYNO", "HOST"])
 def test_an_empty_variable_is_no_platform_and_no_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
-    assert settings.load().host == "127.0.0.1"
+    assert settings.load().server.host == "127.0.0.1"
 
 
 def test_a_platform_without_a_secret_is_not_open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,24 +65,24 @@ def test_a_disk_that_is_emptied_is_warned_of(
     variable: str, chosen: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "web.1")
-    warning = Settings(jwt_secret="s", **chosen).disk_warning
+    warning = settings_of(jwt_secret="s", **chosen).storage.disk_warning
     assert warning is not None
     assert warning.startswith(PLATFORMS[variable])
     assert warning.endswith(words)
 
 
 def test_nothing_is_warned_of_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Settings().disk_warning is None
+    assert settings_of().storage.disk_warning is None
     monkeypatch.setenv("FLY_APP_NAME", "films")
-    assert Settings(jwt_secret="s").disk_warning is None
+    assert settings_of(jwt_secret="s").storage.disk_warning is None
     monkeypatch.setenv("DYNO", "web.1")
-    assert Settings(jwt_secret="s", **REDIS, **BUCKET).disk_warning is None
+    assert settings_of(jwt_secret="s", **REDIS, **BUCKET).storage.disk_warning is None
 
 
 def test_processes_that_meet_in_redis_sign_alike_without_a_shared_disk(tmp_path: Path) -> None:
     def secret(folder: str, **chosen: Any) -> bytes:
         (tmp_path / folder).mkdir(exist_ok=True)
-        return Settings(data=tmp_path / folder, **{"jwt_secret": "s", **chosen}).signing_secret()
+        return url_secret(settings_of(data=tmp_path / folder, **{"jwt_secret": "s", **chosen}))
 
     assert secret("one", **REDIS) == secret("other", **REDIS)
     assert secret("one", **REDIS) != secret("one", jwt_secret="another", **REDIS)

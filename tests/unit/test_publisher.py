@@ -22,12 +22,12 @@ from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.sqs import SqsQueue
 from roomcast.services.step_publisher import MessageGroup, Publisher
-from roomcast.settings import Settings
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
 
 from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
 from tests.support.harness import eventually
+from tests.support.settings import settings_of
 
 OUTPUT = {"key": "u/video.mp4", "bucket": None}
 
@@ -215,4 +215,4 @@ async def test_a_queue_that_is_not_there_or_refuses_is_an_error_of_storage() -> 
 )
 def test_settings_of_the_queue_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Settings(**wrong)
+        settings_of(**wrong)

@@ -29,7 +29,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "events": lambda ledger: ledger.events(UNKNOWN),
     "page": lambda ledger: ledger.page("ada"),
     "queue": lambda ledger: ledger.queue(),
-    "unfinished": lambda ledger: ledger.unfinished(),
+    "unfinished": lambda ledger: ledger.active_ids(),
     "append": lambda ledger: ledger.append(UNKNOWN, Change(Failed(), "")),
     "tick": lambda ledger: ledger.tick(UNKNOWN, Tick(0.5), token="t"),
     "claim": lambda ledger: ledger.claim(UNKNOWN, holder="w", seconds=5),
@@ -37,9 +37,9 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
     "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
     "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_kept=True),
-    "reap": lambda ledger: ledger.reap(reserved_before=0),
-    "expire": lambda ledger: ledger.expire(0),
-    "follow": lambda ledger: ledger.follow(UNKNOWN),
+    "reap": lambda ledger: ledger.expire_leases(reserved_before=0),
+    "expire": lambda ledger: ledger.prune(0),
+    "follow": lambda ledger: ledger.subscribe(UNKNOWN),
 }
 
 
@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
 async def test_every_call_of_a_redis_that_is_away_is_a_storage_error(
     away: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `follow` waits for one that comes back
+    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
     ledger = RedisLedger(connect(away))
     with pytest.raises(StorageError):
         await CALLS[name](ledger)
@@ -91,7 +91,7 @@ async def test_a_redis_is_reached_by_its_unix_socket(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis", options={"unixsocket": str(tmp_path / "redis.sock")}):
         ledger = RedisLedger(connect(f"unix://{tmp_path / 'redis.sock'}"))
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await ledger.close()
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 from roomcast.errors import LeaseLost, RoomcastError, StorageError
-from roomcast.ledger.contract import EVENTS_KEPT
+from roomcast.ledger.contract import EVENT_LOG_LENGTH
 from roomcast.ledger.redis import progress_batcher, scripts
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
@@ -97,8 +97,8 @@ async def test_each_upload_is_claimed_once_by_many_processes(redis: RunningRedis
         return done
 
     async def upkeep() -> None:
-        while await first.unfinished():
-            await asyncio.gather(first.reap(reserved_before=0), second.reap(reserved_before=0))
+        while await first.active_ids():
+            await asyncio.gather(first.expire_leases(reserved_before=0), second.expire_leases(reserved_before=0))
 
     keeping_up = asyncio.create_task(upkeep())
     done = await asyncio.gather(*(work(ledger) for ledger in (first, second) * 4))
@@ -145,7 +145,7 @@ async def test_a_holder_that_was_away_too_long_is_fenced(
     stale = await claimed(ledger, clock)
     clock.now += LEASE
     other = processes.start()
-    [upload] = await other.reap(reserved_before=0)
+    [upload] = await other.expire_leases(reserved_before=0)
     again = await other.claim_next(holder="w", seconds=LEASE)
     assert again is not None
     for write in (
@@ -167,7 +167,7 @@ async def test_leases_go_by_redis_time_however_wrong_this_machines_is(
     right, wrong = processes.start(), processes.start()
     claim = await claimed(right, Clock())
     monkeypatch.setattr("roomcast.runtime.redis_lua.time.time", lambda: 0.0)
-    assert await wrong.reap(reserved_before=0) == []
+    assert await wrong.expire_leases(reserved_before=0) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)
     await processes.close()
@@ -185,7 +185,7 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     await ledger.append(upload.id, paused(upload, 0), token=arriving.lease.token)
     await ledger.append(upload.id, pieces)
     arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE)
-    arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE, over=True)
+    arriving = await ledger.claim(upload.id, holder="web", seconds=LEASE, steal=True)
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE), token=arriving.lease.token)
     assert (await ledger.get(upload.id)).queue_position == 1
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
@@ -198,14 +198,14 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     clock.now += LEASE
-    await ledger.reap(reserved_before=0)
+    await ledger.expire_leases(reserved_before=0)
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
-    assert [one.upload.id for one in (await ledger.standing(since=0, failures=1)).held] == [upload.id]
+    assert [one.upload.id for one in (await ledger.stats(since=0, failures=1)).leased] == [upload.id]
     await finish(ledger, claim)
     assert [one.id for one in (await ledger.page(upload.owner)).uploads] == [upload.id]
     clock.now += 10
-    assert await ledger.expire(clock.now) == [upload.id]
+    assert await ledger.prune(clock.now) == [upload.id]
 
 
 async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_is_left_in_the_end(
@@ -217,14 +217,14 @@ async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_i
     await ledger.request_cancel(other.id, CANCELLED)
     reserved = await created(ledger, clock, "bob")
     clock.now += 1
-    [stalled] = await ledger.reap(reserved_before=clock.now)
+    [stalled] = await ledger.expire_leases(reserved_before=clock.now)
     assert stalled.id == reserved.id
     again = await ledger.reopen(stalled.id, source_kept=False)
-    assert await ledger.positions([again.id]) == {again.id: 3}
+    assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
     clock.now += 1
-    await ledger.expire(clock.now)
+    await ledger.prune(clock.now)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()
@@ -290,17 +290,17 @@ async def test_uploads_that_redis_evicted_are_passed_over_and_forgotten(
     lists = processes.lists()
     await lists.evict(gone)
     assert [one.id for one in (await ledger.page("ada")).uploads] == [stays.id]
-    assert (await ledger.standing(since=0, failures=1)).held == []
+    assert (await ledger.stats(since=0, failures=1)).leased == []
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     assert claim.upload.id == stays.id
     clock.now += LEASE - 1
     await ledger.renew(claim.lease, seconds=LEASE)
     clock.now += 1
-    assert await ledger.reap(reserved_before=clock.now) == []
+    assert await ledger.expire_leases(reserved_before=clock.now) == []
     await finish(ledger, claim)
     clock.now += 1
-    assert set(await ledger.expire(clock.now)) == {done.id, stays.id}
+    assert set(await ledger.prune(clock.now)) == {done.id, stays.id}
     assert await lists.names() == set()
 
 
@@ -382,7 +382,7 @@ async def test_each_operation_takes_as_few_scripts_as_it_can(
     reopening = ledger.reopen(upload.id, source_kept=True)
     assert (await scripts_of(reopening))[0] == [scripts.LOAD, scripts.APPEND_AND_MOVE]
     clock.now += 1
-    assert (await scripts_of(ledger.reap(reserved_before=clock.now)))[0] == [scripts.DUE]
+    assert (await scripts_of(ledger.expire_leases(reserved_before=clock.now)))[0] == [scripts.DUE]
 
 
 # What Redis is made to keep
@@ -390,12 +390,12 @@ async def test_each_operation_takes_as_few_scripts_as_it_can(
 
 async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLedger, clock: Clock) -> None:
     upload = await queued(ledger, clock)
-    while upload.seq < EVENTS_KEPT + 3:
+    while upload.seq < EVENT_LOG_LENGTH + 3:
         await ledger.request_cancel(upload.id, CANCELLED)
         upload = await ledger.reopen(upload.id, source_kept=True)
     entries = await ledger._scripts.command("XRANGE", ledger._scripts.key("events", upload.id), "-", "+")
     assert [entry[0] for entry in entries] == [
-        f"{seq}-0".encode() for seq in range(upload.seq - EVENTS_KEPT + 1, upload.seq + 1)
+        f"{seq}-0".encode() for seq in range(upload.seq - EVENT_LOG_LENGTH + 1, upload.seq + 1)
     ]
 
 
@@ -405,16 +405,16 @@ async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLed
 async def test_unfinished_uploads_of_an_earlier_version_are_not_passed_over_in_silence(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
-    unfinished = f"{processes.namespace}:{{index}}:unfinished"
-    await processes.client.zadd(unfinished, {"upload_a": 1.0, "upload_b": 2.0})
+    active_ids = f"{processes.namespace}:{{index}}:unfinished"
+    await processes.client.zadd(active_ids, {"upload_a": 1.0, "upload_b": 2.0})
     with capture_logs() as logs:
         for _ in range(2):
             with pytest.raises(StorageError, match="unfinished uploads of an earlier version"):
                 await ledger.create([fresh(clock)])
     assert [(entry["log_level"], entry["unfinished"]) for entry in logs] == [("error", 2)]
-    await processes.client.delete(unfinished)
+    await processes.client.delete(active_ids)
     upload = await created(ledger, clock)
-    assert await ledger.unfinished() == [upload.id]
+    assert await ledger.active_ids() == [upload.id]
 
 
 async def test_ended_uploads_of_an_earlier_version_are_ignored_with_a_warning(

@@ -32,7 +32,7 @@ class Ears:
         self.queue_moved_at = 0.0
         self.gaps = 0
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         self.heard.extend(notices)
 
     def on_queue_moved(self) -> None:
@@ -81,11 +81,11 @@ async def test_what_nobody_follows_is_never_received(
 ) -> None:
     writing, listening = processes
     ears = Ears()
-    listening.listen(ears)
+    listening.add_listener(ears)
     followed, unfollowed, left = (fresh(Clock()) for _ in range(3))
-    await listening.follow(left.id)
-    listening.unfollow(left.id)
-    await listening.follow(followed.id)
+    await listening.subscribe(left.id)
+    listening.unsubscribe(left.id)
+    await listening.subscribe(followed.id)
     await writing.create([unfollowed])
     await writing.create([left])
     await writing.create([followed])
@@ -97,13 +97,13 @@ async def test_what_nobody_follows_is_never_received(
 async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:
     writing, listening = processes
     ears = Ears()
-    listening.listen(ears)
+    listening.add_listener(ears)
     upload = await created(writing, Clock())
     for _ in range(3):
-        await asyncio.gather(*(listening.follow(upload.id) for _ in range(3)))
-        listening.unfollow(upload.id)
-        listening.unfollow(upload.id)
-    await listening.follow(upload.id)
+        await asyncio.gather(*(listening.subscribe(upload.id) for _ in range(3)))
+        listening.unsubscribe(upload.id)
+        listening.unsubscribe(upload.id)
+    await listening.subscribe(upload.id)
     await queue_up(writing, upload)
     await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
 
@@ -123,8 +123,8 @@ async def test_the_queue_speaks_seldom_and_its_last_move_is_told(
 ) -> None:
     writing, listening = processes
     ears = Ears()
-    listening.listen(ears)
-    await listening.follow(fresh(Clock()).id)  # so that the queue's channel, asked for before, is subscribed
+    listening.add_listener(ears)
+    await listening.subscribe(fresh(Clock()).id)  # so that the queue's channel, asked for before, is subscribed
     began = time.monotonic()
     for _ in range(50):
         await queue_up(writing, await created(writing, Clock()))
@@ -138,11 +138,11 @@ async def test_a_broken_connection_is_made_anew_and_the_gap_told(tmp_path: Path)
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         writing, listening = (RedisLedger(connect(redis.url)) for _ in range(2))
         ears = Ears()
-        listening.listen(ears)
+        listening.add_listener(ears)
         uploads = [await created(writing, Clock()) for _ in range(3)]
         for upload in uploads:
-            await listening.follow(upload.id)
-        listening.unfollow(uploads[2].id)
+            await listening.subscribe(upload.id)
+        listening.unsubscribe(uploads[2].id)
         assert ears.gaps == 0
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.restart)
@@ -160,16 +160,16 @@ async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_pa
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         ears = Ears()
-        ledger.listen(ears)
+        ledger.add_listener(ears)
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.restart)
         await eventually(lambda: ears.gaps)
         with pytest.raises(NotFound):
             await ledger.events(upload.id)
         another = fresh(Clock())
-        await ledger.follow(another.id)
+        await ledger.subscribe(another.id)
         await ledger.create([another])
         await eventually(lambda: [notice.message["uploadId"] for notice in ears.heard] == [another.id])
         await ledger.close()
@@ -180,14 +180,14 @@ async def test_a_silent_redis_is_a_break(tmp_path: Path, monkeypatch: pytest.Mon
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         ears = Ears()
-        ledger.listen(ears)
+        ledger.add_listener(ears)
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         redis.pause()
         await eventually(lambda: ledger._notices._gap, what="the silence to be noticed")
         redis.resume()
         await eventually(lambda: ears.gaps == 1)
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await queue_up(ledger, upload)
         await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
         await ledger.close()

@@ -17,9 +17,10 @@ from roomcast.errors import StorageError
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
-from roomcast.runtime.tasks import end_process_with
+from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import Backends
-from roomcast.services.maintenance import Maintenance, Terms
+from roomcast.services.maintenance import Maintenance
+from roomcast.settings import RetentionSettings
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import Clock, created
@@ -89,7 +90,7 @@ def test_a_hint_that_is_given_while_connections_are_reset_fails_nobody(line: Lin
 
 def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
     async def work() -> None:
-        handler, end = Handler(), end_process_with(asyncio.Event())
+        handler, end = Handler(), exit_when_task_fails(asyncio.Event())
         async with TaskiqDispatch.open(line.url, name="roomcast:workers") as dispatch, dispatch.workers(handler, 1):
             for turn in range(4):
                 line.reset()
@@ -109,12 +110,16 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
 
 def test_upkeep_goes_on_after_its_connections_were_reset(line: Line) -> None:
     async def work() -> None:
-        end, clock = end_process_with(asyncio.Event()), Clock()
+        end, clock = exit_when_task_fails(asyncio.Event()), Clock()
         clock.now = time.time()
         ledger = RedisLedger(connect(line.url), namespace="upkeep")
         upload = await created(ledger, clock)
         async with TaskiqDispatch.open(line.url, name="roomcast:upkeep") as dispatch:
-            upkeep = Maintenance(Backends(ledger, NoMedia(), dispatch, None), Terms(0.04, 3600.0, 86400.0))  # type: ignore[arg-type]
+            upkeep = Maintenance(
+                Backends(ledger, NoMedia(), dispatch, None),  # type: ignore[arg-type]
+                RetentionSettings(),
+                lease_seconds=0.04,
+            )
             async with upkeep.running():
                 for _ in range(4):
                     line.reset()

@@ -58,7 +58,7 @@ async def works(url: str, trust: RedisTrust) -> None:
     ledger = RedisLedger(connect(url, trust=trust))
     try:
         upload = await created(ledger, Clock())
-        await ledger.follow(upload.id)
+        await ledger.subscribe(upload.id)
         await refuse_unverified(url, trust)
     finally:
         await ledger.close()
@@ -99,7 +99,7 @@ def test_only_a_dyno_without_settings_trusts_on_first_use(
 ) -> None:
     for name, value in {"REDIS_URL": "rediss://redis.example", "JWT_SECRET": "s" * 32, **env}.items():
         monkeypatch.setenv(name, value)
-    assert (load().redis_trust.first_use is not None) is first_use
+    assert (load().storage.redis_trust.first_use is not None) is first_use
 
 
 async def test_a_self_signed_certificate_is_refused_with_what_to_set(redis: RunningRedis) -> None:

@@ -41,11 +41,11 @@ class LossyLedger(SqliteLedger):
             raise NotFound("There is no such upload.")
         return await super().events(upload_id, since=since, epoch=epoch)
 
-    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
-        return {} if self._lost else await super().positions(upload_ids)
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        return {} if self._lost else await super().last_seqs(upload_ids)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        return super().listen(_Muffled(self, listener))
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        return super().add_listener(_Muffled(self, listener))
 
 
 class _Muffled:
@@ -57,9 +57,9 @@ class _Muffled:
         self.on_queue_moved = listener.on_queue_moved
         self.on_gap = listener.on_gap
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         if not self._ledger.keep_quiet:
-            self._listener.on_notices(notices)
+            self._listener.on_changes(notices)
 
 
 class Ears:
@@ -112,7 +112,7 @@ async def bounce(ledger: LossyLedger) -> None:
 
 async def test_a_lost_notice_is_made_up_for_by_the_next(ledger: LossyLedger, relay: Relay) -> None:
     upload, ears = await queued(ledger), Ears()
-    await relay.watch(upload.id, ears)
+    await relay.subscribe(upload.id, ears)
     ledger.keep_quiet = True
     await bounce(ledger)
     ledger.keep_quiet = False
@@ -127,7 +127,7 @@ async def test_the_poll_finds_what_nobody_spoke_of(
     quick = Relay(ledger)
     quick.start()
     upload, ears = await queued(ledger), Ears()
-    await quick.watch(upload.id, ears)
+    await quick.subscribe(upload.id, ears)
     ledger.keep_quiet = True
     await bounce(ledger)
     await eventually(lambda: ears.seqs() == [3, 4])
@@ -147,7 +147,7 @@ async def test_what_moves_while_the_first_watcher_comes_is_not_lost(ledger: Loss
         return replay
 
     ledger.events = read_and_be_overtaken  # type: ignore[method-assign]
-    replay = await relay.watch(upload.id, ears)
+    replay = await relay.subscribe(upload.id, ears)
     assert replay.upload.seq == 4
     await bounce(ledger)
     assert ears.seqs() == [5, 6]
@@ -156,9 +156,9 @@ async def test_what_moves_while_the_first_watcher_comes_is_not_lost(ledger: Loss
 async def test_since_replays_and_then_goes_on(ledger: LossyLedger, relay: Relay) -> None:
     upload, ears = await queued(ledger), Ears()
     await bounce(ledger)
-    replay = await relay.watch(upload.id, ears, since=2, epoch="e1")
+    replay = await relay.subscribe(upload.id, ears, since=2, epoch="e1")
     assert [event["seq"] for event in replay.events] == [3, 4]
-    assert (await relay.watch(upload.id, Ears(), since=2, epoch="another")).events == []
+    assert (await relay.subscribe(upload.id, Ears(), since=2, epoch="another")).events == []
     await bounce(ledger)
     assert ears.seqs() == [5, 6]
 
@@ -167,7 +167,7 @@ async def test_a_new_status_is_marked_once(ledger: LossyLedger, relay: Relay) ->
     upload = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
     await ledger.create([upload])
     ears = Ears()
-    await relay.watch(upload.id, ears)
+    await relay.subscribe(upload.id, ears)
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
@@ -179,7 +179,7 @@ async def test_a_new_status_is_marked_once(ledger: LossyLedger, relay: Relay) ->
 
 async def test_ticks_pass_and_stale_ones_do_not(ledger: LossyLedger, relay: Relay) -> None:
     upload, ears = await queued(ledger), Ears()
-    await relay.watch(upload.id, ears)
+    await relay.subscribe(upload.id, ears)
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
     await ledger.tick(upload.id, Tick(0.5), token=claim.lease.token)
@@ -190,7 +190,7 @@ async def test_ticks_pass_and_stale_ones_do_not(ledger: LossyLedger, relay: Rela
 async def test_those_who_wait_hear_their_place(ledger: LossyLedger, relay: Relay) -> None:
     uploads = [await queued(ledger) for _ in range(3)]
     ears = [Ears() for _ in uploads]
-    replays = [await relay.watch(upload.id, one) for upload, one in zip(uploads, ears, strict=True)]
+    replays = [await relay.subscribe(upload.id, one) for upload, one in zip(uploads, ears, strict=True)]
     assert [replay.upload.queue_position for replay in replays] == [1, 2, 3]
     await ledger.claim_next(holder="w", seconds=60)
     await eventually(lambda: [[tick["queuePosition"] for tick in one.ticks] for one in ears[1:]] == [[1], [2]])
@@ -198,10 +198,10 @@ async def test_those_who_wait_hear_their_place(ledger: LossyLedger, relay: Relay
 
 async def test_who_left_hears_nothing(ledger: LossyLedger, relay: Relay) -> None:
     upload, ears, other = await queued(ledger), Ears(), Ears()
-    await relay.watch(upload.id, ears)
-    await relay.watch(upload.id, other)
-    relay.unwatch(upload.id, ears)
-    relay.unwatch(upload.id, ears)
+    await relay.subscribe(upload.id, ears)
+    await relay.subscribe(upload.id, other)
+    relay.unsubscribe(upload.id, ears)
+    relay.unsubscribe(upload.id, ears)
     await bounce(ledger)
     assert (ears.events, other.seqs()) == ([], [3, 4])
 
@@ -233,7 +233,7 @@ async def test_every_watcher_hears_every_event_once_and_in_order(
             case "yield":
                 await asyncio.wait({asyncio.create_task(ledger.get(upload.id))})
             case "leave" if arrivals and arrivals[0].done():
-                relay.unwatch(upload.id, arrivals.pop(0).result()[0])
+                relay.unsubscribe(upload.id, arrivals.pop(0).result()[0])
     await asyncio.gather(*bounces)
     ledger.keep_quiet = False
     here = await asyncio.gather(*arrivals)
@@ -242,7 +242,7 @@ async def test_every_watcher_hears_every_event_once_and_in_order(
     for ears, start in here:
         await eventually(lambda ears=ears: ears.seqs() and ears.seqs()[-1] == last)  # type: ignore[misc]
         assert ears.seqs() == list(range(start + 1, last + 1))
-        relay.unwatch(upload.id, ears)
+        relay.unsubscribe(upload.id, ears)
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
 
@@ -250,7 +250,7 @@ async def test_every_watcher_hears_every_event_once_and_in_order(
 async def _come(relay: Relay, upload_id: str, since: int | None) -> tuple[Ears, int]:
     """A new watcher, and the seq up to which its replay told it."""
     ears = Ears()
-    replay = await relay.watch(upload_id, ears, since=since)
+    replay = await relay.subscribe(upload_id, ears, since=since)
     seqs = [since or 0, *(event["seq"] for event in replay.events)]
     if since is not None:
         assert all(after == before + 1 for before, after in itertools.pairwise(seqs))
@@ -260,13 +260,13 @@ async def _come(relay: Relay, upload_id: str, since: int | None) -> tuple[Ears, 
 async def test_what_the_ledger_lost_ends_in_an_error_once(ledger: LossyLedger, relay: Relay) -> None:
     lost, ended = await queued(ledger), await queued(ledger)
     ears, other = Ears(), Ears()
-    await relay.watch(lost.id, ears)
-    await relay.watch(ended.id, other)
+    await relay.subscribe(lost.id, ears)
+    await relay.subscribe(ended.id, other)
     await ledger.request_cancel(ended.id, cancelled(Stage.QUEUED))
     ledger.lose()
     for _ in range(2):
         relay.on_gap()
-        await eventually(lambda: not relay._watched)
+        await eventually(lambda: not relay._uploads)
     (end,) = ears.events
     assert (end["seq"], end["epoch"], end["status"], end["stage"]) == (lost.seq + 1, "e1", "error", "failed")
     assert end["message"] == "The server lost this upload."

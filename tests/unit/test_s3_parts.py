@@ -17,6 +17,7 @@ from roomcast.media.s3 import client as s3_bucket
 from roomcast.media.s3 import multipart as s3_parts
 from roomcast.media.s3.multipart import etag_of_parts, part_bytes_for
 from roomcast.media.s3.store import S3MediaStore
+from roomcast.runtime.backoff import Backoff
 from roomcast.uploads.model import new_upload_id
 
 from tests.support.harness import eventually
@@ -215,16 +216,12 @@ async def test_a_failure_that_stays_ends_it_and_leaves_nothing(
     kind: type[RoomcastError],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(s3_bucket, "pause", no_pause)
+    monkeypatch.setattr(s3_bucket, "BACKOFF", Backoff(0.0))
     fail(proxy, "PUT", "partNumber=2", [refusal(status, code) for _ in range(99)])
     with pytest.raises(kind) as caught:
         await receive(store, new_upload_id())
     assert not re.search(f"{BUCKET}|127|S3RVER|{code}", caught.value.message)
     assert left_over(server) == []
-
-
-async def no_pause(_: int) -> None:
-    """Instead of the pause between tries."""
 
 
 async def test_no_more_than_three_parts_are_on_their_way(store: S3MediaStore, proxy: Proxy) -> None:

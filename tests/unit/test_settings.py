@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from roomcast import settings
-from roomcast.settings import Settings, SettingsError
+from roomcast.services.backends import url_secret
+from roomcast.settings import IntakeSettings, Settings, SettingsError, StorageSettings, all_settings
+
+from tests.support.settings import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +23,11 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_contracts_defaults() -> None:
     loaded = settings.load()
-    assert (loaded.port, loaded.host, loaded.data) == (8000, "127.0.0.1", Path("data"))
-    assert loaded.workers == max(1, (os.cpu_count() or 1) // 2)
-    assert (loaded.max_upload_bytes, loaded.retention_seconds) == (2 << 30, 86400)
-    assert loaded.open_mode
-    assert loaded.loopback
+    assert (loaded.server.port, loaded.server.host, loaded.storage.data) == (8000, "127.0.0.1", Path("data"))
+    assert loaded.worker.workers == max(1, (os.cpu_count() or 1) // 2)
+    assert (loaded.intake.max_upload_bytes, loaded.retention.retention_seconds) == (2 << 30, 86400)
+    assert loaded.auth.open_mode
+    assert loaded.server.loopback
 
 
 def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,13 +36,13 @@ def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
     monkeypatch.setenv("HOST", "0.0.0.0")
     loaded = settings.load()
-    assert (loaded.port, loaded.cors_origins) == (9000, ["https://a.example", "https://b.example"])
-    assert not loaded.open_mode
+    assert (loaded.server.port, loaded.sockets.cors_origins) == (9000, ["https://a.example", "https://b.example"])
+    assert not loaded.auth.open_mode
 
 
 def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "")
-    assert settings.load().open_mode
+    assert settings.load().auth.open_mode
 
 
 def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +52,7 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(SettingsError) as refused:
         settings.load()
     lines = str(refused.value).splitlines()
-    assert [line.split(":")[0] for line in lines] == ["PORT", "ROOMCAST_WORKERS", "ROOMCAST_LOG"]
+    assert [line.split(":")[0] for line in lines] == ["PORT", "ROOMCAST_LOG", "ROOMCAST_WORKERS"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
@@ -57,13 +61,13 @@ def test_open_mode_off_loopback_must_be_asked_for(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SettingsError, match="ROOMCAST_OPEN=1"):
         settings.load()
     monkeypatch.setenv("ROOMCAST_OPEN", "1")
-    assert settings.load().open_mode
+    assert settings.load().auth.open_mode
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
 def test_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HOST", host)
-    assert settings.load().loopback
+    assert settings.load().server.loopback
 
 
 def test_a_secret_and_a_public_key_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +85,24 @@ def test_a_wrong_template_file_is_heard_of_at_start(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_url_secret_is_made_once_and_kept(tmp_path: Path) -> None:
-    first = Settings(data=tmp_path).signing_secret()
-    assert first == Settings(data=tmp_path).signing_secret()
+    first = url_secret(settings_of(data=tmp_path))
+    assert first == url_secret(settings_of(data=tmp_path))
     assert len(first) >= 32
     assert (tmp_path / "url.secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_group_given_in_code_keeps_the_variables_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9000")
+    chosen = Settings(storage=StorageSettings(data=Path("elsewhere")))
+    assert (chosen.server.port, chosen.storage.data) == (9000, Path("elsewhere"))
+
+
+def test_a_setting_that_does_not_exist_is_refused_in_code() -> None:
+    with pytest.raises(ValidationError, match="max_file"):
+        IntakeSettings.model_validate({"max_file": 3})
+
+
+def test_every_variable_belongs_to_one_setting() -> None:
+    variables = [setting.variable for setting in all_settings()]
+    names = [setting.name for setting in all_settings()]
+    assert (len(set(variables)), len(set(names))) == (len(variables), len(names))

@@ -78,22 +78,22 @@ MISSED: list[Message] = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
 
 
 def test_a_client_without_a_position_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], complete=True), STATE, None) == [(STATE, True)]
+    assert opening(Replay(UPLOAD, [], gapless=True), STATE, None) == [(STATE, True)]
 
 
 def test_a_client_gets_what_it_missed_and_then_the_latest_reading() -> None:
-    told = opening(Replay(UPLOAD, MISSED, complete=True), STATE, Position(2, "e1"))
+    told = opening(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
     assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
-    assert opening(Replay(UPLOAD, [], complete=True), STATE, Position(4, "e1")) == [(STATE, False)]
+    assert opening(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
 
 
 def test_a_client_whose_position_the_log_does_not_know_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], complete=False), STATE, Position(9, "another")) == [(STATE, True)]
+    assert opening(Replay(UPLOAD, [], gapless=False), STATE, Position(9, "another")) == [(STATE, True)]
 
 
 def test_who_has_the_end_already_gets_nothing() -> None:
     ended = replace(UPLOAD, state=State(Stage.DONE))
     state = message(ended)
-    assert opening(Replay(ended, [], complete=True), state, Position(4, "e1")) == []
-    assert opening(Replay(ended, [state], complete=True), state, Position(3, "e1")) == [(state, True)]
-    assert opening(Replay(ended, [], complete=False), state, Position(4, "another")) == [(state, True)]
+    assert opening(Replay(ended, [], gapless=True), state, Position(4, "e1")) == []
+    assert opening(Replay(ended, [state], gapless=True), state, Position(3, "e1")) == [(state, True)]
+    assert opening(Replay(ended, [], gapless=False), state, Position(4, "another")) == [(state, True)]

@@ -13,7 +13,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
-from roomcast.auth import Viewer
 from roomcast.fanout.relay import Relay
 from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
 from roomcast.http.responses import VIEWER
@@ -22,6 +21,7 @@ from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Tick, Upload, message
+from roomcast.uploads.viewer import Viewer
 
 from tests.integration.contract.ledgers import Clock, claimed
 from tests.support.harness import eventually

@@ -10,9 +10,9 @@ import pytest
 from roomcast.assemblies.model import Submission, assembly_id
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
-from roomcast.auth import Viewer
 from roomcast.errors import IdTaken, NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.viewer import Viewer
 
 from tests.integration.contract.ledgers import Clock, fresh
 

@@ -18,7 +18,8 @@ from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.services import maintenance as module
 from roomcast.services.backends import Backends
-from roomcast.services.maintenance import Maintenance, Terms
+from roomcast.services.maintenance import Maintenance
+from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
@@ -65,7 +66,11 @@ async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
 
 def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
     parts = Backends(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
-    return Maintenance(parts, Terms(0.04, 3600.0, retention_seconds))
+    return Maintenance(
+        parts,
+        RetentionSettings.model_construct(retention_seconds=retention_seconds, reservation_seconds=3600.0),
+        lease_seconds=0.04,
+    )
 
 
 @pytest.fixture

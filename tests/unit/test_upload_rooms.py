@@ -7,8 +7,7 @@ from typing import Any, cast
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.auth import ANONYMOUS, Viewer
-from roomcast.fanout.relay import Relay, Watcher
+from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import Server
@@ -16,6 +15,7 @@ from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 from tests.support.sessions import FakeTransport
 
@@ -26,15 +26,17 @@ class FakeRelay:
     """In the place of the relay: the test notifies the rooms."""
 
     def __init__(self) -> None:
-        self.rooms: dict[str, Watcher] = {}
+        self.rooms: dict[str, UploadSubscriber] = {}
 
-    async def watch(self, upload_id: str, watcher: Watcher, *, since: int | None, epoch: str | None) -> Replay:
-        self.rooms[upload_id] = watcher
+    async def subscribe(
+        self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None, epoch: str | None
+    ) -> Replay:
+        self.rooms[upload_id] = subscriber
         upload = Upload(upload_id, ANONYMOUS, "auto", "holiday.mov", "epoch", created_at=0, updated_at=0)
-        return Replay(upload, [], complete=True)
+        return Replay(upload, [], gapless=True)
 
-    def unwatch(self, upload_id: str, watcher: Watcher) -> None:
-        assert self.rooms.pop(upload_id) is watcher
+    def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
+        assert self.rooms.pop(upload_id) is subscriber
 
 
 class Scene:

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from roomcast import errors
-from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, EncodeSettings, audio_options, codec_for
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper, jpeg_filters, output_colours, video_filters
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
-from roomcast_workers.video.verification import is_short, verify, verify_copy
+from roomcast_workers.video.verification import is_short, verify_copied, verify_encoded
 
 FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 SOUND = AudioStream(1, "ac3", 6, 96_000, 10.0)
 SOURCE = MediaInfo(10.0, 1000, "mov", FILM, SOUND)
-RECIPE = EncodeSettings(CODECS["h264"], "veryfast", AtQuality(30), 1920, 1080)
+RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(30), 1920, 1080)
 MADE = dataclasses.replace(FILM, codec="h264", width=1920, height=1080, pix_fmt="yuv420p")
 RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aac"))
 
@@ -87,11 +87,11 @@ def test_aac_is_asked_for_a_rate_it_has(rate: int, asked: int) -> None:
 
 
 def test_a_right_result_is_right() -> None:
-    verify(RECIPE, SOURCE, 10.0, RESULT)
-    verify(RECIPE, SOURCE, 1000.0, dataclasses.replace(RESULT, duration=1019.0))
+    verify_encoded(RECIPE, SOURCE, 10.0, RESULT)
+    verify_encoded(RECIPE, SOURCE, 1000.0, dataclasses.replace(RESULT, duration=1019.0))
     silent = dataclasses.replace(SOURCE, audio=None)
-    verify(RECIPE, silent, 10.0, dataclasses.replace(RESULT, audio=None))
-    verify_copy(dataclasses.replace(SOURCE, video=MADE), 10.0, RESULT)
+    verify_encoded(RECIPE, silent, 10.0, dataclasses.replace(RESULT, audio=None))
+    verify_copied(dataclasses.replace(SOURCE, video=MADE), 10.0, RESULT)
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,18 @@ def test_a_right_result_is_right() -> None:
 )
 def test_a_wrong_result_is_the_encoders_fault(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.TranscodeError):
-        verify(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **wrong))
+        verify_encoded(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **wrong))
 
 
 @pytest.mark.parametrize("missing", [{"video": None}, {"audio": None}, {"duration": None}])
 def test_a_result_without_a_stream_or_a_length_is_the_files_fault(missing: dict[str, Any]) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        verify(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **missing))
+        verify_encoded(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **missing))
 
 
 def test_sound_out_of_nowhere_is_wrong() -> None:
     with pytest.raises(errors.TranscodeError):
-        verify(RECIPE, dataclasses.replace(SOURCE, audio=None), 10.0, RESULT)
+        verify_encoded(RECIPE, dataclasses.replace(SOURCE, audio=None), 10.0, RESULT)
 
 
 def test_a_short_result_is_seen() -> None:

@@ -24,7 +24,6 @@ from roomcast.assemblies.webhooks.delivery import (
     Delivery,
     attempted,
     delivery_of,
-    pause,
     replayed,
 )
 from roomcast.assemblies.webhooks.sender import Sender
@@ -273,11 +272,6 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
     for number, waited in enumerate(pauses):
         least = min(3600, 5 * 2**number)
         assert least - rounding <= waited <= least * 1.25 + rounding
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1))
-def test_a_pause_is_never_none_and_never_endless(tries: int, jitter: float) -> None:
-    assert 5 <= pause(tries, jitter) <= 4500
 
 
 def test_a_delivery_that_arrived_is_over(clock: Clock) -> None:

@@ -14,9 +14,16 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from roomcast import settings
 from roomcast.errors import RoomcastError
-from roomcast.runtime.logs import configure
-from roomcast.runtime.process import STOP_SECONDS, exit_deadline, fail, new_loop, say, stop_signal
-from roomcast.runtime.tasks import end_process_with
+from roomcast.runtime.process import (
+    STOP_SECONDS,
+    configure_logging,
+    exit_deadline,
+    new_loop,
+    print_ready,
+    print_start_error,
+    stop_signal,
+)
+from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.upload_metrics import UploadMetrics
@@ -30,16 +37,16 @@ log = structlog.get_logger("roomcast_workers")
 async def work(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, or until a background task dies; the exit code."""
     stop = stop_signal()
-    end = end_process_with(stop)
-    if (warning := chosen.disk_warning) is not None:
+    end = exit_when_task_fails(stop)
+    if (warning := chosen.storage.disk_warning) is not None:
         log.warning(warning)
-    async with open_backends(chosen.places()) as parts:
+    async with open_backends(chosen) as parts:
         registry = CollectorRegistry()
-        parts.ledger.observe(UploadMetrics(registry).observe)
-        upkeep = Maintenance(parts, chosen.terms())
-        async with upkeep.running(), build_workers(chosen, parts).running(chosen.workers):
+        parts.ledger.add_observer(UploadMetrics(registry).on_event)
+        upkeep = Maintenance(parts, chosen.retention, lease_seconds=chosen.worker.lease_seconds)
+        async with upkeep.running(), build_workers(chosen, parts).running(chosen.worker.workers):
             with _metrics(registry, chosen):
-                say("Roomcast is working.")
+                print_ready("Roomcast is working.")
                 await stop.wait()
             log.info("stopping")
             exit_deadline(STOP_SECONDS)
@@ -49,7 +56,7 @@ async def work(chosen: Settings) -> int:
 async def idle() -> int:
     """Wait for SIGTERM or SIGINT, and say why there is nothing else to do; return the exit code."""
     stop = stop_signal()
-    say(
+    print_ready(
         "Roomcast runs its workers inside the web process, because REDIS_URL is not set: "
         "this process has nothing to do, and waits for SIGTERM."
     )
@@ -60,10 +67,10 @@ async def idle() -> int:
 @contextmanager
 def _metrics(registry: CollectorRegistry, chosen: Settings) -> Iterator[None]:
     """Answer `/metrics` from a thread, if that was asked for."""
-    if chosen.metrics_port is None:
+    if chosen.server.metrics_port is None:
         yield
         return
-    server, thread = start_http_server(chosen.metrics_port, chosen.host, registry)
+    server, thread = start_http_server(chosen.server.metrics_port, chosen.server.host, registry)
     try:
         yield
     finally:
@@ -76,13 +83,13 @@ def main() -> int:
     try:
         chosen = settings.load()
     except settings.SettingsError as error:
-        return fail(str(error))
-    configure(chosen.log)
+        return print_start_error(str(error))
+    configure_logging(chosen.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(work(chosen) if chosen.redis_url else idle())
+            return runner.run(work(chosen) if chosen.storage.redis_url else idle())
     except (OSError, RoomcastError) as error:
-        return fail(str(error))
+        return print_start_error(str(error))
 
 
 if __name__ == "__main__":

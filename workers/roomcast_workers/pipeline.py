@@ -8,7 +8,7 @@ from typing import Any
 
 from roomcast.errors import StorageError
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Kind, Tick, Upload, element_type
+from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
 from roomcast_workers.image.pipeline import process_image
@@ -17,7 +17,7 @@ from roomcast_workers.reporter import Reporter
 from roomcast_workers.unchanged_file import process_file
 from roomcast_workers.video.pipeline import process_video
 
-_STEPS: Mapping[Kind, Step] = {"video": process_video, "image": process_image, "file": process_file}
+_STEPS: Mapping[SourceKind, Step] = {"video": process_video, "image": process_image, "file": process_file}
 
 
 async def process_upload(

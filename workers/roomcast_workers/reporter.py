@@ -9,7 +9,7 @@ from typing import Any, Self
 import structlog
 from roomcast.errors import RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.runtime.process import cancel_and_wait
+from roomcast.runtime.tasks import cancel_and_wait
 from roomcast.uploads.lifecycle import Entered, Progressed, Stage
 from roomcast.uploads.model import Change, Forecast, Tick
 

@@ -15,9 +15,9 @@ from roomcast.dialects.tasks import TaskCleaned, TaskProgress
 from roomcast.dialects.transflow import Step, SubmissionOverview
 from roomcast.errors import Forbidden, Malformed, TooMany
 from roomcast.http.assemblies import LARGEST_BATCH, STATUS_PATHS
-from roomcast.http.schema import AssemblyId
 from roomcast.http.streams.sse import POSITION
 from roomcast.http.streams.transflow import OVERVIEW, STEP
+from roomcast.uploads.messages import AssemblyId
 
 FILES, TASKS, TRANSFLOW = "Files dialect", "Polling dialect", "Assembly and multi-file dialects"
 

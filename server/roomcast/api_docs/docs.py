@@ -8,9 +8,9 @@ from typing import Any
 from roomcast.api_docs.examples import curls, example
 from roomcast.api_docs.html import anchor, block, code, element, kind, pretty, prose, table
 from roomcast.api_docs.operations import JSON
+from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import RETRYABLE
 from roomcast.http.errors import STATUS
-from roomcast.http.schema import ErrorResponse
 
 Document = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")

@@ -38,7 +38,6 @@ from roomcast.http.intake.forms import Reservation
 from roomcast.http.intake.presigned import Completion
 from roomcast.http.schema import (
     ActionResult,
-    AssemblyId,
     Deliveries,
     DeliveryId,
     DirectStanding,
@@ -49,7 +48,7 @@ from roomcast.http.schema import (
 from roomcast.http.streams.sse import POSITION
 from roomcast.http.uploads import LARGEST_PAGE
 from roomcast.uploads.lifecycle import Status
-from roomcast.uploads.messages import Message, Shape
+from roomcast.uploads.messages import AssemblyId, Message, Shape
 
 UPLOADS = "Uploads"
 ASSEMBLIES = "Assemblies"

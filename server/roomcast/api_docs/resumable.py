@@ -8,9 +8,9 @@ from pydantic import Field
 
 from roomcast.api_docs.native import INTAKE
 from roomcast.api_docs.operations import JSON, Answer, Binary, Operation, Parameter
+from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import Forbidden, NotFound, TimedOut
 from roomcast.http.intake.resumable import Busy
-from roomcast.http.schema import ErrorResponse
 from roomcast.http.tus import protocol as tus
 
 TUS = "Resumable uploads"

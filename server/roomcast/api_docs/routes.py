@@ -29,9 +29,9 @@ class Descriptions:
     """Of what `app` serves, itself included. They hold nothing of anybody's uploads, and are for everybody."""
 
     def __init__(self, app: web.Application, settings: Settings) -> None:
-        self._app = app
-        self._url = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-        self._cookie = None if settings.open_mode else settings.cookie
+        self._app, server = app, settings.server
+        self._url = (server.public_url or f"http://{server.host}:{server.port}").rstrip("/")
+        self._cookie = None if settings.auth.open_mode else settings.auth.cookie
 
     def add_routes(self) -> None:
         self._app.router.add_get("/openapi.json", self._get_openapi)

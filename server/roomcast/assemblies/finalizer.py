@@ -19,7 +19,7 @@ from roomcast.assemblies.store import Records
 from roomcast.assemblies.webhooks.delivery import Delivery, delivery_of
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
-from roomcast.runtime.process import periodic
+from roomcast.runtime.tasks import periodic
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Templates
@@ -65,15 +65,14 @@ class Finalizer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        unlisten = self._ledger.listen(self)
+        unlisten = self._ledger.add_listener(self)
         try:
-            failing = "submissions could not be looked at"
-            async with periodic(self._look, _POLL_SECONDS, self._hinted, failing=failing):
+            async with periodic(self._look, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"):
                 yield
         finally:
             unlisten()
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
         if ends:
             self._hints |= ends

@@ -26,10 +26,10 @@ from roomcast.assemblies.model import (
 )
 from roomcast.assemblies.publish_cursor import Sending, sending_of
 from roomcast.assemblies.store import Records
-from roomcast.auth import Viewer
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.ledger.contract import Ledger
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 

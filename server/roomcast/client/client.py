@@ -30,7 +30,7 @@ from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, failure
 from roomcast.client.http import SILENCE_SECONDS, Link
 from roomcast.client.links import status_with_addresses, with_addresses
 from roomcast.client.local_file import Source, locally, source_at
-from roomcast.client.retry import Backoff
+from roomcast.client.retry import RetryWindow
 from roomcast.client.sse import Parser
 from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
@@ -119,7 +119,7 @@ class Client:
         async with self._turns:
             md5 = await source.md5()
         file = {"filename": path.name, "size": source.size, "md5": md5}
-        patience = Backoff(self._patience_seconds)
+        retries = RetryWindow(self._patience_seconds)
         while True:
             try:
                 async with self._turns:
@@ -128,13 +128,13 @@ class Client:
                     answer = await self._link.json("POST", "/api/uploads", json={"type": type, "files": [file]})
                     return self._whole(answer["state"])
             except RoomcastError as error:
-                await patience.after(error)
+                await retries.wait_or_raise(error)
 
     async def send(self, path: Path, upload_id: str) -> Message:
         """Send what the server has not got yet of a reserved upload's file, however often the connection breaks; the
         state once it has all of it. `WRONG_STATE` when somebody else goes on with sending it."""
         source = await source_at(path)
-        patience = Backoff(self._patience_seconds)
+        retries = RetryWindow(self._patience_seconds)
         furthest = -1
         refusal: RoomcastError | None = None
         async with self._turns:
@@ -148,13 +148,13 @@ class Client:
                     offset = await self._offset(upload_id)
                     if offset > furthest:
                         furthest = offset
-                        patience.reset()
+                        retries.reset()
                     await self._append(upload_id, source, offset)
                 except RoomcastError as error:
                     if error.code == Code.WRONG_STATE and not error.retryable and not refusal:
                         refusal = error  # unless what a lost connection had brought was all that was missing
                         continue
-                    await patience.after(error)
+                    await retries.wait_or_raise(error)
 
     async def watch(self, upload_id: str) -> AsyncGenerator[Message, None]:
         """An upload's states as they come, the present one first, until one that ends it (`completed` or `error`).
@@ -164,24 +164,24 @@ class Client:
         """
         listen, position = self._stream, None
         latest: Message | None = None
-        patience = Backoff(self._patience_seconds)
+        retries = RetryWindow(self._patience_seconds)
         while True:
             try:
                 async with aclosing(listen(upload_id, position)) as heard:
                     async for behind, state in heard:
                         position = behind
-                        patience.reset()
+                        retries.reset()
                         if latest and not _is_news(state, latest):
                             continue
                         latest = state
                         yield state
                         if ended(state):
                             return
-                await patience.after(RoomcastError(NETWORK, "The server ended the stream.", retryable=True))
+                await retries.wait_or_raise(RoomcastError(NETWORK, "The server ended the stream.", retryable=True))
             except _Refused:
                 listen = self._poll
             except RoomcastError as error:
-                await patience.after(error)
+                await retries.wait_or_raise(error)
 
     async def follow(self, upload_id: str, on_progress: OnProgress) -> Message:
         """Watch an upload to its end; the last state, which has the `element`. Raises how it failed."""
@@ -225,13 +225,13 @@ class Client:
     async def download(self, output: Output, folder: Path) -> Path:
         """Fetch one of an element's outputs into a folder; the file, which has as many bytes as it should."""
         target = folder / PurePosixPath(output["key"]).name
-        patience = Backoff(self._patience_seconds)
+        retries = RetryWindow(self._patience_seconds)
         while True:
             try:
                 await self._fetch(output, target.with_name(f"{target.name}.part"))
                 return await locally(lambda: target.with_name(f"{target.name}.part").replace(target))
             except RoomcastError as error:
-                await patience.after(error)
+                await retries.wait_or_raise(error)
 
     def _whole(self, state: Message) -> Message:
         """The state, its links as whole addresses."""

@@ -4,6 +4,8 @@ A result is found under its kind (`video`, `poster`, `image` …): that is the s
 result's key until `linked` puts a URL in its place, for URLs expire and are signed when they are sent.
 """
 
+# ruff: noqa: N815  (the dialect's spelling)
+
 from __future__ import annotations
 
 import hashlib
@@ -15,12 +17,17 @@ from pydantic import Field
 
 from roomcast.assemblies.model import Submission, ended, first_error, md5_of, succeeded
 from roomcast.errors import Code, Problem
-from roomcast.http.schema import AssemblyId, UserReference
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.messages import Bytes, Hex, Shape, Timestamp, UploadId, Url
+from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Shape, Timestamp, UploadId, Url
 from roomcast.uploads.model import Upload, timestamp
 
 COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
+
+
+class UserReference(Shape):
+    """The owner of an assembly or a submission."""
+
+    userId: Annotated[str, Field(examples=["anonymous"])]
 
 
 class Meta(Shape, total=False):

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 from roomcast.dialects import assembly, files, tasks
 from roomcast.errors import Problem
-from roomcast.http.schema import ErrorResponse
+from roomcast.uploads.messages import Shape
+
+
+class ErrorResponse(Shape):
+    """The body of an error on a native route."""
+
+    error: Problem
 
 
 class ErrorFormat(NamedTuple):

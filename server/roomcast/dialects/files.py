@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 
 from roomcast.errors import Code, Problem
-from roomcast.http.schema import RefusedFile, UploadEntry
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Bytes, Message, Percent, Shape, Timestamp, UploadId
 from roomcast.uploads.model import Upload, timestamp
@@ -81,7 +80,7 @@ def progress(upload: Upload, now: Message) -> FileProgress:
     return shape
 
 
-def taken(entries: Sequence[UploadEntry | RefusedFile]) -> FilesTaken:
+def taken(entries: Sequence[Mapping[str, Any]]) -> FilesTaken:
     """What became of a form's files; `entries` are those that `POST /api/uploads` answers."""
     result = _sorted(entries)
     all_taken = result["uploaded"] == len(entries)

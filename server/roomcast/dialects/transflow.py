@@ -17,8 +17,8 @@ from typing import Annotated, Literal, NamedTuple, NotRequired, Unpack
 
 from pydantic import Field
 
+from roomcast.dialects.assembly import UserReference
 from roomcast.errors import Code
-from roomcast.http.schema import UserReference
 from roomcast.uploads.lifecycle import TABLE, TERMINAL, WORKING, Stage
 from roomcast.uploads.messages import Message, Output, Percent, Shape, Timestamp, Url
 from roomcast.uploads.model import Upload, timestamp

@@ -14,7 +14,7 @@ import structlog
 from roomcast.dispatch.contract import Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.runtime.process import process_name
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class InProcessDispatch:
     @asynccontextmanager
     async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        running = [background(self._work(handler, stop), f"worker {number}") for number in range(count)]
+        running = [start_background_task(self._work(handler, stop), f"worker {number}") for number in range(count)]
         self._workers += count
         try:
             yield

@@ -13,7 +13,6 @@ A hint is acknowledged when its handler has returned. One that died with its pro
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -33,11 +32,12 @@ from taskiq_redis import RedisStreamBroker
 from roomcast.dispatch.contract import WORKER_SEEN_SECONDS, Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.errors import StorageError
-from roomcast.runtime.process import cancel_and_wait, process_name
+from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ _TAKE_OVER_SECONDS = 30.0
 
 _HEARTBEAT_SECONDS = 1.0
 _FORGET_CONSUMER_SECONDS = 86400.0
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _CONNECTIONS = 16
 
 _WORKERS_SEEN = Script(
@@ -148,8 +148,8 @@ class TaskiqDispatch:
         me, stop = f"{process_name()} {count}", asyncio.Event()
         with suppress(StorageError):  # so that they are seen at once; otherwise with the next heartbeat
             await self._workers_seen(me)
-        listening = background(receiver.listen(stop), "dispatch")
-        heartbeat = background(self._be_seen(me), "dispatch heartbeat")
+        listening = start_background_task(receiver.listen(stop), "dispatch")
+        heartbeat = start_background_task(self._be_seen(me), "dispatch heartbeat")
         try:
             yield
         finally:
@@ -205,9 +205,8 @@ class _Broker(RedisStreamBroker):
                     failures = 0
             except Exception as error:  # noqa: BLE001 - nobody else would listen on
                 log.warning("dispatch interrupted", error=_reason(error))
-            pause = _BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]
             failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter is no secret
+            await _BACKOFF.wait(failures)
 
     async def _next(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """One hint, no more than there is a worker for: others may be idle. None when none comes for a while."""

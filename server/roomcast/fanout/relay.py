@@ -1,9 +1,10 @@
-"""The relay: carries what the ledger says to whoever watches in this process.
+"""The relay: from the ledger's notifications to the subscribers of this process.
 
-A position in an upload's log is (epoch, seq). For every upload that somebody here watches, the relay knows the last
-`seq` it delivered. A notice that continues it is delivered as it is; one that leaves a gap makes the relay read the
-ledger from where it stands; one from the past is dropped. So every watcher gets every event once and in order, and a
-lost notice costs time but no event: a slow poll reads again what nobody spoke of.
+A position in an upload's log is (epoch, seq). For every upload with a subscriber here, the relay stores the `seq` of
+the last event that it published. A notification with the next `seq` is published as it is, one that leaves a gap makes
+the relay read the missing events from the ledger, and an older one is dropped. So every subscriber gets every event
+once and in order. A lost notification delays events by at most `POLL_SECONDS`: a slow poll compares the positions of
+all uploads that no notification has named.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
@@ -27,227 +27,257 @@ from roomcast.uploads.model import message, timestamp
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 5.0
-_PLACES_SECONDS = 0.5
+_QUEUE_POSITION_SECONDS = 0.5
+"""Shortest time between two updates of the queue positions."""
 
 
-class Watcher(Protocol):
-    """Whoever wants to hear of one upload. Called on the event loop; must not block and must not raise."""
+class UploadSubscriber(Protocol):
+    """Receives the messages of one upload. Called on the event loop; must not block and must not raise."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        """The next event; `new_status` when its status differs from the one before."""
+        """Receive the next event. `new_status` is true when its status differs from the previous one."""
 
     def on_tick(self, tick: Message) -> None:
-        """A reading since the last event. Only the latest matters."""
+        """Receive a progress reading since the last event. Only the latest one matters."""
 
 
 @dataclass(slots=True)
-class _Watched:
-    """One upload that is watched here, and where its watchers stand."""
+class _Subscribed:
+    """An upload with subscribers, and the position up to which they have its events."""
 
     epoch: str
     seq: int
     status: str
     latest: Message
-    watchers: dict[Watcher, None] = field(default_factory=dict)
+    subscribers: dict[UploadSubscriber, None] = field(default_factory=dict)
     catching_up: asyncio.Task[None] | None = None
-    moved_meanwhile: bool = False
-    spoken_of: bool = True
+    """Publishes events from the ledger; notifications are not published meanwhile."""
+    dirty: bool = False
+    """Whether a notification has come since `catching_up` last read the ledger."""
+    notified: bool = True
+    """Whether a notification has come since the last poll."""
 
 
 @dataclass
-class _Coming:
-    """Those who are about to watch an upload, and the last event that passed while nobody watched it yet."""
+class _Joining:
+    """The subscriptions of an upload that are being made, and the last event notified while it had no subscriber."""
 
-    watchers: int = 0
-    heard: int = 0
+    count: int = 0
+    last_seq: int = 0
 
 
 class Relay:
-    """See the module. `start` and `stop` bracket its life."""
+    """Publishes the events and ticks of uploads to their subscribers in this process, from `start` to `stop`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._watched: dict[str, _Watched] = {}
-        self._coming: dict[str, _Coming] = {}
-        self._queue_moved = asyncio.Event()
+        self._uploads: dict[str, _Subscribed] = {}
+        self._joining: dict[str, _Joining] = {}
+        self._queue_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._unlisten = self._ledger.listen(self)
-        self._tasks = [background(self._poll(), "relay poll"), background(self._tell_places(), "relay places")]
+        """Listen to the ledger's notifications, and poll it."""
+        self._stop_listening = self._ledger.add_listener(self)
+        self._tasks = [
+            start_background_task(self._poll(), "relay poll"),
+            start_background_task(self._publish_queue_positions(), "relay queue positions"),
+        ]
 
     async def stop(self) -> None:
-        self._unlisten()
-        await cancel_and_wait(*self._tasks, *(one.catching_up for one in self._watched.values() if one.catching_up))
+        """Stop listening, and cancel what is being read."""
+        self._stop_listening()
+        catching_up = [upload.catching_up for upload in self._uploads.values() if upload.catching_up]
+        await cancel_and_wait(*self._tasks, *catching_up)
 
-    async def watch(
-        self, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
+    # --- subscriptions -----------------------------------------------------------------------------------------------
+
+    async def subscribe(
+        self, upload_id: str, subscriber: UploadSubscriber, *, since: int | None = None, epoch: str | None = None
     ) -> Replay:
-        """Begin to tell `watcher` everything after the replay that this returns: no event falls between, none twice.
+        """Subscribe to an upload. The subscriber gets every event after the returned replay, once and in order.
 
-        With `since`, the replay holds the events after it (see `Replay.complete`); without, only the state.
+        With `since`, the replay holds the events after that position (see `Replay`); without, the upload alone. Raises
+        `NotFound`.
         """
-        coming = self._coming.setdefault(upload_id, _Coming())
-        coming.watchers += 1
+        joining = self._joining.setdefault(upload_id, _Joining())
+        joining.count += 1
         try:
-            await self._ledger.follow(upload_id)
-            return await self._read_and_join(upload_id, watcher, since, epoch)
+            await self._ledger.subscribe(upload_id)
+            return await self._read_and_add(upload_id, subscriber, since, epoch)
         finally:
-            coming.watchers -= 1
-            self._unfollow_if_alone(upload_id)
+            joining.count -= 1
+            self._unsubscribe_if_unused(upload_id)
 
-    async def _read_and_join(self, upload_id: str, watcher: Watcher, since: int | None, epoch: str | None) -> Replay:
+    async def _read_and_add(
+        self, upload_id: str, subscriber: UploadSubscriber, since: int | None, epoch: str | None
+    ) -> Replay:
+        """Read the upload until its `seq` is the one that the other subscribers have, then add the subscriber."""
         while True:
             replay = await self._ledger.events(upload_id, since=0 if since is None else since, epoch=epoch)
-            watched = self._watched.get(upload_id)
-            if watched and watched.seq < replay.upload.seq:
-                # Those who are here stand behind what was just read: bring them level, and read again.
-                self._catch_up(upload_id, watched)
-                if watched.catching_up:
-                    await asyncio.wait({watched.catching_up})
-            elif watched is None and self._coming[upload_id].heard > replay.upload.seq:
-                continue  # it moved after it was read, and nobody was here to be told: read again
-            elif watched is None or watched.seq == replay.upload.seq:
-                break  # otherwise an event was delivered while we read, and nobody may go back in time
-        if watched is None:
-            now = message(replay.upload)
-            # Nobody can have heard of event 1, which came with the id: its status is told with the next event.
-            status = now["status"] if replay.upload.seq > 1 else ""
-            watched = _Watched(replay.upload.epoch, replay.upload.seq, status, now)
-            self._watched[upload_id] = watched
-            if _waits(watched):
-                self._queue_moved.set()
-        watched.watchers[watcher] = None
-        return replay if since is not None else Replay(replay.upload, [], complete=True)
+            upload = self._uploads.get(upload_id)
+            if upload is None and self._joining[upload_id].last_seq > replay.upload.seq:
+                continue  # an event was made after the read, with no subscriber to publish it to
+            if upload is None or upload.seq == replay.upload.seq:
+                break
+            if upload.seq < replay.upload.seq:  # the other subscribers are behind: let them catch up first
+                self._catch_up(upload_id, upload)
+                if upload.catching_up:
+                    await asyncio.wait({upload.catching_up})
+        if upload is None:
+            latest = message(replay.upload)
+            # Event 1 is made before the client knows the upload's id, so nobody can have received its status. It counts
+            # as new with the next event.
+            status = latest["status"] if replay.upload.seq > 1 else ""
+            upload = _Subscribed(replay.upload.epoch, replay.upload.seq, status, latest)
+            self._uploads[upload_id] = upload
+            if _is_queued(upload):
+                self._queue_changed.set()
+        upload.subscribers[subscriber] = None
+        return replay if since is not None else Replay(replay.upload, [], gapless=True)
 
-    def unwatch(self, upload_id: str, watcher: Watcher) -> None:
-        """Tell it nothing more."""
-        watched = self._watched.get(upload_id)
-        if watched is None or watcher not in watched.watchers:
+    def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
+        """End a subscription at once. One that does not exist is ignored."""
+        upload = self._uploads.get(upload_id)
+        if upload is None or subscriber not in upload.subscribers:
             return
-        del watched.watchers[watcher]
-        if not watched.watchers:
-            del self._watched[upload_id]
-            self._unfollow_if_alone(upload_id)
+        del upload.subscribers[subscriber]
+        if not upload.subscribers:
+            del self._uploads[upload_id]
+            self._unsubscribe_if_unused(upload_id)
 
-    def _unfollow_if_alone(self, upload_id: str) -> None:
-        """Nobody watches it here, and nobody is about to."""
-        coming = self._coming.get(upload_id)
-        if coming is None or not coming.watchers:
-            self._coming.pop(upload_id, None)
-            if upload_id not in self._watched:
-                self._ledger.unfollow(upload_id)
+    def _unsubscribe_if_unused(self, upload_id: str) -> None:
+        """Unsubscribe from an upload in the ledger when it has no subscriber and none is being added."""
+        joining = self._joining.get(upload_id)
+        if joining is None or not joining.count:
+            self._joining.pop(upload_id, None)
+            if upload_id not in self._uploads:
+                self._ledger.unsubscribe(upload_id)
 
-    def on_queue_moved(self) -> None:
-        self._queue_moved.set()
+    # --- from a notification to the subscribers ----------------------------------------------------------------------
+
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
+        """Publish what continues the last position of each upload, and catch up where there is a gap."""
+        for notice in notices:
+            upload_id, seq = notice.message["uploadId"], notice.message["seq"]
+            upload = self._uploads.get(upload_id)
+            if upload is None:
+                if notice.event and (joining := self._joining.get(upload_id)):
+                    joining.last_seq = seq
+                continue
+            upload.notified = True
+            if upload.catching_up:
+                upload.dirty = True
+            elif not notice.event:
+                if seq == upload.seq:
+                    self._publish_tick(upload, notice.message)
+            elif seq == upload.seq + 1:
+                self._publish_event(upload, notice.message)
+            elif seq > upload.seq:
+                self._catch_up(upload_id, upload)
+
+    def _publish_event(self, upload: _Subscribed, event: Message) -> None:
+        new_status = event["status"] != upload.status
+        upload.seq, upload.status, upload.latest = event["seq"], event["status"], event
+        for subscriber in tuple(upload.subscribers):
+            subscriber.on_event(event, new_status=new_status)
+
+    def _publish_tick(self, upload: _Subscribed, tick: Message) -> None:
+        upload.latest = tick
+        for subscriber in tuple(upload.subscribers):
+            subscriber.on_tick(tick)
+
+    # --- from the ledger to the subscribers, after a gap -------------------------------------------------------------
 
     def on_gap(self) -> None:
-        self._queue_moved.set()
-        for upload_id, watched in list(self._watched.items()):
-            self._catch_up(upload_id, watched)
+        """Read every upload from the ledger: notifications may have been lost."""
+        self._queue_changed.set()
+        for upload_id, upload in list(self._uploads.items()):
+            self._catch_up(upload_id, upload)
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
-        for notice in notices:
-            told = notice.message
-            upload_id, seq = told["uploadId"], told["seq"]
-            watched = self._watched.get(upload_id)
-            if watched is None:
-                if notice.event and (coming := self._coming.get(upload_id)):
-                    coming.heard = seq
-                continue
-            watched.spoken_of = True
-            if watched.catching_up:
-                watched.moved_meanwhile = True
-                continue
-            if not notice.event:
-                if seq == watched.seq:
-                    self._deliver_tick(watched, told)
-            elif seq == watched.seq + 1:
-                self._deliver_event(watched, told)
-            elif seq > watched.seq:
-                self._catch_up(upload_id, watched)
+    def _catch_up(self, upload_id: str, upload: _Subscribed) -> None:
+        if upload.catching_up is None:
+            upload.catching_up = asyncio.create_task(self._publish_from_ledger(upload_id, upload))
 
-    def _deliver_event(self, watched: _Watched, event: Message) -> None:
-        new_status = event["status"] != watched.status
-        watched.seq, watched.status, watched.latest = event["seq"], event["status"], event
-        for watcher in tuple(watched.watchers):
-            watcher.on_event(event, new_status=new_status)
-
-    def _deliver_tick(self, watched: _Watched, tick: Message) -> None:
-        watched.latest = tick
-        for watcher in tuple(watched.watchers):
-            watcher.on_tick(tick)
-
-    def _catch_up(self, upload_id: str, watched: _Watched) -> None:
-        if watched.catching_up is None:
-            watched.catching_up = asyncio.create_task(self._read_on(upload_id, watched))
-
-    async def _read_on(self, upload_id: str, watched: _Watched) -> None:
-        """Deliver from the ledger until nothing is left to read."""
+    async def _publish_from_ledger(self, upload_id: str, upload: _Subscribed) -> None:
+        """Read and publish the upload's events until no notification has come since the last read."""
         try:
             while True:
-                watched.moved_meanwhile = False
-                replay = await self._ledger.events(upload_id, since=watched.seq, epoch=watched.epoch)
+                upload.dirty = False
+                replay = await self._ledger.events(upload_id, since=upload.seq, epoch=upload.epoch)
                 for event in replay.events:
-                    self._deliver_event(watched, event)
-                if not replay.complete:
-                    watched.epoch = replay.upload.epoch
-                    self._deliver_event(watched, message(replay.upload))
-                if not watched.moved_meanwhile:
+                    self._publish_event(upload, event)
+                if not replay.gapless:
+                    upload.epoch = replay.upload.epoch
+                    self._publish_event(upload, message(replay.upload))
+                if not upload.dirty:
                     return
         except NotFound:
-            self._lost(upload_id, watched)
+            self._purge(upload_id, upload)
         except Exception:
-            log.exception("catching up failed", upload=upload_id)
+            log.exception("relay_catch_up_failed", upload=upload_id)
         finally:
-            watched.catching_up = None
+            upload.catching_up = None
 
-    def _lost(self, upload_id: str, watched: _Watched) -> None:
-        """It left the ledger. One that had ended was forgotten in due time; any other went with what the ledger lost,
-        and as nobody else can tell its watchers so, they are told here: one last event, and nothing after it."""
-        if watched.status not in (Status.COMPLETED, Status.ERROR):
-            self._deliver_event(watched, _farewell(watched.latest, watched.seq + 1))
-        if self._watched.get(upload_id) is watched:
-            del self._watched[upload_id]
-            self._unfollow_if_alone(upload_id)
+    def _purge(self, upload_id: str, upload: _Subscribed) -> None:
+        """Remove an upload that the ledger does not have.
+
+        If it was in a terminal stage, it has expired normally. Otherwise the ledger lost it: the subscribers get a
+        final `error` event.
+        """
+        if upload.status not in (Status.COMPLETED, Status.ERROR):
+            self._publish_event(upload, _lost_message(upload.latest, upload.seq + 1))
+        if self._uploads.get(upload_id) is upload:
+            del self._uploads[upload_id]
+            self._unsubscribe_if_unused(upload_id)
 
     async def _poll(self) -> None:
-        """The backstop: read what no notice spoke of since the last time."""
+        """Compare positions with the ledger's, for uploads without a notification since the last poll."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            unheard = {upload_id: one for upload_id, one in self._watched.items() if not one.spoken_of}
-            for watched in self._watched.values():
-                watched.spoken_of = False
+            unnotified = {upload_id: upload for upload_id, upload in self._uploads.items() if not upload.notified}
+            for upload in self._uploads.values():
+                upload.notified = False
             try:
-                positions = await self._ledger.positions(list(unheard))
+                positions = await self._ledger.last_seqs(list(unnotified))
             except Exception:
-                log.exception("the backstop could not read")
+                log.exception("relay_poll_failed")
                 continue
-            for upload_id, watched in unheard.items():
-                if positions.get(upload_id) != watched.seq and self._watched.get(upload_id) is watched:
-                    self._catch_up(upload_id, watched)
+            for upload_id, upload in unnotified.items():
+                if positions.get(upload_id) != upload.seq and self._uploads.get(upload_id) is upload:
+                    self._catch_up(upload_id, upload)
 
-    async def _tell_places(self) -> None:
-        """When the queue moves, tell those who wait in it their new place, at most twice a second."""
+    # --- queue positions ---------------------------------------------------------------------------------------------
+
+    def on_queue_moved(self) -> None:
+        """Publish the new queue positions soon."""
+        self._queue_changed.set()
+
+    async def _publish_queue_positions(self) -> None:
+        """Publish a tick for each queued upload whose position in the queue has changed, at most twice a second."""
         while True:
-            await self._queue_moved.wait()
-            self._queue_moved.clear()
-            waiting = {upload_id: one for upload_id, one in self._watched.items() if _waits(one)}
+            await self._queue_changed.wait()
+            self._queue_changed.clear()
+            queued = {upload_id: upload for upload_id, upload in self._uploads.items() if _is_queued(upload)}
             try:
-                queue = await self._ledger.queue() if waiting else []
+                queue = await self._ledger.queue() if queued else []
             except Exception:
-                log.exception("the queue could not be read")
+                log.exception("relay_queue_read_failed")
                 continue
-            for place, upload_id in enumerate(queue, start=1):
-                watched = waiting.get(upload_id)
-                if watched and _waits(watched) and watched.latest["queuePosition"] != place:
+            for position, upload_id in enumerate(queue, start=1):
+                upload = queued.get(upload_id)
+                if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
                     now = timestamp(time.time())
-                    self._deliver_tick(watched, {**watched.latest, "queuePosition": place, "updatedAt": now})
-            await asyncio.sleep(_PLACES_SECONDS)
+                    self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
+            await asyncio.sleep(_QUEUE_POSITION_SECONDS)
 
 
-def _farewell(latest: Message, seq: int) -> Message:
-    """The end of an upload that the ledger does not know any more. A retry would not find it either."""
+def _is_queued(upload: _Subscribed) -> bool:
+    return bool(upload.latest["stage"] == Stage.QUEUED)
+
+
+def _lost_message(latest: Message, seq: int) -> Message:
+    """Make the final event of an upload that the ledger lost. It cannot be retried."""
     text = "The server lost this upload."
     return {
         **latest,
@@ -262,7 +292,3 @@ def _farewell(latest: Message, seq: int) -> Message:
         "fps": None,
         "queuePosition": None,
     }
-
-
-def _waits(watched: _Watched) -> bool:
-    return bool(watched.latest["stage"] == Stage.QUEUED)

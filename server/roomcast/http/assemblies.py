@@ -11,12 +11,12 @@ from roomcast.assemblies.model import Submission, ended
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.assemblies.store import Records
 from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, replayed
-from roomcast.auth import Viewer
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, WebhookAttempt, WebhookDelivery
 from roomcast.uploads.model import Upload, timestamp
+from roomcast.uploads.viewer import Viewer
 
 LARGEST_BATCH = 50
 STATUS_PATHS = ("/api/transflow/status", "/api/status")

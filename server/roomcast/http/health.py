@@ -72,7 +72,7 @@ class Health:
         return "ok"
 
     async def _relay(self) -> str:
-        return "ok" if self._parts.ledger.listening() else "hears of nothing at the moment"
+        return "ok" if self._parts.ledger.connected() else "pubsub disconnected"
 
     async def _media(self) -> str:
         await self._parts.media.check()

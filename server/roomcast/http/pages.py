@@ -41,7 +41,7 @@ class Pages:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._headers = _page_headers(settings.public_url)
+        self._headers = _page_headers(settings.server.public_url)
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_get("/", self._home)
@@ -66,9 +66,9 @@ class Pages:
     async def _config(self, _: web.Request) -> web.Response:
         settings = self._settings
         config: Config = {
-            "maxUploadBytes": settings.max_upload_bytes,
-            "maxFiles": settings.max_files,
-            "templates": [{"name": one.name, "kind": one.kind} for one in settings.loaded_templates],
-            "openMode": settings.open_mode,
+            "maxUploadBytes": settings.intake.max_upload_bytes,
+            "maxFiles": settings.intake.max_files,
+            "templates": [{"name": one.name, "kind": one.kind} for one in settings.assemblies.loaded_templates],
+            "openMode": settings.auth.open_mode,
         }
         return json_response(config)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from roomcast.auth import Viewer
+from roomcast.uploads.viewer import Viewer
 
 
 async def default_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -9,22 +9,9 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 
 from roomcast.errors import Problem
-from roomcast.uploads.messages import Bytes, Element, Message, Shape, Timestamp, UploadId, Url
+from roomcast.uploads.messages import AssemblyId, Bytes, Element, Message, Shape, Timestamp, UploadId, Url
 
-AssemblyId = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["3b1e" * 16])]
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
-
-
-class UserReference(Shape):
-    """Whose something is, as the dialects say it."""
-
-    userId: Annotated[str, Field(examples=["anonymous"])]
-
-
-class ErrorResponse(Shape):
-    """Every refusal, whatever was asked."""
-
-    error: Problem
 
 
 class WaysIn(Shape, total=False):

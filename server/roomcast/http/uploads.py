@@ -59,7 +59,7 @@ class UploadRoutes:
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
         status, limit = status_in(request.query.get("status")), limit_in(request.query.get("limit"))
-        if not self._authenticator.may_list():
+        if not self._authenticator.can_list:
             nothing: UploadPage = {"uploads": [], "cursor": None}
             return json_response(nothing)
         page = await self._ledger.page(

@@ -1,14 +1,15 @@
-"""The ledger: the truth about every upload. One Protocol; its docstrings are the contract.
+"""The ledger: the authoritative store of every upload's state, numbered events, lease and cancel flag.
 
-`tests/contract/ledger.py` holds every implementation to it. What is not in the ledger has not happened: web processes
-and workers tell each other nothing except through it.
+The contract is three protocols: `UploadLog` (records and events), `WorkQueue` (leases, claims and their expiry) and
+`ChangeFeed` (notifications). `Ledger` is all three. The suites in `tests/integration/contract/` hold every
+implementation to it. Web processes and workers communicate through the ledger only.
 
-Leases. Whoever works on an upload holds its lease: a token that no other holder ever had, and a time at which it
-lapses. Every write of a holder names the token and is refused (`LeaseLost`) when it is not the upload's present one.
-A lease ends by itself with the event that ends the work: a terminal stage, the queue, or `Paused`.
+Leases. Work on an upload happens under its lease: a unique token with an expiry time. A write that names a token is
+refused (`LeaseLost`) unless it is the token of the current, unexpired lease. A lease ends with the event that ends the
+work: a terminal stage, the queue, or `Paused`.
 
-Notices. After a write is durable, listeners hear of it. A notice is only a hint to look: it may be missed, and a
-listener that needs every event reads `events` from the last `seq` it has.
+Notifications. After a write is durable, listeners are notified. A notification is a hint and may be lost: a listener
+that needs every event reads `events` after the last `seq` that it has.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Tick, Upload
 
-EVENTS_KEPT = 500
-"""Events that one upload's log holds at least; older ones may be trimmed."""
+EVENT_LOG_LENGTH = 500
+"""How many of an upload's latest events its log holds at least; older ones may be trimmed."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write about one upload until `expires_at`."""
+    """The right to write to one upload until `expires_at`."""
 
     upload_id: str
     token: str
@@ -37,7 +38,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Claim:
-    """An upload and the lease on it."""
+    """A leased upload and its lease."""
 
     upload: Upload
     lease: Lease
@@ -45,7 +46,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What a holder learns when it renews."""
+    """The renewed lease, and whether a cancel was requested meanwhile."""
 
     lease: Lease
     cancel_requested: bool
@@ -53,43 +54,46 @@ class Renewal:
 
 @dataclass(slots=True)
 class ChangeNotice:
-    """An upload moved: a hint, with the message so that most listeners need not read. `event` is False for a tick."""
+    """A notification that an upload has changed, with its message. `event` is False for a tick."""
 
     message: Message
     event: bool
 
 
 class Listener(Protocol):
-    """Whoever wants to hear of what moves. Called on the event loop; must not block and must not raise."""
+    """Receives notifications on the event loop. Its methods must not block and must not raise."""
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
-        """Uploads that are followed moved, in this order."""
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
+        """Handle changes of subscribed uploads, in the order in which they happened."""
 
     def on_queue_moved(self) -> None:
-        """Places in the queue have changed."""
+        """Handle a change of positions in the queue."""
 
     def on_gap(self) -> None:
-        """Notices may have been lost: read again what you follow."""
+        """Handle the possible loss of notifications: subscribed uploads must be read again."""
 
 
 Observer = Callable[[Upload | None, Upload], None]
-"""Hears of an event: the record before it (None before event 1) and the one it made. On the event loop; must not block
-and must not raise."""
+"""Receives the record before an event (None before event 1) and the record after it, on the event loop. It must not
+block and must not raise."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """An upload now, and its events after a position. `complete` is False when the log cannot fill the gap:
-    the position is of another epoch or older than the log; then `events` is empty and `upload` is what there is."""
+    """An upload now, and its events after a position.
+
+    `gapless` is False if the log cannot supply every event after the position, which then has another epoch or is older
+    than the log; `events` is empty then.
+    """
 
     upload: Upload
     events: list[Message]
-    complete: bool
+    gapless: bool
 
 
 @dataclass(frozen=True)
 class Page:
-    """Uploads, newest first, and the cursor that the next page starts after (None: there is none)."""
+    """Uploads, newest first, and the cursor of the next page (None: this is the last page)."""
 
     uploads: list[Upload]
     cursor: str | None
@@ -97,7 +101,7 @@ class Page:
 
 @dataclass(frozen=True)
 class LeasedUpload:
-    """An upload at work: which worker has it, by the name that its claim gave, since when and until when."""
+    """An upload that a worker holds: the `holder` that its claim named, and the lease's start and expiry."""
 
     upload: Upload
     holder: str
@@ -105,138 +109,157 @@ class LeasedUpload:
     expires_at: float
 
     @classmethod
-    def by(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
-        """What the lease on an upload tells."""
+    def from_token(cls, token: str, upload: Upload, expires_at: float) -> LeasedUpload:
+        """Parse a token made by `new_token`."""
         holder, since, _ = token.rsplit(".", 2)
         return cls(upload, holder, int(since) / 1000, expires_at)
 
 
 @dataclass(frozen=True)
 class QueueStats:
-    """How everybody's uploads stand.
+    """Counts of all uploads.
 
-    `waiting` counts the queue by template, and `waiting_since` is when the one that waits longest began to (None: none
-    does); a retry that is not due is `delayed` and does not wait yet. `unfinished` counts all of these, what is `held`
-    by workers, oldest claim first, and what has not arrived. `ended` counts how uploads ended, by terminal stage, and
-    `failures` are the latest of those that failed, newest first.
+    `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
+    (None: the queue is empty). `delayed` counts retries that are not due yet. `active` counts every upload that is not
+    terminal. `leased` lists the uploads that workers hold, oldest claim first. `outcomes` counts terminal uploads by
+    stage, and `failures` lists the latest failed ones, newest first.
     """
 
     waiting: Mapping[str, int]
     waiting_since: float | None
     delayed: int
-    unfinished: int
-    held: Sequence[LeasedUpload]
-    ended: Mapping[Stage, int]
+    active: int
+    leased: Sequence[LeasedUpload]
+    outcomes: Mapping[Stage, int]
     failures: Sequence[Upload]
 
 
 def new_token(holder: str, now: float) -> str:
-    """A lease's token: like no other, and it tells who holds the lease since when."""
+    """Return a unique lease token that names the holder and the time of the claim."""
     return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
 
 
-class Ledger(Protocol):
-    """Every upload's state, numbered events, lease and cancel flag.
+class UploadLog(Protocol):
+    """Every upload's record and numbered events.
 
-    An upload that is not known raises `NotFound`. A write that returned is durable: it survives `kill -9`, and power
-    loss where the storage does. State and event change together or not at all.
+    Methods that name an unknown upload raise `NotFound`. A write that has returned is durable: it survives `kill -9`,
+    and a power failure as far as the storage does. The record and its event change in one transaction.
     """
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
-        """Record new uploads of one owner, each with its event 1: all or none.
+        """Record new uploads of one owner, each with its event 1: all of them or none.
 
-        `TooMany` when the owner would have more than `in_flight` unfinished ones; `IdTaken` when one of the ids is
-        known already, whoever's it is.
+        Raise `TooMany` if the owner would then have more than `in_flight` active uploads, and `IdTaken` if one of the
+        ids is known already, whoever owns it.
         """
 
     async def get(self, upload_id: str) -> Upload:
-        """The upload with its latest tick folded in and, while it waits for a worker, its queue position."""
+        """Return the upload with its latest tick applied and, while it is queued, its queue position."""
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
-        """The events after `since`, ascending and without a gap, read together with the upload."""
+        """Return the events after `since`, ascending and without a gap, read together with the upload."""
 
-    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
-        """The `seq` of the last event of each of these uploads; an upload that is not there is left out."""
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
+        """Return the `seq` of the last event of each upload; unknown uploads are left out."""
 
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        """The owner's uploads, or everybody's (None), newest first. A cursor that this ledger did not give is
-        `Malformed`."""
+        """Return the owner's uploads, or everyone's (None), newest first. Raise `Malformed` for an invalid cursor."""
 
-    async def standing(self, *, since: float, failures: int) -> QueueStats:
-        """How everybody's uploads stand: those that ended counted from `since` on, and `failures` failed ones at most.
-        Costs no more for uploads that ended before then, however many are kept."""
-
-    async def queue(self) -> list[str]:
-        """The ids that wait for a worker, in the order in which they will be claimed."""
-
-    async def unfinished(self) -> list[str]:
-        """The ids of all uploads that are not in a terminal stage, oldest first."""
+    async def active_ids(self) -> list[str]:
+        """Return the ids of all uploads that are not in a terminal stage, oldest first."""
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
-        """Make one event. `IllegalFact` when the lifecycle refuses it; nothing changes then.
+        """Append one event and return the record after it.
 
-        With a token: `LeaseLost` unless it is the present, unlapsed lease. Without: `WrongState` while one holds it.
-        An upload that would wait again although its cancel was asked for is cancelled instead.
+        Raise `IllegalFact`, and change nothing, if the lifecycle does not allow it. With a token, raise `LeaseLost`
+        unless it is the token of the current, unexpired lease; without one, raise `WrongState` if the upload is leased.
+        If the change would make an upload wait whose cancel was requested, it is cancelled instead.
         """
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
-        """A reading; the latest wins and none is durable. One that is stale, or came too late, is dropped silently."""
+        """Record a progress reading. The latest wins, none is durable, and a stale or late one is dropped silently."""
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
-        """Lease an upload that is receiving, to the intake that has its bytes. `WrongState` when it is not
-        receiving or another holds it; `over` takes it from that other, whose lease is lost then."""
+    async def request_cancel(self, upload_id: str, change: Change) -> Upload:
+        """Cancel the upload with `change` if it has no lease; otherwise set the flag that its holder's renewal returns.
+
+        Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
+        """
+
+    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+        """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
+
+    async def prune(self, finished_before: float) -> list[str]:
+        """Delete uploads that ended before then, and return the ids of those deleted; a call may leave some over."""
+
+    async def deployment(self) -> str:
+        """Return the unique id of this ledger, the same in every process that uses it."""
+
+
+class WorkQueue(Protocol):
+    """The queue of uploads that wait for a worker, and the leases of those at work. Errors are those of `UploadLog`."""
+
+    async def stats(self, *, since: float, failures: int) -> QueueStats:
+        """Return the counts, of terminal uploads those that ended since `since`, and at most `failures` failed ones.
+
+        The cost does not depend on the number of uploads that ended earlier.
+        """
+
+    async def queue(self) -> list[str]:
+        """Return the ids that wait for a worker, in the order in which they will be claimed."""
+
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
+        """Lease a receiving upload to the process that has its bytes.
+
+        Raise `WrongState` if it is not receiving, or if it is leased and `steal` is False; stealing invalidates the
+        other lease.
+        """
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
-        """Lease the first of the queue and make its `fetching` event; None when nobody waits.
+        """Lease the first upload of the queue and append its `fetching` event; None if the queue is empty.
 
-        Fair: the next is the one whose owner has the fewest ahead of it (its uploads at work, and those queued
-        before); between equals, higher priority, then the owner served longest ago, then the one queued first.
+        The order is fair: first comes the upload whose owner has the fewest uploads ahead of it (at work, or queued
+        before it). Ties are broken by higher priority, then the owner served longest ago, then the earliest queued.
         """
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
-        """Lengthen a lease and read the cancel flag. `LeaseLost` when it is no longer the present one."""
+        """Extend a lease and read the cancel flag. Raise `LeaseLost` if it is not the current lease any more."""
 
     async def release(self, lease: Lease, *, text: str) -> Upload:
-        """Hand a claimed upload back to the queue untouched: the attempt is not spent."""
+        """Return a claimed upload to the queue without counting the attempt."""
 
-    async def request_cancel(self, upload_id: str, change: Change) -> Upload:
-        """Cancel it. When nobody holds it, it is cancelled on return; otherwise its holder reads the flag when it
-        renews, and cancels. Cancelling a cancelled upload changes nothing; a done or failed one is `WrongState`."""
+    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
+        """Settle uploads whose lease has expired and reservations that have expired; return those that changed.
 
-    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
-        """Start a failed or cancelled upload over: queued, or receiving when its source is gone."""
-
-    async def reap(self, *, reserved_before: float) -> list[Upload]:
-        """Settle what nobody works on any more, and return what changed.
-
-        A lapsed lease: cancelled if that was asked; queued for another attempt, or failed with `WORKER_LOST` after
-        `MAX_WORKER_LOSSES` of them, when a worker held it; failed with `WORKER_LOST` when it was receiving, or paused
-        if its bytes come in pieces. What nobody holds that is receiving, and has had no event since `reserved_before`:
-        failed with `STALLED`.
+        An expired lease: the upload is cancelled if that was requested. If a worker held it, it is queued again, or
+        failed with `WORKER_LOST` after `MAX_WORKER_LOSSES` attempts. If it was receiving, it is paused if its bytes
+        come in chunks, else failed with `WORKER_LOST`. A receiving upload without a lease and without an event since
+        `reserved_before` is failed with `STALLED`.
         """
 
-    async def expire(self, finished_before: float) -> list[str]:
-        """Forget uploads that ended before then; their ids."""
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell `listener` what moves, on the event loop; returns the call that ends it."""
+class ChangeFeed(Protocol):
+    """Notifications of changes."""
 
-    def observe(self, observer: Observer) -> None:
-        """Tell `observer` of each event that is made through this object, once it is durable."""
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        """Notify `listener` of changes, on the event loop; call the returned function to remove it."""
 
-    async def follow(self, upload_id: str) -> None:
-        """From the return on, listeners hear of this upload. Of uploads that nobody follows, they may hear nothing."""
+    def add_observer(self, observer: Observer) -> None:
+        """Call `observer` with each event that is made through this object, once it is durable."""
 
-    def unfollow(self, upload_id: str) -> None:
-        """Listeners need not hear of this upload any more. Takes its turn after every `follow` before it."""
+    async def subscribe(self, upload_id: str) -> None:
+        """Notify listeners of this upload's changes from the return on. Without a subscription they may hear none."""
 
-    def listening(self) -> bool:
-        """Whether notices come at the moment."""
+    def unsubscribe(self, upload_id: str) -> None:
+        """End the subscription, in order with the `subscribe` calls before it."""
 
-    async def deployment(self) -> str:
-        """The id that this ledger was given when it was made: the same for all that use it, and no other ledger's."""
+    def connected(self) -> bool:
+        """Return whether notifications arrive at the moment."""
+
+
+class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):
+    """All three protocols over one storage."""
 
     async def close(self) -> None:
-        """Finish what was begun, and let go of the storage."""
+        """Finish pending writes and close the storage."""

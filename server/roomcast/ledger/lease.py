@@ -1,4 +1,4 @@
-"""Holding a lease while work goes on under it."""
+"""Run work under a lease that is renewed until the work ends."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from enum import Enum
 from typing import TypeVar
 
 from roomcast.errors import LeaseLost, NotFound, RoomcastError
-from roomcast.ledger.contract import Lease, Ledger
+from roomcast.ledger.contract import Lease, WorkQueue
 
 T = TypeVar("T")
 
 RENEW_SECONDS = 0.5
-"""The pause between two renewals: how long a cancel waits to be read."""
+"""The interval between two renewals, and so the longest that a requested cancel goes unread."""
 
-_MARGIN = 0.3
-"""The part of a lease that is left for stopping the work when it cannot be renewed."""
+_STOP_FRACTION = 0.3
+"""The fraction of a lease that is reserved for stopping the work when the lease cannot be renewed."""
 
 
-class Stop(Enum):
-    """Why work under a lease must stop."""
+class StopReason(Enum):
+    """Why work under a lease was stopped."""
 
     CANCEL_REQUESTED = "cancel requested"
     LEASE_LOST = "lease lost"
     SHUTTING_DOWN = "shutting down"
 
 
-async def hold(ledger: Ledger, lease: Lease, *, seconds: float, heed_cancel: bool = True) -> Stop:
-    """Renew until the work has to stop, and say why. Ends before the lease does when it cannot be renewed."""
-    good_until = time.monotonic() + seconds * (1 - _MARGIN)
+async def keep_renewed(ledger: WorkQueue, lease: Lease, *, seconds: float, watch_cancel: bool = True) -> StopReason:
+    """Renew the lease until the work must stop, and return why.
+
+    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. Without
+    `watch_cancel`, a requested cancel is ignored.
+    """
+    good_until = time.monotonic() + seconds * (1 - _STOP_FRACTION)
     while True:
         await asyncio.sleep(min(RENEW_SECONDS, seconds / 4))
         began = time.monotonic()
@@ -38,52 +42,52 @@ async def hold(ledger: Ledger, lease: Lease, *, seconds: float, heed_cancel: boo
             async with asyncio.timeout(max(0.0, good_until - began)):
                 renewal = await ledger.renew(lease, seconds=seconds)
         except (LeaseLost, NotFound):
-            return Stop.LEASE_LOST
+            return StopReason.LEASE_LOST
         except (RoomcastError, TimeoutError):
             if time.monotonic() >= good_until:
-                return Stop.LEASE_LOST
+                return StopReason.LEASE_LOST
             continue
-        if renewal.cancel_requested and heed_cancel:
-            return Stop.CANCEL_REQUESTED
-        good_until = began + seconds * (1 - _MARGIN)
+        if renewal.cancel_requested and watch_cancel:
+            return StopReason.CANCEL_REQUESTED
+        good_until = began + seconds * (1 - _STOP_FRACTION)
 
 
 async def run_under_lease(
-    ledger: Ledger,
+    ledger: WorkQueue,
     lease: Lease,
     work: Awaitable[T],
     *,
     seconds: float,
     shutting_down: asyncio.Event | None = None,
-    past_return: Callable[[], bool] = lambda: False,
-    last_write: Callable[[], bool] = lambda: False,
-) -> T | Stop:
-    """Do `work` while the lease is held: its result or exception, or why it was stopped.
+    committed: Callable[[], bool] = lambda: False,
+    finishing: Callable[[], bool] = lambda: False,
+) -> T | StopReason:
+    """Run `work` while the lease is held; return its result, raise its exception, or return why it was stopped.
 
-    Work that is stopped is cancelled and waited for. `past_return` tells whether it is better finished than
-    interrupted by a shutdown; `last_write`, whether the write that ends the lease itself has begun: what became of that
-    only the work knows, for a renewal is refused from then on.
+    Work that must stop is cancelled and awaited. `committed` returns whether a shutdown should let the work finish.
+    `finishing` returns whether the work has begun the write that ends the lease: renewals are refused from then on, so
+    only the work itself knows the outcome.
     """
     job = asyncio.ensure_future(work)
-    holding = asyncio.create_task(hold(ledger, lease, seconds=seconds))
-    watching = asyncio.create_task((shutting_down or asyncio.Event()).wait())
+    renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds))
+    shutdown = asyncio.create_task((shutting_down or asyncio.Event()).wait())
     try:
-        await asyncio.wait({job, holding, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done() and past_return():
-            await asyncio.wait({job, holding}, return_when=asyncio.FIRST_COMPLETED)
-        if holding.done() and last_write():
+        await asyncio.wait({job, renewing, shutdown}, return_when=asyncio.FIRST_COMPLETED)
+        if shutdown.done() and committed():
+            await asyncio.wait({job, renewing}, return_when=asyncio.FIRST_COMPLETED)
+        if renewing.done() and finishing():
             await asyncio.wait({job})
         if job.done():
             return job.result()
-        why = holding.result() if holding.done() else Stop.SHUTTING_DOWN
+        why = renewing.result() if renewing.done() else StopReason.SHUTTING_DOWN
         job.cancel()
-        if why is not Stop.LEASE_LOST:
-            # Stopping takes its time (an ffmpeg that is deaf to TERM, seconds), and nobody may take over meanwhile.
-            holding.cancel()
-            holding = asyncio.create_task(hold(ledger, lease, seconds=seconds, heed_cancel=False))
-            await asyncio.wait({job, holding}, return_when=asyncio.FIRST_COMPLETED)
+        if why is not StopReason.LEASE_LOST:
+            # Stopping can take seconds (an ffmpeg that ignores TERM), during which the upload must stay leased.
+            renewing.cancel()
+            renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds, watch_cancel=False))
+            await asyncio.wait({job, renewing}, return_when=asyncio.FIRST_COMPLETED)
         return why
     finally:
-        for task in (job, holding, watching):
+        for task in (job, renewing, shutdown):
             task.cancel()
-        await asyncio.gather(job, holding, watching, return_exceptions=True)
+        await asyncio.gather(job, renewing, shutdown, return_exceptions=True)

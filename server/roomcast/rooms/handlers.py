@@ -13,7 +13,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
-from roomcast.auth import Authenticator, Viewer, bearer
+from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Malformed, RoomcastError
 from roomcast.origins import OriginPolicy, own_hosts
 from roomcast.rooms.schema import (
@@ -30,6 +30,7 @@ from roomcast.rooms.server import Server
 from roomcast.rooms.upload_rooms import UploadRooms, WithUrls
 from roomcast.services.uploads import UploadService, check_id
 from roomcast.uploads.model import message
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 

@@ -43,27 +43,27 @@ class RoomService:
         origins: OriginPolicy,
     ) -> None:
         with_urls = partial(present, media=media)
-        self._manager = Manager(stalled_client_seconds=settings.stalled_client_seconds)
+        self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
         self.server = Server(
             self._manager,
             logger=_quiet_logger("socketio.server"),
             engineio_logger=_quiet_logger("engineio.server"),
-            ping_interval=settings.ping_seconds,
+            ping_interval=settings.sockets.ping_seconds,
             ping_timeout=_PONG_SECONDS,
             max_http_buffer_size=_MAX_CALL_BYTES,
             cors_allowed_origins=_origin_check(origins),
             cors_credentials=not origins.any,
             # A polling client's requests would reach one process or another; a WebSocket stays where it is.
             transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
-            websocket_deflate=settings.websocket_deflate,
-            max_unaccepted_per_address=min(settings.max_unauthenticated_per_address, _quarter_of_descriptors()),
+            websocket_deflate=settings.sockets.websocket_deflate,
+            max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _quarter_of_descriptors()),
         )
-        rooms = UploadRooms(self._manager, relay, with_urls, linger_seconds=settings.room_linger_seconds)
-        Handlers(self.server, rooms, control, authenticator, with_urls, origins=origins, cookie=settings.cookie)
+        rooms = UploadRooms(self._manager, relay, with_urls, linger_seconds=settings.retention.room_linger_seconds)
+        Handlers(self.server, rooms, control, authenticator, with_urls, origins=origins, cookie=settings.auth.cookie)
         self._admin_ui = None
-        if settings.socketio_admin:
-            username, _, password = settings.socketio_admin.get_secret_value().partition(":")
+        if settings.sockets.socketio_admin:
+            username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")
             self._admin_ui = self.server.instrument(auth={"username": username, "password": password})
 
     def attach(self, app: web.Application) -> None:

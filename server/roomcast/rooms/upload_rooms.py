@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from roomcast.auth import Viewer
 from roomcast.fanout.relay import Relay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.packet import encode_event
@@ -14,6 +13,7 @@ from roomcast.rooms.schema import RoomState
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message
+from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
 _TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
@@ -47,7 +47,7 @@ class UploadRooms:
         feed = self._feeds.setdefault(upload_id, _Feed(self, upload_id))
         feed.joining += 1
         try:
-            replay = await self._relay.watch(upload_id, feed, since=since, epoch=epoch)
+            replay = await self._relay.subscribe(upload_id, feed, since=since, epoch=epoch)
             viewer.check_owns(replay.upload)
             if self._manager.is_connected(sid, "/"):  # it may have gone meanwhile
                 self._manager.basic_enter_room(sid, "/", upload_id)
@@ -103,7 +103,7 @@ class UploadRooms:
         if feed is None or feed.joining or self._manager.room(upload_id):
             return
         del self._feeds[upload_id]
-        self._relay.unwatch(upload_id, feed)
+        self._relay.unsubscribe(upload_id, feed)
         if closing := self._closing.pop(upload_id, None):
             closing.cancel()
 

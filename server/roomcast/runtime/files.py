@@ -6,12 +6,12 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from roomcast.errors import DiskFull, RoomcastError, StorageError
 from roomcast.media.contract import Data
+from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -26,16 +26,13 @@ async def run_in_thread(work: Callable[[], T]) -> T:
 
 
 async def run_in_thread_shielded(work: Callable[[], T]) -> T:
-    """Like `run_in_thread`, but not left before it is over: a cancelled caller must not race with its own thread."""
-    done = asyncio.get_running_loop().run_in_executor(None, work)
+    """Do as `run_in_thread` does, but return only when the thread has: a cancelled caller must not race with it."""
+    loop = asyncio.get_running_loop()
     try:
-        return await asyncio.shield(done)
+        # A future and not a task: the event loop's shutdown, which cancels all tasks, leaves it alone.
+        return await finish_despite_cancel(lambda: loop.run_in_executor(None, work))
     except OSError as error:
         raise disk_error(error) from error
-    except asyncio.CancelledError:
-        with suppress(OSError):
-            await done
-        raise
 
 
 def write_at(descriptor: int, chunks: Sequence[Data], position: int) -> int:

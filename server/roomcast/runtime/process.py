@@ -1,32 +1,26 @@
-"""What both kinds of process do at their start and their end."""
+"""The entry and the exit of a process, web or worker: event loop, signals, log format, ready line, exit deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import faulthandler
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AbstractContextManager
 
 import structlog
-
-from roomcast.runtime.tasks import background
-
-log = structlog.get_logger(__name__)
-
-_CANCEL_AGAIN_SECONDS = 0.2
+from structlog.tracebacks import ExceptionDictTransformer
 
 STOP_SECONDS = 24.0
-"""How long a process may take to end after SIGTERM; a host that is kind waits a little longer."""
+"""How long a process may take to end after SIGTERM. Heroku, for one, sends SIGKILL after 30 seconds."""
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's event loop, or the standard one where there is no uvloop (Windows)."""
+    """Return a new event loop: uvloop's, or the standard one where uvloop is not available (Windows)."""
     try:
         import uvloop  # noqa: PLC0415
     except ImportError:
@@ -35,12 +29,12 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def process_name() -> str:
-    """What this process is called where others hear of it: its host and its number."""
+    """Return a name for this process that is unique in a deployment: `<host>.<pid>`."""
     return f"{socket.gethostname()}.{os.getpid()}"
 
 
 def stop_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -48,7 +42,8 @@ def stop_signal() -> asyncio.Event:
 
 
 def exit_deadline(seconds: float) -> None:
-    """Whatever hangs, this process is over by then. What it held lapses, and others take it up."""
+    """End this process with exit code 1 after `seconds`, whatever hangs. Its leases expire and other processes take
+    over its uploads."""
 
     def give_up() -> None:
         faulthandler.dump_traceback()
@@ -59,59 +54,50 @@ def exit_deadline(seconds: float) -> None:
     timer.start()
 
 
-async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks until they have ended, however they do.
-
-    Once may not be enough: before Python 3.12, `asyncio.wait_for` swallows a cancellation that comes just when it is
-    done, and the Redis client sends through it.
-    """
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@asynccontextmanager
-async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Do `work`, which goes on for good, until this is left. When it ends before that, the process ends."""
-    task = background(work, name)
-    try:
-        yield
-    finally:
-        await cancel_and_wait(task)
-
-
-@asynccontextmanager
-async def periodic(
-    do: Callable[[], Awaitable[None]], seconds: float, news: asyncio.Event, *, failing: str
-) -> AsyncIterator[None]:
-    """Do something every so many seconds, and at once when there is `news`, until this is left. That it failed once is
-    logged in the words of `failing`, and is no reason not to do it again."""
-
-    async def go_on() -> None:
-        while True:
-            news.clear()
-            try:
-                await do()
-            except Exception:
-                log.exception(failing)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await news.wait()
-
-    async with background_task(go_on(), getattr(do, "__qualname__", failing)):
-        yield
-
-
-def say(line: str) -> None:
-    """The one line on standard output that tells a person, or a parent, that the process is ready."""
+def print_ready(line: str) -> None:
+    """Print the one line on standard output that tells a person, or a parent process, that this process is ready."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def fail(why: str) -> int:
-    """Say why the process cannot start; its exit code."""
-    sys.stderr.write(f"Roomcast cannot start:\n{why}\n")
+def print_start_error(reason: str) -> int:
+    """Print why the process cannot start to standard error. Return the exit code."""
+    sys.stderr.write(f"Roomcast cannot start:\n{reason}\n")
     return 2
+
+
+def log_context(upload_id: str, **more: object) -> AbstractContextManager[None]:
+    """Add the upload's id, and `more`, to every log line of this task and its children until the context is left."""
+    return structlog.contextvars.bound_contextvars(upload=upload_id, **more)
+
+
+def configure_logging(level: str) -> None:
+    """Log from `level` on to standard error, one JSON object per line. Libraries log only warnings and errors."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        # Local variables may contain secrets.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for ours in ("roomcast", "roomcast_workers"):
+        logging.getLogger(ours).setLevel(level.upper())

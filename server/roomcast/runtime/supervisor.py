@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from roomcast.runtime.process import STOP_SECONDS, say, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, print_ready, stop_signal
 from roomcast.runtime.programs import Program, start_program
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ async def serve_by(count: int, host: str, port: int) -> int:
         children = [_Child(listener.fileno(), reading) for _ in range(count)]
         try:
             await asyncio.gather(*(child.start() for child in children))
-            say(children[0].ready_line)
+            print_ready(children[0].ready_line)
             keeping = [asyncio.create_task(child.keep()) for child in children]
             stopping = asyncio.create_task(stop.wait())
             ended, _ = await asyncio.wait({stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,7 +83,7 @@ class _Child:
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),
         )
-        program.drained.add_done_callback(lambda _: spoken.set())
+        program.output_closed.add_done_callback(lambda _: spoken.set())
         await spoken.wait()
         self.ready_line = said.decode().partition("\n")[0].rstrip()
 

@@ -1,11 +1,15 @@
-"""Which ledger, media store and dispatch a process works with: the embedded ones, or those that many share."""
+"""Open the backends that the settings name: embedded ones (SQLite and a directory), or Redis and S3.
+
+Modules of Redis and S3 are imported where they are used, so that a process with embedded backends does not load them.
+"""
 
 from __future__ import annotations
 
+import hmac
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from roomcast.assemblies.dismissed import DismissedTask
 from roomcast.assemblies.model import Submission
@@ -18,29 +22,13 @@ from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import DirectUploads, MediaStore, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.redis_trust import RedisTrust
 from roomcast.services.presence import LocalPresence, Presence
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where things are kept. Without `redis_url`: SQLite in `data`; without `s3_bucket`: files in `data`."""
-
-    data: Path
-    redis_url: str | None
-    redis_trust: RedisTrust
-    s3_bucket: str | None
-    s3_endpoint_url: str | None
-    s3_public_url: str | None
-    url_seconds: int
-    retention_seconds: float
-    max_upload_bytes: int
-    signer: UrlSigner
+from roomcast.settings import Settings
 
 
 @dataclass(frozen=True)
 class Backends:
-    """What every process shares with the others, or has for itself when it is alone."""
+    """The backends that web processes and workers use."""
 
     ledger: Ledger
     media: MediaStore
@@ -50,20 +38,21 @@ class Backends:
 
 
 @asynccontextmanager
-async def open_backends(places: Places) -> AsyncIterator[Backends]:
-    """Open all three; they are closed in the opposite order on leaving."""
+async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
+    """Open the backends, and close them on exit. Raises `RoomcastError` or `OSError` when one cannot be used."""
+    settings.storage.data.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        await _refuse_unverified(places)
-        media, resumable, direct = await _open_media(places, stack)
-        ledger = _open_ledger(places)
+        await _refuse_unverified(settings)
+        media, resumable, direct = await _open_media(settings, stack)
+        ledger = _open_ledger(settings)
         stack.push_async_callback(ledger.close)
-        dispatch = await stack.enter_async_context(_dispatch(places))
+        dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 
 
 @dataclass(frozen=True)
 class Repositories:
-    """What web processes keep beside the ledger."""
+    """The records that web processes store beside the ledger."""
 
     submissions: Records[Submission]
     deliveries: Records[Delivery]
@@ -73,16 +62,16 @@ class Repositories:
 
 
 @asynccontextmanager
-async def open_repositories(places: Places) -> AsyncIterator[Repositories]:
-    """Open them, once the ledger is open; they are closed on leaving."""
-    if places.redis_url:
+async def open_repositories(settings: Settings) -> AsyncIterator[Repositories]:
+    """Open the repositories after the backends, and close them on exit."""
+    if settings.storage.redis_url:
         from roomcast.assemblies.redis_store import RedisRecords  # noqa: PLC0415
         from roomcast.runtime.redis_connection import connect  # noqa: PLC0415
         from roomcast.runtime.redis_lua import Scripts  # noqa: PLC0415
         from roomcast.services.redis_presence import RedisAttendance  # noqa: PLC0415
 
-        client = connect(places.redis_url, trust=places.redis_trust)
-        scripts, keep_seconds = Scripts(client), places.retention_seconds + GIVE_UP_SECONDS
+        client = connect(settings.storage.redis_url, trust=settings.storage.redis_trust)
+        scripts, keep_seconds = Scripts(client), settings.retention.retention_seconds + GIVE_UP_SECONDS
         yield Repositories(
             RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
             RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
@@ -94,7 +83,7 @@ async def open_repositories(places: Places) -> AsyncIterator[Repositories]:
     else:
         from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords  # noqa: PLC0415
 
-        file = SqliteFile(places.data / "assemblies.sqlite3")
+        file = SqliteFile(settings.storage.data / "assemblies.sqlite3")
         yield Repositories(
             SqliteRecords(file, "submissions", Submission),
             SqliteRecords(file, "deliveries", Delivery),
@@ -105,53 +94,80 @@ async def open_repositories(places: Places) -> AsyncIterator[Repositories]:
         await file.close()
 
 
-async def _refuse_unverified(places: Places) -> None:
-    """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything goes there."""
-    if places.redis_url:
+async def _refuse_unverified(settings: Settings) -> None:
+    """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything is sent to it."""
+    if settings.storage.redis_url:
         from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
 
-        await refuse_unverified(places.redis_url, places.redis_trust)
+        await refuse_unverified(settings.storage.redis_url, settings.storage.redis_trust)
 
 
-def _open_ledger(places: Places) -> Ledger:
-    # Imported where they are used: a process alone need not load what only many need.
-    if places.redis_url:
+def _open_ledger(settings: Settings) -> Ledger:
+    if settings.storage.redis_url:
         from roomcast.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from roomcast.runtime.redis_connection import connect  # noqa: PLC0415
 
-        return RedisLedger(connect(places.redis_url, trust=places.redis_trust))
+        return RedisLedger(connect(settings.storage.redis_url, trust=settings.storage.redis_trust))
     from roomcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415
 
-    return SqliteLedger(places.data / "ledger.sqlite3")
+    return SqliteLedger(settings.storage.data / "ledger.sqlite3")
 
 
 async def _open_media(
-    places: Places, stack: AsyncExitStack
+    settings: Settings, stack: AsyncExitStack
 ) -> tuple[MediaStore, ResumableSources, DirectUploads | None]:
-    if not places.s3_bucket:
-        directory = DirectoryMediaStore(places.data, places.signer)
+    storage, signer = settings.storage, url_signer(settings)
+    if not storage.s3_bucket:
+        directory = DirectoryMediaStore(storage.data, signer)
         return directory, directory.resumable, None
     from roomcast.media.s3.store import S3MediaStore  # noqa: PLC0415
 
     store = await stack.enter_async_context(
         S3MediaStore.open(
-            places.s3_bucket,
-            endpoint_url=places.s3_endpoint_url,
-            signer=places.signer,
-            public_base_url=places.s3_public_url,
-            url_seconds=places.url_seconds,
-            largest_bytes=places.max_upload_bytes,
+            storage.s3_bucket,
+            endpoint_url=storage.s3_endpoint_url,
+            signer=signer,
+            public_base_url=storage.s3_public_url,
+            url_seconds=storage.url_seconds,
+            largest_bytes=settings.intake.max_upload_bytes,
         )
     )
     return store, store.resumable, store.direct
 
 
+def url_signer(settings: Settings) -> UrlSigner:
+    """Return what signs and checks the links to results."""
+    base = settings.server.public_url or ""
+    return UrlSigner(url_secret(settings), seconds=settings.storage.url_seconds, base=base)
+
+
+def url_secret(settings: Settings) -> bytes:
+    """Return the secret that links to results are signed with.
+
+    Without the setting, processes that share a Redis derive it from `JWT_SECRET`, because they may share no disk.
+    Others create it on first use, in the data directory.
+    """
+    if settings.storage.url_secret:
+        return settings.storage.url_secret.encode()
+    if settings.storage.redis_url and settings.auth.jwt_secret:
+        return hmac.digest(settings.auth.jwt_secret.encode(), b"roomcast media urls", "sha256")
+    path = settings.storage.data / "url.secret"
+    if not path.exists():
+        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_hex(32))
+        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
+            path.hardlink_to(part)
+        part.unlink()
+    return path.read_bytes()
+
+
 @asynccontextmanager
-async def _dispatch(places: Places) -> AsyncIterator[Dispatch]:
-    if not places.redis_url:
+async def _dispatch(settings: Settings) -> AsyncIterator[Dispatch]:
+    if not settings.storage.redis_url:
         yield InProcessDispatch()
         return
     from roomcast.dispatch.taskiq_streams import TaskiqDispatch  # noqa: PLC0415
 
-    async with TaskiqDispatch.open(places.redis_url, trust=places.redis_trust) as dispatch:
+    async with TaskiqDispatch.open(settings.storage.redis_url, trust=settings.storage.redis_trust) as dispatch:
         yield dispatch

@@ -19,8 +19,9 @@ import structlog
 
 from roomcast.errors import NotFound
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.process import background_task
+from roomcast.runtime.tasks import background_task
 from roomcast.services.backends import Backends
+from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_key
 
@@ -63,15 +64,6 @@ async def _logged(do: Callable[[], Awaitable[None]]) -> None:
         log.exception("upkeep failed", duty=getattr(do, "__name__", ""))
 
 
-@dataclass(frozen=True)
-class Terms:
-    """How long things may last, in seconds."""
-
-    lease_seconds: float
-    reservation_seconds: float
-    retention_seconds: float
-
-
 class _Use(Enum):
     """What the ledger knows of a source."""
 
@@ -83,12 +75,12 @@ class _Use(Enum):
 class Maintenance:
     """Keeps the ledger, the media store and the dispatch in step."""
 
-    def __init__(self, parts: Backends, terms: Terms) -> None:
+    def __init__(self, parts: Backends, retention: RetentionSettings, *, lease_seconds: float) -> None:
         self._ledger = parts.ledger
         self._media = parts.media
         self._dispatch = parts.dispatch
-        self._terms = terms
-        self._pause = min(1.0, terms.lease_seconds / 4)
+        self._retention = retention
+        self._pause = min(1.0, lease_seconds / 4)
         self._ran_at = time.monotonic()
         self.warning: str | None = None
         """Why nothing is deleted from the media store, if that is so."""
@@ -127,9 +119,9 @@ class Maintenance:
             await asyncio.sleep(self._pause)
 
     async def _reap(self) -> None:
-        reserved_before = time.time() - self._terms.reservation_seconds
+        reserved_before = time.time() - self._retention.reservation_seconds
         try:
-            lapsed = await self._ledger.reap(reserved_before=reserved_before)
+            lapsed = await self._ledger.expire_leases(reserved_before=reserved_before)
         finally:
             self._ran_at = time.monotonic()
         for upload in lapsed:
@@ -149,7 +141,7 @@ class Maintenance:
             await self._dispatch.announce(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
 
     async def _expire(self) -> None:
-        while expired := await self._ledger.expire(time.time() - self._terms.retention_seconds):
+        while expired := await self._ledger.prune(time.time() - self._retention.retention_seconds):
             log.info("expired", uploads=len(expired))
             if await self._owns_media():
                 gone = set(expired)
@@ -171,7 +163,7 @@ class Maintenance:
         for name in await self._media.sources(older_than_seconds=_STALE_SECONDS):
             if await self._use(name) is not _Use.WANTED:
                 await self._media.discard_source(name)
-        await self._media.sweep(max(_STALE_SECONDS, self._terms.reservation_seconds))
+        await self._media.sweep(max(_STALE_SECONDS, self._retention.reservation_seconds))
 
     async def _claim_media(self) -> None:
         await self._owns_media()

@@ -9,7 +9,6 @@ Messages go out and never come in: the ledger is the truth, and nothing here rea
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,7 +24,7 @@ from roomcast.assemblies.store import Records
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import Ledger
-from roomcast.runtime.process import periodic
+from roomcast.runtime.tasks import periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
 
@@ -74,8 +73,7 @@ class Publisher:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        nothing = asyncio.Event()
-        async with periodic(self._send_due, _POLL_SECONDS, nothing, failing="progress could not be sent"):
+        async with periodic(self._send_due, _POLL_SECONDS, failure_event="step_publisher_poll_failed"):
             yield
 
     async def _send_due(self) -> None:
@@ -114,8 +112,8 @@ class Publisher:
         )
         if replay.upload.submission != submission.id:
             raise NotFound("This upload came in another submission.")  # the id was chosen, and is taken
-        events = replay.events if replay.complete else [message(replay.upload)]
-        previous = events.pop(0) if replay.complete and sent else None
+        events = replay.events if replay.gapless else [message(replay.upload)]
+        previous = events.pop(0) if replay.gapless and sent else None
         if not events:
             return sending, replay.upload
         messages = []

@@ -17,7 +17,7 @@ _AT_WORK = 1000
 
 
 class UploadMetrics:
-    """`observe` is for `Ledger.observe`."""
+    """`on_event` is for `Ledger.add_observer`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -46,7 +46,7 @@ class UploadMetrics:
         self._entered: dict[str, float] = {}
         self._claimed: dict[str, float] = {}
 
-    def observe(self, before: Upload | None, after: Upload) -> None:
+    def on_event(self, before: Upload | None, after: Upload) -> None:
         """Count one event."""
         if before is None or before.state.status is not after.state.status:
             self._uploads.labels(after.state.status.value, after.template).inc()

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import NotFound, TimedOut, WrongState
-from roomcast.fanout.relay import Relay, Watcher
+from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
 from roomcast.services.maintenance import may_run_again, settle_files
@@ -19,6 +18,7 @@ from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, source_key
 from roomcast.uploads.transitions import cancelled
+from roomcast.uploads.viewer import Viewer
 
 _CANCEL_SECONDS = 20.0
 
@@ -48,17 +48,22 @@ class UploadService:
 
     @asynccontextmanager
     async def watching(
-        self, viewer: Viewer, upload_id: str, watcher: Watcher, *, since: int | None = None, epoch: str | None = None
+        self,
+        viewer: Viewer,
+        upload_id: str,
+        subscriber: UploadSubscriber,
+        *,
+        since: int | None = None,
+        epoch: str | None = None,
     ) -> AsyncIterator[Replay]:
-        """Tell `watcher` everything after the replay (see `Relay.watch`) until the context is left; raises what `look`
-        raises."""
+        """Subscribe within a context (see `Relay.subscribe`). Raises what `look` raises."""
         check_id(upload_id)
-        replay = await self._relay.watch(upload_id, watcher, since=since, epoch=epoch)
+        replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
         try:
             viewer.check_owns(replay.upload)
             yield replay
         finally:
-            self._relay.unwatch(upload_id, watcher)
+            self._relay.unsubscribe(upload_id, subscriber)
 
     async def cancel(self, viewer: Viewer, upload_id: str) -> Upload:
         """Returns when the work has really stopped and its files are gone.

@@ -307,7 +307,8 @@ class Session:
         while self.received is not None:
             if self.handled is None:
                 self.handled = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self.handled)
+            # Unlike awaiting the future, waiting for it does not cancel it for everybody when one waiter is cancelled.
+            await asyncio.wait({self.handled})
 
     def finish_handling(self) -> None:
         """Note that nothing waits to be handled any more, and go on reading."""

@@ -32,6 +32,7 @@ _sent = with_config(use_attribute_docstrings=True, json_schema_extra=_with_url)
 UploadId = Annotated[
     str, Field(pattern=f"^({SERVER_MADE}|{CLIENT_CHOSEN})$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])
 ]
+AssemblyId = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["3b1e" * 16])]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T12:00:00.000Z"])]
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]

@@ -18,6 +18,7 @@ from tests.e2e.seeds.node_program import Said, of_kind, run_program
 from tests.e2e.test_transflow import ends, named, stream
 from tests.e2e.tokens import SECRET, token
 from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
+from tests.support.pages import DOCS, table
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
 from tests.support.tus import Tus
 from tests.support.watchers import Watcher
@@ -317,15 +318,15 @@ async def test_nothing_is_read_from_the_queue(ada: Api, queue: Any) -> None:
     assert (await ada.get(chosen)).body["error"]["code"] == "CANCELLED"
 
 
-async def test_the_numbers_that_are_asked_for_are_there(server: RunningServer, ada: Api, shelf: Shelf) -> None:
+async def test_the_metrics_of_the_documentation_are_the_server_s(server: RunningServer, ada: Api, shelf: Shelf) -> None:
     await ada.finished(await ada.accepted(shelf.image(size=(85, 45))))
-    table = re.search(r"<!-- table:monitoring -->\n+((?:\|.*\n)+)", (ROOT / "README.md").read_text())
-    assert table
-    names = set(re.findall(r"\broomcast_\w+", table[1]))
-    assert len(names) >= 5
+    documented = {row[0]: set(filter(None, row[1].split(", "))) for row in table(DOCS / "operations.md", "metrics")}
     async with Api(server, token("root", admin=True)) as admin:
         text = (await admin.say("GET", "/metrics")).content.decode()
-    assert {
-        name for name in names if f"\n{name}" not in text and f"\n# TYPE {name.removesuffix('_sum')}" not in text
-    } == set()
+    families = set(re.findall(r"^# TYPE (roomcast_\w+) ", text, re.MULTILINE))
+    assert {name for name in families if not name.endswith("_created")} == documented.keys()
+    for name, labels in re.findall(r"^(roomcast_\w+)\{(.+?)\} ", text, re.MULTILINE):
+        family = re.sub(r"_(bucket|sum|count|created)$", "", name)
+        known = documented[family] if family in documented else documented[f"{family}_total"]
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} == known, name
     assert 'roomcast_processing_seconds_count{mime="image/png"}' in text

@@ -153,12 +153,12 @@ async def test_errors_of_the_dialect_are_in_its_words(server: RunningServer, api
     async with Api(server) as anybody:
         for method in ("GET", "DELETE"):
             refused = await task(anybody, task_id, method)
-            assert (refused.refusal, refused.body) == ((401, "UNAUTHENTICATED"), {"detail": "A token is needed."})
+            assert (refused.refusal, refused.body) == ((401, "UNAUTHENTICATED"), {"detail": "A token is required."})
             assert refused.headers["WWW-Authenticate"] == "Bearer"
             forbidden = await task(bob, task_id, method)
             assert (forbidden.refusal, forbidden.body) == (
                 (403, "FORBIDDEN"),
-                {"detail": "This upload is somebody else's."},
+                {"detail": "This upload belongs to another user."},
             )
     wrong = await task(api, task_id, "PUT")
     assert (wrong.status, wrong.body) == (405, {"detail": "This address does not take that method."})

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from roomcast.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
-from roomcast.ledger.contract import EVENTS_KEPT, ChangeNotice, Ledger
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, ChangeNotice, Ledger
 from roomcast.uploads.lifecycle import (
     Cancelled,
     Entered,
@@ -31,7 +31,7 @@ from tests.support.harness import eventually
 async def test_a_new_upload_is_event_1(ledger: Ledger, clock: Clock) -> None:
     upload = await created(ledger, clock)
     replay = await ledger.events(upload.id)
-    assert replay.complete
+    assert replay.gapless
     assert replay.upload == upload
     assert [event["seq"] for event in replay.events] == [1]
     assert replay.events[0]["stage"] == "receiving"
@@ -68,7 +68,7 @@ async def test_in_flight_counts_the_owners_unfinished_uploads(ledger: Ledger, cl
 async def test_events_since(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     replay = await ledger.events(done.id, since=4, epoch="e1")
-    assert replay.complete
+    assert replay.gapless
     assert [event["seq"] for event in replay.events] == list(range(5, done.seq + 1))
     assert (await ledger.events(done.id, since=done.seq)).events == []
 
@@ -79,29 +79,29 @@ async def test_a_position_that_is_not_in_the_log_gets_the_state(
 ) -> None:
     upload = await queued(ledger, clock)
     replay = await ledger.events(upload.id, since=since, epoch=epoch)
-    assert (replay.complete, replay.events, replay.upload.seq) == (False, [], 2)
+    assert (replay.gapless, replay.events, replay.upload.seq) == (False, [], 2)
 
 
 async def test_a_long_log_is_trimmed_and_says_so(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     upload = claim.upload
-    while upload.seq <= EVENTS_KEPT + 10:
+    while upload.seq <= EVENT_LOG_LENGTH + 10:
         await ledger.release(claim.lease, text="back")
         again = await ledger.claim_next(holder="w", seconds=LEASE)
         assert again is not None
         claim, upload = again, again.upload
-    assert not (await ledger.events(upload.id, since=1)).complete
-    recent = await ledger.events(upload.id, since=upload.seq - EVENTS_KEPT + 5)
-    assert recent.complete
-    assert len(recent.events) == EVENTS_KEPT - 5
+    assert not (await ledger.events(upload.id, since=1)).gapless
+    recent = await ledger.events(upload.id, since=upload.seq - EVENT_LOG_LENGTH + 5)
+    assert recent.gapless
+    assert len(recent.events) == EVENT_LOG_LENGTH - 5
 
 
 async def test_positions_of_many_at_once(ledger: Ledger, clock: Clock) -> None:
     ended = await finish(ledger, await claimed(ledger, clock))
     new, moved, unknown = await created(ledger, clock), await queued(ledger, clock), fresh(clock)
-    found = await ledger.positions([ended.id, unknown.id, new.id, moved.id])
+    found = await ledger.last_seqs([ended.id, unknown.id, new.id, moved.id])
     assert found == {ended.id: ended.seq, new.id: 1, moved.id: 2}
-    assert await ledger.positions([]) == {}
+    assert await ledger.last_seqs([]) == {}
 
 
 async def test_pages_newest_first_by_status_with_a_cursor(ledger: Ledger, clock: Clock) -> None:
@@ -331,9 +331,9 @@ async def test_a_retry_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> No
 
 async def test_a_lost_worker_costs_an_attempt(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
-    assert await ledger.reap(reserved_before=0) == []
+    assert await ledger.expire_leases(reserved_before=0) == []
     clock.now += LEASE
-    [upload] = await ledger.reap(reserved_before=0)
+    [upload] = await ledger.expire_leases(reserved_before=0)
     assert (upload.stage, upload.state.attempt, upload.state.failures) == (Stage.QUEUED, 2, 0)
     assert await ledger.queue() == [claim.upload.id]
 
@@ -342,7 +342,7 @@ async def test_a_lost_worker_with_a_cancel_asked_for(ledger: Ledger, clock: Cloc
     claim = await claimed(ledger, clock)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
     clock.now += LEASE
-    [upload] = await ledger.reap(reserved_before=0)
+    [upload] = await ledger.expire_leases(reserved_before=0)
     assert upload.stage is Stage.CANCELLED
 
 
@@ -351,7 +351,7 @@ async def test_workers_lost_again_and_again(ledger: Ledger, clock: Clock) -> Non
     for _ in range(MAX_WORKER_LOSSES):
         assert await ledger.claim_next(holder="w", seconds=LEASE)
         clock.now += LEASE
-        [upload] = await ledger.reap(reserved_before=0)
+        [upload] = await ledger.expire_leases(reserved_before=0)
     assert upload.stage is Stage.FAILED
     assert upload.error == {
         "code": "WORKER_LOST",
@@ -366,9 +366,9 @@ async def test_an_intake_that_was_lost_and_a_reservation_nobody_used(ledger: Led
     await ledger.claim(arriving.id, holder="web", seconds=LEASE)
     reserved = await created(ledger, clock)
     clock.now += LEASE
-    [lost] = await ledger.reap(reserved_before=reserved.created_at - 1)
+    [lost] = await ledger.expire_leases(reserved_before=reserved.created_at - 1)
     assert (lost.id, lost.error and lost.error["code"]) == (arriving.id, "WORKER_LOST")
-    [unused] = await ledger.reap(reserved_before=clock.now)
+    [unused] = await ledger.expire_leases(reserved_before=clock.now)
     assert (unused.id, unused.error and unused.error["code"]) == (reserved.id, "STALLED")
 
 
@@ -381,7 +381,7 @@ async def test_reopening(ledger: Ledger, clock: Clock) -> None:
     again = await ledger.reopen(failed.id, source_kept=True)
     assert (again.stage, again.seq, again.state.attempt, again.error) == (Stage.QUEUED, failed.seq + 1, 2, None)
     assert again.source == SOURCE
-    assert await ledger.unfinished() == [failed.id]
+    assert await ledger.active_ids() == [failed.id]
     await ledger.request_cancel(failed.id, cancelled(Stage.QUEUED))
     empty = await ledger.reopen(failed.id, source_kept=False)
     assert (empty.stage, empty.source, empty.bytes_received) == (Stage.RECEIVING, None, 0)
@@ -390,12 +390,12 @@ async def test_reopening(ledger: Ledger, clock: Clock) -> None:
 async def test_expiry_forgets_what_ended_long_ago(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     alive = await queued(ledger, clock)
-    assert await ledger.expire(clock.now - 1) == []
+    assert await ledger.prune(clock.now - 1) == []
     clock.now += 10
-    assert await ledger.expire(clock.now - 5) == [done.id]
+    assert await ledger.prune(clock.now - 5) == [done.id]
     with pytest.raises(NotFound):
         await ledger.get(done.id)
-    assert await ledger.unfinished() == [alive.id]
+    assert await ledger.active_ids() == [alive.id]
 
 
 # Notices
@@ -408,7 +408,7 @@ class Ears:
         self.heard: list[ChangeNotice] = []
         self.queue_moved = False
 
-    def on_notices(self, notices: Sequence[ChangeNotice]) -> None:
+    def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         self.heard.extend(notices)
 
     def on_queue_moved(self) -> None:
@@ -420,9 +420,9 @@ class Ears:
 
 async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledger, clock: Clock) -> None:
     ears = Ears()
-    stop = ledger.listen(ears)
+    stop = ledger.add_listener(ears)
     upload = fresh(clock)
-    await ledger.follow(upload.id)
+    await ledger.subscribe(upload.id)
     await ledger.create([upload])
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
@@ -442,7 +442,7 @@ async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledge
 
 async def test_an_observer_hears_of_each_event_that_is_made_here(ledger: Ledger, clock: Clock) -> None:
     heard: list[tuple[int | None, int]] = []
-    ledger.observe(lambda before, after: heard.append((before.seq if before else None, after.seq)))
+    ledger.add_observer(lambda before, after: heard.append((before.seq if before else None, after.seq)))
     claim = await claimed(ledger, clock)
     await ledger.tick(claim.upload.id, Tick(0.5), token=claim.lease.token)
     await ledger.release(claim.lease, text="")

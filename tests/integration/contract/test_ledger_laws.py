@@ -32,7 +32,7 @@ async def test_seq_has_no_gaps_and_the_log_ends_where_the_state_is(
         await model.make(move)
     for upload_id in model.ids:
         replay = await ledger.events(upload_id)
-        assert replay.complete
+        assert replay.gapless
         assert [event["seq"] for event in replay.events] == list(range(1, replay.upload.seq + 1))
         assert replay.events[-1]["stage"] == replay.upload.stage
         attempt, progress = 1, 0.0
@@ -108,7 +108,7 @@ class _Fairness:
         for claim in self._claims:
             await finish(self._ledger, claim)
         self._clock.now += 1
-        await self._ledger.expire(self._clock.now)
+        await self._ledger.prune(self._clock.now)
 
 
 class _Model:
@@ -171,4 +171,4 @@ class _Model:
 
     async def _lapse(self) -> None:
         self._clock.now += LEASE
-        await self._ledger.reap(reserved_before=0)
+        await self._ledger.expire_leases(reserved_before=0)

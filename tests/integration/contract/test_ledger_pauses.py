@@ -18,8 +18,8 @@ async def in_pieces(ledger: Ledger, clock: Clock) -> Upload:
     return await ledger.append((await created(ledger, clock)).id, PIECES)
 
 
-async def arriving(ledger: Ledger, upload: Upload, *, over: bool = False) -> Claim:
-    return await ledger.claim(upload.id, holder="web", seconds=LEASE, over=over)
+async def arriving(ledger: Ledger, upload: Upload, *, steal: bool = False) -> Claim:
+    return await ledger.claim(upload.id, holder="web", seconds=LEASE, steal=steal)
 
 
 async def test_what_is_known_of_an_upload_in_pieces_is_kept(ledger: Ledger, clock: Clock) -> None:
@@ -48,7 +48,7 @@ async def test_a_claim_over_another_takes_its_lease(ledger: Ledger, clock: Clock
     first = await arriving(ledger, upload)
     with pytest.raises(WrongState):
         await arriving(ledger, upload)
-    second = await arriving(ledger, upload, over=True)
+    second = await arriving(ledger, upload, steal=True)
     with pytest.raises(LeaseLost):
         await ledger.renew(first.lease, seconds=LEASE)
     with pytest.raises(LeaseLost):
@@ -62,27 +62,27 @@ async def test_nothing_is_claimed_over_another_that_does_not_receive(ledger: Led
     upload = await in_pieces(ledger, clock)
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
     with pytest.raises(WrongState):
-        await arriving(ledger, upload, over=True)
+        await arriving(ledger, upload, steal=True)
 
 
 async def test_a_cancel_that_was_asked_for_is_heeded_at_the_pause(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     claim = await arriving(ledger, upload)
     await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
-    over = await arriving(ledger, upload, over=True)
-    assert (await ledger.renew(over.lease, seconds=LEASE)).cancel_requested
-    ended = await ledger.append(upload.id, paused(upload, 50), token=over.lease.token)
+    steal = await arriving(ledger, upload, steal=True)
+    assert (await ledger.renew(steal.lease, seconds=LEASE)).cancel_requested
+    ended = await ledger.append(upload.id, paused(upload, 50), token=steal.lease.token)
     assert ended.stage is Stage.CANCELLED
-    assert claim.lease != over.lease
+    assert claim.lease != steal.lease
 
 
 async def test_the_loss_of_an_intake_only_pauses(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     await arriving(ledger, upload)
     clock.now += LEASE
-    [rested] = await ledger.reap(reserved_before=0)
+    [rested] = await ledger.expire_leases(reserved_before=0)
     assert (rested.id, rested.stage) == (upload.id, Stage.RECEIVING)
-    assert await ledger.reap(reserved_before=0) == []
+    assert await ledger.expire_leases(reserved_before=0) == []
     await arriving(ledger, upload)
 
 
@@ -93,7 +93,7 @@ async def test_the_parts_of_a_file_are_joined_again_from_the_start_when_the_inta
     await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState(concat=("a", "b"))))
     await arriving(ledger, upload)
     clock.now += LEASE
-    [lost] = await ledger.reap(reserved_before=0)
+    [lost] = await ledger.expire_leases(reserved_before=0)
     assert (lost.stage, lost.error and lost.error["code"]) == (Stage.FAILED, "WORKER_LOST")
 
 
@@ -102,11 +102,11 @@ async def test_every_piece_postpones_the_end_of_the_patience(ledger: Ledger, clo
     clock.now += 100
     claim = await arriving(ledger, upload)
     clock.now += 1
-    assert await ledger.reap(reserved_before=clock.now) == [], "somebody sends"
+    assert await ledger.expire_leases(reserved_before=clock.now) == [], "somebody sends"
     rested = await ledger.append(upload.id, paused(upload, 50), token=claim.lease.token)
-    assert await ledger.reap(reserved_before=rested.updated_at) == []
+    assert await ledger.expire_leases(reserved_before=rested.updated_at) == []
     clock.now += 1
-    [lapsed] = await ledger.reap(reserved_before=clock.now)
+    [lapsed] = await ledger.expire_leases(reserved_before=clock.now)
     assert (lapsed.id, lapsed.error and lapsed.error["code"]) == (upload.id, "STALLED")
     assert lapsed.text == "The rest of the file never arrived."
 

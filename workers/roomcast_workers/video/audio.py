@@ -1,4 +1,4 @@
-"""The steps of sound without pictures: an AAC file that everything plays."""
+"""Process audio without video: make an AAC file that plays everywhere."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
-from roomcast_workers.video import verification
 from roomcast_workers.video.copy_or_compress import audio_meets_template
 from roomcast_workers.video.encoder import EncodedFile, audio_bitrate_for, probe_output
 from roomcast_workers.video.progress_meter import ProgressMeter
+from roomcast_workers.video.verification import is_short, verify_copied
 
 
 async def process_audio(job: Job, source: VerifiedMedia) -> Results:
-    """Everything that is made of sound alone. Enters the stages from compressing to thumbnails."""
-    await job.reporter.enter(Stage.COMPRESSING, "Compressing the sound")
-    result = await _compressed(job, source, ProgressMeter(source.seconds, job.reporter.progress))
-    await job.reporter.enter(Stage.THUMBNAILS, "Checking the sound")
+    """Process audio alone; a step like those in `pipeline`, for a source that is verified already."""
+    await job.reporter.enter(Stage.COMPRESSING, "Compressing the audio")
+    result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
+    await job.reporter.enter(Stage.THUMBNAILS, "Checking the audio")
     audio = source.info.audio
     return Results(
         [ResultFile(result.path, "audio", result.mime, duration=result.info.duration)],
@@ -28,12 +28,12 @@ async def process_audio(job: Job, source: VerifiedMedia) -> Results:
     )
 
 
-async def _compressed(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
-    """A new file: of the same sound where it will do as it is."""
+async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+    """Copy the audio if it meets the template, otherwise compress it."""
     target, info, bitrate = job.scratch / "audio.m4a", source.info, audio_bitrate_for(job, source)
     audio = info.audio
     if audio is None:
-        raise ValueError("there is no sound")
+        raise ValueError("There is no audio.")
     copied = audio_meets_template(audio, source, bitrate)
     if copied:
         command = commands.remux(job.source_input, target, info, muxer="ipod")
@@ -41,8 +41,8 @@ async def _compressed(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> 
         command = commands.compress_audio(job.source_input, target, audio, bitrate)
     await job.run_ffmpeg(command, meter)
     result = await probe_output(job, target, "mov")
-    verification.verify_copy(info, source.seconds, result)
+    verify_copied(info, source.seconds, result)
     extra: dict[str, Any] = {"copied": True} if copied else {}
-    if source.truncation is None and verification.is_short(source.seconds, result):
+    if source.truncation is None and is_short(source.seconds, result):
         extra["partial"] = Truncation(result.duration or 0.0, source.seconds).to_json()
     return EncodedFile(target, result, "mov", "audio/mp4", extra)

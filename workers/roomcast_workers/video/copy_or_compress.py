@@ -1,4 +1,4 @@
-"""Whether a film has to be compressed at all. Pure."""
+"""Decide whether to copy a video's streams or to compress them. Pure."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from roomcast_workers.media_info.probe import AudioStream
 from roomcast_workers.media_info.truncation import VerifiedMedia
 
 Decision = Literal["copy", "compare", "encode"]
-"""`copy`: the film as it is, in a new file. `encode`: it must be compressed. `compare`: it would do as it is; it is
-compressed, and the better of the two is kept."""
+"""`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do; compress it, and
+use the better of the two.
+"""
 
 _PLAYABLE_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High"}
 _PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg"}
 _STEREO = 2
-_LONGEST_KEY_GAP = 12.0
-_MONO_SHARE = 0.6
-_LEAST_BITRATE = 32_000
-_WORTH_IT = 0.95
-_FRUGAL_SHARE = 0.2
+_MAX_KEYFRAME_GAP = 12.0
+_MONO_FRACTION = 0.6
+_MIN_AUDIO_BITRATE = 32_000
+_WORTHWHILE_FRACTION = 0.95
+_LOW_BITRATE_FRACTION = 0.2
 
 
 def decide(source: VerifiedMedia, template: Template) -> Decision:
-    """What to do with a film under a template."""
+    """Return what to do with a video under a template."""
     video = source.info.video
-    # The last packets of what is cut short are broken, and would be copied as they are.
+    # The last packets of a truncated file are broken and would be copied too.
     if video is None or source.truncation or not meets_template(source, template):
         return "encode"
     if template.target_bytes is not None:
@@ -38,7 +39,7 @@ def decide(source: VerifiedMedia, template: Template) -> Decision:
 
 
 def meets_template(source: VerifiedMedia, template: Template) -> bool:
-    """Whether the pictures are, as they are, what the template would have made of them."""
+    """Return whether the video stream is, as it is, what the template asks for."""
     video = source.info.video
     if video is None or video.codec != template.codec or template.codec == "vp9":
         return False
@@ -52,16 +53,18 @@ def meets_template(source: VerifiedMedia, template: Template) -> bool:
         and video.matrix in _PLAIN_MATRICES
         and video.width % 2 == video.height % 2 == 0
         and max(video.width, video.height) <= template.video_long_side
-        # An edit list that begins amid the pictures would go on showing, or hiding, what it cuts off.
-        and packets.begins_with_key
+        # A copy would show, or still hide, frames that an edit list cuts off between keyframes.
+        and packets.starts_with_keyframe
         and not packets.hidden
         and not packets.untimed
-        and packets.key_gap <= _LONGEST_KEY_GAP
+        and packets.max_keyframe_gap <= _MAX_KEYFRAME_GAP
     )
 
 
 def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
-    """Whether the sound can be taken as it is: AAC, at most stereo, at hardly more than the wanted bits a second."""
+    """Return whether the audio can be copied: AAC, at most stereo, and at most 10 % above `bitrate` (bits per
+    second).
+    """
     packets = source.scan.stream(audio.index)
     return (
         audio.codec == "aac"
@@ -71,19 +74,22 @@ def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int
     )
 
 
-def target_audio_bitrate(audio: AudioStream, source: VerifiedMedia, asked: int) -> int:
-    """The bits a second to spend on the sound, of those `asked` for stereo: less on one channel, and no more than it
-    has."""
+def target_audio_bitrate(audio: AudioStream, source: VerifiedMedia, requested: int) -> int:
+    """Return the bitrate for the audio, of `requested` bits per second for stereo: less for mono, and at most the
+    source's.
+    """
     packets = source.scan.stream(audio.index)
-    has = round(packets.size * 8 / max(packets.seconds, 1.0))
-    return min(asked if audio.channels > 1 else round(asked * _MONO_SHARE), max(has, _LEAST_BITRATE))
+    source_bitrate = round(packets.size * 8 / max(packets.seconds, 1.0))
+    return min(
+        requested if audio.channels > 1 else round(requested * _MONO_FRACTION), max(source_bitrate, _MIN_AUDIO_BITRATE)
+    )
 
 
 def low_bitrate(width: int, height: int, fps: float | None) -> int:
-    """The bits a second below which compressing such a film again would gain next to nothing."""
-    return round(peak_bitrate(width, height, fps) * _FRUGAL_SHARE)
+    """Return the bitrate, in bits per second, below which compressing such a video again would gain almost nothing."""
+    return round(peak_bitrate(width, height, fps) * _LOW_BITRATE_FRACTION)
 
 
 def is_worthwhile(result_bytes: int, copied_bytes: int) -> bool:
-    """Whether compressing gained enough over the film as it was: five per cent."""
-    return result_bytes <= copied_bytes * _WORTH_IT
+    """Return whether compressing saved at least five per cent over copying."""
+    return result_bytes <= copied_bytes * _WORTHWHILE_FRACTION

@@ -1,4 +1,4 @@
-"""The steps of a film, from its probing to its results."""
+"""Process a video: poster, compressed video, HLS renditions, storyboard."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
-from roomcast_workers.video import hls
 from roomcast_workers.video.audio import process_audio
 from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
 from roomcast_workers.video.encoder import EncodedFile, can_decode, copy_video, encode_video, settings_for
-from roomcast_workers.video.hls import make_hls
+from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
@@ -24,53 +23,52 @@ _HEAD_BYTES = 4096
 
 
 async def process_video(job: Job) -> Results:
-    """Everything that is made of a film, or of sound alone. Enters the stages from compressing to thumbnails."""
+    """Process a video, or audio alone."""
     source = await _verified_source(job)
     if source.info.video is None:
         return await process_audio(job, source)
-    video, wanted = source.info.video, job.template.hls
-    found = job.path, source.info, job.source.format
-    poster = await make_poster(job, *found)
+    video, hls_sides = source.info.video, job.template.hls
+    poster = await make_poster(job, job.path, source.info, job.source.format)
 
     await job.reporter.enter(Stage.COMPRESSING, "Compressing the video")
-    meter = ProgressMeter(
-        source.seconds, job.reporter.progress, 1 / (1 + hls.relative_cost(wanted, video.width, video.height))
-    )
-    result = await _compressed(job, source, meter)
+    video_share = 1 / (1 + relative_cost(hls_sides, video.width, video.height))
+    meter = ProgressMeter(source.seconds, job.reporter.progress, video_share)
+    result = await _copy_or_compress(job, source, meter)
     stream = require_video(result.info)
-    made = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        found = result.path, result.info, result.demuxer
-    if wanted:
+        derived_from = result.path, result.info, result.demuxer
+    if hls_sides:
         meter.start_run(ends_at=1.0)
-        made += await make_hls(job, *found, meter)
+        files += await make_hls(job, *derived_from, meter)
 
     await job.reporter.enter(Stage.THUMBNAILS, "Making the storyboard")
-    poster = poster or await make_poster(job, *found)
-    made += await make_storyboard(job, *found)
+    poster = poster or await make_poster(job, *derived_from)
+    files += await make_storyboard(job, *derived_from)
     partial = {"partial": source.truncation.to_json()} if source.truncation else {}
-    return Results(made, [poster] if poster else [], _original(video, source), result.extra | partial)
+    return Results(files, [poster] if poster else [], _original(video, source), result.extra | partial)
 
 
 async def _verified_source(job: Job) -> VerifiedMedia:
-    """What there really is, whatever the header says."""
+    """Return what the source really contains. Raise `TooLarge` when it is too long."""
     info = await job.probe(job.path, job.source.format)
     with job.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    found = verify_media(info, await job.scan_packets(), head)
-    check_duration(found.seconds, job.deps.limits)
-    return found
+    source = verify_media(info, await job.scan_packets(), head)
+    check_duration(source.seconds, job.deps.limits)
+    return source
 
 
-async def _compressed(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
-    """The film as the template wants it: as it is where that will do, and where compressing would gain nothing."""
+async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+    """Copy the video if it meets the template and compressing it would gain nothing; otherwise compress it."""
     decision = decide(source, job.template)
     if decision == "copy":
         meter.start_video_run(1.0)
         copied = await copy_video(job, source, meter)
         if copied is not None:
             return copied
-    encoded = await _encoded(job, source, meter)
+    encoded = await _compress(job, source, meter)
     if decision != "compare" or is_worthwhile(encoded.size, job.source.size):
         return encoded
     aside = encoded.path.replace(job.scratch / "compressed")
@@ -82,14 +80,14 @@ async def _compressed(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> 
     return encoded
 
 
-async def _encoded(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
     template, settings = job.template, await settings_for(job, source)
     if template.target_quality is not None:
         return await encode_to_quality(job, source, settings, template.target_quality, meter)
     await estimate(job, source, settings)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
-    meter.start_video_run(1.0, sized=True)
+    meter.start_video_run(1.0, predicts_size=True)
     encoded = await encode_video(job, source, settings, meter)
     if template.target_bytes is not None and encoded.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
@@ -97,8 +95,8 @@ async def _encoded(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> Enc
 
 
 def _original(video: VideoStream, source: VerifiedMedia) -> dict[str, Any]:
-    """What the source turned out to be: as displayed, and as long as it really is."""
-    extra: dict[str, Any] = {
+    """Return `element.original`'s fields about the video, as displayed and with its real duration."""
+    original: dict[str, Any] = {
         "width": video.width,
         "height": video.height,
         "duration": round(source.seconds, 3),
@@ -106,5 +104,5 @@ def _original(video: VideoStream, source: VerifiedMedia) -> dict[str, Any]:
         "fps": round(video.fps, 3) if video.fps else None,
     }
     if source.info.audio:
-        extra["audioCodec"] = source.info.audio.codec
-    return extra | ({"hdr": True} if video.hdr else {})
+        original["audioCodec"] = source.info.audio.codec
+    return original | ({"hdr": True} if video.hdr else {})

@@ -19,7 +19,7 @@ from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, attempted
 from roomcast.assemblies.webhooks.javascript_json import encode_json
 from roomcast.assemblies.webhooks.sender import SEND_SECONDS, Sender
 from roomcast.errors import LeaseLost, NotFound
-from roomcast.runtime.process import cancel_and_wait, periodic
+from roomcast.runtime.tasks import cancel_and_wait, periodic
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.webhook import Webhook
 
@@ -64,7 +64,8 @@ class Deliverer:
     async def running(self) -> AsyncIterator[None]:
         """Deliver, until this is left. What is under way then is sent again later, by whoever is there."""
         try:
-            async with periodic(self.deliver_due, _POLL_SECONDS, self._news, failing="deliveries could not be taken"):
+            poll = periodic(self.deliver_due, _POLL_SECONDS, wake=self._news, failure_event="webhook_poll_failed")
+            async with poll:
                 yield
         finally:
             await cancel_and_wait(*self._sending)

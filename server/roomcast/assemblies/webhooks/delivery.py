@@ -15,11 +15,11 @@ from typing import Any, Literal
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.store import Record
 from roomcast.errors import LeaseLost
+from roomcast.runtime.backoff import Backoff
 from roomcast.uploads.model import Upload
 
 GIVE_UP_SECONDS = 86400.0
-_FIRST_PAUSE_SECONDS = 5.0
-_LONGEST_PAUSE_SECONDS = 3600.0
+BACKOFF = Backoff(5.0, cap=3600.0, jitter=(1.0, 1.25))
 _ATTEMPTS_KEPT = 100
 
 
@@ -83,16 +83,10 @@ def attempted(delivery: Delivery, taken: Delivery, attempt: Attempt, *, jitter: 
     if attempt.delivered:
         return replace(delivery, status="delivered", attempts=attempts, due_at=now + keep_seconds)
     tries = sum(one.at >= delivery.began_at for one in attempts)
-    due_at = now + pause(tries, jitter)
+    due_at = now + BACKOFF.delay(tries, sample=jitter)
     if due_at > delivery.began_at + GIVE_UP_SECONDS:
         return replace(delivery, status="dead", attempts=attempts, due_at=now + keep_seconds)
     return replace(delivery, attempts=attempts, due_at=due_at)
-
-
-def pause(tries: int, jitter: float) -> float:
-    """Seconds to wait after so many failed tries: doubling, bounded, and spread by a quarter."""
-    pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(tries - 1, 20))
-    return pause * (1.0 + 0.25 * jitter)
 
 
 def replayed(delivery: Delivery, now: float) -> Delivery:

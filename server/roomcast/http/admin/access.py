@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from aiohttp import web
 from yarl import URL
 
-from roomcast.auth import Authenticator, Viewer
+from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden
+from roomcast.uploads.viewer import Viewer
 
 _RELAYED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
 """What the headers that a proxy adds begin with."""

@@ -14,8 +14,7 @@ from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import FAILURES_WITHIN, board, overview
 from roomcast.http.streams.streams import LatestQueue
 from roomcast.ledger.contract import Ledger, QueueStats
-from roomcast.runtime.process import cancel_and_wait
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 from roomcast.services.presence import Presence, WebProcess
 
 log = structlog.get_logger(__name__)
@@ -45,7 +44,7 @@ class AdminBoard:
 
     async def overview(self) -> Overview:
         """How everything stands now."""
-        return await self._overview(await self._standing())
+        return await self._overview(await self._stats())
 
     @asynccontextmanager
     async def watched(self, feed: LatestQueue[Board]) -> AsyncIterator[Board]:
@@ -53,7 +52,7 @@ class AdminBoard:
         async with self._starting:
             if self._reading is None:
                 self._shown = await self._read()
-                self._reading = background(self._go_on_reading(), "admin board")
+                self._reading = start_background_task(self._go_on_reading(), "admin board")
         self._feeds.add(feed)
         try:
             yield self._shown
@@ -77,17 +76,17 @@ class AdminBoard:
                     feed.put(BOARD, fresh)
 
     async def _read(self) -> Board:
-        standing = await self._standing()
+        stats = await self._stats()
         newest = await self._ledger.page(None, limit=_NEWEST)
-        return board(await self._overview(standing), newest.uploads, standing.held)
+        return board(await self._overview(stats), newest.uploads, stats.leased)
 
-    async def _standing(self) -> QueueStats:
-        return await self._ledger.standing(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
+    async def _stats(self) -> QueueStats:
+        return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
 
-    async def _overview(self, standing: QueueStats) -> Overview:
+    async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.workers_seen()
         webs = await self._attendance.attend(self._me())
-        return overview(standing, workers, webs, time.time())
+        return overview(stats, workers, webs, time.time())
 
 
 def _without_time(board: Board) -> Board:

@@ -1,4 +1,4 @@
-"""What admins are shown: the ledger's standing in the shapes of `admin_shapes`. Pure."""
+"""What admins are shown: the ledger's statistics in the shapes of `admin_shapes`. Pure."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ FAILURES_WITHIN = 3600.0
 """How far back what has ended is counted."""
 
 
-def overview(standing: QueueStats, workers: Mapping[str, int], webs: Sequence[WebProcess], now: float) -> Overview:
+def overview(stats: QueueStats, workers: Mapping[str, int], webs: Sequence[WebProcess], now: float) -> Overview:
     """`workers`: how many there are, by process."""
-    age = None if standing.waiting_since is None else round(max(0.0, now - standing.waiting_since), 1)
+    age = None if stats.waiting_since is None else round(max(0.0, now - stats.waiting_since), 1)
     return {
         "now": timestamp(now),
         "queue": {
-            "depth": sum(standing.waiting.values()),
+            "depth": sum(stats.waiting.values()),
             "oldestAge": age,
-            "delayed": standing.delayed,
-            "byTemplate": dict(sorted(standing.waiting.items())),
+            "delayed": stats.delayed,
+            "byTemplate": dict(sorted(stats.waiting.items())),
         },
         "workers": {
             "total": sum(workers.values()),
-            "busy": len(standing.held),
-            "processes": _processes(standing.held, workers),
+            "busy": len(stats.leased),
+            "processes": _processes(stats.leased, workers),
         },
         "web": [{"process": one.process, "sockets": one.sockets, "streams": one.streams} for one in webs],
-        "statuses": _statuses(standing),
-        "failures": {"lastHour": standing.ended[Stage.FAILED], "groups": _groups(standing.failures)},
+        "statuses": _statuses(stats),
+        "failures": {"lastHour": stats.outcomes[Stage.FAILED], "groups": _groups(stats.failures)},
     }
 
 
@@ -90,16 +90,16 @@ def _hold(held: LeasedUpload) -> Hold:
     }
 
 
-def _statuses(standing: QueueStats) -> Statuses:
+def _statuses(stats: QueueStats) -> Statuses:
     """What no worker has and has not ended is `starting`."""
-    held = Counter(one.upload.state.status for one in standing.held)
+    held = Counter(one.upload.state.status for one in stats.leased)
     compressing, uploading = held[Status.COMPRESSING], held[Status.UPLOADING]
     return {
-        "starting": standing.unfinished - compressing - uploading,
+        "starting": stats.active - compressing - uploading,
         "compressing": compressing,
         "uploading": uploading,
-        "completed": standing.ended[Stage.DONE],
-        "error": standing.ended[Stage.FAILED] + standing.ended[Stage.CANCELLED],
+        "completed": stats.outcomes[Stage.DONE],
+        "error": stats.outcomes[Stage.FAILED] + stats.outcomes[Stage.CANCELLED],
     }
 
 

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from roomcast.auth import Viewer
 from roomcast.errors import Code, Malformed, RoomcastError, TooMany
 from roomcast.http.intake.form_body import Part
 from roomcast.http.intake.pipeline import Chunks, early
@@ -16,6 +15,7 @@ from roomcast.media.folders import clean_folder
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.viewer import Viewer
 
 FILE_FIELDS = frozenset({"media_file", "file", "files"})
 _LARGEST_TEXT_BYTES = 8 * 1024

@@ -16,7 +16,6 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from roomcast.assemblies.service import Assembly, AssemblyService
-from roomcast.auth import Viewer
 from roomcast.errors import IdTaken, Malformed, RoomcastError, TooMany, WrongState
 from roomcast.http.intake.form import (
     FILE_FIELDS,
@@ -32,7 +31,6 @@ from roomcast.http.intake.form import (
 from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Choice, Receiver
 from roomcast.http.links import Links
 from roomcast.http.responses import VIEWER, json_response
@@ -43,6 +41,7 @@ from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
 from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
@@ -137,10 +136,10 @@ class Intake:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_room(length or upload.bytes_expected or 0)
         total = upload.bytes_expected or length
-        async with body(request) as chunks:
-            queued = await self._receiver.receive(
-                upload, chunks, _known(Choice(template)), early=early(template), total=total
-            )
+        chunks = request.content.iter_any()
+        queued = await self._receiver.receive(
+            upload, chunks, _known(Choice(template)), early=early(template), total=total
+        )
         return accepted([queued], await self._submissions.bind(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:

@@ -26,9 +26,11 @@ from roomcast.errors import (
 from roomcast.http.intake.digests import Digests
 from roomcast.http.intake.pipeline import BROKEN, BodyPipeline, Chunks, Pace, Timed, judge, too_large
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import Stop, run_under_lease
+from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.media.contract import Data, MediaStore, ResumableSources
-from roomcast.runtime.logs import about
+from roomcast.runtime.process import log_context
+from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
@@ -49,18 +51,6 @@ class Superseded(WrongState):
 
 
 @dataclass(frozen=True)
-class IntakeLimits:
-    """What is taken in. Sizes in bytes, times in seconds. `hashes`: the algorithms of the digests that are made."""
-
-    max_upload_bytes: int
-    disk_reserve_bytes: int
-    body_stall_seconds: float
-    lease_seconds: float
-    viewer_bytes_per_second: int | None
-    hashes: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Choice:
     """What a client wants to be done with its file: by which template, and in which folder, if it names one."""
 
@@ -72,14 +62,22 @@ class Receiver:
     """Takes in files for one web process."""
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, sources: ResumableSources, dispatch: Dispatch, bounds: IntakeLimits
+        self,
+        ledger: Ledger,
+        media: MediaStore,
+        sources: ResumableSources,
+        dispatch: Dispatch,
+        settings: IntakeSettings,
+        *,
+        lease_seconds: float,
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._sources = sources
         self._dispatch = dispatch
-        self._bounds = bounds
-        self._pace = Pace(bounds.viewer_bytes_per_second)
+        self._settings = settings
+        self._lease_seconds = lease_seconds
+        self._pace = Pace(settings.viewer_bytes_per_second)
         self._holder = f"web.{socket.gethostname()}"
         self._arriving = 0
         self._ending: set[str] = set()
@@ -89,7 +87,7 @@ class Receiver:
 
     def largest(self, template: Template) -> int:
         """The largest file under a template."""
-        return min(template.max_bytes or self._bounds.max_upload_bytes, self._bounds.max_upload_bytes)
+        return min(template.max_bytes or self._settings.max_upload_bytes, self._settings.max_upload_bytes)
 
     def check_length(self, length: int, template: Template) -> None:
         """`TooLarge` for a file of so many bytes under a template."""
@@ -99,7 +97,7 @@ class Receiver:
     async def check_room(self, size: int) -> None:
         """`DiskFull` unless `size` more bytes fit and the reserve stays free."""
         free = await self._media.free_bytes()
-        if free is not None and free - self._bounds.disk_reserve_bytes < size:
+        if free is not None and free - self._settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
     async def receive(
@@ -132,11 +130,11 @@ class Receiver:
 
     def digests(self, upload: Upload) -> Digests:
         """For the upload's bytes: what is wanted of all, and an MD5 that was declared."""
-        return Digests(self._bounds.hashes | ({"md5"} if upload.declared_md5 else set()))
+        return Digests(self._settings.algorithms | ({"md5"} if upload.declared_md5 else set()))
 
     def timed(self, chunks: Chunks) -> Timed:
         """The chunks of a body; `Stalled` when no more come."""
-        return Timed(aiter(chunks), self._bounds.body_stall_seconds)
+        return Timed(aiter(chunks), self._settings.body_stall_seconds)
 
     def paced(self, upload: Upload, chunks: AsyncIterable[Data]) -> Chunks:
         """The chunks as fast as the upload's viewer may send."""
@@ -149,22 +147,23 @@ class Receiver:
 
         Its failures end the upload, but for those that sending again can mend, when it waits for more.
         """
-        with self._counted(), about(upload.id):
+        with self._counted(), log_context(upload.id):
             return await self._settle(upload, take_in, over=over)
 
     async def _settle(self, upload: Upload, take_in: Callable[[Claim], Awaitable[Upload]], *, over: bool) -> Upload:
-        seconds = self._bounds.lease_seconds
-        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, over=over)
+        seconds = self._lease_seconds
+        claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=over)
         try:
-            last_write = partial(self._ending.__contains__, claim.lease.token)
+            finishing = partial(self._ending.__contains__, claim.lease.token)
             outcome = await run_under_lease(
-                self._ledger, claim.lease, take_in(claim), seconds=seconds, last_write=last_write
+                self._ledger, claim.lease, take_in(claim), seconds=seconds, finishing=finishing
             )
         except RoomcastError as error:
             await self._end(claim, error)
             raise
         except asyncio.CancelledError:
-            await asyncio.shield(self._end(claim, Interrupted("The server stopped while the file was arriving.")))
+            interrupted = Interrupted("The server stopped while the file was arriving.")
+            await finish_despite_cancel(lambda: self._end(claim, interrupted))
             raise
         except Exception as error:
             failure = _from_connection(error)
@@ -172,14 +171,14 @@ class Receiver:
             raise failure from error
         finally:
             self._ending.discard(claim.lease.token)
-        if outcome is Stop.CANCEL_REQUESTED:
+        if outcome is StopReason.CANCEL_REQUESTED:
             await self._media.discard_source(source_key(upload))
             with suppress(LeaseLost):
                 await self._ledger.append(upload.id, cancelled(Stage.RECEIVING), token=claim.lease.token)
             raise CancelledByOwner("The upload was cancelled.")
-        if outcome is Stop.LEASE_LOST and over:
+        if outcome is StopReason.LEASE_LOST and over:
             raise Superseded("Another request goes on with this upload.")
-        if isinstance(outcome, Stop):
+        if isinstance(outcome, StopReason):
             raise StorageError("The upload was given up while its bytes arrived; send it again.")
         return outcome
 
@@ -189,7 +188,7 @@ class Receiver:
         """Under the lease: bytes, then the source, then the queue."""
         upload, digests = claim.upload, self.digests(claim.upload)
         async with self._media.receive(source_key(upload)) as incoming:
-            put, most = digests.beside(incoming.write), self._bounds.max_upload_bytes
+            put, most = digests.beside(incoming.write), self._settings.max_upload_bytes
             arrival = BodyPipeline(put, self.tell(claim, total), most=most, declared=upload.bytes_expected, early=early)
             await arrival.take(self.paced(upload, self.timed(chunks)))
             judge(arrival.head, early)
@@ -272,7 +271,7 @@ class Receiver:
     async def _fail(self, claim: Claim, error: RoomcastError) -> None:
         change = Change(Failed(), error.message, error=error_body(error, Stage.RECEIVING))
         # Only who still holds the upload may delete its bytes: it may have been queued when all seemed to fail.
-        await self._ledger.renew(claim.lease, seconds=self._bounds.lease_seconds)
+        await self._ledger.renew(claim.lease, seconds=self._lease_seconds)
         await self._media.discard_source(source_key(claim.upload))
         await self._ledger.append(claim.upload.id, change, token=claim.lease.token)
 

@@ -11,7 +11,6 @@ from aiohttp import web
 
 from roomcast.assemblies.dismissed import DismissedTask, dismissed, dismissed_id
 from roomcast.assemblies.store import Records
-from roomcast.auth import Viewer
 from roomcast.dialects import files, tasks
 from roomcast.errors import Malformed, NotFound
 from roomcast.http.intake.forms import Intake
@@ -22,6 +21,7 @@ from roomcast.media.contract import MediaStore
 from roomcast.media.links import present
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
 
 _SWEPT_AT_ONCE = 100
 

@@ -66,7 +66,7 @@ def opening(replay: Replay, state: Message, stands: Position | None) -> list[tup
     A client whose position the log can go on from gets the events since, and the latest reading after them; any other
     gets the state. Empty when it has the end already: there is nothing to wait for.
     """
-    if stands is None or not replay.complete:
+    if stands is None or not replay.gapless:
         return [(state, True)]
     missed = [(message, True) for message in replay.events]
     return missed if is_end(state) else [*missed, (state, False)]

@@ -16,14 +16,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 from aiohttp import hdrs, web
 
-from roomcast.auth import Viewer
 from roomcast.fanout.send_queue import SendQueue, SendStats
 from roomcast.http.responses import VIEWER
 from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, event, is_end, opening, position
-from roomcast.runtime.logs import about
+from roomcast.runtime.process import log_context
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
@@ -185,7 +185,7 @@ class Streams:
         """Open a stream, and say what `speech` makes of the feed until it is over."""
         connection = Connection(request, stalled_after=self._stalled_client_seconds)
         response = await connection.open()
-        with about(about_what), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
+        with log_context(about_what), self._counted(feed, request[VIEWER]), suppress(ConnectionError):
             await connection.send(RETRY + speech.opening())
             while not speech.over and not feed.closed:
                 more = await feed.wait(self._ping_seconds)

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
-from roomcast.auth import Viewer
 from roomcast.dialects import transflow
 from roomcast.errors import Malformed
 from roomcast.http.responses import VIEWER
@@ -24,6 +23,7 @@ from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
+from roomcast.uploads.viewer import Viewer
 
 OVERVIEW, STEP = "message", "step"
 """The names of the stream's events; what is called `message` an `EventSource` hands to `onmessage`."""
@@ -101,7 +101,7 @@ class _Together:
     def _begin(self, replay: Replay, stand: Position | None) -> None:
         """Where the client stands behind one log, and what it missed; `known` as long as that is nothing."""
         now = message(replay.upload)
-        if not replay.complete or (stand and stand.since > replay.upload.seq):
+        if not replay.gapless or (stand and stand.since > replay.upload.seq):
             self._events[replay.upload.id] = now  # the log does not reach back to the client: it gets the state
             self.known = False
             return

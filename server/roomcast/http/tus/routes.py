@@ -14,7 +14,6 @@ from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.forms import new_upload
-from roomcast.http.intake.raw_body import body
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Chunk, Resuming
 from roomcast.http.links import Links
@@ -150,14 +149,13 @@ class TusRoutes:
             raise TooLarge(f"More bytes are sent than the {left} that are left.")
         await self._receiver.check_room(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        async with body(request) as chunks:
-            piece = Chunk(
-                offset=offset,
-                length=length,
-                chunks=self._receiver.timed(chunks),
-                checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
-            )
-            upload = await self._resuming.take(upload, piece)
+        piece = Chunk(
+            offset=offset,
+            length=length,
+            chunks=self._receiver.timed(request.content.iter_any()),
+            checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
+        )
+        upload = await self._resuming.take(upload, piece)
         if upload.stage is Stage.QUEUED:
             await self._submissions.bind(upload.submission)
         return upload

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
 from roomcast.ledger.contract import (
-    EVENTS_KEPT,
+    EVENT_LOG_LENGTH,
     Claim,
     Lease,
     LeasedUpload,
@@ -106,7 +106,7 @@ class RedisLedger:
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
         limit = "" if in_flight is None else in_flight
         fields = [argument for upload in uploads for argument in creation_arguments(upload)]
-        verdict = await self._scripts.run(CREATE, limit, uploads[0].owner, EVENTS_KEPT, *fields)
+        verdict = await self._scripts.run(CREATE, limit, uploads[0].owner, EVENT_LOG_LENGTH, *fields)
         if verdict == b"too many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         if verdict == b"exists":
@@ -123,7 +123,7 @@ class RedisLedger:
         whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         return Replay(upload, [orjson.loads(body) for body in bodies] if whole else [], whole)
 
-    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
         found = await self._scripts.run(POSITIONS, *upload_ids) if upload_ids else []
         return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
 
@@ -152,25 +152,29 @@ class RedisLedger:
         uploads = [upload for upload, _ in found[:limit]]
         return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
 
-    async def standing(self, *, since: float, failures: int) -> QueueStats:
+    async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
         leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        held = [LeasedUpload.by(one.token, one.view, one.expires_at) for one in leased if one.upload.stage in WORKING]
+        held = [
+            LeasedUpload.from_token(one.token, one.view, one.expires_at)
+            for one in leased
+            if one.upload.stage in WORKING
+        ]
         return QueueStats(
             waiting=stats.waiting,
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,
-            unfinished=stats.unfinished,
-            held=sorted(held, key=lambda one: one.since),
-            ended=stats.ended,
+            active=stats.active,
+            leased=sorted(held, key=lambda one: one.since),
+            outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
 
     async def queue(self) -> list[str]:
         return await self._queue.order()
 
-    async def unfinished(self) -> list[str]:
-        return await self._queue.unfinished()
+    async def active_ids(self) -> list[str]:
+        return await self._queue.active_ids()
 
     async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
         precondition = Precondition.FREE if token is None else Precondition.HOLDER
@@ -200,9 +204,9 @@ class RedisLedger:
         elif cached and cached.upload.seq == view.seq:
             self._cache[upload_id] = replace(cached, ticks=ticks)
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
         token = new_token(holder, self._time.now())
-        reply = await self._scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if over else "")
+        reply = await self._scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if steal else "")
         snapshot = self._snapshot(reply)
         if reply[0] == b"not receiving":
             raise WrongState(f"The upload is {snapshot.upload.stage}; it takes no more bytes.")
@@ -255,7 +259,7 @@ class RedisLedger:
 
         return await self._advance(upload_id, next_record, Precondition.FREE, "")
 
-    async def reap(self, *, reserved_before: float) -> list[Upload]:
+    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
         reply = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
         now = self._synced(reply)
         writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
@@ -267,25 +271,25 @@ class RedisLedger:
             self._notify_observers(write.before.upload, write.upload)
         return [write.upload for write in settled]
 
-    async def expire(self, finished_before: float) -> list[str]:
+    async def prune(self, finished_before: float) -> list[str]:
         expired = await self._scripts.run(EXPIRE, repr(finished_before), _MOST_AT_ONCE, *sorted(TERMINAL))
         return [upload_id.decode() for upload_id in expired]
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        return self._notices.listen(listener)
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
+        return self._notices.add_listener(listener)
 
-    def observe(self, observer: Observer) -> None:
+    def add_observer(self, observer: Observer) -> None:
         self._observers.append(observer)
 
-    async def follow(self, upload_id: str) -> None:
+    async def subscribe(self, upload_id: str) -> None:
         """See the contract; `StorageError` when Redis does not confirm it in time."""
-        await self._notices.follow(self._scripts.key("notices", upload_id))
+        await self._notices.subscribe(self._scripts.key("notices", upload_id))
 
-    def unfollow(self, upload_id: str) -> None:
-        self._notices.unfollow(self._scripts.key("notices", upload_id))
+    def unsubscribe(self, upload_id: str) -> None:
+        self._notices.unsubscribe(self._scripts.key("notices", upload_id))
 
-    def listening(self) -> bool:
-        return self._notices.listening()
+    def connected(self) -> bool:
+        return self._notices.connected()
 
     async def close(self) -> None:
         await self._ticks.close()

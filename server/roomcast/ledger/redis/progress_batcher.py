@@ -32,7 +32,9 @@ class ProgressBatcher:
         waiting = self._replies
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
-        replies = await asyncio.shield(waiting)
+        # Unlike awaiting the future, waiting for it does not cancel it for everybody when one waiter is cancelled.
+        await asyncio.wait({waiting})
+        replies = waiting.result()
         if isinstance(replies, Exception):
             raise replies
         return replies[upload_id]

@@ -8,7 +8,6 @@ after that misses nothing.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,10 +21,10 @@ from redis.exceptions import RedisError
 
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import ChangeNotice, Listener
-from roomcast.runtime.process import cancel_and_wait
+from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
 from roomcast.runtime.redis_lua import CALL_SECONDS
-from roomcast.runtime.tasks import background
+from roomcast.runtime.tasks import cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +34,7 @@ _SILENCE_SECONDS = 2.0
 _QUEUE_AGAIN_SECONDS = 0.15
 """The queue's channel speaks at most every 0.1 s: whatever moved since it spoke is seen when looking again now."""
 
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _CHANNELS_AT_ONCE = 500
 
 _EVENT = b"e"
@@ -46,7 +45,7 @@ Command = tuple[str, str]
 
 
 class Notices:
-    """What this process follows, and who listens. Runs from the first `listen` or `follow` until `close`."""
+    """What this process follows, and who listens. Runs from the first `add_listener` or `subscribe` until `close`."""
 
     def __init__(self, client: Redis, *, queue_channel: str) -> None:
         self._client = client
@@ -63,13 +62,13 @@ class Notices:
         self._queue_again: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
         """See `Ledger.listen`."""
         self._listeners.append(listener)
         self._follow(self._queue_channel)
         return lambda: self._listeners.remove(listener)
 
-    async def follow(self, channel: str) -> None:
+    async def subscribe(self, channel: str) -> None:
         """Return when Redis has confirmed the subscription; `StorageError` when it does not within some seconds (the
         channel is followed all the same, as soon as that is possible)."""
         confirmed = self._follow(channel)
@@ -77,12 +76,12 @@ class Notices:
         if not confirmed.done():
             raise StorageError("The ledger could not be reached.")
 
-    def unfollow(self, channel: str) -> None:
-        """Takes its turn after every `follow` before it."""
+    def unsubscribe(self, channel: str) -> None:
+        """Takes its turn after every `subscribe` before it."""
         if self._followed.pop(channel, None):
             self._command("UNSUBSCRIBE", channel)
 
-    def listening(self) -> bool:
+    def connected(self) -> bool:
         """Connected, and subscribed to all that is followed."""
         return self._running is not None and not self._gap and not self._unconfirmed
 
@@ -98,7 +97,7 @@ class Notices:
             confirmed = asyncio.get_running_loop().create_future()
             self._ask_for(channel, confirmed)
         if self._running is None:
-            self._running = background(self._run(), "redis notices")
+            self._running = start_background_task(self._run(), "redis notices")
         return confirmed
 
     def _ask_for(self, channel: str, confirmed: asyncio.Future[None]) -> None:
@@ -126,9 +125,8 @@ class Notices:
                 with suppress(RedisError, OSError, RuntimeError):
                     await connection.disconnect(nowait=True)
             self._ask_for_all_again()
-            pause = _BACKOFF_SECONDS[min(self._failures, len(_BACKOFF_SECONDS) - 1)]
             self._failures += 1
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  (jitter is no secret)
+            await _BACKOFF.wait(self._failures)
 
     def _new_connection(self) -> AbstractConnection:
         """A connection like those of the pool, but one that may be silent for as long as nothing happens."""
@@ -193,7 +191,7 @@ class Notices:
             elif channel in self._followed:
                 notice = ChangeNotice(orjson.loads(memoryview(body)[1:]), event=body[:1] == _EVENT)
                 for listener in tuple(self._listeners):
-                    listener.on_notices([notice])
+                    listener.on_changes([notice])
         elif reply[0] == b"subscribe":
             self._confirm(reply[1].decode())
 

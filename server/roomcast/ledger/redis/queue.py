@@ -37,9 +37,9 @@ class QueueCounts:
     waiting: Mapping[str, int]
     waiting_since: float | None
     delayed: int
-    unfinished: int
+    active: int
     leased: Sequence[Sequence[Any]]
-    ended: Mapping[Stage, int]
+    outcomes: Mapping[Stage, int]
     failed: Sequence[Sequence[Any]]
 
 
@@ -58,7 +58,7 @@ class RedisQueue:
                 waiting.append((ahead, priority, served, queued_at, upload_id))
         return [upload_id.decode() for *_, upload_id in sorted(waiting)]
 
-    async def unfinished(self) -> list[str]:
+    async def active_ids(self) -> list[str]:
         """The ids of uploads that have not ended, oldest first."""
         members = await self._scripts.command("ZRANGE", self._scripts.key("all", _UNFINISHED), 0, -1)
         return [member.decode().partition("|")[2] for member in members]
@@ -77,15 +77,15 @@ class RedisQueue:
     async def stats(self, *, since: float, failures: int) -> QueueCounts:
         stages = sorted(TERMINAL)
         reply = await self._scripts.run(STATS, repr(since), failures, *stages)
-        now, templates, oldest, delayed, unfinished, leased, ended, failed = reply
+        now, templates, oldest, delayed, active, leased, outcomes, failed = reply
         return QueueCounts(
             now=float(now),
             waiting={name.decode(): int(count) for name, count in zip(templates[::2], templates[1::2], strict=True)},
             waiting_since=float(oldest[1]) if oldest else None,
             delayed=delayed,
-            unfinished=unfinished,
+            active=active,
             leased=leased,
-            ended=dict(zip(stages, ended, strict=True)),
+            outcomes=dict(zip(stages, outcomes, strict=True)),
             failed=failed,
         )
 

@@ -82,11 +82,11 @@ class LedgerScripts:
         """Raise `StorageError` if an earlier version, which kept the queue in a slot of its own, left unfinished
         uploads: their keys are not read here, and clients would be told that their uploads do not exist."""
         queue, keys = f"{self._namespace}:{{index}}:", [f"{self._namespace}:{{{name}*" for name in ("index", "upload_")]
-        if unfinished := await self._scripts.command("ZCARD", f"{queue}unfinished"):
+        if active_ids := await self._scripts.command("ZCARD", f"{queue}unfinished"):
             if not self._refusal_logged:
                 self._refusal_logged = True
                 advice = "Let the earlier version finish them, or delete these keys to give them up."
-                log.error("earlier_uploads_unfinished", unfinished=unfinished, keys=keys, advice=advice)
+                log.error("earlier_uploads_unfinished", active_ids=active_ids, keys=keys, advice=advice)
             raise StorageError(
                 "Redis holds unfinished uploads of an earlier version of Roomcast, which this version cannot read."
             )

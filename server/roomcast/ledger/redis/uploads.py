@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
-from roomcast.ledger.contract import EVENTS_KEPT
+from roomcast.ledger.contract import EVENT_LOG_LENGTH
 from roomcast.ledger.redis.queue import entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.uploads.lifecycle import Stage
@@ -115,7 +115,7 @@ class Write:
 
 def event_arguments(upload: Upload) -> tuple[Argument, ...]:
     """The arguments of `store` in `keys.lua`, but for the id."""
-    return upload.stage.value, upload.seq, encode(upload), _body(upload), EVENTS_KEPT
+    return upload.stage.value, upload.seq, encode(upload), _body(upload), EVENT_LOG_LENGTH
 
 
 def tick_arguments(view: Upload, token: str) -> tuple[Argument, ...]:

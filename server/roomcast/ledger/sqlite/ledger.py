@@ -21,7 +21,7 @@ import orjson
 
 from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, StorageError, TooMany, WrongState
 from roomcast.ledger.contract import (
-    EVENTS_KEPT,
+    EVENT_LOG_LENGTH,
     ChangeNotice,
     Claim,
     Lease,
@@ -34,7 +34,7 @@ from roomcast.ledger.contract import (
     new_token,
 )
 from roomcast.ledger.sqlite.schema import SCHEMA
-from roomcast.ledger.sqlite.stats import standing
+from roomcast.ledger.sqlite.stats import stats
 from roomcast.runtime.sqlite import SqliteThread
 from roomcast.uploads.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
 from roomcast.uploads.messages import Message
@@ -142,7 +142,7 @@ class SqliteLedger:
         whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         return Replay(self._fresh(upload, place), [orjson.loads(body) for body in bodies] if whole else [], whole)
 
-    async def positions(self, upload_ids: Sequence[str]) -> dict[str, int]:
+    async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:
             query = "SELECT MAX(seq) FROM events WHERE upload_id = ?"
             found = ((upload_id, connection.execute(query, (upload_id,)).fetchone()[0]) for upload_id in upload_ids)
@@ -171,16 +171,16 @@ class SqliteLedger:
         uploads = [self._fresh(upload) for upload in found[:limit]]
         return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
 
-    async def standing(self, *, since: float, failures: int) -> QueueStats:
+    async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
-        found = await self._reader.submit(lambda connection: standing(connection, now, since, failures))
-        return replace(found, held=[replace(one, upload=self._fresh(one.upload)) for one in found.held])
+        found = await self._reader.submit(lambda connection: stats(connection, now, since, failures))
+        return replace(found, leased=[replace(one, upload=self._fresh(one.upload)) for one in found.leased])
 
     async def queue(self) -> list[str]:
         now = self._clock()
         return await self._reader.submit(lambda connection: list(_places(connection, now)))
 
-    async def unfinished(self) -> list[str]:
+    async def active_ids(self) -> list[str]:
         query = "SELECT id FROM uploads WHERE finished_at IS NULL ORDER BY created_at, id"
         return await self._reader.submit(lambda connection: [row[0] for row in connection.execute(query)])
 
@@ -203,12 +203,12 @@ class SqliteLedger:
         self._live[upload_id] = (token, fresh)
         self._tell([ChangeNotice(message(fresh), event=False)])
 
-    async def claim(self, upload_id: str, *, holder: str, seconds: float, over: bool = False) -> Claim:
+    async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
         def work(connection: sqlite3.Connection) -> Claim:
             row = _row(connection, upload_id)
             if row.upload.stage is not Stage.RECEIVING:
                 raise WrongState(f"The upload is {row.upload.stage}; it takes no more bytes.")
-            if not over and row.token and row.expires_at > self._clock():
+            if not steal and row.token and row.expires_at > self._clock():
                 raise WrongState("The file is arriving already.")
             return Claim(row.upload, self._lease(connection, upload_id, holder, seconds))
 
@@ -269,7 +269,7 @@ class SqliteLedger:
 
         return (await self._write(work))[0].upload
 
-    async def reap(self, *, reserved_before: float) -> list[Upload]:
+    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
         def work(connection: sqlite3.Connection) -> list[_Moved]:
             def found(query: str, now: float) -> list[_Row]:
                 return [
@@ -287,7 +287,7 @@ class SqliteLedger:
 
         return [moved.upload for moved in await self._write(work)]
 
-    async def expire(self, finished_before: float) -> list[str]:
+    async def prune(self, finished_before: float) -> list[str]:
         def work(connection: sqlite3.Connection) -> list[str]:
             query = "SELECT id FROM uploads WHERE finished_at < ? LIMIT 1000"
             ids = [found[0] for found in connection.execute(query, (finished_before,)).fetchall()]
@@ -298,20 +298,20 @@ class SqliteLedger:
 
         return await self._writer.submit(work)
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
+    def add_listener(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def observe(self, observer: Observer) -> None:
+    def add_observer(self, observer: Observer) -> None:
         self._observers.append(observer)
 
-    async def follow(self, upload_id: str) -> None:
+    async def subscribe(self, upload_id: str) -> None:
         """Everything happens in this process, so everything is heard."""
 
-    def unfollow(self, upload_id: str) -> None:
-        """See `follow`."""
+    def unsubscribe(self, upload_id: str) -> None:
+        """See `subscribe`."""
 
-    def listening(self) -> bool:
+    def connected(self) -> bool:
         return True
 
     async def close(self) -> None:
@@ -339,7 +339,7 @@ class SqliteLedger:
     def _tell(self, notices: list[ChangeNotice]) -> None:
         queue_moved = any(notice.event and notice.message["stage"] in _MOVES_THE_QUEUE for notice in notices)
         for listener in tuple(self._listeners) if notices else ():
-            listener.on_notices(notices)
+            listener.on_changes(notices)
             if queue_moved:
                 listener.on_queue_moved()
 
@@ -401,8 +401,10 @@ def _store(connection: sqlite3.Connection, before: Upload | None, upload: Upload
     )
     body = message(upload)
     connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
-    if upload.seq > EVENTS_KEPT:
-        connection.execute("DELETE FROM events WHERE upload_id = ? AND seq <= ?", (upload.id, upload.seq - EVENTS_KEPT))
+    if upload.seq > EVENT_LOG_LENGTH:
+        connection.execute(
+            "DELETE FROM events WHERE upload_id = ? AND seq <= ?", (upload.id, upload.seq - EVENT_LOG_LENGTH)
+        )
     return _Moved(before, upload, body, idle)
 
 

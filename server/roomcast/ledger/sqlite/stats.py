@@ -27,18 +27,20 @@ SELECT record FROM uploads WHERE stage = 'failed' AND finished_at IS NOT NULL OR
 """
 
 
-def standing(connection: sqlite3.Connection, now: float, since: float, failures: int) -> QueueStats:
+def stats(connection: sqlite3.Connection, now: float, since: float, failures: int) -> QueueStats:
     """See `Ledger.standing`."""
     waiting = connection.execute(_WAITING, {"now": now}).fetchall()
-    leased = [LeasedUpload.by(token, decode(record), until) for record, token, until in connection.execute(_HELD)]
-    ended = dict.fromkeys(TERMINAL, 0)
-    ended |= {Stage(stage): count for stage, count in connection.execute(_ENDED, {"since": since})}
+    leased = [
+        LeasedUpload.from_token(token, decode(record), until) for record, token, until in connection.execute(_HELD)
+    ]
+    outcomes = dict.fromkeys(TERMINAL, 0)
+    outcomes |= {Stage(stage): count for stage, count in connection.execute(_ENDED, {"since": since})}
     return QueueStats(
         waiting={template: count for template, count, _ in waiting},
         waiting_since=min((oldest for *_, oldest in waiting), default=None),
         delayed=connection.execute(_DELAYED, {"now": now}).fetchone()[0],
-        unfinished=connection.execute(_UNFINISHED).fetchone()[0],
-        held=sorted(leased, key=lambda one: one.since),
-        ended=ended,
+        active=connection.execute(_UNFINISHED).fetchone()[0],
+        leased=sorted(leased, key=lambda one: one.since),
+        outcomes=outcomes,
         failures=[decode(record) for (record,) in connection.execute(_FAILURES, {"most": failures})],
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from roomcast.errors import DiskFull, NotFound, RoomcastError, StorageError
 from roomcast.media.s3.signing import Keys, S3UrlSigner
+from roomcast.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 TRIES = 4
 """How often a part or a range is tried, on top of what the client does by itself for each request."""
+
+BACKOFF = Backoff(0.2, jitter=(0.5, 1.0))
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -119,18 +121,13 @@ async def open_bucket(
 
 async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
     """The outcome of `attempt`, which is tried again when its failure may pass."""
-    for failures in range(TRIES - 1):
+    for failures in range(1, TRIES):
         try:
             return await attempt()
         except TransientError as error:
-            log.info("media store: trying again", failures=failures + 1, cause=type(error.__cause__).__name__)
-            await pause(failures)
+            log.info("media store: trying again", failures=failures, cause=type(error.__cause__).__name__)
+            await BACKOFF.wait(failures)
     return await attempt()
-
-
-async def pause(failures: int) -> None:
-    """Between one try and the next: longer each time, and never in step with others."""
-    await asyncio.sleep(random.uniform(0.5, 1.0) * 0.2 * 2**failures)  # noqa: S311 - no secret hangs on it
 
 
 @contextmanager

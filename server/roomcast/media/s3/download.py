@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from roomcast.errors import DiskFull, StorageError
-from roomcast.media.s3.client import TRIES, Bucket, TransientError, mapped_errors, pause, with_retries
+from roomcast.media.s3.client import BACKOFF, TRIES, Bucket, TransientError, mapped_errors, with_retries
 from roomcast.media.s3.multipart import PART_BYTES, PART_BYTES_FIELD, etag_is_md5, etag_of_parts
-from roomcast.runtime.shield import finish_despite_cancel
+from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ async def read_range(bucket: Bucket, facts: ObjectInfo, start: int, stop: int) -
             failures += 1
             if failures == TRIES:
                 raise
-            await pause(failures - 1)
+            await BACKOFF.wait(failures)
 
 
 async def read_all(bucket: Bucket, facts: ObjectInfo) -> AsyncGenerator[bytes, None]:
@@ -115,7 +115,7 @@ async def _download(bucket: Bucket, facts: ObjectInfo, path: Path) -> None:
         for taker in takers:
             taker.cancel()
         # The file may be closed only when nobody writes to it any more.
-        await finish_despite_cancel(lambda: _close(descriptor, takers), again=True)
+        await finish_despite_cancel(lambda: _close(descriptor, takers), idempotent=True)
 
 
 async def _take_range(bucket: Bucket, facts: ObjectInfo, descriptor: int, start: int, stop: int) -> bytes:

@@ -21,8 +21,8 @@ import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
 from roomcast.media.contract import Data
-from roomcast.media.s3.client import TRIES, Bucket, TransientError, Unsupported, pause, with_retries
-from roomcast.runtime.shield import finish_despite_cancel
+from roomcast.media.s3.client import BACKOFF, TRIES, Bucket, TransientError, Unsupported, with_retries
+from roomcast.runtime.tasks import finish_despite_cancel
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +155,7 @@ class ObjectWriter:
     async def close(self) -> None:
         """After a commit nothing; otherwise undo."""
         if not self._committed:
-            await finish_despite_cancel(self._undo, again=True)
+            await finish_despite_cancel(self._undo, idempotent=True)
 
     async def _send(self) -> None:
         """Hand the gathered part over; the next one gathers in fresh memory."""
@@ -316,7 +316,7 @@ async def complete_multipart(
 ) -> None:
     """Make one object of the parts, and see that it has their `size` together and, as far as the server's ETags tell,
     their MD5s. An answer that was lost is made up for by a look at the object: the parts may be joined already."""
-    for failures in range(TRIES):
+    for failures in range(1, TRIES + 1):
         try:
             parts = {"Parts": entries}
             await bucket.call(
@@ -325,9 +325,9 @@ async def complete_multipart(
         except (TransientError, NotFound) as error:
             if await _is_whole(bucket, key, md5s, size):
                 return
-            if isinstance(error, NotFound) or failures == TRIES - 1:
+            if isinstance(error, NotFound) or failures == TRIES:
                 raise StorageError("The media store did not join the parts of the file.") from error
-            await pause(failures)
+            await BACKOFF.wait(failures)
         else:
             if not await _is_whole(bucket, key, md5s, size):
                 raise CompletionMismatch("The media store joined the parts of the file wrongly.")

@@ -20,7 +20,7 @@ from roomcast.media.s3.multipart import (
     complete_multipart,
     part_bytes_for,
 )
-from roomcast.runtime.shield import finish_despite_cancel
+from roomcast.runtime.tasks import finish_despite_cancel
 
 
 class S3DirectUploads:
@@ -49,7 +49,7 @@ class S3DirectUploads:
                 for number, start in enumerate(range(0, size, part_size), 1)
             ]
         except BaseException:
-            await finish_despite_cancel(lambda: abort_multiparts(self._bucket, key), again=True)
+            await finish_despite_cancel(lambda: abort_multiparts(self._bucket, key), idempotent=True)
             raise
         return DirectParts(part_size, urls, token)
 
@@ -98,7 +98,9 @@ class S3DirectUploads:
 
     async def abort_direct(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
-        await finish_despite_cancel(lambda: abort_multipart(self._bucket, self._source_key(name), token), again=True)
+        await finish_despite_cancel(
+            lambda: abort_multipart(self._bucket, self._source_key(name), token), idempotent=True
+        )
 
     async def read_head(self, key: str, count: int) -> bytes:
         """The source's first bytes, up to `count`."""

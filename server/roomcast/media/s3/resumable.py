@@ -21,7 +21,7 @@ from roomcast.media.contract import Data, See, Write
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import look, read_range
 from roomcast.media.s3.multipart import PART_BYTES, put_whole, writing
-from roomcast.runtime.shield import finish_despite_cancel
+from roomcast.runtime.tasks import finish_despite_cancel
 
 _HEADERS = {"ContentType": "application/octet-stream"}
 _PLACE = re.compile(r"(\d{20})-(\d{20})", re.ASCII)
@@ -76,7 +76,7 @@ class S3ResumableSources:
             yield writer.write
             await writer.finish()
         finally:
-            await finish_despite_cancel(writer.stop, again=True)
+            await finish_despite_cancel(writer.stop, idempotent=True)
 
     async def head(self, name: str, count: int) -> bytes:
         head = bytearray()

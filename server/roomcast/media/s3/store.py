@@ -35,7 +35,7 @@ from roomcast.media.s3.multipart import (
 from roomcast.media.s3.presigned import S3DirectUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.shield import finish_despite_cancel
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30

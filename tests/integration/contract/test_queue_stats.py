@@ -19,10 +19,10 @@ async def fail(ledger: Ledger, claim: Claim) -> Upload:
 
 
 async def test_nothing_stands_in_an_empty_ledger(ledger: Ledger) -> None:
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.waiting, standing.waiting_since, standing.delayed, standing.unfinished) == ({}, None, 0, 0)
-    assert (standing.held, standing.failures) == ([], [])
-    assert standing.ended == {Stage.DONE: 0, Stage.FAILED: 0, Stage.CANCELLED: 0}
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.waiting, stats.waiting_since, stats.delayed, stats.active) == ({}, None, 0, 0)
+    assert (stats.leased, stats.failures) == ([], [])
+    assert stats.outcomes == {Stage.DONE: 0, Stage.FAILED: 0, Stage.CANCELLED: 0}
 
 
 async def test_the_queue_by_template_and_since_when(ledger: Ledger, clock: Clock) -> None:
@@ -32,27 +32,27 @@ async def test_the_queue_by_template_and_since_when(ledger: Ledger, clock: Clock
     clock.now += 1
     second = await ledger.append(other.id, hero)
     await created(ledger, clock)
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.waiting, standing.unfinished) == ({"auto": 1, "hero-video": 1}, 3)
-    assert standing.waiting_since == pytest.approx(first.updated_at, abs=1e-5)
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.waiting, stats.active) == ({"auto": 1, "hero-video": 1}, 3)
+    assert stats.waiting_since == pytest.approx(first.updated_at, abs=1e-5)
     await ledger.request_cancel(first.id, cancelled(first.stage))
-    standing = await ledger.standing(since=0, failures=10)
-    assert standing.waiting == {"hero-video": 1}
-    assert standing.waiting_since == pytest.approx(second.updated_at, abs=1e-5)
+    stats = await ledger.stats(since=0, failures=10)
+    assert stats.waiting == {"hero-video": 1}
+    assert stats.waiting_since == pytest.approx(second.updated_at, abs=1e-5)
     assert await ledger.claim_next(holder="w", seconds=LEASE)
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.waiting, standing.waiting_since, standing.unfinished) == ({}, None, 2)
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.waiting, stats.waiting_since, stats.active) == ({}, None, 2)
 
 
 async def test_a_retry_that_is_not_due_does_not_wait_yet(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     due = clock.now + 10
     await ledger.append(claim.upload.id, Change(Retrying(), "soon", not_before=due), token=claim.lease.token)
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.waiting, standing.waiting_since, standing.delayed) == ({}, None, 1)
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.waiting, stats.waiting_since, stats.delayed) == ({}, None, 1)
     clock.now += 11
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.waiting, standing.waiting_since, standing.delayed) == ({"auto": 1}, due, 0)
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.waiting, stats.waiting_since, stats.delayed) == ({"auto": 1}, due, 0)
 
 
 async def test_what_workers_hold_with_their_latest_reading(ledger: Ledger, clock: Clock) -> None:
@@ -65,16 +65,16 @@ async def test_what_workers_hold_with_their_latest_reading(ledger: Ledger, clock
     newer = await ledger.claim_next(holder="a.host.with.dots.77", seconds=LEASE)
     assert newer
     await ledger.tick(newer.upload.id, Tick(0.5, speed=2.0), token=newer.lease.token)
-    first, second = (await ledger.standing(since=0, failures=10)).held
+    first, second = (await ledger.stats(since=0, failures=10)).leased
     assert (first.upload.id, first.holder, first.expires_at) == (older.upload.id, "w", older.lease.expires_at)
     assert first.since == pytest.approx(since, abs=0.01)
     assert (second.upload.id, second.holder) == (newer.upload.id, "a.host.with.dots.77")
     assert second.since == pytest.approx(clock.now, abs=0.01)
     assert (second.upload.state.progress, second.upload.speed) == (25, 2.0)
     renewed = (await ledger.renew(older.lease, seconds=60)).lease
-    assert (await ledger.standing(since=0, failures=10)).held[0].expires_at == renewed.expires_at
+    assert (await ledger.stats(since=0, failures=10)).leased[0].expires_at == renewed.expires_at
     await ledger.release(newer.lease, text="back")
-    assert [one.upload.id for one in (await ledger.standing(since=0, failures=10)).held] == [older.upload.id]
+    assert [one.upload.id for one in (await ledger.stats(since=0, failures=10)).leased] == [older.upload.id]
 
 
 async def test_how_uploads_ended_is_counted_from_a_time_on(ledger: Ledger, clock: Clock) -> None:
@@ -85,20 +85,20 @@ async def test_how_uploads_ended_is_counted_from_a_time_on(ledger: Ledger, clock
     await finish(ledger, await claimed(ledger, clock))
     gone = await created(ledger, clock)
     await ledger.request_cancel(gone.id, cancelled(gone.stage))
-    standing = await ledger.standing(since=recently, failures=2)
-    assert standing.ended == {Stage.DONE: 1, Stage.FAILED: 1, Stage.CANCELLED: 1}
-    assert [upload.id for upload in standing.failures] == [failures[3], failures[2]], "newest first, not more"
-    assert (await ledger.standing(since=0, failures=0)).ended[Stage.FAILED] == 4
+    stats = await ledger.stats(since=recently, failures=2)
+    assert stats.outcomes == {Stage.DONE: 1, Stage.FAILED: 1, Stage.CANCELLED: 1}
+    assert [upload.id for upload in stats.failures] == [failures[3], failures[2]], "newest first, not more"
+    assert (await ledger.stats(since=0, failures=0)).outcomes[Stage.FAILED] == 4
     await ledger.reopen(failures[3], source_kept=True)
-    standing = await ledger.standing(since=recently, failures=10)
-    assert (standing.ended[Stage.FAILED], standing.waiting) == (0, {"auto": 1})
-    assert {upload.id for upload in standing.failures} == set(failures[:3])
+    stats = await ledger.stats(since=recently, failures=10)
+    assert (stats.outcomes[Stage.FAILED], stats.waiting) == (0, {"auto": 1})
+    assert {upload.id for upload in stats.failures} == set(failures[:3])
 
 
 async def test_what_is_forgotten_is_counted_no_more(ledger: Ledger, clock: Clock) -> None:
     await fail(ledger, await claimed(ledger, clock))
     clock.now += 10
-    await ledger.expire(clock.now)
-    standing = await ledger.standing(since=0, failures=10)
-    assert (standing.ended[Stage.FAILED], standing.failures, standing.unfinished) == (0, [], 0)
+    await ledger.prune(clock.now)
+    stats = await ledger.stats(since=0, failures=10)
+    assert (stats.outcomes[Stage.FAILED], stats.failures, stats.active) == (0, [], 0)
     assert (await ledger.page(None)).uploads == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from roomcast.errors import LeaseLost, StorageError
 from roomcast.ledger.contract import Claim, Lease, Renewal
-from roomcast.ledger.lease import Stop, run_under_lease
+from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Source, Upload, new_upload_id
@@ -85,13 +85,13 @@ async def test_work_that_has_ended_its_lease_itself_has_not_lost_it(ledger: Flak
             await asyncio.sleep(0)
         return "done"
 
-    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS, last_write=ending.is_set) == "done"
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS, finishing=ending.is_set) == "done"
 
 
 async def test_a_cancel_stops_it(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
-    assert await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS) is Stop.CANCEL_REQUESTED
+    assert await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
 
 
 async def test_the_lease_lasts_while_the_work_is_being_stopped(ledger: FlakyLedger) -> None:
@@ -106,8 +106,8 @@ async def test_the_lease_lasts_while_the_work_is_being_stopped(ledger: FlakyLedg
             async with ledger.renewed:
                 await ledger.renewed.wait_for(lambda: ledger.renewals > before + 6)
 
-    assert await run_under_lease(ledger, claim.lease, slow_to_stop(), seconds=SECONDS) is Stop.CANCEL_REQUESTED
-    assert await ledger.reap(reserved_before=0) == []
+    assert await run_under_lease(ledger, claim.lease, slow_to_stop(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
+    assert await ledger.expire_leases(reserved_before=0) == []
     ended = await ledger.append(claim.upload.id, cancelled(Stage.FETCHING), token=claim.lease.token)
     assert ended.stage is Stage.CANCELLED
 
@@ -116,7 +116,7 @@ async def test_shutting_down_stops_it_unless_it_is_past_return(ledger: FlakyLedg
     claim, shutting_down = await claimed(ledger), asyncio.Event()
     shutting_down.set()
     stopped = await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS, shutting_down=shutting_down)
-    assert stopped is Stop.SHUTTING_DOWN
+    assert stopped is StopReason.SHUTTING_DOWN
 
     async def nearly_done() -> str:
         before = ledger.renewals
@@ -125,7 +125,7 @@ async def test_shutting_down_stops_it_unless_it_is_past_return(ledger: FlakyLedg
         return "done"
 
     finished = await run_under_lease(
-        ledger, claim.lease, nearly_done(), seconds=SECONDS, shutting_down=shutting_down, past_return=lambda: True
+        ledger, claim.lease, nearly_done(), seconds=SECONDS, shutting_down=shutting_down, committed=lambda: True
     )
     assert finished == "done"
 
@@ -140,16 +140,16 @@ async def test_a_ledger_out_of_reach_stops_it_before_the_lease_ends(ledger: Flak
         try:
             await forever()
         finally:
-            stopped_with_time_left.append(await ledger.reap(reserved_before=0) == [])
+            stopped_with_time_left.append(await ledger.expire_leases(reserved_before=0) == [])
 
-    assert await run_under_lease(ledger, lease, work(), seconds=2.0) is Stop.LEASE_LOST
+    assert await run_under_lease(ledger, lease, work(), seconds=2.0) is StopReason.LEASE_LOST
     assert stopped_with_time_left == [True]
 
 
 async def test_a_lease_that_another_has_stops_it(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     gone = Lease(claim.upload.id, "another", claim.lease.expires_at)
-    assert await run_under_lease(ledger, gone, forever(), seconds=SECONDS) is Stop.LEASE_LOST
+    assert await run_under_lease(ledger, gone, forever(), seconds=SECONDS) is StopReason.LEASE_LOST
 
 
 async def test_cancelling_the_caller_stops_the_work(ledger: FlakyLedger) -> None:

@@ -13,10 +13,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from roomcast.auth import Authenticator, Viewer, bearer
+from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden, Unauthenticated
-from roomcast.settings import Settings
+from roomcast.settings import AuthSettings
 from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
 
 SECRET = "a secret that is long enough for HS256, or so one hopes"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -32,13 +33,17 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {"sub": "ada", "exp": int(time.time()) + 60, **changes}
 
 
+def authenticator_of(**values: str) -> Authenticator:
+    return Authenticator(AuthSettings.model_validate(values), loopback=True)
+
+
 def test_open_mode_lets_everybody_in_as_anonymous() -> None:
-    authenticator = Authenticator(Settings())
+    authenticator = authenticator_of()
     assert authenticator.viewer(None) == authenticator.viewer("junk") == Viewer("anonymous")
 
 
 def test_a_secret() -> None:
-    authenticator = Authenticator(Settings(jwt_secret=SECRET))
+    authenticator = authenticator_of(jwt_secret=SECRET)
     viewer = authenticator.viewer(jwt.encode(claims(admin=True), SECRET, "HS256"))
     assert (viewer.user, viewer.admin) == ("ada", True)
     assert viewer.expires_at is not None
@@ -46,7 +51,7 @@ def test_a_secret() -> None:
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
 def test_a_public_key(key: Any, algorithm: str) -> None:
-    authenticator = Authenticator(Settings(jwt_public_key=pem(key).replace("\n", "\\n")))
+    authenticator = authenticator_of(jwt_public_key=pem(key).replace("\n", "\\n"))
     assert authenticator.viewer(jwt.encode(claims(), key, algorithm)).user == "ada"
     other = "ES256" if algorithm == "RS256" else "RS256"
     with pytest.raises(Unauthenticated):
@@ -65,7 +70,7 @@ def hs256_with_the_public_key() -> str:
 
 
 def test_the_token_does_not_choose_the_algorithm() -> None:
-    authenticator = Authenticator(Settings(jwt_public_key=pem(RSA_KEY)))
+    authenticator = authenticator_of(jwt_public_key=pem(RSA_KEY))
     with pytest.raises(Unauthenticated):
         authenticator.viewer(hs256_with_the_public_key())
 
@@ -91,7 +96,7 @@ def test_the_token_does_not_choose_the_algorithm() -> None:
 )
 def test_what_does_not_hold(token: str | None) -> None:
     with pytest.raises(Unauthenticated):
-        Authenticator(Settings(jwt_secret=SECRET)).viewer(token)
+        authenticator_of(jwt_secret=SECRET).viewer(token)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +108,15 @@ def test_what_does_not_hold(token: str | None) -> None:
     ids=ascii,
 )  # fmt: skip
 def test_a_user_id_that_is_no_name_is_refused_as_it_is(user: str) -> None:
-    with pytest.raises(Unauthenticated, match=r"user id|names nobody"):
-        Authenticator(Settings(jwt_secret=SECRET)).viewer(jwt.encode(claims(sub=user), SECRET, "HS256"))
+    with pytest.raises(Unauthenticated, match=r"user id|`sub` claim"):
+        authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256"))
 
 
 @pytest.mark.parametrize(
     "user", ["auth0|5f0c", "ada@films.example", "urn:user:7", "Ådá 名前", "x" * 200, "a..b", "..."]
 )
 def test_a_user_id_that_is_a_name_stays_as_it_is(user: str) -> None:
-    assert Authenticator(Settings(jwt_secret=SECRET)).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
+    assert authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
 
 
 def test_owning() -> None:

@@ -1,0 +1,25 @@
+"""The authenticated caller, and what it may do to an upload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roomcast.errors import Forbidden
+from roomcast.uploads.model import Upload
+
+ANONYMOUS = "anonymous"
+"""The user of every caller in open mode."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """A user id, its permissions, and when its token expires (a Unix time; None: never)."""
+
+    user: str
+    admin: bool = False
+    expires_at: float | None = None
+
+    def check_owns(self, upload: Upload) -> None:
+        """Raise `Forbidden` for an upload of another user, unless the viewer is an admin."""
+        if upload.owner != self.user and not self.admin:
+            raise Forbidden("This upload belongs to another user.")

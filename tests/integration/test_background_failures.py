@@ -1,0 +1,58 @@
+"""A process of which a background task fails ends, with an exit code that a process manager notices."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from roomcast.runtime.tasks import EXIT_TASK_FAILED
+
+from tests.support.redis_server import RunningRedis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("module", "owner", "method"),
+    [
+        ("roomcast", "roomcast.services.maintenance.Maintenance", "_run"),
+        ("roomcast", "roomcast.dispatch.in_process.InProcessDispatch", "_work"),
+        ("roomcast_workers", "roomcast.dispatch.taskiq_streams._Broker", "listen"),
+    ],
+)
+def test_process_with_a_failed_background_task_ends_with_an_exit_code(
+    module: str, owner: str, method: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    script = f"""
+        import importlib, sys
+        path, _, name = "{owner}".rpartition(".")
+        async def die(self, *_):
+            raise RuntimeError("it is broken")
+        setattr(getattr(importlib.import_module(path), name), "{method}", die)
+        sys.exit(importlib.import_module("{module}.__main__").main())
+    """
+    env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "PORT": "0", "ROOMCAST_WORKERS": "1"}
+    if module == "roomcast_workers":
+        env["REDIS_URL"] = request.getfixturevalue("redis").url
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == EXIT_TASK_FAILED, ended.stderr
+    assert [line for line in ended.stderr.splitlines() if '"background_task_failed"' in line and "critical" in line]

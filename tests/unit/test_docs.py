@@ -1,0 +1,265 @@
+"""README and the pages of `docs/`: their lengths, links and tables, and the examples that need no server.
+
+`tests/integration/test_docs_examples.py` and `tests/browser/test_docs_pages.py` run the other examples.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roomcast.assemblies.webhooks.signature import headers
+from roomcast.cli.exit_codes import Ending
+from roomcast.cli.main import app
+from roomcast.client.client import Client
+from roomcast.errors import RETRYABLE, Code
+from roomcast.http.errors import STATUS
+from roomcast.transport.engine import Engine
+from roomcast.uploads import templates
+from roomcast.uploads.lifecycle import TABLE
+from roomcast.uploads.templates import Template
+
+from tests.scale.oracle import TABLE as CONTRACT
+from tests.support import described, settings_page
+from tests.support.harness import ROOT
+from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, table, text
+from tests.unit.test_house import PRIVATE
+
+TRANSPORT = ROOT / "server/roomcast/transport/README.md"
+OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", TRANSPORT]
+"""Pages outside the site."""
+
+RUNNABLE = {"sh", "python", "js", "html", "toml"}
+NOT_RUN = {"deploying.md": 2, "README.md": 1}
+"""How many blocks in these languages each page may have that are no examples: commands that deploy a server."""
+
+by_name = pytest.mark.parametrize("page", [*pages(), *OTHERS], ids=lambda page: page.name)
+
+
+def test_readme_is_short() -> None:
+    assert len(text(README).splitlines()) <= 160
+    assert len(text(README).encode()) <= 9 * 1024
+
+
+@by_name
+def test_a_page_has_a_readable_length_and_one_title(page: Path) -> None:
+    assert len(text(page).splitlines()) <= 250
+    assert len(re.findall(r"^# .+$", prose(page), re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("command", ["make run", "make test"])
+def test_the_two_commands_come_first(command: str) -> None:
+    assert command in text(README)[:3000]
+
+
+@by_name
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    broken = []
+    for link in links(page):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (fragment and fragment not in anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_a_page_of_the_site_links_to_pages_of_the_site(page: Path) -> None:
+    local = [link for link in links(page) if not link.startswith(("https://", "#"))]
+    assert [link for link in local if "/" in link] == []
+
+
+def test_the_site_and_its_index_list_every_page() -> None:
+    site = tomllib.loads((DOCS / "zensical.toml").read_text())["project"]
+    names = {page.name for page in DOCS.glob("*.md")}
+    assert set(_pages_in(site["nav"])) == names
+    assert {link for link in links(DOCS / "index.md") if "#" not in link} == names - {"index.md"}
+
+
+def _pages_in(nav: Any) -> Iterator[str]:
+    if isinstance(nav, str):
+        yield nav
+    else:
+        for entry in nav.values() if isinstance(nav, dict) else nav:
+            yield from _pages_in(entry)
+
+
+@by_name
+def test_every_block_of_code_is_an_example_that_runs(page: Path) -> None:
+    if page == TRANSPORT:
+        return  # the tests below run it
+    unmarked = [block.code for block in blocks(page) if block.language in RUNNABLE and not block.name]
+    assert len(unmarked) == NOT_RUN.get(page.name, 0), unmarked
+
+
+@by_name
+def test_a_page_names_settings_that_exist(page: Path) -> None:
+    named = set(re.findall(r"\b(?:ROOMCAST|JWT|SQS)_[A-Z0-9_]+\b", text(page)))
+    assert named - settings_page.settings().keys() - {"ROOMCAST_URL", "ROOMCAST_TOKEN"} == set()
+
+
+@by_name
+def test_a_page_names_make_targets_that_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", text(page))) - targets == set()
+
+
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", *OTHERS[:2]], ids=lambda page: page.name)
+def test_a_page_about_the_code_names_files_that_exist(page: Path) -> None:
+    """Paths are below the root, or below one of the two packages."""
+    roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers")
+    named = set(re.findall(r"`([\w./-]+(?:\.(?:py|lua|js|md|toml|txt)|/))`", text(page)))
+    assert named
+    assert {name for name in named if not any((root / name).exists() for root in roots)} == set()
+
+
+def test_the_settings_page_is_generated_from_the_settings() -> None:
+    assert text(settings_page.PAGE) == settings_page.generated(text(settings_page.PAGE)), "Try: make docs-settings"
+
+
+def test_the_table_of_error_codes() -> None:
+    rows = {cells[0]: cells[1:] for cells in table(DOCS / "http.md", "errors")}
+    assert rows.keys() == {code.value for code in Code}
+    for code in Code:
+        status, retryable = rows[code.value][:2]
+        assert status == str(STATUS[code])
+        assert retryable == ("yes" if code in RETRYABLE else "no")
+
+
+def test_the_table_of_routes() -> None:
+    named = [row for cells in table(DOCS / "http.md", "routes") for row in re.findall(r"([A-Z]+) (\S+)", cells[0])]
+    assert len(set(named)) == len(named)
+    assert set(named) == described.ROUTES
+
+
+def test_the_table_of_calls() -> None:
+    operations = described.sockets()["operations"]
+    messages = described.sockets()["channels"]["socket"]["messages"]
+    calls = [name for name in operations if f"{name}.ack" in messages]
+    assert [cells[0] for cells in table(DOCS / "protocol.md", "calls")] == calls
+
+
+def test_the_table_of_the_python_client_s_calls() -> None:
+    rows = {cells[0].partition("(")[0] for cells in table(DOCS / "python.md", "python-calls")}
+    assert rows == {name for name, member in vars(Client).items() if callable(member) and not name.startswith("_")}
+
+
+def test_the_table_of_commands() -> None:
+    rows = {cells[0].split()[1] for cells in table(DOCS / "cli.md", "commands")}
+    assert rows == {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+
+
+def test_the_table_of_exit_codes() -> None:
+    assert [cells[0] for cells in table(DOCS / "cli.md", "exit-codes")] == [str(ending.value) for ending in Ending]
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "protocol.md"], ids=lambda page: page.name)
+def test_the_table_of_stages(page: Path) -> None:
+    rows = [tuple(cells[:3]) for cells in table(page, "stages")]
+    assert rows == [(stage.value, row.status.value, share(row.share)) for stage, row in TABLE.items()]
+
+
+def share(of_the_bar: tuple[float, float] | None) -> str:
+    if of_the_bar is None:
+        return "unchanged"
+    low, high = of_the_bar
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def test_the_table_of_template_settings() -> None:
+    rows = {cells[0]: cells[1] for cells in table(DOCS / "outputs.md", "template")}
+    fields = {name: field.default for name, field in Template.model_fields.items() if name != "name"}
+    assert rows == {name: _written(default) for name, default in fields.items()}
+
+
+def _written(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default)) or "none"
+    return "none" if default is None else str(default)
+
+
+def test_the_metrics_of_the_table_of_monitoring_are_in_the_table_of_metrics() -> None:
+    known = {cells[0] for cells in table(DOCS / "operations.md", "metrics")}
+    named = re.findall(r"\broomcast_\w+", " ".join(cells[1] for cells in table(DOCS / "operations.md", "monitoring")))
+    assert len(set(named)) >= 5
+    assert {re.sub(r"_(sum|count)$", "", name) for name in named} <= known
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("list-attributes", "list-options.js"), ("element-attributes", "upload-progress.js")]
+)
+def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
+    source = (ROOT / "static" / module).read_text()
+    observed = re.search(r"static observedAttributes = \[(.+?)\]", source, re.DOTALL)
+    assert observed
+    attributes = re.findall(r'"([\w-]+)"', observed[1])
+    rows = table(DOCS / "browser.md", name)
+    assert sorted(cells[0] for cells in rows) == sorted(attributes)
+    assert [cells[1] for cells in rows] == [_camel(cells[0]) for cells in rows]
+
+
+def _camel(attribute: str) -> str:
+    first, *rest = attribute.split("-")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def test_the_table_of_statuses_is_the_contract() -> None:
+    rows = {stage: tuple(words) for stage, *words in table(DOCS / "migrating.md", "statuses")}
+    assert rows == {stage: (row.status, row.file, row.task, row.several) for stage, row in CONTRACT.items()}
+
+
+@pytest.mark.parametrize("name", ["polling", "files-events"])
+def test_the_table_of_a_dialect_s_fields_names_fields_of_a_message(name: str) -> None:
+    message = {"uploadId", "filename", "bytesExpected", "bytesReceived", "message", "progress", "status", "updatedAt"}
+    rows = table(DOCS / "migrating.md", name)
+    assert {cells[1].partition(".")[0] for cells in rows} <= message | {"error", ""}
+
+
+@pytest.mark.parametrize("name", examples("toml"))
+def test_the_templates_of_an_example_are_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOOK_SECRET", "a secret of the receiver's")
+    (tmp_path / "templates.toml").write_text(examples("toml")[name].code)
+    names = {template.name for template in templates.load(tmp_path / "templates.toml")}
+    assert names > {template.name for template in templates.Templates()}
+
+
+def test_the_example_in_python_verifies_a_signature() -> None:
+    """The one in JavaScript is run with the examples that need Node."""
+    names: dict[str, Any] = {}
+    exec(examples("python")["verify-python"].code, names)  # noqa: S102  (the page's own text)
+    verify_signature(names["verified"])
+
+
+def verify_signature(verified: Any) -> None:
+    """Hold a check of signatures against what the sender sends."""
+    secret, body, now = "a secret of the receiver's", '{"message": "Grüße"}'.encode(), int(time.time())
+    sent = headers(secret.encode(), body, "delivery_1", now)
+    assert verified(secret, sent, body)
+    assert not verified(secret, sent, body + b" ")
+    assert not verified("another secret of theirs", sent, body)
+    assert not verified(secret, headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
+    forged = sent["X-Roomcast-Signature"].replace(f"t={now}", f"t={now + 1}")
+    assert not verified(secret, {**sent, "X-Roomcast-Signature": forged}, body)
+
+
+def test_the_example_of_the_transport_attaches_our_engine() -> None:
+    code, _, last = blocks(TRANSPORT)[0].code.strip().rpartition("\n")
+    assert last == "web.run_app(app)"
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102  (the page's own text)
+    assert isinstance(names["sio"].eio, Engine)
+    assert [route.method for route in names["app"].router.routes()] == ["GET", "POST", "OPTIONS"]
+
+
+def test_the_transport_s_page_lists_the_private_names_that_are_in_use() -> None:
+    page = text(TRANSPORT).partition("## Private names")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(_\w+)`", page)) == set().union(*PRIVATE.values())
