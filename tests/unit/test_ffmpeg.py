@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from roomcast_workers.sandbox.sandbox import ResourceLimits
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 
 from tests.support import fake_ffmpeg
+from tests.support.app import captured_log
 from tests.support.clips import make_clip, text_named_mp4, truncate
 from tests.support.harness import eventually
 from tests.support.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
@@ -58,9 +58,9 @@ def test_given_paths_win_and_may_be_commands(tmp_path: Path, monkeypatch: pytest
 def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
-    with pytest.raises(BinariesError, match=r"ffmpeg: .*plain is not executable; set FFMPEG_PATH"):
+    with pytest.raises(BinariesError, match=r"The ffmpeg program .*plain is not executable\. Set FFMPEG_PATH"):
         find_binaries(str(plain), None)
-    with pytest.raises(BinariesError, match="ffprobe: /no/such does not exist; set FFPROBE_PATH"):
+    with pytest.raises(BinariesError, match=r"The ffprobe program /no/such does not exist\. Set FFPROBE_PATH"):
         find_binaries(None, "/no/such")
 
 
@@ -169,12 +169,10 @@ async def test_each_bad_end_has_its_error(behaviour: str, error: type[errors.Roo
     assert_nobody_left(fake.pid())
 
 
-async def test_stderr_goes_to_the_log_and_never_into_the_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING), pytest.raises(errors.TranscodeError) as caught:
+async def test_stderr_goes_to_the_log_and_never_into_the_error(tmp_path: Path) -> None:
+    with captured_log() as log, pytest.raises(errors.TranscodeError) as caught:
         await fake_run(Fake(tmp_path, "die"), tmp_path)
-    assert "/secret/path/of/mine" in caplog.text
+    assert ["/secret/path/of/mine" in entry["stderr"] for entry in log if entry["event"] == "ffmpeg_failed"] == [True]
     assert "secret" not in json.dumps(caught.value.as_json())
     assert str(tmp_path) not in json.dumps(caught.value.as_json())
 

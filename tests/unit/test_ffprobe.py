@@ -80,7 +80,7 @@ async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "wall_seconds", "error"),
+    ("behaviour", "timeout_seconds", "error"),
     [("hang", 1, errors.TimedOut), ("crash", 10, errors.TranscodeError), ("die", 10, errors.UnreadableMedia)],
 )
 async def test_a_probe_that_fails(

@@ -343,7 +343,7 @@ async def test_a_film_below_its_target_is_not_inflated(tmp_path: Path) -> None:
 
 async def test_a_target_that_no_film_fits_into_is_an_error(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
-    with pytest.raises(errors.TooLarge, match="too long to fit") as refused:
+    with pytest.raises(errors.TooLarge, match="too long for the target size") as refused:
         await run_video_steps(clip, tmp_path, target_bytes=10_000)
     assert not refused.value.retryable
 
@@ -360,7 +360,7 @@ async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
 
 
 async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roomcast_workers.video.rate_control._LONG_SECONDS", 0.0)
+    monkeypatch.setattr("roomcast_workers.video.rate_control._MIN_FORECAST_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
     _, path, notes = await run_video_steps(clip, tmp_path)
     forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)

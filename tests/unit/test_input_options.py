@@ -148,5 +148,5 @@ def test_what_is_too_long_is_too_large() -> None:
 
 @pytest.mark.parametrize("limit", ["max_pixels", "max_duration_seconds", "max_frames", "max_streams"])
 def test_a_limit_of_nothing_is_a_mistake(limit: str) -> None:
-    with pytest.raises(ValueError, match="takes nothing in"):
+    with pytest.raises(ValueError, match="must be above 0"):
         MediaLimits(**{limit: 0})

@@ -88,6 +88,6 @@ async def test_a_film_that_gives_none_is_no_failure_and_its_result_may_give_one(
 
 
 @pytest.mark.parametrize(("seconds", "moment"), [(None, 0.0), (1.0, 0.25), (600.0, 3.0)])
-def test_a_posters_moment_is_within_the_film(seconds: float | None, first_choice: float) -> None:
+def test_a_posters_moment_is_within_the_film(seconds: float | None, moment: float) -> None:
     film = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p", 250, None)
-    assert poster_time(MediaInfo(seconds, 1000, "mov", film, None)) == first_choice
+    assert poster_time(MediaInfo(seconds, 1000, "mov", film, None)) == moment

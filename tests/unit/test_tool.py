@@ -143,9 +143,9 @@ PARENT = """
 import asyncio, sys
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
-from roomcast_workers.sandbox.sandbox import Limits
-asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
-                       wall_seconds=600, limits=Limits(None, None, None)))
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_progress=print, stall_seconds=600,
+                       timeout_seconds=600, limits=ResourceLimits(None, None, None)))
 """
 
 

@@ -238,7 +238,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch, **there: Any) -> None:
     """A system that has none of it, but for what is said to be there."""
     monkeypatch.setattr("shutil.which", lambda _: there.get("bwrap"))
     monkeypatch.setattr("roomcast_workers.sandbox.sandbox.landlock_version", lambda: there.get("landlock", 0))
-    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.can_cut_off", lambda: there.get("seccomp", False))
+    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.seccomp_supported", lambda: there.get("seccomp", False))
 
 
 def test_where_there_is_nothing_programs_still_run_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
