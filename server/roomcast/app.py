@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 
-from roomcast.api_docs.routes import Descriptions
+from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
@@ -31,18 +31,17 @@ from roomcast.http.intake.forms import Intake
 from roomcast.http.intake.presigned import DirectIntake
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.resumable import Resuming
-from roomcast.http.links import Links
 from roomcast.http.media import MediaRoute
-from roomcast.http.metrics import ListenerMetrics, Listeners, MetricsRoute
+from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.pages import Pages
-from roomcast.http.responses import default_headers
+from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
-from roomcast.http.uploads import UploadRoutes
-from roomcast.media.links import present
+from roomcast.http.uploads import PresignedRoutes, UploadRoutes
+from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
@@ -50,7 +49,7 @@ from roomcast.runtime.tasks import periodic
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
-from roomcast.services.step_publisher import Publisher
+from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
@@ -134,7 +133,7 @@ async def build_app(settings: Settings) -> web.Application:
     for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
-        heartbeat = periodic(http.board.attend, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
+        heartbeat = periodic(http.board.heartbeat, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
         await background.enter_async_context(heartbeat)
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
@@ -164,14 +163,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
-    relay = Relay(backends.ledger)
+    relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()
     lifetime.push_async_callback(relay.stop)
     assemblies = AssemblyService(
         repositories.submissions,
         backends.ledger,
         reproducible=authenticator.can_list,
-        sendings=repositories.sendings if settings.assemblies.publishes else None,
+        cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
     origins = OriginPolicy(settings.sockets.cors_origins)
@@ -180,14 +179,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.relay, core.uploads, core.backends.media, core.authenticator, core.origins)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
         stalled_client_seconds=settings.sockets.stalled_client_seconds,
     )
-    sockets = Listeners(rooms.count, rooms.stats)
-    listeners = {"socket": sockets, "stream": Listeners(streams.count, streams.stats)}
+    sockets, event_streams = ListenerStats(rooms.count, rooms.stats), ListenerStats(streams.count, streams.stats)
+    listeners = {"socket": sockets, "stream": event_streams}
     core.registry.register(ListenerMetrics(listeners))
     return Realtime(rooms, streams)
 
@@ -204,7 +203,7 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         lease_seconds=settings.worker.lease_seconds,
     )
     links = Links(settings.server.public_url)
-    presigned = DirectIntake(ledger, core.backends.direct, templates, receiver) if core.backends.direct else None
+    presigned = DirectIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     forms = Intake(
         core.assemblies,
         media,
@@ -256,7 +255,7 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, policy=core.origins)
+    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, mark_cors = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
@@ -265,7 +264,7 @@ def build_http(
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
-    Descriptions(app, settings).add_routes()
+    ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     Health(core.backends, maintenance, sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
@@ -273,7 +272,7 @@ def build_http(
     board = AdminBoard(
         core.backends.ledger,
         core.backends.dispatch,
-        core.repositories.attendance,
+        core.repositories.presence,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
     AdminRoutes(board, core.backends.ledger, streams, core.authenticator, credential).add_routes(app)
@@ -290,9 +289,9 @@ def _add_upload_routes(
 ) -> None:
     """Add the routes of uploads and assemblies, native ones and those of the dialects."""
     ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
-    UploadRoutes(
-        ledger, media, uploads, intake.forms, intake.presigned, core.assemblies, core.authenticator
-    ).add_routes(app)
+    UploadRoutes(ledger, uploads, intake.forms, core.authenticator).add_routes(app)
+    if intake.presigned:
+        PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(
         core.assemblies,
         core.repositories.deliveries,
@@ -301,15 +300,12 @@ def _add_upload_routes(
         assemblies.deliverer.wake,
         url_seconds=settings.storage.url_seconds,
     ).add_routes(app)
-    TransflowRoutes(
-        streams, uploads, core.assemblies, partial(present, media=media), branch=settings.assemblies.branch
-    ).add_routes(app)
+    TransflowRoutes(streams, uploads, core.assemblies, branch=settings.assemblies.branch).add_routes(app)
     StreamRoutes(
         streams,
         uploads,
         TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
         intake.forms,
-        media,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
@@ -329,7 +325,7 @@ def _add_upload_routes(
     ).add_routes(app)
 
 
-async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitStack) -> Publisher:
+async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitStack) -> StepPublisher:
     from roomcast.services.sqs import SqsQueue  # noqa: PLC0415  (it loads botocore, which others do not need)
 
     queue = await lifetime.enter_async_context(
@@ -339,9 +335,9 @@ async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitSta
             batch_size=settings.assemblies.sqs_batch_size,
         )
     )
-    return Publisher(
+    return StepPublisher(
         queue,
-        core.repositories.sendings,
+        core.repositories.cursors,
         core.repositories.submissions,
         core.backends.ledger,
         branch=settings.assemblies.branch,

@@ -86,3 +86,13 @@ def anchor(heading: str) -> str:
 def links(page: Path) -> list[str]:
     """Where the page's links lead, as they are written."""
     return _LINK.findall(prose(page))
+
+
+def shape(page: Path, first: str) -> set[str]:
+    """The fields of a shape in the page's prose that begins with the field `first`, such as `{ok, state, events?}`."""
+    found = re.search(rf"`\{{{first}\b([^`]*)\}}`", prose(page))
+    assert found, f"{page.name} has no shape that begins with {{{first}"
+    inner = found[1]
+    while (flat := re.sub(r"\[[^\[\]]*\]|\{[^{}]*\}", "", inner)) != inner:
+        inner = flat
+    return {first, *(field.partition(":")[0].strip().rstrip("?") for field in inner.split(",")[1:])}

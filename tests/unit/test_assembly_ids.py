@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.assemblies.model import assembly_id, binding, members
+from roomcast.assemblies.model import assembly_id, received, resolve_id
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Upload, apply_event
 
@@ -43,25 +43,25 @@ def test_the_id_is_what_was_sent_in_whatever_order(sent: tuple[list[str], list[s
 @given(MD5S)
 def test_declared_or_arrived_is_all_the_same(md5s: list[str]) -> None:
     expected = assembly_id(md5s, "auto", "ada")
-    assert binding(True, [declared(md5) for md5 in md5s]) == expected
-    assert binding(True, [arrived(md5) for md5 in md5s]) == expected
+    assert resolve_id(True, [declared(md5) for md5 in md5s]) == expected
+    assert resolve_id(True, [arrived(md5) for md5 in md5s]) == expected
 
 
 @given(MD5S)
 def test_nothing_is_known_before_all_is(md5s: list[str]) -> None:
     uploads = [arrived(md5) for md5 in md5s]
-    assert binding(False, uploads) is None, "more files may come"
-    assert binding(True, [*uploads, fresh(Clock())]) is None, "one is still to arrive"
-    assert binding(True, [broken_off()]) is None, "nothing came"
+    assert resolve_id(False, uploads) is None, "more files may come"
+    assert resolve_id(True, [*uploads, fresh(Clock())]) is None, "one is still to arrive"
+    assert resolve_id(True, [broken_off()]) is None, "nothing came"
 
 
 @given(MD5S)
 def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
     uploads = [arrived(md5) for md5 in md5s]
-    assert binding(True, [broken_off(), *uploads]) == binding(True, uploads)
-    assert members([broken_off(), *uploads]) == uploads
+    assert resolve_id(True, [broken_off(), *uploads]) == resolve_id(True, uploads)
+    assert received([broken_off(), *uploads]) == uploads
     waiting = fresh(Clock())
-    assert members([*uploads, waiting]) == [*uploads, waiting]
+    assert received([*uploads, waiting]) == [*uploads, waiting]
 
 
 @given(MD5S)
@@ -70,5 +70,5 @@ def test_where_no_md5_was_made_the_uploads_own_id_stands_in_its_place(md5s: list
         fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, md5=None)), 1.0
     )
     uploads = [*map(arrived, md5s), unhashed]
-    assert binding(True, uploads) == assembly_id([*md5s, unhashed.id], "auto", "ada")
-    assert members(uploads) == uploads
+    assert resolve_id(True, uploads) == assembly_id([*md5s, unhashed.id], "auto", "ada")
+    assert received(uploads) == uploads

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import tomllib
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.cli.exit_codes import Ending
 from roomcast.cli.main import app
 from roomcast.client.client import Client
@@ -27,7 +28,7 @@ from roomcast.uploads.templates import Template
 from tests.scale.oracle import TABLE as CONTRACT
 from tests.support import described, settings_page
 from tests.support.harness import ROOT
-from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, table, text
+from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
 from tests.unit.test_house import PRIVATE
 
 TRANSPORT = ROOT / "server/roomcast/transport/README.md"
@@ -113,8 +114,8 @@ def test_a_page_names_make_targets_that_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [DOCS / "architecture.md", *OTHERS[:2]], ids=lambda page: page.name)
 def test_a_page_about_the_code_names_files_that_exist(page: Path) -> None:
-    """Paths are below the root, or below one of the two packages."""
-    roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers")
+    """Paths are below the root, one of the two packages, or the folder of the browser modules."""
+    roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers", ROOT / "static")
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|lua|js|md|toml|txt)|/))`", text(page)))
     assert named
     assert {name for name in named if not any((root / name).exists() for root in roots)} == set()
@@ -198,7 +199,7 @@ def test_the_metrics_of_the_table_of_monitoring_are_in_the_table_of_metrics() ->
     ("name", "module"), [("list-attributes", "list-options.js"), ("element-attributes", "upload-progress.js")]
 )
 def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
-    source = (ROOT / "static" / module).read_text()
+    source = (ROOT / "static" / "elements" / module).read_text()
     observed = re.search(r"static observedAttributes = \[(.+?)\]", source, re.DOTALL)
     assert observed
     attributes = re.findall(r'"([\w-]+)"', observed[1])
@@ -210,6 +211,49 @@ def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
 def _camel(attribute: str) -> str:
     first, *rest = attribute.split("-")
     return first + "".join(word.capitalize() for word in rest)
+
+
+OF_HTTP = [
+    ("streams.md", "message", "POST /api/files/upload 200", ""),
+    ("streams.md", "upload_id", "GET /api/files/progress/{upload_id} 200", "progress"),
+    ("streams.md", "progress", "GET /api/progress/{task_id} 200", ""),
+    ("assemblies.md", "assembly_id", "GET /api/transflow/status 200", ""),
+    ("assemblies.md", "uploadId", "GET /api/transflow/stream 200", "message"),
+    ("operations.md", "now", "GET /api/admin/overview 200", ""),
+]
+"""Shapes of answers in the prose: page, first field, answer, and the event of a stream."""
+
+
+@pytest.mark.parametrize(("page", "first", "answer", "event"), OF_HTTP, ids=lambda value: value)
+def test_a_shape_of_an_answer_has_the_fields_of_the_api(page: str, first: str, answer: str, event: str) -> None:
+    method, path, status = answer.split()
+    document = described.http()
+    (content,) = document["paths"][path][method.lower()]["responses"][status]["content"].values()
+    schema = _resolved(content["x-events"][event] if event else content["schema"], document)
+    assert shape(DOCS / page, first) == schema["properties"].keys()
+
+
+def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference, or the first of several alternatives, leads to."""
+    while "properties" not in schema:
+        reference = schema.get("$ref") or schema["anyOf"][0]["$ref"]
+        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+    return schema
+
+
+@pytest.mark.parametrize("call", ["join-upload", "leave-upload", "retry-upload", "join-assembly"])
+def test_the_table_of_calls_has_the_fields_of_an_acknowledgement(call: str) -> None:
+    document = described.sockets()
+    message = document["channels"]["socket"]["messages"][f"{call}.ack"]
+    (cell,) = (cells[2] for cells in table(DOCS / "protocol.md", "calls") if cells[0] == call)
+    fields = re.search(r"\{(.+?)\}", cell)
+    assert fields
+    assert set(fields[1].split(", ")) == _resolved(message["payload"], document)["properties"].keys()
+
+
+def test_the_message_of_the_protocol_is_valid() -> None:
+    (block,) = (block for block in blocks(DOCS / "protocol.md") if block.language == "json")
+    described.check_message("upload-progress", json.loads(block.code))
 
 
 def test_the_table_of_statuses_is_the_contract() -> None:
@@ -242,11 +286,11 @@ def test_the_example_in_python_verifies_a_signature() -> None:
 def verify_signature(verified: Any) -> None:
     """Hold a check of signatures against what the sender sends."""
     secret, body, now = "a secret of the receiver's", '{"message": "Grüße"}'.encode(), int(time.time())
-    sent = headers(secret.encode(), body, "delivery_1", now)
+    sent = signature_headers(secret.encode(), body, "delivery_1", now)
     assert verified(secret, sent, body)
     assert not verified(secret, sent, body + b" ")
     assert not verified("another secret of theirs", sent, body)
-    assert not verified(secret, headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
+    assert not verified(secret, signature_headers(secret.encode(), body, "delivery_1", now - 3600), body), "too old"
     forged = sent["X-Roomcast-Signature"].replace(f"t={now}", f"t={now + 1}")
     assert not verified(secret, {**sent, "X-Roomcast-Signature": forged}, body)
 

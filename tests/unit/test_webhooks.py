@@ -16,18 +16,17 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from roomcast.assemblies.model import Submission, SubmittedFile
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.delivery import (
     GIVE_UP_SECONDS,
     Attempt,
     Delivery,
-    attempted,
-    delivery_of,
-    replayed,
+    new_delivery,
+    record_attempt,
+    reset_delivery,
 )
-from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.assemblies.webhooks.signature import headers
+from roomcast.assemblies.webhooks.sender import Sender, signature_headers
 from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
 from roomcast.errors import LeaseLost, NotFound
 from roomcast.uploads.templates import Template, Templates
@@ -109,7 +108,7 @@ def test_the_address_that_is_connected_to_decides() -> None:
 
 @given(st.binary(max_size=200), st.integers(0, 2**33))
 def test_both_signatures_hold(body: bytes, now: int) -> None:
-    sent = headers(KEY, body, "delivery_1", now)
+    sent = signature_headers(KEY, body, "delivery_1", now)
     assert sent["X-Transflow-Signature"] == "sha256=" + hmac.digest(KEY, body, "sha256").hex()
     time_part, signature = sent["X-Roomcast-Signature"].split(",")
     assert time_part == f"t={now}"
@@ -235,7 +234,7 @@ def delivery(clock: Clock) -> Delivery:
         files=(SubmittedFile(upload.id, "file"),),
         closed=True,
     )
-    return delivery_of(submission, [upload], {"ok": True}, clock())
+    return new_delivery(submission, [upload], {"ok": True}, clock())
 
 
 def failure(clock: Clock) -> Attempt:
@@ -247,9 +246,9 @@ def test_the_same_outcome_is_the_same_delivery(clock: Clock) -> None:
     submission = Submission(
         id="s", group="a", created_at=0, due_at=None, owner="ada", files=(SubmittedFile(upload.id, "f"),), closed=True
     )
-    first, later = (delivery_of(submission, [upload], {}, now) for now in (1.0, 2.0))
+    first, later = (new_delivery(submission, [upload], {}, now) for now in (1.0, 2.0))
     assert first.id == later.id
-    assert delivery_of(submission, [fresh(clock)], {}, 1.0).id != first.id
+    assert new_delivery(submission, [fresh(clock)], {}, 1.0).id != first.id
 
 
 @given(st.lists(st.floats(0, 1), min_size=60, max_size=60))
@@ -258,7 +257,7 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
     one = delivery(clock)
     began, pauses = clock(), []
     for jitter in jitters:
-        one = attempted(one, one, failure(clock), jitter=jitter, keep_seconds=100.0)
+        one = record_attempt(one, one, failure(clock), jitter=jitter, keep_seconds=100.0)
         assert one.due_at is not None
         if one.status == "dead":
             break
@@ -276,25 +275,27 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
 
 def test_a_delivery_that_arrived_is_over(clock: Clock) -> None:
     one = delivery(clock)
-    done = attempted(one, one, Attempt(clock(), 0.5, 204, None), jitter=0.0, keep_seconds=100.0)
+    done = record_attempt(one, one, Attempt(clock(), 0.5, 204, None), jitter=0.0, keep_seconds=100.0)
     assert (done.status, len(done.attempts), done.due_at) == ("delivered", 1, clock() + 0.5 + 100.0)
 
 
 def test_who_was_too_slow_does_not_decide(clock: Clock) -> None:
     taken = delivery(clock)
-    taken_again = replayed(taken, clock())
+    taken_again = reset_delivery(taken, clock())
     with pytest.raises(LeaseLost):
-        attempted(Delivery(**{**vars(taken_again), "revision": 2}), taken, failure(clock), jitter=0.0, keep_seconds=1.0)
+        record_attempt(
+            Delivery(**{**vars(taken_again), "revision": 2}), taken, failure(clock), jitter=0.0, keep_seconds=1.0
+        )
 
 
 def test_a_replay_has_a_day_of_its_own(clock: Clock) -> None:
     one = delivery(clock)
     while one.status != "dead":
-        one = attempted(one, one, failure(clock), jitter=0.0, keep_seconds=100.0)
+        one = record_attempt(one, one, failure(clock), jitter=0.0, keep_seconds=100.0)
         clock.now = one.due_at or 0.0
-    again = replayed(one, clock())
+    again = reset_delivery(one, clock())
     assert (again.status, again.due_at, again.attempts) == ("pending", clock(), one.attempts)
-    tried = attempted(again, again, failure(clock), jitter=0.0, keep_seconds=100.0)
+    tried = record_attempt(again, again, failure(clock), jitter=0.0, keep_seconds=100.0)
     assert (tried.status, tried.due_at) == ("pending", clock() + 5), "it begins with short pauses again"
 
 
@@ -304,7 +305,7 @@ class Scene:
     def __init__(self, path: Path, clock: Clock, url: str, *, secret: bytes = KEY) -> None:
         self.clock = clock
         self.file = SqliteFile(path)
-        self.records = SqliteRecords(self.file, "deliveries", Delivery, clock=clock)
+        self.records = SqliteRecordStore(self.file, "deliveries", Delivery, clock=clock)
         templates = Templates(
             {"auto": Template(name="auto", webhook_url=url, webhook_secret=SecretStr(secret.decode()))} if url else {}
         )
@@ -320,7 +321,7 @@ class Scene:
 
     async def tried(self) -> None:
         """One try of whatever is due."""
-        for one in await self.records.take_due(limit=10, seconds=30.0):
+        for one in await self.records.claim_due(limit=10, seconds=30.0):
             await self.deliverer.deliver(one)
 
     async def close(self) -> None:
@@ -351,7 +352,7 @@ async def test_a_receiver_that_never_answers_well_is_given_up_after_a_day(scene:
     await scene.tried()
     assert len(receiver.heard) == len(now.attempts), "a dead one is not sent again"
     receiver.answer = receiver.thank
-    await scene.records.change(first.id, lambda one: replayed(one, scene.clock()))
+    await scene.records.update(first.id, lambda one: reset_delivery(one, scene.clock()))
     await scene.tried()
     assert (await scene.records.get(first.id)).status == "delivered"
 

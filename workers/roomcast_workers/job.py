@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from roomcast.errors import Code
-from roomcast.media.contract import DOWNLOAD, MediaStore
+from roomcast.media.contract import MediaStore
+from roomcast.media.result_keys import DOWNLOAD
 from roomcast.uploads.model import Forecast, Source, Upload, results_folder
 from roomcast.uploads.templates import Template
 

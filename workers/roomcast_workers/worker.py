@@ -195,7 +195,7 @@ class Workers:
     async def _after_requeue(self, upload: Upload) -> None:
         """Wake a worker if the upload is queued again, and delete the files that its new state does not need."""
         if upload.stage is Stage.QUEUED:
-            await self._dispatch.announce(upload.id, upload.seq, not_before=upload.not_before)
+            await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
         await settle_files(self._deps.media, upload)
 
     async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:

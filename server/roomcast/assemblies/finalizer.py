@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from roomcast.assemblies.model import Submission, bound, ended, members
+from roomcast.assemblies.model import Submission, all_terminal, received, with_id
 from roomcast.assemblies.service import LOOK_AGAIN_SECONDS, AssemblyService
-from roomcast.assemblies.store import Records
-from roomcast.assemblies.webhooks.delivery import Delivery, delivery_of
+from roomcast.assemblies.store import RecordStore
+from roomcast.assemblies.webhooks.delivery import Delivery, new_delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
 from roomcast.runtime.tasks import periodic
@@ -43,8 +43,8 @@ class Finalizer:
     def __init__(
         self,
         submissions: AssemblyService,
-        records: Records[Submission],
-        deliveries: Records[Delivery],
+        records: RecordStore[Submission],
+        deliveries: RecordStore[Delivery],
         ledger: Ledger,
         templates: Templates,
         render: Render,
@@ -67,7 +67,9 @@ class Finalizer:
     async def running(self) -> AsyncIterator[None]:
         unlisten = self._ledger.add_listener(self)
         try:
-            async with periodic(self._look, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"):
+            async with periodic(
+                self._finalize_due, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"
+            ):
                 yield
         finally:
             unlisten()
@@ -84,57 +86,57 @@ class Finalizer:
     def on_gap(self) -> None:
         """What is due shows what was missed."""
 
-    async def _look(self) -> None:
-        await self._heed_hints()
-        for submission in await self._records.take_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
-            await self.look_at(submission)
+    async def _finalize_due(self) -> None:
+        await self._process_hints()
+        for submission in await self._records.claim_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
+            await self.finalize(submission)
 
-    async def _heed_hints(self) -> None:
+    async def _process_hints(self) -> None:
         while self._hints:
             with suppress(NotFound):
                 upload = await self._ledger.get(self._hints.pop())
                 submission = await self._submissions.submission_of(upload)
                 if submission and (self._templates.webhook(upload.template) or not submission.assembly_id):
-                    await self.look_at(submission)
+                    await self.finalize(submission)
 
-    async def look_at(self, submission: Submission) -> None:
+    async def finalize(self, submission: Submission) -> None:
         """Bind it, tell of its end, or forget it; and settle when to look again."""
         uploads = await self._submissions.uploads(submission)
         now = time.time()
         quiet = now - max([submission.created_at, *(upload.updated_at for upload in uploads)]) > _QUIET_SECONDS
         if not uploads:
             if quiet:
-                await self._records.drop(submission.id)
+                await self._records.delete(submission.id)
             return
         if len(uploads) < len(submission.files) and now - submission.created_at > self._retention_seconds:
             # The ledger has begun to forget it: what is left says nothing of the whole.
-            await self._records.change(submission.id, lambda found: replace(found, due_at=now + _BACKSTOP_SECONDS))
+            await self._records.update(submission.id, lambda found: replace(found, due_at=now + _BACKSTOP_SECONDS))
             return
         arriving = any(upload.stage is Stage.RECEIVING for upload in uploads)
         closes = quiet and not arriving
-        after = bound(replace(submission, closed=submission.closed or closes), uploads)
-        over = ended(uploads)
+        after = with_id(replace(submission, closed=submission.closed or closes), uploads)
+        over = all_terminal(uploads)
         tells = self._templates.webhook(uploads[0].template) is not None
         if over and tells and after.assembly_id:
-            await self._tell(after, members(uploads), now)
-        due_at = self._next_look(after, tells=tells, over=over, now=now)
+            await self._enqueue_delivery(after, received(uploads), now)
+        due_at = self._next_due(after, tells=tells, over=over, now=now)
 
         def settled(found: Submission) -> Submission:
             moved = found.revision != submission.revision
-            found = bound(replace(found, closed=found.closed or closes), uploads)
+            found = with_id(replace(found, closed=found.closed or closes), uploads)
             # Whoever changed it meanwhile may have settled on a sooner look.
             return found if moved else replace(found, due_at=due_at)
 
         with suppress(NotFound):
-            await self._records.change(submission.id, settled)
+            await self._records.update(submission.id, settled)
 
-    def _next_look(self, submission: Submission, *, tells: bool, over: bool, now: float) -> float:
+    def _next_due(self, submission: Submission, *, tells: bool, over: bool, now: float) -> float:
         gone = now + self._retention_seconds
         if tells:
             return min(gone, now + _BACKSTOP_SECONDS) if over else now + LOOK_AGAIN_SECONDS
         return gone if submission.assembly_id or over else now + _QUIET_SECONDS
 
-    async def _tell(self, submission: Submission, uploads: list[Upload], now: float) -> None:
-        delivery = delivery_of(submission, uploads, self._render(submission, uploads), now)
+    async def _enqueue_delivery(self, submission: Submission, uploads: list[Upload], now: float) -> None:
+        delivery = new_delivery(submission, uploads, self._render(submission, uploads), now)
         if await self._deliveries.add(delivery):
             self._wake()

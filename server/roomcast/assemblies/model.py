@@ -62,32 +62,32 @@ def assembly_id(md5s: Iterable[str], template: str, user: str) -> str:
     return hashlib.sha256(("".join(sorted(md5s)) + template + user).encode()).hexdigest()
 
 
-def binding(closed: bool, uploads: Sequence[Upload], secret: str = "") -> str | None:
+def resolve_id(closed: bool, uploads: Sequence[Upload], secret: str = "") -> str | None:
     """The assembly's id as far as it can be known: every file's MD5 was declared, or all that arrive have arrived.
     Files that never came have no part in it; without any file there is no assembly."""
-    marks = [mark for upload in uploads if (mark := _mark_of(upload))]
-    waits = any(upload.stage is Stage.RECEIVING and not _mark_of(upload) for upload in uploads)
+    marks = [mark for upload in uploads if (mark := content_key(upload))]
+    waits = any(upload.stage is Stage.RECEIVING and not content_key(upload) for upload in uploads)
     if not closed or waits or not marks:
         return None
     return assembly_id(marks, uploads[0].template, uploads[0].owner + secret)
 
 
-def bound(submission: Submission, uploads: Sequence[Upload]) -> Submission:
+def with_id(submission: Submission, uploads: Sequence[Upload]) -> Submission:
     """The submission with its assembly's id, if that can be known by now."""
-    return replace(submission, group=binding(submission.closed, uploads, submission.secret) or submission.group)
+    return replace(submission, group=resolve_id(submission.closed, uploads, submission.secret) or submission.group)
 
 
-def members(uploads: Iterable[Upload]) -> list[Upload]:
+def received(uploads: Iterable[Upload]) -> list[Upload]:
     """The uploads that make up the assembly: all but those whose bytes never came."""
-    return [upload for upload in uploads if _mark_of(upload) or not upload.state.terminal]
+    return [upload for upload in uploads if content_key(upload) or not upload.state.terminal]
 
 
-def ended(uploads: Sequence[Upload]) -> bool:
+def all_terminal(uploads: Sequence[Upload]) -> bool:
     """Nothing is under way any more."""
     return all(upload.state.terminal for upload in uploads)
 
 
-def succeeded(uploads: Sequence[Upload]) -> bool:
+def all_completed(uploads: Sequence[Upload]) -> bool:
     """Every upload has its results."""
     return all(upload.stage is Stage.DONE for upload in uploads)
 
@@ -103,6 +103,6 @@ def md5_of(upload: Upload) -> str | None:
     return upload.source.md5 if upload.source else upload.declared_md5
 
 
-def _mark_of(upload: Upload) -> str | None:
+def content_key(upload: Upload) -> str | None:
     """What stands for the upload's bytes in the assembly's id; None as long as there are none."""
     return md5_of(upload) or (upload.id if upload.source else None)

@@ -97,7 +97,7 @@ return redis.call('DEL', key(ARGV[2]))
 )
 
 
-class RedisRecords(Generic[R]):
+class RedisRecordStore(Generic[R]):
     """See `roomcast.assemblies.store.Records`, the contract. Without a `clock`, Redis's own time counts."""
 
     def __init__(
@@ -125,10 +125,10 @@ class RedisRecords(Generic[R]):
             raise NotFound("There is no such thing, or no longer.")
         return self._seen(reply)
 
-    async def group(self, name: str) -> list[R]:
+    async def in_group(self, name: str) -> list[R]:
         return [self._seen(reply) for reply in await self._run(_GROUP, name)]
 
-    async def change(self, record_id: str, change: Callable[[R], R]) -> R:
+    async def update(self, record_id: str, change: Callable[[R], R]) -> R:
         while True:
             before = await self.get(record_id)
             after = change(before)
@@ -138,10 +138,10 @@ class RedisRecords(Generic[R]):
             if await self._put(after, expected=before.revision):
                 return after
 
-    async def take_due(self, *, limit: int, seconds: float) -> list[R]:
+    async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         return [self._seen(reply) for reply in await self._run(_TAKE_DUE, limit, repr(seconds), self._keep)]
 
-    async def drop(self, record_id: str) -> None:
+    async def delete(self, record_id: str) -> None:
         await self._run(_DROP, record_id)
 
     async def _put(self, record: R, *, expected: int) -> bool:
@@ -159,7 +159,7 @@ class RedisRecords(Generic[R]):
         return bool(reply)
 
     async def _run(self, script: Script, *args: str | bytes | int) -> Any:
-        return await self._scripts.run(Call(script, (self._prefix,), (self._time.given, *args)))
+        return await self._scripts.run(Call(script, (self._prefix,), (self._time.arg, *args)))
 
     def _seen(self, reply: list[bytes]) -> R:
         body, revision, due_at = reply

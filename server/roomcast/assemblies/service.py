@@ -18,14 +18,14 @@ import structlog
 from roomcast.assemblies.model import (
     Submission,
     SubmittedFile,
+    all_completed,
     assembly_id,
-    bound,
-    members,
     new_submission_id,
-    succeeded,
+    received,
+    with_id,
 )
-from roomcast.assemblies.publish_cursor import Sending, sending_of
-from roomcast.assemblies.store import Records
+from roomcast.assemblies.records import PublishCursor
+from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.ledger.contract import Ledger
 from roomcast.uploads.model import Upload
@@ -52,19 +52,19 @@ class Assembly:
 
 class AssemblyService:
     """What intake, dialects and rooms ask about submissions. `reproducible`: whether an assembly is found by who knows
-    its files; in open mode off loopback, a file's MD5 must not be the right to an upload. `sendings` is there when
+    its files; in open mode off loopback, a file's MD5 must not be the right to an upload. `cursors` is there when
     progress goes to a queue as well."""
 
     def __init__(
         self,
-        records: Records[Submission],
+        records: RecordStore[Submission],
         ledger: Ledger,
         *,
         reproducible: bool,
-        sendings: Records[Sending] | None = None,
+        cursors: RecordStore[PublishCursor] | None = None,
     ) -> None:
         self._records = records
-        self._sendings = sendings
+        self._cursors = cursors
         self._ledger = ledger
         self._reproducible = reproducible
 
@@ -74,42 +74,40 @@ class AssemblyService:
         await self._create(submission, uploads, in_flight)
         return submission
 
-    async def create_in_form(
-        self, upload: Upload, field: str, form: str | None, *, in_flight: int | None = None
-    ) -> str:
+    async def add_file(self, upload: Upload, field: str, form: str | None, *, in_flight: int | None = None) -> str:
         """Record an upload of the form whose submission's id is `form`, or of a new one (None); that id."""
         if form is None:
             submission = self._new([upload], field, closed=False)
             await self._create(submission, [upload], in_flight)
             return submission.id
         file = SubmittedFile(upload.id, field)
-        await self._records.change(
+        await self._records.update(
             form, lambda submission: replace(submission, files=(*submission.files, file), closed=False)
         )
         await self._ledger.create([replace(upload, submission=form)], in_flight=in_flight)
         return form
 
-    async def close_form(self, form: str | None) -> str | None:
+    async def seal(self, form: str | None) -> str | None:
         """No more files come; the assembly's id, as far as it is known."""
         if form is None:
             return None
         try:
-            await self._records.change(form, lambda submission: replace(submission, closed=True))
+            await self._records.update(form, lambda submission: replace(submission, closed=True))
         except RoomcastError:
             log.warning("form not closed", submission=form, exc_info=True)
             return None
-        return await self.bind(form)
+        return await self.resolve_id(form)
 
-    async def bind(self, submission_id: str | None) -> str | None:
+    async def resolve_id(self, submission_id: str | None) -> str | None:
         """The assembly's id as far as it is known. Never fails: what cannot be bound now is bound later."""
         if submission_id is None:
             return None
         try:
             submission = await self._records.get(submission_id)
             uploads = await self.uploads(submission)
-            after = bound(submission, uploads)
+            after = with_id(submission, uploads)
             if after != submission:
-                after = await self._records.change(submission_id, lambda submission: bound(submission, uploads))
+                after = await self._records.update(submission_id, lambda submission: with_id(submission, uploads))
         except RoomcastError:
             log.warning("submission not bound", submission=submission_id, exc_info=True)
             return None
@@ -130,37 +128,37 @@ class AssemblyService:
         except NotFound:
             return None
 
-    async def look(self, viewer: Viewer, wanted: str) -> Assembly:
+    async def get(self, viewer: Viewer, wanted: str) -> Assembly:
         """The assembly; `NotFound`, or `Forbidden` for another's."""
         if not _ASSEMBLY_ID.fullmatch(wanted):
             raise NotFound("There is no such assembly.")
-        for submission in await self._records.group(wanted):
-            if uploads := members(await self.uploads(submission)):
+        for submission in await self._records.in_group(wanted):
+            if uploads := received(await self.uploads(submission)):
                 viewer.check_owns(uploads[0])
                 return Assembly(submission, uploads)
         raise NotFound("There is no such assembly.")
 
-    async def known(self, uploads: Sequence[Upload]) -> Assembly | None:
+    async def find_completed(self, uploads: Sequence[Upload]) -> Assembly | None:
         """The owner's finished assembly of the same files under the same template, if every file's MD5 is declared."""
         md5s = [upload.declared_md5 for upload in uploads if upload.declared_md5]
         if len(md5s) < len(uploads):
             return None
         wanted = assembly_id(md5s, uploads[0].template, uploads[0].owner)
-        for submission in await self._records.group(wanted):
+        for submission in await self._records.in_group(wanted):
             found = await self.uploads(submission)
-            if len(found) == len(md5s) and succeeded(found):
+            if len(found) == len(md5s) and all_completed(found):
                 return Assembly(submission, found)
         return None
 
-    async def look_soon(self, upload: Upload) -> None:
+    async def reschedule(self, upload: Upload) -> None:
         """The upload is about to start over: whoever looks after its submission will want to know how that ends."""
         if upload.submission is None:
             return
         due_at = time.time() + LOOK_AGAIN_SECONDS
-        for records in (self._records, self._sendings):
+        for records in (self._records, self._cursors):
             if records:
                 with suppress(NotFound):
-                    await records.change(upload.submission, lambda record: replace(record, due_at=due_at))
+                    await records.update(upload.submission, lambda record: replace(record, due_at=due_at))
 
     async def _find(self, upload_id: str) -> Upload | None:
         try:
@@ -180,16 +178,16 @@ class AssemblyService:
             closed=closed,
             secret="" if self._reproducible else secrets.token_hex(16),
         )
-        return bound(submission, uploads)
+        return with_id(submission, uploads)
 
     async def _create(self, submission: Submission, uploads: Sequence[Upload], in_flight: int | None) -> None:
         await self._records.add(submission)
-        if self._sendings:
-            await self._sendings.add(sending_of(submission))
+        if self._cursors:
+            await self._cursors.add(PublishCursor.new(submission))
         try:
             await self._ledger.create(
                 [replace(upload, submission=submission.id) for upload in uploads], in_flight=in_flight
             )
         except RoomcastError:
-            await self._records.drop(submission.id)
+            await self._records.delete(submission.id)
             raise

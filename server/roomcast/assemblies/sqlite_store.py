@@ -31,7 +31,7 @@ class SqliteFile:
         await asyncio.gather(self.writer.close(), self.reader.close())
 
 
-class SqliteRecords(Generic[R]):
+class SqliteRecordStore(Generic[R]):
     """See `roomcast.assemblies.store.Records`, the contract. `name` is that of the table."""
 
     def __init__(self, file: SqliteFile, name: str, kind: type[R], *, clock: Callable[[], float] = time.time) -> None:
@@ -61,13 +61,13 @@ class SqliteRecords(Generic[R]):
     async def get(self, record_id: str) -> R:
         return await self._file.reader.submit(lambda connection: self._read(connection, record_id))
 
-    async def group(self, name: str) -> list[R]:
+    async def in_group(self, name: str) -> list[R]:
         query = f"SELECT record FROM {self._name} WHERE its_group = ? ORDER BY created_at DESC, id DESC"  # noqa: S608
         return await self._file.reader.submit(
             lambda connection: [self._codec.decode(body) for (body,) in connection.execute(query, (name,))]
         )
 
-    async def change(self, record_id: str, change: Callable[[R], R]) -> R:
+    async def update(self, record_id: str, change: Callable[[R], R]) -> R:
         def work(connection: sqlite3.Connection) -> R:
             before = self._read(connection, record_id)
             after = change(before)
@@ -75,7 +75,7 @@ class SqliteRecords(Generic[R]):
 
         return await self._file.writer.submit(work)
 
-    async def take_due(self, *, limit: int, seconds: float) -> list[R]:
+    async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         def work(connection: sqlite3.Connection) -> list[R]:
             query = f"SELECT record FROM {self._name} WHERE due_at <= ? ORDER BY due_at LIMIT ?"  # noqa: S608
             now = self._clock()
@@ -84,7 +84,7 @@ class SqliteRecords(Generic[R]):
 
         return await self._file.writer.submit(work)
 
-    async def drop(self, record_id: str) -> None:
+    async def delete(self, record_id: str) -> None:
         query = f"DELETE FROM {self._name} WHERE id = ?"  # noqa: S608
         await self._file.writer.submit(lambda connection: connection.execute(query, (record_id,)).rowcount)
 

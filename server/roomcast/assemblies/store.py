@@ -33,7 +33,7 @@ class Record:
 R = TypeVar("R", bound=Record)
 
 
-class Records(Protocol[R]):
+class RecordStore(Protocol[R]):
     """All records of one kind. One that is not there raises `NotFound`; a write that returned is durable."""
 
     async def add(self, record: R) -> bool:
@@ -42,21 +42,21 @@ class Records(Protocol[R]):
     async def get(self, record_id: str) -> R:
         """The record."""
 
-    async def group(self, name: str) -> list[R]:
+    async def in_group(self, name: str) -> list[R]:
         """The records of a group, newest first."""
 
-    async def change(self, record_id: str, change: Callable[[R], R]) -> R:
+    async def update(self, record_id: str, change: Callable[[R], R]) -> R:
         """Put what `change` makes of the record in its place, a revision further; the record as it is then.
 
         `change` is pure, may be called several times, and refuses by raising. If it returns what it was given, nothing
         is written.
         """
 
-    async def take_due(self, *, limit: int, seconds: float) -> list[R]:
+    async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         """The records whose time has come, the longest due first. Nobody else is given them for so long: each is a
         revision further, and due again after `seconds`."""
 
-    async def drop(self, record_id: str) -> None:
+    async def delete(self, record_id: str) -> None:
         """Forget the record; silent when there is none."""
 
 

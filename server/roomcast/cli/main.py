@@ -17,7 +17,7 @@ from rich.text import Text
 from roomcast.cli import format as words
 from roomcast.cli.exit_codes import EXPLAINED, Ending, ending_of
 from roomcast.cli.output import complain, put, put_json, shown
-from roomcast.cli.upload import Sending, same_names, watch
+from roomcast.cli.upload import PublishCursor, same_names, watch
 from roomcast.client.client import Client
 from roomcast.client.errors import RoomcastError
 
@@ -82,7 +82,7 @@ def upload(
 
     async def send(client: Client) -> Ending:
         with shown(as_json=as_json, several=len(files) > 1) as show:
-            sending = Sending(client, show, template=template, wait=wait, download=download)
+            sending = PublishCursor(client, show, template=template, wait=wait, download=download)
             return await sending.all_of(list(dict.fromkeys(files)))
 
     _run(server, token, as_json, send)

@@ -23,7 +23,7 @@ _UNDER_WAY = 32
 _CANCEL_SECONDS = 10.0
 
 
-class Sending:
+class PublishCursor:
     """Files on their way. `download`: the folder that results are fetched into, each file's in one of its own."""
 
     def __init__(self, client: Client, show: Show, *, template: str | None, wait: bool, download: Path | None) -> None:

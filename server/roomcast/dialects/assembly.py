@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
-from roomcast.assemblies.model import Submission, ended, first_error, md5_of, succeeded
+from roomcast.assemblies.model import Submission, all_completed, all_terminal, first_error, md5_of
 from roomcast.errors import Code, Problem
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Shape, Timestamp, UploadId, Url
@@ -190,19 +190,19 @@ def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
 
 
 def _verdict(uploads: Sequence[Upload], updated_at: float) -> Verdict:
-    if not ended(uploads):
+    if not all_terminal(uploads):
         return {}
     last: Verdict = {"last_job_completed": timestamp(updated_at)}
-    if succeeded(uploads):
+    if all_completed(uploads):
         return {**last, "ok": COMPLETED}
     error = first_error(uploads)
     return {**last, "error": error["message"], "error_code": error["code"]}
 
 
 def _message(uploads: Sequence[Upload]) -> str:
-    if succeeded(uploads):
+    if all_completed(uploads):
         return "The assembly is complete."
-    if ended(uploads):
+    if all_terminal(uploads):
         return str(first_error(uploads)["message"])
     done = sum(upload.stage is Stage.DONE for upload in uploads)
     busy = next(upload for upload in uploads if not upload.state.terminal)

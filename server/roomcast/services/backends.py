@@ -11,15 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from roomcast.assemblies.dismissed import DismissedTask
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.publish_cursor import Sending
-from roomcast.assemblies.store import Records
+from roomcast.assemblies.records import DismissedTask, PublishCursor
+from roomcast.assemblies.store import RecordStore
 from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import DirectUploads, MediaStore, ResumableSources
+from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.services.presence import LocalPresence, Presence
@@ -34,7 +33,7 @@ class Backends:
     media: MediaStore
     dispatch: Dispatch
     resumable: ResumableSources
-    direct: DirectUploads | None = None
+    presigned: PresignedUploads | None = None
 
 
 @asynccontextmanager
@@ -54,41 +53,41 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
 class Repositories:
     """The records that web processes store beside the ledger."""
 
-    submissions: Records[Submission]
-    deliveries: Records[Delivery]
-    dismissed: Records[DismissedTask]
-    sendings: Records[Sending]
-    attendance: Presence
+    submissions: RecordStore[Submission]
+    deliveries: RecordStore[Delivery]
+    dismissed: RecordStore[DismissedTask]
+    cursors: RecordStore[PublishCursor]
+    presence: Presence
 
 
 @asynccontextmanager
 async def open_repositories(settings: Settings) -> AsyncIterator[Repositories]:
     """Open the repositories after the backends, and close them on exit."""
     if settings.storage.redis_url:
-        from roomcast.assemblies.redis_store import RedisRecords  # noqa: PLC0415
+        from roomcast.assemblies.redis_store import RedisRecordStore  # noqa: PLC0415
         from roomcast.runtime.redis_connection import connect  # noqa: PLC0415
         from roomcast.runtime.redis_lua import Scripts  # noqa: PLC0415
-        from roomcast.services.redis_presence import RedisAttendance  # noqa: PLC0415
+        from roomcast.services.presence import RedisPresence  # noqa: PLC0415
 
         client = connect(settings.storage.redis_url, trust=settings.storage.redis_trust)
         scripts, keep_seconds = Scripts(client), settings.retention.retention_seconds + GIVE_UP_SECONDS
         yield Repositories(
-            RedisRecords(scripts, "submissions", Submission, keep_seconds=keep_seconds),
-            RedisRecords(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
-            RedisRecords(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
-            RedisRecords(scripts, "sendings", Sending, keep_seconds=keep_seconds),
-            RedisAttendance(scripts),
+            RedisRecordStore(scripts, "submissions", Submission, keep_seconds=keep_seconds),
+            RedisRecordStore(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
+            RedisRecordStore(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
+            RedisRecordStore(scripts, "sendings", PublishCursor, keep_seconds=keep_seconds),
+            RedisPresence(scripts),
         )
         await client.aclose()
     else:
-        from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords  # noqa: PLC0415
+        from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore  # noqa: PLC0415
 
         file = SqliteFile(settings.storage.data / "assemblies.sqlite3")
         yield Repositories(
-            SqliteRecords(file, "submissions", Submission),
-            SqliteRecords(file, "deliveries", Delivery),
-            SqliteRecords(file, "dismissed", DismissedTask),
-            SqliteRecords(file, "sendings", Sending),
+            SqliteRecordStore(file, "submissions", Submission),
+            SqliteRecordStore(file, "deliveries", Delivery),
+            SqliteRecordStore(file, "dismissed", DismissedTask),
+            SqliteRecordStore(file, "sendings", PublishCursor),
             LocalPresence(),
         )
         await file.close()
@@ -115,7 +114,7 @@ def _open_ledger(settings: Settings) -> Ledger:
 
 async def _open_media(
     settings: Settings, stack: AsyncExitStack
-) -> tuple[MediaStore, ResumableSources, DirectUploads | None]:
+) -> tuple[MediaStore, ResumableSources, PresignedUploads | None]:
     storage, signer = settings.storage, url_signer(settings)
     if not storage.s3_bucket:
         directory = DirectoryMediaStore(storage.data, signer)
@@ -132,7 +131,7 @@ async def _open_media(
             largest_bytes=settings.intake.max_upload_bytes,
         )
     )
-    return store, store.resumable, store.direct
+    return store, store.resumable, store.presigned
 
 
 def url_signer(settings: Settings) -> UrlSigner:

@@ -19,8 +19,8 @@ import orjson
 from prometheus_client import CollectorRegistry, Counter
 
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.publish_cursor import Sending, further
-from roomcast.assemblies.store import Records
+from roomcast.assemblies.records import PublishCursor
+from roomcast.assemblies.store import RecordStore
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import Ledger
@@ -47,14 +47,14 @@ class ProgressQueue(Protocol):
         """Send messages with their deduplication ids, in this order within the group; all, or `StorageError`."""
 
 
-class Publisher:
-    """One web process's share of the sending."""
+class StepPublisher:
+    """One web process's share of the cursor."""
 
     def __init__(
         self,
         queue: ProgressQueue,
-        sendings: Records[Sending],
-        submissions: Records[Submission],
+        cursors: RecordStore[PublishCursor],
+        submissions: RecordStore[Submission],
         ledger: Ledger,
         *,
         branch: str,
@@ -66,7 +66,7 @@ class Publisher:
         )
         self._message_group = message_group
         self._queue = queue
-        self._sendings = sendings
+        self._cursors = cursors
         self._submissions = submissions
         self._ledger = ledger
         self._branch = branch
@@ -77,17 +77,17 @@ class Publisher:
             yield
 
     async def _send_due(self) -> None:
-        for sending in await self._sendings.take_due(limit=_AT_ONCE, seconds=_LEASE_SECONDS):
-            await self._send_on(sending)
+        for cursor in await self._cursors.claim_due(limit=_AT_ONCE, seconds=_LEASE_SECONDS):
+            await self._send_on(cursor)
 
-    async def _send_on(self, sending: Sending) -> None:
+    async def _send_on(self, cursor: PublishCursor) -> None:
         """Send what is new of one submission, and settle when to look again; forget it when it is gone."""
         try:
-            submission = await self._submissions.get(sending.id)
+            submission = await self._submissions.get(cursor.id)
         except NotFound:
-            await self._sendings.drop(sending.id)
+            await self._cursors.delete(cursor.id)
             return
-        after, over = sending, False
+        after, over = cursor, False
         uploads: list[Upload] = []
         try:
             for file in submission.files:
@@ -102,11 +102,13 @@ class Publisher:
         finally:
             due_at = time.time() + (_BACKSTOP_SECONDS if over else _POLL_SECONDS)
             with suppress(NotFound):
-                await self._sendings.change(sending.id, lambda _: replace(after, due_at=due_at))
+                await self._cursors.update(cursor.id, lambda _: replace(after, due_at=due_at))
 
-    async def _send_upload(self, submission: Submission, sending: Sending, upload_id: str) -> tuple[Sending, Upload]:
+    async def _send_upload(
+        self, submission: Submission, cursor: PublishCursor, upload_id: str
+    ) -> tuple[PublishCursor, Upload]:
         """Send the steps of the upload's new events."""
-        sent = sending.of(upload_id)
+        sent = cursor.entry(upload_id)
         replay = await self._ledger.events(
             upload_id, since=max(0, sent.seq - 1) if sent else 0, epoch=sent.epoch if sent else None
         )
@@ -115,23 +117,25 @@ class Publisher:
         events = replay.events if replay.gapless else [message(replay.upload)]
         previous = events.pop(0) if replay.gapless and sent else None
         if not events:
-            return sending, replay.upload
+            return cursor, replay.upload
         messages = []
         for event in events:
             messages += self._of_event(submission, previous, event, replay.upload)
             previous = event
         group = submission.first_upload_id if self._message_group == "submission" else upload_id
         await self._send(group, messages)
-        return further(sending, events[-1]), replay.upload
+        return cursor.advance(events[-1]), replay.upload
 
-    async def _send_completion(self, submission: Submission, sending: Sending, uploads: Sequence[Upload]) -> Sending:
+    async def _send_completion(
+        self, submission: Submission, cursor: PublishCursor, uploads: Sequence[Upload]
+    ) -> PublishCursor:
         """Send the one `done` of the submission, if all its uploads are done."""
         asked = submission.first_upload_id
         done = completion([message(upload) for upload in uploads], asked=asked, branch=self._branch)
         if done is None:
-            return sending
+            return cursor
         await self._send(asked, [(f"{submission.id}:done", orjson.dumps(done))])
-        return replace(sending, completed=True)
+        return replace(cursor, completed=True)
 
     def _of_event(
         self, submission: Submission, previous: Message | None, event: Message, upload: Upload

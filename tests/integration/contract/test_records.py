@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from roomcast.assemblies.redis_store import RedisRecords
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecords
-from roomcast.assemblies.store import Record, Records
+from roomcast.assemblies.redis_store import RedisRecordStore
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.assemblies.store import Record, RecordStore
 from roomcast.errors import NotFound, WrongState
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
@@ -38,84 +38,84 @@ def note(name: str, clock: Clock, *, group: str = "", due_in: float | None = Non
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-async def records(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Records[Note]]:
+async def records(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[RecordStore[Note]]:
     if request.param == "sqlite":
         file = SqliteFile(tmp_path / "records.sqlite3")
-        yield SqliteRecords(file, "notes", Note, clock=clock)
+        yield SqliteRecordStore(file, "notes", Note, clock=clock)
         await file.close()
     else:
         client = connect(request.getfixturevalue("redis").url)
-        yield RedisRecords(
+        yield RedisRecordStore(
             Scripts(client), "notes", Note, keep_seconds=3600, namespace=secrets.token_hex(4), clock=clock
         )
         await client.aclose()
 
 
-async def test_what_is_kept_is_read_back_whole(records: Records[Note], clock: Clock) -> None:
+async def test_what_is_kept_is_read_back_whole(records: RecordStore[Note], clock: Clock) -> None:
     one = note("a", clock, group="g", due_in=5)
     assert await records.add(one)
     assert await records.get("a") == one
 
 
-async def test_an_id_that_is_known_is_not_kept_again(records: Records[Note], clock: Clock) -> None:
+async def test_an_id_that_is_known_is_not_kept_again(records: RecordStore[Note], clock: Clock) -> None:
     one = note("a", clock)
     await records.add(one)
     assert not await records.add(replace(one, leaves=()))
     assert await records.get("a") == one
 
 
-async def test_what_is_not_there_is_not_found(records: Records[Note], clock: Clock) -> None:
+async def test_what_is_not_there_is_not_found(records: RecordStore[Note], clock: Clock) -> None:
     with pytest.raises(NotFound):
         await records.get("a")
     with pytest.raises(NotFound):
-        await records.change("a", lambda one: one)
-    assert await records.group("g") == []
-    await records.drop("a")
+        await records.update("a", lambda one: one)
+    assert await records.in_group("g") == []
+    await records.delete("a")
 
 
-async def test_a_group_is_newest_first(records: Records[Note], clock: Clock) -> None:
+async def test_a_group_is_newest_first(records: RecordStore[Note], clock: Clock) -> None:
     for name in ("a", "b", "c"):
         await records.add(note(name, clock, group="g"))
     await records.add(note("d", clock, group="another"))
-    assert [one.id for one in await records.group("g")] == ["c", "b", "a"]
+    assert [one.id for one in await records.in_group("g")] == ["c", "b", "a"]
 
 
-async def test_a_record_that_changes_its_group_leaves_the_old_one(records: Records[Note], clock: Clock) -> None:
+async def test_a_record_that_changes_its_group_leaves_the_old_one(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(note("a", clock, group="g"))
-    await records.change("a", lambda one: replace(one, group="h"))
-    assert await records.group("g") == []
-    assert [one.id for one in await records.group("h")] == ["a"]
+    await records.update("a", lambda one: replace(one, group="h"))
+    assert await records.in_group("g") == []
+    assert [one.id for one in await records.in_group("h")] == ["a"]
 
 
-async def test_a_change_is_a_revision_further(records: Records[Note], clock: Clock) -> None:
+async def test_a_change_is_a_revision_further(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(note("a", clock))
-    after = await records.change("a", lambda one: replace(one, leaves=(Leaf("x"),)))
+    after = await records.update("a", lambda one: replace(one, leaves=(Leaf("x"),)))
     assert (after.leaves, after.revision) == ((Leaf("x"),), 2)
     assert await records.get("a") == after
 
 
-async def test_a_change_that_changes_nothing_is_none(records: Records[Note], clock: Clock) -> None:
+async def test_a_change_that_changes_nothing_is_none(records: RecordStore[Note], clock: Clock) -> None:
     one = note("a", clock)
     await records.add(one)
-    assert await records.change("a", replace) == one
+    assert await records.update("a", replace) == one
 
 
-async def test_a_change_that_refuses_changes_nothing(records: Records[Note], clock: Clock) -> None:
+async def test_a_change_that_refuses_changes_nothing(records: RecordStore[Note], clock: Clock) -> None:
     def refuse(_: Note) -> Note:
         raise WrongState("no")
 
     one = note("a", clock)
     await records.add(one)
     with pytest.raises(WrongState):
-        await records.change("a", refuse)
+        await records.update("a", refuse)
     assert await records.get("a") == one
 
 
-async def test_changes_at_once_all_count(records: Records[Note], clock: Clock) -> None:
+async def test_changes_at_once_all_count(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(replace(note("a", clock), leaves=()))
 
     async def grow(number: int) -> None:
-        await records.change("a", lambda one: replace(one, leaves=(*one.leaves, Leaf(str(number)))))
+        await records.update("a", lambda one: replace(one, leaves=(*one.leaves, Leaf(str(number)))))
 
     await asyncio.gather(*(grow(number) for number in range(20)))
     after = await records.get("a")
@@ -123,54 +123,54 @@ async def test_changes_at_once_all_count(records: Records[Note], clock: Clock) -
     assert after.revision == 21
 
 
-async def test_what_is_due_is_taken_by_one_and_due_again_later(records: Records[Note], clock: Clock) -> None:
+async def test_what_is_due_is_taken_by_one_and_due_again_later(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(note("later", clock, due_in=100))
     await records.add(note("now", clock, due_in=0))
     await records.add(note("never", clock))
-    (taken,) = await records.take_due(limit=10, seconds=LEASE)
+    (taken,) = await records.claim_due(limit=10, seconds=LEASE)
     assert (taken.id, taken.revision, taken.due_at) == ("now", 2, clock.now + LEASE)
     assert await records.get("now") == taken
-    assert await records.take_due(limit=10, seconds=LEASE) == []
+    assert await records.claim_due(limit=10, seconds=LEASE) == []
     clock.now += LEASE
-    assert [one.id for one in await records.take_due(limit=10, seconds=LEASE)] == ["now"]
+    assert [one.id for one in await records.claim_due(limit=10, seconds=LEASE)] == ["now"]
 
 
-async def test_the_longest_due_come_first_and_no_more_than_asked_for(records: Records[Note], clock: Clock) -> None:
+async def test_the_longest_due_come_first_and_no_more_than_asked_for(records: RecordStore[Note], clock: Clock) -> None:
     for name, ago in (("a", -1.0), ("b", -9.0), ("c", -5.0)):
         await records.add(note(name, clock, due_in=ago))
-    assert [one.id for one in await records.take_due(limit=2, seconds=LEASE)] == ["b", "c"]
-    assert [one.id for one in await records.take_due(limit=2, seconds=LEASE)] == ["a"]
+    assert [one.id for one in await records.claim_due(limit=2, seconds=LEASE)] == ["b", "c"]
+    assert [one.id for one in await records.claim_due(limit=2, seconds=LEASE)] == ["a"]
 
 
-async def test_several_who_take_at_once_share_what_is_due(records: Records[Note], clock: Clock) -> None:
+async def test_several_who_take_at_once_share_what_is_due(records: RecordStore[Note], clock: Clock) -> None:
     names = [f"{number}" for number in range(12)]
     for name in names:
         await records.add(note(name, clock, due_in=0))
-    hands = await asyncio.gather(*(records.take_due(limit=5, seconds=LEASE) for _ in range(4)))
+    hands = await asyncio.gather(*(records.claim_due(limit=5, seconds=LEASE) for _ in range(4)))
     assert sorted(one.id for hand in hands for one in hand) == sorted(names)
 
 
-async def test_what_need_not_be_looked_at_any_more_is_not_due(records: Records[Note], clock: Clock) -> None:
+async def test_what_need_not_be_looked_at_any_more_is_not_due(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(note("a", clock, due_in=0))
-    await records.change("a", lambda one: replace(one, due_at=None))
-    assert await records.take_due(limit=10, seconds=LEASE) == []
-    await records.change("a", lambda one: replace(one, due_at=clock.now))
-    assert [one.id for one in await records.take_due(limit=10, seconds=LEASE)] == ["a"]
+    await records.update("a", lambda one: replace(one, due_at=None))
+    assert await records.claim_due(limit=10, seconds=LEASE) == []
+    await records.update("a", lambda one: replace(one, due_at=clock.now))
+    assert [one.id for one in await records.claim_due(limit=10, seconds=LEASE)] == ["a"]
 
 
-async def test_what_was_dropped_is_nowhere(records: Records[Note], clock: Clock) -> None:
+async def test_what_was_dropped_is_nowhere(records: RecordStore[Note], clock: Clock) -> None:
     await records.add(note("a", clock, group="g", due_in=0))
-    await records.drop("a")
+    await records.delete("a")
     with pytest.raises(NotFound):
         await records.get("a")
-    assert await records.group("g") == []
-    assert await records.take_due(limit=10, seconds=LEASE) == []
+    assert await records.in_group("g") == []
+    assert await records.claim_due(limit=10, seconds=LEASE) == []
 
 
 async def test_records_outlive_the_process_that_wrote_them(tmp_path: Path, clock: Clock) -> None:
     one = note("a", clock, group="g", due_in=0)
     for known in (True, False):
         file = SqliteFile(tmp_path / "records.sqlite3")
-        records = SqliteRecords(file, "notes", Note, clock=clock)
+        records = SqliteRecordStore(file, "notes", Note, clock=clock)
         assert await records.add(one) == known
         await file.close()

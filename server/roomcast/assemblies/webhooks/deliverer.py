@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from roomcast.assemblies.store import Records
-from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, attempted
+from roomcast.assemblies.store import RecordStore
+from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, record_attempt
 from roomcast.assemblies.webhooks.javascript_json import encode_json
 from roomcast.assemblies.webhooks.sender import SEND_SECONDS, Sender
 from roomcast.errors import LeaseLost, NotFound
@@ -37,7 +37,7 @@ class Deliverer:
 
     def __init__(
         self,
-        deliveries: Records[Delivery],
+        deliveries: RecordStore[Delivery],
         templates: Templates,
         sender: Sender,
         link: Callable[[Any], Mapping[str, Any]],
@@ -74,7 +74,7 @@ class Deliverer:
     async def deliver_due(self) -> None:
         """Begin to send what is due, as far as there are hands."""
         hands = _AT_ONCE - len(self._sending)
-        for delivery in await self._deliveries.take_due(limit=hands, seconds=LEASE_SECONDS) if hands else ():
+        for delivery in await self._deliveries.claim_due(limit=hands, seconds=LEASE_SECONDS) if hands else ():
             sending = asyncio.create_task(self.deliver(delivery))
             self._sending.add(sending)
             sending.add_done_callback(self._done)
@@ -83,13 +83,13 @@ class Deliverer:
         """One try of a delivery that was taken; one that has been over for long is forgotten instead."""
         try:
             if delivery.status != "pending":
-                await self._deliveries.drop(delivery.id)
+                await self._deliveries.delete(delivery.id)
                 return
             attempt = await self._try(delivery, self._templates.webhook(delivery.template))
             jitter = random.random()  # noqa: S311  (it spreads tries; it guards nothing)
-            after = await self._deliveries.change(
+            after = await self._deliveries.update(
                 delivery.id,
-                lambda now: attempted(now, delivery, attempt, jitter=jitter, keep_seconds=self._keep_seconds),
+                lambda now: record_attempt(now, delivery, attempt, jitter=jitter, keep_seconds=self._keep_seconds),
             )
         except (NotFound, LeaseLost):
             return  # forgotten, or replayed meanwhile

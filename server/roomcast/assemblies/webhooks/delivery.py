@@ -53,7 +53,7 @@ class Delivery(Record):
     attempts: tuple[Attempt, ...] = ()
 
 
-def delivery_of(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
+def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
     """The telling of how the submission's uploads have ended. Due at once."""
     outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq}" for upload in uploads)
     digest = hashlib.sha256(f"{submission.id}|{outcome}".encode()).hexdigest()
@@ -70,7 +70,9 @@ def delivery_of(submission: Submission, uploads: Sequence[Upload], body: Mapping
     )
 
 
-def attempted(delivery: Delivery, taken: Delivery, attempt: Attempt, *, jitter: float, keep_seconds: float) -> Delivery:
+def record_attempt(
+    delivery: Delivery, taken: Delivery, attempt: Attempt, *, jitter: float, keep_seconds: float
+) -> Delivery:
     """The delivery after an attempt of whoever had `taken` it; `jitter` is from 0 to 1. One that is over is due again
     after `keep_seconds`, to be forgotten.
 
@@ -89,6 +91,6 @@ def attempted(delivery: Delivery, taken: Delivery, attempt: Attempt, *, jitter: 
     return replace(delivery, attempts=attempts, due_at=due_at)
 
 
-def replayed(delivery: Delivery, now: float) -> Delivery:
+def reset_delivery(delivery: Delivery, now: float) -> Delivery:
     """The delivery with a new day of tries, due at once, whatever became of it before."""
     return replace(delivery, status="pending", began_at=now, due_at=now)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections.abc import Callable
 
 import aiohttp
 
 from roomcast.assemblies.webhooks.delivery import Attempt
-from roomcast.assemblies.webhooks.signature import headers
 from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
 from roomcast.uploads.webhook import Webhook
 
@@ -39,7 +40,7 @@ class Sender:
         """POST the body, signed. Redirects are not followed: an answer counts as it is."""
         at, began = self._clock(), time.monotonic()
         status, error = None, None
-        signed = headers(webhook.secret, body, delivery_id, int(at))
+        signed = signature_headers(webhook.secret, body, delivery_id, int(at))
         try:
             async with self._session.post(webhook.url, data=body, headers=signed, allow_redirects=False) as response:
                 status = response.status
@@ -68,3 +69,21 @@ def _why(failure: Exception) -> str:
         case aiohttp.ClientConnectionError() | OSError():
             return "the connection broke off"
     return "no answer that could be understood"
+
+
+def signature_headers(secret: bytes, body: bytes, delivery_id: str, now: int) -> dict[str, str]:
+    """Return the headers that authenticate a delivery; `now` is in seconds since the Unix epoch.
+
+    `X-Transflow-Signature` is the HMAC-SHA256 of the exact body. `X-Roomcast-Signature` covers the time as well, so
+    that a receiver can refuse a replayed request. `X-Roomcast-Delivery` is the same for every attempt of one delivery,
+    so that a receiver can ignore duplicates.
+    """
+    return {
+        "X-Transflow-Signature": f"sha256={_hmac(secret, body)}",
+        "X-Roomcast-Signature": f"t={now},v1={_hmac(secret, f'{now}.'.encode() + body)}",
+        "X-Roomcast-Delivery": delivery_id,
+    }
+
+
+def _hmac(secret: bytes, content: bytes) -> str:
+    return hmac.new(secret, content, hashlib.sha256).hexdigest()

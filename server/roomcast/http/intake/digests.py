@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 
 from roomcast.errors import Malformed
-from roomcast.media.contract import Data, Write
+from roomcast.media.contract import Data, WriteChunks
 from roomcast.uploads.model import Upload
 
 
@@ -17,7 +17,7 @@ class Digests:
     def __init__(self, algorithms: Iterable[str]) -> None:
         self._made = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
 
-    def beside(self, write: Write) -> Write:
+    def beside(self, write: WriteChunks) -> WriteChunks:
         """`write`, and side by side with it these digests."""
 
         async def put(*chunks: Data) -> None:

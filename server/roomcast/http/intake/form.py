@@ -11,7 +11,7 @@ from roomcast.http.intake.form_body import Part
 from roomcast.http.intake.pipeline import Chunks, early
 from roomcast.http.intake.receiver import Choice, Receiver
 from roomcast.http.schema import RefusedFile, UploadEntry
-from roomcast.media.folders import clean_folder
+from roomcast.media.result_keys import clean_folder
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Template, Templates

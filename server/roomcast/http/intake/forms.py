@@ -32,11 +32,10 @@ from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
 from roomcast.http.intake.receiver import Choice, Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
+from roomcast.http.responses import VIEWER, Links, json_response
+from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import empty_element, present
+from roomcast.media.links import empty_element, with_urls
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, new_upload_id, results_folder
@@ -140,7 +139,7 @@ class Intake:
         queued = await self._receiver.receive(
             upload, chunks, _known(Choice(template)), early=early(template), total=total
         )
-        return accepted([queued], await self._submissions.bind(queued.submission))
+        return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
     async def _reserve(self, request: web.Request) -> web.Response:
         try:
@@ -160,7 +159,7 @@ class Intake:
         chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]
         if chosen:
             await self._check_free(chosen)
-        elif known := await self._submissions.known(uploads):
+        elif known := await self._submissions.find_completed(uploads):
             return json_response(_known_body(known, self._media))
         if reservation.direct:
             return await self._reserve_direct(uploads)
@@ -170,7 +169,7 @@ class Intake:
 
     def _reserved(self, upload: Upload) -> UploadEntry:
         """Where the bytes of a reservation go: all at once, or in pieces."""
-        ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
+        ways: UploadUrls = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
 
     async def _check_free(self, uploads: Sequence[Upload]) -> None:
@@ -231,7 +230,7 @@ class Intake:
                 error.details = {**(error.details or {}), "uploads": entries(outcomes)}
             raise
         outcomes = await form.settled()
-        assembly_id = await self._submissions.close_form(form.submission)
+        assembly_id = await self._submissions.seal(form.submission)
         return _taken(outcomes, assembly_id)
 
     async def _read_form(self, body: FormBody, form: Form, total: int | None) -> None:
@@ -274,7 +273,7 @@ class Intake:
         if form.count >= self._max_files:
             raise TooMany(f"No more than {self._max_files} files in one request.")
         upload = new_upload(form.viewer, form.template_so_far(), part.filename, None, None)
-        form.submission = await self._submissions.create_in_form(
+        form.submission = await self._submissions.add_file(
             upload, part.name or "", form.submission, in_flight=self._max_in_flight
         )
         return await form.receive(self._receiver, upload, part, total)
@@ -346,7 +345,7 @@ def _taken(outcomes: Sequence[FormFile], assembly_id: str | None) -> FormResult:
 
 def _known_body(assembly: Assembly, media: MediaStore) -> UploadResponse:
     """The answer to a reservation of files that were sent and processed before: their results, and nothing to send."""
-    state = present(message(assembly.uploads[0]), media)
+    state = with_urls(message(assembly.uploads[0]), media)
     body = _body("Known already", assembly.uploads, assembly.submission.assembly_id)
     return {**body, "state": state, "element": state["element"]}
 

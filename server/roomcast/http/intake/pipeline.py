@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from aiohttp import ClientPayloadError
 
 from roomcast.errors import Interrupted, RoomcastError, Stalled, TooLarge, UnreadableMedia
-from roomcast.media.contract import Data, Write
+from roomcast.media.contract import Data, WriteChunks
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
 from roomcast.uploads.templates import Template, check_kind
 
@@ -111,7 +111,7 @@ class BodyPipeline:
 
     def __init__(
         self,
-        put: Write,
+        put: WriteChunks,
         tell: Callable[[int], Awaitable[None]],
         *,
         most: int,

@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from roomcast.errors import Malformed, WrongState
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import json_response
-from roomcast.http.schema import DirectStanding, SentPart, UploadEntry
+from roomcast.http.responses import Links, json_response
+from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.media.contract import DirectPart, DirectParts, DirectUploads
+from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, Upload, message, source_key
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
@@ -46,40 +45,40 @@ class Completion(BaseModel):
 class DirectIntake:
     """Begins direct uploads for reservations, and handles the calls that follow."""
 
-    def __init__(self, ledger: Ledger, direct: DirectUploads, templates: Templates, receiver: Receiver) -> None:
+    def __init__(self, ledger: Ledger, direct: PresignedUploads, templates: Templates, receiver: Receiver) -> None:
         self._ledger = ledger
         self._direct = direct
         self._templates = templates
         self._receiver = receiver
 
-    async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, DirectParts]]:
+    async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, PresignedParts]]:
         """The uploads, each with the parts that its client is to send; none is in the ledger yet."""
-        begun: list[tuple[Upload, DirectParts]] = []
+        begun: list[tuple[Upload, PresignedParts]] = []
         try:
             for upload in uploads:
                 if upload.bytes_expected is None:
                     raise Malformed("A direct upload needs the file's size.")
-                parts = await self._direct.begin_direct(source_key(upload), upload.bytes_expected)
+                parts = await self._direct.begin(source_key(upload), upload.bytes_expected)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)
             raise
         return begun
 
-    async def abort(self, begun: Sequence[tuple[Upload, DirectParts]]) -> None:
+    async def abort(self, begun: Sequence[tuple[Upload, PresignedParts]]) -> None:
         for upload, parts in begun:
-            await self._direct.abort_direct(source_key(upload), parts.token)
+            await self._direct.abort(source_key(upload), parts.token)
 
     async def progress(self, upload: Upload) -> web.Response:
         """The client has sent a part: ask the bucket how much is there, and tell the room."""
-        sent = await self._direct.sent_direct(source_key(upload), _token(upload))
+        sent = await self._direct.list_parts(source_key(upload), _token(upload))
         received = sum(part.size for part in sent)
         if received > upload.bytes_received and upload.bytes_expected:
             fraction = min(1.0, received / upload.bytes_expected)
             change = Change(Progressed(fraction), "Receiving the file", bytes_received=received)
             upload = await self._ledger.append(upload.id, change)
         parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
-        standing: DirectStanding = {"ok": True, "state": message(upload), "parts": parts}
+        standing: PresignedProgress = {"ok": True, "state": message(upload), "parts": parts}
         return json_response(standing)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
@@ -88,15 +87,15 @@ class DirectIntake:
             completion = Completion.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The completion is not of the right form.") from error
-        parts = [DirectPart(part.number, part.etag) for part in completion.parts]
+        parts = [PartETag(part.number, part.etag) for part in completion.parts]
         size = upload.bytes_expected or 0
-        await self._direct.check_direct(source_key(upload), _token(upload), parts, size=size)
+        await self._direct.verify(source_key(upload), _token(upload), parts, size=size)
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
 
-    async def _take_over(self, claim: Claim, parts: Sequence[DirectPart]) -> Upload:
+    async def _take_over(self, claim: Claim, parts: Sequence[PartETag]) -> Upload:
         upload, template = claim.upload, self._templates.named(claim.upload.template)
         size = upload.bytes_expected or 0
-        key = await self._direct.complete_direct(source_key(upload), _token(upload), parts, size=size)
+        key = await self._direct.complete(source_key(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))
         digests = self._receiver.digests(upload)
         async for chunk in self._direct.read_chunks(key):
@@ -105,7 +104,7 @@ class DirectIntake:
         return await self._receiver.accept(claim, template, key, size, sniffed, digests)
 
 
-def entry(upload: Upload, parts: DirectParts, links: Links) -> UploadEntry:
+def entry(upload: Upload, parts: PresignedParts, links: Links) -> UploadEntry:
     """What the reservation's answer says of a direct upload."""
     return {
         "uploadId": upload.id,

@@ -226,13 +226,13 @@ class Receiver:
             folder=folder,
         )
         queued = await self._unless_cancelled(claim, change)
-        await self._dispatch.announce(queued.id, queued.seq)
+        await self._dispatch.wake(queued.id, queued.seq)
         return queued
 
     async def pause(self, claim: Claim) -> Upload:
         """What has come is kept, and the upload waits for the rest as long as a reservation does."""
         upload = claim.upload
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         return await self._unless_cancelled(claim, paused(upload, received))
 
     async def _unless_cancelled(self, claim: Claim, change: Change) -> Upload:

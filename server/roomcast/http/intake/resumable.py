@@ -79,7 +79,7 @@ class Resuming:
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
             return upload, upload.bytes_received
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         if received and received == upload.bytes_expected and _is_a_file(upload):
             async with self._alone(upload.id, lambda _: None):
                 upload = await self._finish(upload)
@@ -103,7 +103,7 @@ class Resuming:
         for part in parts:
             if not part.is_partial or part.stage is not Stage.RECEIVING:
                 raise WrongState("Only partial uploads can be joined.")
-            received = await self._sources.received(source_key(part))
+            received = await self._sources.received_bytes(source_key(part))
             if received != part.bytes_expected:
                 raise WrongState("A part has not arrived yet.")
             size += received
@@ -131,7 +131,7 @@ class Resuming:
         return await self._ledger.append(upload.id, change)
 
     async def _check_offset(self, upload: Upload, piece: Chunk) -> None:
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         if piece.offset != received:
             raise OtherOffset(f"The upload has {received} bytes.", details={"offset": received})
 
@@ -139,7 +139,7 @@ class Resuming:
         """Under the lease: the piece's bytes, as far as they come."""
         upload, name = claim.upload, source_key(claim.upload)
         sniffing = _is_a_file(upload) and piece.offset < SNIFF_BYTES
-        head = await self._sources.head(name, SNIFF_BYTES) if sniffing else b""
+        head = await self._sources.read_head(name, SNIFF_BYTES) if sniffing else b""
         digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
         chunks = self._receiver.paced(upload, piece.chunks)
         async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
@@ -185,7 +185,7 @@ class Resuming:
             head.extend(data[: SNIFF_BYTES - len(head)])
             await digests.update(data)
 
-        key = await self._sources.complete(source_key(claim.upload), see, of=of)
+        key = await self._sources.complete(source_key(claim.upload), see, concat=of)
         return await self._queue(claim, key, size, head, digests)
 
     async def _queue(self, claim: Claim, key: str, size: int, head: bytes | bytearray, digests: Digests) -> Upload:

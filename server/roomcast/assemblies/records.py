@@ -1,0 +1,65 @@
+"""Two records beside the ledger: dismissed tasks of the polling dialect, and cursors of the progress queue. Pure."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from roomcast.assemblies.model import Submission
+from roomcast.assemblies.store import Record
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Upload
+
+
+@dataclass(frozen=True, kw_only=True)
+class DismissedTask(Record):
+    """A finished or running upload that the task-polling dialect hides. No other API is affected.
+
+    The record covers one life of the upload: started over, it is a new task. When due, the record may be deleted.
+    """
+
+    upload_id: str
+
+    @classmethod
+    def new(cls, upload: Upload, *, until: float) -> DismissedTask:
+        """Return the record that hides the upload's current life at least until `until`."""
+        return cls(id=cls.key_for(upload), group="", created_at=time.time(), due_at=until, upload_id=upload.id)
+
+    @staticmethod
+    def key_for(upload: Upload) -> str:
+        """Return the id of the record that hides the upload's current life."""
+        return f"{upload.id}.{upload.state.life}"
+
+
+@dataclass(frozen=True)
+class CursorEntry:
+    """The last event of an upload's log whose steps were published."""
+
+    upload_id: str
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishCursor(Record):
+    """How far the steps of a submission's uploads were published to the progress queue.
+
+    Its id is the submission's. `completed`: the message that all uploads are done was published too.
+    """
+
+    sent: tuple[CursorEntry, ...] = ()
+    completed: bool = False
+
+    @classmethod
+    def new(cls, submission: Submission) -> PublishCursor:
+        """Return the cursor of a submission of which nothing was published yet."""
+        return cls(id=submission.id, group="", created_at=submission.created_at, due_at=submission.created_at)
+
+    def entry(self, upload_id: str) -> CursorEntry | None:
+        """Return the upload's entry, or None if none of its events was published yet."""
+        return next((entry for entry in self.sent if entry.upload_id == upload_id), None)
+
+    def advance(self, event: Message) -> PublishCursor:
+        """Return the cursor after the steps of `event` were published."""
+        others = tuple(entry for entry in self.sent if entry.upload_id != event["uploadId"])
+        return replace(self, sent=(*others, CursorEntry(event["uploadId"], event["epoch"], event["seq"])))

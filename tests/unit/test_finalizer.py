@@ -1,0 +1,154 @@
+"""The lookout, over real records and a real ledger: what is told, bound and forgotten, and how often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.model import Submission, assembly_id
+from roomcast.assemblies.service import AssemblyService
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.assemblies.webhooks.delivery import Delivery
+from roomcast.errors import NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload, new_upload_id
+from roomcast.uploads.templates import Template, Templates
+from roomcast.uploads.transitions import cancelled
+
+from tests.integration.contract.ledgers import SOURCE
+
+MD5 = "0123456789abcdef" * 2
+HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secret=SecretStr("long enough for it"))
+
+
+class Scene:
+    """A lookout, and what it looks after."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = SqliteLedger(folder / "ledger.sqlite3")
+        self.file = SqliteFile(folder / "records.sqlite3")
+        self.records = SqliteRecordStore(self.file, "submissions", Submission)
+        self.deliveries = SqliteRecordStore(self.file, "deliveries", Delivery)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True)
+        self.woken = 0
+        self.finalizer = self.look_for(86400.0)
+
+    def look_for(self, retention_seconds: float) -> Finalizer:
+        return Finalizer(
+            self.submissions,
+            self.records,
+            self.deliveries,
+            self.ledger,
+            Templates({"auto": HOOK}),
+            lambda submission, uploads: {"uploads": [upload.id for upload in uploads]},
+            self.wake,
+            retention_seconds=retention_seconds,
+        )
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    async def look(self, submission: Submission) -> None:
+        await self.finalizer.finalize(await self.records.get(submission.id))
+
+    async def told(self, submission: Submission) -> list[Delivery]:
+        return await self.deliveries.in_group((await self.records.get(submission.id)).group)
+
+    async def cancel(self, upload: Upload) -> Upload:
+        return await self.ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    await scene.file.close()
+    await scene.ledger.close()
+
+
+def upload(md5: str | None = MD5, *, ago: float = 0.0) -> Upload:
+    now = time.time() - ago
+    return Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", now, now, declared_md5=md5)
+
+
+async def test_an_end_is_told_once_however_often_it_is_looked_at(scene: Scene) -> None:
+    one, two = upload(), upload()
+    submission = await scene.submissions.create([one, two])
+    await scene.cancel(one)
+    await scene.look(submission)
+    assert await scene.told(submission) == [], "one is still under way"
+    await scene.cancel(two)
+    for _ in range(3):
+        await scene.look(submission)
+    (delivery,) = await scene.told(submission)
+    assert delivery.body == {"uploads": [one.id, two.id]}
+    assert scene.woken == 1
+
+
+async def test_what_starts_over_is_looked_at_soon_and_told_again(scene: Scene) -> None:
+    one = upload()
+    submission = await scene.submissions.create([one])
+    ended = await scene.cancel(one)
+    await scene.look(submission)
+    assert ((await scene.records.get(submission.id)).due_at or 0) > time.time() + 60
+    await scene.submissions.reschedule(ended)
+    assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
+    await scene.ledger.reopen(one.id, source_kept=False)
+    await scene.cancel(one)
+    await scene.look(submission)
+    assert len(await scene.told(submission)) == 2
+
+
+async def test_a_look_does_not_undo_that_somebody_wants_one_soon(scene: Scene) -> None:
+    one = upload()
+    submission = await scene.submissions.create([one])
+    ended = await scene.cancel(one)
+    before = await scene.records.get(submission.id)
+    await scene.submissions.reschedule(ended)
+    await scene.finalizer.finalize(before)
+    assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
+
+
+async def test_what_the_ledger_has_half_forgotten_is_not_told_as_a_whole(scene: Scene) -> None:
+    one, two = upload(), upload()
+    submission = await scene.submissions.create([one, two])
+    await scene.cancel(one)
+    ended_between = time.time()
+    await scene.cancel(two)
+    await scene.look(submission)
+    assert await scene.ledger.prune(ended_between) == [one.id]
+    scene.finalizer = scene.look_for(0.0)
+    await scene.look(submission)
+    assert len(await scene.told(submission)) == 1
+
+
+async def test_a_form_whose_end_nobody_heard_of_is_closed_and_bound(scene: Scene) -> None:
+    one = upload(None, ago=120.0)
+    form = await scene.submissions.add_file(one, "media_file", None)
+    await scene.records.update(form, lambda submission: replace(submission, created_at=one.created_at))
+    await scene.look(await scene.records.get(form))
+    assert (await scene.records.get(form)).group == "", "its file may still come"
+    source = replace(SOURCE, md5=MD5)
+    await scene.ledger.append(one.id, Change(Entered(Stage.QUEUED), "Queued", source=source))
+    await scene.look(await scene.records.get(form))
+    assert (await scene.records.get(form)).group == "", "it has only just come: more may follow"
+    assert await scene.submissions.seal(form) == assembly_id([MD5], "auto", "ada")
+
+
+async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene) -> None:
+    one = upload()
+    submission = await scene.submissions.create([one])
+    await scene.cancel(one)
+    await scene.ledger.prune(time.time() + 1)
+    await scene.look(submission)
+    assert (await scene.records.get(submission.id)).id == submission.id, "its uploads may be about to be made"
+    await scene.records.update(submission.id, lambda found: replace(found, created_at=found.created_at - 120))
+    await scene.look(submission)
+    with pytest.raises(NotFound):
+        await scene.records.get(submission.id)

@@ -1,0 +1,218 @@
+"""What goes to the progress queue: each step once and in order, one end for a submission, and nothing of another's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
+from roomcast.assemblies.model import Submission
+from roomcast.assemblies.records import PublishCursor
+from roomcast.assemblies.service import AssemblyService
+from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.errors import StorageError
+from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services.sqs import SqsQueue
+from roomcast.services.step_publisher import MessageGroup, StepPublisher
+from roomcast.uploads.lifecycle import Entered, Stage
+from roomcast.uploads.model import Change, Upload
+
+from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
+from tests.support.harness import eventually
+from tests.support.settings import settings_of
+
+OUTPUT = {"key": "u/video.mp4", "bucket": None}
+
+
+class Queue:
+    """Keeps what it is sent, or fails."""
+
+    def __init__(self) -> None:
+        self.failing = False
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []
+
+    async def send(self, group: str, messages: Sequence[tuple[str, bytes]]) -> None:
+        if self.failing:
+            raise StorageError("The progress queue could not be reached.")
+        self.sent += [(group, identity, json.loads(body)) for identity, body in messages]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [step for _, _, step in self.sent if step["type"] == kind]
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.clock, self.queue, self.registry = Clock(), Queue(), CollectorRegistry()
+        self.ledger = SqliteLedger(folder / "ledger.sqlite3")
+        self.file = SqliteFile(folder / "assemblies.sqlite3")
+        self.records = SqliteRecordStore(self.file, "submissions", Submission)
+        self.cursors = SqliteRecordStore(self.file, "sendings", PublishCursor)
+        self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, cursors=self.cursors)
+        self.stack = AsyncExitStack()
+
+    async def publish(self, message_group: MessageGroup = "submission") -> None:
+        publisher = StepPublisher(
+            self.queue,
+            self.cursors,
+            self.records,
+            self.ledger,
+            branch="main",
+            message_group=message_group,
+            registry=self.registry,
+        )
+        await self.stack.enter_async_context(publisher.running())
+
+    async def complete(self, upload: Upload) -> None:
+        """Take the upload, which is the only one, to its end."""
+        await self.ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+        claim = await self.ledger.claim_next(holder="w", seconds=LEASE)
+        assert claim
+        for stage in STEPS:
+            change = Change(Entered(stage), "", element={"outputs": [OUTPUT]} if stage is Stage.DONE else None)
+            await self.ledger.append(upload.id, change, token=claim.lease.token)
+
+    async def taken(self, submission_id: str, changes: int) -> None:
+        """Wait until a submission's record was changed so often: once when it is taken, and once when it is settled."""
+        begun = (await self.cursors.get(submission_id)).revision
+
+        async def settled() -> bool:
+            return (await self.cursors.get(submission_id)).revision >= begun + changes
+
+        await eventually(settled, what="a round of the publisher")
+
+    def counted(self, outcome: str) -> float:
+        return self.registry.get_sample_value("roomcast_published_messages_total", {"outcome": outcome}) or 0.0
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    await scene.stack.aclose()
+    await scene.file.close()
+    await scene.ledger.close()
+
+
+async def test_what_a_queue_did_not_take_is_sent_when_it_does(scene: Scene) -> None:
+    scene.queue.failing = True
+    await scene.submissions.create([fresh(scene.clock)])
+    await scene.publish()
+    await eventually(lambda: scene.counted("failed") >= 2, what="a failure")
+    assert scene.queue.sent == []
+    scene.queue.failing = False
+    await eventually(lambda: scene.queue.of("step:start"), what="the first step")
+    assert [step["type"] for _, _, step in scene.queue.sent] == ["start", "step:start"]
+    assert scene.counted("sent") == 2
+
+
+@pytest.mark.parametrize("message_group", ["submission", "upload"])
+async def test_messages_name_the_first_upload_and_are_grouped_as_it_is_set(
+    scene: Scene, message_group: MessageGroup
+) -> None:
+    first, second = fresh(scene.clock), fresh(scene.clock)
+    await scene.submissions.create([first, second])
+    await scene.publish(message_group)
+    await eventually(lambda: len(scene.queue.of("step:start")) == 2, what="both first steps")
+    assert {step["uploadId"] for _, _, step in scene.queue.sent} == {first.id}
+    assert {step["channel"] for _, _, step in scene.queue.sent} == {f"upload:{first.id}"}
+    groups = {group for group, _, _ in scene.queue.sent}
+    assert groups == ({first.id} if message_group == "submission" else {first.id, second.id})
+
+
+async def test_a_form_is_done_once_when_its_files_are_and_no_more_come(scene: Scene) -> None:
+    upload = fresh(scene.clock)
+    form = await scene.submissions.add_file(upload, "file", None)
+    await scene.complete(upload)
+    await scene.publish()
+    await eventually(lambda: scene.queue.of("output"), what="the result")
+    await scene.taken(form, 4)  # the round under way, and a whole one
+    assert scene.queue.of("done") == [], "another file may still come"
+    await scene.submissions.seal(form)
+    await eventually(lambda: scene.queue.of("done"), what="the end")
+    await scene.submissions.reschedule(await scene.ledger.get(upload.id))
+    await scene.taken(form, 2)
+    (done,) = scene.queue.of("done")
+    assert (done["uploadId"], done["message"]) == (upload.id, "All processing completed successfully")
+
+
+async def test_nothing_of_anothers_upload_is_sent(scene: Scene) -> None:
+    """A submission is recorded before its uploads, and the id that its client chose may turn out to be taken."""
+    hers = await scene.submissions.create([fresh(scene.clock, "ada")])
+    left = replace(hers, id="submission_left", owner="bob", created_at=0.0)
+    await scene.records.add(left)
+    await scene.cursors.add(PublishCursor.new(left))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(scene.taken(left.id, 2))
+        await scene.publish()
+    await eventually(lambda: scene.queue.of("step:start"), what="the first step")
+    assert [step["type"] for _, _, step in scene.queue.sent] == ["start", "step:start"]
+    assert "/ada/" in scene.queue.sent[0][2]["key"]
+
+
+class Client:
+    """Amazon's, as far as it is asked."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    async def get_queue_url(self, **parameters: Any) -> dict[str, Any]:
+        self.calls.append(("get_queue_url", parameters))
+        if parameters["QueueName"] == "missing.fifo":
+            raise ClientError({"Error": {"Code": "QueueDoesNotExist"}}, "GetQueueUrl")
+        return {"QueueUrl": "https://sqs.example/progress.fifo"}
+
+    async def send_message_batch(self, **parameters: Any) -> dict[str, Any]:
+        self.calls.append(("send_message_batch", parameters))
+        return self.answer
+
+
+MESSAGES = [(f"e:1:{number}", b"{}") for number in range(5)]
+
+
+async def test_a_queues_name_is_looked_up_once_and_batches_are_as_large_as_they_may_be() -> None:
+    client = Client({})
+    queue = SqsQueue(client, name="progress.fifo", url=None, batch_size=2)
+    for _ in range(2):
+        await queue.send("group", MESSAGES)
+    names = [name for name, _ in client.calls]
+    assert names.count("get_queue_url") == 1
+    batches = [parameters for name, parameters in client.calls if name == "send_message_batch"]
+    assert [len(batch["Entries"]) for batch in batches] == [2, 2, 1] * 2
+    assert {batch["QueueUrl"] for batch in batches} == {"https://sqs.example/progress.fifo"}
+    entries = [entry for batch in batches[:3] for entry in batch["Entries"]]
+    assert [entry["MessageDeduplicationId"] for entry in entries] == [identity for identity, _ in MESSAGES]
+    assert {entry["MessageGroupId"] for entry in entries} == {"group"}
+
+
+async def test_a_queue_that_is_not_there_or_refuses_is_an_error_of_storage() -> None:
+    with pytest.raises(StorageError, match="reached"):
+        await SqsQueue(Client({}), name="missing.fifo", url=None, batch_size=10).send("group", MESSAGES)
+    refusing = Client({"Failed": [{"Id": "0"}]})
+    with pytest.raises(StorageError, match="refused"):
+        await SqsQueue(refusing, name=None, url="https://sqs.example/q.fifo", batch_size=10).send("group", MESSAGES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sqs_progress_queue_name": "progress"},
+        {"sqs_progress_queue_name": "../progress.fifo"},
+        {"sqs_progress_queue_name": "a.fifo", "sqs_progress_queue_url": "https://sqs.example/a.fifo"},
+        {"sqs_batch_size": 0},
+        {"sqs_batch_size": 11},
+        {"sqs_message_group": "user"},
+    ],
+    ids=str,
+)
+def test_settings_of_the_queue_that_cannot_be(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        settings_of(**wrong)
