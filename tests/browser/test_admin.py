@@ -1,4 +1,4 @@
-"""The admin page: it is live, says why something failed, and can start it over; and it is for admins."""
+"""The admin page: access, live numbers, failures and retries."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def reaches(row: Locator, stage: str) -> None:
     await expect(row.locator(".stage")).to_have_text(stage, timeout=WORK_SECONDS * 1000)
 
 
-async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
+async def test_admin_sees_a_failure_and_retries_the_upload(
     serve: Serve, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     server = serve(**ffmpeg.env, JWT_SECRET=SECRET, ROOMCAST_ATTEMPTS="1", ROOMCAST_WORKERS="1")
@@ -40,10 +40,10 @@ async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
     ffmpeg.behave("slow:60")
     await page.goto(f"{server.url}/admin")
     field = page.get_by_label("Admin access token")
-    for given, words in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
+    for given, problem in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
         await field.fill(given)
         await field.press("Enter")
-        await expect(page.get_by_role("alert")).to_have_text(words)
+        await expect(page.get_by_role("alert")).to_have_text(problem)
     await field.fill(token("root", admin=True))
     await field.press("Enter")
     await online(page)

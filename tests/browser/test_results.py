@@ -1,4 +1,4 @@
-"""What a person sees around a film: its poster while they wait, its scenes, its ladder; and what was cut short."""
+"""The poster, the filmstrip, HLS playback and incomplete sources on the demo page."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _PLAYED = """
 })
 """
 _REACHED = """
-(video, moment) => new Promise((resolve) => {
-  const look = () => video.readyState >= 2 && Math.abs(video.currentTime - moment) < 0.1 && resolve(true);
-  for (const name of ["seeked", "loadeddata", "timeupdate"]) video.addEventListener(name, look);
-  look();
+(video, time) => new Promise((resolve) => {
+  const check = () => video.readyState >= 2 && Math.abs(video.currentTime - time) < 0.1 && resolve(true);
+  for (const name of ["seeked", "loadeddata", "timeupdate"]) video.addEventListener(name, check);
+  check();
 })
 """
 
@@ -52,7 +52,7 @@ def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServe
         yield running
 
 
-async def test_the_poster_is_shown_while_the_film_is_compressed(
+async def test_poster_is_shown_while_the_video_is_compressed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(size="320x240")
@@ -68,7 +68,7 @@ async def test_the_poster_is_shown_while_the_film_is_compressed(
     await expect(poster).to_be_hidden()
 
 
-async def test_the_scenes_lead_through_the_film_by_keyboard_and_pointer(
+async def test_filmstrip_seeks_by_keyboard_and_pointer(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     clip = shelf.clip(seconds=10, size="320x180")
@@ -106,7 +106,7 @@ async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Lo
 
 @pytest.mark.usefixtures("own_profile")
 @pytest.mark.parametrize("natively", [True, False])
-async def test_a_ladder_plays_in_the_page(
+async def test_hls_result_plays_in_the_page(
     streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf, natively: bool
 ) -> None:
     if not natively:
@@ -118,7 +118,7 @@ async def test_a_ladder_plays_in_the_page(
     assert played.endswith("/hls.m3u8") if natively else played.startswith("blob:")
 
 
-async def test_a_ladder_that_cannot_be_had_leaves_the_film(
+async def test_video_plays_from_the_file_if_hls_fails(
     streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
 ) -> None:
     async def lose(route: Route) -> None:
@@ -131,7 +131,7 @@ async def test_a_ladder_that_cannot_be_had_leaves_the_film(
     assert str(await video.evaluate(_PLAYED)).endswith("/video.mp4")
 
 
-async def test_a_film_that_was_cut_short_is_said_to_be(
+async def test_incomplete_video_is_reported_as_incomplete(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     clip = truncate(shelf.clip(seconds=8), 0.5)
@@ -149,7 +149,7 @@ def recording(folder: Path) -> Path:
     return path
 
 
-async def test_sound_has_a_player(server: RunningServer, open_page: OpenPage, tmp_path: Path) -> None:
+async def test_audio_result_has_a_player(server: RunningServer, open_page: OpenPage, tmp_path: Path) -> None:
     talk = recording(tmp_path)
     demo = await open_page(server)
     await demo.choose(talk)

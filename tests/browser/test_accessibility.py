@@ -1,4 +1,4 @@
-"""The page for those who use no mouse, see no screen, or hold a small one."""
+"""Accessibility of the demo page: keyboard, screen reader, contrast, small screens, reduced motion."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ _CONTRASTS = """
   });
 }
 """
-"""The contrast of every text that can be seen, as WCAG counts it."""
+"""Returns the contrast of every visible text, as WCAG defines it."""
 
 
-async def tab_to(demo: Demo, words: str) -> None:
-    """Press Tab until the keyboard is on the control with these words."""
+async def tab_to(demo: Demo, name: str) -> None:
+    """Press Tab until the control with this name has the focus."""
     for _ in range(TABS_AT_MOST):
         await demo.page.keyboard.press("Tab")
         label = await demo.page.evaluate(f"() => ({FOCUSED}).ariaLabel")
-        if words in (label, await demo.focused()):
+        if name in (label, await demo.focused()):
             return
-    raise AssertionError(f"the keyboard does not get to {words!r}")
+    raise AssertionError(f"Tab does not reach {name!r}.")
 
 
-async def test_an_upload_by_keyboard_alone(
+async def test_upload_works_by_keyboard_alone(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip()
@@ -71,7 +71,7 @@ async def test_an_upload_by_keyboard_alone(
     await tab_to(demo, "Cancel")
     await demo.page.keyboard.press("Enter")
     await card.reaches("Cancelled")
-    assert await demo.focused() == "Retry", "the keyboard keeps its place when a button goes"
+    assert await demo.focused() == "Retry", "the focus moves on when its button is hidden"
     ffmpeg.heal()
     await demo.page.keyboard.press("Enter")
     await card.reaches("Completed")
@@ -80,7 +80,7 @@ async def test_an_upload_by_keyboard_alone(
     await expect(demo.cards).to_have_count(0)
 
 
-async def test_focus_can_be_seen(server: RunningServer, open_page: OpenPage) -> None:
+async def test_focus_is_visible(server: RunningServer, open_page: OpenPage) -> None:
     demo = await open_page(server)
     await tab_to(demo, "Choose files")
     await expect(demo.page.locator(".drop")).to_have_css("outline-style", "solid")
@@ -88,7 +88,7 @@ async def test_focus_can_be_seen(server: RunningServer, open_page: OpenPage) -> 
     await expect(demo.page.get_by_label("Template")).to_have_css("outline-style", "solid")
 
 
-async def test_a_screen_reader_is_told(
+async def test_screen_reader_hears_status_changes(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip("clip.mp4", seconds=20)
@@ -110,7 +110,7 @@ async def test_a_screen_reader_is_told(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_text_stands_out_from_its_ground(
+async def test_every_text_has_enough_contrast(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, scheme: Literal["light", "dark"]
 ) -> None:
     done, text, going = shelf.image("done.png"), shelf.image("text.png"), shelf.clip("going.mp4", seconds=20)
@@ -123,15 +123,15 @@ async def test_every_text_stands_out_from_its_ground(
     await demo.card(text).reaches("Failed")
     await demo.card(going).compresses()
     contrasts = await demo.page.evaluate(_CONTRASTS)
-    assert {"Completed", "Failed", "Compressing", "Cancel"} <= {words for words, _ in contrasts}
-    assert [(words, ratio) for words, ratio in contrasts if ratio < 4.5] == []
+    assert {"Completed", "Failed", "Compressing", "Cancel"} <= {text for text, _ in contrasts}
+    assert [(text, ratio) for text, ratio in contrasts if ratio < 4.5] == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
-async def test_nothing_sticks_out_to_the_side(
+async def test_page_never_scrolls_sideways(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, width: int
 ) -> None:
-    long = shelf.image(f"{'a-name-without-a-place-to-break' * 5}.png")
+    long = shelf.image(f"{'a-name-without-any-break-opportunity' * 5}.png")
     wide, going = shelf.image("wide.png", size=(3000, 200)), shelf.clip("going.mp4")
     ffmpeg.behave("slow:60")
     demo = await open_page(server)
@@ -143,7 +143,7 @@ async def test_nothing_sticks_out_to_the_side(
     assert await demo.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
-async def test_who_wants_less_movement_gets_none(server: RunningServer, open_page: OpenPage) -> None:
+async def test_reduced_motion_stops_animations(server: RunningServer, open_page: OpenPage) -> None:
     demo = await open_page(server)
     fill = demo.page.locator("#overall .fill")
     await expect(fill).to_have_css("transition-duration", "0.4s")

@@ -1,4 +1,4 @@
-"""What happens to the page when something happens to the page, the network or the server."""
+"""The demo page after reloads, network failures and server failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
-from tests.browser.demo import WORK_SECONDS, assert_truthful
+from tests.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
 from tests.support.harness import ROOT, Api, RunningServer
@@ -19,7 +19,9 @@ SOCKETS = re.compile(r"/socket\.io/")
 STREAMS = re.compile(r"/api/uploads/[^/]+/events$")
 
 
-async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+async def test_reload_continues_to_show_uploads(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
     one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
     ffmpeg.behave("busy")
     demo = await open_page(server)
@@ -32,15 +34,15 @@ async def test_a_reload_midway(server: RunningServer, open_page: OpenPage, shelf
     ffmpeg.heal()
     for file in (one, other):
         await demo.card(file).reaches("Completed")
-        glimpses = await demo.glimpses(file)
-        assert_truthful(glimpses)
-        assert "Receiving" not in {glimpse.stage for glimpse in glimpses}
+        renderings = await demo.renderings(file)
+        assert_valid_progress(renderings)
+        assert "Receiving" not in {rendering.stage for rendering in renderings}
     await demo.page.reload()
     for file in (one, other):
         await expect((await demo.card(file).reaches("Completed")).download("Video, MP4")).to_be_visible()
 
 
-async def test_offline_and_back(
+async def test_page_shows_offline_and_recovers(
     server: RunningServer,
     open_page: OpenPage,
     shelf: Shelf,
@@ -59,17 +61,17 @@ async def test_offline_and_back(
     ffmpeg.heal()
     (upload,) = await list_uploads()
     assert (await api.finished(upload["uploadId"], WORK_SECONDS))["status"] == "completed"
-    assert await card.stage.text_content() == "Compressing", "the page cannot know better"
+    assert await card.stage.text_content() == "Compressing", "the page shows the last known state"
 
     await context.set_offline(False)
     await card.reaches("Completed")
     await demo.connection_is("online")
     await expect(demo.banner).to_be_empty()
-    assert_truthful(await demo.glimpses(clip))
+    assert_valid_progress(await demo.renderings(clip))
 
 
 @pytest.mark.usefixtures("own_profile")
-async def test_polling_while_neither_socket_nor_stream_can_be_had(
+async def test_page_polls_without_socket_and_streams(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
     async def refuse(route: Route) -> None:
@@ -91,11 +93,11 @@ async def test_polling_while_neither_socket_nor_stream_can_be_had(
     await expect(card.percent).not_to_have_text(await card.percent.text_content() or "")
     ffmpeg.heal()
     await card.reaches("Completed")
-    assert_truthful(await demo.glimpses(clip))
+    assert_valid_progress(await demo.renderings(clip))
 
 
 @pytest.mark.usefixtures("own_profile")
-async def test_the_socket_takes_over_again_from_a_stream(
+async def test_socket_replaces_the_stream_again(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
 ) -> None:
     barred = True
@@ -124,7 +126,7 @@ async def test_the_socket_takes_over_again_from_a_stream(
     await demo.card(clip).reaches("Cancelled")
 
 
-async def test_the_server_dies_midway_and_comes_back(
+async def test_page_recovers_after_the_server_was_killed(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server, clip = serve(**ffmpeg.env), shelf.clip()
@@ -139,10 +141,10 @@ async def test_the_server_dies_midway_and_comes_back(
     server.restart()
     await demo.connection_is("online")
     await card.reaches("Completed")
-    assert_truthful(await demo.glimpses(clip))
+    assert_valid_progress(await demo.renderings(clip))
 
 
-async def test_bytes_that_were_on_their_way_when_the_page_was_left(
+async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     picture = large(shelf, "large.png")
@@ -155,8 +157,8 @@ async def test_bytes_that_were_on_their_way_when_the_page_was_left(
         await dialog.accept()
 
     demo.page.on("dialog", leave)
-    await demo.page.get_by_role("heading", level=1).click()  # a page that nobody touched may not ask
-    async with demo.narrow():
+    await demo.page.get_by_role("heading", level=1).click()  # browsers ask only after a user interaction
+    async with demo.limited_bandwidth():
         await demo.choose(picture)
         card = await demo.card(picture).reaches("Receiving")
         await expect(card.facts).to_contain_text(" kB of ")
@@ -177,10 +179,10 @@ async def test_bytes_that_were_on_their_way_when_the_page_was_left(
     await card.reaches("Completed")
     await demo.page.reload()
     await card.reaches("Completed")
-    assert asked == ["beforeunload"], "nothing was being sent any more"
+    assert asked == ["beforeunload"], "nothing was being sent by then"
 
 
-async def test_a_second_tab_shows_the_same(
+async def test_second_tab_shows_the_same_uploads(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
@@ -204,7 +206,7 @@ async def test_a_second_tab_shows_the_same(
         await expect(tab.card(one).root).to_be_visible()
 
 
-async def test_a_retry_elsewhere_is_heard_of_after_the_room_has_closed(
+async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server = serve(**ffmpeg.env, ROOMCAST_ROOM_LINGER_SECONDS="0")
@@ -222,7 +224,7 @@ async def test_a_retry_elsewhere_is_heard_of_after_the_room_has_closed(
         await tab.card(clip).reaches("Completed")
 
 
-async def test_what_the_server_has_forgotten_vanishes_quietly(
+async def test_uploads_that_the_server_no_longer_has_are_removed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     picture = shelf.image()
@@ -245,7 +247,7 @@ async def test_what_the_server_has_forgotten_vanishes_quietly(
 
 
 @pytest.mark.usefixtures("own_profile")
-async def test_the_cdn_stands_in_for_the_client_that_was_not_installed(
+async def test_socket_io_client_is_loaded_from_the_cdn_if_not_installed(
     server: RunningServer, open_page: OpenPage, context: BrowserContext
 ) -> None:
     installed = ROOT / "static" / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
