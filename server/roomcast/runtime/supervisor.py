@@ -83,7 +83,7 @@ class _Child:
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),
         )
-        program.drained.add_done_callback(lambda _: spoken.set())
+        program.output_closed.add_done_callback(lambda _: spoken.set())
         await spoken.wait()
         self.ready_line = said.decode().partition("\n")[0].rstrip()
 

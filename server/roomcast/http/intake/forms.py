@@ -32,9 +32,8 @@ from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
 from roomcast.http.intake.receiver import Choice, Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
+from roomcast.http.responses import VIEWER, Links, json_response
+from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import empty_element, with_urls
 from roomcast.uploads.filenames import clean_filename
@@ -170,7 +169,7 @@ class Intake:
 
     def _reserved(self, upload: Upload) -> UploadEntry:
         """Where the bytes of a reservation go: all at once, or in pieces."""
-        ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
+        ways: UploadUrls = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
 
     async def _check_free(self, uploads: Sequence[Upload]) -> None:

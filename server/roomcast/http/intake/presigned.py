@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from roomcast.errors import Malformed, WrongState
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import json_response
-from roomcast.http.schema import DirectStanding, SentPart, UploadEntry
+from roomcast.http.responses import Links, json_response
+from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
@@ -79,7 +78,7 @@ class DirectIntake:
             change = Change(Progressed(fraction), "Receiving the file", bytes_received=received)
             upload = await self._ledger.append(upload.id, change)
         parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
-        standing: DirectStanding = {"ok": True, "state": message(upload), "parts": parts}
+        standing: PresignedProgress = {"ok": True, "state": message(upload), "parts": parts}
         return json_response(standing)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
