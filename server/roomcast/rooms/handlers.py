@@ -26,7 +26,7 @@ from roomcast.rooms.schema import (
     RetryAck,
     UploadArgument,
 )
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService, check_id
 from roomcast.uploads.viewer import Viewer
@@ -72,7 +72,7 @@ class Handlers:
 
     def __init__(
         self,
-        server: Server,
+        server: SocketIOServer,
         rooms: UploadRooms,
         uploads: UploadService,
         authenticator: Authenticator,

@@ -22,7 +22,7 @@ def _stock(**options: Any) -> Any:
 
 
 def _roomcast(**options: Any) -> Any:
-    return importlib.import_module("roomcast.rooms.server").Server(**options)
+    return importlib.import_module("roomcast.rooms.server").SocketIOServer(**options)
 
 
 def redis_manager(kind: str, url: str) -> Any:
