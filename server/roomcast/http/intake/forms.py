@@ -127,7 +127,7 @@ class Intake:
         """The bytes of a reserved upload."""
         if upload.resumable:
             raise WrongState("This upload is sent in pieces; go on at its tusUrl.")
-        template = self._templates.named(upload.template)
+        template = self._templates.get(upload.template)
         length = request.content_length
         if length is not None:
             self._receiver.check_length(length, template)
@@ -146,7 +146,7 @@ class Intake:
             reservation = Reservation.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The reservation is not of the right form.", details=_where(error)) from error
-        template = self._templates.named(reservation.type)
+        template = self._templates.get(reservation.type)
         if len(reservation.files) > self._max_files:
             raise TooMany(f"No more than {self._max_files} files in one request.")
         for file in reservation.files:

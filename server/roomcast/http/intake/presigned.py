@@ -93,7 +93,7 @@ class DirectIntake:
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
 
     async def _take_over(self, claim: Claim, parts: Sequence[PartETag]) -> Upload:
-        upload, template = claim.upload, self._templates.named(claim.upload.template)
+        upload, template = claim.upload, self._templates.get(claim.upload.template)
         size = upload.bytes_expected or 0
         key = await self._direct.complete(source_key(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))

@@ -132,7 +132,7 @@ class TusRoutes(RouteGroup):
     async def _post(self, request: web.Request) -> web.Response:
         """201: an upload to send pieces to, with the first one taken if it came along."""
         wanted = tus_protocol.creation(request.headers)
-        template = self._templates.named(wanted.template)
+        template = self._templates.get(wanted.template)
         upload = new_upload(request[VIEWER], template, wanted.filename, wanted.length, None)
         if wanted.concat:
             return await self._join(request, wanted, upload)
@@ -167,7 +167,7 @@ class TusRoutes(RouteGroup):
     def _check_length(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
-        self._receiver.check_length(length or 0, self._templates.named(upload.template))
+        self._receiver.check_length(length or 0, self._templates.get(upload.template))
 
     def _created(self, upload: Upload) -> web.Response:
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._standing(upload, upload.bytes_received)}
@@ -245,7 +245,7 @@ class TusRoutes(RouteGroup):
         """How many bytes may still come."""
         whole = upload.bytes_expected if length is None else length
         if whole is None:
-            whole = self._receiver.largest(self._templates.named(upload.template))
+            whole = self._receiver.largest(self._templates.get(upload.template))
         return max(0, whole - offset)
 
     @operation(
