@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
-from roomcast.api_docs.operations import JSON
 from roomcast.api_docs.schemas import Schemas
+from roomcast.http.operations import JSON
 from roomcast.rooms.handlers import CALLS, SocketCall
 from roomcast.rooms.schema import ConnectAuth, ErrorAck, IdArgument
 from roomcast.rooms.upload_rooms import PROGRESS

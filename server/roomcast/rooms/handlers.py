@@ -26,10 +26,9 @@ from roomcast.rooms.schema import (
     RetryAck,
     UploadArgument,
 )
-from roomcast.rooms.server import Server
-from roomcast.rooms.upload_rooms import UploadRooms, WithUrls
+from roomcast.rooms.server import SocketIOServer
+from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService, check_id
-from roomcast.uploads.model import message
 from roomcast.uploads.viewer import Viewer
 
 T = TypeVar("T")
@@ -73,11 +72,10 @@ class Handlers:
 
     def __init__(
         self,
-        server: Server,
+        server: SocketIOServer,
         rooms: UploadRooms,
         uploads: UploadService,
         authenticator: Authenticator,
-        with_urls: WithUrls,
         *,
         origins: OriginPolicy,
         cookie: str,
@@ -87,7 +85,6 @@ class Handlers:
         self._rooms = rooms
         self._uploads = uploads
         self._authenticator = authenticator
-        self._with_urls = with_urls
         self._origins = origins
         self._cookie = cookie
         self._clients: dict[str, AuthenticatedClient] = {}
@@ -102,7 +99,7 @@ class Handlers:
         try:
             viewer = self._authenticator.viewer(token if isinstance(token, str) else self._token(environ))
         except RoomcastError as error:
-            raise ErrorResponse(error.message, error.as_json()) from error
+            raise ErrorResponse(error.message, error.to_json()) from error
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
@@ -175,7 +172,7 @@ class Handlers:
         """Retry an upload that failed or was cancelled."""
         async with client.call_lock:
             upload = await self._uploads.retry(client.viewer, argument.uploadId)
-        return {"ok": True, "state": self._with_urls(message(upload))}
+        return {"ok": True, "state": self._uploads.message(upload)}
 
     def _token(self, environ: Mapping[str, Any]) -> str | None:
         """Return the token from the bearer header, or from the cookie if the page's origin may use cookies."""
@@ -202,7 +199,7 @@ class Handlers:
 
 
 def _error_ack(error: RoomcastError) -> ErrorAck:
-    return {"ok": False, "error": error.as_json()}
+    return {"ok": False, "error": error.to_json()}
 
 
 def _parse_argument(arguments: Sequence[Any], adapter: TypeAdapter[T], expected: str) -> T:

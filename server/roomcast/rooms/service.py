@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import resource
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from roomcast.auth import Authenticator
-from roomcast.fanout.relay import Relay
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy, own_hosts
 from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
@@ -33,16 +29,13 @@ class RoomService:
     def __init__(
         self,
         settings: Settings,
-        relay: Relay,
-        control: UploadService,
-        media: MediaStore,
+        uploads: UploadService,
         authenticator: Authenticator,
         origins: OriginPolicy,
     ) -> None:
-        add_urls = partial(with_urls, media=media)
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
-        self.server = Server(
+        self.server = SocketIOServer(
             self._manager,
             logger=_quiet_logger("socketio.server"),
             engineio_logger=_quiet_logger("engineio.server"),
@@ -56,8 +49,8 @@ class RoomService:
             websocket_deflate=settings.sockets.websocket_deflate,
             max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _quarter_of_descriptors()),
         )
-        rooms = UploadRooms(self._manager, relay, add_urls, linger_seconds=settings.retention.room_linger_seconds)
-        Handlers(self.server, rooms, control, authenticator, add_urls, origins=origins, cookie=settings.auth.cookie)
+        rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
+        Handlers(self.server, rooms, uploads, authenticator, origins=origins, cookie=settings.auth.cookie)
         self._admin_ui = None
         if settings.sockets.socketio_admin:
             username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")

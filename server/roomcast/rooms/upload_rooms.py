@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-from roomcast.fanout.relay import Relay
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.packet import encode_event
 from roomcast.rooms.room import Room
 from roomcast.rooms.schema import RoomState
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import message
 from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
 _TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
 
-WithUrls = Callable[[Message], Message]
-
 
 class UploadRoom:
     """The relay's subscriber for one upload. Its room in python-socketio has the upload's id as its name."""
 
-    __slots__ = ("_close_timer", "_linger_seconds", "_manager", "_upload_id", "_with_urls", "joining")
+    __slots__ = ("_close_timer", "_linger_seconds", "_manager", "_upload_id", "joining")
 
-    def __init__(self, upload_id: str, manager: Manager, with_urls: WithUrls, linger_seconds: float) -> None:
+    def __init__(self, upload_id: str, manager: Manager, linger_seconds: float) -> None:
         self._upload_id = upload_id
         self._manager = manager
-        self._with_urls = with_urls
         self._linger_seconds = linger_seconds
         self._close_timer: asyncio.TimerHandle | None = None
         self.joining = 0
@@ -38,17 +33,16 @@ class UploadRoom:
     def on_event(self, event: Message, *, new_status: bool) -> None:
         """Send an event as `upload-progress` and, with a new status, under the status's name, too."""
         if room := self._manager.room(self._upload_id):
-            payload = self._with_urls(event)
-            packets = [encode_event(PROGRESS, payload)]
+            packets = [encode_event(PROGRESS, event)]
             if new_status:
-                packets.append(encode_event(payload["status"], payload))
+                packets.append(encode_event(event["status"], event))
             room.send_event(packets)
         self.update_close_timer(event)
 
     def on_tick(self, tick: Message) -> None:
         """Send a progress reading as `upload-progress`. A slow client gets only the latest."""
         if room := self._manager.room(self._upload_id):
-            room.send_tick(encode_event(PROGRESS, self._with_urls(tick)))
+            room.send_tick(encode_event(PROGRESS, tick))
 
     def update_close_timer(self, latest: Message) -> None:
         """Start the timer that closes the room when the upload has ended; cancel it when the upload is retried."""
@@ -71,11 +65,10 @@ class UploadRoom:
 class UploadRooms:
     """All rooms of uploads in this process. Each exists while clients are in it or about to enter it."""
 
-    def __init__(self, manager: Manager, relay: Relay, with_urls: WithUrls, *, linger_seconds: float) -> None:
+    def __init__(self, manager: Manager, uploads: UploadService, *, linger_seconds: float) -> None:
         """`linger_seconds` is how long a room stays open after its upload has ended."""
         self._manager = manager
-        self._relay = relay
-        self._with_urls = with_urls
+        self._uploads = uploads
         self._linger_seconds = linger_seconds
         self._rooms: dict[str, UploadRoom] = {}
         manager.on_room_emptied = self._on_room_emptied
@@ -92,24 +85,22 @@ class UploadRooms:
         self.leave(sid, upload_id)
         room = self._rooms.get(upload_id)
         if room is None:
-            room = UploadRoom(upload_id, self._manager, self._with_urls, self._linger_seconds)
+            room = UploadRoom(upload_id, self._manager, self._linger_seconds)
             self._rooms[upload_id] = room
         room.joining += 1
         try:
-            replay = await self._relay.subscribe(upload_id, room, since=since, epoch=epoch)
-            viewer.check_owns(replay.upload)
+            replay = await self._uploads.subscribe(viewer, upload_id, room, since=since, epoch=epoch)
             if self._manager.is_connected(sid, "/"):  # it may have disconnected during the read
                 self._manager.basic_enter_room(sid, "/", upload_id)
         finally:
             room.joining -= 1
             self._remove_if_empty(upload_id)
-        state = message(replay.upload)
+        state = self._uploads.message(replay.upload)
         if upload_id in self._rooms:
             self._rooms[upload_id].update_close_timer(state)
-        payload = self._with_urls(state)
         if since is None:
-            self._manager.send_event(sid, upload_id, [encode_event(PROGRESS, payload)])
-        return {"state": payload, "events": [self._with_urls(event) for event in replay.events]}
+            self._manager.send_event(sid, upload_id, [encode_event(PROGRESS, state)])
+        return {"state": state, "events": replay.events}
 
     def leave(self, sid: str, upload_id: str) -> None:
         """Remove a client from an upload's room. One that is not in it is ignored."""
@@ -125,5 +116,5 @@ class UploadRooms:
         if room is None or room.joining or self._manager.room(upload_id):
             return
         del self._rooms[upload_id]
-        self._relay.unsubscribe(upload_id, room)
+        self._uploads.unsubscribe(upload_id, room)
         room.cancel_close_timer()

@@ -78,11 +78,11 @@ class Form:
         self._files: list[tuple[str, Upload | None, asyncio.Future[Upload]]] = []
 
     def template_so_far(self) -> Template:
-        return self._template or self._templates.named(self._default)
+        return self._template or self._templates.get(self._default)
 
     def name_template(self, name: str) -> None:
         """The first name counts."""
-        template = self._templates.named(name)
+        template = self._templates.get(name)
         self._template = self._template or template
         if not self._has_folder:
             self._choose()
@@ -149,7 +149,7 @@ class Form:
 
     def _early(self) -> Template:
         """Judges the files' first bytes. As long as no template is named, it may be one that takes any."""
-        if self._template is None and self._templates.take_any_file:
+        if self._template is None and self._templates.accept_any_file:
             return _ANY_FILE
         return early(self.template_so_far())
 
@@ -160,7 +160,7 @@ def entries(outcomes: Sequence[FormFile]) -> list[UploadEntry | RefusedFile]:
 
 
 def _entry(outcome: FormFile) -> UploadEntry | RefusedFile:
-    error = outcome.end.as_json() if isinstance(outcome.end, RoomcastError) else None
+    error = outcome.end.to_json() if isinstance(outcome.end, RoomcastError) else None
     if outcome.upload:
         return {**sent_file(outcome.upload), "error": error} if error else sent_file(outcome.upload)
     return {"filename": outcome.filename, "error": error} if error else {"filename": outcome.filename}

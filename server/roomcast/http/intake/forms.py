@@ -32,9 +32,8 @@ from roomcast.http.intake.form_body import FormBody, Part
 from roomcast.http.intake.pipeline import ANY_MEDIA, early
 from roomcast.http.intake.presigned import DirectIntake, entry
 from roomcast.http.intake.receiver import Choice, Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, WaysIn
+from roomcast.http.responses import VIEWER, Links, json_response
+from roomcast.http.schema import RefusedFile, UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import empty_element, with_urls
 from roomcast.uploads.filenames import clean_filename
@@ -128,7 +127,7 @@ class Intake:
         """The bytes of a reserved upload."""
         if upload.resumable:
             raise WrongState("This upload is sent in pieces; go on at its tusUrl.")
-        template = self._templates.named(upload.template)
+        template = self._templates.get(upload.template)
         length = request.content_length
         if length is not None:
             self._receiver.check_length(length, template)
@@ -147,7 +146,7 @@ class Intake:
             reservation = Reservation.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The reservation is not of the right form.", details=_where(error)) from error
-        template = self._templates.named(reservation.type)
+        template = self._templates.get(reservation.type)
         if len(reservation.files) > self._max_files:
             raise TooMany(f"No more than {self._max_files} files in one request.")
         for file in reservation.files:
@@ -170,7 +169,7 @@ class Intake:
 
     def _reserved(self, upload: Upload) -> UploadEntry:
         """Where the bytes of a reservation go: all at once, or in pieces."""
-        ways: WaysIn = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
+        ways: UploadUrls = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**sent_file(upload), **ways}
 
     async def _check_free(self, uploads: Sequence[Upload]) -> None:

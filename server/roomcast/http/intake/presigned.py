@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from roomcast.errors import Malformed, WrongState
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import json_response
-from roomcast.http.schema import DirectStanding, SentPart, UploadEntry
+from roomcast.http.responses import Links, json_response
+from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
@@ -79,7 +78,7 @@ class DirectIntake:
             change = Change(Progressed(fraction), "Receiving the file", bytes_received=received)
             upload = await self._ledger.append(upload.id, change)
         parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
-        standing: DirectStanding = {"ok": True, "state": message(upload), "parts": parts}
+        standing: PresignedProgress = {"ok": True, "state": message(upload), "parts": parts}
         return json_response(standing)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
@@ -94,7 +93,7 @@ class DirectIntake:
         return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
 
     async def _take_over(self, claim: Claim, parts: Sequence[PartETag]) -> Upload:
-        upload, template = claim.upload, self._templates.named(claim.upload.template)
+        upload, template = claim.upload, self._templates.get(claim.upload.template)
         size = upload.bytes_expected or 0
         key = await self._direct.complete(source_key(upload), _token(upload), parts, size=size)
         sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))

@@ -143,7 +143,7 @@ class Resuming:
         digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
         chunks = self._receiver.paced(upload, piece.chunks)
         async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
-            template = self._templates.named(upload.template)
+            template = self._templates.get(upload.template)
             arrival = BodyPipeline(
                 digests.beside(write),
                 self._receiver.tell(claim, upload.bytes_expected),
@@ -190,7 +190,7 @@ class Resuming:
 
     async def _queue(self, claim: Claim, key: str, size: int, head: bytes | bytearray, digests: Digests) -> Upload:
         """Under the lease: the source is whole, and queued if it is what it should be."""
-        template = self._templates.named(claim.upload.template)
+        template = self._templates.get(claim.upload.template)
         self._receiver.check_length(size, template)
         sniffed = judge(head, template)
         digests.check(claim.upload)

@@ -226,4 +226,4 @@ def _from_base64(encoded: str) -> bytes:
     try:
         return b64decode(encoded, validate=True)
     except ValueError as error:
-        raise Malformed("What should be Base64 is not.") from error
+        raise Malformed("Invalid Base64.") from error
