@@ -33,14 +33,14 @@ from roomcast.errors import (
     UnsupportedType,
     WrongState,
 )
-from roomcast.http.intake.form import FILE_FIELDS
-from roomcast.http.intake.forms import Reservation
+from roomcast.http.intake.forms import FILE_FIELDS
 from roomcast.http.intake.presigned import Completion
+from roomcast.http.intake.reservations import Reservation
 from roomcast.http.schema import (
     ActionResult,
     Deliveries,
     DeliveryId,
-    DirectStanding,
+    PresignedProgress,
     UploadPage,
     UploadResponse,
     WebhookDelivery,
@@ -173,7 +173,7 @@ OPERATIONS = (
         "/api/uploads/{id}/progress",
         UPLOADS,
         "Tell of a direct part",
-        (json_response(DirectStanding, "What the bucket has."),),
+        (json_response(PresignedProgress, "What the bucket has."),),
         "The bucket is asked how much is there, and the room told.",
         refuses=(*OWN, WrongState),
     ),

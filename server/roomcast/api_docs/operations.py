@@ -10,7 +10,7 @@ from pydantic import Field
 
 from roomcast.errors import Code, RoomcastError
 from roomcast.http.errors import STATUS
-from roomcast.http.tus.protocol import OWN_STATUS
+from roomcast.http.tus.protocol import STATUS_OVERRIDES
 
 JSON = "application/json"
 HTML = "text/html"
@@ -77,7 +77,7 @@ class Operation:
 
 def status_of(refusal: Refusal) -> int:
     """The status that a refusal is answered with."""
-    own = OWN_STATUS.get(refusal)
+    own = STATUS_OVERRIDES.get(refusal)
     return own[0] if own else STATUS[refusal.code]
 
 

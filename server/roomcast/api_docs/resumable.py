@@ -10,7 +10,7 @@ from roomcast.api_docs.native import INTAKE
 from roomcast.api_docs.operations import JSON, Answer, Binary, Operation, Parameter
 from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import Forbidden, NotFound, TimedOut
-from roomcast.http.intake.resumable import Busy
+from roomcast.http.intake.resumable import Locked
 from roomcast.http.tus import protocol as tus
 
 TUS = "Resumable uploads"
@@ -54,9 +54,9 @@ _CREATE = (
     ),
     _CHECKSUM,
 )
-_PIECE = {tus.PIECE_TYPE: Binary}
+_PIECE = {tus.CHUNK_TYPE: Binary}
 _PIECE_REFUSED = (
-    tus.OtherVersion, tus.ChecksumMismatch, tus.Gone, Busy, NotFound, Forbidden, *INTAKE,
+    tus.UnsupportedVersion, tus.ChecksumMismatch, tus.Gone, Locked, NotFound, Forbidden, *INTAKE,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from roomcast.uploads.messages import AssemblyId, Bytes, Element, Message, Shape
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
 
 
-class WaysIn(Shape, total=False):
+class UploadUrls(Shape, total=False):
     """Where the bytes of a reservation go: absolute where the server's public address is known, or else paths."""
 
     contentUrl: Annotated[Url, Field(examples=["/api/uploads/upload_5f0c…/content"])]
@@ -23,7 +23,7 @@ class WaysIn(Shape, total=False):
     """In pieces, by tus."""
 
 
-class DirectWays(Shape, total=False):
+class PresignedUrls(Shape, total=False):
     """Where they go when the client sends them to the bucket itself."""
 
     partSize: Bytes
@@ -36,7 +36,7 @@ class DirectWays(Shape, total=False):
     """To be POSTed to in the end."""
 
 
-class UploadEntry(WaysIn, DirectWays):
+class UploadEntry(UploadUrls, PresignedUrls):
     """What became of one of the files."""
 
     uploadId: UploadId
@@ -92,7 +92,7 @@ class SentPart(Shape):
     size: Bytes
 
 
-class DirectStanding(ActionResult):
+class PresignedProgress(ActionResult):
     """What the bucket has of a direct upload."""
 
     parts: list[SentPart]

@@ -9,8 +9,10 @@ from aiohttp import web
 from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Authenticator
 from roomcast.errors import Malformed
-from roomcast.http.intake.forms import Intake, accepted
-from roomcast.http.intake.presigned import DirectIntake
+from roomcast.http.intake.forms import FormIntake
+from roomcast.http.intake.presigned import PresignedIntake
+from roomcast.http.intake.records import accepted
+from roomcast.http.intake.reservations import Reservations
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
@@ -32,29 +34,39 @@ class UploadRoutes:
         ledger: Ledger,
         media: MediaStore,
         control: UploadService,
-        intake: Intake,
-        direct: DirectIntake | None,
+        forms: FormIntake,
+        reservations: Reservations,
+        presigned: PresignedIntake | None,
         submissions: AssemblyService,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._control = control
-        self._intake = intake
-        self._direct = direct
+        self._forms = forms
+        self._reservations = reservations
+        self._presigned = presigned
         self._submissions = submissions
         self._authenticator = authenticator
 
     def add_routes(self, app: web.Application) -> None:
-        app.router.add_post("/api/uploads", self._intake.post)
+        app.router.add_post("/api/uploads", self._post)
         app.router.add_get("/api/uploads", self._list)
         app.router.add_get("/api/uploads/{id}", self._look)
         app.router.add_delete("/api/uploads/{id}", self._cancel)
         app.router.add_post("/api/uploads/{id}/retry", self._retry)
         app.router.add_put("/api/uploads/{id}/content", self._content)
-        if self._direct:
-            app.router.add_post("/api/uploads/{id}/progress", partial(self._progress, self._direct))
-            app.router.add_post("/api/uploads/{id}/complete", partial(self._complete, self._direct))
+        if self._presigned:
+            app.router.add_post("/api/uploads/{id}/progress", partial(self._progress, self._presigned))
+            app.router.add_post("/api/uploads/{id}/complete", partial(self._complete, self._presigned))
+
+    async def _post(self, request: web.Request) -> web.Response:
+        """Receive the files of a form (202), or reserve uploads (201; 200 if their results exist already)."""
+        if request.content_type == "application/json":
+            return await self._reservations.reserve(request)
+        if request.content_type == "multipart/form-data":
+            return (await self._forms.receive_form(request)).response()
+        raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
     async def _list(self, request: web.Request) -> web.Response:
         """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
@@ -82,14 +94,14 @@ class UploadRoutes:
 
     async def _content(self, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
-        return await self._intake.put_content(request, upload)
+        return await self._reservations.receive_content(request, upload)
 
-    async def _progress(self, direct: DirectIntake, request: web.Request) -> web.Response:
-        return await direct.progress(await self._control.look(request[VIEWER], request.match_info["id"]))
+    async def _progress(self, presigned: PresignedIntake, request: web.Request) -> web.Response:
+        return await presigned.progress(await self._control.look(request[VIEWER], request.match_info["id"]))
 
-    async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
+    async def _complete(self, presigned: PresignedIntake, request: web.Request) -> web.Response:
         upload = await self._control.look(request[VIEWER], request.match_info["id"])
-        queued = await direct.complete(request, upload)
+        queued = await presigned.complete(request, upload)
         return accepted([queued], await self._submissions.resolve_id(queued.submission))
 
     def _controlled(self, upload: Upload) -> web.Response:

@@ -13,7 +13,7 @@ from roomcast.assemblies.records import DismissedTask
 from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Malformed, NotFound
-from roomcast.http.intake.forms import Intake
+from roomcast.http.intake.forms import FormIntake
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.streams import Kind, Streams
 from roomcast.ledger.contract import Ledger
@@ -86,7 +86,7 @@ class StreamRoutes:
         streams: Streams,
         control: UploadService,
         tasks: TaskView,
-        intake: Intake,
+        forms: FormIntake,
         media: MediaStore,
         *,
         linger_seconds: float,
@@ -96,7 +96,7 @@ class StreamRoutes:
         self._streams = streams
         self._control = control
         self._tasks = tasks
-        self._intake = intake
+        self._forms = forms
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
@@ -118,7 +118,7 @@ class StreamRoutes:
         """A form of many files, which are safe and queued when this answers."""
         if request.content_type != "multipart/form-data":
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_response(files.taken((await self._intake.take_any(request, self._files_template)).entries))
+        return json_response(files.taken((await self._forms.receive_files(request, self._files_template)).entries))
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
