@@ -26,7 +26,7 @@ from roomcast.runtime.process import (
     print_start_error,
     stop_signal,
 )
-from roomcast.runtime.supervisor import LIFELINE, LISTENER, inherited, serve_by
+from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.settings import Settings
 
@@ -42,7 +42,7 @@ async def serve(chosen: Settings) -> int:
     """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
-    if (lifeline := inherited(LIFELINE)) is not None:
+    if (lifeline := inherited_fd(PARENT_PIPE_FD)) is not None:
         asyncio.get_running_loop().add_reader(lifeline, stop.set)
     if (warning := chosen.storage.disk_warning) is not None:
         log.warning(warning)
@@ -67,7 +67,7 @@ async def serve(chosen: Settings) -> int:
 async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:
     """On the parent's port, or on one of our own."""
     loop = asyncio.get_running_loop()
-    if (listener := inherited(LISTENER)) is not None:
+    if (listener := inherited_fd(LISTEN_FD)) is not None:
         return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_BACKLOG)
     return await loop.create_server(protocols, chosen.server.host, chosen.server.port, backlog=_BACKLOG)
 
@@ -86,8 +86,8 @@ def main() -> int:
     configure_logging(chosen.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            if chosen.web_processes > 1 and inherited(LISTENER) is None:
-                return runner.run(serve_by(chosen.web_processes, chosen.server.host, chosen.server.port))
+            if chosen.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
+                return runner.run(supervise(chosen.web_processes, chosen.server.host, chosen.server.port))
             return runner.run(serve(chosen))
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))

@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 
-from roomcast.api_docs.routes import Descriptions
+from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
@@ -32,18 +32,17 @@ from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
-from roomcast.http.links import Links
 from roomcast.http.media import MediaRoute
-from roomcast.http.metrics import ListenerMetrics, Listeners, MetricsRoute
+from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.pages import Pages
-from roomcast.http.responses import default_headers
+from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
-from roomcast.http.uploads import UploadRoutes
-from roomcast.media.links import present
+from roomcast.http.uploads import PresignedRoutes, UploadRoutes
+from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
@@ -166,7 +165,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
-    relay = Relay(backends.ledger)
+    relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()
     lifetime.push_async_callback(relay.stop)
     assemblies = AssemblyService(
@@ -182,14 +181,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.relay, core.uploads, core.backends.media, core.authenticator, core.origins)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
         stalled_client_seconds=settings.sockets.stalled_client_seconds,
     )
-    sockets = Listeners(rooms.count, rooms.stats)
-    listeners = {"socket": sockets, "stream": Listeners(streams.count, streams.stats)}
+    sockets, event_streams = ListenerStats(rooms.count, rooms.stats), ListenerStats(streams.count, streams.stats)
+    listeners = {"socket": sockets, "stream": event_streams}
     core.registry.register(ListenerMetrics(listeners))
     return Realtime(rooms, streams)
 
@@ -206,7 +205,9 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         lease_seconds=settings.worker.lease_seconds,
     )
     links = Links(settings.server.public_url)
-    presigned = PresignedIntake(ledger, core.backends.direct, templates, receiver) if core.backends.direct else None
+    presigned = (
+        PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
+    )
     forms = FormIntake(core.assemblies, templates, receiver)
     reservations = Reservations(core.assemblies, media, templates, receiver, presigned, links)
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
@@ -250,7 +251,7 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, policy=core.origins)
+    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, mark_cors = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
@@ -259,7 +260,7 @@ def build_http(
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
-    Descriptions(app, settings).add_routes()
+    ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     Health(core.backends, maintenance, sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
@@ -284,16 +285,9 @@ def _add_upload_routes(
 ) -> None:
     """Add the routes of uploads and assemblies, native ones and those of the dialects."""
     ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
-    UploadRoutes(
-        ledger,
-        media,
-        uploads,
-        intake.forms,
-        intake.reservations,
-        intake.presigned,
-        core.assemblies,
-        core.authenticator,
-    ).add_routes(app)
+    UploadRoutes(ledger, uploads, intake.forms, intake.reservations, core.authenticator).add_routes(app)
+    if intake.presigned:
+        PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(
         core.assemblies,
         core.repositories.deliveries,
@@ -302,15 +296,12 @@ def _add_upload_routes(
         assemblies.deliverer.wake,
         url_seconds=settings.storage.url_seconds,
     ).add_routes(app)
-    TransflowRoutes(
-        streams, uploads, core.assemblies, partial(present, media=media), branch=settings.assemblies.branch
-    ).add_routes(app)
+    TransflowRoutes(streams, uploads, core.assemblies, branch=settings.assemblies.branch).add_routes(app)
     StreamRoutes(
         streams,
         uploads,
         TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
         intake.forms,
-        media,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,

@@ -34,7 +34,7 @@ from unittest import mock
 
 from roomcast import __main__ as program
 from roomcast import app
-from roomcast.fanout.relay import Relay
+from roomcast.fanout.relay import Relay, WithUrls
 from roomcast.ledger.contract import ChangeNotice, Claim, Ledger
 from roomcast.rooms.service import RoomService
 from roomcast.uploads.lifecycle import Progressed
@@ -159,8 +159,8 @@ class _KnownRooms(RoomService):
 class _KnownRelay(Relay):
     """The server's relay, which brings the commands to life with itself."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger)
+    def __init__(self, ledger: Ledger, with_urls: WithUrls) -> None:
+        super().__init__(ledger, with_urls)
         self._commands = Commands(ledger, self)
 
     def start(self) -> None:

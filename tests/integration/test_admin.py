@@ -176,4 +176,4 @@ async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
             for call in CALLS:
                 assert (await anybody.say("GET", call, headers=headers)).refusal == (403, "FORBIDDEN"), headers
             page = await anybody.say("GET", "/admin", headers=headers)
-            assert (page.status, b"own machine alone" in page.content) == (403, True), headers
+            assert (page.status, b"only available from this machine" in page.content) == (403, True), headers

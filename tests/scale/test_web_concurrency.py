@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from roomcast.runtime.supervisor import LIFELINE
+from roomcast.runtime.supervisor import PARENT_PIPE_FD
 
 from tests.conftest import Shelf
 from tests.scale.cluster import Cluster
@@ -34,7 +34,7 @@ def children(cluster: Cluster) -> list[psutil.Process]:
     found = []
     for child in cluster.webs[0].leftovers():
         with suppress(psutil.NoSuchProcess):
-            if LIFELINE in child.environ():
+            if PARENT_PIPE_FD in child.environ():
                 found.append(child)
     return found
 

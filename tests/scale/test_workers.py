@@ -173,7 +173,7 @@ async def test_only_the_holder_loses_redis(
     await api.finished(again)
     assert (await api.get(upload_id)).body["seq"] == end["seq"], "the loser has written"
     assert_nothing_missed(watcher, upload_id)
-    assert "lease lost" in holder.tail()
+    assert "lease_lost" in holder.tail()
 
 
 async def test_the_holder_is_frozen_and_wakes_up_too_late(
@@ -190,7 +190,7 @@ async def test_the_holder_is_frozen_and_wakes_up_too_late(
     finally:
         holder.process.send_signal(signal.SIGCONT)
     assert (end["status"], end["attempt"]) == ("completed", 2)
-    await eventually(lambda: "lease lost" in holder.tail(), what="the loser's insight")
+    await eventually(lambda: "lease_lost" in holder.tail(), what="the loser's insight")
     await eventually(lambda: not cluster.scratch(), what="the end of its scratch files")
     after = (await api.get(upload_id)).body
     assert (after["seq"], after["stage"]) == (end["seq"], "done")

@@ -39,7 +39,7 @@ def _section(group: str, model: Any) -> str:
         for setting in all_settings()
         if setting.group == group
     ]
-    head = f"### {model.__doc__.rstrip('.')}\n\nIn code: `Settings({group}={model.__name__}(…))`."
+    head = f"## {group.capitalize()}\n\n{model.__doc__} In code: `Settings({group}={model.__name__}(…))`."
     return "\n".join([head, "", "| variable | default | meaning |", "| --- | --- | --- |", *rows])
 
 

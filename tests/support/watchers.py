@@ -1,7 +1,7 @@
-"""Clients that join rooms and remember everything they hear.
+"""Socket.IO clients that join rooms and record every message.
 
-`Watcher` is python-socketio, `NodeWatcher` the official JavaScript client. They share `Recorder`, so that a test says
-the same of both.
+`Watcher` is python-socketio's client, `NodeWatcher` the official JavaScript client. Both are a `Recorder`, so that a
+test can run with either.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ PROGRESS = "upload-progress"
 
 @dataclass(frozen=True)
 class Heard:
-    """One thing that reached a client: a Socket.IO event by its name; `state` and `event` are from a join's ack."""
+    """A message that a client received, by the name of its Socket.IO event; `state` and `event` are of a join's ack."""
 
     name: str
     message: Message
 
 
 class Recorder:
-    """What a client heard, in order, and the waiting for more."""
+    """The messages that a client received, in order, and methods that wait for more."""
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
@@ -42,11 +42,11 @@ class Recorder:
         self._news = asyncio.Event()
 
     async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
-        """Emit, and the ack."""
+        """Emit, and return the ack."""
         raise NotImplementedError
 
     def hear(self, name: str, message: Message) -> None:
-        """Record what came over the socket, which must be as the server describes it."""
+        """Record a message, after checking it against the server's AsyncAPI document."""
         described.check_message(name, message)
         self.record(name, message)
 
@@ -55,7 +55,7 @@ class Recorder:
         self._news.set()
 
     def record_ack(self, name: str, ack: Any) -> None:
-        """What a join's ack tells is heard in its place among the room's messages."""
+        """Record the messages in a join's ack, after checking the ack against the server's AsyncAPI document."""
         described.check_ack(name, ack)
         if name == "join-upload" and ack["ok"]:
             for message in ack["events"]:
@@ -76,7 +76,7 @@ class Recorder:
         return await self.call("retry-upload", upload_id)
 
     async def fact(self, holds: Callable[[], Any], deadline: float = 20.0) -> None:
-        """Wait, looking again at every piece of news, until `holds`."""
+        """Wait until `holds()` is true; it is called again after every message."""
         try:
             async with asyncio.timeout(deadline):
                 while not holds():
@@ -84,10 +84,10 @@ class Recorder:
                     await self._news.wait()
         except TimeoutError:
             recent = [(item.name, _brief(item.message)) for item in self.heard[-8:]]
-            raise AssertionError(f"not within {deadline} s; the last things heard: {recent}") from None
+            raise AssertionError(f"not within {deadline} s; the last messages: {recent}") from None
 
     async def until(self, upload_id: str, predicate: Callable[[Message], bool], deadline: float = 30.0) -> Message:
-        """The first message of this upload for which `predicate` holds, heard already or still to come."""
+        """Return the upload's first message, past or future, for which `predicate` is true."""
 
         def found() -> Message | None:
             return next((message for message in self.about(upload_id) if predicate(message)), None)
@@ -104,21 +104,21 @@ class Recorder:
         return await self.until(upload_id, lambda message: message["status"] in ("completed", "error"), deadline)
 
     async def named(self, upload_id: str, status: str) -> list[Message]:
-        """What came under a status's own name, once something did: right behind the same as `upload-progress`."""
+        """Wait for a message under the status's own name, and return all of them."""
         await self.fact(lambda: self.live(upload_id, status))
         return self.live(upload_id, status)
 
     def about(self, upload_id: str) -> list[Message]:
-        """Everything heard of this upload, each once: a join's ack and the live lane."""
-        lanes = (PROGRESS, "event", "state")
-        return [item.message for item in self.heard if item.name in lanes and item.message["uploadId"] == upload_id]
+        """Return all messages of the upload, of joins' acks and of `upload-progress`, each once."""
+        names = (PROGRESS, "event", "state")
+        return [item.message for item in self.heard if item.name in names and item.message["uploadId"] == upload_id]
 
     def live(self, upload_id: str, name: str = PROGRESS) -> list[Message]:
-        """The messages of this upload that came under this name."""
+        """Return the upload's messages with this event name."""
         return [item.message for item in self.heard if item.name == name and item.message["uploadId"] == upload_id]
 
     def events(self, upload_id: str) -> list[Message]:
-        """The numbered events: the first message heard with each `seq`, by number."""
+        """Return the first message with each `seq`, by `seq`."""
         first: dict[int, Message] = {}
         for message in self.about(upload_id):
             first.setdefault(message["seq"], message)
@@ -130,14 +130,14 @@ def _brief(message: Message) -> dict[str, Any]:
 
 
 def statuses(messages: Iterable[Message]) -> list[str]:
-    """The statuses in the order heard, repetitions folded."""
+    """Return the statuses in order, without repetitions."""
     return [status for status, _ in itertools.groupby(message["status"] for message in messages)]
 
 
 def assert_truthful(messages: Sequence[Message]) -> None:
-    """What holds for everything that one client ever hears about one upload, in the order it heard it."""
+    """Check the invariants of all messages of one upload, in the order in which one client received them."""
     for before, after in itertools.pairwise(messages):
-        assert after["seq"] >= before["seq"], "a message from before one already heard"
+        assert after["seq"] >= before["seq"], "an older message after a newer one"
         assert after["attempt"] >= before["attempt"]
         if after["attempt"] == before["attempt"]:
             assert after["progress"] >= before["progress"], (_brief(before), _brief(after))
@@ -194,7 +194,7 @@ class Watcher(Recorder):
             return await answered
 
     async def emit(self, name: str, *args: Any) -> None:
-        """Emit, and ask for no ack."""
+        """Emit without requesting an ack."""
         await self._client.emit(name, args)
 
     def _connected(self) -> None:
@@ -211,18 +211,18 @@ class Watcher(Recorder):
 
 
 async def refused(url: str, *, auth: Any = None, headers: dict[str, str] | None = None) -> Any:
-    """Connect where that must fail: the `connect_error`'s `data`."""
+    """Connect to a server that must refuse it; return the `data` of the `connect_error`."""
     watcher = Watcher(url, auth=auth, headers=headers)
     try:
         async with watcher:
-            raise AssertionError("the server let the client in")
+            raise AssertionError("The server accepted the client.")
     except socketio.exceptions.ConnectionError:
         (reason,) = watcher.refusals
         return reason["data"]
 
 
 class NodeWatcher(Recorder):
-    """The official JavaScript client in a Node process; JSON lines carry what it is told and what it hears."""
+    """The official JavaScript client in a Node process, controlled by JSON lines over its stdin and stdout."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__()
@@ -269,14 +269,14 @@ class NodeWatcher(Recorder):
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said = json.loads(line)
-            match said["kind"]:
+            output = json.loads(line)
+            match output["kind"]:
                 case "event":
-                    self.hear(said["name"], said["args"][0])
+                    self.hear(output["name"], output["args"][0])
                 case "ack":
-                    name, answered = self._calls.pop(said["call"])
-                    self.record_ack(name, said["reply"])
-                    answered.set_result(said["reply"])
+                    name, answered = self._calls.pop(output["call"])
+                    self.record_ack(name, output["reply"])
+                    answered.set_result(output["reply"])
                 case "connect":
                     self.connections += 1
                 case "upgrade":
@@ -284,5 +284,5 @@ class NodeWatcher(Recorder):
                 case "disconnect":
                     self.disconnections += 1
                 case "connect_error":
-                    self.refusals.append(said)
+                    self.refusals.append(output)
             self._news.set()

@@ -52,9 +52,9 @@ def test_importing_it_loads_nothing_of_the_server(module: str) -> None:
 class TestParser:
     WIRE = (
         sse.RETRY
-        + sse.event("upload-progress", {"n": 1}, at={"epoch": "abc", "seq": 7})  # type: ignore[arg-type]
+        + sse.sse_event("upload-progress", {"n": 1}, "abc:7")
         + sse.KEEP_ALIVE
-        + sse.event("upload-progress", {"name": "ä\n"})
+        + sse.sse_event("upload-progress", {"name": "ä\n"})
         + b"data: two\r\ndata: lines\r\n\r\n"
         + b'data: {"cut'
     )

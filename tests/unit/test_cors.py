@@ -164,7 +164,7 @@ async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> 
     policy = OriginPolicy(origins)
     preflight, mark = cors(policy)
     authenticator = Authenticator(AuthSettings(jwt_secret=SECRET), loopback=True)
-    credential = partial(credential_of, cookie="roomcast_token", policy=policy)
+    credential = partial(credential_of, cookie="roomcast_token", origins=policy)
     app = web.Application(middlewares=[preflight, errors_as_json, authentication(authenticator, credential)])
 
     async def answer(request: web.Request) -> web.Response:

@@ -114,8 +114,8 @@ def test_a_page_names_make_targets_that_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [DOCS / "architecture.md", *OTHERS[:2]], ids=lambda page: page.name)
 def test_a_page_about_the_code_names_files_that_exist(page: Path) -> None:
-    """Paths are below the root, or below one of the two packages."""
-    roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers")
+    """Paths are below the root, one of the two packages, or the folder of the browser modules."""
+    roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers", ROOT / "static")
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|lua|js|md|toml|txt)|/))`", text(page)))
     assert named
     assert {name for name in named if not any((root / name).exists() for root in roots)} == set()
@@ -199,7 +199,7 @@ def test_the_metrics_of_the_table_of_monitoring_are_in_the_table_of_metrics() ->
     ("name", "module"), [("list-attributes", "list-options.js"), ("element-attributes", "upload-progress.js")]
 )
 def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
-    source = (ROOT / "static" / module).read_text()
+    source = (ROOT / "static" / "elements" / module).read_text()
     observed = re.search(r"static observedAttributes = \[(.+?)\]", source, re.DOTALL)
     assert observed
     attributes = re.findall(r'"([\w-]+)"', observed[1])

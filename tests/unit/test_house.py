@@ -82,12 +82,6 @@ def layer_of(module: str) -> list[tuple[int, str]]:
     return [(level, member) for level, layer in enumerate(LAYERS) for member in layer if within(module, member)]
 
 
-PENDING = {
-    "roomcast.runtime.files → roomcast.media.contract",
-}
-"""Imports that still go against the layers: the set only shrinks."""
-
-
 def test_every_module_is_in_exactly_one_layer() -> None:
     assert {name: layer_of(name) for name in MODULES if name != "roomcast" and len(layer_of(name)) != 1} == {}
 
@@ -99,7 +93,17 @@ def test_imports_point_down() -> None:
             ((level, member),), ((target, target_member),) = layer_of(name), layer_of(imported)
             if not (target < level or member == target_member):
                 against.add(f"{name} → {imported}")
-    assert against == PENDING
+    assert against == set()
+
+
+CYCLIC = {
+    "server/roomcast/assemblies",
+    "server/roomcast/assemblies/webhooks",
+    "server/roomcast/http",
+    "server/roomcast/http/intake",
+    "server/roomcast/http/tus",
+}
+"""Folders that are still in a cycle: the set only shrinks."""
 
 
 def folder_of(module: str) -> str:
@@ -115,7 +119,15 @@ def test_no_folder_is_in_a_cycle() -> None:
         rest.setdefault(folder_of(name), set()).update(needs - {folder_of(name)})
     while leaves := {name for name, needs in rest.items() if not needs & rest.keys()}:
         rest = {name: needs for name, needs in rest.items() if name not in leaves}
-    assert rest == {} or PENDING
+    cyclic: set[str] = set()
+    for folder in rest:
+        reached, new = set[str](), rest[folder] & rest.keys()
+        while new:
+            reached |= new
+            new = set().union(*(rest[name] & rest.keys() for name in new)) - reached
+        if folder in reached:
+            cyclic.add(folder.removeprefix(f"{ROOT}/"))
+    assert cyclic == CYCLIC
 
 
 def test_no_folder_has_more_than_twelve_modules() -> None:

@@ -32,7 +32,7 @@ async def ran(*argv: str, **options: object) -> tuple[int, bytes, bytes]:
     out, err = bytearray(), bytearray()
     program = start_program(argv, on_stdout=out.extend, on_stderr=err.extend, **options)  # type: ignore[arg-type]
     code = await program.wait()
-    await asyncio.wait({program.drained})
+    await asyncio.wait({program.output_closed})
     return code, bytes(out), bytes(err)
 
 
@@ -139,4 +139,4 @@ async def test_waiting_may_be_cancelled_and_begun_again() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
     os.kill(program.pid, signal.SIGTERM)
     assert await program.wait() == -signal.SIGTERM
-    await eventually(program.drained.done, what="the end of its output")
+    await eventually(program.output_closed.done, what="the end of its output")

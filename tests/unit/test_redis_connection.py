@@ -13,7 +13,7 @@ from roomcast.ledger.contract import Lease
 from roomcast.ledger.redis import pubsub as redis_notices
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
-from roomcast.runtime.redis_lua import AT_ONCE, CALL_SECONDS, Scripts
+from roomcast.runtime.redis_lua import CALL_SECONDS, MAX_CONCURRENT_CALLS, Scripts
 from roomcast.uploads.lifecycle import Failed, Stage
 from roomcast.uploads.model import Change, Tick, new_upload_id
 from roomcast.uploads.transitions import cancelled
@@ -98,7 +98,7 @@ async def test_a_redis_is_reached_by_its_unix_socket(tmp_path: Path) -> None:
 async def test_whoever_waits_for_a_turn_is_passed_by_nobody(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         client = connect(redis.url)
-        scripts, answered, ahead = Scripts(client), [0] * (4 * AT_ONCE), []
+        scripts, answered, ahead = Scripts(client), [0] * (4 * MAX_CONCURRENT_CALLS), []
 
         async def call_again_and_again(caller: int) -> None:
             for _ in range(20):

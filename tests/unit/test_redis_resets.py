@@ -79,10 +79,10 @@ def test_a_hint_that_is_given_while_connections_are_reset_fails_nobody(line: Lin
     async def work() -> None:
         async with TaskiqDispatch.open(line.url, name="roomcast:hints") as dispatch:
             for turn in range(RESETS):
-                await asyncio.gather(*(dispatch.announce(f"before_{turn}", seq) for seq in range(IDLE)))
+                await asyncio.gather(*(dispatch.wake(f"before_{turn}", seq) for seq in range(IDLE)))
                 line.reset()
                 for at_once in (AT_ONCE, IDLE):
-                    await asyncio.gather(*(dispatch.announce(f"upload_{turn}", -seq) for seq in range(at_once)))
+                    await asyncio.gather(*(dispatch.wake(f"upload_{turn}", -seq) for seq in range(at_once)))
                 line.mend()
 
     on_uvloop(work())
@@ -99,7 +99,7 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
                 assert failed
 
                 async def heard(turn: int = turn) -> bool:
-                    await dispatch.announce(f"upload_{turn}", len(handler.ids))
+                    await dispatch.wake(f"upload_{turn}", len(handler.ids))
                     return f"upload_{turn}" in handler.ids
 
                 await eventually(heard, what="a wake-up after the resets")
@@ -154,9 +154,9 @@ async def succeeds(call: Coroutine[Any, Any, object]) -> bool:
 class NoMedia:
     """A media store that nothing was left in."""
 
-    deployment_name = "nowhere"
+    deployment_location = "nowhere"
 
-    async def deployment(self, mine: str) -> str:
+    async def claim_deployment(self, mine: str) -> str:
         return mine
 
     async def discard_results(self, upload_id: str) -> None:
@@ -171,7 +171,7 @@ async def failures(dispatch: TaskiqDispatch, count: int) -> int:
     failed = 0
     for _ in range(count):
         try:
-            await dispatch.workers_seen()
+            await dispatch.live_workers()
         except StorageError:
             failed += 1
     return failed

@@ -11,7 +11,7 @@ import aiohttp
 import moto.s3.models
 import pytest
 from roomcast.errors import Malformed, NotFound, StorageError
-from roomcast.media.contract import DirectPart, DirectParts
+from roomcast.media.contract import PartETag, PresignedParts
 from roomcast.media.s3 import multipart as s3_parts
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
@@ -33,7 +33,7 @@ async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yield media
 
 
-async def send(begun: DirectParts, data: bytes = DATA, *, only: int | None = None) -> list[DirectPart]:
+async def send(begun: PresignedParts, data: bytes = DATA, *, only: int | None = None) -> list[PartETag]:
     """What a browser does."""
     parts = []
     async with aiohttp.ClientSession() as session:
@@ -41,18 +41,18 @@ async def send(begun: DirectParts, data: bytes = DATA, *, only: int | None = Non
             body = io.BytesIO(data[index * begun.part_size : (index + 1) * begun.part_size])
             async with session.put(url, data=body, skip_auto_headers=["Content-Type"]) as answer:
                 assert answer.status == 200
-                parts.append(DirectPart(index + 1, answer.headers["ETag"]))
+                parts.append(PartETag(index + 1, answer.headers["ETag"]))
     return parts
 
 
 async def test_parts_that_a_client_sent_become_a_source(store: S3MediaStore, server: S3Server) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     assert (begun.part_size, len(begun.urls)) == (MIB, 3)
     parts = await send(begun)
-    assert [part.size for part in await direct.sent_direct(upload_id, begun.token)] == [MIB, MIB, 5]
+    assert [part.size for part in await direct.list_parts(upload_id, begun.token)] == [MIB, MIB, 5]
     assert not await store.has_source(upload_id)
-    key = await direct.complete_direct(upload_id, begun.token, parts[::-1], size=len(DATA))
+    key = await direct.complete(upload_id, begun.token, parts[::-1], size=len(DATA))
     assert await store.has_source(upload_id)
     assert server.content(f"incoming/{upload_id}") == DATA
     assert await direct.read_head(key, 10) == DATA[:10]
@@ -62,72 +62,72 @@ async def test_parts_that_a_client_sent_become_a_source(store: S3MediaStore, ser
 
 
 async def test_completing_twice_is_completing(store: S3MediaStore) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     parts = await send(begun)
     for _ in range(2):
-        await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+        await direct.complete(upload_id, begun.token, parts, size=len(DATA))
 
 
 async def test_an_answer_that_is_lost_changes_nothing(store: S3MediaStore, proxy: Proxy) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     parts = await send(begun)
     fail(proxy, "POST", "uploadId", [refusal(503, "SlowDown") for _ in range(3)], late=True)
-    await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+    await direct.complete(upload_id, begun.token, parts, size=len(DATA))
     assert await store.has_source(upload_id)
 
 
 async def test_a_part_that_is_missing_can_still_be_sent(store: S3MediaStore) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     parts = await send(begun, only=2)
     with pytest.raises(Malformed):
-        await direct.complete_direct(upload_id, begun.token, parts, size=len(DATA))
+        await direct.complete(upload_id, begun.token, parts, size=len(DATA))
     assert not await store.has_source(upload_id)
-    await direct.complete_direct(upload_id, begun.token, await send(begun), size=len(DATA))
+    await direct.complete(upload_id, begun.token, await send(begun), size=len(DATA))
 
 
 async def test_parts_that_are_not_what_was_said_are_refused(store: S3MediaStore) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     parts = await send(begun)
     wrong = [
         (parts[:2], len(DATA)),
-        ([*parts, DirectPart(4, '"x"')], len(DATA)),
-        ([*parts[:2], DirectPart(3, parts[0].etag)], len(DATA)),
+        ([*parts, PartETag(4, '"x"')], len(DATA)),
+        ([*parts[:2], PartETag(3, parts[0].etag)], len(DATA)),
         (parts, len(DATA) - 1),
         (parts, len(DATA) + MIB),
         ([], 0),
     ]
     for told, size in wrong:
         with pytest.raises(Malformed):
-            await direct.complete_direct(upload_id, begun.token, told, size=size)
+            await direct.complete(upload_id, begun.token, told, size=size)
     assert not await store.has_source(upload_id)
 
 
 async def test_an_empty_file_is_refused_at_once(store: S3MediaStore, server: S3Server) -> None:
     with pytest.raises(Malformed):
-        await store.direct.begin_direct(new_upload_id(), 0)
+        await store.presigned.begin(new_upload_id(), 0)
     assert server.multiparts() == []
 
 
 async def test_nothing_remains_of_what_was_aborted(store: S3MediaStore, server: S3Server) -> None:
-    direct, upload_id = store.direct, new_upload_id()
-    begun = await direct.begin_direct(upload_id, len(DATA))
+    direct, upload_id = store.presigned, new_upload_id()
+    begun = await direct.begin(upload_id, len(DATA))
     await send(begun, only=1)
     for _ in range(2):
-        await direct.abort_direct(upload_id, begun.token)
+        await direct.abort(upload_id, begun.token)
     assert server.multiparts() == []
     with pytest.raises(NotFound):
-        await direct.complete_direct(upload_id, begun.token, [], size=len(DATA))
+        await direct.complete(upload_id, begun.token, [], size=len(DATA))
 
 
 async def test_a_token_is_good_for_its_own_upload_alone(store: S3MediaStore) -> None:
-    begun = await store.direct.begin_direct(new_upload_id(), len(DATA))
+    begun = await store.presigned.begin(new_upload_id(), len(DATA))
     parts = await send(begun)
     with pytest.raises((NotFound, StorageError)):
-        await store.direct.complete_direct(new_upload_id(), begun.token, parts, size=len(DATA))
+        await store.presigned.complete(new_upload_id(), begun.token, parts, size=len(DATA))
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -141,7 +141,7 @@ async def test_a_beginning_that_is_cancelled_leaves_nothing(
         await go.wait()
 
     proxy.before, proxy.after = (None, hold) if late else (hold, None)
-    task = asyncio.create_task(store.direct.begin_direct(new_upload_id(), len(DATA)))
+    task = asyncio.create_task(store.presigned.begin(new_upload_id(), len(DATA)))
     await held.wait()
     task.cancel()
     go.set()

@@ -97,7 +97,7 @@ async def test_amazon_is_asked_by_the_name_of_the_bucket(monkeypatch: pytest.Mon
 async def test_the_endpoint_may_come_from_the_environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     async with opened(None) as store:
-        await store.check()
+        await store.check_writable()
         assert store.url("x/y.mp4").startswith(f"{server.url}/{BUCKET}/media/x/y.mp4?")
     server.empty()
 
@@ -189,7 +189,7 @@ async def test_what_a_dead_process_left_of_a_source_is_discarded(store: S3MediaS
     ours, others = new_upload_id(), new_upload_id()
     for upload_id in (ours, others):
         server.client.create_multipart_upload(Bucket=BUCKET, Key=f"incoming/{upload_id}")
-    assert await store.sources() == sorted([ours, others])
+    assert await store.list_sources() == sorted([ours, others])
     await store.discard_source(ours)
     assert server.multiparts() == [f"incoming/{others}"]
 
@@ -226,19 +226,19 @@ async def test_a_listing_is_read_to_its_end(
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
         server.client.put_object(Bucket=BUCKET, Key=f"incoming/upload_{number}", Body=b"")
-    assert await store.sources() == [f"upload_{number}" for number in range(5)]
+    assert await store.list_sources() == [f"upload_{number}" for number in range(5)]
     monkeypatch.undo()
 
 
 async def test_a_bucket_that_takes_objects_is_ready(store: S3MediaStore, server: S3Server) -> None:
-    await store.check()
-    await store.check()
+    await store.check_writable()
+    await store.check_writable()
     assert server.keys() == ["check"]
 
 
 async def test_a_bucket_that_is_not_there_is_said_so_without_its_name(server: S3Server, tmp_path: Path) -> None:
     async with opened(server.url, bucket="no-such-bucket") as store:
-        for act in (store.check(), received(store), store.sources()):
+        for act in (store.check_writable(), received(store), store.list_sources()):
             with pytest.raises(StorageError) as caught:
                 await act
             assert "bucket" not in caught.value.message
@@ -250,7 +250,7 @@ async def test_a_bucket_that_is_not_there_is_said_so_without_its_name(server: S3
 async def test_a_server_that_is_not_there_is_said_so(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(f"http://127.0.0.1:{unused_tcp_port}") as store:
         with pytest.raises(StorageError, match=r"^The media store does not answer\.$"):
-            await store.check()
+            await store.check_writable()
 
 
 async def test_a_server_that_says_nothing_is_not_ready(
@@ -264,7 +264,7 @@ async def test_a_server_that_says_nothing_is_not_ready(
 
     proxy.before = hold
     with pytest.raises(StorageError):
-        await store.check()
+        await store.check_writable()
     go.set()
 
 

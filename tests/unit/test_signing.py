@@ -27,12 +27,12 @@ def test_what_was_signed_holds_until_it_expires(upload_id: str, name: str) -> No
     signer = UrlSigner(SECRET, seconds=100, clock=lambda: now[0])
     grant, *key = parts(signer.url(f"{upload_id}/{name}"))
     assert key == [upload_id, name]
-    signer.check(grant, upload_id)
+    signer.verify(grant, upload_id)
     now[0] += 100
-    signer.check(grant, upload_id)
+    signer.verify(grant, upload_id)
     now[0] += 100
     with pytest.raises(Forbidden, match="expired"):
-        signer.check(grant, upload_id)
+        signer.verify(grant, upload_id)
 
 
 @pytest.mark.parametrize("base", ["https://films.example/roomcast", "https://films.example/roomcast/"])
@@ -49,7 +49,7 @@ def test_one_grant_opens_the_whole_folder_and_no_other() -> None:
     assert playlist[0] == segment[0]
     for other in ("upload_b", "upload_", "upload_aa", ""):
         with pytest.raises(Forbidden, match="not valid"):
-            signer.check(playlist[0], other)
+            signer.verify(playlist[0], other)
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ def test_one_grant_opens_the_whole_folder_and_no_other() -> None:
 def test_anything_else_does_not(expires: str | None, signature: str | None) -> None:
     signer = UrlSigner(SECRET, seconds=100)
     grant, upload_id, _ = parts(signer.url("upload_a/video.mp4"))
-    signer.check(grant, upload_id)
+    signer.verify(grant, upload_id)
     good = grant.split(".")
     forged = f"{good[0] if expires is None else expires}.{good[1] if signature is None else signature}"
     for grant in (forged, good[0], good[1], "", ".", f"{good[0]}.{good[1]}.{good[1]}"):
         with pytest.raises(Forbidden, match="not valid"):
-            signer.check(grant, upload_id)
+            signer.verify(grant, upload_id)
 
 
 def test_another_secret_does_not() -> None:
     grant, upload_id, _ = parts(UrlSigner(SECRET, seconds=100).url("upload_a/video.mp4"))
     with pytest.raises(Forbidden):
-        UrlSigner(b"another", seconds=100).check(grant, upload_id)
+        UrlSigner(b"another", seconds=100).verify(grant, upload_id)
 
 
 def test_a_url_stays_the_same_for_a_while() -> None:

@@ -123,9 +123,9 @@ async def test_another_ledger_deletes_no_source_however_old(
         assert upkeep.warning == (
             f"The media store belongs to the deployment {await ledger.deployment()} and the ledger to "
             f"{await other.deployment()}: no left-over source is deleted. Give each deployment a media store of its "
-            f"own. If this ledger has taken the other's place, delete {media.deployment_name}."
+            f"own. If this ledger has taken the other's place, delete {media.deployment_location}."
         )
-    assert await media.sources() == [key]
+    assert await media.list_sources() == [key]
     assert await media.has_source(key)
 
 
@@ -133,21 +133,21 @@ async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = await put(media, f"{new_upload_id()}.1")
-    claimed, claim = asyncio.Event(), media.deployment
+    claimed, claim = asyncio.Event(), media.claim_deployment
 
     async def tell(mine: str) -> str:
         theirs = await claim(mine)
         claimed.set()
         return theirs
 
-    monkeypatch.setattr(media, "deployment", tell)
+    monkeypatch.setattr(media, "claim_deployment", tell)
     upkeep = upkeep_of(ledger, media)
     async with upkeep.running():
         await claimed.wait()
         began = upkeep._ran_at
         await eventually(lambda: upkeep._ran_at > began, what="a round of upkeep")
     assert await claim("other") == await ledger.deployment()
-    assert await media.sources() == [unknown]
+    assert await media.list_sources() == [unknown]
 
 
 async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
@@ -156,10 +156,10 @@ async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
     unknown, wanted = await put(media, f"{new_upload_id()}.1"), await queued_with_source(ledger, media)
     upkeep = upkeep_of(ledger, media)
     await everything(upkeep)
-    assert await media.sources() == sorted((unknown, wanted))
+    assert await media.list_sources() == sorted((unknown, wanted))
     monkeypatch.setattr(module, "_STALE_SECONDS", -3600.0)
     await everything(upkeep)
-    assert await media.sources() == [wanted]
+    assert await media.list_sources() == [wanted]
     assert upkeep.warning is None
 
 
@@ -170,7 +170,7 @@ async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
     over = await failed_with_source(ledger, media, retryable=False)
     later = await put(media, over.removesuffix(".1") + ".2")
     await everything(upkeep_of(ledger, media))
-    assert await media.sources() == [later]
+    assert await media.list_sources() == [later]
 
 
 async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteLedger, media: MediaStore) -> None:
@@ -178,14 +178,14 @@ async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteL
     kept = await failed_with_source(ledger, media, retryable=True)
     await upkeep_of(ledger, media)._tidy()
     assert over != kept
-    assert await media.sources() == [kept]
+    assert await media.list_sources() == [kept]
 
 
 async def test_the_source_of_an_upload_that_expires_goes_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
     await failed_with_source(ledger, media, retryable=True)
     wanted = await queued_with_source(ledger, media)
     await upkeep_of(ledger, media, retention_seconds=-1.0)._expire()
-    assert await media.sources() == [wanted]
+    assert await media.list_sources() == [wanted]
 
 
 async def test_upkeep_that_has_not_run_lately_says_so(

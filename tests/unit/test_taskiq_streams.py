@@ -59,7 +59,7 @@ class Trap:
 
 
 async def test_a_hint_lies_in_redis_as_json(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
-    await dispatch.announce("upload_a", 2)
+    await dispatch.wake("upload_a", 2)
     found: Any = await client.xrange(name)
     ((_, fields),) = found
     hint = json.loads(fields[b"data"])
@@ -77,7 +77,7 @@ async def test_what_is_pickled_in_redis_is_never_unpickled(
     await client.xadd(name, {"data": pickle.dumps(Trap(trap))})
     await client.xadd(name, {"data": json.dumps({"task_id": "1", "task_name": "os:system", "args": [], "kwargs": {}})})
     async with dispatch.workers(handler, 1):
-        await dispatch.announce("upload_a", 2)
+        await dispatch.wake("upload_a", 2)
         await handler.heard("upload_a")
     assert handler.ids == ["upload_a"]
     assert not trap.exists()
@@ -86,7 +86,7 @@ async def test_what_is_pickled_in_redis_is_never_unpickled(
 async def test_hints_do_not_pile_up_while_nobody_works(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
     for number in range(1300):
         await client.xadd(name, {"data": str(number)})
-    await dispatch.announce("upload_a", 2)
+    await dispatch.wake("upload_a", 2)
     assert await client.xlen(name) <= 1100
 
 
@@ -96,14 +96,14 @@ async def test_a_process_takes_no_hint_that_it_has_no_worker_for(
     busy, idle = Handler(), Handler()
     busy.may_return.clear()
     async with dispatch.workers(busy, 1):
-        await dispatch.announce("upload_0", 2)
+        await dispatch.wake("upload_0", 2)
         await busy.heard("upload_0")
         monkeypatch.setattr(taskiq_streams, "process_name", lambda: "other.1")
         async with TaskiqDispatch.open(redis.url, name=name) as other, other.workers(idle, 1):
             for number in range(1, 4):
-                await dispatch.announce(f"upload_{number}", 2)
+                await dispatch.wake(f"upload_{number}", 2)
             await idle.heard("upload_1", "upload_2", "upload_3")
-            assert len(await dispatch.workers_seen()) == 2
+            assert len(await dispatch.live_workers()) == 2
         busy.may_return.set()
     assert busy.ids == ["upload_0"]
 
@@ -114,7 +114,7 @@ async def test_a_hint_that_died_with_its_process_is_taken_over(
     monkeypatch.setattr(taskiq_streams, "_TAKE_OVER_SECONDS", 0.2)
     monkeypatch.setattr(taskiq_streams, "_BLOCK_SECONDS", 0.05)
     await client.xgroup_create(name, name, id="0", mkstream=True)
-    await dispatch.announce("upload_a", 2)
+    await dispatch.wake("upload_a", 2)
     assert await client.xreadgroup(name, "dead.1", {name: ">"})
     handler = Handler()
     async with dispatch.workers(handler, 1):
@@ -132,12 +132,12 @@ async def test_a_redis_that_has_forgotten_everything_is_worked_with_again(
     handler = Handler()
     with capture_logs():
         async with dispatch.workers(handler, 1):
-            await dispatch.announce("upload_a", 2)
+            await dispatch.wake("upload_a", 2)
             await handler.heard("upload_a")
             await client.flushall()
-            await dispatch.announce("upload_b", 2)
+            await dispatch.wake("upload_b", 2)
             await handler.heard("upload_b")
-            await eventually(dispatch.workers_seen, what="a worker that is seen")
+            await eventually(dispatch.live_workers, what="a worker that is seen")
 
 
 async def test_processes_that_leave_are_no_consumers_any_more(
@@ -145,7 +145,7 @@ async def test_processes_that_leave_are_no_consumers_any_more(
 ) -> None:
     handler = Handler()
     async with dispatch.workers(handler, 1):
-        await dispatch.announce("upload_a", 2)
+        await dispatch.wake("upload_a", 2)
         await handler.heard("upload_a")
         assert len(await client.xinfo_consumers(name, name)) == 1
     assert await client.xinfo_consumers(name, name) == []
@@ -158,7 +158,7 @@ async def test_a_redis_that_answers_nothing_delays_nobody_for_long(
     redis.pause()
     try:
         with capture_logs() as logs:
-            await dispatch.announce("upload_a", 2)
+            await dispatch.wake("upload_a", 2)
     finally:
         redis.resume()
     assert [line["event"] for line in logs] == ["hint lost"]

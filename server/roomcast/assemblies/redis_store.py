@@ -159,7 +159,7 @@ class RedisRecordStore(Generic[R]):
         return bool(reply)
 
     async def _run(self, script: Script, *args: str | bytes | int) -> Any:
-        return await self._scripts.run(Call(script, (self._prefix,), (self._time.given, *args)))
+        return await self._scripts.run(Call(script, (self._prefix,), (self._time.arg, *args)))
 
     def _seen(self, reply: list[bytes]) -> R:
         body, revision, due_at = reply

@@ -15,21 +15,21 @@ from typing import Protocol
 Handler = Callable[[str], Awaitable[None]]
 """Is called with the id of an upload that waits, and works until none does."""
 
-WORKER_SEEN_SECONDS = 5.0
+LIVE_WORKER_SECONDS = 5.0
 """For how long a worker counts after it was last heard of."""
 
 
 class Dispatch(Protocol):
     """Hints from whoever queues an upload to whoever works."""
 
-    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         """Say that the upload is queued as of event `seq`, and may be worked on from `not_before` on (Unix time).
 
         The same hint twice counts once while it waits. Never fails, and returns within seconds: what is lost here, the
         backstop makes up for.
         """
 
-    async def workers_seen(self) -> Counter[str]:
+    async def live_workers(self) -> Counter[str]:
         """How many workers have been heard of lately, by the `process_name` of their process; `StorageError` when
         that cannot be found out."""
 

@@ -30,13 +30,13 @@ class InProcessDispatch:
         self._moved = asyncio.Event()
         self._workers = 0
 
-    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         if not_before > time.time():
             self._delays.call_at(not_before, partial(self._wake, (upload_id, seq)))
         else:
             self._wake((upload_id, seq))
 
-    async def workers_seen(self) -> Counter[str]:
+    async def live_workers(self) -> Counter[str]:
         return Counter({process_name(): self._workers} if self._workers else {})
 
     @asynccontextmanager

@@ -29,7 +29,7 @@ from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from taskiq_redis import RedisStreamBroker
 
-from roomcast.dispatch.contract import WORKER_SEEN_SECONDS, Handler
+from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Handler
 from roomcast.dispatch.delays import Delays
 from roomcast.errors import StorageError
 from roomcast.runtime.backoff import Backoff
@@ -97,7 +97,7 @@ class TaskiqDispatch:
         await cancel_and_wait(*self._sending)
         await self._client.aclose()
 
-    async def announce(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         if not_before > time.time():
             self._delays.call_at(not_before, partial(self._announce_soon, upload_id, seq))
             return
@@ -114,15 +114,15 @@ class TaskiqDispatch:
             await task.kiq(upload_id)
 
     def _announce_soon(self, upload_id: str, seq: int) -> None:
-        sending = asyncio.create_task(self.announce(upload_id, seq))
+        sending = asyncio.create_task(self.wake(upload_id, seq))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def workers_seen(self) -> Counter[str]:
+    async def live_workers(self) -> Counter[str]:
         return await self._workers_seen("")
 
     async def _workers_seen(self, me: str) -> Counter[str]:
-        call = Call(_WORKERS_SEEN, [self._workers_key], [me, repr(WORKER_SEEN_SECONDS)])
+        call = Call(_WORKERS_SEEN, [self._workers_key], [me, repr(LIVE_WORKER_SECONDS)])
         try:
             there = [process.decode().rpartition(" ") for process in await self._scripts.run(call)]
         except StorageError as error:

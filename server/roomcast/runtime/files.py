@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from roomcast.errors import DiskFull, RoomcastError, StorageError
-from roomcast.media.contract import Data
 from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ async def run_in_thread_shielded(work: Callable[[], T]) -> T:
         raise disk_error(error) from error
 
 
-def write_at(descriptor: int, chunks: Sequence[Data], position: int) -> int:
+def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], position: int) -> int:
     """Write the chunks, 1,024 at most, one after the other from `position` on; the position behind them."""
     stop = position + sum(map(len, chunks))
     position += os.pwritev(descriptor, chunks, position)

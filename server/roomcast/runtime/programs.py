@@ -26,8 +26,8 @@ Output = Callable[[bytes], None]
 class Program:
     """A running child program.
 
-    `exited` is done, with the return code, when it has ended and was reaped; `drained`, when all of its output was read
-    and no process is left that could add to it.
+    `exited` is done, with the return code, when it has ended and was reaped; `output_closed`, when all its output was
+    read and no process is left that could add to it.
     """
 
     def __init__(self, child: subprocess.Popen[bytes], outputs: Mapping[IO[bytes], Output]) -> None:
@@ -36,7 +36,7 @@ class Program:
         self._loop = loop = asyncio.get_running_loop()
         self._open = set(outputs)
         self.exited: asyncio.Future[int] = loop.create_future()
-        self.drained: asyncio.Future[None] = loop.create_future()
+        self.output_closed: asyncio.Future[None] = loop.create_future()
         for pipe, on_output in outputs.items():
             os.set_blocking(pipe.fileno(), False)
             loop.add_reader(pipe.fileno(), partial(self._read, pipe, on_output))
@@ -66,8 +66,8 @@ class Program:
         self._loop.remove_reader(pipe.fileno())
         pipe.close()
         self._open.discard(pipe)
-        if not self._open and not self.drained.done():
-            self.drained.set_result(None)
+        if not self._open and not self.output_closed.done():
+            self.output_closed.set_result(None)
 
     def _watch_exit(self) -> None:
         try:

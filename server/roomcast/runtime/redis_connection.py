@@ -21,13 +21,13 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from roomcast.errors import RoomcastError
-from roomcast.runtime.redis_lua import AT_ONCE
+from roomcast.runtime.redis_lua import MAX_CONCURRENT_CALLS
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust, fingerprint
 
 SOCKET_SECONDS = 2.0
 """How long one read, write or connect may take."""
 
-_CONNECTIONS = 2 * AT_ONCE
+_CONNECTIONS = 2 * MAX_CONCURRENT_CALLS
 """For the ledger and for the records beside it."""
 
 _IDLE_SECONDS = 15

@@ -22,7 +22,7 @@ T = TypeVar("T")
 CALL_SECONDS = 3.0
 """The longest that any call waits for Redis, a free connection included."""
 
-AT_ONCE = 16
+MAX_CONCURRENT_CALLS = 16
 """How many calls of one `Scripts` go to Redis at a time."""
 
 TIME = """
@@ -68,14 +68,14 @@ class RedisTime:
         self._ahead = 0.0
 
     @property
-    def given(self) -> str:
+    def arg(self) -> str:
         """The time to bring to a script; empty when it is to ask Redis."""
         return repr(self._clock()) if self._clock else ""
 
     def now(self) -> float:
         return self._clock() if self._clock else time.time() + self._ahead
 
-    def heard(self, now: float) -> None:
+    def sync(self, now: float) -> None:
         """A script said what time it was."""
         if self._clock is None:
             self._ahead = now - time.time()
@@ -86,19 +86,19 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 
     async def run(self, call: Call) -> Any:
         """The script's reply."""
-        return await self._in_turn(lambda: self._run(call))
+        return await self._limited(lambda: self._run(call))
 
     async def run_all(self, calls: Sequence[Call]) -> list[Any]:
         """The replies of all calls, which go to Redis in one round trip."""
-        return await self._in_turn(lambda: self._run_all(calls)) if calls else []
+        return await self._limited(lambda: self._run_all(calls)) if calls else []
 
     async def command(self, *parts: str | bytes | int) -> Any:
         """The reply to one plain command."""
-        return await self._in_turn(lambda: self._execute(parts))
+        return await self._limited(lambda: self._execute(parts))
 
     async def _run(self, call: Call) -> Any:
         try:
@@ -127,7 +127,7 @@ class Scripts:
                 pipeline.execute_command(*call.command(known=known))
             return list(await pipeline.execute(raise_on_error=False))
 
-    async def _in_turn(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _limited(self, work: Callable[[], Awaitable[T]]) -> T:
         """First come, first served: the client's pool would let whoever comes at the right moment pass those that wait,
         and under load somebody would wait in vain."""
         try:

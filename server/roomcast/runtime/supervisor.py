@@ -22,20 +22,20 @@ from roomcast.runtime.programs import Program, start_program
 
 log = structlog.get_logger(__name__)
 
-LISTENER = "ROOMCAST_LISTENER"
-LIFELINE = "ROOMCAST_LIFELINE"
+LISTEN_FD = "ROOMCAST_LISTEN_FD"
+PARENT_PIPE_FD = "ROOMCAST_PARENT_PIPE_FD"
 """Environment variables that tell a child the numbers of its two inherited descriptors."""
 
 _TOO_SOON_SECONDS = 5.0
 
 
-def inherited(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
+def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
     """The descriptor that a parent left to this process under `name`, if it did."""
     value = environment.get(name)
     return int(value) if value else None
 
 
-async def serve_by(count: int, host: str, port: int) -> int:
+async def supervise(count: int, host: str, port: int) -> int:
     """Run `count` children until SIGTERM; the exit code. What dies as soon as it was started ends everything."""
     stop = stop_signal()
     with socket.create_server((host, port), family=_family(host), backlog=1024) as listener:
@@ -44,7 +44,7 @@ async def serve_by(count: int, host: str, port: int) -> int:
         try:
             await asyncio.gather(*(child.start() for child in children))
             print_ready(children[0].ready_line)
-            keeping = [asyncio.create_task(child.keep()) for child in children]
+            keeping = [asyncio.create_task(child.watch()) for child in children]
             stopping = asyncio.create_task(stop.wait())
             ended, _ = await asyncio.wait({stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, *keeping):
@@ -60,7 +60,7 @@ class _Child:
     """One web process, and its successors."""
 
     def __init__(self, listener: int, lifeline: int) -> None:
-        self._descriptors = {LISTENER: listener, LIFELINE: lifeline}
+        self._descriptors = {LISTEN_FD: listener, PARENT_PIPE_FD: lifeline}
         self._program: Program | None = None
         self._started_at = 0.0
         self.ready_line = ""
@@ -83,11 +83,11 @@ class _Child:
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),
         )
-        program.drained.add_done_callback(lambda _: spoken.set())
+        program.output_closed.add_done_callback(lambda _: spoken.set())
         await spoken.wait()
         self.ready_line = said.decode().partition("\n")[0].rstrip()
 
-    async def keep(self) -> None:
+    async def watch(self) -> None:
         """Until it dies so soon that starting it again would be no use."""
         while self._program:
             code = await self._program.wait()

@@ -18,7 +18,7 @@ from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import DirectUploads, MediaStore, ResumableSources
+from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.services.presence import LocalPresence, Presence
@@ -33,7 +33,7 @@ class Backends:
     media: MediaStore
     dispatch: Dispatch
     resumable: ResumableSources
-    direct: DirectUploads | None = None
+    presigned: PresignedUploads | None = None
 
 
 @asynccontextmanager
@@ -114,7 +114,7 @@ def _open_ledger(settings: Settings) -> Ledger:
 
 async def _open_media(
     settings: Settings, stack: AsyncExitStack
-) -> tuple[MediaStore, ResumableSources, DirectUploads | None]:
+) -> tuple[MediaStore, ResumableSources, PresignedUploads | None]:
     storage, signer = settings.storage, url_signer(settings)
     if not storage.s3_bucket:
         directory = DirectoryMediaStore(storage.data, signer)
@@ -131,7 +131,7 @@ async def _open_media(
             largest_bytes=settings.intake.max_upload_bytes,
         )
     )
-    return store, store.resumable, store.direct
+    return store, store.resumable, store.presigned
 
 
 def url_signer(settings: Settings) -> UrlSigner:

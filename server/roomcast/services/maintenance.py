@@ -128,31 +128,31 @@ class Maintenance:
             log.warning("lapsed", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
             await settle_files(self._media, upload)
             if upload.stage is Stage.QUEUED:
-                await self._dispatch.announce(upload.id, upload.seq)
+                await self._dispatch.wake(upload.id, upload.seq)
 
     async def _announce_all(self) -> None:
         """As many as there may be workers: one that is awake goes on until nothing waits."""
         for upload_id in (await self._ledger.queue())[:_ANNOUNCED_AT_START]:
-            await self._dispatch.announce(upload_id, 0)
+            await self._dispatch.wake(upload_id, 0)
 
     async def _announce_again(self) -> None:
         """The backstop for a lost hint. One is enough, from whichever process."""
         for upload_id in (await self._ledger.queue())[:1]:
-            await self._dispatch.announce(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
+            await self._dispatch.wake(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
 
     async def _expire(self) -> None:
         while expired := await self._ledger.prune(time.time() - self._retention.retention_seconds):
             log.info("expired", uploads=len(expired))
             if await self._owns_media():
                 gone = set(expired)
-                for name in await self._media.sources():
+                for name in await self._media.list_sources():
                     if _upload_id(name) in gone:
                         await self._media.discard_source(name)
 
     async def _tidy(self) -> None:
         """Delete the sources that a crash left between an upload's end and the deletion of its files."""
         if await self._owns_media():
-            for name in await self._media.sources():
+            for name in await self._media.list_sources():
                 if await self._use(name) is _Use.OVER:
                     await self._media.discard_source(name)
 
@@ -160,7 +160,7 @@ class Maintenance:
         """Delete what is left over otherwise, or half written, once it has lain there for a day."""
         if not await self._owns_media():
             return
-        for name in await self._media.sources(older_than_seconds=_STALE_SECONDS):
+        for name in await self._media.list_sources(older_than_seconds=_STALE_SECONDS):
             if await self._use(name) is not _Use.WANTED:
                 await self._media.discard_source(name)
         await self._media.sweep(max(_STALE_SECONDS, self._retention.reservation_seconds))
@@ -171,8 +171,8 @@ class Maintenance:
     async def _owns_media(self) -> bool:
         """Whether the media store belongs to this ledger; when it does not, that is logged, once."""
         mine = await self._ledger.deployment()
-        theirs = await self._media.deployment(mine)
-        warning = None if theirs == mine else _not_ours(self._media.deployment_name, theirs, mine)
+        theirs = await self._media.claim_deployment(mine)
+        warning = None if theirs == mine else _not_ours(self._media.deployment_location, theirs, mine)
         if warning and warning != self.warning:
             log.error("media store of another deployment", reason=warning)
         self.warning = warning

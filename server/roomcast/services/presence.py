@@ -64,7 +64,7 @@ class RedisPresence:
         script, key, time = Script(_HEARTBEAT), f"{namespace}:presence", RedisTime(clock)
 
         async def run(*args: str | bytes) -> list[bytes]:
-            present: list[bytes] = await scripts.run(Call(script, [key], (time.given, *args)))
+            present: list[bytes] = await scripts.run(Call(script, [key], (time.arg, *args)))
             return present
 
         self._run = run

@@ -43,17 +43,17 @@ async def test_all_who_share_a_redis_ledger_share_its_deployment(redis: RunningR
 
 
 async def test_a_media_store_belongs_to_whoever_came_first(media: MediaStore) -> None:
-    assert await media.deployment("first") == "first"
-    assert await media.deployment("second") == "first"
-    assert await media.deployment("first") == "first"
-    assert "deployment" in media.deployment_name
+    assert await media.claim_deployment("first") == "first"
+    assert await media.claim_deployment("second") == "first"
+    assert await media.claim_deployment("first") == "first"
+    assert "deployment" in media.deployment_location
 
 
 async def test_a_media_store_s_owner_is_no_source_and_survives_a_sweep(media: MediaStore) -> None:
-    await media.deployment("mine")
+    await media.claim_deployment("mine")
     await media.sweep(-HOUR)
-    assert await media.sources() == []
-    assert await media.deployment("other") == "mine"
+    assert await media.list_sources() == []
+    assert await media.claim_deployment("other") == "mine"
 
 
 async def test_sources_are_told_by_their_age(media: MediaStore) -> None:
@@ -61,6 +61,6 @@ async def test_sources_are_told_by_their_age(media: MediaStore) -> None:
     await received(media, whole)
     async with media.receive(partial) as incoming:
         await incoming.write(b"x" * 1000)
-        assert await media.sources() == sorted((whole, partial))
-        assert await media.sources(older_than_seconds=HOUR) == []
-        assert whole in await media.sources(older_than_seconds=-HOUR)
+        assert await media.list_sources() == sorted((whole, partial))
+        assert await media.list_sources(older_than_seconds=HOUR) == []
+        assert whole in await media.list_sources(older_than_seconds=-HOUR)

@@ -52,14 +52,14 @@ class Handler:
 async def test_a_hint_wakes_a_worker_with_the_upload_s_id(dispatch: Dispatch) -> None:
     handler = Handler()
     async with dispatch.workers(handler, 1):
-        await dispatch.announce("upload_a", 2)
+        await dispatch.wake("upload_a", 2)
         await handler.heard("upload_a")
 
 
 async def test_hints_that_were_given_before_there_was_a_worker_wake_the_first_one(dispatch: Dispatch) -> None:
     handler = Handler()
     for number in range(3):
-        await dispatch.announce(f"upload_{number}", 2)
+        await dispatch.wake(f"upload_{number}", 2)
     async with dispatch.workers(handler, 1):
         await handler.heard("upload_0", "upload_1", "upload_2")
     assert handler.most_at_once == 1
@@ -68,8 +68,8 @@ async def test_hints_that_were_given_before_there_was_a_worker_wake_the_first_on
 async def test_the_same_hint_twice_counts_once_while_it_waits(dispatch: Dispatch) -> None:
     handler = Handler()
     for seq in (2, 2, 2, 5):
-        await dispatch.announce("upload_a", seq)
-    await dispatch.announce("upload_b", 2)
+        await dispatch.wake("upload_a", seq)
+    await dispatch.wake("upload_b", 2)
     async with dispatch.workers(handler, 1):
         await handler.heard("upload_b")
     assert Counter(handler.ids) == {"upload_a": 2, "upload_b": 1}
@@ -80,7 +80,7 @@ async def test_each_worker_works_on_one_hint_at_a_time(dispatch: Dispatch) -> No
     handler.may_return.clear()
     async with dispatch.workers(handler, 2):
         for number in range(4):
-            await dispatch.announce(f"upload_{number}", 2)
+            await dispatch.wake(f"upload_{number}", 2)
         await eventually(lambda: handler.running == 2, what="both workers")
         handler.may_return.set()
         await handler.heard(*(f"upload_{number}" for number in range(4)))
@@ -91,8 +91,8 @@ async def test_a_hint_for_later_wakes_nobody_before_its_time(dispatch: Dispatch)
     handler = Handler()
     async with dispatch.workers(handler, 1):
         due = time.time() + 0.3
-        await dispatch.announce("upload_later", 4, not_before=due)
-        await dispatch.announce("upload_now", 2)
+        await dispatch.wake("upload_later", 4, not_before=due)
+        await dispatch.wake("upload_now", 2)
         await handler.heard("upload_now")
         assert handler.ids == ["upload_now"] or time.time() >= due
         await handler.heard("upload_later")
@@ -104,10 +104,10 @@ async def test_leaving_waits_for_the_handlers_and_takes_no_further_hint(dispatch
     handler.may_return.clear()
     workers = dispatch.workers(handler, 1)
     await workers.__aenter__()
-    await dispatch.announce("upload_a", 2)
+    await dispatch.wake("upload_a", 2)
     await handler.heard("upload_a")
     leaving = asyncio.create_task(workers.__aexit__(None, None, None))
-    await dispatch.announce("upload_b", 2)
+    await dispatch.wake("upload_b", 2)
     done, _ = await asyncio.wait({leaving}, timeout=0.2)
     assert not done
     assert handler.running == 1
@@ -126,14 +126,14 @@ async def test_a_handler_that_fails_is_logged_and_its_worker_goes_on(dispatch: D
 
     with capture_logs() as logs:
         async with dispatch.workers(fail_once, 1):
-            await dispatch.announce("upload_bad", 2)
-            await dispatch.announce("upload_good", 2)
+            await dispatch.wake("upload_bad", 2)
+            await dispatch.wake("upload_good", 2)
             await good.heard("upload_good")
     assert [line["hint"] for line in logs if line["event"] == "worker failed"] == ["upload_bad"]
 
 
 async def test_workers_are_seen_while_they_run_and_no_longer(dispatch: Dispatch) -> None:
-    assert await dispatch.workers_seen() == Counter()
+    assert await dispatch.live_workers() == Counter()
     async with dispatch.workers(Handler(), 3):
-        assert await dispatch.workers_seen() == {process_name(): 3}
-    assert await dispatch.workers_seen() == Counter()
+        assert await dispatch.live_workers() == {process_name(): 3}
+    assert await dispatch.live_workers() == Counter()

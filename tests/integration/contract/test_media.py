@@ -29,7 +29,7 @@ async def test_a_source_comes_back_as_it_came(media: MediaStore, tmp_path: Path)
     async with media.fetch(key, tmp_path) as path:
         assert path.read_bytes() == DATA
     assert await media.has_source(upload_id)
-    assert await media.sources() == [upload_id]
+    assert await media.list_sources() == [upload_id]
 
 
 async def test_a_source_that_is_not_committed_leaves_nothing(media: MediaStore) -> None:
@@ -38,13 +38,13 @@ async def test_a_source_that_is_not_committed_leaves_nothing(media: MediaStore) 
     async def break_off() -> None:
         async with media.receive(upload_id) as incoming:
             await incoming.write(DATA)
-            assert await media.sources() == [upload_id]
+            assert await media.list_sources() == [upload_id]
             assert not await media.has_source(upload_id)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await break_off()
-    assert await media.sources() == []
+    assert await media.list_sources() == []
 
 
 async def test_a_cancelled_intake_leaves_nothing(media: MediaStore) -> None:
@@ -62,7 +62,7 @@ async def test_a_cancelled_intake_leaves_nothing(media: MediaStore) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert await media.sources() == []
+    assert await media.list_sources() == []
 
 
 async def test_discarding_a_source_is_silent_when_there_is_none(media: MediaStore, tmp_path: Path) -> None:
@@ -148,4 +148,4 @@ async def test_sweeping_takes_what_is_stale_and_leaves_what_is_whole(media: Medi
         await incoming.write(DATA)
         await media.sweep(3600)
         await media.sweep(-3600)
-    assert await media.sources() == [whole]
+    assert await media.list_sources() == [whole]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import DOWNLOAD, LocalFile, MediaStore, Redirect, ServedFile
+from roomcast.media.contract import LocalFile, MediaStore, Redirect, ServedFile
 from roomcast.media.directory import DirectoryMediaStore
+from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.s3.store import S3MediaStore
 
 from tests.support.s3_server import SIGNER

@@ -61,29 +61,29 @@ async def whole(media: MediaStore, key: str, scratch: Path) -> bytes:
 
 async def test_pieces_make_a_source(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
     name, seen = new_upload_id(), Seen()
-    assert await sources.received(name) == 0
+    assert await sources.received_bytes(name) == 0
     await put(sources, name, 0, 9 * UNIT + 5)
-    assert await sources.received(name) == 9 * UNIT + 5
+    assert await sources.received_bytes(name) == 9 * UNIT + 5
     await put(sources, name, 9 * UNIT + 5, 9 * UNIT + 6)
     await put(sources, name, 9 * UNIT + 6, len(DATA))
-    assert await sources.received(name) == len(DATA)
-    assert await sources.head(name, 4096) == DATA[:4096]
+    assert await sources.received_bytes(name) == len(DATA)
+    assert await sources.read_head(name, 4096) == DATA[:4096]
     assert not await media.has_source(name)
     key = await sources.complete(name, seen)
     assert seen.content == DATA
     assert await media.has_source(name)
     assert await whole(media, key, tmp_path) == DATA
-    assert await media.sources() == [name]
+    assert await media.list_sources() == [name]
     await media.discard_source(name)
-    assert await media.sources() == []
+    assert await media.list_sources() == []
 
 
 async def test_completing_again_completes_again(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
     name, seen = new_upload_id(), Seen()
     await put(sources, name, 0, UNIT)
     key = await sources.complete(name, Seen())
-    assert await sources.received(name) == UNIT
-    assert await sources.head(name, 10) == DATA[:10]
+    assert await sources.received_bytes(name) == UNIT
+    assert await sources.read_head(name, 10) == DATA[:10]
     assert await sources.complete(name, seen) == key
     assert seen.content == DATA[:UNIT]
     assert await whole(media, key, tmp_path) == DATA[:UNIT]
@@ -100,11 +100,11 @@ async def test_what_was_written_before_a_break_may_be_written_again(sources: Res
 
     with pytest.raises(ConnectionError):
         await break_off()
-    received = await sources.received(name)
+    received = await sources.received_bytes(name)
     assert 8 * UNIT <= received <= 18 * UNIT
     await put(sources, name, received, 18 * UNIT)
     await put(sources, name, 3 * UNIT, len(DATA))
-    assert await sources.received(name) == len(DATA)
+    assert await sources.received_bytes(name) == len(DATA)
     await sources.complete(name, seen)
     assert seen.content == DATA
 
@@ -115,7 +115,7 @@ async def test_two_who_write_at_once_do_no_harm(sources: ResumableSources) -> No
     await asyncio.gather(
         put(sources, name, UNIT, 12 * UNIT), put(sources, name, UNIT, len(DATA)), put(sources, name, UNIT, 2 * UNIT)
     )
-    assert await sources.received(name) == len(DATA)
+    assert await sources.received_bytes(name) == len(DATA)
     await sources.complete(name, seen)
     assert seen.content == DATA
 
@@ -150,7 +150,7 @@ async def test_a_cancelled_piece_leaves_what_counts(sources: ResumableSources) -
     await begun.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert await sources.received(name) == 9 * UNIT
+    assert await sources.received_bytes(name) == 9 * UNIT
 
 
 async def test_several_sources_become_one(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
@@ -159,35 +159,35 @@ async def test_several_sources_become_one(media: MediaStore, sources: ResumableS
     for number, part in enumerate(parts):
         async with sources.append(part, 0) as write:
             await write(DATA[number * 7 * UNIT : (number + 1) * 7 * UNIT])
-    key = await sources.complete(name, seen, of=parts)
+    key = await sources.complete(name, seen, concat=parts)
     assert hashlib.sha256(seen.content).digest() == hashlib.sha256(DATA).digest()
     assert await whole(media, key, tmp_path) == DATA
     for part in parts:
         await media.discard_source(part)
     again = Seen()
-    assert await sources.complete(name, again, of=parts) == key
+    assert await sources.complete(name, again, concat=parts) == key
     assert again.content == DATA
 
 
 async def test_nothing_is_not_found(sources: ResumableSources) -> None:
     name = new_upload_id()
-    assert (await sources.received(name), await sources.head(name, 10)) == (0, b"")
+    assert (await sources.received_bytes(name), await sources.read_head(name, 10)) == (0, b"")
     with pytest.raises(NotFound):
         await sources.complete(name, Seen())
     with pytest.raises(NotFound):
-        await sources.complete(name, Seen(), of=[new_upload_id()])
+        await sources.complete(name, Seen(), concat=[new_upload_id()])
 
 
 async def test_pieces_are_partial_sources(media: MediaStore, sources: ResumableSources) -> None:
     kept, gone, stale = (new_upload_id() for _ in range(3))
     for name in (kept, gone):
         await put(sources, name, 0, 9 * UNIT)
-    assert await media.sources() == sorted((kept, gone))
+    assert await media.list_sources() == sorted((kept, gone))
     await media.discard_source(gone)
-    assert await sources.received(gone) == 0
+    assert await sources.received_bytes(gone) == 0
     await sources.complete(kept, Seen())
     await put(sources, stale, 0, 10)
     await media.sweep(3600)
-    assert await sources.received(stale) == 10
+    assert await sources.received_bytes(stale) == 10
     await media.sweep(-3600)
-    assert await media.sources() == [kept]
+    assert await media.list_sources() == [kept]

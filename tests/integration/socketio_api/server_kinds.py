@@ -37,15 +37,15 @@ SERVERS: dict[str, Callable[..., Any]] = {"stock": _stock}
 if importlib.util.find_spec("roomcast.rooms"):
     SERVERS["roomcast"] = _roomcast
 
-FAULTS = {
-    "test_the_admin_who_came_first_gets_the_list_of_sockets": (
+UPSTREAM_BUGS = {
+    "test_first_admin_socket_gets_the_list_of_sockets": (
         "`config` in socketio.async_admin reuses the name `sid`, so the list goes to the last socket that it holds"
     ),
 }
 """Names of the checks that fail whatever the server, by a fault of python-socketio's own, each with the reason."""
 
-NOT_TRIED_ON_STOCK = {
-    "test_a_large_event_arrives_whole_both_ways[stock-polling]": (
+SKIPPED_ON_STOCK = {
+    "test_large_event_arrives_complete_in_both_directions[stock-polling]": (
         "engineio reads a POST by one `StreamReader.read`, which returns what has come so far"
     ),
 }

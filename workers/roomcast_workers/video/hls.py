@@ -23,7 +23,7 @@ from roomcast.errors import TranscodeError
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.commands import Rendition
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info import probe
 
@@ -48,7 +48,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Rate:
+class Bandwidth:
     """What a rendition takes, in bits a second: at most in any segment, and on average."""
 
     peak: int
@@ -59,21 +59,21 @@ class Rate:
 class Variant:
     """A rung as it came out. `codec` as RFC 6381 writes it."""
 
-    rung: Rendition
+    rendition: Rendition
     codec: str
-    rate: Rate
+    rate: Bandwidth
 
 
 @dataclass(frozen=True)
-class Sound:
+class AudioRendition:
     """The one rendition of the sound, as it came out."""
 
     channels: int
     codec: str
-    rate: Rate
+    rate: Bandwidth
 
 
-def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
+def renditions(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
     """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
     is larger than the film, so those above it come to the film's own size, once."""
     short = min(width, height)
@@ -91,26 +91,26 @@ def _max_rate(pixels: int, fps: float | None) -> int:
     return round(_FULL_HD_RATE * smooth * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
 
 
-def work(sides: Sequence[int], width: int, height: int) -> float:
+def relative_cost(sides: Sequence[int], width: int, height: int) -> float:
     """How much there is to encode for the ladder, as a multiple of the film."""
-    return sum(rung.width * rung.height for rung in rungs(sides, width, height)) / (width * height)
+    return sum(rendition.width * rendition.height for rendition in renditions(sides, width, height)) / (width * height)
 
 
-def segments(playlist: str) -> list[Segment]:
+def parse_segments(playlist: str) -> list[Segment]:
     """The entries of a rendition's playlist, in order."""
     return [Segment(name, float(seconds)) for seconds, name in _SEGMENT.findall(playlist)]
 
 
-def rate_of(entries: Sequence[Segment], sizes: Sequence[int]) -> Rate:
+def bandwidth_of(entries: Sequence[Segment], sizes: Sequence[int]) -> Bandwidth:
     """What a rendition takes whose segments have these sizes in bytes."""
     timed = [(size * 8, max(entry.seconds, 1e-3)) for entry, size in zip(entries, sizes, strict=True)]
     # A last segment of a frame or two says nothing of what the line must carry.
     full = [bits / seconds for bits, seconds in timed if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
     average = sum(bits for bits, _ in timed) / sum(seconds for _, seconds in timed)
-    return Rate(peak=round(max([average, *full])), average=round(average))
+    return Bandwidth(peak=round(max([average, *full])), average=round(average))
 
 
-def codec_of(init: bytes) -> str:
+def codec_string(init: bytes) -> str:
     """The codec of an H.264 or AAC initialization segment, as RFC 6381 writes it; `TranscodeError` for any other."""
     if found := _AVC.search(init):
         return f"avc1.{found[1].hex()}"
@@ -119,54 +119,56 @@ def codec_of(init: bytes) -> str:
     raise TranscodeError("The ladder has a rendition that is not what it should be.")
 
 
-def master_playlist(variants: Sequence[Variant], fps: float | None, sound: Sound | None) -> str:
+def master_playlist(variants: Sequence[Variant], fps: float | None, audio: AudioRendition | None) -> str:
     """The master playlist. With `sound`, each variant plays with the one rendition of it."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if sound:
-        described = f'TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="{sound.channels}"'
+    if audio:
+        described = f'TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="{audio.channels}"'
         lines.append(f'#EXT-X-MEDIA:{described},URI="hls-audio.m3u8"')
     for variant in variants:
-        rung, rate = variant.rung, variant.rate
-        codecs = f"{variant.codec},{sound.codec}" if sound else variant.codec
-        facts = [
-            f"BANDWIDTH={rate.peak + (sound.rate.peak if sound else 0)}",
-            f"AVERAGE-BANDWIDTH={rate.average + (sound.rate.average if sound else 0)}",
+        rendition, rate = variant.rendition, variant.rate
+        codecs = f"{variant.codec},{audio.codec}" if audio else variant.codec
+        attributes = [
+            f"BANDWIDTH={rate.peak + (audio.rate.peak if audio else 0)}",
+            f"AVERAGE-BANDWIDTH={rate.average + (audio.rate.average if audio else 0)}",
             f'CODECS="{codecs}"',
-            f"RESOLUTION={rung.width}x{rung.height}",
+            f"RESOLUTION={rendition.width}x{rendition.height}",
             *([f"FRAME-RATE={fps:.3f}"] if fps else []),
-            *(['AUDIO="audio"'] if sound else []),
+            *(['AUDIO="audio"'] if audio else []),
         ]
-        lines += [f"#EXT-X-STREAM-INF:{','.join(facts)}", f"hls-{rung.name}.m3u8"]
+        lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"hls-{rendition.name}.m3u8"]
     return "\n".join(lines) + "\n"
 
 
-async def make_ladder(
-    job: Job, film: Path, info: probe.MediaInfo, demuxer: str, on_reading: Callable[[Reading], None]
+async def make_hls(
+    job: Job, video: Path, info: probe.MediaInfo, demuxer: str, on_progress: Callable[[ProgressBlock], None]
 ) -> list[ResultFile]:
     """The ladder of the compressed film: the master playlist, which is listed, and all that it leads to. Raises
     `TranscodeError` when what came out is not the whole film, or is not cut alike."""
     stream = probe.require_video(info)
     template = job.template
-    ladder = rungs(template.hls, stream.width, stream.height, stream.fps)
-    source = job.input(film, demuxer)
-    await job.encode(
-        commands.make_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
-        on_reading,
+    ladder = renditions(template.hls, stream.width, stream.height, stream.fps)
+    source = job.input(video, demuxer)
+    await job.run_ffmpeg(
+        commands.encode_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
+        on_progress,
     )
 
-    cuts = {rung.name: _cut(job, rung.name) for rung in ladder}
+    cuts = {rendition.name: _segments(job, rendition.name) for rendition in ladder}
     _verify(list(cuts.values()), stream.duration or info.duration)
-    variants = [Variant(rung, _codec(job, rung.name), _rate(job, cuts[rung.name])) for rung in ladder]
-    sound = None
+    variants = [
+        Variant(rendition, _codec(job, rendition.name), _rate(job, cuts[rendition.name])) for rendition in ladder
+    ]
+    audio = None
     if info.audio is not None:
-        cuts["audio"] = _cut(job, "audio")
-        sound = Sound(_channels(info.audio), _codec(job, "audio"), _rate(job, cuts["audio"]))
+        cuts["audio"] = _segments(job, "audio")
+        audio = AudioRendition(_channels(info.audio), _codec(job, "audio"), _rate(job, cuts["audio"]))
     master = job.scratch / "hls.m3u8"
-    master.write_text(master_playlist(variants, stream.fps, sound))
+    master.write_text(master_playlist(variants, stream.fps, audio))
     made = [
         ResultFile(master, "hls", "application/vnd.apple.mpegurl", ladder[0].width, ladder[0].height, info.duration)
     ]
-    return made + [part for name, entries in cuts.items() for part in _parts(job, name, entries)]
+    return made + [part for name, entries in cuts.items() for part in _rendition_files(job, name, entries)]
 
 
 def _playlist(job: Job, name: str) -> Path:
@@ -177,19 +179,19 @@ def _init(job: Job, name: str) -> Path:
     return job.scratch / f"hls-{name}-init.mp4"
 
 
-def _cut(job: Job, name: str) -> list[Segment]:
-    return segments(_playlist(job, name).read_text())
+def _segments(job: Job, name: str) -> list[Segment]:
+    return parse_segments(_playlist(job, name).read_text())
 
 
 def _codec(job: Job, name: str) -> str:
-    return codec_of(_init(job, name).read_bytes())
+    return codec_string(_init(job, name).read_bytes())
 
 
-def _rate(job: Job, entries: Sequence[Segment]) -> Rate:
-    return rate_of(entries, [(job.scratch / entry.name).stat().st_size for entry in entries])
+def _rate(job: Job, entries: Sequence[Segment]) -> Bandwidth:
+    return bandwidth_of(entries, [(job.scratch / entry.name).stat().st_size for entry in entries])
 
 
-def _parts(job: Job, name: str, entries: Sequence[Segment]) -> list[ResultFile]:
+def _rendition_files(job: Job, name: str, entries: Sequence[Segment]) -> list[ResultFile]:
     """What a rendition consists of; none of it is listed."""
     return [
         ResultFile(_playlist(job, name), "hls", "application/vnd.apple.mpegurl", listed=False),

@@ -21,7 +21,7 @@ from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import new_upload, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import RefusedFile, UploadEntry
-from roomcast.media.folders import clean_folder
+from roomcast.media.result_keys import clean_folder
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Template, Templates

@@ -19,7 +19,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 
 from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnreadableMedia
-from roomcast.media.contract import Write
+from roomcast.media.contract import WriteChunks
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
@@ -190,7 +190,7 @@ class BodyPipeline:
         self.size = offset
 
     async def run(
-        self, chunks: AsyncIterable[bytes], write: Write | None = None, on_progress: OnProgress | None = None
+        self, chunks: AsyncIterable[bytes], write: WriteChunks | None = None, on_progress: OnProgress | None = None
     ) -> None:
         """Take all chunks through the steps; without `write`, they are only checked and hashed.
 
@@ -251,7 +251,7 @@ class BodyPipeline:
                 self._detecting = False
                 detect_type(self._head, self._template)
 
-    async def _process(self, batch: list[bytes], write: Write | None) -> None:
+    async def _process(self, batch: list[bytes], write: WriteChunks | None) -> None:
         if write is None:
             await self.digests.update(*batch)
         elif self.digests.computed:

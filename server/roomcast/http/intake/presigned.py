@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from roomcast.errors import Malformed, WrongState
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
-from roomcast.http.links import Links
-from roomcast.http.responses import json_response
+from roomcast.http.responses import Links, json_response
 from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import DirectPart, DirectParts, DirectUploads
+from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, Upload, message, source_key
 from roomcast.uploads.templates import Templates
@@ -45,34 +44,34 @@ class Completion(BaseModel):
 class PresignedIntake:
     """Begins presigned uploads, reports their progress and completes them."""
 
-    def __init__(self, ledger: Ledger, direct: DirectUploads, templates: Templates, receiver: Receiver) -> None:
+    def __init__(self, ledger: Ledger, store: PresignedUploads, templates: Templates, receiver: Receiver) -> None:
         self._ledger = ledger
-        self._direct = direct
+        self._store = store
         self._templates = templates
         self._receiver = receiver
 
-    async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, DirectParts]]:
+    async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, PresignedParts]]:
         """Begin uploads that are not in the ledger yet; return each with the parts that its client is to send."""
-        begun: list[tuple[Upload, DirectParts]] = []
+        begun: list[tuple[Upload, PresignedParts]] = []
         try:
             for upload in uploads:
                 if upload.bytes_expected is None:
                     raise Malformed("A direct upload needs the file's size.")
-                parts = await self._direct.begin_direct(source_key(upload), upload.bytes_expected)
+                parts = await self._store.begin(source_key(upload), upload.bytes_expected)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)
             raise
         return begun
 
-    async def abort(self, begun: Sequence[tuple[Upload, DirectParts]]) -> None:
+    async def abort(self, begun: Sequence[tuple[Upload, PresignedParts]]) -> None:
         """Delete what `begin` has created in the bucket."""
         for upload, parts in begun:
-            await self._direct.abort_direct(source_key(upload), parts.token)
+            await self._store.abort(source_key(upload), parts.token)
 
     async def progress(self, upload: Upload) -> web.Response:
         """Publish how much the bucket has, after the client has sent a part. Return the parts that are there."""
-        sent = await self._direct.sent_direct(source_key(upload), _require_token(upload))
+        sent = await self._store.list_parts(source_key(upload), _require_token(upload))
         received = sum(part.size for part in sent)
         if received > upload.bytes_received and upload.bytes_expected:
             fraction = min(1.0, received / upload.bytes_expected)
@@ -88,21 +87,21 @@ class PresignedIntake:
             completion = Completion.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The completion is not valid.") from error
-        parts = [DirectPart(part.number, part.etag) for part in completion.parts]
+        parts = [PartETag(part.number, part.etag) for part in completion.parts]
         key, token, size = source_key(upload), _require_token(upload), upload.bytes_expected or 0
-        await self._direct.check_direct(key, token, parts, size=size)
+        await self._store.verify(key, token, parts, size=size)
 
         async def work(intake: LeasedIntake) -> Upload:
-            object_key = await self._direct.complete_direct(key, token, parts, size=size)
+            object_key = await self._store.complete(key, token, parts, size=size)
             template = self._templates.named(intake.upload.template)
             pipeline = intake.pipeline(template)
-            await pipeline.run(self._direct.read_chunks(object_key))
+            await pipeline.run(self._store.read_chunks(object_key))
             return await intake.enqueue(object_key, pipeline, pipeline.verify(template), template)
 
         return await self._receiver.run_leased(upload, work)
 
 
-def presigned_entry(upload: Upload, parts: DirectParts, links: Links) -> UploadEntry:
+def presigned_entry(upload: Upload, parts: PresignedParts, links: Links) -> UploadEntry:
     """Return the entry of a presigned upload in the response to a reservation."""
     return {
         "uploadId": upload.id,

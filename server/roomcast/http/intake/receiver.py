@@ -220,12 +220,12 @@ class LeasedIntake:
             folder=folder,
         )
         queued = await self._finish(change)
-        await self._dispatch.announce(queued.id, queued.seq)
+        await self._dispatch.wake(queued.id, queued.seq)
         return queued
 
     async def suspend(self) -> Upload:
         """Let the upload wait for the rest of its bytes, as long as a reservation waits. Return the new state."""
-        return await self._finish(paused(self.upload, await self._sources.received(source_key(self.upload))))
+        return await self._finish(paused(self.upload, await self._sources.received_bytes(source_key(self.upload))))
 
     async def end(self, error: RoomcastError) -> None:
         """Record that receiving failed: the upload waits for more bytes if that can help, or has failed."""

@@ -17,11 +17,10 @@ from roomcast.http.intake.pipeline import check_size
 from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import accepted, new_upload, upload_entry, upload_response
-from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER, json_response
+from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import present
+from roomcast.media.links import with_urls
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, message, results_folder
 from roomcast.uploads.templates import Templates
@@ -168,7 +167,7 @@ class Reservations:
 
     def _completed_response(self, assembly: Assembly) -> UploadResponse:
         """Return the response for files that were processed before: their results, and no URLs to send them to."""
-        state = present(message(assembly.uploads[0]), self._media)
+        state = with_urls(message(assembly.uploads[0]), self._media)
         body = upload_response("Known already", assembly.uploads, assembly.submission.assembly_id)
         return {**body, "state": state, "element": state["element"]}
 

@@ -82,7 +82,7 @@ class ResumableIntake:
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
             return upload, upload.bytes_received
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         if received and received == upload.bytes_expected and _is_standalone(upload):
             async with self._exclusive(upload.id, lambda _: None):
                 upload = await self._finish(upload)
@@ -111,7 +111,7 @@ class ResumableIntake:
         for partial in partials:
             if not partial.is_partial or partial.stage is not Stage.RECEIVING:
                 raise WrongState("Only partial uploads can be concatenated.")
-            received = await self._sources.received(source_key(partial))
+            received = await self._sources.received_bytes(source_key(partial))
             if received != partial.bytes_expected:
                 raise WrongState("A partial upload is incomplete.")
             size += received
@@ -140,7 +140,7 @@ class ResumableIntake:
         return await self._ledger.append(upload.id, change)
 
     async def _check_offset(self, upload: Upload, chunk: Chunk) -> None:
-        received = await self._sources.received(source_key(upload))
+        received = await self._sources.received_bytes(source_key(upload))
         if chunk.offset != received:
             raise OffsetMismatch(f"The upload has {received} bytes.", details={"offset": received})
 
@@ -149,7 +149,7 @@ class ResumableIntake:
         upload, key, template = intake.upload, source_key(intake.upload), self._templates.named(intake.upload.template)
         standalone = _is_standalone(upload)
         needs_head = standalone and chunk.offset < SNIFF_BYTES
-        head = await self._sources.head(key, SNIFF_BYTES) if needs_head else b""
+        head = await self._sources.read_head(key, SNIFF_BYTES) if needs_head else b""
         pipeline = intake.pipeline(template, offset=chunk.offset, head=head, partial=not standalone)
         async with chunk.verified(chunk.body) as verified, self._sources.append(key, chunk.offset) as write:
             chunks = IgnoreDisconnect(verified)
@@ -177,7 +177,7 @@ class ResumableIntake:
         """Complete the source, of partial sources if `keys` names them; check and hash all of it; queue the upload."""
         template = self._templates.named(intake.upload.template)
         pipeline = intake.pipeline(template)
-        key = await self._sources.complete(source_key(intake.upload), pipeline.inspect, of=keys)
+        key = await self._sources.complete(source_key(intake.upload), pipeline.inspect, concat=keys)
         return await intake.enqueue(key, pipeline, pipeline.verify(template), template)
 
     @asynccontextmanager

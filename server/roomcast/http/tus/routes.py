@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 
 from roomcast.assemblies.service import AssemblyService
-from roomcast.errors import Forbidden, Malformed, RoomcastError, TooLarge, UnreadableMedia
+from roomcast.dialects.errors import ErrorResponse
+from roomcast.errors import Forbidden, Malformed, RoomcastError, TimedOut, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.records import new_upload
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
-from roomcast.http.links import Links
-from roomcast.http.responses import VIEWER
+from roomcast.http.operations import JSON, Parameter, ResponseSpec, RouteGroup, Tag, operation
+from roomcast.http.responses import VIEWER, Links
+from roomcast.http.tus import parameters
 from roomcast.http.tus import protocol as tus_protocol
 from roomcast.http.tus.checksum import verified
 from roomcast.ledger.contract import Ledger
@@ -27,10 +29,29 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import TusState, Upload
 from roomcast.uploads.templates import Templates
 
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
+_Method = Callable[["TusRoutes", web.Request], Awaitable[web.Response]]
+
+_ONE = f"{tus_protocol.TUS}/{{id}}"
 
 
-class TusRoutes:
+def _in_protocol(handler: _Method) -> _Method:
+    """Return the handler with the protocol's version check and the protocol's statuses of errors."""
+
+    async def handle(self: TusRoutes, request: web.Request) -> web.Response:
+        try:
+            tus_protocol.check_version(request.headers)
+            return await handler(self, request)
+        except RoomcastError as error:
+            response = errors.refuse(request, error)
+            if status := tus_protocol.STATUS_OVERRIDES.get(type(error)):
+                response.set_status(*status)
+                response.headers["Tus-Version"] = tus_protocol.VERSION
+            return response
+
+    return handle
+
+
+class TusRoutes(RouteGroup):
     """The handlers of the protocol's requests.
 
     An upload expires `expires_after` seconds after its last change. Chunks that have a checksum are stored in `folder`
@@ -63,19 +84,52 @@ class TusRoutes:
         self._methods = {hdrs.METH_HEAD: self._head, hdrs.METH_PATCH: self._patch, hdrs.METH_DELETE: self._delete}
 
     def add_routes(self, app: web.Application) -> None:
-        for path in (tus_protocol.TUS, f"{tus_protocol.TUS}/"):
-            app.router.add_route(hdrs.METH_OPTIONS, path, self._options)
-            app.router.add_post(path, _in_protocol(self._post))
-        one = f"{tus_protocol.TUS}/{{id}}"
-        app.router.add_route(hdrs.METH_OPTIONS, one, self._options)
-        app.router.add_post(one, _in_protocol(self._post_override))
-        for method, handler in self._methods.items():
-            app.router.add_route(method, one, _in_protocol(handler))
+        """Register the routes, and name the protocol in every response."""
+        super().add_routes(app)
         app.on_response_prepare.append(_add_version)
 
+    @operation(
+        "OPTIONS",
+        tus_protocol.TUS,
+        Tag.RESUMABLE,
+        "Get the supported extensions",
+        parameters.CAPABILITIES,
+        aliases=(f"{tus_protocol.TUS}/",),
+    )
+    @operation(
+        "OPTIONS",
+        _ONE,
+        Tag.RESUMABLE,
+        "Get the supported extensions",
+        parameters.CAPABILITIES,
+        parameters=(parameters.ANY_ID,),
+    )
     async def _options(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=tus_protocol.server_headers(self._settings.max_upload_bytes))
 
+    @operation(
+        "POST",
+        tus_protocol.TUS,
+        Tag.RESUMABLE,
+        "Create an upload",
+        parameters.CREATED,
+        aliases=(f"{tus_protocol.TUS}/",),
+        description="tus 1.0.0, with or without the first chunk. Send `Upload-Length`, `Upload-Defer-Length`, or in "
+        "`Upload-Concat` the URLs of partial uploads that are complete.",
+        parameters=(
+            parameters.VERSION,
+            parameters.LENGTH,
+            parameters.DEFER_LENGTH,
+            parameters.METADATA,
+            parameters.CONCAT,
+            parameters.CHECKSUM,
+        ),
+        body=parameters.CHUNK_BODY,
+        body_optional=True,
+        errors=parameters.CHUNK_ERRORS,
+        statuses=parameters.STATUSES,
+    )
+    @_in_protocol
     async def _post(self, request: web.Request) -> web.Response:
         """Create an upload: 201. The body, if there is one, is its first chunk."""
         creation = tus_protocol.creation(request.headers)
@@ -94,7 +148,7 @@ class TusRoutes:
     async def _concatenate(self, request: web.Request, creation: tus_protocol.Creation, upload: Upload) -> web.Response:
         """Create a final upload of complete partial ones, and queue it: 201."""
         ids = [urlsplit(url).path.rpartition("/")[2] for url in creation.concat]
-        partials = [await self._get(request, partial_id) for partial_id in ids]
+        partials = [await self._load(request, partial_id) for partial_id in ids]
         size = await self._resumable.concatenated_size(partials)
         upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=tuple(ids)))
         await self._create(upload, size)
@@ -119,9 +173,24 @@ class TusRoutes:
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
         return web.Response(status=201, headers=headers)
 
+    @operation(
+        "HEAD",
+        _ONE,
+        Tag.RESUMABLE,
+        "Get the offset",
+        ResponseSpec(
+            200,
+            "The offset to continue from. A request that still sends to this upload is ended, so that it stays valid.",
+            headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
+        ),
+        parameters=(parameters.VERSION,),
+        errors=parameters.CHUNK_ERRORS,
+        statuses=parameters.STATUSES,
+    )
+    @_in_protocol
     async def _head(self, request: web.Request) -> web.Response:
         """Return the offset. A request that is still appending is stopped, so that the offset stays true."""
-        upload = await self._get(request, request.match_info["id"])
+        upload = await self._load(request, request.match_info["id"])
         upload, received = await self._resumable.offset(upload)
         headers = {
             "Cache-Control": "no-store",
@@ -130,9 +199,21 @@ class TusRoutes:
         }
         return web.Response(headers=headers)
 
+    @operation(
+        "PATCH",
+        _ONE,
+        Tag.RESUMABLE,
+        "Send a chunk",
+        ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),
+        parameters=(parameters.VERSION, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
+        body=parameters.CHUNK_BODY,
+        errors=parameters.CHUNK_ERRORS,
+        statuses=parameters.STATUSES,
+    )
+    @_in_protocol
     async def _patch(self, request: web.Request) -> web.Response:
         """Append a chunk: 204 when its bytes are durable."""
-        upload = await self._get(request, request.match_info["id"])
+        upload = await self._load(request, request.match_info["id"])
         tus_protocol.check_chunk_type(request.content_type)
         if upload.resumable and upload.resumable.concat:
             raise Forbidden("A final upload accepts no chunks.")
@@ -170,43 +251,64 @@ class TusRoutes:
             size = max_bytes(self._templates.named(upload.template), self._settings)
         return max(0, size - offset)
 
+    @operation(
+        "DELETE",
+        _ONE,
+        Tag.RESUMABLE,
+        "Cancel an upload",
+        ResponseSpec(204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)),
+        parameters=(parameters.VERSION,),
+        errors=(*parameters.CHUNK_ERRORS, TimedOut),
+        statuses=parameters.STATUSES,
+    )
+    @_in_protocol
     async def _delete(self, request: web.Request) -> web.Response:
         """Cancel the upload and delete its bytes: 204."""
-        upload = await self._get(request, request.match_info["id"])
+        upload = await self._load(request, request.match_info["id"])
         await self._control.cancel(request[VIEWER], upload.id)
         return web.Response(status=204)
 
+    @operation(
+        "POST",
+        _ONE,
+        Tag.RESUMABLE,
+        "Use another method by POST",
+        ResponseSpec(200, "As for HEAD.", headers=parameters.OFFSET_HEADERS),
+        ResponseSpec(204, "As for PATCH and DELETE.", headers=parameters.OFFSET_HEADERS),
+        ResponseSpec(
+            405,
+            "There is no such method.",
+            {JSON: ErrorResponse},
+            (Parameter("Allow", str, "The methods that there are.", "header", required=True),),
+        ),
+        description="For clients in networks that block PATCH or DELETE.",
+        parameters=(
+            parameters.VERSION,
+            parameters.METHOD_OVERRIDE,
+            parameters.OPTIONAL_OFFSET,
+            parameters.LENGTH,
+            parameters.CHECKSUM,
+        ),
+        body=parameters.CHUNK_BODY,
+        body_optional=True,
+        errors=(*parameters.CHUNK_ERRORS, TimedOut),
+        statuses=parameters.STATUSES,
+    )
+    @_in_protocol
     async def _post_override(self, request: web.Request) -> web.Response:
-        """Handle a POST as the method in `X-HTTP-Method-Override`, for networks that block PATCH and DELETE."""
+        """Handle a POST as the method in `X-HTTP-Method-Override`."""
         handler = self._methods.get(request.headers.get("X-HTTP-Method-Override", "").upper())
         if handler is None:
             raise web.HTTPMethodNotAllowed(request.method, self._methods)
         return await handler(request)
 
-    async def _get(self, request: web.Request, upload_id: str) -> Upload:
-        upload = await self._control.look(request[VIEWER], upload_id)
+    async def _load(self, request: web.Request, upload_id: str) -> Upload:
+        upload = await self._control.get(request[VIEWER], upload_id)
         tus_protocol.require_writable(upload)
         return upload
 
     def _offset_headers(self, upload: Upload, received: int) -> dict[str, str]:
         return tus_protocol.offset_headers(upload, received, expires_after=self._expires_after)
-
-
-def _in_protocol(handler: _Handler) -> _Handler:
-    """Return `handler` with the protocol's version check and the protocol's statuses of errors."""
-
-    async def handle(request: web.Request) -> web.Response:
-        try:
-            tus_protocol.check_version(request.headers)
-            return await handler(request)
-        except RoomcastError as error:
-            response = errors.refuse(request, error)
-            if status := tus_protocol.STATUS_OVERRIDES.get(type(error)):
-                response.set_status(*status)
-                response.headers["Tus-Version"] = tus_protocol.VERSION
-            return response
-
-    return handle
 
 
 async def _add_version(request: web.Request, response: web.StreamResponse) -> None:

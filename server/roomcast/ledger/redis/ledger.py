@@ -404,7 +404,7 @@ class RedisLedger:
     def _synced(self, reply: Sequence[Any]) -> float:
         """Redis's time, by a reply `{verdict, time, …}`."""
         now = float(reply[1])
-        self._time.heard(now)
+        self._time.sync(now)
         return now
 
 

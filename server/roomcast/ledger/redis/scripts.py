@@ -76,7 +76,7 @@ class LedgerScripts:
         return await self._scripts.command(name, key, *args)
 
     def _call(self, script: Script, args: Sequence[Argument]) -> Call:
-        return Call(script, (self._base,), (self.time.given, *args))
+        return Call(script, (self._base,), (self.time.arg, *args))
 
     async def _check_layout(self) -> None:
         """Raise `StorageError` if an earlier version, which kept the queue in a slot of its own, left unfinished

@@ -66,7 +66,7 @@ class Snapshot:
     def check(self, precondition: Precondition, token: str) -> None:
         """Raise the error of a writer that may not write."""
         if precondition is Precondition.FREE and self.token:
-            raise WrongState("Somebody works on the upload.")
+            raise WrongState("Upload is locked by another worker.")
         if precondition is Precondition.HOLDER and (self.token != token or self.lapsed):
             raise LeaseLost("The lease on the upload is gone.")
 

@@ -358,7 +358,7 @@ class SqliteLedger:
         """The row, if a writer with this token may write."""
         row = _row(connection, upload_id)
         if token is None and row.token is not None:
-            raise WrongState("Somebody works on the upload.")
+            raise WrongState("Upload is locked by another worker.")
         if token is not None and (row.token != token or row.expires_at <= self._clock()):
             raise LeaseLost("The lease on the upload is gone.")
         return row

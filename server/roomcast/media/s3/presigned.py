@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from roomcast.errors import Malformed, NotFound
-from roomcast.media.contract import DirectPart, DirectParts, SentPart
+from roomcast.media.contract import PartETag, PresignedParts, StoredPart
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import look, read_all, read_range
 from roomcast.media.s3.multipart import (
@@ -23,7 +23,7 @@ from roomcast.media.s3.multipart import (
 from roomcast.runtime.tasks import finish_despite_cancel
 
 
-class S3DirectUploads:
+class S3PresignedUploads:
     """The server's side of direct uploads. Every failure of the bucket is `DiskFull` or `StorageError`; a token or
     source that is not there is `NotFound`."""
 
@@ -31,7 +31,7 @@ class S3DirectUploads:
         self._bucket = bucket
         self._source_key = source_key
 
-    async def begin_direct(self, name: str, size: int) -> DirectParts:
+    async def begin(self, name: str, size: int) -> PresignedParts:
         """Open a source of `size` bytes, at least one. The URLs live as long as those of results."""
         if size < 1:
             raise Malformed("The file is empty.")
@@ -51,27 +51,27 @@ class S3DirectUploads:
         except BaseException:
             await finish_despite_cancel(lambda: abort_multiparts(self._bucket, key), idempotent=True)
             raise
-        return DirectParts(part_size, urls, token)
+        return PresignedParts(part_size, urls, token)
 
-    async def sent_direct(self, name: str, token: str) -> list[SentPart]:
+    async def list_parts(self, name: str, token: str) -> list[StoredPart]:
         """The parts that the bucket has so far: the truth behind a progress bar, and what a client that comes back
         need not send again."""
         key, parts, after = self._source_key(name), [], 0
         while True:
             answer = await self._bucket.call("list_parts", Key=key, UploadId=token, PartNumberMarker=after)
             parts += [
-                SentPart(part["PartNumber"], str(part["ETag"]).strip('"'), part["Size"])
+                StoredPart(part["PartNumber"], str(part["ETag"]).strip('"'), part["Size"])
                 for part in answer.get("Parts", ())
             ]
             if not answer.get("IsTruncated"):
                 return parts
             after = int(answer["NextPartNumberMarker"])
 
-    async def check_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> None:
+    async def verify(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> None:
         """`Malformed` when the parts could not be joined to a source of `size` bytes."""
-        _check(parts, await self.sent_direct(name, token), size)
+        _check(parts, await self.list_parts(name, token), size)
 
-    async def complete_direct(self, name: str, token: str, parts: Sequence[DirectPart], *, size: int) -> str:
+    async def complete(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> str:
         """Join the parts to a source of `size` bytes; its key.
 
         `Malformed` when they are not all the parts, or not what the bucket has, or not `size` bytes together; the
@@ -79,7 +79,7 @@ class S3DirectUploads:
         """
         key = self._source_key(name)
         try:
-            sent = await self.sent_direct(name, token)
+            sent = await self.list_parts(name, token)
         except NotFound:
             if (await look(self._bucket, key)).size == size:
                 return name
@@ -96,7 +96,7 @@ class S3DirectUploads:
             raise
         return name
 
-    async def abort_direct(self, name: str, token: str) -> None:
+    async def abort(self, name: str, token: str) -> None:
         """Delete the parts sent so far; silent when there are none."""
         await finish_despite_cancel(
             lambda: abort_multipart(self._bucket, self._source_key(name), token), idempotent=True
@@ -116,7 +116,7 @@ class S3DirectUploads:
                 yield piece
 
 
-def _check(parts: Sequence[DirectPart], sent: Sequence[SentPart], size: int) -> None:
+def _check(parts: Sequence[PartETag], sent: Sequence[StoredPart], size: int) -> None:
     """`Malformed` unless the parts that were named are those that were sent, and all that make up `size` bytes."""
     told = sorted((part.number, part.etag.strip('"').lower()) for part in parts)
     if told != [(part.number, part.etag.lower()) for part in sent]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Data, See, Write
+from roomcast.media.contract import Data, OnChunk, WriteChunks
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import look, read_range
 from roomcast.media.s3.multipart import PART_BYTES, put_whole, writing
@@ -63,14 +63,14 @@ class S3ResumableSources:
         self._source_key = source_key
         self._part_bytes = part_bytes
 
-    async def received(self, name: str) -> int:
+    async def received_bytes(self, name: str) -> int:
         whole, stretches = await self._look(name)
         if whole is not None:
             return whole
         return stretches[-1][1].stop if stretches else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[Write]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
         writer = _Writer(self._bucket, self._folder(name), offset)
         try:
             yield writer.write
@@ -78,7 +78,7 @@ class S3ResumableSources:
         finally:
             await finish_despite_cancel(writer.stop, idempotent=True)
 
-    async def head(self, name: str, count: int) -> bytes:
+    async def read_head(self, name: str, count: int) -> bytes:
         head = bytearray()
         async with aclosing(self._read(name)) as pieces:
             async for piece in pieces:
@@ -87,10 +87,10 @@ class S3ResumableSources:
                     break
         return bytes(head[:count])
 
-    async def complete(self, name: str, see: See | None = None, *, of: Sequence[str] = ()) -> str:
+    async def complete(self, name: str, see: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
         whole, _ = await self._look(name)
         if whole is None:
-            await self._join(name, of or [name], see)
+            await self._join(name, concat or [name], see)
         elif see:
             await self._show(name, see)
         await self.discard(name)
@@ -113,7 +113,7 @@ class S3ResumableSources:
             await self.discard(name)
         return len(stale)
 
-    async def _join(self, name: str, of: Sequence[str], see: See | None) -> None:
+    async def _join(self, name: str, of: Sequence[str], see: OnChunk | None) -> None:
         key = self._source_key(name)
         async with writing(self._bucket, key, part_bytes=self._part_bytes, headers=_HEADERS, same_bytes=True) as writer:
 
@@ -126,7 +126,7 @@ class S3ResumableSources:
                 await self._show(part, see_and_write)
             await writer.commit()
 
-    async def _show(self, name: str, see: See) -> None:
+    async def _show(self, name: str, see: OnChunk) -> None:
         shown = False
         async with aclosing(self._read(name)) as pieces:
             async for piece in pieces:

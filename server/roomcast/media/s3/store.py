@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.contract import DOWNLOAD, Data, InlineFile, Redirect, disposition, is_download, mime_of
+from roomcast.media.contract import Data, InlineFile, Redirect
+from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
 from roomcast.media.s3.download import download, look, read_all
 from roomcast.media.s3.multipart import (
@@ -32,7 +33,7 @@ from roomcast.media.s3.multipart import (
     part_bytes_for,
     writing,
 )
-from roomcast.media.s3.presigned import S3DirectUploads
+from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -66,10 +67,10 @@ class S3MediaStore:
         self._media = f"{prefix}media/"
         self._check_key = f"{prefix}check"
         self._deployment_key = f"{prefix}deployment"
-        self.deployment_name = f"the object {self._deployment_key} in the bucket {bucket.name}"
+        self.deployment_location = f"the object {self._deployment_key} in the bucket {bucket.name}"
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
-        self.direct = S3DirectUploads(bucket, self._source_key)
+        self.presigned = S3PresignedUploads(bucket, self._source_key)
         self.resumable = S3ResumableSources(bucket, self._source_key, part_bytes=self._part_bytes)
 
     @classmethod
@@ -133,8 +134,8 @@ class S3MediaStore:
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
         key = f"{self._media}{folder}/{name}"
         headers = {
-            "ContentType": mime_of(key) or OCTETS,
-            "ContentDisposition": disposition(key),
+            "ContentType": mime_type(key) or OCTETS,
+            "ContentDisposition": content_disposition(key),
             "CacheControl": self._cache_control,
         }
         try:
@@ -193,7 +194,7 @@ class S3MediaStore:
         facts = await look(self._bucket, self._media + key)
         return InlineFile(b"".join([piece async for piece in read_all(self._bucket, facts)]))
 
-    async def sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
         whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
         partial = await multiparts(self._bucket, self._incoming)
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
@@ -207,7 +208,7 @@ class S3MediaStore:
         # Those that this process is receiving may still be in memory alone.
         return sorted(touched.keys() | self._receiving.keys())
 
-    async def deployment(self, mine: str) -> str:
+    async def claim_deployment(self, mine: str) -> str:
         # Of two that write it at once, the later one's counts: it is read again whenever it matters.
         try:
             facts = await look(self._bucket, self._deployment_key)
@@ -226,7 +227,7 @@ class S3MediaStore:
         ]
         return sum(stale) + await self.resumable.sweep(before)
 
-    async def check(self) -> None:
+    async def check_writable(self) -> None:
         """`StorageError` unless the bucket takes an object within five seconds. It writes a small one each time, always
         the same, and leaves it."""
         try:
