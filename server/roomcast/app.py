@@ -54,9 +54,8 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
+from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
-
-ProtocolFactory = Callable[[], asyncio.Protocol]
 
 PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
 """Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""

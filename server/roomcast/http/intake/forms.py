@@ -59,7 +59,7 @@ class FormFile:
         """Return the file's entry in the response."""
         entry: UploadEntry | RefusedFile = upload_entry(self.upload) if self.upload else {"filename": self.filename}
         if isinstance(self.outcome, RoomcastError):
-            entry["error"] = self.outcome.as_json()
+            entry["error"] = self.outcome.to_json()
         return entry
 
 
@@ -88,14 +88,14 @@ class Form:
     @property
     def template(self) -> Template:
         """The template that the form has named so far, or the default."""
-        return self._template or self._templates.named(self._default)
+        return self._template or self._templates.get(self._default)
 
     @property
     def widest_template(self) -> Template:
         """A template that accepts whatever the form's files may be: the named one, or what any template accepts."""
         if self._template:
             return self._template
-        return _ANY_FILE if self._templates.take_any_file else _ANY_MEDIA
+        return _ANY_FILE if self._templates.accept_any_file else _ANY_MEDIA
 
     @property
     def upload_count(self) -> int:
@@ -111,7 +111,7 @@ class Form:
         if name == "path":
             self._folder = clean_folder(text)
             return
-        template = self._templates.named(text)
+        template = self._templates.get(text)
         self._template = self._template or template
         if not self.lenient:
             self._decided.set()

@@ -93,7 +93,7 @@ class PresignedIntake:
 
         async def work(intake: LeasedIntake) -> Upload:
             object_key = await self._store.complete(key, token, parts, size=size)
-            template = self._templates.named(intake.upload.template)
+            template = self._templates.get(intake.upload.template)
             pipeline = intake.pipeline(template)
             await pipeline.run(self._store.read_chunks(object_key))
             return await intake.enqueue(object_key, pipeline, pipeline.verify(template), template)

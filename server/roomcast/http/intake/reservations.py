@@ -97,7 +97,7 @@ class Reservations:
             reservation = Reservation.model_validate_json(await request.read())
         except ValidationError as error:
             raise Malformed("The reservation is not valid.", details=_field_errors(error)) from error
-        template, settings = self._templates.named(reservation.type), self._receiver.settings
+        template, settings = self._templates.get(reservation.type), self._receiver.settings
         if len(reservation.files) > settings.max_files:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
         for file in reservation.files:
@@ -124,7 +124,7 @@ class Reservations:
         """Receive the bytes of a reserved upload: 202 when they are stored and queued."""
         if upload.resumable:
             raise WrongState("This upload is sent in chunks. Continue at its tusUrl.")
-        template = self._templates.named(upload.template)
+        template = self._templates.get(upload.template)
         length = request.content_length
         if length is not None:
             check_size(length, template, self._receiver.settings)

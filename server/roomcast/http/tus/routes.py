@@ -133,7 +133,7 @@ class TusRoutes(RouteGroup):
     async def _post(self, request: web.Request) -> web.Response:
         """Create an upload: 201. The body, if there is one, is its first chunk."""
         creation = tus_protocol.creation(request.headers)
-        template = self._templates.named(creation.template)
+        template = self._templates.get(creation.template)
         upload = new_upload(request[VIEWER], template, creation.filename, size=creation.length)
         if creation.concat:
             return await self._concatenate(request, creation, upload)
@@ -167,7 +167,7 @@ class TusRoutes(RouteGroup):
     def _check_declared_size(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
-        check_size(length or 0, self._templates.named(upload.template), self._settings)
+        check_size(length or 0, self._templates.get(upload.template), self._settings)
 
     def _created(self, upload: Upload) -> web.Response:
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
@@ -248,7 +248,7 @@ class TusRoutes(RouteGroup):
         """Return how many bytes the file may have after `offset`."""
         size = upload.bytes_expected if length is None else length
         if size is None:
-            size = max_bytes(self._templates.named(upload.template), self._settings)
+            size = max_bytes(self._templates.get(upload.template), self._settings)
         return max(0, size - offset)
 
     @operation(
