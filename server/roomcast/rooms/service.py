@@ -13,7 +13,7 @@ from roomcast.auth import Authenticator
 from roomcast.origins import OriginPolicy, own_hosts
 from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
@@ -35,7 +35,7 @@ class RoomService:
     ) -> None:
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
-        self.server = Server(
+        self.server = SocketIOServer(
             self._manager,
             logger=_quiet_logger("socketio.server"),
             engineio_logger=_quiet_logger("engineio.server"),
