@@ -461,7 +461,7 @@ def load() -> Settings:
     """Return the settings of the environment, or raise `SettingsError` with every mistake."""
     try:
         settings = Settings()
-        settings.assemblies.loaded_templates.named(settings.assemblies.files_template)
+        settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
         variables = {(setting.group, setting.name): setting.variable for setting in all_settings()}
         lines = []

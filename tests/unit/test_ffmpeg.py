@@ -173,8 +173,8 @@ async def test_stderr_goes_to_the_log_and_never_into_the_error(tmp_path: Path) -
     with captured_log() as log, pytest.raises(errors.TranscodeError) as caught:
         await fake_run(Fake(tmp_path, "die"), tmp_path)
     assert ["/secret/path/of/mine" in entry["stderr"] for entry in log if entry["event"] == "ffmpeg_failed"] == [True]
-    assert "secret" not in json.dumps(caught.value.as_json())
-    assert str(tmp_path) not in json.dumps(caught.value.as_json())
+    assert "secret" not in json.dumps(caught.value.to_json())
+    assert str(tmp_path) not in json.dumps(caught.value.to_json())
 
 
 async def test_die_once_succeeds_the_second_time(clip: Path, tmp_path: Path) -> None:

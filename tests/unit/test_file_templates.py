@@ -18,7 +18,7 @@ PNG = Sniffed("image", "PNG", "image/png")
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("", "max_bytes: a template that takes any file must say how large a file may be"),
+        ("", "max_bytes: a template that accepts every file must set the largest size"),
         ("max_bytes = 0", "max_bytes"),
         ("max_bytes = 10\ncrf = 20", "crf is for media"),
         ("max_bytes = 10\nimage_sides = [100]", "image_sides is for media"),
@@ -35,7 +35,7 @@ def test_a_file_template_that_cannot_be_meant_is_refused(tmp_path: Path, more: s
 def test_a_built_in_template_may_be_made_one_of_files(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.auto]\nkind = "file"\nmax_bytes = 10\n')
-    assert load_templates(path).named(None).kind == "file"
+    assert load_templates(path).get(None).kind == "file"
 
 
 def test_a_file_template_takes_whatever_comes_and_tells_what_it_is_if_that_is_known() -> None:
@@ -46,9 +46,9 @@ def test_a_file_template_takes_whatever_comes_and_tells_what_it_is_if_that_is_kn
 @pytest.mark.parametrize("name", ["hero-video", "image", "auto"])
 def test_no_built_in_template_takes_a_file_that_is_no_media(name: str) -> None:
     templates = Templates()
-    assert not templates.take_any_file
+    assert not templates.accept_any_file
     with pytest.raises(UnsupportedType):
-        check_kind(templates.named(name), None)
+        check_kind(templates.get(name), None)
 
 
 def test_a_template_for_forms_of_files_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,7 @@ from roomcast.assemblies.webhooks.delivery import (
 from roomcast.assemblies.webhooks.sender import Sender, signature_headers
 from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
 from roomcast.errors import LeaseLost, NotFound
-from roomcast.uploads.templates import Template, Templates
-from roomcast.uploads.webhook import Webhook
+from roomcast.uploads.templates import Template, Templates, Webhook
 
 from tests.integration.contract.ledgers import Clock, fresh
 from tests.support.receiver import SECRET, Receiver

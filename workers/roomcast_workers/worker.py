@@ -145,7 +145,7 @@ class Workers:
         async with Reporter(self._ledger, claim) as reporter:
             try:
                 scratch.mkdir()
-                template = self._templates.named(claim.upload.template)
+                template = self._templates.get(claim.upload.template)
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,

@@ -70,7 +70,7 @@ def upload(
     ] = None,
     server: Server = _LOCAL,
     token: Token = None,
-    as_json: AsJson = False,
+    to_json: AsJson = False,
 ) -> None:
     """Send files and wait for their results.
 
@@ -81,33 +81,33 @@ def upload(
         raise typer.BadParameter(f"Two of the files are called {name}.", param_hint="--download")
 
     async def send(client: Client) -> Ending:
-        with shown(as_json=as_json, several=len(files) > 1) as show:
+        with shown(to_json=to_json, several=len(files) > 1) as show:
             sending = PublishCursor(client, show, template=template, wait=wait, download=download)
             return await sending.all_of(list(dict.fromkeys(files)))
 
-    _run(server, token, as_json, send)
+    _run(server, token, to_json, send)
 
 
 @app.command("watch", epilog=EXPLAINED)
-def watch_one(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def watch_one(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, to_json: AsJson = False) -> None:
     """Show an upload until it ends. Ctrl-C leaves it alone."""
 
     async def show_it(client: Client) -> Ending:
-        with shown(as_json=as_json) as show:
+        with shown(to_json=to_json) as show:
             return await watch(client, show, upload_id)
 
-    _run(server, token, as_json, show_it)
+    _run(server, token, to_json, show_it)
 
 
 @app.command(epilog=EXPLAINED)
-def cancel(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def cancel(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, to_json: AsJson = False) -> None:
     """Cancel an upload; returns when its work has stopped."""
 
     async def cancel_it(client: Client) -> Ending:
-        _show_states([await client.cancel(upload_id)], as_json)
+        _show_states([await client.cancel(upload_id)], to_json)
         return Ending.COMPLETED
 
-    _run(server, token, as_json, cancel_it)
+    _run(server, token, to_json, cancel_it)
 
 
 @app.command(epilog=EXPLAINED)
@@ -117,7 +117,7 @@ def status(
     ] = None,
     server: Server = _LOCAL,
     token: Token = None,
-    as_json: AsJson = False,
+    to_json: AsJson = False,
 ) -> None:
     """Tell how uploads stand."""
 
@@ -130,10 +130,10 @@ def status(
                 states.append(state)
                 if len(states) == _NEWEST:
                     break
-        _show_states(states, as_json)
+        _show_states(states, to_json)
         return Ending.COMPLETED
 
-    _run(server, token, as_json, look)
+    _run(server, token, to_json, look)
 
 
 def main() -> None:
@@ -147,7 +147,7 @@ def _become(module: str) -> NoReturn:
     os.execve(sys.executable, [sys.executable, "-m", module], environment)  # noqa: S606
 
 
-def _run(server: str, token: str | None, as_json: bool, work: Callable[[Client], Awaitable[Ending]]) -> NoReturn:
+def _run(server: str, token: str | None, to_json: bool, work: Callable[[Client], Awaitable[Ending]]) -> NoReturn:
     """Do `work` with a client, and end as it does; what goes wrong is told in one line."""
 
     try:
@@ -162,22 +162,22 @@ def _run(server: str, token: str | None, as_json: bool, work: Callable[[Client],
     try:
         ending = asyncio.run(connected())
     except RoomcastError as error:
-        _complain(error, as_json)
+        _complain(error, to_json)
         ending = ending_of(error.code)
     except KeyboardInterrupt:
         ending = Ending.INTERRUPTED
     raise typer.Exit(ending)
 
 
-def _complain(error: RoomcastError, as_json: bool) -> None:
-    if as_json:
-        put_json({"error": error.as_json()})
+def _complain(error: RoomcastError, to_json: bool) -> None:
+    if to_json:
+        put_json({"error": error.to_json()})
     else:
         complain(str(error))
 
 
-def _show_states(states: list[Message], as_json: bool) -> None:
-    if as_json:
+def _show_states(states: list[Message], to_json: bool) -> None:
+    if to_json:
         for state in states:
             put_json(state)
         return

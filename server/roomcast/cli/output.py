@@ -76,7 +76,7 @@ class JsonLines:
         pass  # it was in the last state
 
     def problem(self, name: str, error: RoomcastError) -> None:
-        put_json({"file": name, "error": error.as_json()})
+        put_json({"file": name, "error": error.to_json()})
 
     def note(self, text: str) -> None:
         pass
@@ -203,9 +203,9 @@ class Rate:
         return (count - begun_with) / (now - since) if count > begun_with and now > since else None
 
 
-def shown(*, as_json: bool, several: bool = False) -> Show:
+def shown(*, to_json: bool, several: bool = False) -> Show:
     """What fits where the output goes."""
-    if as_json:
+    if to_json:
         return JsonLines()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     return Bars(console, several=several) if console.is_terminal else Lines()

@@ -50,7 +50,7 @@ class RoomcastError(Exception):
         self.status = status
         self.details = details
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
 
 

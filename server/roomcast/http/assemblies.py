@@ -104,7 +104,7 @@ class AssemblyRoutes(RouteGroup):
         try:
             return self._status(await self._assemblies.get(viewer, assembly_id))
         except RoomcastError as error:
-            return refusal(assembly_id, error.as_json())
+            return refusal(assembly_id, error.to_json())
 
     def _status(self, assembly: Assembly) -> AssemblyStatus:
         return linked(self._render(assembly.submission, assembly.uploads), self._url)

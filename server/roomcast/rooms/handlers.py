@@ -99,7 +99,7 @@ class Handlers:
         try:
             viewer = self._authenticator.viewer(token if isinstance(token, str) else self._token(environ))
         except RoomcastError as error:
-            raise ErrorResponse(error.message, error.as_json()) from error
+            raise ErrorResponse(error.message, error.to_json()) from error
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
@@ -199,7 +199,7 @@ class Handlers:
 
 
 def _error_ack(error: RoomcastError) -> ErrorAck:
-    return {"ok": False, "error": error.as_json()}
+    return {"ok": False, "error": error.to_json()}
 
 
 def _parse_argument(arguments: Sequence[Any], adapter: TypeAdapter[T], expected: str) -> T:
