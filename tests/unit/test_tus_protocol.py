@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from roomcast.errors import Malformed, UnsupportedType
 from roomcast.http.tus.protocol import (
     Checksum,
-    OtherVersion,
-    check_piece_type,
+    UnsupportedVersion,
+    check_chunk_type,
     check_version,
     checksum,
     creation,
@@ -120,9 +120,9 @@ def test_checksums() -> None:
 
 def test_versions_and_types() -> None:
     check_version({"Tus-Resumable": "1.0.0"})
-    check_piece_type("application/offset+octet-stream")
+    check_chunk_type("application/offset+octet-stream")
     for headers in ({}, {"Tus-Resumable": "0.2.2"}, {"Tus-Resumable": ""}):
-        with pytest.raises(OtherVersion):
+        with pytest.raises(UnsupportedVersion):
             check_version(headers)
     with pytest.raises(UnsupportedType):
-        check_piece_type("application/octet-stream")
+        check_chunk_type("application/octet-stream")
