@@ -1,4 +1,4 @@
-"""python-socketio's documented API: events both ways, their arguments, acknowledgements and attachments."""
+"""python-socketio's documented API: events in both directions, arguments, acknowledgements and attachments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARGUMENTS = {
     "bytes": (b"\x00\xff", (b"\x00\xff",)),
     "nested bytes": (({"a": [b"one", "text"]}, b"two"), ({"a": [b"one", "text"]}, b"two")),
 }
-"""What `emit` is given as data, and the arguments that arrive."""
+"""The data of `emit`, and the arguments that arrive."""
 
 ANSWERS = {
     "none": (None, None),
@@ -28,7 +28,7 @@ ANSWERS = {
     "several": (("yes", 2), ("yes", 2)),
     "bytes": (b"\x00\xff", b"\x00\xff"),
 }
-"""What a handler returns, and what `call` gives to the other side."""
+"""The return value of a handler, and the result of `call` on the other side."""
 
 
 async def test_handler_gets_arguments_of_every_type(harness: Harness) -> None:

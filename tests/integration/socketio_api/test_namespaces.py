@@ -1,4 +1,4 @@
-"""python-socketio's documented API: namespaces, of functions and of classes."""
+"""python-socketio's documented API: namespaces with functions and with classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.socketio_api.clients import Harness, Inbox
 
 
 class Chat(socketio.AsyncNamespace):  # type: ignore[misc]
-    """A namespace of each documented method."""
+    """A namespace that uses each documented method."""
 
     def __init__(self, namespace: str, calls: Inbox) -> None:
         super().__init__(namespace)

@@ -1,4 +1,4 @@
-"""python-socketio's documented API: rooms, who gets what is emitted, and what the client manager tells of them."""
+"""python-socketio's documented API: rooms, the recipients of an event, and the client manager."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tests.integration.socketio_api.clients import ConnectedClient, Harness, Inb
 from tests.integration.socketio_api.server_kinds import RELEASE
 
 
-async def _heard(sio: Any, clients: Sequence[ConnectedClient]) -> list[list[Any]]:
-    """What each has been sent so far: whatever comes before an event to everybody."""
+async def _received(sio: Any, clients: Sequence[ConnectedClient]) -> list[list[Any]]:
+    """Return the events that each client has received before an event to all."""
     await sio.emit("that is all")
-    heard: list[list[Any]] = []
+    received: list[list[Any]] = []
     for client in clients:
         events = []
         while (event := await client.event()) != "that is all":
             events.append(event)
-        heard.append(events)
-    return heard
+        received.append(events)
+    return received
 
 
 async def _in_rooms(harness: Harness) -> tuple[Any, list[ConnectedClient]]:
-    """Three guests: the first two are in `red`, the last two in `blue`."""
+    """Connect three clients: the first two are in `red`, the last two in `blue`."""
     sio = await harness.serve()
     clients = await harness.connect_many(3)
     for client, rooms in zip(clients, (["red"], ["red", "blue"], ["blue"]), strict=True):
@@ -36,14 +36,14 @@ async def _in_rooms(harness: Harness) -> tuple[Any, list[ConnectedClient]]:
 async def test_emit_without_a_recipient_reaches_all_clients(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.emit("told", 1)
-    assert await _heard(sio, clients) == [[("told", 1)]] * 3
+    assert await _received(sio, clients) == [[("told", 1)]] * 3
 
 
 async def test_emit_to_a_client_reaches_it_only(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.emit("told", 1, to=clients[1].sid)
     await sio.emit("told", 2, room=clients[1].sid)
-    assert await _heard(sio, clients) == [[], [("told", 1), ("told", 2)], []]
+    assert await _received(sio, clients) == [[], [("told", 1), ("told", 2)], []]
 
 
 async def test_emit_to_a_room_reaches_its_members(harness: Harness) -> None:
@@ -51,14 +51,14 @@ async def test_emit_to_a_room_reaches_its_members(harness: Harness) -> None:
     await sio.emit("told", 1, to="red")
     await sio.emit("told", (2, b"bytes"), room="blue")
     two = ("told", 2, b"bytes")
-    assert await _heard(sio, clients) == [[("told", 1)], [("told", 1), two], [two]]
+    assert await _received(sio, clients) == [[("told", 1)], [("told", 1), two], [two]]
 
 
 async def test_emit_to_several_rooms_reaches_each_member_once(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.emit("told", 1, to=["red", "blue"])
     await sio.emit("told", 2, room=["nowhere", "blue", clients[0].sid])
-    assert await _heard(sio, clients) == [[("told", 1), ("told", 2)]] * 3
+    assert await _received(sio, clients) == [[("told", 1), ("told", 2)]] * 3
 
 
 async def test_skip_sid_excludes_clients(harness: Harness) -> None:
@@ -69,7 +69,7 @@ async def test_skip_sid_excludes_clients(harness: Harness) -> None:
     await sio.emit("told", 3, skip_sid=[first, third])
     await sio.emit("told", 4, to=["red", "blue"], skip_sid=[first, second, third])
     one, two, three = ("told", 1), ("told", 2), ("told", 3)
-    assert await _heard(sio, clients) == [[two], [one, three], [one]]
+    assert await _received(sio, clients) == [[two], [one, three], [one]]
 
 
 async def test_emit_to_an_unknown_recipient_reaches_no_client(harness: Harness) -> None:
@@ -79,7 +79,7 @@ async def test_emit_to_an_unknown_recipient_reaches_no_client(harness: Harness) 
     await sio.emit("told", 1, to="nowhere")
     await sio.emit("told", 2, to="nowhere", callback=print)
     await sio.emit("told", 3, namespace="/nowhere")
-    assert await _heard(sio, clients) == [[]]
+    assert await _received(sio, clients) == [[]]
 
 
 async def test_client_that_leaves_a_room_gets_no_more_of_it(harness: Harness) -> None:
@@ -87,7 +87,7 @@ async def test_client_that_leaves_a_room_gets_no_more_of_it(harness: Harness) ->
     await sio.leave_room(clients[1].sid, "red")
     await sio.leave_room(clients[1].sid, "never entered")
     await sio.emit("told", 1, to="red")
-    assert await _heard(sio, clients) == [[("told", 1)], [], []]
+    assert await _received(sio, clients) == [[("told", 1)], [], []]
     assert set(sio.rooms(clients[1].sid)) == {clients[1].sid, "blue"}
 
 
@@ -96,7 +96,7 @@ async def test_closed_room_is_empty(harness: Harness) -> None:
     await sio.close_room("red")
     await sio.close_room("nowhere")
     await sio.emit("told", 1, to="red")
-    assert await _heard(sio, clients) == [[], [], []]
+    assert await _received(sio, clients) == [[], [], []]
     assert [set(sio.rooms(client.sid)) - {client.sid} for client in clients] == [set(), {"blue"}, {"blue"}]
 
 
@@ -111,7 +111,7 @@ async def test_room_name_may_be_a_number(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.enter_room(clients[0].sid, 7)
     await sio.emit("told", 1, to=7)
-    assert await _heard(sio, clients) == [[("told", 1)], [], []]
+    assert await _received(sio, clients) == [[("told", 1)], [], []]
 
 
 async def test_unknown_client_cannot_enter_a_room(harness: Harness) -> None:
@@ -139,7 +139,7 @@ async def test_disconnected_client_is_in_no_room(harness: Harness) -> None:
     assert sio.rooms(sid) == []
     await sio.emit("told", 1, to=["red", "blue"])
     await sio.emit("told", 2, to=sid)
-    assert await _heard(sio, [clients[0], clients[2]]) == [[("told", 1)]] * 2
+    assert await _received(sio, [clients[0], clients[2]]) == [[("told", 1)]] * 2
 
 
 async def test_rooms_of_two_namespaces_are_independent(harness: Harness) -> None:
@@ -185,7 +185,7 @@ async def test_handlers_enter_and_leave_rooms_and_emit(harness: Harness) -> None
     await first.call("say", "two")
     await second.call("say", "three")
     assert await first.event() == ("said", "three")
-    assert await _heard(sio, [second]) == [[("said", "one")]]
+    assert await _received(sio, [second]) == [[("said", "one")]]
 
 
 # --- the client manager ----------------------------------------------------------------------------------------------

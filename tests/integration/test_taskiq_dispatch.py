@@ -58,7 +58,7 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-async def test_a_hint_lies_in_redis_as_json(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
+async def test_wakeup_is_json_in_redis(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
     await dispatch.wake("upload_a", 2)
     found: Any = await client.xrange(name)
     ((_, fields),) = found
@@ -68,7 +68,7 @@ async def test_a_hint_lies_in_redis_as_json(dispatch: TaskiqDispatch, client: Re
     assert sorted(keys) == [name.encode(), f"{name}:hint:upload_a.2".encode()]
 
 
-async def test_what_is_pickled_in_redis_is_never_unpickled(
+async def test_pickled_message_in_redis_is_never_unpickled(
     dispatch: TaskiqDispatch, client: Redis, name: str, tmp_path: Path
 ) -> None:
     trap, handler = tmp_path / "trap", Handler()
@@ -83,14 +83,14 @@ async def test_what_is_pickled_in_redis_is_never_unpickled(
     assert not trap.exists()
 
 
-async def test_hints_do_not_pile_up_while_nobody_works(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
+async def test_wakeups_do_not_pile_up_without_workers(dispatch: TaskiqDispatch, client: Redis, name: str) -> None:
     for number in range(1300):
         await client.xadd(name, {"data": str(number)})
     await dispatch.wake("upload_a", 2)
     assert await client.xlen(name) <= 1100
 
 
-async def test_a_process_takes_no_hint_that_it_has_no_worker_for(
+async def test_process_takes_no_wakeup_without_a_free_worker(
     redis: RunningRedis, name: str, dispatch: TaskiqDispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, idle = Handler(), Handler()
@@ -108,7 +108,7 @@ async def test_a_process_takes_no_hint_that_it_has_no_worker_for(
     assert busy.ids == ["upload_0"]
 
 
-async def test_a_hint_that_died_with_its_process_is_taken_over(
+async def test_wakeup_of_a_dead_process_is_taken_over(
     dispatch: TaskiqDispatch, client: Redis, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taskiq_streams, "_TAKE_OVER_SECONDS", 0.2)
@@ -126,9 +126,7 @@ async def nothing_pending(client: Redis, name: str) -> bool:
     return bool((await client.xpending(name, name))["pending"] == 0)
 
 
-async def test_a_redis_that_has_forgotten_everything_is_worked_with_again(
-    dispatch: TaskiqDispatch, client: Redis
-) -> None:
+async def test_workers_go_on_after_redis_lost_its_data(dispatch: TaskiqDispatch, client: Redis) -> None:
     handler = Handler()
     with capture_logs():
         async with dispatch.workers(handler, 1):
@@ -140,7 +138,7 @@ async def test_a_redis_that_has_forgotten_everything_is_worked_with_again(
             await eventually(dispatch.live_workers, what="a worker that is seen")
 
 
-async def test_processes_that_leave_are_no_consumers_any_more(
+async def test_process_that_leaves_is_removed_from_the_group(
     dispatch: TaskiqDispatch, client: Redis, name: str
 ) -> None:
     handler = Handler()
@@ -151,7 +149,7 @@ async def test_processes_that_leave_are_no_consumers_any_more(
     assert await client.xinfo_consumers(name, name) == []
 
 
-async def test_a_redis_that_answers_nothing_delays_nobody_for_long(
+async def test_wake_returns_in_time_while_redis_does_not_answer(
     dispatch: TaskiqDispatch, redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taskiq_streams, "CALL_SECONDS", 0.2)
@@ -161,10 +159,10 @@ async def test_a_redis_that_answers_nothing_delays_nobody_for_long(
             await dispatch.wake("upload_a", 2)
     finally:
         redis.resume()
-    assert [line["event"] for line in logs] == ["hint lost"]
+    assert [line["event"] for line in logs] == ["wakeup_failed"]
 
 
-def test_no_library_that_runs_threads_of_its_own_or_unpickles_is_loaded() -> None:
+def test_no_library_with_threads_or_pickle_is_loaded() -> None:
     """OpenTelemetry's interface alone is loaded by redis-py wherever it is installed, and starts nothing; its SDK has
     threads."""
     script = """

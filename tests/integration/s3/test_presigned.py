@@ -1,4 +1,4 @@
-"""Direct uploads: parts by presigned URLs, and nothing taken for whole that is not."""
+"""Presigned uploads: parts that clients send by presigned URLs, and completions that do not match them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import moto.s3.models
 import pytest
 from roomcast.errors import Malformed, NotFound, StorageError
 from roomcast.media.contract import PartETag, PresignedParts
-from roomcast.media.s3 import multipart as s3_parts
+from roomcast.media.s3 import multipart
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
 
@@ -26,7 +26,7 @@ DATA = os.urandom(2 * MIB + 5)
 async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
     set_environment(monkeypatch)
     hurry(monkeypatch)
-    monkeypatch.setattr(s3_parts, "PART_BYTES", MIB)
+    monkeypatch.setattr(multipart, "PART_BYTES", MIB)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
     opening = S3MediaStore.open(BUCKET, endpoint_url=proxy.url, signer=SIGNER, public_base_url=None, url_seconds=60)
     async with opening as media:
@@ -34,7 +34,7 @@ async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def send(begun: PresignedParts, data: bytes = DATA, *, only: int | None = None) -> list[PartETag]:
-    """What a browser does."""
+    """Send the parts as a browser does."""
     parts = []
     async with aiohttp.ClientSession() as session:
         for index, url in list(enumerate(begun.urls))[:only]:
@@ -45,52 +45,52 @@ async def send(begun: PresignedParts, data: bytes = DATA, *, only: int | None = 
     return parts
 
 
-async def test_parts_that_a_client_sent_become_a_source(store: S3MediaStore, server: S3Server) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_parts_sent_by_a_client_become_a_source(store: S3MediaStore, server: S3Server) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     assert (begun.part_size, len(begun.urls)) == (MIB, 3)
     parts = await send(begun)
-    assert [part.size for part in await direct.list_parts(upload_id, begun.token)] == [MIB, MIB, 5]
+    assert [part.size for part in await presigned.list_parts(upload_id, begun.token)] == [MIB, MIB, 5]
     assert not await store.has_source(upload_id)
-    key = await direct.complete(upload_id, begun.token, parts[::-1], size=len(DATA))
+    key = await presigned.complete(upload_id, begun.token, parts[::-1], size=len(DATA))
     assert await store.has_source(upload_id)
     assert server.content(f"incoming/{upload_id}") == DATA
-    assert await direct.read_head(key, 10) == DATA[:10]
-    assert await direct.read_head(key, 10 * len(DATA)) == DATA
-    assert b"".join([chunk async for chunk in direct.read_chunks(key)]) == DATA
+    assert await presigned.read_head(key, 10) == DATA[:10]
+    assert await presigned.read_head(key, 10 * len(DATA)) == DATA
+    assert b"".join([chunk async for chunk in presigned.read_chunks(key)]) == DATA
     assert server.multiparts() == []
 
 
-async def test_completing_twice_is_completing(store: S3MediaStore) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_complete_called_twice_succeeds_twice(store: S3MediaStore) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     parts = await send(begun)
     for _ in range(2):
-        await direct.complete(upload_id, begun.token, parts, size=len(DATA))
+        await presigned.complete(upload_id, begun.token, parts, size=len(DATA))
 
 
-async def test_an_answer_that_is_lost_changes_nothing(store: S3MediaStore, proxy: Proxy) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_lost_response_to_complete_is_recovered(store: S3MediaStore, proxy: Proxy) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     parts = await send(begun)
     fail(proxy, "POST", "uploadId", [refusal(503, "SlowDown") for _ in range(3)], late=True)
-    await direct.complete(upload_id, begun.token, parts, size=len(DATA))
+    await presigned.complete(upload_id, begun.token, parts, size=len(DATA))
     assert await store.has_source(upload_id)
 
 
-async def test_a_part_that_is_missing_can_still_be_sent(store: S3MediaStore) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_missing_part_can_still_be_sent(store: S3MediaStore) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     parts = await send(begun, only=2)
     with pytest.raises(Malformed):
-        await direct.complete(upload_id, begun.token, parts, size=len(DATA))
+        await presigned.complete(upload_id, begun.token, parts, size=len(DATA))
     assert not await store.has_source(upload_id)
-    await direct.complete(upload_id, begun.token, await send(begun), size=len(DATA))
+    await presigned.complete(upload_id, begun.token, await send(begun), size=len(DATA))
 
 
-async def test_parts_that_are_not_what_was_said_are_refused(store: S3MediaStore) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_parts_that_do_not_match_are_refused(store: S3MediaStore) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     parts = await send(begun)
     wrong = [
         (parts[:2], len(DATA)),
@@ -100,30 +100,30 @@ async def test_parts_that_are_not_what_was_said_are_refused(store: S3MediaStore)
         (parts, len(DATA) + MIB),
         ([], 0),
     ]
-    for told, size in wrong:
+    for reported, size in wrong:
         with pytest.raises(Malformed):
-            await direct.complete(upload_id, begun.token, told, size=size)
+            await presigned.complete(upload_id, begun.token, reported, size=size)
     assert not await store.has_source(upload_id)
 
 
-async def test_an_empty_file_is_refused_at_once(store: S3MediaStore, server: S3Server) -> None:
+async def test_empty_file_is_refused(store: S3MediaStore, server: S3Server) -> None:
     with pytest.raises(Malformed):
         await store.presigned.begin(new_upload_id(), 0)
     assert server.multiparts() == []
 
 
-async def test_nothing_remains_of_what_was_aborted(store: S3MediaStore, server: S3Server) -> None:
-    direct, upload_id = store.presigned, new_upload_id()
-    begun = await direct.begin(upload_id, len(DATA))
+async def test_abort_leaves_nothing(store: S3MediaStore, server: S3Server) -> None:
+    presigned, upload_id = store.presigned, new_upload_id()
+    begun = await presigned.begin(upload_id, len(DATA))
     await send(begun, only=1)
     for _ in range(2):
-        await direct.abort(upload_id, begun.token)
+        await presigned.abort(upload_id, begun.token)
     assert server.multiparts() == []
     with pytest.raises(NotFound):
-        await direct.complete(upload_id, begun.token, [], size=len(DATA))
+        await presigned.complete(upload_id, begun.token, [], size=len(DATA))
 
 
-async def test_a_token_is_good_for_its_own_upload_alone(store: S3MediaStore) -> None:
+async def test_token_of_another_upload_is_refused(store: S3MediaStore) -> None:
     begun = await store.presigned.begin(new_upload_id(), len(DATA))
     parts = await send(begun)
     with pytest.raises((NotFound, StorageError)):
@@ -131,7 +131,7 @@ async def test_a_token_is_good_for_its_own_upload_alone(store: S3MediaStore) -> 
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_a_beginning_that_is_cancelled_leaves_nothing(
+async def test_cancelled_begin_leaves_nothing(
     store: S3MediaStore, server: S3Server, proxy: Proxy, *, late: bool
 ) -> None:
     held, go = asyncio.Event(), asyncio.Event()

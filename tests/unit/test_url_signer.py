@@ -22,7 +22,7 @@ def parts(url: str) -> tuple[str, str, str]:
 
 
 @given(NAMES, NAMES)
-def test_what_was_signed_holds_until_it_expires(upload_id: str, name: str) -> None:
+def test_signed_url_is_valid_until_it_expires(upload_id: str, name: str) -> None:
     now = [1000.0]
     signer = UrlSigner(SECRET, seconds=100, clock=lambda: now[0])
     grant, *key = parts(signer.url(f"{upload_id}/{name}"))
@@ -36,14 +36,14 @@ def test_what_was_signed_holds_until_it_expires(upload_id: str, name: str) -> No
 
 
 @pytest.mark.parametrize("base", ["https://films.example/roomcast", "https://films.example/roomcast/"])
-def test_a_link_begins_with_the_public_address_where_it_is_known(base: str) -> None:
+def test_url_begins_with_the_public_address_if_there_is_one(base: str) -> None:
     signer, without = (UrlSigner(SECRET, seconds=100, base=one, clock=lambda: 1000.0) for one in (base, ""))
     path = without.url("upload_a/video.mp4")
     assert path.startswith("/media/")
     assert signer.url("upload_a/video.mp4") == f"https://films.example/roomcast{path}"
 
 
-def test_one_grant_opens_the_whole_folder_and_no_other() -> None:
+def test_signature_is_valid_for_its_folder_and_no_other() -> None:
     signer = UrlSigner(SECRET, seconds=100)
     playlist, segment = (parts(signer.url(f"upload_a/{name}")) for name in ("hls.m3u8", "hls-720-00001.m4s"))
     assert playlist[0] == segment[0]
@@ -66,7 +66,7 @@ def test_one_grant_opens_the_whole_folder_and_no_other() -> None:
         ("9" * 400, None),
     ],
 )
-def test_anything_else_does_not(expires: str | None, signature: str | None) -> None:
+def test_altered_signature_is_refused(expires: str | None, signature: str | None) -> None:
     signer = UrlSigner(SECRET, seconds=100)
     grant, upload_id, _ = parts(signer.url("upload_a/video.mp4"))
     signer.verify(grant, upload_id)
@@ -77,13 +77,13 @@ def test_anything_else_does_not(expires: str | None, signature: str | None) -> N
             signer.verify(grant, upload_id)
 
 
-def test_another_secret_does_not() -> None:
+def test_signature_of_another_secret_is_refused() -> None:
     grant, upload_id, _ = parts(UrlSigner(SECRET, seconds=100).url("upload_a/video.mp4"))
     with pytest.raises(Forbidden):
         UrlSigner(b"another", seconds=100).verify(grant, upload_id)
 
 
-def test_a_url_stays_the_same_for_a_while() -> None:
+def test_url_stays_the_same_for_a_quarter_of_its_validity() -> None:
     now = [1000.0]
     signer = UrlSigner(SECRET, seconds=100, clock=lambda: now[0])
     first = signer.url("upload_a/video.mp4")

@@ -1,4 +1,4 @@
-"""The media store in a bucket: what its contract leaves open, and what only a bucket has."""
+"""The media store in a bucket: URLs, headers, downloads, leftovers and failures, beyond the contract of all stores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.s3 import download as s3_reading
-from roomcast.media.s3 import store as s3_media
+from roomcast.media.s3 import download as download_module
+from roomcast.media.s3 import store as store_module
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
 
@@ -31,7 +31,7 @@ RANGE_BYTES = 100_000
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch)
     hurry(monkeypatch)
-    monkeypatch.setattr(s3_reading, "PART_BYTES", RANGE_BYTES)
+    monkeypatch.setattr(download_module, "PART_BYTES", RANGE_BYTES)
 
 
 def opened(url: str | None, bucket: str = BUCKET, **more: Any) -> Any:
@@ -51,14 +51,14 @@ async def received(store: S3MediaStore, data: bytes = DATA) -> str:
         return await incoming.commit()
 
 
-async def kept(store: S3MediaStore, tmp_path: Path, name: str = "video.mp4") -> str:
+async def stored(store: S3MediaStore, tmp_path: Path, name: str = "video.mp4") -> str:
     film = tmp_path / name
     film.write_bytes(DATA)
     return await store.store(film, new_upload_id(), name, lambda _: None)
 
 
-async def test_a_signed_url_gives_any_range(store: S3MediaStore, tmp_path: Path) -> None:
-    url = store.url(await kept(store, tmp_path))
+async def test_presigned_url_serves_ranges(store: S3MediaStore, tmp_path: Path) -> None:
+    url = store.url(await stored(store, tmp_path))
     async with aiohttp.ClientSession() as session, session.get(url, headers={"Range": "bytes=5-1004"}) as answer:
         assert answer.status == 206
         assert await answer.read() == DATA[5:1005]
@@ -68,24 +68,24 @@ async def test_a_signed_url_gives_any_range(store: S3MediaStore, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["poster.jpg", "image.webp", "odd.xyz"])
-async def test_results_have_the_type_of_their_suffix(
+async def test_result_has_the_content_type_of_its_suffix(
     store: S3MediaStore, server: S3Server, tmp_path: Path, name: str
 ) -> None:
-    found = server.head(await kept(store, tmp_path, name))
+    found = server.head(await stored(store, tmp_path, name))
     types = {".jpg": "image/jpeg", ".webp": "image/webp", ".xyz": "application/octet-stream"}
     assert found["ContentType"] == types[Path(name).suffix]
 
 
-async def test_a_public_bucket_has_plain_urls(server: S3Server, tmp_path: Path) -> None:
+async def test_public_bucket_has_plain_urls(server: S3Server, tmp_path: Path) -> None:
     async with opened(server.url, public_base_url="https://cdn.example/", prefix="/roomcast/") as store:
-        key = await kept(store, tmp_path)
+        key = await stored(store, tmp_path)
         assert store.url(key) == f"https://cdn.example/{key}"
         assert key.startswith("roomcast/media/upload_")
         assert server.head(key)["CacheControl"] == "public, max-age=60"
     server.empty()
 
 
-async def test_amazon_is_asked_by_the_name_of_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_url_on_amazon_has_the_bucket_in_its_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     async with opened(None) as store:
         url = store.url("upload_x/video.mp4")
@@ -94,7 +94,7 @@ async def test_amazon_is_asked_by_the_name_of_the_bucket(monkeypatch: pytest.Mon
         assert "%2Feu-central-1%2Fs3%2Faws4_request" in url
 
 
-async def test_the_endpoint_may_come_from_the_environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endpoint_is_read_from_the_environment(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     async with opened(None) as store:
         await store.check_writable()
@@ -102,12 +102,12 @@ async def test_the_endpoint_may_come_from_the_environment(server: S3Server, monk
     server.empty()
 
 
-async def test_an_empty_source_is_a_source(store: S3MediaStore, tmp_path: Path) -> None:
+async def test_empty_source_can_be_fetched(store: S3MediaStore, tmp_path: Path) -> None:
     async with store.fetch(await received(store, b""), tmp_path) as path:
         assert path.read_bytes() == b""
 
 
-async def test_a_fetched_source_goes_with_its_context(store: S3MediaStore, tmp_path: Path) -> None:
+async def test_fetched_file_is_deleted_with_its_context(store: S3MediaStore, tmp_path: Path) -> None:
     async with store.fetch(await received(store), tmp_path) as path:
         assert path.read_bytes() == DATA
         assert path.parent == tmp_path
@@ -115,16 +115,14 @@ async def test_a_fetched_source_goes_with_its_context(store: S3MediaStore, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["break", "SlowDown"])
-async def test_a_range_that_fails_is_fetched_again(
-    store: S3MediaStore, proxy: Proxy, tmp_path: Path, kind: str
-) -> None:
+async def test_failed_range_is_retried(store: S3MediaStore, proxy: Proxy, tmp_path: Path, kind: str) -> None:
     key = await received(store)
     fail(proxy, "GET", key, [None if kind == "break" else refusal(503, kind) for _ in range(5)])
     async with store.fetch(key, tmp_path) as path:
         assert path.read_bytes() == DATA
 
 
-async def test_a_range_goes_on_where_it_broke_off(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
+async def test_interrupted_range_is_continued(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
     key, asked = await received(store), list[str]()
 
     async def cut(request: web.Request, answer: web.Response) -> web.StreamResponse | None:
@@ -146,7 +144,7 @@ async def test_a_range_goes_on_where_it_broke_off(store: S3MediaStore, proxy: Pr
     assert len(starts - set(range(0, len(DATA), RANGE_BYTES))) <= 1
 
 
-async def test_damaged_bytes_are_never_handed_on(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
+async def test_damaged_download_raises_storage_error(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
     key = await received(store)
 
     async def damage(request: web.Request, answer: web.Response) -> web.Response | None:
@@ -162,7 +160,7 @@ async def test_damaged_bytes_are_never_handed_on(store: S3MediaStore, proxy: Pro
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_cancelled_fetch_leaves_no_file(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
+async def test_cancelled_fetch_leaves_no_file(store: S3MediaStore, proxy: Proxy, tmp_path: Path) -> None:
     key, go = await received(store), asyncio.Event()
 
     async def hold(request: web.Request) -> None:
@@ -185,7 +183,7 @@ async def test_a_cancelled_fetch_leaves_no_file(store: S3MediaStore, proxy: Prox
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_what_a_dead_process_left_of_a_source_is_discarded(store: S3MediaStore, server: S3Server) -> None:
+async def test_discard_source_aborts_multipart_uploads_of_dead_processes(store: S3MediaStore, server: S3Server) -> None:
     ours, others = new_upload_id(), new_upload_id()
     for upload_id in (ours, others):
         server.client.create_multipart_upload(Bucket=BUCKET, Key=f"incoming/{upload_id}")
@@ -194,7 +192,7 @@ async def test_what_a_dead_process_left_of_a_source_is_discarded(store: S3MediaS
     assert server.multiparts() == [f"incoming/{others}"]
 
 
-async def test_only_stale_multipart_uploads_are_ended(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
+async def test_sweep_aborts_only_stale_multipart_uploads(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
     # moto's multipart uploads are all of one day long past; the proxy makes one of them young.
     for key in ("incoming/a", "media/a/video.mp4", "of-somebody-else"):
         server.client.create_multipart_upload(Bucket=BUCKET, Key=key)
@@ -212,15 +210,13 @@ async def test_only_stale_multipart_uploads_are_ended(store: S3MediaStore, serve
     assert server.multiparts() == ["media/a/video.mp4", "of-somebody-else"]
 
 
-async def test_results_are_discarded_with_their_own_upload_alone(
-    store: S3MediaStore, server: S3Server, tmp_path: Path
-) -> None:
-    one, other = await kept(store, tmp_path), await kept(store, tmp_path)
+async def test_discard_results_leaves_other_uploads(store: S3MediaStore, server: S3Server, tmp_path: Path) -> None:
+    one, other = await stored(store, tmp_path), await stored(store, tmp_path)
     await store.discard_results(one.split("/")[-2])
     assert server.keys() == [other]
 
 
-async def test_a_listing_is_read_to_its_end(
+async def test_listing_of_several_pages_is_complete(
     store: S3MediaStore, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
@@ -230,13 +226,13 @@ async def test_a_listing_is_read_to_its_end(
     monkeypatch.undo()
 
 
-async def test_a_bucket_that_takes_objects_is_ready(store: S3MediaStore, server: S3Server) -> None:
+async def test_writable_bucket_passes_the_check(store: S3MediaStore, server: S3Server) -> None:
     await store.check_writable()
     await store.check_writable()
     assert server.keys() == ["check"]
 
 
-async def test_a_bucket_that_is_not_there_is_said_so_without_its_name(server: S3Server, tmp_path: Path) -> None:
+async def test_error_for_a_missing_bucket_does_not_name_it(server: S3Server, tmp_path: Path) -> None:
     async with opened(server.url, bucket="no-such-bucket") as store:
         for act in (store.check_writable(), received(store), store.list_sources()):
             with pytest.raises(StorageError) as caught:
@@ -247,16 +243,16 @@ async def test_a_bucket_that_is_not_there_is_said_so_without_its_name(server: S3
                 pass
 
 
-async def test_a_server_that_is_not_there_is_said_so(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_server_raises_storage_error(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     async with opened(f"http://127.0.0.1:{unused_tcp_port}") as store:
         with pytest.raises(StorageError, match=r"^The media store does not answer\.$"):
             await store.check_writable()
 
 
-async def test_a_server_that_says_nothing_is_not_ready(
+async def test_silent_server_fails_the_check_in_time(
     store: S3MediaStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_media, "_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr(store_module, "_CHECK_SECONDS", 0.1)
     go = asyncio.Event()
 
     async def hold(_: web.Request) -> None:
@@ -269,13 +265,13 @@ async def test_a_server_that_says_nothing_is_not_ready(
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://"])
-async def test_a_wrong_endpoint_is_said_so(url: str) -> None:
-    with pytest.raises(StorageError, match=r"^The media store is not set up rightly\.$"):
+async def test_invalid_endpoint_raises_storage_error(url: str) -> None:
+    with pytest.raises(StorageError, match=r"^The media store is not configured correctly\.$"):
         async with opened(url):
             pass
 
 
-async def test_no_credentials_is_said_so(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_raise_storage_error(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(StorageError, match="credentials"):

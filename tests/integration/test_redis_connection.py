@@ -44,7 +44,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_every_call_of_a_redis_that_is_away_is_a_storage_error(
+async def test_call_to_an_unreachable_redis_raises_storage_error(
     away: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
@@ -61,7 +61,7 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> str:
         return redis.url
 
 
-async def test_every_call_of_a_paused_redis_is_a_storage_error_in_time_and_all_is_well_after_it(tmp_path: Path) -> None:
+async def test_call_to_a_paused_redis_raises_storage_error_in_time_and_later_calls_succeed(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         upload = await created(ledger, Clock())
@@ -76,7 +76,7 @@ async def test_every_call_of_a_paused_redis_is_a_storage_error_in_time_and_all_i
         await ledger.close()
 
 
-async def test_connections_that_a_restart_broke_fail_nobody(tmp_path: Path) -> None:
+async def test_calls_succeed_after_a_restart_broke_the_connections(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         ledger = RedisLedger(connect(redis.url))
         uploads = [fresh(Clock()) for _ in range(8)]
@@ -87,7 +87,7 @@ async def test_connections_that_a_restart_broke_fail_nobody(tmp_path: Path) -> N
         await ledger.close()
 
 
-async def test_a_redis_is_reached_by_its_unix_socket(tmp_path: Path) -> None:
+async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis", options={"unixsocket": str(tmp_path / "redis.sock")}):
         ledger = RedisLedger(connect(f"unix://{tmp_path / 'redis.sock'}"))
         upload = await created(ledger, Clock())
@@ -95,7 +95,7 @@ async def test_a_redis_is_reached_by_its_unix_socket(tmp_path: Path) -> None:
         await ledger.close()
 
 
-async def test_whoever_waits_for_a_turn_is_passed_by_nobody(tmp_path: Path) -> None:
+async def test_waiting_calls_are_served_in_order(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         client = connect(redis.url)
         scripts, answered, ahead = Scripts(client), [0] * (4 * MAX_CONCURRENT_CALLS), []

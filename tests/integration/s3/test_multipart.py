@@ -1,4 +1,4 @@
-"""What is written to a bucket is there whole or leaves nothing: cut off at every request, and through failures."""
+"""Objects are complete or leave nothing, whichever request they are cancelled at and whatever fails."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import moto.s3.models
 import pytest
 from aiohttp import web
 from roomcast.errors import DiskFull, RoomcastError, StorageError
-from roomcast.media.s3 import client as s3_bucket
-from roomcast.media.s3 import multipart as s3_parts
+from roomcast.media.s3 import client, multipart
 from roomcast.media.s3.multipart import etag_of_parts, part_bytes_for
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.runtime.backoff import Backoff
@@ -26,7 +25,7 @@ from tests.support.s3_server import BUCKET, SIGNER, Fault, Proxy, S3Server, fail
 MIB = 1 << 20
 PART = 1 << 16
 DATA = os.urandom(PART + 17) * 4
-"""Five parts of these tests, the last one short."""
+"""Five parts, of which the last one is short."""
 
 Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
 
@@ -35,13 +34,13 @@ Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
 async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
     set_environment(monkeypatch)
     hurry(monkeypatch)
-    monkeypatch.setattr(s3_parts, "PART_BYTES", PART)
-    monkeypatch.setattr(s3_parts, "_MIB", PART)
+    monkeypatch.setattr(multipart, "PART_BYTES", PART)
+    monkeypatch.setattr(multipart, "_MIB", PART)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART)
     async with opened(proxy.url) as media:
-        free = media._bucket.slots._value
+        free = media._bucket.part_slots._value
         yield media
-        assert media._bucket.slots._value == free
+        assert media._bucket.part_slots._value == free
 
 
 def opened(url: str) -> Any:
@@ -80,7 +79,7 @@ def left_over(server: S3Server) -> list[str]:
 
 
 class Gate:
-    """Holds the n-th request through a proxy, before or after the server has done it."""
+    """Holds the n-th request to a proxy, before it reaches the server or after the server has responded."""
 
     def __init__(self, proxy: Proxy, number: int, when: str) -> None:
         self.held, self.go = asyncio.Event(), asyncio.Event()
@@ -97,7 +96,7 @@ class Gate:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("cancellations", [1, 2])
-async def test_cut_off_at_any_request_it_leaves_nothing(
+async def test_cancel_at_any_request_leaves_nothing(
     store: S3MediaStore, server: S3Server, proxy: Proxy, act: Act, when: str, cancellations: int
 ) -> None:
     for number in range(1, 30):
@@ -122,7 +121,7 @@ async def test_cut_off_at_any_request_it_leaves_nothing(
     assert len(server.keys()) == 1
 
 
-async def test_cut_off_at_any_turn_of_the_loop_it_leaves_nothing(
+async def test_cancel_at_any_turn_of_the_event_loop_leaves_nothing(
     server: S3Server, store: S3MediaStore, act: Act
 ) -> None:
     for turns in range(0, 400, 17):
@@ -138,7 +137,7 @@ async def test_cut_off_at_any_turn_of_the_loop_it_leaves_nothing(
 
 
 @pytest.mark.parametrize("writes", [1, 4, 9])
-async def test_left_without_a_commit_it_leaves_nothing(store: S3MediaStore, server: S3Server, writes: int) -> None:
+async def test_source_without_commit_leaves_nothing(store: S3MediaStore, server: S3Server, writes: int) -> None:
     async def break_off() -> None:
         async with store.receive(new_upload_id()) as incoming:
             for _ in range(writes):
@@ -150,15 +149,20 @@ async def test_left_without_a_commit_it_leaves_nothing(store: S3MediaStore, serv
     assert left_over(server) == []
 
 
-async def test_a_loop_that_shuts_down_leaves_nothing(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
+def coroutine_file(task: asyncio.Task[Any]) -> str:
+    coroutine: Any = task.get_coro()
+    return str(coroutine.cr_code.co_filename)
+
+
+async def test_shutdown_of_the_event_loop_leaves_nothing(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
     gate = Gate(proxy, 3, "before")
     bystanders = asyncio.all_tasks()
     task = asyncio.create_task(receive(store, new_upload_id()))
     await gate.held.wait()
     gate.go.set()
-    ours = {other for other in asyncio.all_tasks() - bystanders if "s3_" in repr(other.get_coro()) or other is task}
-    for other in ours:
-        other.cancel()
+    for other in asyncio.all_tasks() - bystanders:
+        if other is task or "/roomcast/" in coroutine_file(other):
+            other.cancel()
     await asyncio.wait({task})
     await eventually(proxy.idle)
     assert left_over(server) == []
@@ -174,7 +178,7 @@ def faults(*kinds: str) -> list[Fault]:
     ("method", "pattern"),
     [("POST", "uploads$"), ("PUT", "partNumber=2"), ("PUT", "partNumber=5"), ("POST", "uploadId="), ("HEAD", "")],
 )
-async def test_a_failure_that_passes_is_not_seen(
+async def test_transient_failure_is_retried(
     store: S3MediaStore, server: S3Server, proxy: Proxy, method: str, pattern: str, *, late: bool, kind: str
 ) -> None:
     fail(proxy, method, pattern, faults(kind, kind), late=late)
@@ -184,18 +188,14 @@ async def test_a_failure_that_passes_is_not_seen(
     assert server.multiparts() == []
 
 
-async def test_a_part_is_tried_again_when_the_client_has_given_up(
-    store: S3MediaStore, server: S3Server, proxy: Proxy
-) -> None:
+async def test_part_is_retried_after_the_client_gave_up(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
     fail(proxy, "PUT", "partNumber=3", faults(*["SlowDown"] * 5))
     upload_id = new_upload_id()
     await receive(store, upload_id)
     assert server.content(f"incoming/{upload_id}") == DATA
 
 
-async def test_a_part_that_arrived_as_another_is_sent_again(
-    store: S3MediaStore, server: S3Server, proxy: Proxy
-) -> None:
+async def test_part_with_a_wrong_etag_is_sent_again(store: S3MediaStore, server: S3Server, proxy: Proxy) -> None:
     wrong = web.Response(headers={"ETag": f'"{"0" * 32}"'})
     fail(proxy, "PUT", "partNumber=2", [wrong], late=True)
     upload_id = new_upload_id()
@@ -207,7 +207,7 @@ async def test_a_part_that_arrived_as_another_is_sent_again(
     ("code", "status", "kind"),
     [("AccessDenied", 403, StorageError), ("QuotaExceeded", 403, DiskFull), ("SlowDown", 503, StorageError)],
 )
-async def test_a_failure_that_stays_ends_it_and_leaves_nothing(
+async def test_permanent_failure_is_raised_and_leaves_nothing(
     store: S3MediaStore,
     server: S3Server,
     proxy: Proxy,
@@ -216,7 +216,7 @@ async def test_a_failure_that_stays_ends_it_and_leaves_nothing(
     kind: type[RoomcastError],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(s3_bucket, "BACKOFF", Backoff(0.0))
+    monkeypatch.setattr(client, "BACKOFF", Backoff(0.0))
     fail(proxy, "PUT", "partNumber=2", [refusal(status, code) for _ in range(99)])
     with pytest.raises(kind) as caught:
         await receive(store, new_upload_id())
@@ -224,7 +224,7 @@ async def test_a_failure_that_stays_ends_it_and_leaves_nothing(
     assert left_over(server) == []
 
 
-async def test_no_more_than_three_parts_are_on_their_way(store: S3MediaStore, proxy: Proxy) -> None:
+async def test_no_more_than_three_parts_are_in_flight(store: S3MediaStore, proxy: Proxy) -> None:
     most, go = 0, asyncio.Event()
 
     async def hold(request: web.Request) -> None:
@@ -243,21 +243,21 @@ async def test_no_more_than_three_parts_are_on_their_way(store: S3MediaStore, pr
     assert most == 3
 
 
-async def test_results_are_told_of_part_by_part(store: S3MediaStore, server: S3Server, tmp_path: Path) -> None:
-    film, heard = tmp_path / "a.bin", list[int]()
+async def test_on_bytes_is_called_for_each_part(store: S3MediaStore, server: S3Server, tmp_path: Path) -> None:
+    film, reported = tmp_path / "a.bin", list[int]()
     film.write_bytes(DATA)
     upload_id = new_upload_id()
-    key = await store.store(film, upload_id, "video.mp4", heard.append)
-    assert sorted(heard) == [68, PART, PART, PART, PART]
+    key = await store.store(film, upload_id, "video.mp4", reported.append)
+    assert sorted(reported) == [68, PART, PART, PART, PART]
     assert server.content(key) == DATA
-    heard.clear()
+    reported.clear()
     film.write_bytes(b"short")
-    await store.store(film, upload_id, "video.mp4", heard.append)
-    assert heard == [5]
+    await store.store(film, upload_id, "video.mp4", reported.append)
+    assert reported == [5]
     assert server.content(key) == b"short"
 
 
-async def test_a_checksum_of_the_whole_is_kept_where_the_server_keeps_one(
+async def test_full_object_checksum_is_sent_to_servers_that_store_it(
     store: S3MediaStore, server: S3Server, tmp_path: Path
 ) -> None:
     object.__setattr__(store._bucket, "full_checksums", True)
@@ -269,7 +269,7 @@ async def test_a_checksum_of_the_whole_is_kept_where_the_server_keeps_one(
         assert path.read_bytes() == DATA
 
 
-def test_ten_thousand_parts_are_enough() -> None:
+def test_part_size_grows_so_that_ten_thousand_parts_are_enough() -> None:
     assert part_bytes_for(0) == part_bytes_for(80_000 * MIB) == 8 * MIB
     for size in (80_000 * MIB + 1, 5 << 40):
         part = part_bytes_for(size)
@@ -277,5 +277,5 @@ def test_ten_thousand_parts_are_enough() -> None:
         assert -(-size // part) <= 10_000
 
 
-def test_the_etag_of_parts_is_the_one_that_s3_makes() -> None:
+def test_etag_of_parts_is_the_one_of_s3() -> None:
     assert etag_of_parts([b"\0" * 16] * 2) == "70bc8f4b72a86921468bf8e8441dce51-2"

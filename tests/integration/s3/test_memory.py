@@ -1,4 +1,4 @@
-"""96 MiB in and out of a bucket, by a process whose memory stays flat."""
+"""A process that receives and fetches 96 MiB through a bucket: its memory stays flat."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the high-water mark")
-def test_memory_stays_flat_while_a_large_source_comes_and_goes(
+def test_memory_stays_flat_while_a_large_source_is_received_and_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_environment(monkeypatch)

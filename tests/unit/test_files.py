@@ -11,7 +11,7 @@ import pytest
 from roomcast.runtime.files import write_at
 
 
-def test_chunks_lie_one_after_the_other_where_they_belong(tmp_path: Path) -> None:
+def test_chunks_are_written_one_after_the_other_at_the_position(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     descriptor = os.open(path, os.O_WRONLY)
@@ -20,7 +20,7 @@ def test_chunks_lie_one_after_the_other_where_they_belong(tmp_path: Path) -> Non
     assert path.read_bytes() == b"012abcde89"
 
 
-def test_what_takes_a_part_and_refuses_the_rest(tmp_path: Path) -> None:
+def test_partial_write_is_continued_until_the_disk_refuses(tmp_path: Path) -> None:
     path, before = tmp_path / "file", resource.getrlimit(resource.RLIMIT_FSIZE)
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))

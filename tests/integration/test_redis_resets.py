@@ -54,7 +54,7 @@ def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-def test_a_call_on_a_connection_that_is_reset_fails_with_a_storage_error(line: Line) -> None:
+def test_call_on_a_reset_connection_raises_storage_error(line: Line) -> None:
     async def work() -> None:
         outcomes: list[object] = []
         async with connect(line.url) as client:
@@ -75,7 +75,7 @@ def test_a_call_on_a_connection_that_is_reset_fails_with_a_storage_error(line: L
     on_uvloop(work())
 
 
-def test_a_hint_that_is_given_while_connections_are_reset_fails_nobody(line: Line) -> None:
+def test_wake_does_not_fail_while_connections_are_reset(line: Line) -> None:
     async def work() -> None:
         async with TaskiqDispatch.open(line.url, name="roomcast:hints") as dispatch:
             for turn in range(RESETS):
@@ -108,7 +108,7 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
     on_uvloop(work())
 
 
-def test_upkeep_goes_on_after_its_connections_were_reset(line: Line) -> None:
+def test_maintenance_goes_on_after_its_connections_were_reset(line: Line) -> None:
     async def work() -> None:
         end, clock = exit_when_task_fails(asyncio.Event()), Clock()
         clock.now = time.time()

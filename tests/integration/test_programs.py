@@ -73,7 +73,7 @@ def test_programs_start_while_foreign_threads_enter_python() -> None:
 
 
 @pytest.mark.parametrize("factory", [uvloop.new_event_loop, asyncio.new_event_loop])
-def test_output_and_exit_code_come_on_either_event_loop(factory: object) -> None:
+def test_output_and_exit_code_arrive_on_either_event_loop(factory: object) -> None:
     async def work() -> None:
         assert await ran("/bin/sh", "-c", "echo out; echo err >&2; exit 7") == (7, b"out\n", b"err\n")
         assert (await ran("/bin/sh", "-c", "kill -9 $$"))[0] == -signal.SIGKILL
@@ -84,7 +84,7 @@ def test_output_and_exit_code_come_on_either_event_loop(factory: object) -> None
         runner.run(work())
 
 
-async def test_a_child_inherits_no_descriptor_but_those_that_are_passed() -> None:
+async def test_child_inherits_only_the_descriptors_that_are_passed() -> None:
     reading, writing = os.pipe()
     other = os.dup(reading)
     os.set_inheritable(other, True)
@@ -99,7 +99,7 @@ async def test_a_child_inherits_no_descriptor_but_those_that_are_passed() -> Non
 
 
 @linux
-async def test_nothing_is_left_open_after_a_child() -> None:
+async def test_no_descriptor_is_open_after_a_child_ended() -> None:
     await ran("/bin/true")
     before = entries("/proc/self/fd")
     for _ in range(20):
@@ -108,7 +108,7 @@ async def test_nothing_is_left_open_after_a_child() -> None:
 
 
 @linux
-async def test_a_child_is_watched_by_no_thread() -> None:
+async def test_child_is_watched_without_a_thread() -> None:
     before = entries("/proc/self/task")
     program = start_program(["/bin/sleep", "60"], on_stdout=ignore, on_stderr=ignore)
     assert entries("/proc/self/task") == before
@@ -116,7 +116,7 @@ async def test_a_child_is_watched_by_no_thread() -> None:
     assert await program.wait() == -signal.SIGKILL
 
 
-async def test_a_child_s_end_is_seen_where_the_kernel_does_not_tell_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_exit_is_noticed_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> int:
         raise OSError("no such call")
 
@@ -124,14 +124,14 @@ async def test_a_child_s_end_is_seen_where_the_kernel_does_not_tell_of_it(monkey
     assert (await ran("/bin/sh", "-c", "exit 3"))[0] == 3
 
 
-async def test_a_program_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
+async def test_missing_program_raises_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         start_program([str(tmp_path / "nothing")], on_stdout=ignore)
     with pytest.raises(FileNotFoundError):
         start_program(["/bin/true"], on_stdout=ignore, cwd=tmp_path / "nowhere")
 
 
-async def test_waiting_may_be_cancelled_and_begun_again() -> None:
+async def test_wait_can_be_cancelled_and_repeated() -> None:
     program = start_program(["/bin/sleep", "60"], on_stdout=ignore)
     waiting = asyncio.create_task(program.wait())
     await asyncio.sleep(0)

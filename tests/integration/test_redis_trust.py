@@ -75,9 +75,7 @@ async def refused(url: str, trust: RedisTrust) -> str:
     return caught.value.message
 
 
-async def test_the_first_certificate_is_accepted_on_first_use_and_no_other_after_it(
-    redis: RunningRedis, signed: RunningRedis
-) -> None:
+async def test_first_use_accepts_the_first_certificate_and_no_other(redis: RunningRedis, signed: RunningRedis) -> None:
     trust = RedisTrust(first_use=FirstUse())
     await works(redis.url, trust)
     await works(redis.url, trust)
@@ -94,7 +92,7 @@ async def test_the_first_certificate_is_accepted_on_first_use_and_no_other_after
         ({"DYNO": "web.1", "ROOMCAST_REDIS_VERIFY": "0"}, False),
     ],
 )
-def test_only_a_dyno_without_settings_trusts_on_first_use(
+def test_first_use_is_the_default_only_on_a_dyno(
     monkeypatch: pytest.MonkeyPatch, env: dict[str, str], first_use: bool
 ) -> None:
     for name, value in {"REDIS_URL": "rediss://redis.example", "JWT_SECRET": "s" * 32, **env}.items():
@@ -102,7 +100,7 @@ def test_only_a_dyno_without_settings_trusts_on_first_use(
     assert (load().storage.redis_trust.first_use is not None) is first_use
 
 
-async def test_a_self_signed_certificate_is_refused_with_what_to_set(redis: RunningRedis) -> None:
+async def test_self_signed_certificate_is_refused_with_instructions(redis: RunningRedis) -> None:
     why = await refused(redis.url, VERIFIED)
     assert "self-signed certificate" in why
     assert (
@@ -112,53 +110,51 @@ async def test_a_self_signed_certificate_is_refused_with_what_to_set(redis: Runn
     assert "ROOMCAST_REDIS_CA" in why
 
 
-async def test_what_the_message_s_command_prints_is_accepted(redis: RunningRedis) -> None:
+async def test_fingerprint_from_the_instructions_is_accepted(redis: RunningRedis) -> None:
     why = await refused(redis.url, VERIFIED)
     command = why[why.index("openssl s_client") : why.index("-sha256") + len("-sha256")]
     printed = (await asyncio.to_thread(subprocess.run, ["sh", "-c", command], capture_output=True, text=True)).stdout
     await works(redis.url, RedisTrust(fingerprints=parse_fingerprints(printed)))
 
 
-async def test_a_self_signed_certificate_is_accepted_by_its_fingerprint(
+async def test_self_signed_certificate_is_accepted_by_its_fingerprint(
     redis: RunningRedis, certificate: Certificate
 ) -> None:
     await works(redis.url, RedisTrust(fingerprints=frozenset({OTHER, certificate.fingerprint})))
 
 
-async def test_another_certificate_than_the_named_one_is_refused(redis: RunningRedis, certificate: Certificate) -> None:
+async def test_certificate_with_another_fingerprint_is_refused(redis: RunningRedis, certificate: Certificate) -> None:
     why = await refused(redis.url, RedisTrust(fingerprints=frozenset({OTHER})))
     assert f"its fingerprint is {certificate.fingerprint}, which is not one of those expected" in why
 
 
-async def test_a_named_fingerprint_counts_even_without_verification(redis: RunningRedis) -> None:
+async def test_fingerprint_is_checked_even_without_verification(redis: RunningRedis) -> None:
     await refused(redis.url, RedisTrust(verify=False, fingerprints=frozenset({OTHER})))
 
 
-async def test_any_certificate_is_accepted_when_that_was_asked_for(redis: RunningRedis) -> None:
+async def test_any_certificate_is_accepted_without_verification(redis: RunningRedis) -> None:
     await works(redis.url, RedisTrust(verify=False))
 
 
-async def test_a_certificate_of_an_authority_that_was_given_is_accepted(signed: RunningRedis, known: Authority) -> None:
+async def test_certificate_of_a_configured_authority_is_accepted(signed: RunningRedis, known: Authority) -> None:
     await refused(signed.url, VERIFIED)
     await works(signed.url, RedisTrust(ca=known.certificate.path.read_text()))
 
 
-async def test_an_authority_vouches_for_no_other_host(known: Authority, folder: Path) -> None:
+async def test_certificate_for_another_host_is_refused(known: Authority, folder: Path) -> None:
     elsewhere = known.sign(folder, "elsewhere", address="192.0.2.1")
     with RunningRedis(folder / "elsewhere", tls=elsewhere.files) as redis:
         assert "mismatch" in await refused(redis.url, RedisTrust(ca=known.certificate.path.read_text()))
 
 
-async def test_a_redis_that_is_away_is_no_reason_not_to_start(folder: Path, certificate: Certificate) -> None:
+async def test_unreachable_redis_does_not_prevent_the_start(folder: Path, certificate: Certificate) -> None:
     with RunningRedis(folder / "away", tls=certificate.files) as redis:
         url = redis.url
     await refuse_unverified(url, VERIFIED)
 
 
 @pytest.mark.parametrize("module", ["roomcast", "roomcast_workers"])
-def test_a_process_does_not_start_on_a_certificate_that_is_not_trusted(
-    module: str, redis: RunningRedis, tmp_path: Path
-) -> None:
+def test_process_does_not_start_with_an_untrusted_certificate(module: str, redis: RunningRedis, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "REDIS_URL": redis.url, "ROOMCAST_DATA": str(tmp_path), "PORT": "0"}
     ended = subprocess.run(
         [sys.executable, "-m", module], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
@@ -169,7 +165,7 @@ def test_a_process_does_not_start_on_a_certificate_that_is_not_trusted(
 
 
 @pytest.mark.parametrize("write", [str.lower, str.upper, lambda text: f"sha256 Fingerprint={text}\n"])
-def test_a_fingerprint_is_read_however_it_is_written(write: Callable[[str], str]) -> None:
+def test_fingerprint_is_parsed_in_every_notation(write: Callable[[str], str]) -> None:
     digits = "ab" * 32
     for text in (digits, ":".join(["AB"] * 32)):
         assert parse_fingerprints(write(text)) == {digits}
@@ -177,12 +173,12 @@ def test_a_fingerprint_is_read_however_it_is_written(write: Callable[[str], str]
 
 
 @pytest.mark.parametrize("text", ["ab", "g" * 64, "ab" * 33, "sha256"])
-def test_what_is_no_fingerprint_is_refused(text: str) -> None:
+def test_invalid_fingerprint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no SHA-256 fingerprint"):
         parse_fingerprints(text)
 
 
-def test_an_authority_is_read_from_text_with_any_line_ends_or_from_a_file(known: Authority) -> None:
+def test_authority_is_read_from_text_or_a_file(known: Authority) -> None:
     text = known.certificate.path.read_text()
     assert read_authority(text) == text
     assert read_authority(text.replace("\n", "\\n")) == text
@@ -192,6 +188,6 @@ def test_an_authority_is_read_from_text_with_any_line_ends_or_from_a_file(known:
 @pytest.mark.parametrize(
     "text", ["/nowhere/ca.pem", "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----", "\0"]
 )
-def test_what_is_no_authority_is_refused(text: str) -> None:
+def test_invalid_authority_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"neither PEM text nor a file|no certificates in PEM"):
         read_authority(text)
