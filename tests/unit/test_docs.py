@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from roomcast.assemblies.webhooks.sender import signature_headers
-from roomcast.cli.exit_codes import Ending
+from roomcast.cli.exit_codes import ExitCode
 from roomcast.cli.main import app
 from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
@@ -160,7 +160,7 @@ def test_the_table_of_commands() -> None:
 
 
 def test_the_table_of_exit_codes() -> None:
-    assert [cells[0] for cells in table(DOCS / "cli.md", "exit-codes")] == [str(ending.value) for ending in Ending]
+    assert [cells[0] for cells in table(DOCS / "cli.md", "exit-codes")] == [str(ending.value) for ending in ExitCode]
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "protocol.md"], ids=lambda page: page.name)

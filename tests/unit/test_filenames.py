@@ -1,11 +1,11 @@
-"""File names from clients."""
+"""File names from clients, cleaned."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.uploads.filenames import LONGEST, clean_filename
+from roomcast.uploads.filenames import MAX_LENGTH, clean_filename
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ from roomcast.uploads.filenames import LONGEST, clean_filename
         (None, "untitled"),
         ("dir/", "untitled"),
         ("\ud800.mp4", "?.mp4"),
-        ("x" * 5000 + ".mp4", "x" * (LONGEST - 4) + ".mp4"),
-        ("x" * 5000, "x" * LONGEST),
+        ("x" * 5000 + ".mp4", "x" * (MAX_LENGTH - 4) + ".mp4"),
+        ("x" * 5000, "x" * MAX_LENGTH),
     ],
 )
-def test_names(given_name: str | None, shown: str) -> None:
+def test_file_name_is_cleaned(given_name: str | None, shown: str) -> None:
     assert clean_filename(given_name) == shown
 
 
 @given(st.text())
-def test_any_name_becomes_one_that_can_be_shown(name: str) -> None:
+def test_any_text_becomes_a_file_name_that_can_be_shown(name: str) -> None:
     shown = clean_filename(name)
-    assert 0 < len(shown) <= LONGEST
+    assert 0 < len(shown) <= MAX_LENGTH
     assert "/" not in shown
     assert "\\" not in shown
     assert "\x00" not in shown

@@ -20,7 +20,7 @@ from roomcast_workers.video import hls
 from roomcast_workers.video.hls import (
     AudioRendition,
     Bandwidth,
-    Segment,
+    MediaSegment,
     Variant,
     bandwidth_of,
     make_hls,
@@ -84,7 +84,7 @@ ENTRIES = st.lists(st.tuples(st.floats(0.04, 30), st.integers(1, 10**8)), min_si
 
 @given(ENTRIES)
 def test_the_average_is_what_is_sent_over_the_time_it_plays(entries: list[tuple[float, int]]) -> None:
-    cut = [Segment(f"{number}.m4s", seconds) for number, (seconds, _) in enumerate(entries)]
+    cut = [MediaSegment(f"{number}.m4s", seconds) for number, (seconds, _) in enumerate(entries)]
     rate = bandwidth_of(cut, [size for _, size in entries])
     total = sum(seconds for seconds, _ in entries)
     assert rate.average == pytest.approx(sum(size for _, size in entries) * 8 / total, abs=1)
@@ -97,7 +97,7 @@ def test_the_average_is_what_is_sent_over_the_time_it_plays(entries: list[tuple[
 def test_the_entries_of_a_playlist_are_read_as_they_were_written(entries: list[tuple[float, str]]) -> None:
     body = "".join(f"#EXTINF:{seconds:.6f},\n{name}\n" for seconds, name in entries)
     read = parse_segments(f'#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-MAP:URI="hls-720-init.mp4"\n{body}#EXT-X-ENDLIST\n')
-    assert read == [Segment(name, float(f"{seconds:.6f}")) for seconds, name in entries]
+    assert read == [MediaSegment(name, float(f"{seconds:.6f}")) for seconds, name in entries]
 
 
 def test_the_master_playlist_adds_the_sound_to_what_each_variant_takes() -> None:

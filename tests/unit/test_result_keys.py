@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
 from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder
-from roomcast.uploads.filenames import LONGEST_STORED_BYTES, clean_filename, stored_filename
+from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
 UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
@@ -81,5 +81,5 @@ def test_stored_file_name_is_shortened_only_if_it_is_too_long(filename: str, sto
 @given(st.text())
 def test_any_name_becomes_a_valid_file_name(name: str) -> None:
     stored = stored_filename(clean_filename(name))
-    assert 0 < len(stored.encode()) <= LONGEST_STORED_BYTES
+    assert 0 < len(stored.encode()) <= MAX_STORED_BYTES
     assert not stored.startswith(".")

@@ -1,4 +1,4 @@
-"""The Socket.IO server of a web process: builds it from the settings and connects it to the relay."""
+"""The Socket.IO server of a web process, with the rooms of uploads and the handlers of calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PONG_SECONDS = 20.0
 
 
 class RoomService:
-    """The Socket.IO server with the rooms of uploads and their handlers."""
+    """Builds and runs the Socket.IO server that the settings describe."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from typing import Any
 
 MAX_TRIALS = 5
 CRF_RANGES: Mapping[str, tuple[int, int]] = {"h264": (14, 36), "av1": (20, 55), "vp9": (18, 55)}
-"""Below the first value nobody sees a difference; above the last everybody does."""
+"""Below the first value no difference is visible; above the last the loss is obvious."""
 
 _SSIM_OF_VMAF = ((20.0, 0.70), (60.0, 0.88), (80.0, 0.94), (90.0, 0.965), (95.0, 0.98), (100.0, 0.998))
 

@@ -1,4 +1,4 @@
-"""tus 1.0.0, concatenation: files that come as several uploads at once and are one in the end."""
+"""tus 1.0.0, concatenation: files that are sent as several partial uploads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ async def part(tus: Tus, content: bytes) -> str:
     return str(reply.headers["Location"])
 
 
-async def test_parts_become_one_file(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
+async def test_partial_uploads_are_concatenated_and_deleted(
+    server: AppServer, api: Api, tus: Tus, large: bytes
+) -> None:
     parts = await asyncio.gather(part(tus, large[:MIB]), part(tus, large[MIB : 3 * MIB]), part(tus, large[3 * MIB :]))
     assert (await tus.head(parts[0])).headers["Upload-Concat"] == "partial"
     listed = {message["uploadId"] for message in (await api.list(limit="200")).body["uploads"]}
@@ -35,7 +37,9 @@ async def test_parts_become_one_file(server: AppServer, api: Api, tus: Tus, larg
         assert server.files_of(id_of(url)) == []
 
 
-async def test_parts_that_cannot_be_joined(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_incomplete_foreign_or_unreadable_partial_uploads_are_not_concatenated(
+    api: Api, tus: Tus, picture: bytes
+) -> None:
     half = (await tus.post(picture[:10], Upload_Concat="partial", Upload_Length="20")).headers["Location"]
     later = (await tus.post(Upload_Concat="partial", Upload_Defer_Length="1")).headers["Location"]
     ordinary = await tus.create(len(picture))
