@@ -18,7 +18,7 @@ PNG = Sniffed("image", "PNG", "image/png")
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("", "max_bytes: a template that accepts every file must set the largest size"),
+        ("", "A template that accepts every file must set max_bytes"),
         ("max_bytes = 0", "max_bytes"),
         ("max_bytes = 10\ncrf = 20", "crf is for media"),
         ("max_bytes = 10\nimage_sides = [100]", "image_sides is for media"),

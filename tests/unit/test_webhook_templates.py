@@ -39,7 +39,7 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
         (['webhook_url = "https://a.example:0/"', f'webhook_secret = "{LONG}"'], "port 0.*line 3"),
         (['webhook_url = "https://a.example:99999/"', f'webhook_secret = "{LONG}"'], "webhook_url: .*line 3"),
         (['webhook_url = "https://a.example/"', 'webhook_secret = "short"'], r"webhook_secret: .*16.*line 4"),
-        (['webhook_url = "https://a.example/"', 'webhook_secret_env = "NO_SUCH"'], r"NO_SUCH is not set.*line 2"),
+        (['webhook_url = "https://a.example/"', 'webhook_secret_env = "NO_SUCH"'], r"NO_SUCH, is not set.*line 2"),
         ([f'webhook_secret = "{LONG}"'], r"secret needs a webhook_url.*line 2"),
         (
             ['webhook_url = "https://a.example/"', f'webhook_secret = "{LONG}"', 'webhook_secret_env = "HOME"'],

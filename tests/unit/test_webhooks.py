@@ -211,7 +211,7 @@ async def test_a_refused_address_says_so(receiver: Receiver) -> None:
     sender = Sender(private=False)
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
     await sender.close()
-    assert attempt.error == "not an address of the public Internet"
+    assert attempt.error == "The receiver's address is not on the public Internet."
 
 
 async def test_a_name_that_nobody_knows(sender: Sender) -> None:

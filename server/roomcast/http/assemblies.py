@@ -83,7 +83,7 @@ class AssemblyRoutes(RouteGroup):
     async def _get_status(self, request: web.Request) -> web.Response:
         ids = request.query.getall("assemblyId", [])
         if not ids:
-            raise Malformed("The query needs an assembly's id: ?assemblyId=…")
+            raise Malformed("The query needs an assembly's id in `assemblyId`.")
         if len(ids) > MAX_ASSEMBLIES:
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:

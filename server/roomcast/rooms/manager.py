@@ -130,9 +130,9 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
             return
         member = self._member(sid, namespace)
         if member is None:
-            raise ValueError("sid is not connected to requested namespace")
+            raise ValueError("The sid is not connected to the requested namespace.")
         if self._member(room, namespace):
-            raise ValueError("cannot enter a sid room")
+            raise ValueError("A client cannot enter the sid room of another client.")
         key = namespace, room
         if key not in self._rooms:
             self._rooms[key] = Room(namespace, room, self.stats, self._on_queued)
@@ -172,7 +172,7 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
     def _enter_namespace(self, sid: str, eio_sid: str | None) -> None:
         connection = self.connection(eio_sid or "")
         if connection is None:
-            raise ValueError("sid has no connection")
+            raise ValueError("The sid has no connection.")
         member = self._members[sid] = Member(sid, connection)
         connection.members += (member,)
 

@@ -49,14 +49,14 @@ class _CheckedConnection(AbstractConnection):
         try:
             await super().send_packed_command(command, check_health=check_health)
         except RuntimeError as error:
-            raise RedisConnectionError(f"The connection was lost: {error}") from error
+            raise RedisConnectionError(f"The connection was lost: {error}.") from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(self._read_seconds):
                 return await super().read_response(*args, **options)
         except RuntimeError as error:
-            raise RedisConnectionError(f"The connection was lost: {error}") from error
+            raise RedisConnectionError(f"The connection was lost: {error}.") from error
         except TimeoutError as error:
             raise RedisTimeoutError(f"There was no answer within {self._read_seconds:g} s.") from error
 

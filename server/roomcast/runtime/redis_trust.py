@@ -77,7 +77,7 @@ def parse_fingerprints(text: str) -> frozenset[str]:
     found = {one.strip().rpartition("=")[2].replace(":", "").lower() for one in text.split(",") if one.strip()}
     if bad := sorted(one for one in found if not _FINGERPRINT.fullmatch(one)):
         raise ValueError(
-            f"{bad[0]!r} is no SHA-256 fingerprint: it needs 64 hexadecimal digits, with or without colons"
+            f"The value {bad[0]!r} is no SHA-256 fingerprint: it needs 64 hexadecimal digits, with or without colons."
         )
     return frozenset(found)
 
@@ -90,9 +90,9 @@ def read_authority(text_or_path: str) -> str:
         try:
             text = Path(text_or_path).read_text()
         except (OSError, ValueError) as error:
-            raise ValueError(f"neither PEM text nor a file that can be read: {error}") from error
+            raise ValueError(f"The value is neither PEM text nor a file that can be read: {error}.") from error
     try:
         ssl.create_default_context(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        raise ValueError(f"no certificates in PEM: {error}") from error
+        raise ValueError(f"The value has no certificates in PEM: {error}.") from error
     return text

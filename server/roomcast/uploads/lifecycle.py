@@ -185,7 +185,7 @@ def advance(state: State, fact: Fact) -> State:
             return replace(state, stage=Stage.FAILED)
         case Cancelled():
             return replace(state, stage=Stage.CANCELLED)
-    raise IllegalFact(f"{fact!r} is not possible while the upload is {state.stage}.")
+    raise IllegalFact(f"The fact {fact!r} is not possible while the upload is {state.stage}.")
 
 
 def reopen(state: State, *, source_kept: bool) -> State:

@@ -38,11 +38,11 @@ def _check_url(url: str) -> str:
     """Return `url`, or raise `ValueError` when a webhook cannot have it."""
     url_parts = urlsplit(url)
     if url_parts.scheme not in ("https", "http") or not url_parts.hostname:
-        raise ValueError("must be an https:// or http:// URL")
+        raise ValueError("It must be an https:// or http:// URL.")
     if "@" in url_parts.netloc:
-        raise ValueError("must not contain credentials: the receiver checks the signature")
+        raise ValueError("It must not contain credentials: the receiver checks the signature.")
     if url_parts.port == 0:  # the property raises ValueError for an invalid port
-        raise ValueError("must not name port 0")
+        raise ValueError("It must not name port 0.")
     return url
 
 
@@ -87,14 +87,14 @@ class Template(BaseModel):
     def _check_rate_control(self) -> Self:
         asked = [name for name in ("crf", "target_bytes", "target_quality") if getattr(self, name) is not None]
         if len(asked) > 1:
-            raise ValueError(f"{' and '.join(asked)} exclude each other: set one of them")
+            raise ValueError(f"The settings {' and '.join(asked)} exclude each other: set only one of them.")
         if self.kind == "image" and (asked or self.codec != "h264"):
-            raise ValueError(f"{(asked or ['codec'])[0]} is for video, and this template accepts images")
+            raise ValueError(f"The setting {(asked or ['codec'])[0]} is for video, and this template accepts images.")
         if self.hls and self.codec != "h264":
-            raise ValueError("hls: its renditions are H.264, so codec must be h264")
+            raise ValueError("The renditions of hls are H.264, so codec must be h264.")
         low, high = CRF_RANGE[self.codec]
         if not low <= self.video_crf <= high:
-            raise ValueError(f"crf: {self.codec} accepts {low} to {high}")
+            raise ValueError(f"With the codec {self.codec}, crf must be from {low} to {high}.")
         return self
 
     @model_validator(mode="after")
@@ -102,22 +102,22 @@ class Template(BaseModel):
         if self.kind != "file":
             return self
         if self.max_bytes is None:
-            raise ValueError("max_bytes: a template that accepts every file must set the largest size")
+            raise ValueError("A template that accepts every file must set max_bytes.")
         if unused := sorted(_changed(self) - _COMMON_FIELDS):
-            raise ValueError(f"{unused[0]} is for media, and this template stores files unchanged")
+            raise ValueError(f"The setting {unused[0]} is for media, and this template stores files unchanged.")
         return self
 
     @model_validator(mode="after")
     def _check_webhook(self) -> Self:
         secrets = [given for given in (self.webhook_secret, self.webhook_secret_env) if given is not None]
         if self.webhook_url and len(secrets) != 1:
-            raise ValueError("webhook_url needs either webhook_secret or webhook_secret_env")
+            raise ValueError("A webhook_url needs either webhook_secret or webhook_secret_env.")
         if secrets and not self.webhook_url:
-            raise ValueError("a webhook secret needs a webhook_url")
+            raise ValueError("A webhook secret needs a webhook_url.")
         if self.webhook_secret_env and len(os.environ.get(self.webhook_secret_env, "")) < _MIN_SECRET_LENGTH:
             raise ValueError(
-                f"webhook_secret_env: the variable {self.webhook_secret_env} is not set, "
-                f"or has fewer than {_MIN_SECRET_LENGTH} characters"
+                f"The variable of webhook_secret_env, {self.webhook_secret_env}, is not set, "
+                f"or has fewer than {_MIN_SECRET_LENGTH} characters."
             )
         return self
 
@@ -207,28 +207,28 @@ def load(path: Path) -> Templates:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text).get("templates", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TemplateFileError(f"{path}: {error}") from error
+        raise TemplateFileError(f"Template file {path}: {error}.") from error
     if not isinstance(tables, dict):
-        raise TemplateFileError(f"{path}: `templates` is not a table")
+        raise TemplateFileError(f"Template file {path}: `templates` is not a table.")
     return Templates({name: _template(path, text, name, table) for name, table in tables.items()})
 
 
 def _template(path: Path, text: str, name: str, table: object) -> Template:
     if not isinstance(table, dict):
-        raise TemplateFileError(f"{path}: [templates.{name}] is not a table")
+        raise TemplateFileError(f"Template file {path}: [templates.{name}] is not a table.")
     base = BUILT_IN[name].model_dump() if name in BUILT_IN else {}
     try:
         return Template.model_validate({**base, **table, "name": name})
     except ValidationError as error:
         reasons = "; ".join(_reason(text, name, found["loc"], found["msg"]) for found in error.errors())
-        raise TemplateFileError(f"{path}: [templates.{name}] {reasons}") from error
+        raise TemplateFileError(f"Template file {path}: [templates.{name}] {reasons}.") from error
 
 
 def _reason(text: str, name: str, at: tuple[int | str, ...], why: str) -> str:
     key = str(at[0]) if at else ""
     line = _line(text, name, key)
     where = f" (at line {line})" if line else ""
-    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why.removeprefix('Value error, ')}{where}"
+    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why.removeprefix('Value error, ').removesuffix('.')}{where}"
 
 
 def _line(text: str, name: str, key: str) -> int | None:

@@ -36,5 +36,5 @@ def public_socket(info: AddressInfo) -> socket.socket:
     """
     family, kind, protocol, _, address = info
     if not is_public(address[0]):
-        raise NotPublic("not an address of the public Internet")
+        raise NotPublic("The receiver's address is not on the public Internet.")
     return socket.socket(family, kind, protocol)

@@ -56,10 +56,10 @@ class Reservation(BaseModel):
     def _ids_differ(self) -> Self:
         first = self.files[0].uploadId
         if self.uploadId and first and self.uploadId != first:
-            raise ValueError("uploadId is the first file's, which has another one")
+            raise ValueError("The reservation's uploadId differs from its first file's.")
         chosen = [chosen for chosen in self.chosen_ids if chosen]
         if len(set(chosen)) < len(chosen):
-            raise ValueError("no two files can have the same uploadId")
+            raise ValueError("Two files have the same uploadId.")
         return self
 
     @property

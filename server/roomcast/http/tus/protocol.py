@@ -212,7 +212,7 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(NUMBER, value, re.ASCII):
-        raise Malformed(f"{name} must be a number of bytes.")
+        raise Malformed(f"The header {name} must be a number of bytes.")
     return int(value)
 
 

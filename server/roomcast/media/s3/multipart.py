@@ -20,7 +20,6 @@ from typing import Any
 import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
-from roomcast.media.contract import Data
 from roomcast.media.s3.client import BACKOFF, MAX_ATTEMPTS, Bucket, TransientError, Unsupported, with_retries
 from roomcast.runtime.tasks import finish_despite_cancel
 
@@ -127,7 +126,7 @@ class ObjectWriter:
         self._multipart_id = ""
         self._multipart = self._may_exist = self._committed = False
 
-    async def write(self, data: Data) -> None:
+    async def write(self, data: bytes) -> None:
         """Append bytes. Waits while `PARTS_IN_FLIGHT` parts are being sent. Raise the failure of an earlier part."""
         view = memoryview(data)
         while view:

@@ -32,7 +32,7 @@ def count_frames(source: Image.Image, request: ImageRequest) -> int:
     if source.info.get("default_image"):
         frames -= 1  # an APNG's fallback image, which is not a frame of its animation
     if frames > request.max_frames or frames * source.width * source.height > _MAX_TOTAL_FRAMES * request.max_pixels:
-        raise TooManyFrames(f"{frames} frames")
+        raise TooManyFrames(f"The animation has {frames} frames.")
     return max(1, frames)
 
 

@@ -62,7 +62,7 @@ def decoding() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _SYSTEM_ERRORS:
             raise
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
+        raise Unreadable(f"The decoder failed: {type(error).__name__}: {error}.") from error
 
 
 def open_image(file: IO[bytes], image_format: str, max_pixels: int) -> Image.Image:
