@@ -30,7 +30,7 @@ async def test_file_in_several_chunks_is_completed(api: Api, tus: Tus, watcher: 
     last = await watcher.end(id_of(url))
     assert (last["status"], last["filename"]) == ("completed", "holiday.png")
     assert (last["element"]["type"], last["element"]["original"]["size"]) == ("image", len(picture))
-    received = [message["bytesReceived"] for message in watcher.about(id_of(url))]
+    received = [message["bytesReceived"] for message in watcher.messages(id_of(url))]
     assert received == sorted(received)
     assert {10, 1000, len(picture)} <= set(received)
 
