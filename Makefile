@@ -5,11 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-# What a page that uses roomcast.js or the element may want of their types, made out of their comments.
-TYPES := roomcast.d.ts upload.d.ts failure.d.ts aggregate.d.ts \
-	upload-progress-list.d.ts upload-progress.d.ts list-options.d.ts element-options.d.ts list-words.d.ts words.d.ts
-# Without those of before beside it, or they would be believed instead of the sources.
-TSC := rm -rf build/types && mkdir -p build/types && cp -r static/*.js static/*.json static/admin build/types && tests/node/node_modules/.bin/tsc -p build/types
+# The type declarations of the client and the elements, and of the modules that those refer to; generated from JSDoc.
+TYPES := roomcast.d.ts upload-progress-list.d.ts upload-progress.d.ts \
+	client/aggregate.d.ts client/connection.d.ts client/upload.d.ts protocol/errors.d.ts protocol/messages.d.ts \
+	elements/list-options.d.ts elements/upload-element.d.ts elements/upload-progress-list.d.ts elements/upload-progress.d.ts \
+	locale/en.d.ts locale/format.d.ts
+SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin client elements locale page protocol results shared)))
+# In a copy without the declarations of before, which tsc would read instead of the sources.
+TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
+	tests/node/node_modules/.bin/tsc -p build/types/static
 
 .PHONY: setup run test lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
 
@@ -40,16 +44,16 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(wildcard static/*.js static/admin/*.js tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
-	else echo "Skipped: the syntax check of static/*.js, because node is not installed."; fi
+		for file in $(SCRIPTS) $(wildcard tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+	else echo "Skipped: the syntax check of static/, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \
-		for file in $(TYPES); do diff -u static/$$file build/types/declarations/$$file || { echo "Try: make types"; exit 1; }; done; \
-	else echo "Skipped: the types of static/*.js, because npm is not installed."; fi
+		for file in $(TYPES); do diff -u static/$$file build/types/static/declarations/$$file || { echo "Try: make types"; exit 1; }; done; \
+	else echo "Skipped: the types of static/, because npm is not installed."; fi
 
 types: setup
 	$(TSC)
-	cp $(addprefix build/types/declarations/,$(TYPES)) static
+	tar cf - -C build/types/static/declarations $(TYPES) | tar xf - -C static
 
 # The pages of docs/ as a site, in docs/site. A link that leads nowhere is an error. Nothing is loaded from elsewhere.
 docs: .venv/.docs

@@ -8,41 +8,17 @@
  *
  * Attributes, each also a property in camel case:
  *
- * - `upload-id`    the upload; without one there is nothing to see.
- * - `server`       the server's URL; by default the one that this module came from.
- * - `results`      once it is completed, what came out is shown: player, scenes, savings, downloads.
+ * - `upload-id`    the upload; without one nothing is shown.
+ * - `server`       the server's URL; by default the server that this module was loaded from.
+ * - `results`      a completed upload shows its result: player, scenes, savings, downloads.
  *
- * The elements of a page that were given no `roomcast` share one connection to each server. Where the server wants a
- * token: `element.roomcast.token = …`.
+ * Further properties: `roomcast`, the connection; `locale`, the texts (see `ENGLISH` in `locale/en.js`). The elements
+ * of a page share one connection to each server, unless `roomcast` is set. If the server requires a token, set
+ * `element.roomcast.token`.
  *
  * Events, all bubbling and composed, with the `Upload` as `detail`: `upload-completed`, `upload-error` (it failed, or
- * cannot be watched) and `upload-cancelled`. An upload that has ended already is told of as soon as that is known.
+ * cannot be watched) and `upload-cancelled`. For an upload that has already ended, the event follows at once.
  *
- * Parts and custom properties are those of `<upload-progress-list>`'s rows.
+ * Parts and custom properties are those of the rows of `<upload-progress-list>`.
  */
-import { ElementOptions } from "./element-options.js";
-export type Words = import("./list-words.js").Words;
-export type Roomcast = import("./roomcast.js").Roomcast;
-export type Upload = import("./roomcast.js").Upload;
-export declare class UploadProgress extends ElementOptions {
-    #private;
-    static observedAttributes: string[];
-    constructor();
-    /** The upload's id; empty for none. */
-    get uploadId(): string;
-    set uploadId(uploadId: string);
-    /** The connection over which the upload is watched. @returns {Roomcast} */
-    get roomcast(): Roomcast;
-    /** @param {Roomcast | null} roomcast */
-    set roomcast(roomcast: Roomcast | null);
-    /** Its words, should they not be English, or not these: any of `ENGLISH` in `list-words.js`. @returns {Words} */
-    get words(): Words;
-    /** @param {Partial<Words>} words */
-    set words(words: Partial<Words>);
-    /** The upload, while it is shown. @returns {Upload | null} */
-    get upload(): Upload | null;
-    connectedCallback(): void;
-    disconnectedCallback(): void;
-    /** @param {string} name @param {string | null} before @param {string | null} now */
-    attributeChangedCallback(name: string, before: string | null, now: string | null): void;
-}
+export { UploadProgress } from "./elements/upload-progress.js";

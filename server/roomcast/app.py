@@ -12,7 +12,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 
-from roomcast.api_docs.routes import Descriptions
+from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
@@ -27,21 +27,21 @@ from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
-from roomcast.http.intake.forms import Intake
-from roomcast.http.intake.presigned import DirectIntake
+from roomcast.http.intake.forms import FormIntake
+from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.intake.resumable import Resuming
-from roomcast.http.links import Links
+from roomcast.http.intake.reservations import Reservations
+from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.media import MediaRoute
-from roomcast.http.metrics import ListenerMetrics, Listeners, MetricsRoute
+from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.pages import Pages
-from roomcast.http.responses import default_headers
+from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
-from roomcast.http.uploads import UploadRoutes
+from roomcast.http.uploads import PresignedRoutes, UploadRoutes
 from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
@@ -54,9 +54,8 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
+from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
-
-ProtocolFactory = Callable[[], asyncio.Protocol]
 
 PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
 """Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""
@@ -96,9 +95,10 @@ class IntakeParts:
     """The ways in, and what receives their bytes."""
 
     receiver: Receiver
-    forms: Intake
-    resumable: Resuming
-    presigned: DirectIntake | None
+    forms: FormIntake
+    reservations: Reservations
+    resumable: ResumableIntake
+    presigned: PresignedIntake | None
     links: Links
 
 
@@ -164,7 +164,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
-    relay = Relay(backends.ledger)
+    relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()
     lifetime.push_async_callback(relay.stop)
     assemblies = AssemblyService(
@@ -180,14 +180,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.relay, core.uploads, core.backends.media, core.authenticator, core.origins)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
         stalled_client_seconds=settings.sockets.stalled_client_seconds,
     )
-    sockets = Listeners(rooms.count, rooms.stats)
-    listeners = {"socket": sockets, "stream": Listeners(streams.count, streams.stats)}
+    sockets, event_streams = ListenerStats(rooms.count, rooms.stats), ListenerStats(streams.count, streams.stats)
+    listeners = {"socket": sockets, "stream": event_streams}
     core.registry.register(ListenerMetrics(listeners))
     return Realtime(rooms, streams)
 
@@ -204,19 +204,13 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         lease_seconds=settings.worker.lease_seconds,
     )
     links = Links(settings.server.public_url)
-    presigned = DirectIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
-    forms = Intake(
-        core.assemblies,
-        media,
-        templates,
-        receiver,
-        presigned,
-        links,
-        max_files=settings.intake.max_files,
-        max_in_flight=settings.intake.max_in_flight,
+    presigned = (
+        PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    resumable = Resuming(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(receiver, forms, resumable, presigned, links)
+    forms = FormIntake(core.assemblies, templates, receiver)
+    reservations = Reservations(core.assemblies, media, templates, receiver, presigned, links)
+    resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
+    return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -256,7 +250,7 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, policy=core.origins)
+    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, mark_cors = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
@@ -265,7 +259,7 @@ def build_http(
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
     Pages(settings).add_routes(app)
-    Descriptions(app, settings).add_routes()
+    ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     Health(core.backends, maintenance, sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
@@ -290,9 +284,9 @@ def _add_upload_routes(
 ) -> None:
     """Add the routes of uploads and assemblies, native ones and those of the dialects."""
     ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
-    UploadRoutes(
-        ledger, media, uploads, intake.forms, intake.presigned, core.assemblies, core.authenticator
-    ).add_routes(app)
+    UploadRoutes(ledger, uploads, intake.forms, intake.reservations, core.authenticator).add_routes(app)
+    if intake.presigned:
+        PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(
         core.assemblies,
         core.repositories.deliveries,
@@ -301,15 +295,12 @@ def _add_upload_routes(
         assemblies.deliverer.wake,
         url_seconds=settings.storage.url_seconds,
     ).add_routes(app)
-    TransflowRoutes(
-        streams, uploads, core.assemblies, partial(with_urls, media=media), branch=settings.assemblies.branch
-    ).add_routes(app)
+    TransflowRoutes(streams, uploads, core.assemblies, branch=settings.assemblies.branch).add_routes(app)
     StreamRoutes(
         streams,
         uploads,
         TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
         intake.forms,
-        media,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
@@ -322,9 +313,7 @@ def _add_upload_routes(
         intake.receiver,
         intake.resumable,
         intake.links,
-        max_in_flight=settings.intake.max_in_flight,
-        max_upload_bytes=settings.intake.max_upload_bytes,
-        patience_seconds=settings.retention.reservation_seconds,
+        expires_after=settings.retention.reservation_seconds,
         folder=settings.storage.data,
     ).add_routes(app)
 

@@ -39,7 +39,7 @@ def _answers(server: RunningServer, what: str, seconds: float) -> float:
     end = time.monotonic() + max(seconds, 1)
     while time.monotonic() < end:
         with Flood(server.port, what, seconds=seconds) as flood:
-            while not flood.over or not took:
+            while not flood.finished or not took:
                 asked = time.perf_counter()
                 connection.request("GET", "/healthz")
                 assert connection.getresponse().read()

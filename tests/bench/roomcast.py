@@ -11,7 +11,7 @@ Commands come as lines of JSON over the Unix socket that `BENCH_COMMANDS` names,
 
 `open` creates uploads in the ledger and claims them, as an intake does. `emit` goes through the `ids` in turn. `how`:
 
-    notices   `Relay.on_notices` with a ready message: relay → room → sockets. What Node's `io.to(room).emit` does
+    notices   `Relay.on_changes` with a ready message: relay → room → sockets. What Node's `io.to(room).emit` does
     emit      `await sio.emit(…, to=room)`, python-socketio's public call, for the same
     ticks     `Ledger.tick` under the lease: ledger → notice → relay → room → sockets, the whole path of a reading
     events    `Ledger.append` under the lease: the same with a durable write before it
@@ -34,7 +34,7 @@ from unittest import mock
 
 from roomcast import __main__ as program
 from roomcast import app
-from roomcast.fanout.relay import Relay
+from roomcast.fanout.relay import Relay, WithUrls
 from roomcast.ledger.contract import ChangeNotice, Claim, Ledger
 from roomcast.rooms.service import RoomService
 from roomcast.uploads.lifecycle import Progressed
@@ -159,8 +159,8 @@ class _KnownRooms(RoomService):
 class _KnownRelay(Relay):
     """The server's relay, which brings the commands to life with itself."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        super().__init__(ledger)
+    def __init__(self, ledger: Ledger, with_urls: WithUrls) -> None:
+        super().__init__(ledger, with_urls)
         self._commands = Commands(ledger, self)
 
     def start(self) -> None:

@@ -1,40 +1,40 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { aggregateOf } from "../../static/aggregate.js";
+import { aggregateOf } from "../../static/client/aggregate.js";
 
 const of = (status, progress, more = {}) => ({ state: { status, progress, ...more }, error: null, file: null });
 const sized = (status, progress, bytesExpected, more) => of(status, progress, { bytesExpected, ...more });
 
-test("nothing comes to nothing", () => {
+test("the aggregate of no uploads is empty", () => {
   assert.deepEqual(aggregateOf([]), {
     total: 0, active: 0, completed: 0, failed: 0, progress: 0, bytesReceived: 0, bytesExpected: 0, eta: null,
     status: null,
   });
 });
 
-test("each weighs what its file does", () => {
+test("progress is weighted by file size", () => {
   assert.equal(aggregateOf([sized("starting", 0, 900), sized("compressing", 80, 100)]).progress, 8);
 });
 
-test("where no size is known all weigh the same, and one of unknown size weighs what the others do on average", () => {
+test("an upload of unknown size has the average weight of the others", () => {
   assert.equal(aggregateOf([of("starting", 0), of("compressing", 50)]).progress, 25);
   const mixed = [sized("starting", 0, 100), sized("starting", 0, 300), of("compressing", 60)];
   assert.equal(aggregateOf(mixed).progress, 20);
 });
 
-test("a file counts before the server has said a word", () => {
+test("a file counts before the first message", () => {
   const { active, bytesExpected, status } = aggregateOf([{ state: null, error: null, file: { size: 7 } }]);
   assert.deepEqual({ active, bytesExpected, status }, { active: 1, bytesExpected: 7, status: "starting" });
 });
 
-test("who waits for a token is active; whose sending was given up has failed", () => {
+test("an upload that waits for a token is active, one that this client stopped sending has failed", () => {
   const stuck = (code) => ({ state: null, error: { code }, file: { size: 1 } });
   assert.equal(aggregateOf([stuck("UNAUTHENTICATED")]).active, 1);
   assert.equal(aggregateOf([stuck("NETWORK")]).failed, 1);
 });
 
-test("the status is that of whoever is furthest behind, then how it ended", () => {
+test("the status is that of the upload furthest behind, and at the end the outcome", () => {
   const status = (...statuses) => aggregateOf(statuses.map((word) => of(word, 0))).status;
   assert.equal(status("uploading", "compressing", "completed"), "compressing");
   assert.equal(status("uploading", "starting", "error"), "starting");
@@ -42,14 +42,14 @@ test("the status is that of whoever is furthest behind, then how it ended", () =
   assert.equal(status("completed", "completed"), "completed");
 });
 
-test("the time left is the longest, and unknown while one of them is", () => {
+test("the ETA is the longest, and null while one upload has none", () => {
   const lasting = (...etas) => aggregateOf(etas.map((eta) => of("compressing", 50, { eta }))).eta;
   assert.equal(lasting(3, 8), 8);
   assert.equal(lasting(3, null), null);
   assert.equal(aggregateOf([of("compressing", 50, { eta: 3 }), of("completed", 100, { eta: null })]).eta, 3);
 });
 
-test("however uploads move, the counts add up, progress never falls, and 100 is said of all completed only", () => {
+test("the counts add up, progress never falls, and 100 means that all have completed", () => {
   for (let seed = 1; seed <= 300; seed += 1) {
     const random = randoms(seed);
     const uploads = Array.from({ length: 1 + Math.floor(random() * 6) }, () => ({

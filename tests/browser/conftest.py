@@ -1,8 +1,8 @@
-"""Debian's Chromium, and servers for its page. A page that complains fails its test, whatever else the test finds.
+"""Fixtures of the browser tests: Debian's Chromium, servers and pages. Any error in a page fails the test.
 
-One Chromium serves all tests of a process, which is why they and their fixtures run in one event loop; each finds an
-empty profile. A module's `server` is shared by its tests, and idle when a test begins; `serve` starts one for a
-test that hurts it, or wants it set up in another way.
+All tests of a process share one Chromium, so they and their fixtures run in one event loop; each has an empty profile.
+The tests of a module share its `server`, which is idle when a test begins; `serve` starts another one for tests that
+damage it or need other settings.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Ffmpeg:
-    """An ffmpeg that can be told to take its time, so that a test decides how long a stage lasts."""
+    """A fake ffmpeg whose behaviour a test sets, such as how long a stage lasts."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -76,7 +76,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, shared_ffmpeg: Ffmpe
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(shared_server: RunningServer, ffmpeg: Ffmpeg) -> RunningServer:
-    """The module's, with nothing to do: what an earlier test left unfinished is cancelled."""
+    """Return the module's server, after cancelling the unfinished uploads of earlier tests."""
     async with Api(shared_server) as api:
         for upload in (await api.list()).body["uploads"]:
             if upload["status"] not in ("completed", "error"):
@@ -92,7 +92,7 @@ async def api(server: RunningServer) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def list_uploads(api: Api) -> ListUploads:
-    """Lists what has come to the server during the test."""
+    """Return a function that lists the uploads that were created during the test."""
     before = {upload["uploadId"] for upload in (await api.list()).body["uploads"]}
 
     async def list_uploads() -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ def clip_size() -> str:
 
 
 class SmallShelf(Shelf):
-    """Pictures, too, are quick to compress where a test does not say how large they are."""
+    """A shelf whose images are small by default, so that they are compressed quickly."""
 
     def image(self, name: str = "picture.png", **wishes: Any) -> Path:
         return super().image(name, **{"size": (160, 120), **wishes})
@@ -130,14 +130,13 @@ def shelf(tmp_path: Path, clip_size: str) -> Shelf:
 
 
 class Profile:
-    """A browser's profile, which tests can use in turn: `clean` leaves nothing of a test in it. (A new one costs
-    Chromium half a second of a processor.)"""
+    """A browser profile that tests use in turn, because a new one costs half a second of CPU. `clean` empties it."""
 
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
         self._origins: set[str] = set()
         self._tab: Page | None = None
-        """Stays open, so that storage can be emptied when the test's own tabs are closed."""
+        """A tab that stays open, because clearing the storage needs one."""
         context.on("page", lambda page: page.on("framenavigated", self._note))
 
     def _note(self, frame: Frame) -> None:
@@ -173,7 +172,7 @@ async def shared_profile(browser: Browser) -> AsyncIterator[Profile]:
 
 @pytest.fixture
 def own_profile() -> None:
-    """For a test that does to its profile what cannot be undone: a script for every page, a route for sockets."""
+    """Marks a test that changes its profile for good, such as by a script for all pages or a route for sockets."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -189,28 +188,28 @@ async def profile(browser: Browser, shared_profile: Profile, request: pytest.Fix
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def context(profile: Profile) -> AsyncIterator[BrowserContext]:
-    """An empty profile. No script may fail in it, no promise be left to reject, no policy be broken."""
-    complaints: list[str] = []
+    """Return an empty profile, and fail the test on script errors, unhandled rejections and policy violations."""
+    errors: list[str] = []
 
-    def hear_console(message: ConsoleMessage) -> None:
+    def on_console(message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text:
-            complaints.append(message.text)
+            errors.append(message.text)
 
-    def hear_error(error: WebError) -> None:
-        complaints.append(str(error.error))
+    def on_error(error: WebError) -> None:
+        errors.append(str(error.error))
 
-    profile.context.on("console", hear_console)
-    profile.context.on("weberror", hear_error)
+    profile.context.on("console", on_console)
+    profile.context.on("weberror", on_error)
     yield profile.context
     await profile.close_tabs()
-    profile.context.remove_listener("console", hear_console)
-    profile.context.remove_listener("weberror", hear_error)
-    assert complaints == []
+    profile.context.remove_listener("console", on_console)
+    profile.context.remove_listener("weberror", on_error)
+    assert errors == []
 
 
 @pytest.fixture
 def open_page(context: BrowserContext) -> OpenPage:
-    """Open the demo page in a new tab, once the server's room calls can be made."""
+    """Return a function that opens the demo page in a new tab and waits until it is connected."""
 
     async def open_page(server: RunningServer, query: str = "", *, state: str | None = "online") -> Demo:
         demo = await Demo.open(context, f"{server.url}/progress-demo{query}")
@@ -221,8 +220,8 @@ def open_page(context: BrowserContext) -> OpenPage:
     return open_page
 
 
-class AtWork(NamedTuple):
-    """A page with a clip that is compressed until the test heals ffmpeg, or ends."""
+class Compressing(NamedTuple):
+    """A page with a clip that is being compressed until the test ends or resets ffmpeg."""
 
     demo: Demo
     clip: Path
@@ -230,9 +229,9 @@ class AtWork(NamedTuple):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def at_work(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> AtWork:
+async def compressing(server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg) -> Compressing:
     clip = shelf.clip()
     ffmpeg.behave("slow:60")
     demo = await open_page(server)
     await demo.choose(clip)
-    return AtWork(demo, clip, await demo.card(clip).compresses())
+    return Compressing(demo, clip, await demo.card(clip).compresses())

@@ -1,4 +1,4 @@
-"""The demo page as a person meets it: by roles, names and words."""
+"""Page objects of the demo page. They find controls by role and name."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from typing import Any, Self
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 WORK_SECONDS = 60
-"""More than any stage of a small file takes on a busy machine."""
+"""Longer than any stage of a small file takes on a busy machine."""
 
-_WITNESS = """
+_RECORD_RENDERINGS = """
 (() => {
-  const glimpses = (globalThis.glimpses = []);
+  const renderings = (globalThis.renderings = []);
   const last = new Map();
   const roots = [];
   const text = (card, part) => card.querySelector(part).textContent;
-  const look = () => {
+  const record = () => {
     for (const card of roots.flatMap((root) => [...root.querySelectorAll(".card")])) {
-      const glimpse = {
+      const rendering = {
         name: text(card, ".name"),
         stage: text(card, ".stage"),
         attempt: text(card, ".attempt"),
         percent: Number(card.querySelector(".bar").getAttribute("aria-valuenow")),
       };
-      const mark = JSON.stringify(glimpse);
-      if (last.get(glimpse.name) !== mark) glimpses.push(glimpse);
-      last.set(glimpse.name, mark);
+      const json = JSON.stringify(rendering);
+      if (last.get(rendering.name) !== json) renderings.push(rendering);
+      last.set(rendering.name, json);
     }
   };
   const attachShadow = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (options) {
     const root = attachShadow.call(this, options);
     const everything = {subtree: true, childList: true, attributes: true, characterData: true};
-    new MutationObserver(look).observe(root, everything);
+    new MutationObserver(record).observe(root, everything);
     roots.push(root);
     return root;
   };
 })();
 """
-"""Writes down every change of every card, between two of which nothing can hide."""
+"""Records every rendering of every card, without gaps."""
 
 _TRANSFER = """
 (files) => {
@@ -60,12 +60,12 @@ _TRANSFER = """
 
 
 FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"
-"""What the keyboard is on."""
+"""The expression of the focused element."""
 
 
 @dataclass(frozen=True)
-class Glimpse:
-    """What a card showed at one moment."""
+class Rendering:
+    """The contents of a card at one time."""
 
     name: str
     stage: str
@@ -74,12 +74,12 @@ class Glimpse:
 
 
 class Card:
-    """The card of one upload."""
+    """The row of an upload."""
 
     def __init__(self, page: Page, name: str) -> None:
         self.root = page.get_by_role("listitem", name=name, exact=True)
         self.stage = self.root.locator(".stage")
-        self.pace = self.root.locator(".pace")
+        self.facts = self.root.locator(".progress-facts")
         self.attempt = self.root.locator(".attempt")
         self.problem = self.root.locator(".problem")
         self.percent = self.root.locator(".percent-number")
@@ -92,8 +92,8 @@ class Card:
         return self.root.get_by_role("link", name=name)
 
     async def compresses(self) -> Self:
-        """The encoder is at work: it has reported."""
-        await expect(self.pace).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
+        """Wait until the encoder has reported progress."""
+        await expect(self.facts).to_contain_text(" fps", timeout=WORK_SECONDS * 1000)
         return await self.reaches("Compressing")
 
     async def reaches(self, stage: str, *, seconds: float = WORK_SECONDS) -> Self:
@@ -102,17 +102,17 @@ class Card:
 
 
 @asynccontextmanager
-async def narrow(page: Page, bytes_per_second: int) -> AsyncIterator[None]:
-    """Meanwhile, no more than so much leaves the tab."""
+async def limited_bandwidth(page: Page, bytes_per_second: int) -> AsyncIterator[None]:
+    """Limit the upload bandwidth of the tab."""
     session = await page.context.new_cdp_session(page)
-    narrowness = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
-    await session.send("Network.emulateNetworkConditions", narrowness)
+    conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
+    await session.send("Network.emulateNetworkConditions", conditions)
     yield
     await session.detach()
 
 
 class Demo:
-    """One tab with the page in it."""
+    """The page in a tab."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -127,7 +127,7 @@ class Demo:
     @classmethod
     async def open(cls, context: BrowserContext, url: str) -> Self:
         page = await context.new_page()
-        await page.add_init_script(_WITNESS)
+        await page.add_init_script(_RECORD_RENDERINGS)
         await page.goto(url)
         return cls(page)
 
@@ -144,7 +144,7 @@ class Demo:
         await self.picker.set_input_files(list(files))
 
     async def drop(self, *files: Path) -> None:
-        """Let go of the files over the page."""
+        """Drop the files on the page."""
         described = [
             {
                 "name": file.name,
@@ -157,27 +157,27 @@ class Demo:
         await self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
 
     @asynccontextmanager
-    async def narrow(self, bytes_per_second: int = 50_000) -> AsyncIterator[None]:
-        """Meanwhile, no more than so much leaves the tab."""
-        async with narrow(self.page, bytes_per_second):
+    async def limited_bandwidth(self, bytes_per_second: int = 50_000) -> AsyncIterator[None]:
+        """Limit the upload bandwidth of the tab."""
+        async with limited_bandwidth(self.page, bytes_per_second):
             yield
 
-    async def glimpses(self, file: Path) -> list[Glimpse]:
-        """What the file's card has shown since the page was loaded."""
-        seen: list[dict[str, Any]] = await self.page.evaluate("() => globalThis.glimpses")
-        return [Glimpse(**glimpse) for glimpse in seen if glimpse["name"] == file.name]
+    async def renderings(self, file: Path) -> list[Rendering]:
+        """Return all renderings of the file's card since the page was loaded."""
+        recorded: list[dict[str, Any]] = await self.page.evaluate("() => globalThis.renderings")
+        return [Rendering(**rendering) for rendering in recorded if rendering["name"] == file.name]
 
     async def focused(self) -> str:
-        """The words of what the keyboard is on."""
-        words: str = await self.page.evaluate(f"() => ({FOCUSED}).textContent.trim()")
-        return words
+        """Return the text of the focused element."""
+        text: str = await self.page.evaluate(f"() => ({FOCUSED}).textContent.trim()")
+        return text
 
 
-def assert_truthful(glimpses: list[Glimpse]) -> None:
-    """The bar never went back within an attempt, and was full for nothing but a completed upload."""
-    assert glimpses
-    for earlier, later in pairwise(glimpses):
+def assert_valid_progress(renderings: list[Rendering]) -> None:
+    """Assert that progress never fell within an attempt, and was 100 only for a completed upload."""
+    assert renderings
+    for earlier, later in pairwise(renderings):
         if earlier.attempt == later.attempt or later.stage == "Completed":
             assert earlier.percent <= later.percent, (earlier, later)
-    for glimpse in glimpses:
-        assert (glimpse.percent == 100) == (glimpse.stage == "Completed"), glimpse
+    for rendering in renderings:
+        assert (rendering.percent == 100) == (rendering.stage == "Completed"), rendering

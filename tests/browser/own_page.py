@@ -1,4 +1,4 @@
-"""A page of somebody's own: nothing on it but a file picker and `roomcast.js`."""
+"""A minimal page with a file picker and `roomcast.js`."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _CONNECT = """
 async () => {
   const { connect } = await import("/static/roomcast.js");
   globalThis.roomcast = connect();
-  globalThis.heard = [];
+  globalThis.received = [];
   roomcast.addEventListener("uploadadded", ({ detail: upload }) => {
-    upload.addEventListener("message", ({ detail }) => heard.push({ ...detail, by: roomcast.state }));
+    upload.addEventListener("message", ({ detail }) => received.push({ ...detail, by: roomcast.state }));
   });
 }
 """
 
 
 class OwnPage:
-    """The page in a tab. `pieces` are the offsets of the pieces that were sent from it, in order."""
+    """The page in a tab. `chunks` are the offsets of the chunks that it sent, in order."""
 
     def __init__(self, page: Page, url: str, script: str) -> None:
         self.page = page
-        self.pieces: list[int] = []
+        self.chunks: list[int] = []
         self._url = f"{url}{_PATH}"
         self._script = script
         page.on("request", self._note)
 
     @classmethod
     async def open(cls, context: BrowserContext, url: str, *, script: str = _CONNECT) -> Self:
-        """`url` is the server's, or of what leads to it; `script` is run whenever the page is loaded."""
+        """Open the page. `url` is that of the server or of a proxy; `script` runs after every load."""
         own = cls(await context.new_page(), url, script)
 
         async def serve(route: Route) -> None:
@@ -48,10 +48,10 @@ class OwnPage:
 
     def _note(self, request: Request) -> None:
         if request.method == "PATCH":
-            self.pieces.append(int(request.headers["upload-offset"]))
+            self.chunks.append(int(request.headers["upload-offset"]))
 
     async def load(self) -> None:
-        """Load the page, for the first time or again."""
+        """Load or reload the page."""
         await self.page.goto(self._url)
         await self.page.evaluate(self._script)
 
@@ -59,31 +59,31 @@ class OwnPage:
         await self.page.locator("input").set_input_files(list(files))
 
     async def upload(self, *files: Path) -> list[str]:
-        """Give the files to `roomcast.upload`; their ids."""
+        """Call `roomcast.upload` with each file, and return the upload ids."""
         await self.pick(*files)
         ids: list[str] = await self.page.evaluate(
             """async () => {
               globalThis.uploads = [...document.querySelector("input").files].map((file) => roomcast.upload(file));
-              const placed = (upload) => new Promise((go) => {
-                const look = () => upload.id && go(upload.id);
-                upload.addEventListener("change", look);
-                look();
+              const hasId = (upload) => new Promise((resolve) => {
+                const check = () => upload.id && resolve(upload.id);
+                upload.addEventListener("change", check);
+                check();
               });
-              return Promise.all(uploads.map(placed));
+              return Promise.all(uploads.map(hasId));
             }"""
         )
         return ids
 
     async def until(self, expression: str) -> None:
-        """Wait until the expression is true on the page."""
+        """Wait until the expression is true in the page."""
         await self.page.wait_for_function(expression, timeout=WORK_SECONDS * 1000)
 
-    async def say(self, expression: str) -> Any:
-        """The expression's value, awaited if need be."""
+    async def evaluate(self, expression: str) -> Any:
+        """Return the value of the expression, or of its promise."""
         return await self.page.evaluate(expression)
 
     async def midway(self, share: float = 0.3) -> None:
-        """The server has that share of the first upload, and not all."""
+        """Wait until the server has more than that share of the first upload, but not all of it."""
         await self.until(
             f"""(() => {{
               const {{ stage, bytesReceived, bytesExpected }} = uploads[0].state ?? {{}};
@@ -92,6 +92,6 @@ class OwnPage:
         )
 
     async def completes(self) -> None:
-        """Every upload that was given here ends well."""
-        for status in await self.say("Promise.all(uploads.map(async (one) => (await one.finished).status))"):
+        """Wait until every upload of `upload` has completed."""
+        for status in await self.evaluate("Promise.all(uploads.map(async (one) => (await one.finished).status))"):
             assert status == "completed"

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Http } from "../../static/http.js";
-import { sendInPieces } from "../../static/resumable.js";
+import { Http } from "../../static/protocol/http.js";
+import { sendResumable } from "../../static/client/resumable.js";
 
-/** The official client, as far as it is asked for anything; it does what the test says. */
+/** A stand-in for tus-js-client that records its calls. */
 function client() {
   const calls = [];
   class Upload {
@@ -32,11 +32,11 @@ function sending() {
   const tus = client();
   const http = new Http(new URL("http://media.example"), "one", () => {});
   const stop = new AbortController();
-  const sent = sendInPieces(tus, file, "/api/tus/upload_1", http, stop.signal);
+  const sent = sendResumable(tus, file, "/api/tus/upload_1", http, stop.signal);
   return { tus, http, stop, sent, options: tus.upload.options };
 }
 
-test("it goes to the reservation's address, and is over when the client says so", async () => {
+test("sendResumable sends to the reservation's URL and resolves on success", async () => {
   const { tus, sent, options } = sending();
   assert.equal(options.uploadUrl, "http://media.example/api/tus/upload_1");
   options.onSuccess();
@@ -44,28 +44,28 @@ test("it goes to the reservation's address, and is over when the client says so"
   assert.deepEqual(tus.calls, ["start"]);
 });
 
-test("each request bears the token of its time", () => {
+test("each request has the current token", () => {
   const { http, options } = sending();
-  const borne = [];
-  const request = { setHeader: (name, value) => borne.push([name, value]) };
+  const headers = [];
+  const request = { setHeader: (name, value) => headers.push([name, value]) };
   options.onBeforeRequest(request);
   http.token = "two";
   options.onBeforeRequest(request);
   http.token = undefined;
   options.onBeforeRequest(request);
-  assert.deepEqual(borne, [["authorization", "Bearer one"], ["authorization", "Bearer two"]]);
+  assert.deepEqual(headers, [["authorization", "Bearer one"], ["authorization", "Bearer two"]]);
 });
 
-test("what may pass is tried again, offline or not; what the server refuses is not", () => {
+test("transient errors are retried, refusals are not", () => {
   const { onShouldRetry } = sending().options;
   for (const status of [0, 408, 409, 423, 429, 500, 503, 507]) assert.ok(onShouldRetry(failed(status)), `${status}`);
   for (const status of [400, 401, 403, 404, 410, 413, 415]) assert.ok(!onShouldRetry(failed(status)), `${status}`);
 });
 
-test("in the end it fails in the server's words, or for want of them", async () => {
-  const told = sending();
-  told.options.onError(failed(413, '{"error": {"code": "TOO_LARGE", "message": "No more than 5 bytes."}}'));
-  await assert.rejects(told.sent, { code: "TOO_LARGE", message: "No more than 5 bytes.", retryable: false });
+test("sendResumable rejects with the server's error, else with one for the HTTP status", async () => {
+  const refused = sending();
+  refused.options.onError(failed(413, '{"error": {"code": "TOO_LARGE", "message": "No more than 5 bytes."}}'));
+  await assert.rejects(refused.sent, { code: "TOO_LARGE", message: "No more than 5 bytes.", retryable: false });
   const silent = sending();
   silent.options.onError(failed(0));
   await assert.rejects(silent.sent, { code: "NETWORK", retryable: true });
@@ -74,21 +74,21 @@ test("in the end it fails in the server's words, or for want of them", async () 
   await assert.rejects(bodiless.sent, { code: "UNAUTHENTICATED" });
 });
 
-test("stopped, it stops the client and tells the server nothing", async () => {
+test("an abort stops tus-js-client", async () => {
   const { tus, stop, sent } = sending();
   stop.abort();
   await assert.rejects(sent);
   assert.deepEqual(tus.calls, ["start", "abort"]);
 });
 
-test("stopped before it began, it sends nothing", async () => {
+test("nothing is sent if the signal is already aborted", async () => {
   const tus = client();
   const http = new Http(new URL("http://media.example"), undefined, () => {});
-  await assert.rejects(sendInPieces(tus, file, "/api/tus/upload_1", http, AbortSignal.abort()));
+  await assert.rejects(sendResumable(tus, file, "/api/tus/upload_1", http, AbortSignal.abort()));
   assert.equal(tus.upload, null);
 });
 
-test("a connection that takes nothing any more is begun anew, unless all has been sent", async (context) => {
+test("a stalled connection is restarted, unless all bytes were sent", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { tus, options } = sending();
   options.onProgress(1, 5);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parseStoryboard, tileAt } from "../../static/storyboard.js";
+import { parseStoryboard, tileAt } from "../../static/results/storyboard.js";
 
 const TRACK = `WEBVTT
 
@@ -16,16 +16,16 @@ const TILES = [
   { start: 1.5, end: 3603, x: 192, y: 0, width: 192, height: 108 },
 ];
 
-test("a track is read, whatever its line ends", () => {
+test("parseStoryboard accepts LF and CRLF line ends", () => {
   assert.deepEqual(parseStoryboard(TRACK), TILES);
   assert.deepEqual(parseStoryboard(TRACK.replaceAll("\n", "\r\n")), TILES);
 });
 
-test("what cannot be read is left out", () => {
+test("parseStoryboard omits invalid cues", () => {
   for (const track of ["", "WEBVTT", "<html>", TRACK.replaceAll("#xywh", "#t")]) assert.deepEqual(parseStoryboard(track), []);
   assert.deepEqual(parseStoryboard(TRACK.replace("00:00:01.500\n", "x\n")), [TILES[1]]);
 });
 
-test("each moment has its tile, and those beyond the film the last", () => {
-  assert.deepEqual([0, 1.4, 1.5, 9999].map((moment) => TILES.indexOf(tileAt(TILES, moment))), [0, 0, 1, 1]);
+test("tileAt returns the tile of a time, and the last tile beyond the end", () => {
+  assert.deepEqual([0, 1.4, 1.5, 9999].map((seconds) => TILES.indexOf(tileAt(TILES, seconds))), [0, 0, 1, 1]);
 });

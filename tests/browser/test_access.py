@@ -1,4 +1,4 @@
-"""The token: asked for only when the server asks, kept for the tab, and out of the address."""
+"""The access token of the demo page: when it is requested, and where it is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
         yield running
 
 
-async def test_nobody_is_asked_in_open_mode(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_open_mode_asks_for_no_token(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     demo = await open_page(server)
     picture = shelf.image()
     await demo.choose(picture)
@@ -29,7 +29,7 @@ async def test_nobody_is_asked_in_open_mode(server: RunningServer, open_page: Op
     await expect(demo.token).to_be_hidden()
 
 
-async def test_the_token_is_asked_for_and_kept_for_the_tab(
+async def test_token_is_requested_and_stored_for_the_tab(
     guarded: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     demo = await open_page(guarded, state=None)
@@ -54,19 +54,19 @@ async def test_the_token_is_asked_for_and_kept_for_the_tab(
         assert len((await api.list()).body["uploads"]) == 1
 
 
-async def test_what_was_refused_for_want_of_a_token_goes_on_with_one(
+async def test_upload_refused_without_token_continues_with_one(
     guarded: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     demo = await open_page(guarded, state=None)
     picture = shelf.image()
     await demo.choose(picture)
-    card = await demo.card(picture).reaches("Waiting for a token")
+    card = await demo.card(picture).reaches("Waiting for an access token")
     await demo.token.fill(token("ada"))
     await demo.page.get_by_role("button", name="Use token").click()
     await card.reaches("Completed")
 
 
-async def test_what_is_under_way_is_watched_again_with_a_token(
+async def test_active_upload_is_watched_again_after_a_new_token(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server = serve(**ffmpeg.env, JWT_SECRET=SECRET)
@@ -77,7 +77,7 @@ async def test_what_is_under_way_is_watched_again_with_a_token(
     card = await demo.card(clip).compresses()
     await demo.page.evaluate("() => sessionStorage.clear()")
     await demo.page.reload()
-    await card.reaches("Waiting for a token")
+    await card.reaches("Waiting for an access token")
     await expect(card.button("Cancel")).to_be_hidden()
     await demo.token.fill(token("ada"))
     await demo.token.press("Enter")
@@ -86,17 +86,19 @@ async def test_what_is_under_way_is_watched_again_with_a_token(
     await card.reaches("Cancelled")
 
 
-async def test_a_token_in_the_address_is_used_and_taken_out_of_it(guarded: RunningServer, open_page: OpenPage) -> None:
+async def test_token_in_url_is_used_and_removed_from_it(guarded: RunningServer, open_page: OpenPage) -> None:
     demo = await open_page(guarded, f"?token={token('ada')}")
     assert demo.page.url == f"{guarded.url}/progress-demo"
     await expect(demo.token).to_be_hidden()
 
 
-async def test_anothers_uploads_vanish_from_the_list(guarded: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_uploads_of_another_user_are_removed_from_the_list(
+    guarded: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
     demo = await open_page(guarded, f"?token={token('ada')}")
     picture = shelf.image()
     await demo.choose(picture)
     await demo.card(picture).reaches("Completed")
     other = await open_page(guarded, f"?token={token('bob')}")
-    await expect(other.note).to_contain_text("no longer kept")
+    await expect(other.note).to_contain_text("no longer stored on the server")
     await expect(other.cards).to_have_count(0)

@@ -1,4 +1,4 @@
-"""The admin page: it is live, says why something failed, and can start it over; and it is for admins."""
+"""The admin page: access, live numbers, failures and retries."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ async def reaches(row: Locator, stage: str) -> None:
     await expect(row.locator(".stage")).to_have_text(stage, timeout=WORK_SECONDS * 1000)
 
 
-async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
+async def test_admin_sees_a_failure_and_retries_the_upload(
     serve: Serve, ffmpeg: Ffmpeg, page: Page, shelf: Shelf
 ) -> None:
     server = serve(**ffmpeg.env, JWT_SECRET=SECRET, ROOMCAST_ATTEMPTS="1", ROOMCAST_WORKERS="1")
     clip = shelf.clip("holiday.mp4", seconds=1, size="160x120")
     ffmpeg.behave("slow:60")
     await page.goto(f"{server.url}/admin")
-    field = page.get_by_label("An admin’s access token")
-    for given, words in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
+    field = page.get_by_label("Admin access token")
+    for given, problem in (("garbage", "The token is not valid."), (token("ada"), "Only an admin may see this.")):
         await field.fill(given)
         await field.press("Enter")
-        await expect(page.get_by_role("alert")).to_have_text(words)
+        await expect(page.get_by_role("alert")).to_have_text(problem)
     await field.fill(token("root", admin=True))
     await field.press("Enter")
     await online(page)
@@ -57,7 +57,7 @@ async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
         await reaches(row(page, waiting), "Waiting for a worker")
         await expect(row(page, waiting)).to_contain_text("ada · auto")
         await expect(page.locator("#workers")).to_have_text("1 of 1")
-        await expect(page.locator(".hold .name")).to_have_text("holiday.mp4")
+        await expect(page.locator(".lease .name")).to_have_text("holiday.mp4")
         await expect(page.locator("#queued")).to_have_text("1")
 
         ffmpeg.behave("die")
@@ -71,7 +71,7 @@ async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
         ffmpeg.heal()
         await group.get_by_role("button", name="Retry holiday.mp4").click()
         await reaches(row(page, waiting), "Completed")
-        await expect(page.get_by_text("Nothing has failed.")).to_be_visible()
+        await expect(page.get_by_text("No failures.")).to_be_visible()
         await page.reload()
         await row(page, waiting).get_by_role("button", name="Results").click()
         address = await row(page, waiting).get_by_role("link", name="Video, MP4").get_attribute("href")
@@ -81,4 +81,4 @@ async def test_an_admin_sees_an_upload_fail_and_starts_it_over(
     await page.get_by_label("Status").select_option("completed")
     await expect(row(page, working)).to_be_hidden()
     await page.get_by_label("Filter by").fill("no such thing")
-    await expect(page.get_by_text("No upload is like that.")).to_be_visible()
+    await expect(page.get_by_text("No uploads match the filter.")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Cancel, and what can be done afterwards."""
+"""Cancel and retry on the demo page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Request, Route, expect
 
-from tests.browser.conftest import AtWork, Ffmpeg, ListUploads, OpenPage
+from tests.browser.conftest import Compressing, Ffmpeg, ListUploads, OpenPage
 from tests.conftest import Shelf
 from tests.support.clips import pad
 from tests.support.harness import RunningServer
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.browser
 
 
 def large(shelf: Shelf, name: str) -> Path:
-    """A picture that takes some seconds to send through `narrow`."""
+    """Return an image that takes some seconds to send with `limited_bandwidth`."""
     return pad(shelf.image(name), 760_000)
 
 
-async def test_while_compressing(
+async def test_cancel_while_compressing_stops_this_upload_only(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, list_uploads: ListUploads
 ) -> None:
     clip, other = shelf.clip("clip.mp4"), shelf.clip("other.mp4")
@@ -38,8 +38,8 @@ async def test_while_compressing(
     assert states == {"clip.mp4": "cancelled", "other.mp4": "compressing"}
 
 
-async def test_a_cancelled_upload_can_be_started_again(at_work: AtWork, ffmpeg: Ffmpeg) -> None:
-    card = at_work.card
+async def test_cancelled_upload_can_be_retried(compressing: Compressing, ffmpeg: Ffmpeg) -> None:
+    card = compressing.card
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
     ffmpeg.heal()
@@ -47,8 +47,8 @@ async def test_a_cancelled_upload_can_be_started_again(at_work: AtWork, ffmpeg: 
     await card.reaches("Completed")
 
 
-async def test_retry_before_the_cancel_is_answered(at_work: AtWork, ffmpeg: Ffmpeg) -> None:
-    demo, _, card = at_work
+async def test_retry_before_the_cancel_is_answered_waits_for_it(compressing: Compressing, ffmpeg: Ffmpeg) -> None:
+    demo, _, card = compressing
     asked, retried = asyncio.Event(), asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -56,7 +56,7 @@ async def test_retry_before_the_cancel_is_answered(at_work: AtWork, ffmpeg: Ffmp
         await retried.wait()
         await route.continue_()
 
-    await demo.page.route("**/api/uploads/upload_*", hold)  # the last thing a cancel does is to look
+    await demo.page.route("**/api/uploads/upload_*", hold)  # a cancel ends with a request for the state
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
     await asked.wait()
@@ -68,37 +68,35 @@ async def test_retry_before_the_cancel_is_answered(at_work: AtWork, ffmpeg: Ffmp
     await expect(card.problem).to_be_hidden()
 
 
-async def test_while_its_bytes_are_on_their_way(
+async def test_cancel_while_sending_stops_and_a_retry_sends_again(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, list_uploads: ListUploads
 ) -> None:
     picture = large(shelf, "large.png")
     demo = await open_page(server)
-    async with demo.narrow():
+    async with demo.limited_bandwidth():
         await demo.choose(picture)
         card = await demo.card(picture).reaches("Receiving")
-        await expect(card.pace).to_contain_text(" kB of ")
+        await expect(card.facts).to_contain_text(" kB of ")
         await card.button("Cancel").click()
         await card.reaches("Cancelled")
     (upload,) = await list_uploads()
     assert upload["stage"] == "cancelled"
 
-    await card.button("Retry").click()  # the page still has the file, and sends it again
+    await card.button("Retry").click()  # the page sends the file again
     await card.reaches("Completed")
 
 
-async def test_while_it_waits_to_be_sent_asks_nothing_of_the_server(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf
-) -> None:
+async def test_cancel_before_sending_calls_no_server(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     pictures = [large(shelf, f"{number}.png") for number in range(4)]
     demo = await open_page(server)
     reserved: list[str] = []
 
-    def hear(request: Request) -> None:
+    def record(request: Request) -> None:
         if request.url.endswith("/api/uploads"):
             reserved.append(json.loads(request.post_data or "")["files"][0]["filename"])
 
-    demo.page.on("request", hear)
-    async with demo.narrow():
+    demo.page.on("request", record)
+    async with demo.limited_bandwidth():
         await demo.choose(*pictures)
         for picture in pictures[:3]:
             await demo.card(picture).reaches("Receiving")

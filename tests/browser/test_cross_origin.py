@@ -1,4 +1,4 @@
-"""A page that another server serves: what it may do with ours, and that results reach it."""
+"""The elements and the API in a page of another origin."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async ([url, init]) => {
 
 
 class Redirect:
-    """Another server, whose page takes its elements from ours."""
+    """Another web server, whose page loads the elements from ours."""
 
     def __init__(self) -> None:
         self.ours = ""
@@ -69,12 +69,12 @@ async def elsewhere() -> AsyncIterator[Redirect]:
 
 
 async def call(page: Page, url: str, **init: Any) -> Any:
-    """What a `fetch` of the page gives it; None when the browser lets it see nothing."""
+    """Return the result of a `fetch` in the page; None if the browser withholds the response."""
     return await page.evaluate(_CALL, [url, init])
 
 
 async def use(page: Page, *files: Any) -> None:
-    """Send the files through the page's list, and wait until it shows what came out."""
+    """Upload the files with the page's list, and wait for the results."""
     await page.get_by_label("Files").set_input_files(list(files))
     await page.evaluate(
         """() => {
@@ -87,20 +87,20 @@ async def use(page: Page, *files: Any) -> None:
 
 
 async def loaded(page: Page, selector: str) -> None:
-    """The picture of a result is there, and came from our server."""
+    """Wait until an image of a result is loaded; it must come from our server."""
     picture = page.locator(f"upload-progress-list {selector}").first
     await expect(picture).to_be_visible(timeout=WORK_SECONDS * 1000)
     await picture.evaluate("(image) => image.decode()")
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["a named origin", "any origin"])
-async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
+async def test_page_of_allowed_origin_uploads_and_shows_results(
     serve: Serve, context: BrowserContext, elsewhere: Redirect, shelf: Shelf, named: bool
 ) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS=elsewhere.origin if named else "*", JWT_SECRET=SECRET)
     page = await elsewhere.open(context, server, bearer=token("ada"))
     picture, large = shelf.image(size=(120, 90)), pad(shelf.image("large.png"), 1_600_000)
-    assert large.stat().st_size > 1 << 20, "it goes in pieces"
+    assert large.stat().st_size > 1 << 20, "it is sent in chunks"
     await use(page, picture, large, shelf.clip(seconds=2))
     assert await page.evaluate("() => document.querySelector('upload-progress-list').roomcast.state") == "online"
     await loaded(page, ".screen img")
@@ -111,10 +111,10 @@ async def test_a_page_of_an_allowed_origin_sends_and_shows_what_came_out(
     assert links
     assert all(link.startswith(f"{server.url}/media/") for link in links)
     scenes = page.locator("upload-progress-list .scenes")
-    await expect(scenes, "the storyboard was fetched by script").to_be_visible(timeout=WORK_SECONDS * 1000)
+    await expect(scenes, "a script fetched the storyboard").to_be_visible(timeout=WORK_SECONDS * 1000)
 
 
-async def test_any_origin_may_call_with_a_token_and_none_with_the_cookie(
+async def test_any_origin_may_call_with_a_token_but_not_with_the_cookie(
     serve: Serve, context: BrowserContext, elsewhere: Redirect
 ) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS="*", JWT_SECRET=SECRET)
@@ -137,10 +137,10 @@ async def test_any_origin_may_call_with_a_token_and_none_with_the_cookie(
 
     own = await context.new_page()
     await own.goto(f"{server.url}/progress-demo")
-    assert (await call(own, "/api/uploads", **reserve))["status"] == 201, "a page of ours has its cookie"
+    assert (await call(own, "/api/uploads", **reserve))["status"] == 201, "our own page may use the cookie"
 
 
-async def test_a_page_of_another_origin_sees_nothing_where_none_is_allowed(
+async def test_page_of_another_origin_gets_no_response_if_none_is_allowed(
     serve: Serve, context: BrowserContext, elsewhere: Redirect
 ) -> None:
     server = serve()

@@ -1,4 +1,4 @@
-"""A browser's own EventSource on the native stream: its cookie, its coming back, and its end."""
+"""The native event stream with the browser's `EventSource`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api
 
 LISTEN = """(url) => {
-  window.heard = [];
+  window.received = [];
   window.source = new EventSource(url);
-  source.addEventListener("upload-progress", (event) => heard.push([event.lastEventId, JSON.parse(event.data)]));
+  source.addEventListener("upload-progress", (event) => received.push([event.lastEventId, JSON.parse(event.data)]));
 }"""
 CLOSED = "() => source.readyState === EventSource.CLOSED"
 
 
-async def test_chromium_listens(context: BrowserContext, serve: Serve, ffmpeg: Ffmpeg, shelf: Shelf) -> None:
+async def test_event_source_reconnects_with_cookie_and_ends(
+    context: BrowserContext, serve: Serve, ffmpeg: Ffmpeg, shelf: Shelf
+) -> None:
     ffmpeg.behave("slow:1")
     server = serve(JWT_SECRET=SECRET, **ffmpeg.env)
     await context.add_cookies([{"name": "roomcast_token", "value": token("alice"), "url": server.url}])
@@ -26,13 +28,13 @@ async def test_chromium_listens(context: BrowserContext, serve: Serve, ffmpeg: F
     async with Api(server, token("alice")) as api:
         upload_id = await api.accepted(shelf.clip())
         await page.evaluate(LISTEN, f"/api/uploads/{upload_id}/events")
-        await page.wait_for_function("() => heard.some(([, state]) => state.speed)")
+        await page.wait_for_function("() => received.some(([, state]) => state.speed)")
         server.kill()
         ffmpeg.heal()
         server.restart()
         await page.wait_for_function(CLOSED, timeout=60_000)
-        heard = await page.evaluate("() => heard")
+        received = await page.evaluate("() => received")
         end = (await api.get(upload_id)).body
-    seqs = sorted({state["seq"] for _, state in heard})
+    seqs = sorted({state["seq"] for _, state in received})
     assert seqs == list(range(seqs[0], end["seq"] + 1))
-    assert (heard[-1][0], heard[-1][1]["status"]) == (f"{end['epoch']}:{end['seq']}", "completed")
+    assert (received[-1][0], received[-1][1]["status"]) == (f"{end['epoch']}:{end['seq']}", "completed")

@@ -1,4 +1,4 @@
-"""What comes in, and what is turned away at the door."""
+"""The file intake of the demo page: checks, templates, history."""
 
 from __future__ import annotations
 
@@ -26,71 +26,71 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 def calls(demo: Demo) -> list[str]:
-    """What the tab asks of the uploads from now on, as it asks."""
+    """Return a list that records the tab's requests to the uploads API from now on."""
     asked: list[str] = []
 
-    def hear(request: Request) -> None:
+    def record(request: Request) -> None:
         if "/api/uploads" in request.url:
             asked.append(f"{request.method} {request.url}")
 
-    demo.page.on("request", hear)
+    demo.page.on("request", record)
     return asked
 
 
-def a_text(shelf: Shelf) -> Path:
+def text_file(shelf: Shelf) -> Path:
     path = shelf.image("notes.txt.png").with_name("notes.txt")
     path.write_text("not a film")
     return path
 
 
-def an_empty_film(shelf: Shelf) -> Path:
+def empty_video(shelf: Shelf) -> Path:
     path = shelf.clip("empty.mp4")
     path.write_bytes(b"")
     return path
 
 
-def a_large_picture(shelf: Shelf) -> Path:
+def large_image(shelf: Shelf) -> Path:
     return pad(shelf.image("large.png"), 2 * LIMIT)
 
 
 @pytest.mark.parametrize(
-    ("make", "why"),
+    ("make", "reason"),
     [
-        (a_text, "This is not a video, a picture or sound."),
-        (an_empty_film, "The file is empty."),
-        (a_large_picture, "is more than the 50.0 kB this server takes."),
+        (text_file, "The file is not a video, an image or an audio file."),
+        (empty_video, "The file is empty."),
+        (large_image, "This server accepts files of up to 50.0 kB."),
     ],
 )
-async def test_what_is_certain_to_be_refused_is_not_sent(
-    strict: RunningServer, open_page: OpenPage, shelf: Shelf, make: Callable[[Shelf], Path], why: str
+async def test_invalid_file_is_not_sent(
+    strict: RunningServer, open_page: OpenPage, shelf: Shelf, make: Callable[[Shelf], Path], reason: str
 ) -> None:
     demo = await open_page(strict)
     await expect(demo.page.get_by_text("up to 50.0 kB each")).to_be_visible()
     asked = calls(demo)
     refused, good = make(shelf), shelf.image("good.png")
     await demo.drop(refused, good)
-    card = await demo.card(refused).reaches("Not sent")
-    await expect(card.problem).to_contain_text(why)
+    card = await demo.card(refused).reaches("Not uploaded")
+    await expect(card.problem).to_contain_text(reason)
     await demo.card(good).reaches("Completed")
-    assert len([call for call in asked if call.startswith("POST")]) == 1, "the good one"
+    assert len([call for call in asked if call.startswith("POST")]) == 1, "only the valid file is sent"
 
     await card.button("Dismiss").click()
     await expect(card.root).to_have_count(0)
     await expect(demo.cards).to_have_count(1)
 
 
-async def test_a_template_for_films_takes_no_pictures(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_video_template_rejects_an_image(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     demo = await open_page(server)
     asked = calls(demo)
     picture = shelf.image()
     await demo.page.get_by_label("Template").select_option("hero-video")
     await demo.choose(picture)
-    card = await demo.card(picture).reaches("Not sent")
-    await expect(card.problem).to_have_text("The template “hero-video” takes videos only.")
+    card = await demo.card(picture).reaches("Not uploaded")
+    await expect(card.problem).to_have_text("The template “hero-video” accepts videos only.")
     assert asked == []
 
 
-async def test_the_page_works_without_knowing_the_servers_limits(
+async def test_page_works_without_the_server_configuration(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     demo = await open_page(server)
@@ -102,7 +102,7 @@ async def test_the_page_works_without_knowing_the_servers_limits(
     await expect(demo.page.get_by_label("Template")).to_be_hidden()
 
 
-async def test_hide_finished_and_show_again(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_hidden_uploads_can_be_shown_again(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     one, other = shelf.image("one.png"), shelf.image("other.png")
     demo = await open_page(server)
     await demo.choose(one, other)
@@ -121,7 +121,7 @@ async def test_hide_finished_and_show_again(server: RunningServer, open_page: Op
     await expect(show).to_be_hidden()
 
 
-async def test_a_name_that_is_markup_is_a_name(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_markup_in_a_filename_is_shown_as_text(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     picture = shelf.image("<img src=x onerror=alert(1)>.png")
     demo = await open_page(server)
     await demo.choose(picture)

@@ -1,4 +1,4 @@
-"""A person drops films and pictures on the page, watches, and takes home what came out."""
+"""The main path of the demo page: drop files, watch the progress, use the results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
-from tests.browser.demo import WORK_SECONDS, assert_truthful
+from tests.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.conftest import Serve, Shelf
 from tests.support.harness import RunningServer
 
@@ -22,7 +22,7 @@ _LOADED = """
 """
 
 
-async def test_two_dropped_clips_are_watched_to_the_end(
+async def test_two_dropped_clips_are_shown_until_completed(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     one, other = shelf.clip("one.mp4", seconds=3, size="640x480", crf=5), shelf.clip("other.mov", seconds=2)
@@ -31,17 +31,17 @@ async def test_two_dropped_clips_are_watched_to_the_end(
     await demo.drop(one, other)
     for file in (one, other):
         await demo.card(file).compresses()
-    ffmpeg.heal()  # those at work stay slow; what comes after them need not be
-    await expect(demo.card(one).pace).to_contain_text("fps")
+    ffmpeg.heal()  # the running encoders stay slow, later ones are not
+    await expect(demo.card(one).facts).to_contain_text("fps")
     await expect(demo.batch).to_contain_text("0 of 2 finished")
     for file in (one, other):
         await demo.card(file).reaches("Completed")
-        assert_truthful(await demo.glimpses(file))
+        assert_valid_progress(await demo.renderings(file))
     await expect(demo.batch).to_have_text("All 2 finished")
-    assert len({glimpse.percent for glimpse in await demo.glimpses(one) if glimpse.stage == "Compressing"}) >= 3
+    assert len({rendering.percent for rendering in await demo.renderings(one) if rendering.stage == "Compressing"}) >= 3
 
 
-async def test_the_result_plays_and_can_be_taken_home(
+async def test_result_plays_and_can_be_downloaded(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, context: BrowserContext
 ) -> None:
     clip = shelf.clip("holiday film.mov", seconds=3, size="640x480", crf=5)
@@ -58,7 +58,7 @@ async def test_the_result_plays_and_can_be_taken_home(
     assert len(await reply.body()) < clip.stat().st_size
 
 
-async def test_a_picture_is_shown(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
+async def test_image_result_is_shown(server: RunningServer, open_page: OpenPage, shelf: Shelf) -> None:
     picture = shelf.image("card.png", size=(800, 600))
     demo = await open_page(server)
     await demo.choose(picture)
@@ -66,11 +66,11 @@ async def test_a_picture_is_shown(server: RunningServer, open_page: OpenPage, sh
     shown = card.root.get_by_role("img", name="card.png, compressed")
     await expect(shown).to_have_js_property("complete", True)
     await expect(shown).to_have_js_property("naturalWidth", 800)
-    for name in ("Picture, WebP", "Picture, AVIF", "Picture, JPEG"):
+    for name in ("Image, WebP", "Image, AVIF", "Image, JPEG"):
         await expect(card.download(name).first).to_be_visible()
 
 
-async def test_the_template_that_was_chosen_is_the_one_that_is_used(
+async def test_selected_template_is_used(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, list_uploads: ListUploads
 ) -> None:
     clip = shelf.clip(seconds=1)
@@ -82,7 +82,7 @@ async def test_the_template_that_was_chosen_is_the_one_that_is_used(
     assert upload["element"]["type"] == "hero-video"
 
 
-async def test_waiting_uploads_show_their_place_in_the_queue(
+async def test_queued_uploads_show_their_queue_position(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server = serve(**ffmpeg.env, ROOMCAST_WORKERS="1")
@@ -92,15 +92,15 @@ async def test_waiting_uploads_show_their_place_in_the_queue(
     for file in files:
         await demo.choose(file)
         await demo.card(file).reaches("Compressing" if file is files[0] else "Waiting for a worker")
-    await expect(demo.card(files[1]).pace).to_have_text("next in the queue")
-    await expect(demo.card(files[2]).pace).to_have_text("2nd in the queue")
+    await expect(demo.card(files[1]).facts).to_have_text("next in the queue")
+    await expect(demo.card(files[2]).facts).to_have_text("2nd in the queue")
     ffmpeg.heal()
     await demo.card(files[0]).button("Cancel").click()
     for file in files[1:]:
         await demo.card(file).reaches("Completed")
 
 
-async def test_a_second_attempt_is_told_of(
+async def test_second_attempt_is_shown(
     server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(seconds=1)
@@ -111,12 +111,12 @@ async def test_a_second_attempt_is_told_of(
     await expect(card.attempt).to_contain_text("Attempt 2", timeout=WORK_SECONDS * 1000)
     ffmpeg.heal()
     await card.reaches("Completed")
-    glimpses = await demo.glimpses(clip)
-    assert_truthful(glimpses)
-    assert any(glimpse.attempt for glimpse in glimpses)
+    renderings = await demo.renderings(clip)
+    assert_valid_progress(renderings)
+    assert any(rendering.attempt for rendering in renderings)
 
 
-async def test_an_upload_that_fails_for_good_says_why_and_offers_nothing_in_vain(
+async def test_permanent_failure_shows_its_reason_and_no_retry(
     server: RunningServer, open_page: OpenPage, shelf: Shelf
 ) -> None:
     fake = shelf.clip("text.mp4")
@@ -129,7 +129,7 @@ async def test_an_upload_that_fails_for_good_says_why_and_offers_nothing_in_vain
     await expect(card.button("Cancel")).to_be_hidden()
 
 
-async def test_an_upload_that_may_yet_succeed_can_be_tried_again(
+async def test_retryable_failure_can_be_retried(
     serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     server = serve(**ffmpeg.env, ROOMCAST_ATTEMPTS="1")

@@ -1,4 +1,4 @@
-"""The page's pure modules, in Node; and what holds its files to each other."""
+"""The modules below `static/`: their unit tests in Node, their folders, and the pinned libraries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ import pytest
 from tests.support.harness import ROOT
 
 STATIC = ROOT / "static"
+LAYERS = ("protocol", "shared", "client", "locale", "results", "elements", "page", "admin", "")
+"""The folders, lowest first; the empty name is that of the public modules at the top."""
+
+_IMPORT = re.compile(r"""(?:\bfrom |\bimport\(|^import )"(\.[^"]+\.js)\"""", re.MULTILINE)
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((STATIC / folder).glob("*.js"))
+
+
+def imports(path: Path) -> set[Path]:
+    """The modules that a module or a type declaration refers to, types included."""
+    examples_removed = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    return {(path.parent / name).resolve() for name in _IMPORT.findall(examples_removed)}
 
 
 @pytest.mark.node
@@ -31,53 +45,56 @@ def test_in_node(tests: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "script", "module"),
-    [
-        ("socket.io-client", "socket.io.min.js", "socket-io.js"),
-        ("tus-js-client", "tus.min.js", "resumable.js"),
-        ("hls.js", "hls.min.js", "streaming.js"),
-    ],
+    ("package", "script"),
+    [("socket.io-client", "socket.io.min.js"), ("tus-js-client", "tus.min.js"), ("hls.js", "hls.min.js")],
 )
-def test_the_cdn_serves_the_very_library_that_is_installed(package: str, script: str, module: str) -> None:
+def test_cdn_copy_of_library_is_the_installed_one(package: str, script: str) -> None:
     pinned = json.loads((STATIC / "package.json").read_text())["dependencies"][package]
-    source = (STATIC / module).read_text()
-    assert f'"https://cdn.jsdelivr.net/npm/{package}@{pinned}/dist/{script}"' in source
+    source = (STATIC / "shared" / "lazy-import.js").read_text()
+    url = f'"https://cdn.jsdelivr.net/npm/{package}@{pinned}/dist/{script}"'
+    library = next(found for found in re.findall(r"load\(\{(.+?)\}\)", source, re.DOTALL) if url in found)
     installed = STATIC / "node_modules" / package / "dist" / script
     if not installed.is_file():
-        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+        pytest.skip("static/node_modules is missing: `make setup` installs it if npm is installed")
     digest = base64.b64encode(hashlib.sha384(installed.read_bytes()).digest()).decode()
-    assert f'"sha384-{digest}"' in source
-    local = re.search(r'module: "(.+)"', source)
+    assert f'"sha384-{digest}"' in library
+    local = re.search(r'module: "(.+)"', library)
     assert local is not None
     assert (STATIC / "node_modules" / local[1]).is_file()
 
 
-def test_the_library_knows_nothing_of_the_page() -> None:
-    """What `roomcast.js` imports, directly and not, is itself and nothing that touches a document's elements."""
-    found, waiting = set[str](), ["roomcast.js"]
+def test_every_module_is_in_a_layer() -> None:
+    folders = {path.relative_to(STATIC).parts[0] for path in STATIC.rglob("*.js") if path.parent != STATIC}
+    assert folders - {"node_modules"} == set(LAYERS) - {""}
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_folder_is_small_and_imports_lower_layers_only(folder: str) -> None:
+    assert 1 <= len(modules(folder)) <= 12
+    allowed = LAYERS[: LAYERS.index(folder) + 1]
+    for module in modules(folder):
+        for imported in imports(module):
+            assert imported.is_file(), f"{module} imports {imported}"
+            layer = imported.relative_to(STATIC).parent.as_posix().strip(".")
+            assert layer in allowed, f"{module} imports {imported}"
+            assert layer or not folder, f"{module} imports a public module"
+
+
+def test_client_uses_no_elements_of_the_page() -> None:
+    found, waiting = set[Path](), [STATIC / "roomcast.js"]
     while waiting:
-        name = waiting.pop()
-        found.add(name)
-        imports = re.findall(
-            r'^(?:import|export) .* from "\./([\w-]+\.js)";$', (STATIC / name).read_text(), re.MULTILINE
-        )
-        waiting += [imported for imported in imports if imported not in found]
-    assert found == {
-        "roomcast.js",
-        "aggregate.js",
-        "direct.js",
-        "failure.js",
-        "fallback.js",
-        "http.js",
-        "library.js",
-        "links.js",
-        "merge.js",
-        "resumable.js",
-        "socket-io.js",
-        "sse.js",
-        "storage.js",
-        "stream.js",
-        "turns.js",
-        "unfinished.js",
-        "upload.js",
-    }
+        module = waiting.pop()
+        found.add(module)
+        waiting += imports(module) - found
+    assert {path.relative_to(STATIC).parent.as_posix() for path in found} == {".", "protocol", "client", "shared"}
+    assert {path.name for path in found if path.parent.name == "shared"} == {"lazy-import.js", "storage.js"}
+
+
+def test_declarations_are_complete() -> None:
+    declarations = [path for path in STATIC.rglob("*.d.ts") if "node_modules" not in path.parts]
+    assert {path.name for path in declarations if path.parent == STATIC} == {
+        "roomcast.d.ts", "upload-progress.d.ts", "upload-progress-list.d.ts",
+    }  # fmt: skip
+    for declaration in declarations:
+        for imported in imports(declaration):
+            assert imported.with_suffix(".d.ts").is_file(), f"{declaration} refers to {imported}"

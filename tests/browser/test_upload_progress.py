@@ -1,4 +1,4 @@
-"""`<upload-progress>`, and what every row shows: its upload's id, its end as an event, and an icon that moves."""
+"""`<upload-progress>`, and the rows of both elements: upload ID, outcome events, activity icon."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _HTML = """<!doctype html><meta charset="utf-8"><input type="file" multiple aria
 <script type="module" src="/static/upload-progress.js"></script>
 <script type="module" src="/static/upload-progress-list.js"></script>
 <script>
-  globalThis.heard = [];
+  globalThis.received = [];
   for (const name of ["upload-completed", "upload-error", "upload-cancelled"]) {
-    document.addEventListener(name, ({ detail, target }) => heard.push([name, detail.id, target.localName]));
+    document.addEventListener(name, ({ detail, target }) => received.push([name, detail.id, target.localName]));
   }
 </script>
 """
@@ -29,7 +29,7 @@ UNKNOWN = f"upload_{'0' * 32}"
 
 
 class SinglePage:
-    """A page with elements on it, in a tab."""
+    """A tab with elements."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -39,20 +39,20 @@ class SinglePage:
     def card(self, name: str) -> Card:
         return Card(self.page, name)
 
-    async def heard(self) -> list[list[str]]:
-        """The elements' events, as they reached the document: name, upload, element."""
-        told: list[list[str]] = await self.page.evaluate("() => globalThis.heard")
-        return told
+    async def events(self) -> list[list[str]]:
+        """Return the elements' events that reached the document: name, upload id, element."""
+        events: list[list[str]] = await self.page.evaluate("() => globalThis.received")
+        return events
 
-    async def hears(self, name: str, upload_id: str) -> None:
+    async def wait_for_event(self, name: str, upload_id: str) -> None:
         await self.page.wait_for_function(
-            "([name, id]) => heard.some((one) => one[0] === name && one[1] === id)",
+            "([name, id]) => received.some((one) => one[0] === name && one[1] === id)",
             arg=[name, upload_id],
             timeout=WORK_SECONDS * 1000,
         )
 
     async def watched(self) -> list[str]:
-        """The uploads whose rooms the page is in."""
+        """Return the ids of the uploads that the element's connection watches."""
         ids: list[str] = await self.element.evaluate("(element) => element.roomcast.uploads.map(({ id }) => id)")
         return ids
 
@@ -62,7 +62,7 @@ Open = Callable[[str], Awaitable[SinglePage]]
 
 @pytest.fixture
 def open_single(server: RunningServer, context: BrowserContext) -> Open:
-    """Opens a page of the server's origin with this markup."""
+    """Return a function that opens a page of the server's origin with some markup."""
 
     async def open_single(markup: str) -> SinglePage:
         page = await context.new_page()
@@ -77,23 +77,25 @@ def open_single(server: RunningServer, context: BrowserContext) -> Open:
     return open_single
 
 
-async def test_one_upload_is_shown_from_its_id_to_its_result(
+async def test_element_shows_an_upload_until_its_result(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("busy")
     upload_id = await api.accepted(shelf.clip(seconds=2))
     own = await open_single(f'<upload-progress upload-id="{upload_id}" results></upload-progress>')
     card = await own.card("clip.mp4").compresses()
-    assert await own.heard() == []
+    assert await own.events() == []
     ffmpeg.heal()
-    await own.hears("upload-completed", upload_id)
+    await own.wait_for_event("upload-completed", upload_id)
     await card.reaches("Completed")
     await expect(card.root.locator("video")).to_be_visible()
     await expect(card.button("Dismiss")).to_be_hidden()
-    assert await own.heard() == [["upload-completed", upload_id, "upload-progress"]]
+    assert await own.events() == [["upload-completed", upload_id, "upload-progress"]]
 
 
-async def test_an_upload_that_has_ended_before_is_told_of_at_once(open_single: Open, api: Api, shelf: Shelf) -> None:
+async def test_element_dispatches_the_outcome_of_an_ended_upload_at_once(
+    open_single: Open, api: Api, shelf: Shelf
+) -> None:
     done = await api.accepted(shelf.image())
     await api.finished(done)
     cancelled, _ = await api.reserved("never.mp4", 100)
@@ -101,47 +103,45 @@ async def test_an_upload_that_has_ended_before_is_told_of_at_once(open_single: O
     own = await open_single(
         "".join(f'<upload-progress upload-id="{one}"></upload-progress>' for one in (done, cancelled))
     )
-    await own.hears("upload-completed", done)
-    await own.hears("upload-cancelled", cancelled)
-    assert len(await own.heard()) == 2
+    await own.wait_for_event("upload-completed", done)
+    await own.wait_for_event("upload-cancelled", cancelled)
+    assert len(await own.events()) == 2
 
 
-async def test_a_cancel_is_told_as_a_cancel(open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+async def test_cancel_dispatches_upload_cancelled(open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     ffmpeg.behave("slow:60")
     upload_id = await api.accepted(shelf.clip(seconds=2))
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>')
     card = await own.card("clip.mp4").compresses()
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
-    assert await own.heard() == [["upload-cancelled", upload_id, "upload-progress"]]
+    assert await own.events() == [["upload-cancelled", upload_id, "upload-progress"]]
 
 
-async def test_a_failure_is_told_as_an_error_and_a_retry_ends_anew(
+async def test_failure_dispatches_upload_error_and_a_retry_dispatches_again(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("die")
     upload_id = await api.accepted(shelf.clip(seconds=1))
     await api.finished(upload_id)
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>')
-    await own.hears("upload-error", upload_id)
+    await own.wait_for_event("upload-error", upload_id)
     card = own.card("clip.mp4")
     await expect(card.problem).not_to_be_empty()
     ffmpeg.heal()
     await card.button("Retry").click()
-    await own.hears("upload-completed", upload_id)
-    assert [name for name, *_ in await own.heard()] == ["upload-error", "upload-completed"]
+    await own.wait_for_event("upload-completed", upload_id)
+    assert [name for name, *_ in await own.events()] == ["upload-error", "upload-completed"]
 
 
-async def test_an_id_that_nobody_knows_is_an_error_that_shows_the_id(open_single: Open) -> None:
+async def test_unknown_id_is_an_error_that_shows_the_id(open_single: Open) -> None:
     own = await open_single(f'<upload-progress upload-id="{UNKNOWN}"></upload-progress>')
-    await own.hears("upload-error", UNKNOWN)
+    await own.wait_for_event("upload-error", UNKNOWN)
     await expect(own.row.locator(".problem")).to_have_text("There is no such upload.")
     await expect(own.row.locator(".upload-id")).to_have_text(UNKNOWN)
 
 
-async def test_the_element_follows_its_attribute_and_leaves_what_it_no_longer_shows(
-    open_single: Open, api: Api
-) -> None:
+async def test_changed_upload_id_leaves_the_previous_upload(open_single: Open, api: Api) -> None:
     first, _ = await api.reserved("first.mp4", 100)
     second, _ = await api.reserved("second.mp4", 100)
     own = await open_single("<upload-progress></upload-progress>")
@@ -156,20 +156,22 @@ async def test_the_element_follows_its_attribute_and_leaves_what_it_no_longer_sh
     assert await own.watched() == []
 
 
-async def test_two_elements_of_one_upload_share_its_room_until_the_last_is_gone(open_single: Open, api: Api) -> None:
+async def test_two_elements_of_an_upload_share_its_room_until_both_are_removed(open_single: Open, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     own = await open_single(f'<upload-progress upload-id="{upload_id}"></upload-progress>' * 2)
     rows = own.page.get_by_role("listitem", name="clip.mp4")
     await expect(rows).to_have_count(2)
-    await own.page.evaluate("() => { globalThis.kept = document.querySelector('upload-progress'); kept.remove() }")
+    await own.page.evaluate(
+        "() => { globalThis.removed = document.querySelector('upload-progress'); removed.remove() }"
+    )
     assert await own.watched() == [upload_id]
     await rows.get_by_role("button", name="Cancel").click()
-    await own.hears("upload-cancelled", upload_id)
+    await own.wait_for_event("upload-cancelled", upload_id)
     await own.page.evaluate("() => document.querySelector('upload-progress').remove()")
-    assert await own.page.evaluate("() => kept.roomcast.uploads.length") == 0
+    assert await own.page.evaluate("() => removed.roomcast.uploads.length") == 0
 
 
-async def test_an_upload_of_the_pages_own_connection_stays_watched_when_the_element_goes(
+async def test_upload_of_an_assigned_connection_is_still_watched_after_the_element_is_removed(
     open_single: Open, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(seconds=1)
@@ -191,11 +193,11 @@ async def test_an_upload_of_the_pages_own_connection_stays_watched_when_the_elem
     card = await own.card(clip.name).compresses()
     await card.button("Cancel").click()
     await card.reaches("Cancelled")
-    (told,) = await own.heard()
-    assert (told[0], told[2]) == ("upload-cancelled", "upload-progress-list")
+    (event,) = await own.events()
+    assert (event[0], event[2]) == ("upload-cancelled", "upload-progress-list")
 
 
-async def test_a_list_tells_of_an_upload_that_was_refused_before_it_had_an_id(open_single: Open, shelf: Shelf) -> None:
+async def test_list_dispatches_upload_error_for_a_refused_reservation(open_single: Open, shelf: Shelf) -> None:
     own = await open_single("<upload-progress-list></upload-progress-list>")
     await own.page.get_by_label("Files").set_input_files(shelf.image())
     await own.page.evaluate(
@@ -206,10 +208,10 @@ async def test_a_list_tells_of_an_upload_that_was_refused_before_it_had_an_id(op
     )
     card = await own.card("picture.png").reaches("Failed")
     await expect(card.root.locator(".upload-id")).to_be_hidden()
-    assert await own.heard() == [["upload-error", None, "upload-progress-list"]]
+    assert await own.events() == [["upload-error", None, "upload-progress-list"]]
 
 
-async def test_the_id_of_a_row_is_copied_and_selected_where_it_cannot_be(
+async def test_upload_id_is_copied_or_else_selected(
     server: RunningServer, context: BrowserContext, open_page: OpenPage, shelf: Shelf
 ) -> None:
     picture = shelf.image()
@@ -219,15 +221,15 @@ async def test_the_id_of_a_row_is_copied_and_selected_where_it_cannot_be(
     card = await demo.card(picture).reaches("Completed")
     shown = await card.root.locator(".upload-id").text_content()
     assert shown == await demo.page.evaluate("() => document.querySelector('#uploads').roomcast.uploads[0].id")
-    await card.button("Copy the upload’s id").click()
+    await card.button("Copy the upload ID").click()
     await expect(card.button("Copied")).to_be_visible()
     assert await demo.page.evaluate("() => navigator.clipboard.readText()") == shown
-    await expect(card.button("Copy the upload’s id")).to_be_visible()
+    await expect(card.button("Copy the upload ID")).to_be_visible()
 
     await demo.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")
-    await card.button("Copy the upload’s id").click()
+    await card.button("Copy the upload ID").click()
     await demo.page.wait_for_function("(id) => getSelection().toString() === id", arg=shown)
-    await expect(card.button("Copy the upload’s id")).to_be_visible()
+    await expect(card.button("Copy the upload ID")).to_be_visible()
 
 
 _MOVING = """
@@ -237,7 +239,7 @@ _MOVING = """
 """
 
 
-async def test_the_icon_moves_while_the_upload_does_and_not_for_who_wants_less_movement(
+async def test_activity_icon_is_animated_unless_motion_is_reduced(
     open_single: Open, api: Api, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     ffmpeg.behave("slow:60")
@@ -261,7 +263,7 @@ async def test_the_icon_moves_while_the_upload_does_and_not_for_who_wants_less_m
     await expect(card.root.locator(".activity")).to_be_hidden()
 
 
-async def test_the_bar_shows_the_progress_by_moving(open_single: Open, api: Api) -> None:
+async def test_bar_width_is_the_progress(open_single: Open, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     own = await open_single(f'<div dir="rtl"><upload-progress upload-id="{upload_id}"></upload-progress></div>')
     await expect(own.card("clip.mp4").root).to_be_visible()

@@ -1,4 +1,4 @@
-"""`<upload-progress-list>` in somebody's own page: what it shows, when it goes, and who can use it."""
+"""`<upload-progress-list>` in an application's page: rows, dialog, events, accessibility."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads
-from tests.browser.demo import FOCUSED, WORK_SECONDS, Card, narrow
+from tests.browser.demo import FOCUSED, WORK_SECONDS, Card, limited_bandwidth
 from tests.conftest import Shelf
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer
@@ -25,11 +25,11 @@ _SEND = """
   document.querySelector("upload-progress-list").roomcast.upload(file);
 })
 """
-_HEAR = """
+_RECORD_EVENTS = """
 () => {
-  globalThis.heard = [];
+  globalThis.received = [];
   for (const name of ["upload-completed", "upload-error", "upload-dismissed", "all-completed", "close"]) {
-    document.addEventListener(name, () => heard.push(name));
+    document.addEventListener(name, () => received.push(name));
   }
 }
 """
@@ -39,14 +39,14 @@ _LIVE = "(list) => list.shadowRoot.querySelectorAll('[role=status], [aria-live]'
 
 
 class ListPage:
-    """A page with lists on it, in a tab."""
+    """A tab with lists."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
         self.list = page.locator("upload-progress-list").first
         self.rows = self.list.get_by_role("listitem")
         self.panel = self.list.locator("#panel")
-        self.overall = self.list.get_by_role("progressbar", name="All uploads of this batch")
+        self.overall = self.list.get_by_role("progressbar", name="Progress of all uploads")
         self.announced = self.list.locator("#announcer")
 
     def card(self, file: Path) -> Card:
@@ -59,9 +59,9 @@ class ListPage:
     async def press(self, name: str) -> None:
         await self.list.get_by_role("button", name=name, exact=True).click()
 
-    async def heard(self) -> list[str]:
-        """The component's events, as they reached the document."""
-        names: list[str] = await self.page.evaluate("() => globalThis.heard")
+    async def events(self) -> list[str]:
+        """Return the names of the lists' events that reached the document."""
+        names: list[str] = await self.page.evaluate("() => globalThis.received")
         return names
 
 
@@ -70,7 +70,7 @@ Open = Callable[[str], Awaitable[ListPage]]
 
 @pytest.fixture
 def open_list(server: RunningServer, context: BrowserContext) -> Open:
-    """Opens a page of the server's origin with this markup below a file picker."""
+    """Return a function that opens a page of the server's origin with some markup below a file picker."""
 
     async def open_list(markup: str) -> ListPage:
         page = await context.new_page()
@@ -80,13 +80,13 @@ def open_list(server: RunningServer, context: BrowserContext) -> Open:
 
         await page.route("**/own", serve)
         await page.goto(f"{server.url}/own")
-        await page.evaluate(_HEAR)
+        await page.evaluate(_RECORD_EVENTS)
         return ListPage(page)
 
     return open_list
 
 
-async def test_a_long_list_shows_what_moves_and_opens(
+async def test_long_list_shows_active_rows_and_expands(
     open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg, list_uploads: ListUploads
 ) -> None:
     done, going = shelf.image("done.png"), [shelf.clip(f"{number}.mp4", seconds=1) for number in range(4)]
@@ -101,18 +101,18 @@ async def test_a_long_list_shows_what_moves_and_opens(
     await expect(own.rows).to_have_count(3)
     await expect(own.card(bad).root).to_be_visible()
     await expect(own.card(done).root).to_be_hidden()
-    await own.press("3 more")
+    await own.press("Show 3 more")
     await expect(own.rows).to_have_count(6)
     await own.press("Show fewer")
     await expect(own.rows).to_have_count(3)
 
     shown = await own.overall.get_attribute("aria-valuenow")
-    told = await own.list.evaluate("(list) => [Math.floor(list.aggregate.progress), list.aggregate.total]")
-    assert told[1] == 5, "what was done before has no part in it"
-    assert int(shown or "101") <= told[0]
+    expected = await own.list.evaluate("(list) => [Math.floor(list.aggregate.progress), list.aggregate.total]")
+    assert expected[1] == 5, "the earlier upload does not count"
+    assert int(shown or "101") <= expected[0]
 
     await own.press("Cancel all")
-    await own.press("3 more")
+    await own.press("Show 3 more")
     for clip in going:
         await own.card(clip).reaches("Cancelled")
     stages = {upload["filename"]: upload["stage"] for upload in await list_uploads()}
@@ -120,7 +120,7 @@ async def test_a_long_list_shows_what_moves_and_opens(
     await expect(own.overall).to_be_hidden()
 
 
-async def test_the_bar_is_the_connections_aggregate(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+async def test_overall_bar_shows_the_aggregate(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     one, other = shelf.clip("one.mp4", seconds=20), shelf.clip("other.mp4", seconds=2)
     ffmpeg.behave("slow:4")
     own = await open_list("<upload-progress-list></upload-progress-list>")
@@ -129,29 +129,31 @@ async def test_the_bar_is_the_connections_aggregate(open_list: Open, shelf: Shel
         await own.card(clip).compresses()
     same = """
     (list) => new Promise((resolve) => {
-      const look = () => queueMicrotask(() => queueMicrotask(() => {
+      const check = () => queueMicrotask(() => queueMicrotask(() => {
         const { aggregate } = list.roomcast;
         const bar = list.shadowRoot.getElementById("overall");
         if (aggregate.progress < 50) return;
-        list.roomcast.removeEventListener("change", look);
+        list.roomcast.removeEventListener("change", check);
         resolve([Number(bar.getAttribute("aria-valuenow")), Math.floor(aggregate.progress), bar.ariaValueText]);
       }));
-      list.roomcast.addEventListener("change", look);
+      list.roomcast.addEventListener("change", check);
     })
     """
-    shown, true, words = await own.list.evaluate(same)
-    assert shown == true
-    assert words == f"0 of 2 finished, {true}%"
+    shown, expected, summary = await own.list.evaluate(same)
+    assert shown == expected
+    assert summary == f"0 of 2 finished, {expected}%"
 
 
-async def test_pause_and_resume(open_list: Open, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
+async def test_pause_and_resume_buttons_stop_and_continue_sending(
+    open_list: Open, shelf: Shelf, api: Api, list_uploads: ListUploads
+) -> None:
     large = pad(shelf.image(), 1_600_000)
     own = await open_list("<upload-progress-list></upload-progress-list>")
     card = own.card(large)
-    async with narrow(own.page, 400_000):
+    async with limited_bandwidth(own.page, 400_000):
         await own.send(large)
         await card.reaches("Receiving")
-        await expect(card.pace).to_contain_text(" of ")
+        await expect(card.facts).to_contain_text(" of ")
         await card.button("Pause").click()
         await card.reaches("Paused")
         await expect(card.button("Resume")).to_be_focused()
@@ -165,7 +167,7 @@ async def test_pause_and_resume(open_list: Open, shelf: Shelf, api: Api, list_up
     assert (await going_on.value).headers["upload-offset"] == str(waiting["bytesReceived"])
 
 
-async def test_the_dialog_closes_itself_when_all_is_well_and_nobody_is_there(open_list: Open, shelf: Shelf) -> None:
+async def test_dialog_closes_after_completion_unless_it_has_the_focus(open_list: Open, shelf: Shelf) -> None:
     one, other = shelf.image("one.png"), shelf.image("other.png")
     own = await open_list('<upload-progress-list mode="dialog" auto-close="50"></upload-progress-list>')
     await expect(own.panel).to_be_hidden()
@@ -174,15 +176,15 @@ async def test_the_dialog_closes_itself_when_all_is_well_and_nobody_is_there(ope
     await expect(dialog).to_have_accessible_name(re.compile(r"^Uploading [12] of 2$"))
     await own.list.get_by_role("button", name="Collapse").focus()
     await expect(dialog).to_have_accessible_name("2 uploads completed", timeout=WORK_SECONDS * 1000)
-    await own.page.evaluate("() => new Promise((go) => setTimeout(go, 50))")  # timers as long fire in order
+    await own.page.evaluate("() => new Promise((go) => setTimeout(go, 50))")  # equal timers fire in order
     await expect(dialog).to_be_visible()
-    assert "close" not in await own.heard(), "the keyboard is in it"
+    assert "close" not in await own.events(), "the dialog has the focus"
     await own.page.get_by_label("Files").focus()
     await expect(dialog).to_be_hidden()
-    assert await own.heard() == ["upload-completed", "upload-completed", "all-completed", "close"]
+    assert await own.events() == ["upload-completed", "upload-completed", "all-completed", "close"]
 
 
-async def test_what_failed_stays_and_what_is_done_goes(open_list: Open, shelf: Shelf) -> None:
+async def test_auto_hide_removes_completed_rows_but_not_failed_ones(open_list: Open, shelf: Shelf) -> None:
     good, bad = shelf.image("good.png"), shelf.image("bad.png")
     bad.write_text("not a picture")
     own = await open_list('<upload-progress-list mode="dialog" auto-close="0" auto-hide="0"></upload-progress-list>')
@@ -190,13 +192,13 @@ async def test_what_failed_stays_and_what_is_done_goes(open_list: Open, shelf: S
     card = await own.card(bad).reaches("Failed")
     await expect(own.card(good).root).to_have_count(0, timeout=WORK_SECONDS * 1000)
     await expect(own.panel).to_be_visible()
-    assert {"upload-error", "upload-completed"} == set(await own.heard())
+    assert {"upload-error", "upload-completed"} == set(await own.events())
     await card.button("Dismiss").click()
     await expect(own.panel).to_be_hidden()
-    assert "upload-dismissed" in await own.heard()
+    assert "upload-dismissed" in await own.events()
 
 
-async def test_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+async def test_list_works_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     clip = shelf.clip(seconds=1)
     ffmpeg.behave("slow:60")
     own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
@@ -217,7 +219,7 @@ async def test_by_keyboard_alone(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) 
     await expect(own.panel).to_be_hidden()
 
 
-async def test_escape_closes_and_gives_the_keyboard_back(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
+async def test_escape_closes_the_dialog_and_restores_the_focus(open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg) -> None:
     clip = shelf.clip(seconds=1)
     ffmpeg.behave("slow:60")
     own = await open_list('<upload-progress-list mode="dialog"></upload-progress-list>')
@@ -231,7 +233,7 @@ async def test_escape_closes_and_gives_the_keyboard_back(open_list: Open, shelf:
     await own.page.keyboard.press("Escape")
     await expect(own.panel).to_be_hidden()
     await expect(own.page.get_by_label("Files")).to_be_focused()
-    await expect(own.announced).to_contain_text("The uploads go on.")
+    await expect(own.announced).to_contain_text("The uploads continue.")
     await own.list.evaluate("(list) => list.show()")
     await expect(own.panel).to_be_visible()
 
@@ -255,7 +257,7 @@ async def test_every_control_has_a_name_and_a_role(open_list: Open, shelf: Shelf
     assert len(ids) == len(set(ids))
 
 
-async def test_two_lists_share_a_connection_and_one_outlives_being_moved(
+async def test_two_lists_share_a_connection_and_a_moved_list_continues(
     open_list: Open, shelf: Shelf, ffmpeg: Ffmpeg
 ) -> None:
     clip = shelf.clip(seconds=1)
@@ -281,7 +283,7 @@ async def test_two_lists_share_a_connection_and_one_outlives_being_moved(
         await expect(lists.nth(number).locator(".stage")).to_have_text("Cancelled")
 
 
-async def test_what_was_set_before_the_element_was_defined_counts(open_list: Open, shelf: Shelf) -> None:
+async def test_properties_set_before_the_element_was_defined_are_applied(open_list: Open, shelf: Shelf) -> None:
     picture = shelf.image()
     own = await open_list("")
     await own.page.evaluate(
@@ -290,8 +292,8 @@ async def test_what_was_set_before_the_element_was_defined_counts(open_list: Ope
           const list = document.createElement("upload-progress-list");
           const late = document.implementation.createHTMLDocument().createElement("upload-progress-list");
           globalThis.own = connect();
-          const words = { heading: "Sendungen", downloads: "Dateien", compressed: (name) => `${name}, verkleinert` };
-          Object.assign(late, { roomcast: own, maxItems: 2, results: true, words });
+          const locale = { heading: "Sendungen", downloads: "Dateien", compressed: (name) => `${name}, verkleinert` };
+          Object.assign(late, { roomcast: own, maxItems: 2, results: true, locale });
           document.body.append(late);
         }"""
     )
@@ -303,7 +305,7 @@ async def test_what_was_set_before_the_element_was_defined_counts(open_list: Ope
     await expect(card.root.get_by_role("img", name="picture.png, verkleinert")).to_be_visible()
 
 
-async def test_a_page_has_its_colours_and_its_direction(open_list: Open, shelf: Shelf) -> None:
+async def test_page_sets_the_colours_and_direction_of_the_list(open_list: Open, shelf: Shelf) -> None:
     picture = shelf.image(size=(640, 480))
     own = await open_list(
         "<style>upload-progress-list { --accent: rgb(200, 0, 100) } "
@@ -314,8 +316,8 @@ async def test_a_page_has_its_colours_and_its_direction(open_list: Open, shelf: 
     card = await own.card(picture).reaches("Completed")
     await expect(own.list.locator("#overall .fill")).to_have_css("background-color", "rgb(200, 0, 100)")
     await expect(card.root).to_have_css("border-radius", "3px")
-    glyph = await card.root.locator(".preview").bounding_box()
-    words = await card.root.locator(".name").bounding_box()
-    assert glyph is not None
-    assert words is not None
-    assert glyph["x"] > words["x"]
+    preview = await card.root.locator(".preview").bounding_box()
+    name = await card.root.locator(".name").bounding_box()
+    assert preview is not None
+    assert name is not None
+    assert preview["x"] > name["x"]

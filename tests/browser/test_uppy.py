@@ -1,4 +1,4 @@
-"""Uppy and its Tus plugin, as other people's pages use them."""
+"""Uppy with its Tus plugin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Route
 
 from tests.browser.conftest import ListUploads
-from tests.browser.demo import narrow
+from tests.browser.demo import limited_bandwidth
 from tests.browser.own_page import OwnPage
 from tests.conftest import Shelf
 from tests.support.clips import pad
@@ -43,18 +43,18 @@ async def uppy(server: RunningServer, context: BrowserContext) -> OwnPage:
     return await OwnPage.open(context, server.url, script=_SCRIPT)
 
 
-async def test_a_reload_midway(uppy: OwnPage, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
+async def test_uppy_resumes_after_a_reload(uppy: OwnPage, shelf: Shelf, api: Api, list_uploads: ListUploads) -> None:
     picture = pad(shelf.image(), 1_600_000)
-    async with narrow(uppy.page, 400_000):
+    async with limited_bandwidth(uppy.page, 400_000):
         await uppy.pick(picture)
-        await eventually(lambda: len(uppy.pieces) == 3)
+        await eventually(lambda: len(uppy.chunks) == 3)
         await uppy.load()
-    before = uppy.pieces.copy()
-    uppy.pieces.clear()
+    before = uppy.chunks.copy()
+    uppy.chunks.clear()
     await uppy.pick(picture)
-    assert await uppy.say("result.then(({ successful, failed }) => [successful.length, failed.length])") == [1, 0]
+    assert await uppy.evaluate("result.then(({ successful, failed }) => [successful.length, failed.length])") == [1, 0]
     assert before == [0, PIECE_BYTES, 2 * PIECE_BYTES]
-    assert uppy.pieces[0] >= before[-1], "no more than the piece that was under way came again"
+    assert uppy.chunks[0] >= before[-1], "at most the interrupted chunk is sent again"
     (upload,) = await list_uploads()
     completed = await api.finished(upload["uploadId"])
     assert completed["status"] == "completed"

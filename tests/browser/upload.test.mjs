@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Semaphore } from "../../static/client/semaphore.js";
+import { Upload } from "../../static/client/upload.js";
 import { RoomcastError } from "../../static/roomcast.js";
-import { Turns } from "../../static/turns.js";
-import { Upload } from "../../static/upload.js";
 
 const ID = "upload_1";
 const message = (seq, more = {}) => ({
@@ -13,10 +13,7 @@ const failed = (seq, code) => message(seq, {
   status: "error", stage: "failed", error: { code, message: "No.", step: "probing", retryable: true },
 });
 
-/**
- * A connection whose server answers with what `answers` says; it writes down what it was asked. With `send`, large
- * files go in pieces by it.
- */
+/** A connection whose server gives `answers`; it records the requests. With `send`, large files are resumable. */
 function connection(answers = {}, send = null) {
   const asked = [];
   const request = async (method, path) => {
@@ -25,42 +22,43 @@ function connection(answers = {}, send = null) {
     if (!answer) throw new RoomcastError("NETWORK", "gone", { retryable: true });
     return answer();
   };
-  const turns = new Turns(1);
+  const slots = new Semaphore(1);
   const nothing = async () => {};
-  const control = (_event, method, path) => request(method, path);
-  const turn = (signal) => turns.take(signal);
-  const inPieces = async () => send && ((signal) => (asked.push("pieces"), send(signal)));
-  const knows = () => false;
-  const address = (link) => new URL(link, "https://films.example").href;
-  const ways = { turn, enter: nothing, join: nothing, leave: nothing, knows, address, inPieces, request, control };
-  return { asked, turns, ways };
+  const call = (_event, method, path) => request(method, path);
+  const acquireSlot = (signal) => slots.acquire(signal);
+  const resumableSender = async () => send && ((signal) => (asked.push("resumable"), send(signal)));
+  const isWatched = () => false;
+  const absoluteUrl = (url) => new URL(url, "https://films.example").href;
+  const rooms = { register: nothing, join: nothing, leave: nothing, isWatched };
+  const host = { ...rooms, acquireSlot, absoluteUrl, resumableSender, request, call };
+  return { asked, slots, host };
 }
 
 function watched(more) {
-  const heard = [];
-  const upload = new Upload(connection().ways, { id: ID, onProgress: ({ seq }) => heard.push(seq), ...more });
-  return { upload, heard };
+  const applied = [];
+  const upload = new Upload(connection().host, { id: ID, onProgress: ({ seq }) => applied.push(seq), ...more });
+  return { upload, applied };
 }
 
-test("what the room says before the join is answered comes after what the answer tells", () => {
-  const { upload, heard } = watched();
+test("messages that arrive before the join is answered are applied after the answer", () => {
+  const { upload, applied } = watched();
   upload.joining = true;
-  for (const seq of [2, 3, 4]) assert.ok(upload.hear(message(seq)));
-  assert.deepEqual(heard, []);
+  for (const seq of [2, 3, 4]) assert.ok(upload.receive(message(seq)));
+  assert.deepEqual(applied, []);
   upload.joined(message(3), [message(1), message(2), message(3)]);
-  assert.deepEqual([...new Set(heard)], [1, 2, 3, 4]);
+  assert.deepEqual([...new Set(applied)], [1, 2, 3, 4]);
 });
 
-test("a lost event is noticed, and nothing after it is taken until it has come", () => {
-  const { upload, heard } = watched();
+test("after a lost event no later event is applied until it arrives", () => {
+  const { upload, applied } = watched();
   upload.joined(message(1), [message(1)]);
-  assert.equal(upload.hear(message(3)), false);
+  assert.equal(upload.receive(message(3)), false);
   assert.equal(upload.state.seq, 1);
   upload.joined(message(3), [message(2), message(3)]);
-  assert.deepEqual([...new Set(heard)], [1, 2, 3]);
+  assert.deepEqual([...new Set(applied)], [1, 2, 3]);
 });
 
-test("a remembered position is what the next join asks from", () => {
+test("position is the given position, then that of the last applied message", () => {
   assert.deepEqual(watched({ since: 4, epoch: "e" }).upload.position, { since: 4, epoch: "e" });
   assert.deepEqual(watched().upload.position, {});
   const { upload } = watched({ since: 4, epoch: "e" });
@@ -68,29 +66,29 @@ test("a remembered position is what the next join asks from", () => {
   assert.deepEqual(upload.position, { since: 6, epoch: "e" });
 });
 
-test("the end is a promise, and a new life is a new one", async () => {
+test("finished settles at the end, and is a new promise after a retry", async () => {
   const { upload } = watched();
   upload.joined(failed(2, "STALLED"), []);
   await assert.rejects(upload.finished, (error) => error instanceof RoomcastError && error.code === "STALLED");
-  upload.hear(message(3, { attempt: 2 }));
-  upload.hear(message(4, { attempt: 2, status: "completed", stage: "done", progress: 100 }));
+  upload.receive(message(3, { attempt: 2 }));
+  upload.receive(message(4, { attempt: 2, status: "completed", stage: "done", progress: 100 }));
   assert.equal((await upload.finished).seq, 4);
 });
 
-test("an end that nobody waits for disturbs nobody", async () => {
+test("a failed upload without a listener causes no unhandled rejection", async () => {
   const { upload } = watched();
   upload.joined(failed(2, "STALLED"), []);
-  await new Promise(setImmediate); // an unheard rejection would fail this test
+  await new Promise(setImmediate); // an unhandled rejection would fail this test
 });
 
-test("a listener that throws does not stop the upload", (context) => {
-  const { upload } = watched({ onProgress: () => assert.fail("a bug of the caller's") });
+test("an onProgress callback that throws does not stop the upload", (context) => {
+  const { upload } = watched({ onProgress: () => assert.fail("a bug in the callback") });
   const reported = [];
-  const hear = (error) => reported.push(error);
+  const report = (error) => reported.push(error);
   const others = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException").on("uncaughtException", hear);
+  process.removeAllListeners("uncaughtException").on("uncaughtException", report);
   context.after(() => {
-    process.off("uncaughtException", hear);
+    process.off("uncaughtException", report);
     for (const other of others) process.on("uncaughtException", other);
   });
   upload.joined(message(1), []);
@@ -101,61 +99,61 @@ test("a listener that throws does not stop the upload", (context) => {
 const file = new File(["bytes"], "clip.mp4", { type: "video/mp4" });
 const reservation = () => ({ uploads: [{ uploadId: ID }] });
 
-test("reserve, send; the room tells the rest", async () => {
-  const { asked, ways } = connection({
+test("start reserves an upload and sends the file", async () => {
+  const { asked, host } = connection({
     "POST /api/uploads": reservation,
     [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
   });
-  const upload = new Upload(ways, { file });
+  const upload = new Upload(host, { file });
   await upload.start();
   assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
   assert.equal(upload.sending, "no");
   assert.equal(upload.state.seq, 2);
 });
 
-test("what the room has told since the bytes arrived is not taken back by their answer", async () => {
-  const { ways } = connection({
+test("the response to the file does not overwrite newer messages from the room", async () => {
+  const { host } = connection({
     "POST /api/uploads": reservation,
     [`PUT /api/uploads/${ID}/content`]: () => {
-      upload.hear(message(1));
-      upload.hear(message(1, { queuePosition: 1 }));
+      upload.receive(message(1));
+      upload.receive(message(1, { queuePosition: 1 }));
       return { state: message(1) };
     },
   });
-  const upload = new Upload(ways, { file });
+  const upload = new Upload(host, { file });
   await upload.start();
   assert.equal(upload.sending, "no");
   assert.equal(upload.state.queuePosition, 1);
 });
 
-test("a server that has too much to do is asked again later", async (context) => {
+test("a reservation is repeated later if the server has too many uploads", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  let places = 0;
-  const { asked, ways } = connection({
+  let free = false;
+  const { asked, host } = connection({
     "POST /api/uploads": () => {
-      if (places) return reservation();
+      if (free) return reservation();
       throw new RoomcastError("TOO_MANY", "Later.", { retryable: true });
     },
     [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
   });
-  const upload = new Upload(ways, { file });
+  const upload = new Upload(host, { file });
   const started = upload.start();
   await settled();
   assert.deepEqual(asked, ["POST /api/uploads"]);
   assert.equal(upload.sending, "waiting");
-  places = 1;
+  free = true;
   context.mock.timers.tick(2_000);
   await started;
   assert.equal(asked.length, 3);
 });
 
-test("cancelled while the place is being reserved: the place is given back and nothing is sent", async () => {
+test("an upload that is cancelled during the reservation is deleted, and nothing is sent", async () => {
   let reserve;
-  const { asked, ways } = connection({
+  const { asked, host } = connection({
     "POST /api/uploads": () => new Promise((resolve) => (reserve = () => resolve(reservation()))),
     [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
   });
-  const upload = new Upload(ways, { file });
+  const upload = new Upload(host, { file });
   const started = upload.start();
   await settled();
   await upload.cancel();
@@ -166,15 +164,15 @@ test("cancelled while the place is being reserved: the place is given back and n
   assert.equal(upload.error.code, "CANCELLED");
 });
 
-test("bytes that got lost are a failure that can be tried again; if they arrived after all, it is none", async () => {
+test("a lost connection is a retryable error, unless all bytes have arrived", async () => {
   const answers = { "POST /api/uploads": reservation };
-  const lost = new Upload(connection(answers).ways, { file });
+  const lost = new Upload(connection(answers).host, { file });
   await lost.start();
   assert.equal(lost.error.code, "NETWORK");
   assert.ok(lost.error.retryable);
 
   const arrived = connection({ ...answers, [`GET /api/uploads/${ID}`]: () => message(2) });
-  const upload = new Upload(arrived.ways, { file });
+  const upload = new Upload(arrived.host, { file });
   await upload.start();
   assert.equal(upload.error, null);
 });
@@ -183,19 +181,19 @@ const large = new File([new Uint8Array(1024 * 1024 + 1)], "film.mp4", { type: "v
 const receiving = (seq, bytesReceived) => message(seq, { stage: "receiving", bytesReceived });
 const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-test("a large file goes in pieces, and what the server says of it counts", async () => {
+test("a large file is sent resumably, and the state is fetched afterwards", async () => {
   const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
-  const { asked, ways } = connection(answers, async () => {});
-  const upload = new Upload(ways, { file: large });
+  const { asked, host } = connection(answers, async () => {});
+  const upload = new Upload(host, { file: large });
   await upload.start();
-  assert.deepEqual(asked, ["POST /api/uploads", "pieces", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST /api/uploads", "resumable", `GET /api/uploads/${ID}`]);
   assert.equal(upload.state.seq, 2);
   assert.equal(upload.sending, "no");
 });
 
-test("a large file goes as a small one where pieces cannot be had, and cannot be paused", async () => {
+test("a large file is sent in one request without resumable uploads, and cannot be paused", async () => {
   let pausable;
-  const { asked, ways } = connection({
+  const { asked, host } = connection({
     "POST /api/uploads": reservation,
     [`PUT /api/uploads/${ID}/content`]: () => {
       pausable = upload.pausable;
@@ -203,40 +201,40 @@ test("a large file goes as a small one where pieces cannot be had, and cannot be
       return { state: message(2) };
     },
   });
-  const upload = new Upload(ways, { file: large });
+  const upload = new Upload(host, { file: large });
   await upload.start();
   assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
   assert.equal(pausable, false);
   assert.equal(upload.sending, "no");
 });
 
-test("paused: the turn is another's, and the upload goes on as itself", async () => {
+test("a paused upload releases its slot, and continues as the same upload", async () => {
   let send = aborted;
   const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
-  const { asked, turns, ways } = connection(answers, (signal) => send(signal));
-  const upload = new Upload(ways, { file: large });
+  const { asked, slots, host } = connection(answers, (signal) => send(signal));
+  const upload = new Upload(host, { file: large });
   const started = upload.start();
   await settled();
   assert.ok(upload.pausable);
   upload.pause();
   await started;
   assert.deepEqual([upload.sending, upload.error, upload.pausable], ["paused", null, false]);
-  (await turns.take(new AbortController().signal))();
+  (await slots.acquire(new AbortController().signal))();
   send = async () => {};
   upload.resume();
   assert.equal(upload.sending, "waiting");
   await settled();
-  assert.deepEqual(asked, ["POST /api/uploads", "pieces", "pieces", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST /api/uploads", "resumable", "resumable", `GET /api/uploads/${ID}`]);
   assert.equal(upload.sending, "no");
 });
 
-test("paused while it waits its turn, it gives that up; nothing is reserved", async () => {
-  const { asked, turns, ways } = connection({ "POST /api/uploads": reservation });
-  const end = await turns.take(new AbortController().signal);
-  const upload = new Upload(ways, { file });
+test("an upload that is paused while it waits for a slot reserves nothing", async () => {
+  const { asked, slots, host } = connection({ "POST /api/uploads": reservation });
+  const release = await slots.acquire(new AbortController().signal);
+  const upload = new Upload(host, { file });
   const started = upload.start();
   upload.pause();
-  end();
+  release();
   await started;
   assert.deepEqual(asked, []);
   assert.equal(upload.sending, "paused");
@@ -244,13 +242,13 @@ test("paused while it waits its turn, it gives that up; nothing is reserved", as
   assert.deepEqual([upload.sending, upload.error.code], ["no", "CANCELLED"]);
 });
 
-test("cancelled while it is paused: the server is told", async () => {
-  const { asked, ways } = connection({
+test("cancel of a paused upload calls the server", async () => {
+  const { asked, host } = connection({
     "POST /api/uploads": reservation,
     [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
     [`GET /api/uploads/${ID}`]: () => failed(3, "CANCELLED"),
   }, aborted);
-  const upload = new Upload(ways, { file: large });
+  const upload = new Upload(host, { file: large });
   void upload.start();
   await settled();
   upload.pause();
@@ -260,9 +258,9 @@ test("cancelled while it is paused: the server is told", async () => {
   await assert.rejects(upload.finished, { code: "CANCELLED" });
 });
 
-test("a paused upload of which another client has brought the rest is paused no more", async () => {
-  const { ways } = connection({ "POST /api/uploads": reservation }, aborted);
-  const upload = new Upload(ways, { file: large });
+test("a paused upload is no longer paused when another client has sent the rest", async () => {
+  const { host } = connection({ "POST /api/uploads": reservation }, aborted);
+  const upload = new Upload(host, { file: large });
   void upload.start();
   await settled();
   upload.pause();
@@ -270,9 +268,9 @@ test("a paused upload of which another client has brought the rest is paused no 
   assert.equal(upload.sending, "no");
 });
 
-test("sending that stopped for want of a token goes on when there is one", async () => {
+test("sending continues after a missing token was set", async () => {
   let admitted = false;
-  const { asked, ways } = connection({
+  const { asked, host } = connection({
     "POST /api/uploads": reservation,
     [`GET /api/uploads/${ID}`]: () => {
       if (admitted) return receiving(1, 0);
@@ -281,47 +279,47 @@ test("sending that stopped for want of a token goes on when there is one", async
   }, async () => {
     if (!admitted) throw new RoomcastError("UNAUTHENTICATED", "Who?");
   });
-  const upload = new Upload(ways, { file: large });
+  const upload = new Upload(host, { file: large });
   await upload.start();
   assert.equal(upload.error.code, "UNAUTHENTICATED");
   admitted = true;
   await upload.refresh();
   await settled();
   assert.deepEqual([upload.error, upload.sending], [null, "no"]);
-  assert.equal(asked.filter((call) => call === "pieces").length, 2);
+  assert.equal(asked.filter((call) => call === "resumable").length, 2);
 });
 
-/** What a browser keeps, as far as it is used. */
-function keeping(context, kept = {}) {
-  globalThis.localStorage = kept;
+/** A stand-in for `localStorage`. Returns what is stored. */
+function useStorage(context, stored = {}) {
+  globalThis.localStorage = stored;
   const methods = {
-    getItem: (key) => kept[key] ?? null,
-    setItem: (key, value) => void (kept[key] = value),
-    removeItem: (key) => delete kept[key],
+    getItem: (key) => stored[key] ?? null,
+    setItem: (key, value) => void (stored[key] = value),
+    removeItem: (key) => delete stored[key],
   };
-  for (const [name, value] of Object.entries(methods)) Object.defineProperty(kept, name, { value });
+  for (const [name, value] of Object.entries(methods)) Object.defineProperty(stored, name, { value });
   context.after(() => delete globalThis.localStorage);
-  return kept;
+  return stored;
 }
 
-test("a file that was begun before goes on as the same upload, under the same template", async (context) => {
-  const kept = keeping(context);
-  const begun = connection({ "POST /api/uploads": reservation }, aborted);
-  void new Upload(begun.ways, { file: large, type: "image" }).start();
+test("an unfinished file is resumed as the same upload under the same template only", async (context) => {
+  const stored = useStorage(context);
+  const unfinished = connection({ "POST /api/uploads": reservation }, aborted);
+  void new Upload(unfinished.host, { file: large, type: "image" }).start();
   await settled();
-  assert.deepEqual(Object.values(kept), [ID]);
+  assert.deepEqual(Object.values(stored), [ID]);
 
   let stage = "receiving";
   const answers = { [`GET /api/uploads/${ID}`]: () => message(2, { stage }), "POST /api/uploads": reservation };
   const again = connection(answers, async () => void (stage = "queued"));
-  const upload = new Upload(again.ways, { file: large, type: "image" });
+  const upload = new Upload(again.host, { file: large, type: "image" });
   await upload.start();
-  assert.deepEqual(again.asked, [`GET /api/uploads/${ID}`, "pieces", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(again.asked, [`GET /api/uploads/${ID}`, "resumable", `GET /api/uploads/${ID}`]);
   assert.equal(upload.id, ID);
-  assert.deepEqual(kept, {}, "all of it is there now");
+  assert.deepEqual(stored, {}, "all bytes have arrived");
 
   const other = connection(answers, async () => {});
-  await new Upload(other.ways, { file: large, type: "auto" }).start();
+  await new Upload(other.host, { file: large, type: "auto" }).start();
   assert.equal(other.asked[0], "POST /api/uploads");
 });
 
@@ -331,55 +329,55 @@ for (const [what, answer] of [
     throw new RoomcastError("NOT_FOUND", "gone");
   }],
 ]) {
-  test(`what was begun and ${what} is begun anew`, async (context) => {
-    const kept = keeping(context);
-    void new Upload(connection({ "POST /api/uploads": reservation }, aborted).ways, { file: large }).start();
+  test(`a file whose unfinished upload ${what} is uploaded again`, async (context) => {
+    const stored = useStorage(context);
+    void new Upload(connection({ "POST /api/uploads": reservation }, aborted).host, { file: large }).start();
     await settled();
-    const { asked, ways } = connection({
+    const { asked, host } = connection({
       [`GET /api/uploads/${ID}`]: () => (asked.length === 1 ? answer() : message(2)),
       "POST /api/uploads": reservation,
     }, async () => {});
-    await new Upload(ways, { file: large }).start();
-    assert.deepEqual(asked.slice(0, 3), [`GET /api/uploads/${ID}`, "POST /api/uploads", "pieces"]);
-    assert.deepEqual(kept, {});
+    await new Upload(host, { file: large }).start();
+    assert.deepEqual(asked.slice(0, 3), [`GET /api/uploads/${ID}`, "POST /api/uploads", "resumable"]);
+    assert.deepEqual(stored, {});
   });
 }
 
-test("an upload that was begun in this browser and lacks its file asks for it, until bytes come", async (context) => {
-  keeping(context);
-  void new Upload(connection({ "POST /api/uploads": reservation }, aborted).ways, { file: large }).start();
+test("an abandoned upload of this browser needs its file until bytes arrive", async (context) => {
+  useStorage(context);
+  void new Upload(connection({ "POST /api/uploads": reservation }, aborted).host, { file: large }).start();
   await settled();
   const { upload } = watched();
   upload.joined(receiving(2, 100), []);
   await settled();
   assert.ok(upload.needsFile);
-  upload.hear(message(3, { stage: "queued" }));
+  upload.receive(message(3, { stage: "queued" }));
   assert.equal(upload.needsFile, false);
   delete globalThis.localStorage;
   const stranger = watched().upload;
   stranger.joined(receiving(2, 100), []);
   await settled();
-  assert.equal(stranger.needsFile, false, "somebody else's: no file of ours is wanted");
+  assert.equal(stranger.needsFile, false, "the upload of another browser needs no file");
 });
 
-test("a turn that ends lets the next one in, and one that was given up is passed on", async () => {
-  const turns = new Turns(1);
+test("a released slot goes to the next waiting upload, and skips an aborted one", async () => {
+  const slots = new Semaphore(1);
   const going = new AbortController();
-  const end = await turns.take(going.signal);
+  const release = await slots.acquire(going.signal);
   const givenUp = new AbortController();
   const order = [];
-  const second = turns.take(givenUp.signal).then(() => order.push("second"));
-  const third = turns.take(going.signal).then(() => order.push("third"));
+  const second = slots.acquire(givenUp.signal).then(() => order.push("second"));
+  const third = slots.acquire(going.signal).then(() => order.push("third"));
   givenUp.abort();
   await settled();
   assert.deepEqual(order, []);
-  end();
-  end();
+  release();
+  release();
   await Promise.all([second, third]);
   assert.deepEqual(order, ["second", "third"]);
 });
 
-/** Once everything that waits for nothing has run. */
+/** Resolves after all pending microtasks. */
 function settled() {
   return new Promise((resolve) => setImmediate(resolve));
 }

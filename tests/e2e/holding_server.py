@@ -17,8 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from roomcast.media.directory import DirectoryMediaStore
-from roomcast.media.directory_resumable import DirectoryResumableSources
+from roomcast.media.directory import DirectoryMediaStore, DirectoryResumableSources
 from roomcast.runtime.backoff import Backoff
 
 HOLD = Path(os.environ["HOLD"])

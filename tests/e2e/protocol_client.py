@@ -1,4 +1,4 @@
-"""A client of Engine.IO and Socket.IO at the lowest level: packet by packet, on `protocol_server.py`."""
+"""A client of Engine.IO and Socket.IO that sends and receives single packets, for `protocol_server.py`."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from typing import Any
 import aiohttp
 
 SEPARATOR = "\x1e"
-GONE = object()
-"""Heard when the other side has closed."""
+CLOSED = object()
+"""The result of `receive` when the server has closed the connection."""
 
 
 class Wire:
-    """One WebSocket, packet by packet."""
+    """A WebSocket that sends and receives packets."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
 
-    async def say(self, *packets: str | bytes) -> None:
+    async def send(self, *packets: str | bytes) -> None:
         for packet in packets:
             await (self._socket.send_bytes(packet) if isinstance(packet, bytes) else self._socket.send_str(packet))
 
-    async def hear(self, *, over: Sequence[str] = ("2", "6")) -> Any:
-        """The next packet that is none of these: a ping and a noop may come at any time."""
+    async def receive(self, *, ignored: Sequence[str] = ("2", "6")) -> Any:
+        """Return the next packet that is not in `ignored`: a ping or a noop may come at any time."""
         while True:
             message = await self._socket.receive()
             if message.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                return GONE
-            if message.data not in over:
+                return CLOSED
+            if message.data not in ignored:
                 return message.data
 
     async def closed(self) -> None:
-        while await self.hear() is not GONE:
+        while await self.receive() is not CLOSED:
             pass
 
-    async def refuses(self, *packets: str | bytes) -> None:
-        """The other side closes because of these, perhaps before it has them all."""
+    async def send_until_closed(self, *packets: str | bytes) -> None:
+        """Send packets and wait until the server closes the connection, perhaps before it has received them all."""
         with suppress(aiohttp.ClientConnectionError):
-            await self.say(*packets)
+            await self.send(*packets)
         await self.closed()
 
 
-async def _tell_sent(_: object, context: Any, __: object) -> None:
+async def _set_sent(_: object, context: Any, __: object) -> None:
     if context.trace_request_ctx:
         context.trace_request_ctx.set()
 
 
 TRACE = aiohttp.TraceConfig()
-"""What the HTTP session of a `Client` is to be made with."""
-TRACE.on_request_headers_sent.append(_tell_sent)
+"""The trace configuration that the HTTP session of a `Client` needs."""
+TRACE.on_request_headers_sent.append(_set_sent)
 
 
 class Client:
-    """Speaks to a server, at the lowest level."""
+    """A client of one server, by polling requests and WebSockets."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self._url = f"{url}/socket.io/"
 
-    async def ask(
+    async def request(
         self,
         method: str = "GET",
         body: str | bytes | None = None,
@@ -70,28 +70,28 @@ class Client:
         sent: asyncio.Event | None = None,
         **query: str,
     ) -> tuple[int, str]:
-        """A polling session's request: status and text. `sent` is set once it is on its way."""
-        async with self._http.request(method, self._url, params=query, data=body, trace_request_ctx=sent) as answer:
-            return answer.status, await answer.text()
+        """Send a polling request; return status and text. `sent` is set when its headers are sent."""
+        async with self._http.request(method, self._url, params=query, data=body, trace_request_ctx=sent) as response:
+            return response.status, await response.text()
 
     async def poll(self, sid: str, body: str | bytes | None = None) -> tuple[int, str]:
-        """The session's next GET, or the POST of a body."""
-        return await self.ask("GET" if body is None else "POST", body, EIO="4", transport="polling", sid=sid)
+        """Send a session's GET, or the POST of a body; return status and text."""
+        return await self.request("GET" if body is None else "POST", body, EIO="4", transport="polling", sid=sid)
 
     async def waiting_poll(self, sid: str) -> asyncio.Task[tuple[int, str]]:
-        """The session's next GET, when it is on its way before everything that follows."""
+        """Start a session's GET, and return when its headers are sent."""
         sent = asyncio.Event()
-        poll = asyncio.create_task(self.ask(sent=sent, EIO="4", transport="polling", sid=sid))
+        poll = asyncio.create_task(self.request(sent=sent, EIO="4", transport="polling", sid=sid))
         await sent.wait()
         return poll
 
-    async def push(self, sid: str, body: str | bytes) -> None:
-        """A POST that is accepted: with `ok`, which stock says in capitals."""
+    async def post(self, sid: str, body: str | bytes) -> None:
+        """Send a POST that must be accepted, with `ok` (`OK` from stock python-socketio)."""
         status, text = await self.poll(sid, body)
         assert (status, text.lower()) == (200, "ok")
 
-    async def polled(self, sid: str, count: int = 1) -> list[str]:
-        """The session's next packets, in as many polls as it takes; pings are passed over."""
+    async def poll_packets(self, sid: str, count: int = 1) -> list[str]:
+        """Poll until `count` packets have come, without pings; return them."""
         packets: list[str] = []
         while len(packets) < count:
             status, text = await self.poll(sid)
@@ -99,56 +99,56 @@ class Client:
             packets += [packet for packet in text.split(SEPARATOR) if packet != "2"]
         return packets
 
-    async def polling(self) -> str:
-        """A new polling session's id."""
-        status, text = await self.ask(EIO="4", transport="polling")
+    async def open_polling(self) -> str:
+        """Open a polling session; return its id."""
+        status, text = await self.request(EIO="4", transport="polling")
         assert status == 200
         assert text[0] == "0"
         return str(json.loads(text[1:])["sid"])
 
     @asynccontextmanager
-    async def wire(self, **query: str) -> AsyncIterator[Wire]:
+    async def websocket(self, **query: str) -> AsyncIterator[Wire]:
         async with self._http.ws_connect(self._url, params=query, compress=0) as socket:
             yield Wire(socket)
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[Wire]:
-        """An Engine.IO session that is open."""
-        async with self.wire(EIO="4", transport="websocket") as wire:
-            assert (await wire.hear())[0] == "0"
-            yield wire
+    async def open_websocket(self) -> AsyncIterator[Wire]:
+        """Open an Engine.IO session over a WebSocket."""
+        async with self.websocket(EIO="4", transport="websocket") as websocket:
+            assert (await websocket.receive())[0] == "0"
+            yield websocket
 
     @asynccontextmanager
     async def upgrading(self) -> AsyncIterator[tuple[str, Wire]]:
-        """A polling session that is becoming a WebSocket: the probe was answered."""
-        sid = await self.polling()
-        async with self.wire(EIO="4", transport="websocket", sid=sid) as wire:
-            await wire.say("2probe")
-            assert await wire.hear() == "3probe"
-            yield sid, wire
+        """Open a polling session and a WebSocket for it whose probe is answered; yield the id and the WebSocket."""
+        sid = await self.open_polling()
+        async with self.websocket(EIO="4", transport="websocket", sid=sid) as websocket:
+            await websocket.send("2probe")
+            assert await websocket.receive() == "3probe"
+            yield sid, websocket
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Wire]:
-        """A Socket.IO client in the main namespace."""
-        async with self.engine() as wire:
-            await wire.say("40")
-            assert (await wire.hear())[:2] == "40"
-            assert await wire.hear() == '42["auth",{}]'
-            yield wire
+        """Connect a Socket.IO client to the main namespace."""
+        async with self.open_websocket() as websocket:
+            await websocket.send("40")
+            assert (await websocket.receive())[:2] == "40"
+            assert await websocket.receive() == '42["auth",{}]'
+            yield websocket
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[Wire]:
-        """A Socket.IO client in `/watched`."""
-        async with self.engine() as wire:
-            await wire.say("40/watched,")
-            assert (await wire.hear()).startswith("40/watched,")
-            yield wire
+        """Connect a Socket.IO client to `/watched`."""
+        async with self.open_websocket() as websocket:
+            await websocket.send("40/watched,")
+            assert (await websocket.receive()).startswith("40/watched,")
+            yield websocket
 
-    async def refused(self, **query: str) -> None:
-        """No WebSocket is opened, or it is closed at once."""
+    async def assert_refused(self, **query: str) -> None:
+        """Check that a WebSocket is refused, or closed at once."""
         try:
-            async with self.wire(**query) as wire:
-                assert await wire.hear() is GONE
+            async with self.websocket(**query) as websocket:
+                assert await websocket.receive() is CLOSED
         except aiohttp.WSServerHandshakeError as error:
             assert error.status == 400  # noqa: PT017
 
@@ -157,7 +157,7 @@ Case = Callable[[Client], Awaitable[None]]
 
 
 class Cases(dict[str, Case]):
-    """Conversations by their names. To be called as a decorator of each."""
+    """Protocol cases by name. Called as the decorator of a case, adds it."""
 
     def __call__(self, case: Case) -> Case:
         self[case.__name__] = case

@@ -1,4 +1,4 @@
-"""What Engine.IO asks of a server: revision 4 of github.com/socketio/engine.io-protocol, its sections "Handshake",
+"""Cases of the Engine.IO protocol: revision 4 of github.com/socketio/engine.io-protocol, its sections "Handshake",
 "Heartbeat", "Upgrade", "Message", "Transports" and "Packet encoding"."""
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def _is_handshake(packet: str, upgrades: list[str]) -> None:
     assert handshake.keys() >= KEYS
     assert isinstance(handshake["sid"], str)
     assert handshake["upgrades"] == upgrades
-    pauses = round(handshake["pingInterval"]), round(handshake["pingTimeout"])
-    assert pauses == (round(PING_SECONDS["engine"] * 1000), round(PONG_SECONDS["engine"] * 1000))
+    intervals = round(handshake["pingInterval"]), round(handshake["pingTimeout"])
+    assert intervals == (round(PING_SECONDS["engine"] * 1000), round(PONG_SECONDS["engine"] * 1000))
     assert handshake["maxPayload"] == LARGEST_BYTES
 
 
@@ -30,240 +30,240 @@ def _is_handshake(packet: str, upgrades: list[str]) -> None:
 
 
 @ENGINE
-async def polling_opens_a_session(client: Client) -> None:
-    status, text = await client.ask(EIO="4", transport="polling")
+async def polling_get_opens_a_session(client: Client) -> None:
+    status, text = await client.request(EIO="4", transport="polling")
     assert status == 200
     _is_handshake(text, ["websocket"])
 
 
 @ENGINE
 async def polling_without_a_version_is_refused(client: Client) -> None:
-    assert (await client.ask(transport="polling"))[0] == 400
+    assert (await client.request(transport="polling"))[0] == 400
 
 
 @ENGINE
 async def polling_with_an_unknown_version_is_refused(client: Client) -> None:
-    assert (await client.ask(EIO="abc", transport="polling"))[0] == 400
+    assert (await client.request(EIO="abc", transport="polling"))[0] == 400
 
 
 @ENGINE
 async def polling_without_a_transport_is_refused(client: Client) -> None:
-    assert (await client.ask(EIO="4"))[0] == 400
+    assert (await client.request(EIO="4"))[0] == 400
 
 
 @ENGINE
 async def polling_with_an_unknown_transport_is_refused(client: Client) -> None:
-    assert (await client.ask(EIO="4", transport="abc"))[0] == 400
+    assert (await client.request(EIO="4", transport="abc"))[0] == 400
 
 
 @ENGINE
-async def a_post_opens_no_session(client: Client) -> None:
-    assert (await client.ask("POST", "", EIO="4", transport="polling"))[0] == 400
+async def post_without_a_session_is_refused(client: Client) -> None:
+    assert (await client.request("POST", "", EIO="4", transport="polling"))[0] == 400
 
 
 @ENGINE
-async def a_put_opens_no_session(client: Client) -> None:
-    assert (await client.ask("PUT", "", EIO="4", transport="polling"))[0] in (400, 405)
+async def put_is_refused(client: Client) -> None:
+    assert (await client.request("PUT", "", EIO="4", transport="polling"))[0] in (400, 405)
 
 
 @ENGINE
-async def an_unknown_session_is_refused(client: Client) -> None:
+async def poll_of_an_unknown_session_is_refused(client: Client) -> None:
     assert (await client.poll("unknown"))[0] == 400
 
 
 @ENGINE
-async def a_websocket_opens_a_session(client: Client) -> None:
-    async with client.wire(EIO="4", transport="websocket") as wire:
-        _is_handshake(await wire.hear(), [])
+async def websocket_opens_a_session(client: Client) -> None:
+    async with client.websocket(EIO="4", transport="websocket") as websocket:
+        _is_handshake(await websocket.receive(), [])
 
 
 @ENGINE
-async def a_websocket_without_a_version_is_refused(client: Client) -> None:
-    await client.refused(transport="websocket")
+async def websocket_without_a_version_is_refused(client: Client) -> None:
+    await client.assert_refused(transport="websocket")
 
 
 @ENGINE
-async def a_websocket_with_an_unknown_version_is_refused(client: Client) -> None:
-    await client.refused(EIO="abc", transport="websocket")
+async def websocket_with_an_unknown_version_is_refused(client: Client) -> None:
+    await client.assert_refused(EIO="abc", transport="websocket")
 
 
 @ENGINE
-async def a_websocket_with_an_unknown_transport_is_refused(client: Client) -> None:
-    await client.refused(EIO="4", transport="abc")
+async def websocket_with_an_unknown_transport_is_refused(client: Client) -> None:
+    await client.assert_refused(EIO="4", transport="abc")
 
 
 @ENGINE
-async def a_websocket_for_an_unknown_session_is_refused(client: Client) -> None:
-    await client.refused(EIO="4", transport="websocket", sid="unknown")
+async def websocket_for_an_unknown_session_is_refused(client: Client) -> None:
+    await client.assert_refused(EIO="4", transport="websocket", sid="unknown")
 
 
 # --- message, transports, packet encoding ----------------------------------------------------------------------------
 
 
 @ENGINE
-async def polling_brings_a_text_back(client: Client) -> None:
-    sid = await client.polling()
-    await client.push(sid, "4hello")
-    assert await client.polled(sid) == ["4hello"]
+async def text_is_echoed_by_polling(client: Client) -> None:
+    sid = await client.open_polling()
+    await client.post(sid, "4hello")
+    assert await client.poll_packets(sid) == ["4hello"]
 
 
 @ENGINE
-async def polling_brings_several_texts_back(client: Client) -> None:
-    sid = await client.polling()
+async def several_texts_are_echoed_by_polling(client: Client) -> None:
+    sid = await client.open_polling()
     packets = ["4test1", "4test2", "4test3"]
-    await client.push(sid, SEPARATOR.join(packets))
-    assert await client.polled(sid, 3) == packets
+    await client.post(sid, SEPARATOR.join(packets))
+    assert await client.poll_packets(sid, 3) == packets
 
 
 @ENGINE
-async def polling_brings_text_and_bytes_back(client: Client) -> None:
-    sid = await client.polling()
+async def text_and_bytes_are_echoed_by_polling(client: Client) -> None:
+    sid = await client.open_polling()
     packets = ["4hello", "bAQIDBA=="]
-    await client.push(sid, SEPARATOR.join(packets))
-    assert await client.polled(sid, 2) == packets
+    await client.post(sid, SEPARATOR.join(packets))
+    assert await client.poll_packets(sid, 2) == packets
 
 
 @ENGINE
-async def polling_brings_letters_of_every_kind_back(client: Client) -> None:
-    sid = await client.polling()
-    await client.push(sid, "4é€😀".encode())
-    assert await client.polled(sid) == ["4é€😀"]
+async def non_ascii_text_is_echoed_by_polling(client: Client) -> None:
+    sid = await client.open_polling()
+    await client.post(sid, "4é€😀".encode())
+    assert await client.poll_packets(sid) == ["4é€😀"]
 
 
 @ENGINE
-async def what_is_no_packet_ends_a_polling_session(client: Client) -> None:
-    sid = await client.polling()
+async def invalid_packet_ends_a_polling_session(client: Client) -> None:
+    sid = await client.open_polling()
     assert (await client.poll(sid, "abc"))[0] == 400
     assert (await client.poll(sid))[0] == 400
 
 
 @ENGINE
-async def a_payload_that_is_too_large_is_refused(client: Client) -> None:
-    sid = await client.polling()
+async def too_large_payload_is_refused(client: Client) -> None:
+    sid = await client.open_polling()
     assert (await client.poll(sid, "4" + "x" * LARGEST_BYTES))[0] in (400, 413)
 
 
 @ENGINE
-async def two_polls_at_once_end_a_session(client: Client) -> None:
-    sid = await client.polling()
+async def concurrent_polls_end_the_session(client: Client) -> None:
+    sid = await client.open_polling()
     answers = await asyncio.gather(client.poll(sid), client.poll(sid))
     assert max(status for status, _ in answers) in (400, 500)
     assert (await client.poll(sid))[0] == 400
 
 
 @ENGINE
-async def a_websocket_brings_a_text_back(client: Client) -> None:
-    async with client.engine() as wire:
-        await wire.say("4hello")
-        assert await wire.hear() == "4hello"
+async def text_is_echoed_over_a_websocket(client: Client) -> None:
+    async with client.open_websocket() as websocket:
+        await websocket.send("4hello")
+        assert await websocket.receive() == "4hello"
 
 
 @ENGINE
-async def a_websocket_brings_bytes_back(client: Client) -> None:
-    async with client.engine() as wire:
-        await wire.say(bytes([1, 2, 3, 4]))
-        assert await wire.hear() == bytes([1, 2, 3, 4])
+async def bytes_are_echoed_over_a_websocket(client: Client) -> None:
+    async with client.open_websocket() as websocket:
+        await websocket.send(bytes([1, 2, 3, 4]))
+        assert await websocket.receive() == bytes([1, 2, 3, 4])
 
 
 @ENGINE
-async def a_websocket_keeps_the_order_of_many(client: Client) -> None:
-    async with client.engine() as wire:
+async def many_messages_are_echoed_in_order_over_a_websocket(client: Client) -> None:
+    async with client.open_websocket() as websocket:
         packets: list[str | bytes] = [f"4{number}" if number % 3 else bytes([number]) for number in range(100)]
-        await wire.say(*packets)
-        assert [await wire.hear() for _ in packets] == packets
+        await websocket.send(*packets)
+        assert [await websocket.receive() for _ in packets] == packets
 
 
 @ENGINE
-async def what_is_no_packet_ends_a_websocket(client: Client) -> None:
-    async with client.engine() as wire:
-        await wire.say("abc")
-        await wire.closed()
+async def invalid_packet_ends_a_websocket(client: Client) -> None:
+    async with client.open_websocket() as websocket:
+        await websocket.send("abc")
+        await websocket.closed()
 
 
 # --- heartbeat -------------------------------------------------------------------------------------------------------
 
 
 @HEARTBEAT
-async def polling_is_pinged_as_long_as_it_answers(client: Client) -> None:
-    sid = await client.polling()
+async def polling_client_that_answers_pings_stays_connected(client: Client) -> None:
+    sid = await client.open_polling()
     for _ in range(2):
         assert await client.poll(sid) == (200, "2")
-        await client.push(sid, "3")
+        await client.post(sid, "3")
 
 
 @HEARTBEAT
-async def polling_that_answers_no_ping_is_over(client: Client) -> None:
-    sid = await client.polling()
+async def polling_client_that_answers_no_ping_is_disconnected(client: Client) -> None:
+    sid = await client.open_polling()
     assert await client.poll(sid) == (200, "2")
     while (await client.poll(sid))[0] == 200:
         pass
 
 
 @HEARTBEAT
-async def a_websocket_is_pinged_as_long_as_it_answers(client: Client) -> None:
-    async with client.engine() as wire:
+async def websocket_client_that_answers_pings_stays_connected(client: Client) -> None:
+    async with client.open_websocket() as websocket:
         for _ in range(2):
-            assert await wire.hear(over=()) == "2"
-            await wire.say("3")
+            assert await websocket.receive(ignored=()) == "2"
+            await websocket.send("3")
 
 
 @HEARTBEAT
-async def a_websocket_that_answers_no_ping_is_closed(client: Client) -> None:
-    async with client.engine() as wire:
-        assert await wire.hear(over=()) == "2"
-        await wire.closed()
+async def websocket_client_that_answers_no_ping_is_disconnected(client: Client) -> None:
+    async with client.open_websocket() as websocket:
+        assert await websocket.receive(ignored=()) == "2"
+        await websocket.closed()
 
 
 # --- close, upgrade --------------------------------------------------------------------------------------------------
 
 
 @ENGINE
-async def a_polling_session_ends_when_its_client_says_so(client: Client) -> None:
-    sid = await client.polling()
+async def close_packet_ends_a_polling_session(client: Client) -> None:
+    sid = await client.open_polling()
     poll = await client.waiting_poll(sid)
-    await client.push(sid, "1")
+    await client.post(sid, "1")
     assert await poll == (200, "6")
     assert (await client.poll(sid))[0] == 400
 
 
 @ENGINE
-async def a_websocket_ends_when_its_client_says_so(client: Client) -> None:
-    async with client.engine() as wire:
-        await wire.say("1")
-        await wire.closed()
+async def close_packet_ends_a_websocket(client: Client) -> None:
+    async with client.open_websocket() as websocket:
+        await websocket.send("1")
+        await websocket.closed()
 
 
 @ENGINE
-async def polling_becomes_a_websocket(client: Client) -> None:
-    async with client.upgrading() as (sid, wire):
+async def polling_session_upgrades_to_a_websocket(client: Client) -> None:
+    async with client.upgrading() as (sid, websocket):
         assert await client.poll(sid) == (200, "6")
-        await wire.say("5", "4hello")
-        assert await wire.hear() == "4hello"
+        await websocket.send("5", "4hello")
+        assert await websocket.receive() == "4hello"
 
 
 @ENGINE
-async def a_poll_under_way_is_ended_by_the_upgrade(client: Client) -> None:
-    sid = await client.polling()
+async def upgrade_ends_the_waiting_poll(client: Client) -> None:
+    sid = await client.open_polling()
     poll = await client.waiting_poll(sid)
-    async with client.wire(EIO="4", transport="websocket", sid=sid) as wire:
-        await wire.say("2probe")
-        assert await wire.hear() == "3probe"
+    async with client.websocket(EIO="4", transport="websocket", sid=sid) as websocket:
+        await websocket.send("2probe")
+        assert await websocket.receive() == "3probe"
         assert await poll == (200, "6")
-        await wire.say("5", "4hello")
-        assert await wire.hear() == "4hello"
+        await websocket.send("5", "4hello")
+        assert await websocket.receive() == "4hello"
 
 
 @ENGINE
-async def a_session_that_was_upgraded_is_polled_no_more(client: Client) -> None:
-    async with client.upgrading() as (sid, wire):
-        await wire.say("5", "4hello")
-        assert await wire.hear() == "4hello"
+async def poll_of_an_upgraded_session_is_refused(client: Client) -> None:
+    async with client.upgrading() as (sid, websocket):
+        await websocket.send("5", "4hello")
+        assert await websocket.receive() == "4hello"
         assert (await client.poll(sid))[0] == 400
 
 
 @ENGINE
-async def a_session_that_was_upgraded_gets_no_second_websocket(client: Client) -> None:
-    async with client.upgrading() as (sid, wire):
-        await wire.say("5", "4hello")
-        assert await wire.hear() == "4hello"
-        await client.refused(EIO="4", transport="websocket", sid=sid)
+async def second_websocket_of_an_upgraded_session_is_refused(client: Client) -> None:
+    async with client.upgrading() as (sid, websocket):
+        await websocket.send("5", "4hello")
+        assert await websocket.receive() == "4hello"
+        await client.assert_refused(EIO="4", transport="websocket", sid=sid)

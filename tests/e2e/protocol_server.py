@@ -2,12 +2,12 @@
 
     python -m tests.e2e.protocol_server stock|roomcast engine|socket|heartbeat
 
-Both are given the same options and handlers. `engine`: every message of an Engine.IO session comes back. `socket`: who
-connects to `/` or `/custom` is sent `auth` with what they gave; `message` comes back as `message-back`, and
-`message-with-ack` is acknowledged with its arguments. In `/watched` every handler, and that for any other event, sends
-the client `called` with its own name and its arguments, in which the client's id is `sid`; `ask-me` has the server call
-the client by `question` and send it the `answer`. `heartbeat` is `socket` with pings that come soon; everywhere else
-they come so late that they are in no case's way, however busy the machine is.
+Both have the same options and handlers. `engine` echoes every message of an Engine.IO session. `socket` sends `auth`
+to a client that connects to `/` or `/custom`, with its auth payload; it echoes `message` as `message-back`, and
+acknowledges `message-with-ack` with its arguments. In `/watched`, every handler, and the catch-all, sends the client
+`called` with the handler's name and arguments, where the client's id is replaced by `sid`; `ask-me` makes the server
+call the client by `question` and send it the `answer`. `heartbeat` is `socket` with short ping intervals; in the
+other modes they are longer than any case.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from roomcast.runtime.process import print_ready, stop_signal
 from tests.integration.socketio_api.server_kinds import SERVERS
 
 PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
-PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock tells clients whole seconds alone
+PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock sends clients full seconds only
 LARGEST_BYTES = 10_000
 NAMESPACES = ("/", "/custom")
 WATCHED = "/watched"
 
 
 def make_server(kind: str, protocol: str) -> Any:
-    """A server of this kind that behaves as said above."""
+    """Make a server of this kind with the handlers of the protocol (see the module)."""
     sio = SERVERS[kind](
         ping_interval=PING_SECONDS[protocol],
         ping_timeout=PONG_SECONDS[protocol],
@@ -77,18 +77,20 @@ def _watch(sio: Any) -> None:
 
     def watcher(handler: str) -> Callable[..., Awaitable[None]]:
         async def watch(*arguments: Any) -> None:
-            for sid in {one for one in arguments if isinstance(one, str) and sio.manager.is_connected(one, WATCHED)}:
-                told = ["sid" if one == sid else one for one in arguments]
-                await sio.emit("called", (handler, told), to=sid, namespace=WATCHED)
+            for sid in {
+                value for value in arguments if isinstance(value, str) and sio.manager.is_connected(value, WATCHED)
+            }:
+                values = ["sid" if value == sid else value for value in arguments]
+                await sio.emit("called", (handler, values), to=sid, namespace=WATCHED)
 
         return watch
 
     async def connect(sid: str, environ: Any, auth: Any) -> None:
-        if isinstance(environ, str):  # which no server makes: it came from the client
+        if isinstance(environ, str):  # no server does this: the arguments are a client's
             await sio.emit("called", ("connect", ["sid", environ, auth]), to=sid, namespace=WATCHED)
 
     async def disconnect(sid: str, _reason: Any) -> None:
-        if sio.manager.is_connected(sid, WATCHED):  # then it has not left
+        if sio.manager.is_connected(sid, WATCHED):  # a forged event: the client is still connected
             await sio.emit("called", ("disconnect", ["sid"]), to=sid, namespace=WATCHED)
 
     async def ask(sid: str) -> None:
@@ -105,7 +107,7 @@ def _watch(sio: Any) -> None:
 
 
 async def serve(kind: str, protocol: str) -> None:
-    """Until SIGTERM."""
+    """Serve until SIGTERM."""
     app = web.Application()
     sio = make_server(kind, protocol)
     sio.attach(app)

@@ -1,4 +1,4 @@
-"""Socket.IO for pages of other origins: what the handshake allows, and when it takes a cookie."""
+"""Socket.IO for pages of other origins: the CORS headers of the handshake, and when a cookie authenticates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def settings() -> dict[str, str]:
 
 
 async def connected(api: Api, headers: dict[str, str]) -> tuple[Reply, Any]:
-    """The handshake over polling, and what the server says of the namespace."""
+    """Open a polling session and connect; return the handshake's reply and the packet that answers the connection."""
     opened = await api.say("GET", POLLING, headers=headers)
     assert opened.status == 200
     sid = json.loads(opened.content[1:])["sid"]
@@ -34,7 +34,7 @@ async def connected(api: Api, headers: dict[str, str]) -> tuple[Reply, Any]:
     return opened, (answer[:2], json.loads(answer[2:]))
 
 
-async def test_any_origin_is_answered_without_credentials(api: Api) -> None:
+async def test_wildcard_policy_answers_every_origin_without_credentials(api: Api) -> None:
     for origin in (PAGE, "null"):
         opened, _ = await connected(api, {"Origin": origin})
         assert opened.headers["Access-Control-Allow-Origin"] == "*"
@@ -46,7 +46,7 @@ async def test_any_origin_is_answered_without_credentials(api: Api) -> None:
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
 
 
-async def test_a_cookie_counts_for_pages_of_the_server_alone(api: Api, server: RunningServer) -> None:
+async def test_cookie_authenticates_the_server_s_own_pages_only(api: Api, server: RunningServer) -> None:
     _, (packet, answer) = await connected(api, {"Origin": PAGE, **COOKIE})
     assert (packet, answer["data"]["code"]) == ("44", "UNAUTHENTICATED")
     for origin in ({}, {"Origin": str(URL(server.url).origin())}):
@@ -57,7 +57,9 @@ async def test_a_cookie_counts_for_pages_of_the_server_alone(api: Api, server: R
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-async def test_a_page_of_any_origin_listens_with_a_token(server: RunningServer, shelf: Shelf, transport: str) -> None:
+async def test_page_of_another_origin_gets_messages_with_a_token(
+    server: RunningServer, shelf: Shelf, transport: str
+) -> None:
     options = {"transports": [transport], "extraHeaders": {"Origin": PAGE}, "auth": {"token": token("bob")}}
     async with Api(server, token("bob")) as bob, NodeWatcher(server.url, **options) as watcher:
         upload_id = await bob.accepted(shelf.image())
@@ -67,7 +69,7 @@ async def test_a_page_of_any_origin_listens_with_a_token(server: RunningServer, 
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_page_of_another_origin_than_the_named_is_refused(serve: Serve) -> None:
+async def test_origin_that_is_not_listed_is_refused(serve: Serve) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS=PAGE)
     async with Api(server) as api:
         named = await api.say("GET", POLLING, headers={"Origin": PAGE})

@@ -1,4 +1,4 @@
-"""Roomcast's server speaks Engine.IO and Socket.IO no worse than python-socketio does."""
+"""Conformance to the Engine.IO and Socket.IO protocols, of Roomcast's server and of stock python-socketio."""
 
 from __future__ import annotations
 
@@ -14,61 +14,63 @@ from tests.e2e.protocol_engine import ENGINE, HEARTBEAT
 from tests.e2e.protocol_socket import SOCKET
 from tests.support.harness import RunningServer
 
-_LONGEST_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 
 FAILED_BY_STOCK = {
-    # It serves them, or waits for what never comes.
-    "a_payload_that_is_too_large_is_refused",
-    "a_polling_session_ends_when_its_client_says_so",
-    "a_websocket_ends_when_its_client_says_so",
+    # It accepts what the protocol forbids, or waits without end.
+    "too_large_payload_is_refused",
+    "close_packet_ends_a_polling_session",
+    "close_packet_ends_a_websocket",
     "polling_without_a_transport_is_refused",
-    "two_polls_at_once_end_a_session",
-    "what_is_no_packet_ends_a_polling_session",
-    # It calls handlers with what the client says, and forgets how it numbers its calls.
-    "a_name_that_is_made_of_an_attachment_calls_no_handler",
-    "a_reserved_name_with_an_attachment_calls_no_handler",
-    "an_event_named_connect_calls_no_handler",
-    "an_event_named_disconnect_calls_no_handler",
-    "an_event_of_the_catch_all_s_name_calls_no_handler",
-    # It logs a traceback, and the connection stays.
+    "concurrent_polls_end_the_session",
+    "invalid_packet_ends_a_polling_session",
+    # It calls handlers with forged arguments, and loses the counter of its calls.
+    "event_name_in_an_attachment_calls_no_handler",
+    "reserved_name_with_an_attachment_calls_no_handler",
+    "event_named_connect_calls_no_handler",
+    "event_named_disconnect_calls_no_handler",
+    "event_named_like_the_catch_all_calls_no_handler",
+    # It logs a traceback, and the connection stays open.
     *(name for name in SOCKET if name.endswith(("_end_the_connection", "_ends_the_connection"))),
 }
-"""Or waited for in vain, as python-socketio 5.18 on python-engineio 4.15 does."""
+"""Cases that python-socketio 5.18 on python-engineio 4.15 fails."""
 
 MAY_FAIL_ON_STOCK = {
-    "a_poll_under_way_is_ended_by_the_upgrade",
+    "upgrade_ends_the_waiting_poll",
 }
-"""What stock does or does not, as it comes."""
+"""Cases whose outcome on stock python-socketio depends on timing."""
 
 
-async def passed(url: str, cases: Mapping[str, Case]) -> set[str]:
-    """The names of the cases that the server stands; all are tried at once."""
+async def passed_cases(url: str, cases: Mapping[str, Case]) -> set[str]:
+    """Run all cases at once; return the names of those that pass."""
 
-    async def stands(name: str, http: aiohttp.ClientSession) -> bool:
+    async def passes(name: str, http: aiohttp.ClientSession) -> bool:
         try:
-            async with asyncio.timeout(_LONGEST_SECONDS):
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await cases[name](Client(http, url))
         except (AssertionError, TimeoutError, aiohttp.ClientError, TypeError, AttributeError):
             return False
         return True
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trace_configs=[TRACE]) as http:
-        outcomes = await asyncio.gather(*(stands(name, http) for name in cases))
+        outcomes = await asyncio.gather(*(passes(name, http) for name in cases))
     return {name for name, outcome in zip(cases, outcomes, strict=True) if outcome}
 
 
 @pytest.mark.parametrize(("protocol", "cases"), [("engine", ENGINE), ("socket", SOCKET), ("heartbeat", HEARTBEAT)])
-async def test_every_case_is_stood_and_those_that_stock_fails_are_known(
+async def test_every_protocol_case_passes_and_those_that_stock_fails_are_known(
     tmp_path: Path, protocol: str, cases: Mapping[str, Case]
 ) -> None:
     command = ("-m", "tests.e2e.protocol_server")
-    stood = {name: case for name, case in cases.items() if name not in FAILED_BY_STOCK | MAY_FAIL_ON_STOCK}
+    expected = {name: case for name, case in cases.items() if name not in FAILED_BY_STOCK | MAY_FAIL_ON_STOCK}
     with (
         RunningServer(tmp_path / "stock", command=(*command, "stock", protocol)) as stock,
         RunningServer(tmp_path / "roomcast", command=(*command, "roomcast", protocol)) as roomcast,
     ):
-        by_stock, by_roomcast = await asyncio.gather(passed(stock.url, stood), passed(roomcast.url, cases))
+        by_stock, by_roomcast = await asyncio.gather(
+            passed_cases(stock.url, expected), passed_cases(roomcast.url, cases)
+        )
     assert cases.keys() - by_roomcast == set()
     assert roomcast.complaints() == []
-    if failed := stood.keys() - by_stock:  # its fault and not ours, or these cases ask for what nobody does
+    if failed := expected.keys() - by_stock:  # its fault, or a fault of the cases
         pytest.skip(f"stock python-socketio failed {sorted(failed)}")

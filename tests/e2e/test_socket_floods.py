@@ -1,4 +1,4 @@
-"""One client without a token costs the others nothing: floods, bodies that never come, requests that are garbage."""
+"""Floods, incomplete bodies and invalid requests of one client without a token do not affect the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.watchers import Watcher
 MIB = 1 << 20
 GROWTH = 20 * MIB
 CAP = 20
-"""What `ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS` is set to where it is the subject."""
+"""The value of `ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS` in the test of that limit."""
 
 MODES = {"token": {"JWT_SECRET": SECRET}, "open": {}}
 
@@ -49,42 +49,42 @@ def _memory(server: RunningServer) -> int:
 
 
 @pytest.mark.parametrize("what", FLOODS)
-async def test_who_floods_is_cut_off_while_others_are_answered(
+async def test_flooding_client_is_disconnected_while_requests_are_answered(
     server: RunningServer, api: Api, mode: str, what: str
 ) -> None:
     assert await api.healthy()
     before = _memory(server)
     with Flood(server.port, what, seconds=20, connected=mode == "open") as flood:
-        while not flood.over:
+        while not flood.finished:
             assert await api.healthy()
-    assert flood.cut_off
+    assert flood.disconnected
     assert await api.healthy()
     assert _memory(server) - before < GROWTH
 
 
-async def test_a_client_that_namespaces_refuse_is_closed_after_the_third(server: RunningServer) -> None:
+async def test_client_is_closed_after_three_refused_namespaces(server: RunningServer) -> None:
     async with RawSocket(server.port) as client:
-        await client.switch()
-        assert (await client.hear()).startswith("0{")
+        await client.upgrade()
+        assert (await client.receive_text()).startswith("0{")
         for number in range(50):
             with suppress(ConnectionError):
-                await client.say(f"40/{number},")
-        heard = [packet async for packet in _until_closed(client)]
-    assert len(heard) <= 3
-    assert all(packet.startswith("44/") for packet in heard)
+                await client.send_text(f"40/{number},")
+        received = [packet async for packet in _until_closed(client)]
+    assert len(received) <= 3
+    assert all(packet.startswith("44/") for packet in received)
 
 
-async def test_a_namespace_of_a_long_name_is_refused_without_repeating_it(server: RunningServer) -> None:
+async def test_namespace_with_a_long_name_is_refused_without_an_echo(server: RunningServer) -> None:
     async with RawSocket(server.port) as client:
-        await client.switch()
-        assert (await client.hear()).startswith("0{")
-        await client.say("40/" + "n" * 101 + ",")
-        heard = [packet async for packet in _until_closed(client)]
-    assert not any("nnn" in packet for packet in heard)
+        await client.upgrade()
+        assert (await client.receive_text()).startswith("0{")
+        await client.send_text("40/" + "n" * 101 + ",")
+        received = [packet async for packet in _until_closed(client)]
+    assert not any("nnn" in packet for packet in received)
 
 
 async def _until_closed(client: RawSocket) -> AsyncIterator[str]:
-    """The texts that come before the connection is closed."""
+    """Yield text messages until the connection is closed."""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             opcode, payload = await client.receive()
@@ -92,20 +92,20 @@ async def _until_closed(client: RawSocket) -> AsyncIterator[str]:
                 yield payload.decode()
 
 
-async def test_a_polling_body_that_never_comes_is_given_up(server: RunningServer, client: Client) -> None:
-    sid = await client.polling()
+async def test_incomplete_polling_body_is_refused_after_its_timeout(server: RunningServer, client: Client) -> None:
+    sid = await client.open_polling()
     path = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
     async with HalfSent(server, "POST", path, b"x" * 1000, first=3) as request:
         assert await request.status() in (400, 408)
 
 
-async def test_a_polling_session_that_posts_and_never_polls_is_ended(
+async def test_polling_session_that_never_polls_is_ended_when_its_queue_is_full(
     server: RunningServer, client: Client, mode: str
 ) -> None:
     before = _memory(server)
-    sid = await client.polling()
+    sid = await client.open_polling()
     if mode == "open":
-        await client.push(sid, "40")
+        await client.post(sid, "40")
     packet = '420["leave-upload","x"]' if mode == "open" else "40/x,"
     for _ in range(500):
         status, _ = await client.poll(sid, "\x1e".join([packet] * 50))
@@ -143,46 +143,46 @@ QUERIES = [
 
 
 async def _status(port: int, request: bytes) -> int:
-    """The status of the answer to a raw request; 0 when the connection is closed without."""
+    """Return the status of the response to a raw request, or 0 when the connection is closed without one."""
     async with RawSocket(port) as client:
         try:
-            return int((await client.ask(request)).split()[1])
+            return int((await client.request(request)).split()[1])
         except (asyncio.IncompleteReadError, ConnectionError):
             return 0
 
 
 @pytest.mark.parametrize("header", HEADERS)
-async def test_a_header_that_is_no_text_is_no_fault_of_the_server(server: RunningServer, header: bytes) -> None:
+async def test_header_that_is_not_text_causes_no_server_error(server: RunningServer, header: bytes) -> None:
     upgrade = handshake().replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n")
-    polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n" + header + b"\r\n\r\n"
-    assert await _status(server.port, polling) in (200, 400, 401, 403)
+    open_polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n" + header + b"\r\n\r\n"
+    assert await _status(server.port, open_polling) in (200, 400, 401, 403)
     assert await _status(server.port, upgrade) in (101, 400, 401, 403)
     async with RawSocket(server.port) as client:
-        if (await client.ask(upgrade)).startswith("HTTP/1.1 101 "):
-            assert (await client.hear()).startswith("0{")
-            await client.say("40")
-            assert (await client.hear())[:2] in ("40", "44")
+        if (await client.request(upgrade)).startswith("HTTP/1.1 101 "):
+            assert (await client.receive_text()).startswith("0{")
+            await client.send_text("40")
+            assert (await client.receive_text())[:2] in ("40", "44")
 
 
 @pytest.mark.parametrize("query", QUERIES)
-async def test_a_query_that_says_nothing_sensible_is_refused(server: RunningServer, query: str) -> None:
-    polling = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+async def test_invalid_query_is_refused(server: RunningServer, query: str) -> None:
+    open_polling = f"GET /socket.io/?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     upgrade = handshake().replace(b"EIO=4&transport=websocket", query.encode())
-    assert 400 <= await _status(server.port, polling) < 500
+    assert 400 <= await _status(server.port, open_polling) < 500
     assert await _status(server.port, upgrade) in (0, *range(400, 500))
 
 
 @pytest.mark.parametrize("body", ["bé".encode(), b"b\xff", b"b!", b"4\xff", b"\x1e\x1e", b"b", b"9", "é".encode()])
-async def test_a_polling_body_that_is_no_payload_is_refused(client: Client, body: bytes) -> None:
-    sid = await client.polling()
+async def test_polling_body_that_is_not_a_payload_is_refused(client: Client, body: bytes) -> None:
+    sid = await client.open_polling()
     status, _ = await client.poll(sid, body)
     assert status == 400
     assert (await client.poll(sid))[0] == 400
 
 
-async def test_what_is_no_http_is_refused_and_written_nowhere(server: RunningServer) -> None:
+async def test_invalid_http_request_is_refused_and_not_logged(server: RunningServer) -> None:
     async with RawSocket(server.port) as client:
-        head = await client.ask(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\x01\r\n\r\n")
+        head = await client.request(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer the-token\x01\r\n\r\n")
         size = next(int(line.split()[1]) for line in head.lower().splitlines() if line.startswith("content-length:"))
         body = await client.read(size)
     assert head.split()[1] == "400"
@@ -192,17 +192,17 @@ async def test_what_is_no_http_is_refused_and_written_nowhere(server: RunningSer
     assert "the-token" not in server.log.read_text()
 
 
-async def test_connections_without_a_token_are_limited_for_each_address(tmp_path: Path) -> None:
+async def test_unauthenticated_connections_are_limited_per_address(tmp_path: Path) -> None:
     env = {"JWT_SECRET": SECRET, "ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS": str(CAP)}
     with RunningServer(tmp_path / "data", **env) as server:
         async with AsyncExitStack() as stack:
             watcher = await stack.enter_async_context(Watcher(server.url, auth={"token": token("alice")}))
             for _ in range(CAP):
                 client = await stack.enter_async_context(RawSocket(server.port))
-                await client.switch()
+                await client.upgrade()
             assert await _status(server.port, handshake()) in (429, 503)
-            polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-            assert await _status(server.port, polling) in (429, 503)
+            open_polling = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            assert await _status(server.port, open_polling) in (429, 503)
             assert (await watcher.leave("upload_" + "0" * 32))["ok"]
-            assert (await client.hear()).startswith("0{")
+            assert (await client.receive_text()).startswith("0{")
         assert server.complaints() == []

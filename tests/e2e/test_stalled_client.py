@@ -1,4 +1,4 @@
-"""A client that stops reading costs the server little, the others nothing, and is closed."""
+"""A client that stops reading is disconnected, takes little memory, and does not affect the others."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def settings(fake: FakeFfmpeg) -> dict[str, str]:
 
 
 @pytest.fixture
-def deaf(server: RunningServer) -> Iterator[WebSocket]:
-    """A Socket.IO client with a small receive buffer, connected, that reads only when the test does."""
+def stalled(server: RunningServer) -> Iterator[WebSocket]:
+    """A connected Socket.IO client with a small receive buffer that reads nothing by itself."""
     url = f"ws://127.0.0.1:{server.port}/socket.io/?EIO=4&transport=websocket"
     client = create_connection(url, timeout=5, sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)])
     assert str(client.recv()).startswith("0")
@@ -39,7 +39,7 @@ def deaf(server: RunningServer) -> Iterator[WebSocket]:
 
 
 def flood(client: WebSocket, upload_id: str) -> None:
-    """Ask and ask and read no answer, until the server takes no more questions or has had its share."""
+    """Send calls and read no ack, until the server stops reading or all calls are sent."""
     client.settimeout(0.5)
     try:
         for number in range(CALLS):
@@ -49,40 +49,42 @@ def flood(client: WebSocket, upload_id: str) -> None:
 
 
 def ticks(watcher: Watcher, upload_id: str) -> list[Message]:
-    return [message for message in watcher.live(upload_id) if message["stage"] == "compressing"]
+    return [message for message in watcher.live_messages(upload_id) if message["stage"] == "compressing"]
 
 
-async def test_a_client_that_stops_reading(
-    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, deaf: WebSocket
+async def test_client_that_stops_reading_is_disconnected_and_costs_the_others_nothing(
+    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, stalled: WebSocket
 ) -> None:
     fake.behave("busy")
-    assert deaf.sock is not None
-    port = deaf.sock.getsockname()[1]
+    assert stalled.sock is not None
+    port = stalled.sock.getsockname()[1]
     clip = shelf.clip()
     upload_id, url = await api.reserved(clip.name, clip.stat().st_size)
     await watcher.join(upload_id)
     before = server.process.memory_info().rss
     assert (await api.put(url, clip.read_bytes())).status == 202
     await watcher.until(upload_id, lambda message: bool(message["speed"]))
-    await asyncio.to_thread(flood, deaf, upload_id)
+    await asyncio.to_thread(flood, stalled, upload_id)
 
     def connected() -> bool:
         return any(peer.raddr and peer.raddr.port == port for peer in server.process.net_connections("tcp"))
 
-    await eventually(lambda: not connected(), 20, what="the deaf client's end")
-    await watcher.fact(lambda: len(ticks(watcher, upload_id)) > 12)
+    await eventually(lambda: not connected(), 20, what="the end of the stalled client")
+    await watcher.wait_until(lambda: len(ticks(watcher, upload_id)) > 12)
     fake.heal()
     assert server.process.memory_info().rss - before < 64 * MIB
     assert watcher.disconnections == 0
     assert (await watcher.end(upload_id))["status"] == "completed"
     moments = [datetime.fromisoformat(tick["updatedAt"]) for tick in ticks(watcher, upload_id)]
-    assert (len(moments) - 1) / (moments[-1] - moments[0]).total_seconds() >= 3, "the others went on hearing"
+    assert (len(moments) - 1) / (moments[-1] - moments[0]).total_seconds() >= 3, "the other client still gets messages"
 
 
-async def test_a_socket_that_sends_rubbish(server: RunningServer, watcher: Watcher, deaf: WebSocket) -> None:
+async def test_client_that_sends_invalid_packets_affects_no_other_client(
+    server: RunningServer, watcher: Watcher, stalled: WebSocket
+) -> None:
     for frame in ("9", "42", "42[", "4", '42["join-upload"', "451-[", "\0", '42{"a":1}', "42[1,2]", "6" * 1000):
         try:
-            deaf.send(frame)
+            stalled.send(frame)
         except (ConnectionError, OSError):
             break
     assert (await watcher.call("leave-upload", "upload_" + "0" * 32)) == {"ok": True}

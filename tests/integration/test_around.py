@@ -82,7 +82,7 @@ async def test_a_storyboard_leads_to_its_sprite(api: Api, watcher: Watcher, shel
     upload_id = await api.accepted(shelf.clip(seconds=4))
     await watcher.join(upload_id, since=0)
     last = await watcher.end(upload_id)
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
     sprite, storyboard = (output(last["element"], kind) for kind in ("sprite", "storyboard"))
     shown = picture(await fetched(api, sprite))
     assert shown.size == (sprite["width"], sprite["height"])
@@ -108,7 +108,7 @@ async def test_a_ladder_plays_from_its_one_link(
     await watcher.join(upload_id, since=0)
     last = await watcher.end(upload_id)
     assert last["status"] == "completed", last
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
     element = last["element"]
     assert [entry["kind"] for entry in element["outputs"]] == ["video", "hls", "sprite", "storyboard", "poster"]
     ladder = output(element, "hls")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from roomcast.api_docs.examples import example
-from roomcast.api_docs.operations import FORM, JSON
+from roomcast.http.operations import FORM, JSON
 
 from tests.e2e.tokens import BAD_TOKENS, SECRET, token
 from tests.support.app import AppServer

@@ -69,7 +69,7 @@ async def test_a_clip_becomes_a_smaller_film_and_its_room_hears_the_truth(
     for watcher in both:
         last = await watcher.end(upload_id)
         assert last["status"] == "completed", last
-        assert len(await watcher.named(upload_id, "completed")) == 1
+        assert len(await watcher.wait_for_status(upload_id, "completed")) == 1
         assert_heard_whole(watcher, upload_id)
 
     element = last["element"]
@@ -88,7 +88,7 @@ async def test_a_clip_becomes_a_smaller_film_and_its_room_hears_the_truth(
 
 def assert_heard_whole(watcher: Recorder, upload_id: str) -> None:
     """Every event once and in order, the statuses, and each new status under its own name too."""
-    live = watcher.live(upload_id)
+    live = watcher.live_messages(upload_id)
     assert_truthful(live)
     assert statuses(live) == ALL_THE_WAY
     assert [event["seq"] for event in watcher.events(upload_id)] == list(range(1, live[-1]["seq"] + 1))
@@ -98,7 +98,7 @@ def assert_heard_whole(watcher: Recorder, upload_id: str) -> None:
         assert message["filename"] == "clip.mp4"
         assert "/" not in message["message"]
     for status in ALL_THE_WAY[1:]:
-        (named,) = watcher.live(upload_id, status)
+        (named,) = watcher.live_messages(upload_id, status)
         assert named["seq"] == next(message["seq"] for message in live if message["status"] == status)
 
 
@@ -122,7 +122,7 @@ async def test_four_ticks_a_second_at_most_while_compressing(
         upload_id = await sent_with_watchers(api, shelf.clip(seconds=4, size="64x48"), [python, javascript])
         for watcher in (python, javascript):
             await watcher.end(upload_id)
-            ticks = [message for message in watcher.live(upload_id) if message["stage"] == "compressing"]
+            ticks = [message for message in watcher.live_messages(upload_id) if message["stage"] == "compressing"]
             readings = [tick for tick in ticks if tick["speed"] is not None]
             assert len(readings) >= 6, "of the twelve that are told in three seconds"
             moments = [datetime.fromisoformat(tick["updatedAt"]) for tick in ticks]
@@ -156,7 +156,7 @@ async def test_bytes_are_heard_as_they_arrive(server: AppServer, api: Api, watch
         await sending.send()
         assert await sending.status() == 202
     assert (await watcher.end(upload_id))["status"] == "completed"
-    assert_truthful(watcher.live(upload_id))
+    assert_truthful(watcher.live_messages(upload_id))
 
 
 async def test_multipart_takes_several_files_and_names_each(api: Api, watcher: Watcher, shelf: Shelf) -> None:
@@ -188,8 +188,8 @@ async def test_an_image_comes_out_as_webp_and_jpeg(api: Api, watcher: Watcher, s
     upload_id = await sent_with_watchers(api, image, [watcher])
     last = await watcher.end(upload_id)
     assert last["status"] == "completed", last
-    assert statuses(watcher.live(upload_id)) == ALL_THE_WAY
-    assert_truthful(watcher.live(upload_id))
+    assert statuses(watcher.live_messages(upload_id)) == ALL_THE_WAY
+    assert_truthful(watcher.live_messages(upload_id))
     element = last["element"]
     formats: dict[str, list[int]] = {}
     for entry in element["outputs"]:

@@ -44,7 +44,7 @@ async def test_a_failure_that_passes(
     (retrying,) = [event for event in events if event["stage"] == "queued" and event["attempt"] == 2]
     assert "attempt 2" in retrying["message"]
     assert statuses(events) == ["starting", "compressing", "starting", "compressing", "uploading", "completed"]
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
 
 
 async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
@@ -57,7 +57,7 @@ async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
     assert last["attempt"] == 3
     assert last["error"]["code"] == "TRANSCODE_ERROR"
     assert last["error"]["retryable"] is True
-    assert "secret" not in str(watcher.heard), "what ffmpeg says stays on the server"
+    assert "secret" not in str(watcher.received), "what ffmpeg says stays on the server"
     assert server.scratch() == []
 
     fake.heal()
@@ -67,7 +67,7 @@ async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
     assert answer["state"]["attempt"] == 4
     done = await watcher.until(upload_id, lambda message: message["status"] == "completed")
     assert done["attempt"] == 4
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
 
 
 async def test_retry_over_http(api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str) -> None:

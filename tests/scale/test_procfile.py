@@ -96,7 +96,7 @@ async def test_honcho_with_redis_runs_a_web_process_and_a_worker(
     tmp_path: Path, redis: RunningRedis, shelf: Shelf
 ) -> None:
     with honcho_start(tmp_path, REDIS_URL=redis.url) as honcho:
-        await compresses_and_stops(honcho, shelf, processes=["server", "workers"])
+        await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
         assert honcho.said("Roomcast is working.")
 
 
@@ -104,7 +104,7 @@ async def test_honcho_without_redis_runs_a_web_process_that_works_and_a_worker_t
     tmp_path: Path, shelf: Shelf
 ) -> None:
     with honcho_start(tmp_path) as honcho:
-        await compresses_and_stops(honcho, shelf, processes=["server", "workers"])
+        await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
         assert honcho.said("Roomcast runs its workers inside the web process, because REDIS_URL is not set")
         assert not honcho.said("Roomcast is working.")
 
@@ -112,7 +112,7 @@ async def test_honcho_without_redis_runs_a_web_process_that_works_and_a_worker_t
 async def test_on_a_platform_the_web_process_is_reached_from_outside_and_warns_of_its_disk(tmp_path: Path) -> None:
     with honcho_start(tmp_path, DYNO="web.1", JWT_SECRET=SECRET) as honcho:
         await eventually(lambda: honcho.said("Roomcast is ready"), 60.0, what="a web process that is ready")
-        (web,) = honcho.running("server")
+        (web,) = honcho.running("roomcast")
         listening = {at.laddr.ip for at in web.net_connections() if at.status == psutil.CONN_LISTEN}
         assert listening == {"0.0.0.0"}
         assert honcho.said("Heroku empties this disk at every restart, and all uploads are lost with it.")

@@ -47,7 +47,7 @@ async def checks(api: Api) -> dict[str, str]:
 
 async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: RunningRedis) -> None:
     words = await checks(api)
-    assert words.pop("workers") == "no worker has been seen lately"
+    assert words.pop("workers") == "no worker is alive"
     assert set(words.values()) == {"ok"}
     cluster.worker()
     cluster.start()
@@ -67,12 +67,12 @@ async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: Runn
         "relay": "pubsub disconnected",
         "media": "ok",
         "workers": "The dispatch could not be reached.",
-        "upkeep": "ok",
+        "maintenance": "ok",
     }
     assert await api.healthy()
     redis.restart()
     await eventually(ready, 30.0, what="readiness with Redis back")
-    assert not [line for line in cluster.webs[0].complaints() if "check failed" in line]
+    assert not [line for line in cluster.webs[0].complaints() if "health_check_failed" in line]
 
 
 def stream(cluster: Cluster, upload_id: str) -> StreamWatcher:
@@ -122,7 +122,7 @@ async def test_killed_and_back_with_nothing(
         redis.forget()
         redis.restart()
         await streaming.closed(TOLD_WITHIN)
-        assert streaming.about(upload_id)[-1]["error"]["code"] == "WORKER_LOST"
+        assert streaming.messages(upload_id)[-1]["error"]["code"] == "WORKER_LOST"
     async with stream(cluster, upload_id) as streaming:
         assert streaming.status == 404
     for watched in (upload_id, waiting):
@@ -138,4 +138,4 @@ async def test_killed_and_back_with_nothing(
     again = await api.accepted(shelf.image())
     assert (await api.finished(again))["status"] == "completed", "what comes after that goes on as ever"
     for watched in (upload_id, waiting):
-        assert len([message for message in watcher.live(watched) if message["status"] == "error"]) == 1
+        assert len([message for message in watcher.live_messages(watched) if message["status"] == "error"]) == 1

@@ -14,19 +14,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema_rs
+import roomcast.app  # noqa: F401  (it loads every handler)
 from roomcast.api_docs.asyncapi import asyncapi
-from roomcast.api_docs.openapi import OPERATIONS, Route, openapi
-from roomcast.api_docs.operations import EVENT_STREAM, JSON
+from roomcast.api_docs.openapi import openapi
+from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
+from roomcast.http.operations import EVENT_STREAM, JSON, Operation, RouteGroup
 
 Document = dict[str, Any]
-ROUTES: set[Route] = {(row.method, row.path) for row in OPERATIONS}
+Route = tuple[str, str]
+"""A method, and a path as OpenAPI writes it."""
+
+
+_DECLARED: list[Operation] = [
+    *SOCKET_IO_OPERATIONS,
+    *(operation for group in RouteGroup.__subclasses__() for operation, _ in group.declared()),
+]
+OPERATIONS = [*_DECLARED, *filter(None, (operation.head() for operation in _DECLARED[len(SOCKET_IO_OPERATIONS) :]))]
+"""All operations that some server serves, with a HEAD for each GET that is not a stream."""
+
+ROUTES: set[Route] = {(operation.method, operation.template) for operation in _DECLARED}
+"""All that are declared."""
 
 
 @cache
 def http() -> Document:
     """The document of all that some server serves."""
-    heads = {("HEAD", path) for method, path in ROUTES if method == "GET" and path != "/socket.io/"}
-    return openapi(ROUTES | heads, cookie="roomcast_token")
+    return openapi(OPERATIONS, cookie="roomcast_token")
 
 
 @cache

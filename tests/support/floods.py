@@ -1,4 +1,4 @@
-"""One WebSocket that sends as fast as it can: what it sends, and a thread that does it."""
+"""A client that sends frames of one kind as fast as it can, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from websocket import ABNF
 
 from tests.support.raw_socket import handshake
 
-TOGETHER = 5_000
-"""Frames in one call of `send`: some hundred kilobytes, so that the kernel's buffers are never empty."""
+FRAMES_PER_SEND = 5_000
+"""Some hundred kilobytes, so that the kernel's buffers are never empty."""
 
 
 def _text(packet: str) -> bytes:
@@ -32,23 +32,23 @@ FLOODS = {
     "WebSocket pongs": ABNF(1, 0, 0, 0, ABNF.OPCODE_PONG, 1, b"").format(),
     "empty fragments": ABNF(0, 0, 0, 0, ABNF.OPCODE_CONT, 1, b"").format(),
 }
-"""By a name: the frame that is sent again and again."""
+"""The frame that each flood repeats."""
 
 _BEFORE = {"empty fragments": ABNF(0, 0, 0, 0, ABNF.OPCODE_TEXT, 1, b"4").format()}
 
 
 class Flood:
-    """A context in which one client floods a server, reading nothing, for so many seconds or until it is cut off."""
+    """A context in which a client floods a server and reads nothing, for `seconds` or until it is disconnected."""
 
     def __init__(self, port: int, what: str, *, seconds: float, connected: bool = False) -> None:
-        """`connected`: it comes into the main namespace first."""
+        """With `connected`, the client connects to the main namespace first."""
         self._port = port
-        self._frames = FLOODS[what] * TOGETHER
+        self._frames = FLOODS[what] * FRAMES_PER_SEND
         self._before = (_text("40") if connected else b"") + _BEFORE.get(what, b"")
         self._seconds = seconds
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self.cut_off = False
-        """Whether the server ended the connection."""
+        self.disconnected = False
+        """Whether the server has closed the connection."""
 
     def __enter__(self) -> Self:
         self._socket = socket.create_connection(("127.0.0.1", self._port))
@@ -66,16 +66,17 @@ class Flood:
         self._socket.close()
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
+        """Whether the flood is over."""
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        give_up = time.monotonic() + self._seconds
+        deadline = time.monotonic() + self._seconds
         self._socket.settimeout(self._seconds)
         try:
-            while time.monotonic() < give_up:
+            while time.monotonic() < deadline:
                 self._socket.sendall(self._frames)
         except TimeoutError:
             pass
         except OSError:
-            self.cut_off = True
+            self.disconnected = True

@@ -1,4 +1,4 @@
-"""A WebSocket client that says exactly what a test wants, at a Socket.IO server."""
+"""A WebSocket client of a Socket.IO server that sends exactly the bytes that a test gives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def handshake(query: str = "") -> bytes:
 
 
 class RawSocket:
-    """A connection to a port of this machine; a WebSocket after `switch`."""
+    """A connection to a local port, which becomes a WebSocket by `upgrade`."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -31,28 +31,28 @@ class RawSocket:
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
-    async def ask(self, *pieces: bytes) -> str:
-        """Send a request in so many pieces, and the head of its answer."""
-        for piece in pieces:
-            self._writer.write(piece)
+    async def request(self, *segments: bytes) -> str:
+        """Send a request in the given segments; return the head of the response."""
+        for segment in segments:
+            self._writer.write(segment)
             await self._writer.drain()
             await asyncio.sleep(0)
         return (await self._reader.readuntil(b"\r\n\r\n")).decode()
 
-    async def switch(self, *pieces: bytes) -> None:
-        """Send a handshake, and become a WebSocket."""
-        head = await self.ask(*pieces or (handshake(),))
+    async def upgrade(self, *segments: bytes) -> None:
+        """Send a handshake, and check that it is accepted."""
+        head = await self.request(*segments or (handshake(),))
         assert head.startswith("HTTP/1.1 101 "), head
         assert "sec-websocket-extensions" not in head.lower()
 
     async def connect(self) -> None:
-        """The whole way into the main namespace."""
-        await self.switch()
-        assert (await self.hear()).startswith("0{")
-        await self.say("40")
-        assert (await self.hear()).startswith('40{"sid":')
+        """Open a session and connect to the main namespace."""
+        await self.upgrade()
+        assert (await self.receive_text()).startswith("0{")
+        await self.send_text("40")
+        assert (await self.receive_text()).startswith('40{"sid":')
 
-    async def say(self, text: str) -> None:
+    async def send_text(self, text: str) -> None:
         await self.send(ABNF.OPCODE_TEXT, text.encode())
 
     async def send(self, opcode: int, payload: bytes) -> None:
@@ -64,22 +64,22 @@ class RawSocket:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def hear(self) -> str:
-        """The next text."""
+    async def receive_text(self) -> str:
+        """Return the next text message."""
         opcode, payload = await self.receive()
         assert opcode == ABNF.OPCODE_TEXT, payload
         return payload.decode()
 
     async def receive(self) -> tuple[int, bytes]:
-        """The next frame: its opcode and what it holds."""
+        """Return the opcode and the payload of the next frame."""
         async with asyncio.timeout(10):
             first, size = await self._reader.readexactly(2)
             if size == 126:
                 size = int.from_bytes(await self._reader.readexactly(2), "big")
             return first & 0x0F, await self._reader.readexactly(size)
 
-    async def ended(self) -> bool:
-        """Whether the server ends the connection; frames before that are passed over."""
+    async def wait_closed(self) -> bool:
+        """Return True when the server has closed the connection. Frames before that are dropped."""
         async with asyncio.timeout(10):
             await self._reader.read(-1)
         return True

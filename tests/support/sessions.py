@@ -1,4 +1,4 @@
-"""Engine.IO sessions with nothing around them: transports that are lists, and an engine that records events."""
+"""Engine.IO sessions without connections: a transport that records writes, and an engine that records events."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from roomcast.transport.session import Session, Transport
 
 @dataclass(eq=False)
 class FakeTransport:
-    """A WebSocket whose buffer is as full as a test says."""
+    """A WebSocket that records what is written. Tests set whether it is writable."""
 
     paused: bool = False
     deflate: bool = False
     size: int = 0
     reading: bool = True
     written: list[bytes] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
+    closes: list[str] = field(default_factory=list)
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
 
-    def buffered(self) -> int:
+    def write_buffer_size(self) -> int:
         return self.size
 
     def pause_reading(self) -> None:
@@ -34,32 +34,29 @@ class FakeTransport:
     def resume_reading(self) -> None:
         self.reading = True
 
-    def close(self, code: CloseCode = CloseCode.NORMAL) -> None:
-        self.ended.append("close")
-
-    def cut(self) -> None:
-        self.ended.append("cut")
+    def close(self, code: CloseCode | None = CloseCode.NORMAL) -> None:
+        self.closes.append("close" if code else "close without a frame")
 
     def abort(self) -> None:
-        self.ended.append("abort")
+        self.closes.append("abort")
 
-    def take(self) -> list[str]:
+    def pop_written(self) -> list[str]:
         """Return what was written since the last call, without the heads of short frames."""
-        taken = [frame[2:].decode() for frame in self.written]
+        texts = [frame[2:].decode() for frame in self.written]
         self.written.clear()
-        return taken
+        return texts
 
 
 @dataclass
 class FakeEngine:
-    """Records what sessions report, and handles what they receive at once, or (`slow`) when the test says so."""
+    """Records the calls of sessions. Handles their events at once, or, if `manual`, when a test calls `handle`."""
 
-    slow: bool = False
+    manual: bool = False
     max_packets_per_second: int = 1000
     events: list[tuple[str, Any]] = field(default_factory=list)
-    ended: list[Session] = field(default_factory=list)
+    closed_sessions: list[Session] = field(default_factory=list)
     pongs: int = 0
-    waiting: list[Session] = field(default_factory=list)
+    pending: list[Session] = field(default_factory=list)
 
     def session(self) -> Session:
         """Open a session that is served by polling."""
@@ -68,21 +65,21 @@ class FakeEngine:
     def on_pong(self, _: Session) -> None:
         self.pongs += 1
 
-    def on_upgraded(self, transport: Transport) -> None: ...
+    def on_upgrade_done(self, transport: Transport) -> None: ...
 
-    def on_ended(self, session: Session) -> None:
-        self.ended.append(session)
+    def on_closing(self, session: Session) -> None:
+        self.closed_sessions.append(session)
 
     def start_handling(self, session: Session) -> None:
-        self.waiting.append(session)
-        if not self.slow:
+        self.pending.append(session)
+        if not self.manual:
             self.handle()
 
     def handle(self) -> None:
-        for session in self.waiting:
-            self.events += session.received or []
+        for session in self.pending:
+            self.events += session.pending_events or []
             session.finish_handling()
-        self.waiting.clear()
+        self.pending.clear()
 
     @property
     def messages(self) -> list[str | bytes]:
@@ -90,5 +87,5 @@ class FakeEngine:
 
 
 def packets_of(*texts: str) -> Sequence[EncodedPacket]:
-    """Make packets of texts."""
+    """Make a packet of each text."""
     return [EncodedPacket(text.encode()) for text in texts]

@@ -1,4 +1,4 @@
-"""The Socket.IO server of `roomcast.rooms` on a port of its own, without anything of Roomcast's."""
+"""The Socket.IO server of `roomcast.rooms` on a port, without the rest of Roomcast."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 from aiohttp import web
 from roomcast.http.errors import errors_as_json
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.transport.engine import Engine
-from roomcast.transport.protocol_switch import protocol_switch
+from roomcast.transport.protocol_switch import protocol_factory
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from tests.support.harness import eventually
 
 
 @dataclass
-class Served:
-    """The server, and what a test may look at."""
+class RunningSocketServer:
+    """A running server, and its parts that tests inspect. `sids` are the connected clients."""
 
     port: int
-    server: Server
+    server: SocketIOServer
     http: web.Server
-    guests: list[str]
+    sids: list[str]
 
     @property
     def engine(self) -> Engine:
@@ -39,21 +39,21 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[Served]:
-    """A server that answers `call` with all of it, and lets in every client that does not say `{"token": "bad"}`."""
-    server = Server(ping_interval=15, ping_timeout=20, max_http_buffer_size=10_000, **options)
-    guests: list[str] = []
+async def serving(**options: Any) -> AsyncIterator[RunningSocketServer]:
+    """Run a server that acknowledges `call` with its arguments, and refuses clients with `{"token": "bad"}` only."""
+    server = SocketIOServer(ping_interval=15, ping_timeout=20, max_http_buffer_size=10_000, **options)
+    sids: list[str] = []
 
     def connect(sid: str, _environ: Mapping[str, Any], auth: Any = None) -> None:
         if auth == {"token": "bad"}:
             raise ErrorResponse("The token is not valid.", {"code": "UNAUTHENTICATED"})
-        guests.append(sid)
+        sids.append(sid)
 
     async def call(_sid: str, *arguments: Any) -> tuple[Any, ...]:
         return ("call", *arguments)
 
     server.on("connect", connect)
-    server.on("disconnect", lambda sid, _reason: guests.remove(sid))
+    server.on("disconnect", lambda sid, _reason: sids.remove(sid))
     server.on("call", call)
     app = web.Application(middlewares=[errors_as_json])
     server.attach(app)
@@ -61,11 +61,11 @@ async def serving(**options: Any) -> AsyncIterator[Served]:
     await runner.setup()
     http = runner.server
     assert http is not None
-    factory = protocol_switch(server.eio, http)
+    factory = protocol_factory(server.eio, http)
     listening = await asyncio.get_running_loop().create_server(factory, "127.0.0.1", 0)
-    yield Served(listening.sockets[0].getsockname()[1], server, http, guests)
+    yield RunningSocketServer(listening.sockets[0].getsockname()[1], server, http, sids)
     listening.close()
     await server.shutdown()
     await eventually(lambda: not server.eio.sockets, what="the end of every session")
     await runner.cleanup()
-    assert guests == []
+    assert sids == []

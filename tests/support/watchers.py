@@ -1,7 +1,7 @@
-"""Clients that join rooms and remember everything they hear.
+"""Socket.IO clients that join rooms and record every message.
 
-`Watcher` is python-socketio, `NodeWatcher` the official JavaScript client. They share `Recorder`, so that a test says
-the same of both.
+`Watcher` is python-socketio's client, `NodeWatcher` the official JavaScript client. Both are a `Recorder`, so that a
+test can run with either.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ PROGRESS = "upload-progress"
 
 
 @dataclass(frozen=True)
-class Heard:
-    """One thing that reached a client: a Socket.IO event by its name; `state` and `event` are from a join's ack."""
+class ReceivedMessage:
+    """A message that a client received, by the name of its Socket.IO event; `state` and `event` are of a join's ack."""
 
     name: str
     message: Message
 
 
 class Recorder:
-    """What a client heard, in order, and the waiting for more."""
+    """The messages that a client received, in order, and methods that wait for more."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedMessage] = []
         self.connections = 0
         self.disconnections = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
-        """Emit, and the ack."""
+        """Emit, and return the ack."""
         raise NotImplementedError
 
-    def hear(self, name: str, message: Message) -> None:
-        """Record what came over the socket, which must be as the server describes it."""
+    def on_message(self, name: str, message: Message) -> None:
+        """Record a message, after checking it against the server's AsyncAPI document."""
         described.check_message(name, message)
         self.record(name, message)
 
     def record(self, name: str, message: Message) -> None:
-        self.heard.append(Heard(name, message))
-        self._news.set()
+        self.received.append(ReceivedMessage(name, message))
+        self._changed.set()
 
     def record_ack(self, name: str, ack: Any) -> None:
-        """What a join's ack tells is heard in its place among the room's messages."""
+        """Record the messages in a join's ack, after checking the ack against the server's AsyncAPI document."""
         described.check_ack(name, ack)
         if name == "join-upload" and ack["ok"]:
             for message in ack["events"]:
@@ -75,24 +75,24 @@ class Recorder:
     async def retry(self, upload_id: str) -> Any:
         return await self.call("retry-upload", upload_id)
 
-    async def fact(self, holds: Callable[[], Any], deadline: float = 20.0) -> None:
-        """Wait, looking again at every piece of news, until `holds`."""
+    async def wait_until(self, condition: Callable[[], Any], deadline: float = 20.0) -> None:
+        """Wait until `condition()` is true; it is called again after every message."""
         try:
             async with asyncio.timeout(deadline):
-                while not holds():
-                    self._news.clear()
-                    await self._news.wait()
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            recent = [(item.name, _brief(item.message)) for item in self.heard[-8:]]
-            raise AssertionError(f"not within {deadline} s; the last things heard: {recent}") from None
+            recent = [(item.name, _brief(item.message)) for item in self.received[-8:]]
+            raise AssertionError(f"not within {deadline} s; the last messages: {recent}") from None
 
     async def until(self, upload_id: str, predicate: Callable[[Message], bool], deadline: float = 30.0) -> Message:
-        """The first message of this upload for which `predicate` holds, heard already or still to come."""
+        """Return the upload's first message, past or future, for which `predicate` is true."""
 
         def found() -> Message | None:
-            return next((message for message in self.about(upload_id) if predicate(message)), None)
+            return next((message for message in self.messages(upload_id) if predicate(message)), None)
 
-        await self.fact(found, deadline)
+        await self.wait_until(found, deadline)
         message = found()
         assert message is not None
         return message
@@ -103,24 +103,24 @@ class Recorder:
     async def end(self, upload_id: str, deadline: float = 60.0) -> Message:
         return await self.until(upload_id, lambda message: message["status"] in ("completed", "error"), deadline)
 
-    async def named(self, upload_id: str, status: str) -> list[Message]:
-        """What came under a status's own name, once something did: right behind the same as `upload-progress`."""
-        await self.fact(lambda: self.live(upload_id, status))
-        return self.live(upload_id, status)
+    async def wait_for_status(self, upload_id: str, status: str) -> list[Message]:
+        """Wait for a message under the status's own name, and return all of them."""
+        await self.wait_until(lambda: self.live_messages(upload_id, status))
+        return self.live_messages(upload_id, status)
 
-    def about(self, upload_id: str) -> list[Message]:
-        """Everything heard of this upload, each once: a join's ack and the live lane."""
-        lanes = (PROGRESS, "event", "state")
-        return [item.message for item in self.heard if item.name in lanes and item.message["uploadId"] == upload_id]
+    def messages(self, upload_id: str) -> list[Message]:
+        """Return all messages of the upload, of joins' acks and of `upload-progress`, each once."""
+        names = (PROGRESS, "event", "state")
+        return [item.message for item in self.received if item.name in names and item.message["uploadId"] == upload_id]
 
-    def live(self, upload_id: str, name: str = PROGRESS) -> list[Message]:
-        """The messages of this upload that came under this name."""
-        return [item.message for item in self.heard if item.name == name and item.message["uploadId"] == upload_id]
+    def live_messages(self, upload_id: str, name: str = PROGRESS) -> list[Message]:
+        """Return the upload's messages with this event name."""
+        return [item.message for item in self.received if item.name == name and item.message["uploadId"] == upload_id]
 
     def events(self, upload_id: str) -> list[Message]:
-        """The numbered events: the first message heard with each `seq`, by number."""
+        """Return the first message with each `seq`, by `seq`."""
         first: dict[int, Message] = {}
-        for message in self.about(upload_id):
+        for message in self.messages(upload_id):
             first.setdefault(message["seq"], message)
         return [first[seq] for seq in sorted(first)]
 
@@ -130,14 +130,14 @@ def _brief(message: Message) -> dict[str, Any]:
 
 
 def statuses(messages: Iterable[Message]) -> list[str]:
-    """The statuses in the order heard, repetitions folded."""
+    """Return the statuses in order, without repetitions."""
     return [status for status, _ in itertools.groupby(message["status"] for message in messages)]
 
 
 def assert_truthful(messages: Sequence[Message]) -> None:
-    """What holds for everything that one client ever hears about one upload, in the order it heard it."""
+    """Check the invariants of all messages of one upload, in the order in which one client received them."""
     for before, after in itertools.pairwise(messages):
-        assert after["seq"] >= before["seq"], "a message from before one already heard"
+        assert after["seq"] >= before["seq"], "an older message after a newer one"
         assert after["attempt"] >= before["attempt"]
         if after["attempt"] == before["attempt"]:
             assert after["progress"] >= before["progress"], (_brief(before), _brief(after))
@@ -164,7 +164,7 @@ class Watcher(Recorder):
         self._client = socketio.AsyncClient(
             http_session=self._session, handle_sigint=False, reconnection_delay=0.1, reconnection_delay_max=0.3
         )
-        self._client.on("*", self.hear)
+        self._client.on("*", self.on_message)
         self._client.on("connect", self._connected)
         self._client.on("disconnect", self._disconnected)
         self._client.on("connect_error", self._refused)
@@ -185,44 +185,44 @@ class Watcher(Recorder):
     async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-        def hear(ack: Any) -> None:
+        def on_ack(ack: Any) -> None:
             self.record_ack(name, ack)
             answered.set_result(ack)
 
-        await self._client.emit(name, args, callback=hear)
+        await self._client.emit(name, args, callback=on_ack)
         async with asyncio.timeout(deadline):
             return await answered
 
     async def emit(self, name: str, *args: Any) -> None:
-        """Emit, and ask for no ack."""
+        """Emit without requesting an ack."""
         await self._client.emit(name, args)
 
     def _connected(self) -> None:
         self.connections += 1
-        self._news.set()
+        self._changed.set()
 
     def _disconnected(self, *_: object) -> None:
         self.disconnections += 1
-        self._news.set()
+        self._changed.set()
 
     def _refused(self, reason: Any = None) -> None:
         self.refusals.append(reason)
-        self._news.set()
+        self._changed.set()
 
 
 async def refused(url: str, *, auth: Any = None, headers: dict[str, str] | None = None) -> Any:
-    """Connect where that must fail: the `connect_error`'s `data`."""
+    """Connect to a server that must refuse it; return the `data` of the `connect_error`."""
     watcher = Watcher(url, auth=auth, headers=headers)
     try:
         async with watcher:
-            raise AssertionError("the server let the client in")
+            raise AssertionError("The server accepted the client.")
     except socketio.exceptions.ConnectionError:
         (reason,) = watcher.refusals
         return reason["data"]
 
 
 class NodeWatcher(Recorder):
-    """The official JavaScript client in a Node process; JSON lines carry what it is told and what it hears."""
+    """The official JavaScript client in a Node process, controlled by JSON lines over its stdin and stdout."""
 
     def __init__(self, url: str, **options: Any) -> None:
         super().__init__()
@@ -241,7 +241,7 @@ class NodeWatcher(Recorder):
         )
         self._reading = asyncio.create_task(self._read())
         try:
-            await self.fact(lambda: self.connections or self.refusals)
+            await self.wait_until(lambda: self.connections or self.refusals)
         except BaseException:
             await self.__aexit__()
             raise
@@ -269,14 +269,14 @@ class NodeWatcher(Recorder):
         assert self._process is not None
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said = json.loads(line)
-            match said["kind"]:
+            output = json.loads(line)
+            match output["kind"]:
                 case "event":
-                    self.hear(said["name"], said["args"][0])
+                    self.on_message(output["name"], output["args"][0])
                 case "ack":
-                    name, answered = self._calls.pop(said["call"])
-                    self.record_ack(name, said["reply"])
-                    answered.set_result(said["reply"])
+                    name, answered = self._calls.pop(output["call"])
+                    self.record_ack(name, output["reply"])
+                    answered.set_result(output["reply"])
                 case "connect":
                     self.connections += 1
                 case "upgrade":
@@ -284,5 +284,5 @@ class NodeWatcher(Recorder):
                 case "disconnect":
                     self.disconnections += 1
                 case "connect_error":
-                    self.refusals.append(said)
-            self._news.set()
+                    self.refusals.append(output)
+            self._changed.set()

@@ -1,8 +1,7 @@
-"""What unit tests share: a clip, and an S3 server with a proxy before it that fails on command."""
+"""What unit tests share."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
@@ -10,7 +9,6 @@ import pytest
 
 from tests.support import runs
 from tests.support.clips import make_clip
-from tests.support.s3_server import Proxy, S3Server, moto_server, proxy_before
 
 
 @pytest.fixture
@@ -22,16 +20,3 @@ def clip(tmp_path: Path) -> Path:
 def only_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that look for processes left behind: those that are there already are none of theirs."""
     monkeypatch.setattr(runs, "earlier", set(psutil.Process().children(recursive=True)))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with moto_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def proxy(server: S3Server) -> AsyncIterator[Proxy]:
-    async with proxy_before(server.url) as running:
-        yield running
-    server.empty()

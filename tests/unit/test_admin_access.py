@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from roomcast.http.admin.access import comes_from_here
+from roomcast.http.admin.access import is_local_request
 
 HERE = {"Host": "127.0.0.1:8000"}
 
@@ -11,20 +11,20 @@ HERE = {"Host": "127.0.0.1:8000"}
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
 def test_a_request_from_this_machine_to_its_own_name(peer: str, host: str) -> None:
-    assert comes_from_here(peer, {"Host": host})
-    assert comes_from_here(peer, {"Host": host, "Origin": f"http://{host}"})
+    assert is_local_request(peer, {"Host": host})
+    assert is_local_request(peer, {"Host": host, "Origin": f"http://{host}"})
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.7", "192.168.0.2", "::ffff:10.0.0.7", "fe80::1", "2001:db8::1", "", None])
 def test_a_request_from_elsewhere(peer: str | None) -> None:
-    assert not comes_from_here(peer, HERE)
+    assert not is_local_request(peer, HERE)
 
 
 @pytest.mark.parametrize(
     "header", ["Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Real-IP", "Via"]
 )
 def test_a_request_that_was_passed_on(header: str) -> None:
-    assert not comes_from_here("127.0.0.1", {**HERE, header: "127.0.0.1"})
+    assert not is_local_request("127.0.0.1", {**HERE, header: "127.0.0.1"})
 
 
 @pytest.mark.parametrize(
@@ -32,13 +32,13 @@ def test_a_request_that_was_passed_on(header: str) -> None:
     ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.7", "", "["],
 )
 def test_a_name_that_was_made_to_lead_here(host: str) -> None:
-    assert not comes_from_here("127.0.0.1", {"Host": host})
+    assert not is_local_request("127.0.0.1", {"Host": host})
 
 
 def test_a_request_without_a_host() -> None:
-    assert not comes_from_here("127.0.0.1", {})
+    assert not is_local_request("127.0.0.1", {})
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:3000", "https://127.0.0.1:8000"])
 def test_another_sites_page(origin: str) -> None:
-    assert not comes_from_here("127.0.0.1", {**HERE, "Origin": origin})
+    assert not is_local_request("127.0.0.1", {**HERE, "Origin": origin})

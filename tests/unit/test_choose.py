@@ -15,25 +15,25 @@ from roomcast.uploads.templates import Template
 from roomcast_workers.ffmpeg.codecs import peak_bitrate
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
-from roomcast_workers.media_info.truncation import VerifiedMedia, contents, partial, segment_size
+from roomcast_workers.media_info.truncation import VerifiedMedia, find_truncation, segment_size, verify_media
 from roomcast_workers.video.copy_or_compress import (
-    choose,
-    complies,
-    frugal_bitrate,
-    sound_bitrate,
-    sound_complies,
-    worth_it,
+    audio_meets_template,
+    decide,
+    is_worthwhile,
+    low_bitrate,
+    meets_template,
+    target_audio_bitrate,
 )
 from roomcast_workers.video.crf_search import (
-    MOST_TRIALS,
+    MAX_TRIALS,
     CrfSearch,
+    equivalent_ssim,
     sample_starts,
-    ssim_for,
     ssim_score,
     vmaf_score,
 )
 from roomcast_workers.video.encoder import fit_even
-from roomcast_workers.video.size_budget import budget, corrected, fits
+from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
 
 FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
 SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
@@ -54,8 +54,8 @@ def scanned(
     return scan
 
 
-def source(film: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
-    return VerifiedMedia(dataclasses.replace(INFO, video=film, **info), scan or scanned(), 10.0, None)
+def source(video: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
+    return VerifiedMedia(dataclasses.replace(INFO, video=video, **info), scan or scanned(), 10.0, None)
 
 
 def template(**wishes: Any) -> Template:
@@ -66,8 +66,8 @@ def template(**wishes: Any) -> Template:
 
 
 def test_a_frugal_film_is_copied_and_a_lavish_one_compared() -> None:
-    assert choose(source(), template()) == "copy"
-    assert choose(source(scan=scanned(bits=5_000_000)), template()) == "compare"
+    assert decide(source(), template()) == "copy"
+    assert decide(source(scan=scanned(bits=5_000_000)), template()) == "compare"
 
 
 @pytest.mark.parametrize(
@@ -88,58 +88,58 @@ def test_a_frugal_film_is_copied_and_a_lavish_one_compared() -> None:
     ],
 )
 def test_a_film_that_not_every_player_shows_rightly_is_compressed(wrong: dict[str, Any]) -> None:
-    assert choose(source(dataclasses.replace(FILM, **wrong)), template()) == "encode"
+    assert decide(source(dataclasses.replace(FILM, **wrong)), template()) == "encode"
 
 
 @pytest.mark.parametrize("wrong", [{"first": "___"}, {"first": "KD_"}, {"gap": 1000, "packets": 400}, {"pts": False}])
 def test_a_film_that_cannot_be_sought_or_cut_is_compressed(wrong: dict[str, Any]) -> None:
-    assert not complies(source(scan=scanned(**wrong)), template())
+    assert not meets_template(source(scan=scanned(**wrong)), template())
 
 
 def test_a_template_decides_what_complies() -> None:
-    assert choose(source(), template(codec="av1")) == "encode"
-    assert choose(source(), template(video_long_side=640)) == "encode"
-    assert choose(source(), template(target_bytes=2_000_000)) == "copy"
-    assert choose(source(), template(target_bytes=999_999)) == "encode"
+    assert decide(source(), template(codec="av1")) == "encode"
+    assert decide(source(), template(video_long_side=640)) == "encode"
+    assert decide(source(), template(target_bytes=2_000_000)) == "copy"
+    assert decide(source(), template(target_bytes=999_999)) == "encode"
 
 
 def test_what_is_cut_short_is_compressed() -> None:
-    cut = contents(INFO, scanned(packets=100), b"")
-    assert cut.missing is not None
-    assert choose(cut, template()) == "encode"
+    cut = verify_media(INFO, scanned(packets=100), b"")
+    assert cut.truncation is not None
+    assert decide(cut, template()) == "encode"
 
 
 def test_sound() -> None:
-    assert sound_complies(SOUND, source(), 128_000)
-    assert not sound_complies(SOUND, source(), 64_000)
-    assert not sound_complies(dataclasses.replace(SOUND, channels=6), source(), 128_000)
-    assert not sound_complies(dataclasses.replace(SOUND, codec="mp3"), source(), 128_000)
-    assert sound_bitrate(SOUND, source(), 128_000) == pytest.approx(100_000, rel=0.01)
-    assert sound_bitrate(dataclasses.replace(SOUND, channels=1), source(), 100_000) == 60_000
+    assert audio_meets_template(SOUND, source(), 128_000)
+    assert not audio_meets_template(SOUND, source(), 64_000)
+    assert not audio_meets_template(dataclasses.replace(SOUND, channels=6), source(), 128_000)
+    assert not audio_meets_template(dataclasses.replace(SOUND, codec="mp3"), source(), 128_000)
+    assert target_audio_bitrate(SOUND, source(), 128_000) == pytest.approx(100_000, rel=0.01)
+    assert target_audio_bitrate(dataclasses.replace(SOUND, channels=1), source(), 100_000) == 60_000
 
 
 def test_five_per_cent_are_worth_it() -> None:
-    assert worth_it(95, 100)
-    assert not worth_it(96, 100)
+    assert is_worthwhile(95, 100)
+    assert not is_worthwhile(96, 100)
 
 
 # --- Whole, or not ----------------------------------------------------------------------------------------------------
 
 
 def test_a_whole_file_and_a_lying_header() -> None:
-    assert partial(INFO, scanned(), b"") is None
+    assert find_truncation(INFO, scanned(), b"") is None
     forged = dataclasses.replace(INFO, video=dataclasses.replace(FILM, duration=49 * 86400.0))
-    assert partial(forged, scanned(), b"") is None  # every packet that the sample table counts is there
+    assert find_truncation(forged, scanned(), b"") is None  # every packet that the sample table counts is there
     uncounted = dataclasses.replace(FILM, frames=None, duration=49 * 86400.0)
-    assert partial(dataclasses.replace(INFO, video=uncounted), scanned(), b"") is None
+    assert find_truncation(dataclasses.replace(INFO, video=uncounted), scanned(), b"") is None
 
 
 def test_a_file_cut_short() -> None:
-    found = partial(INFO, scanned(packets=100), b"")
+    found = find_truncation(INFO, scanned(packets=100), b"")
     assert found is not None
-    assert found.told() == {"seconds": 4.0, "declaredSeconds": 10.0}
+    assert found.to_json() == {"seconds": 4.0, "declaredSeconds": 10.0}
     uncounted = dataclasses.replace(INFO, video=dataclasses.replace(FILM, frames=None))
-    assert partial(uncounted, scanned(packets=100), b"") == found
+    assert find_truncation(uncounted, scanned(packets=100), b"") == found
 
 
 def test_matroska_says_how_many_bytes_it_has() -> None:
@@ -148,8 +148,8 @@ def test_matroska_says_how_many_bytes_it_has() -> None:
     assert segment_size(head[:-8] + b"\x01" + b"\xff" * 7) is None
     assert segment_size(head[:7]) is None
     info = dataclasses.replace(INFO, format_name="matroska,webm", size=len(head) + 1000)
-    assert partial(info, scanned(packets=100), head) is None
-    assert partial(dataclasses.replace(info, size=500), scanned(packets=100), head) is not None
+    assert find_truncation(info, scanned(packets=100), head) is None
+    assert find_truncation(dataclasses.replace(info, size=500), scanned(packets=100), head) is not None
 
 
 @given(st.binary(max_size=64))
@@ -159,11 +159,11 @@ def test_any_head_of_a_file(head: bytes) -> None:
 
 
 def test_streams_without_packets_are_not_there() -> None:
-    seen = contents(dataclasses.replace(INFO, audio=dataclasses.replace(SOUND, index=7)), scanned(), b"")
+    seen = verify_media(dataclasses.replace(INFO, audio=dataclasses.replace(SOUND, index=7)), scanned(), b"")
     assert seen.info.audio is None
     assert seen.seconds == pytest.approx(10)
     with pytest.raises(UnreadableMedia):
-        contents(INFO, PacketScan(), b"")
+        verify_media(INFO, PacketScan(), b"")
 
 
 # --- Packets ----------------------------------------------------------------------------------------------------------
@@ -182,9 +182,9 @@ def test_packets_in_any_pieces(cuts: list[int]) -> None:
     scan = PacketScan()
     for start, end in itertools.pairwise([0, *sorted(cuts), len(LINES)]):
         scan.feed(LINES[start:end])
-    film = scan.stream(0)
-    assert (film.packets, film.hidden, film.untimed, film.size) == (4, 1, 1, 1007)
-    assert (film.begin, film.end, film.key_gap, film.begins_with_key) == (0.0, 2.04, 2.0, True)
+    video = scan.stream(0)
+    assert (video.packets, video.hidden, video.untimed, video.size) == (4, 1, 1, 1007)
+    assert (video.start, video.end, video.max_keyframe_gap, video.starts_with_keyframe) == (0.0, 2.04, 2.0, True)
     assert scan.seconds(0, 1) == pytest.approx(2.04)
     assert scan.stream(9).packets == 0
 
@@ -220,7 +220,7 @@ def test_sizes(size: tuple[int, int], fitted: tuple[int, int]) -> None:
 
 @given(sides, sides, st.floats(1, 240))
 def test_a_larger_film_has_a_higher_peak(width: int, height: int, fps: float) -> None:
-    assert frugal_bitrate(width, height, fps) < peak_bitrate(width, height, fps)
+    assert low_bitrate(width, height, fps) < peak_bitrate(width, height, fps)
     assert peak_bitrate(width, height, fps) <= peak_bitrate(width + 1, height, fps + 1)
     assert peak_bitrate(width, height, None) == peak_bitrate(width, height, 30)
 
@@ -232,7 +232,7 @@ def test_what_is_shared_out_is_no_more_than_there_is(
     target: int, seconds: float, size: tuple[int, int], fps: float, channels: int
 ) -> None:
     try:
-        share = budget(target, seconds, size, fps, channels, 128_000)
+        share = compute_budget(target, seconds, size, fps, channels, 128_000)
     except TooLarge:
         return
     assert (share.video_bitrate + share.audio_bitrate) * seconds / 8 < target
@@ -249,10 +249,10 @@ def test_a_correction_leads_to_the_target(target: int, seconds: float, answer: f
     assume(bitrate > 8000)
     for _ in range(4):
         size = int(fixed + answer * bitrate * seconds / 8)
-        if fits(size, target):
+        if hits_target(size, target):
             return
-        bitrate = corrected(bitrate, size, target, fixed)
-    assert fits(int(fixed + answer * bitrate * seconds / 8), target)
+        bitrate = next_bitrate(bitrate, size, target, fixed)
+    assert hits_target(int(fixed + answer * bitrate * seconds / 8), target)
 
 
 # --- Quality ----------------------------------------------------------------------------------------------------------
@@ -266,8 +266,8 @@ def test_the_search_finds_the_highest_crf_that_is_good_enough(
     search = CrfSearch(low, low + span - 1, target)
     while (crf := search.next) is not None:
         assert low <= crf < low + span
-        search.tell(crf, falling[crf])
-    assert len(search.scores) <= MOST_TRIALS
+        search.record(crf, falling[crf])
+    assert len(search.scores) <= MAX_TRIALS
     good = [crf for crf in range(low, low + span) if falling[crf] >= target]
     assert search.best == (max(good) if good else min(search.scores))
     assert good or search.best == low
@@ -275,7 +275,7 @@ def test_the_search_finds_the_highest_crf_that_is_good_enough(
 
 @given(st.floats(20, 99), st.floats(20, 99))
 def test_more_vmaf_is_more_ssim(one: float, other: float) -> None:
-    assert 0.5 < ssim_for(min(one, other)) <= ssim_for(max(one, other)) < 1
+    assert 0.5 < equivalent_ssim(min(one, other)) <= equivalent_ssim(max(one, other)) < 1
 
 
 def test_scores_are_read_or_there_are_none() -> None:

@@ -16,8 +16,9 @@ from openapi_spec_validator import validate
 from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.docs import page
 from roomcast.api_docs.openapi import openapi
-from roomcast.api_docs.routes import served
+from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.app import SHUTDOWN, build_app
+from roomcast.http.operations import OPERATIONS, Operation
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import PROGRESS
 from roomcast.uploads.lifecycle import Status
@@ -32,20 +33,21 @@ DIRECT: set[Route] = {("POST", f"/api/uploads/{{id}}/{word}") for word in ("prog
 """What is served only where there is a bucket."""
 
 
-async def routed(folder: Path) -> set[Route]:
-    """What the real application serves."""
+async def served(folder: Path) -> tuple[set[Route], list[Operation]]:
+    """Return the routes of the real application, and the operations that it describes."""
     runner = web.AppRunner(await build_app(settings_of(data=folder, workers=1)))
     await runner.setup()
     assert isinstance(runner.app, web.Application)
-    routes = served(runner.app)
+    routes = {(route.method, route.resource.canonical) for route in runner.app.router.routes() if route.resource}
+    operations = runner.app[OPERATIONS]
     await runner.app[SHUTDOWN]()
     await runner.cleanup()
-    return routes
+    return routes, operations
 
 
 async def test_the_routes_are_the_documents(tmp_path: Path) -> None:
-    routes = await routed(tmp_path)
-    own = openapi(routes, cookie=None)
+    routes, operations = await served(tmp_path)
+    own = openapi([*SOCKET_IO_OPERATIONS, *operations], cookie=None)
     assert {(method.upper(), path) for path, methods in own["paths"].items() for method in methods} == routes
     everything = described.http()["paths"]
     assert {(method.upper(), path) for path in everything for method in everything[path]} == routes | DIRECT
@@ -53,7 +55,7 @@ async def test_the_routes_are_the_documents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cookie", [None, "roomcast_token"])
 def test_the_openapi_document_is_one(cookie: str | None) -> None:
-    document = openapi(described.ROUTES, cookie=cookie, url="https://example.org")
+    document = openapi(described.OPERATIONS, cookie=cookie, url="https://example.org")
     validate(document)
     guarded = [one for methods in document["paths"].values() for one in methods.values() if one["security"]]
     assert bool(guarded) == (cookie is not None)

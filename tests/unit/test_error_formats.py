@@ -58,7 +58,7 @@ async def test_an_error_is_answered_in_the_dialect_of_its_route(
 @pytest.mark.parametrize("path", ["/api/progress", "/api/progress/", "/api/progress/a/b"])
 async def test_an_address_below_a_dialects_is_missed_in_the_dialect(path: str, aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(web.Application(middlewares=[errors_as_json]))
-    assert await (await client.get(path)).json() == {"detail": "There is nothing here."}
+    assert await (await client.get(path)).json() == {"detail": "Nothing was found at this URL."}
 
 
 @pytest.mark.parametrize("path", ["/api/progressive", "/api/filesystem/upload", "/media/api/files/upload", "/"])

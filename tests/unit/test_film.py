@@ -13,18 +13,18 @@ from roomcast import errors
 from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.job import Results
-from roomcast_workers.video.pipeline import compress_film
+from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
 from tests.support.jobs import Notes, job_on
 
 
-async def result_of(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, Notes]:
+async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, Notes]:
     template.setdefault("preset", "ultrafast")
     job, notes = job_on(source, tmp_path / "job", **template)
-    results = await compress_film(job)
-    return results, results.made[0].path, notes
+    results = await process_video(job)
+    return results, results.files[0].path, notes
 
 
 def said(path: Path, *entries: str) -> dict[str, Any]:
@@ -96,13 +96,13 @@ def assert_plays_anywhere(path: Path) -> None:
 )
 async def test_results_play_anywhere(name: str, wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / name, **({"seconds": 1} | wishes))
-    results, path, _ = await result_of(clip, tmp_path)
+    results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
-    film = results.made[0]
+    film = results.files[0]
     assert (film.kind, film.mime, film.width, film.height) == ("video", "video/mp4", *size)
     assert ("audio" in streams(path)) == wishes.get("sound", True)
     assert len(frame_times(path)) == len(frame_times(clip))
-    assert "partial" not in results.facts
+    assert "partial" not in results.extra
     assert results.original["duration"] == pytest.approx(wishes.get("seconds", 1), abs=0.1)
 
 
@@ -120,16 +120,16 @@ async def test_results_play_anywhere(name: str, wishes: dict[str, Any], size: tu
     ],
 )
 async def test_containers_and_codecs_of_all_ages(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
-    results, path, _ = await result_of(make_encoded(tmp_path / name, *encoding), tmp_path)
+    results, path, _ = await run_video_steps(make_encoded(tmp_path / name, *encoding), tmp_path)
     assert_plays_anywhere(path)
     assert len(frame_times(path)) == 25
     assert results.original["duration"] == pytest.approx(1, abs=0.1)
-    assert "partial" not in results.facts
+    assert "partial" not in results.extra
 
 
 async def test_every_frame_of_a_variable_rate_is_kept_at_its_time(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "vfr.mp4", seconds=4, vfr=True, crf=1, size="160x120")
-    _, path, _ = await result_of(clip, tmp_path)
+    _, path, _ = await run_video_steps(clip, tmp_path)
     before, after = frame_times(clip), frame_times(path)
     assert len({round(b - a, 3) for a, b in itertools.pairwise(before)}) > 2, "the clip is not variable"
     assert after == pytest.approx(before, abs=0.001)
@@ -137,8 +137,8 @@ async def test_every_frame_of_a_variable_rate_is_kept_at_its_time(tmp_path: Path
 
 async def test_what_an_edit_list_hides_is_not_in_the_result(tmp_path: Path) -> None:
     clip = clips.make_trimmed(tmp_path / "trimmed.mp4")
-    results, path, _ = await result_of(clip, tmp_path)
-    assert "copied" not in results.facts
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert "copied" not in results.extra
     hidden = said(clip, "-show_entries", "packet=flags")["packets"]
     assert any("D" in packet["flags"] for packet in hidden), "the clip hides nothing"
     assert len(frame_times(path)) == len(frame_times(clip))
@@ -147,7 +147,7 @@ async def test_what_an_edit_list_hides_is_not_in_the_result(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("film", "sound"), [(1.0, 2.0), (2.0, 1.0)])
 async def test_film_and_sound_need_not_end_together(film: float, sound: float, tmp_path: Path) -> None:
-    results, path, _ = await result_of(make_uneven(tmp_path / "uneven.mp4", film=film, sound=sound), tmp_path)
+    results, path, _ = await run_video_steps(make_uneven(tmp_path / "uneven.mp4", film=film, sound=sound), tmp_path)
     seen = streams(path)
     assert float(seen["video"]["duration"]) == pytest.approx(film, abs=0.1)
     assert float(seen["audio"]["duration"]) == pytest.approx(sound, abs=0.1)
@@ -155,13 +155,13 @@ async def test_film_and_sound_need_not_end_together(film: float, sound: float, t
 
 
 async def test_of_two_sounds_the_default_is_taken(tmp_path: Path) -> None:
-    _, path, _ = await result_of(clips.make_two_sounds(tmp_path / "two.mkv"), tmp_path)
+    _, path, _ = await run_video_steps(clips.make_two_sounds(tmp_path / "two.mkv"), tmp_path)
     assert streams(path)["audio"]["channels"] == 1
 
 
 @pytest.mark.parametrize("name", ["late.ts", "late.mkv"])
 async def test_a_film_that_begins_late_begins_at_once(name: str, tmp_path: Path) -> None:
-    results, path, _ = await result_of(clips.make_late(tmp_path / name), tmp_path)
+    results, path, _ = await run_video_steps(clips.make_late(tmp_path / name), tmp_path)
     assert frame_times(path)[0] == pytest.approx(0, abs=0.1)
     assert results.original["duration"] == pytest.approx(1, abs=0.1)
 
@@ -169,13 +169,13 @@ async def test_a_film_that_begins_late_begins_at_once(name: str, tmp_path: Path)
 async def test_fields_become_frames(tmp_path: Path) -> None:
     clip = clips.make_interlaced(tmp_path / "fields.mp4")
     assert streams(clip)["video"]["field_order"] == "tt"
-    _, path, _ = await result_of(clip, tmp_path)
+    _, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
 
 
 async def test_hdr_is_brought_into_the_range_of_every_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
-    results, path, _ = await result_of(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
+    results, path, _ = await run_video_steps(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
     assert results.original["hdr"] is True
     seen = said(path, "-show_frames")
     film = seen["streams"][0]
@@ -191,7 +191,7 @@ async def no_poster(*_: object) -> None:
 
 
 async def test_what_is_transparent_is_laid_on_black(tmp_path: Path) -> None:
-    _, path, _ = await result_of(clips.make_alpha(tmp_path / "alpha.mov"), tmp_path)
+    _, path, _ = await run_video_steps(clips.make_alpha(tmp_path / "alpha.mov"), tmp_path)
     frame = first_frame(path)
     assert frame[0] == pytest.approx(40, abs=4)  # half of the luma of red over that of black
 
@@ -211,14 +211,14 @@ async def test_what_is_transparent_is_laid_on_black(tmp_path: Path) -> None:
 )
 async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
     source = make_sound(tmp_path / name, *encoding)
-    results, path, notes = await result_of(source, tmp_path)
-    (made,) = results.made
+    results, path, notes = await run_video_steps(source, tmp_path)
+    (made,) = results.files
     assert (path.name, made.kind, made.mime, made.width) == ("audio.m4a", "audio", "audio/mp4", None)
     (sound,) = said(path)["streams"]
     assert (sound["codec_name"], sound["channels"] <= 2) == ("aac", True)
     assert made.duration == pytest.approx(2, abs=0.15)
     assert "A secret" not in json.dumps(said(path))
-    assert results.facts == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
+    assert results.extra == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
     assert [stage.value for stage in notes.begins] == ["compressing", "thumbnails"]
 
 
@@ -229,35 +229,35 @@ async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
 async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, kept: float, tmp_path: Path) -> None:
     codec = {"cut.webm": "libvpx-vp9", "cut.avi": "mpeg4"}.get(name, "libx264")
     clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec, size="160x120"), kept)
-    results, path, _ = await result_of(clip, tmp_path)
+    results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
-    told = results.facts["partial"]
+    told = results.extra["partial"]
     assert 1 < told["seconds"] < 5
     assert told["declaredSeconds"] == pytest.approx(6, abs=0.1)
-    assert results.made[0].duration == pytest.approx(told["seconds"], abs=0.3)
+    assert results.files[0].duration == pytest.approx(told["seconds"], abs=0.3)
     assert results.original["duration"] == pytest.approx(told["seconds"], abs=0.3)
 
 
 async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
     clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3, size="160x120"))
-    results, _, _ = await result_of(clip, tmp_path)
-    assert "partial" not in results.facts
-    assert results.made[0].duration == pytest.approx(3, abs=0.1)
+    results, _, _ = await run_video_steps(clip, tmp_path)
+    assert "partial" not in results.extra
+    assert results.files[0].duration == pytest.approx(3, abs=0.1)
     assert results.original["duration"] == pytest.approx(3, abs=0.1)
 
 
 async def test_packets_that_are_no_pictures_are_missing(tmp_path: Path) -> None:
     clip = clips.blank(make_clip(tmp_path / "blank.mp4", seconds=6, size="160x120"), 0.5)
-    results, _, _ = await result_of(clip, tmp_path)
-    assert results.facts["partial"]["declaredSeconds"] == pytest.approx(6, abs=0.1)
-    assert results.facts["partial"]["seconds"] < 5
+    results, _, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra["partial"]["declaredSeconds"] == pytest.approx(6, abs=0.1)
+    assert results.extra["partial"]["seconds"] < 5
 
 
 async def test_a_file_of_which_nothing_can_be_read_is_unreadable(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "head.mp4", seconds=1)
     clip.write_bytes(clip.read_bytes()[: clip.read_bytes().index(b"mdat") + 4])
     with pytest.raises(errors.UnreadableMedia):
-        await result_of(clip, tmp_path)
+        await run_video_steps(clip, tmp_path)
 
 
 # --- Private ----------------------------------------------------------------------------------------------------------
@@ -270,8 +270,8 @@ async def test_titles_places_and_comments_are_gone_from_what_is_compressed_and_w
     clip = make_clip(tmp_path / "tagged.mov", seconds=1, tags=True, crf=crf)
     secrets = ("A secret", "+52.5", "mine", "My camera")
     assert all(secret in json.dumps(said(clip)) for secret in secrets)
-    results, path, _ = await result_of(clip, tmp_path)
-    assert results.facts == ({"copied": True} if crf == 40 else {})
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == ({"copied": True} if crf == 40 else {})
     assert not any(secret.encode() in path.read_bytes() for secret in secrets)
     assert b"x264" not in path.read_bytes() or crf == 1
 
@@ -281,26 +281,26 @@ async def test_titles_places_and_comments_are_gone_from_what_is_compressed_and_w
 
 async def test_a_film_that_complies_and_is_small_is_copied(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "small.mkv", seconds=2, crf=40)
-    results, path, _ = await result_of(clip, tmp_path)
-    assert results.facts == {"copied": True}
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == {"copied": True}
     assert_plays_anywhere(path)
     assert path.stat().st_size < clip.stat().st_size + 5000
 
 
 async def test_a_film_that_compressing_does_not_shrink_stays_as_it_is(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "dense.mp4", seconds=2, crf=30, size="320x240")
-    results, path, _ = await result_of(clip, tmp_path, crf=10)
-    assert results.facts == {"copied": True}
+    results, path, _ = await run_video_steps(clip, tmp_path, crf=10)
+    assert results.extra == {"copied": True}
     assert path.stat().st_size <= clip.stat().st_size + 2000
-    results, path, _ = await result_of(make_clip(tmp_path / "large.mp4", seconds=2, crf=1), tmp_path / "2")
-    assert results.facts == {}
+    results, path, _ = await run_video_steps(make_clip(tmp_path / "large.mp4", seconds=2, crf=1), tmp_path / "2")
+    assert results.extra == {}
     assert path.stat().st_size < 0.95 * (tmp_path / "large.mp4").stat().st_size
 
 
 async def test_sound_that_does_not_comply_is_compressed_beside_a_film_that_is_copied(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "surround.mkv", seconds=2, crf=40, channels=6)
-    results, path, _ = await result_of(clip, tmp_path)
-    assert results.facts == {"copied": True}
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == {"copied": True}
     assert streams(path)["audio"]["channels"] == 2
 
 
@@ -310,25 +310,25 @@ async def test_sound_that_does_not_comply_is_compressed_beside_a_film_that_is_co
 )
 async def test_other_codecs(codec: str, mime: str, name: str, sound: str, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, vfr=True)
-    results, path, _ = await result_of(clip, tmp_path, codec=codec)
+    results, path, _ = await run_video_steps(clip, tmp_path, codec=codec)
     seen = streams(path)
-    assert (results.made[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
+    assert (results.files[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
     assert seen["video"]["pix_fmt"] == "yuv420p"
     packets = said(path, "-select_streams", "v", "-show_packets")["packets"]
     assert len(packets) == len(frame_times(clip))
 
 
 async def test_what_svt_av1_cannot_do_is_h264(tmp_path: Path) -> None:
-    results, path, _ = await result_of(make_clip(tmp_path / "c.mp4", size="32x16"), tmp_path, codec="av1")
+    results, path, _ = await run_video_steps(make_clip(tmp_path / "c.mp4", size="32x16"), tmp_path, codec="av1")
     assert streams(path)["video"]["codec_name"] == "h264"
-    assert results.facts["codec"] == "h264"
+    assert results.extra["codec"] == "h264"
 
 
 @pytest.mark.parametrize(("target", "codec"), [(60_000, "h264"), (150_000, "h264"), (60_000, "vp9"), (60_000, "av1")])
 async def test_a_film_lands_within_five_per_cent_below_its_target(target: int, codec: str, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10, size="192x144")
     assert clip.stat().st_size > target
-    _, path, notes = await result_of(clip, tmp_path, target_bytes=target, codec=codec)
+    _, path, notes = await run_video_steps(clip, tmp_path, target_bytes=target, codec=codec)
     assert 0.95 * target <= path.stat().st_size <= target
     fractions = [tick.fraction for tick in notes.ticks[: notes.begins[Stage.THUMBNAILS]]]
     assert fractions == sorted(fractions)
@@ -336,33 +336,33 @@ async def test_a_film_lands_within_five_per_cent_below_its_target(target: int, c
 
 async def test_a_film_below_its_target_is_not_inflated(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mkv", seconds=2)
-    results, path, _ = await result_of(clip, tmp_path, target_bytes=10_000_000)
-    assert results.facts == {"copied": True}
+    results, path, _ = await run_video_steps(clip, tmp_path, target_bytes=10_000_000)
+    assert results.extra == {"copied": True}
     assert path.stat().st_size < clip.stat().st_size + 5000
 
 
 async def test_a_target_that_no_film_fits_into_is_an_error(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
-    with pytest.raises(errors.TooLarge, match="too long to fit") as refused:
-        await result_of(clip, tmp_path, target_bytes=10_000)
+    with pytest.raises(errors.TooLarge, match="too long for the target size") as refused:
+        await run_video_steps(clip, tmp_path, target_bytes=10_000)
     assert not refused.value.retryable
 
 
 async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5, size="128x96")
-    results, _, notes = await result_of(clip, tmp_path, target_quality=90)
-    quality = results.facts["quality"]
+    results, _, notes = await run_video_steps(clip, tmp_path, target_quality=90)
+    quality = results.extra["quality"]
     assert quality["metric"] == "ssim"  # the wheel's ffmpeg has no libvmaf
     assert quality["score"] >= quality["target"] == 0.965
-    worse, _, _ = await result_of(clip, tmp_path / "worse", target_quality=60)
-    assert worse.facts["quality"]["crf"] > quality["crf"]
+    worse, _, _ = await run_video_steps(clip, tmp_path / "worse", target_quality=60)
+    assert worse.extra["quality"]["crf"] > quality["crf"]
     assert notes.noted[-1]["forecast"].bytes > 0
 
 
 async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roomcast_workers.video.rate_control._LONG_SECONDS", 0.0)
+    monkeypatch.setattr("roomcast_workers.video.rate_control._MIN_FORECAST_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
-    _, path, notes = await result_of(clip, tmp_path)
+    _, path, notes = await run_video_steps(clip, tmp_path)
     forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)
     assert forecast.bytes == pytest.approx(path.stat().st_size, rel=0.6)
     assert forecast.seconds > 0

@@ -1,4 +1,4 @@
-"""Who may come to `/socket.io/`, and which requests are plain enough to need no HTTP server."""
+"""WebSocket handshakes: which are parsed without an HTTP server, which are accepted, and their WSGI environ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
+from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 
 LINE = b"GET /socket.io/?EIO=4&transport=websocket&t=a%20b HTTP/1.1\r\n"
 HEADERS = {
@@ -24,15 +24,15 @@ def request(line: bytes = LINE, **more: str) -> bytes:
 
 
 def plain(data: bytes) -> Handshake | None:
-    return plain_handshake(data, "/socket.io/", "192.0.2.1")
+    return parse_plain_handshake(data, "/socket.io/", "192.0.2.1")
 
 
-def test_a_plain_handshake_is_understood() -> None:
+def test_plain_handshake_is_parsed_and_accepted() -> None:
     handshake = plain(request(Cookie="a=b; token=c"))
     assert handshake is not None
     assert handshake.query == {"EIO": "4", "transport": "websocket", "t": "a b"}
     assert handshake.headers["sec-websocket-version"] == handshake.environ["HTTP_SEC_WEBSOCKET_VERSION"] == "13"
-    response, deflate = switch_protocols(handshake.headers, deflate=False)
+    response, deflate = accept_handshake(handshake.headers, deflate=False)
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in response
     assert not deflate
 
@@ -49,12 +49,12 @@ def test_a_plain_handshake_is_understood() -> None:
         request().replace(b"\r\n", b"\n"),
     ],
 )  # fmt: skip
-def test_everything_else_is_for_http(data: bytes) -> None:
+def test_request_that_is_not_a_plain_handshake_is_left_to_http(data: bytes) -> None:
     assert plain(data) is None
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-def test_any_bytes_are_a_handshake_or_for_http(rubbish: bytes, at: int) -> None:
+def test_arbitrary_bytes_are_a_plain_handshake_or_left_to_http(rubbish: bytes, at: int) -> None:
     whole = request()
     for data in (rubbish, whole[:at] + rubbish + whole[at:], whole[:at] + rubbish + whole[at + len(rubbish) :]):
         found = plain(data)
@@ -68,13 +68,13 @@ def test_any_bytes_are_a_handshake_or_for_http(rubbish: bytes, at: int) -> None:
         {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZ"}, {"Sec-WebSocket-Key": "c2hvcnQ="},
     ],
 )  # fmt: skip
-def test_what_is_no_websocket_handshake(wrong: dict[str, str]) -> None:
+def test_invalid_websocket_headers_are_refused(wrong: dict[str, str]) -> None:
     headers = {name.lower(): value for name, value in (HEADERS | wrong).items()}
     with pytest.raises(web.HTTPBadRequest):
-        switch_protocols(headers, deflate=False)
+        accept_handshake(headers, deflate=False)
 
 
-def test_an_environ_is_what_wsgi_says_of_the_request() -> None:
+def test_environ_has_the_keys_of_wsgi() -> None:
     head = b"GET /up/socket.io/?EIO=4&t=%20 HTTP/1.1\r\nHost: x:1\r\nX-A: one\r\nx-a:  two \r\nCookie: \xe9\r\n\r\n"
     environ = Environ(head, remote="192.0.2.1", scheme="https")
     assert dict(environ) == {
@@ -96,7 +96,7 @@ def test_an_environ_is_what_wsgi_says_of_the_request() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_make_an_environ(head: bytes) -> None:
+def test_environ_accepts_arbitrary_bytes(head: bytes) -> None:
     assert "REQUEST_METHOD" in dict(Environ(head, remote=""))
 
 
@@ -114,10 +114,10 @@ OFFERS = {
 
 
 @pytest.mark.parametrize(("offer", "accepted"), OFFERS.items())
-def test_compression_is_negotiated_if_both_sides_want_it(offer: str, accepted: bool) -> None:
+def test_compression_is_negotiated_if_the_offer_fits_and_the_server_allows_it(offer: str, accepted: bool) -> None:
     headers = {name.lower(): value for name, value in HEADERS.items()} | {"sec-websocket-extensions": offer}
     for wanted in (False, True):
-        response, deflate = switch_protocols(headers, deflate=wanted)
+        response, deflate = accept_handshake(headers, deflate=wanted)
         assert deflate is (accepted and wanted)
         answer = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
         assert (b"Sec-WebSocket-Extensions: " + answer in response) is deflate

@@ -1,4 +1,4 @@
-"""What `/readyz` says of upkeep."""
+"""`/readyz` reports maintenance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roomcast.services.maintenance import Maintenance
 
 
 async def nothing() -> None:
-    """All is well."""
+    """Succeed."""
 
 
 async def one_worker() -> Counter[str]:
@@ -23,27 +23,27 @@ async def one_worker() -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("idle", "warning", "status", "word"),
+    ("idle", "warning", "status", "result"),
     [
         (None, None, 200, "ok"),
         (47.3, None, 503, "has not run for 47 s"),
         (None, "The media store is another's.", 200, "ok"),
     ],
 )
-async def test_readyz_tells_of_upkeep_that_does_not_run_and_of_what_it_warns_of(
-    aiohttp_client: AiohttpClient, idle: float | None, warning: str | None, status: int, word: str
+async def test_readyz_fails_when_maintenance_does_not_run_and_shows_its_warning(
+    aiohttp_client: AiohttpClient, idle: float | None, warning: str | None, status: int, result: str
 ) -> None:
     ledger = SimpleNamespace(queue=nothing, connected=lambda: True)
-    parts = SimpleNamespace(
-        ledger=ledger, media=SimpleNamespace(check=nothing), dispatch=SimpleNamespace(live_workers=one_worker)
+    backends = SimpleNamespace(
+        ledger=ledger, media=SimpleNamespace(check_writable=nothing), dispatch=SimpleNamespace(live_workers=one_worker)
     )
-    upkeep = SimpleNamespace(idle_seconds=lambda: idle, warning=warning)
+    maintenance = SimpleNamespace(idle_seconds=lambda: idle, warning=warning)
     app = web.Application()
-    Health(cast(Backends, parts), cast(Maintenance, upkeep)).add_routes(app)
+    Health(cast(Backends, backends), cast(Maintenance, maintenance)).add_routes(app)
     client = await aiohttp_client(app)
     reply = await client.get("/readyz")
     body: dict[str, Any] = await reply.json()
     assert reply.status == status
     assert body["ok"] == (status == 200)
-    assert body["checks"] == {"ledger": "ok", "relay": "ok", "media": "ok", "workers": "ok", "upkeep": word}
+    assert body["checks"] == {"ledger": "ok", "relay": "ok", "media": "ok", "workers": "ok", "maintenance": result}
     assert body.get("warnings") == ([warning] if warning else None)

@@ -39,11 +39,11 @@ async def test_every_kind_of_picture(name: str, image_format: str, mode: str, tm
     rgb = Image.open(make_image(tmp_path / "rgb.png"))
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-        picture = ImageCms.profileToProfile(rgb, srgb, lab, outputMode="LAB")
-        assert picture is not None
+        image = ImageCms.profileToProfile(rgb, srgb, lab, outputMode="LAB")
+        assert image is not None
     else:
-        picture = rgb.convert(mode, dither=Image.Dither.NONE)
-    picture.save(tmp_path / name)
+        image = rgb.convert(mode, dither=Image.Dither.NONE)
+    image.save(tmp_path / name)
     made = await compress(tmp_path / name, image_format)
     for result in (made.webp, made.avif, made.jpeg):
         assert (result.width, result.height) == (640, 480)
@@ -84,10 +84,10 @@ def inverted(band: Image.Image) -> Image.Image:
 
 @pytest.mark.parametrize(("name", "image_format"), [("in.gif", "GIF"), ("in.png", "PNG")])
 async def test_a_transparent_colour_of_a_palette_is_transparent(name: str, image_format: str, tmp_path: Path) -> None:
-    picture = Image.new("P", (64, 64), 4)
-    picture.putpalette([0, 0, 0, 9, 9, 9, 99, 99, 99, 200, 0, 0, 0, 200, 0])
-    picture.paste(3, (32, 0, 64, 64))
-    picture.save(tmp_path / name, transparency=4)
+    image = Image.new("P", (64, 64), 4)
+    image.putpalette([0, 0, 0, 9, 9, 9, 99, 99, 99, 200, 0, 0, 0, 200, 0])
+    image.paste(3, (32, 0, 64, 64))
+    image.save(tmp_path / name, transparency=4)
     made = await compress(tmp_path / name, image_format)
     assert made.source.alpha
     for result in (made.webp, made.avif):
@@ -140,10 +140,10 @@ async def test_a_transparent_grey_of_sixteen_bits_is_transparent(tmp_path: Path)
 async def test_levels_without_a_fixed_scale(
     mode: str, levels: tuple[float, ...], greys: tuple[int, ...], tmp_path: Path
 ) -> None:
-    picture = Image.new(mode, (96, 32), levels[1])
-    picture.paste(levels[0], (0, 0, 32, 32))
-    picture.paste(levels[2], (64, 0, 96, 32))
-    picture.save(tmp_path / "in.tif")
+    image = Image.new(mode, (96, 32), levels[1])
+    image.paste(levels[0], (0, 0, 32, 32))
+    image.paste(levels[2], (64, 0, 96, 32))
+    image.save(tmp_path / "in.tif")
     made = await compress(tmp_path / "in.tif", "TIFF")
     for at, grey in zip((0.15, 0.5, 0.85), greys, strict=True):
         assert near(pixel(made.webp, (at, 0.5)), (grey,) * 3, slack=4)
@@ -168,8 +168,8 @@ def swapped_primaries() -> bytes:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 async def test_other_colour_spaces_become_srgb(mode: str, tmp_path: Path) -> None:
     colour = (*RED, 128) if mode == "RGBA" else RED
-    picture = Image.new("RGBA" if mode == "RGBA" else "RGB", (64, 64), colour).convert(mode)
-    picture.save(tmp_path / "in.png", icc_profile=swapped_primaries())
+    image = Image.new("RGBA" if mode == "RGBA" else "RGB", (64, 64), colour).convert(mode)
+    image.save(tmp_path / "in.png", icc_profile=swapped_primaries())
     made = await compress(tmp_path / "in.png", "PNG")
     for result in (made.webp, made.avif):
         assert near(pixel(result), (*GREEN, 128) if mode == "RGBA" else GREEN)

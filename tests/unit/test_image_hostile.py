@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from roomcast import errors
 from roomcast_workers.image import pipeline as image
 from roomcast_workers.image.pipeline import ImageSettings
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.attacks import packed_gibibyte
 from tests.support.clips import make_image, truncate
 from tests.support.pictures import BLUE, EncodedFile, chunk, compress, near, pixel, png
 from tests.support.runs import assert_nobody_left
 
-SMALL = Limits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
+SMALL = ResourceLimits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
 """All that a bad picture may cost."""
 
 FILES = [
@@ -108,20 +108,20 @@ async def test_corrupt_exif_does_not_make_a_photograph_unreadable(damage: bytes,
 async def test_too_little_memory_is_not_the_pictures_fault(tmp_path: Path) -> None:
     source = make_image(tmp_path / "in.png", size=(6000, 6000))
     with pytest.raises(errors.TranscodeError) as caught:
-        await compress(source, "PNG", limits=Limits(160 << 20, 60, 1 << 28))
+        await compress(source, "PNG", limits=ResourceLimits(160 << 20, 60, 1 << 28))
     assert caught.value.retryable
 
 
 async def test_a_result_over_the_limit_is_too_large(tmp_path: Path) -> None:
     source = make_image(tmp_path / "in.png", noise=True)
     with pytest.raises(errors.TooLarge):
-        await compress(source, "PNG", limits=Limits(3 << 30, 60, 8192))
+        await compress(source, "PNG", limits=ResourceLimits(3 << 30, 60, 8192))
 
 
 @pytest.mark.usefixtures("only_new_processes")
 async def test_too_slow_is_a_timeout_and_leaves_nobody(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
-        await compress(make_image(tmp_path / "in.png"), "PNG", wall_seconds=0.001)
+        await compress(make_image(tmp_path / "in.png"), "PNG", timeout_seconds=0.001)
     assert_nobody_left()
 
 
@@ -187,7 +187,7 @@ async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> En
 lines = st.one_of(
     st.binary(max_size=30),
     st.builds(
-        lambda said: json.dumps(said).encode(),
+        lambda line: json.dumps(line).encode(),
         st.dictionaries(
             st.sampled_from(["fraction", "width", "height", "alpha", "frames", "placeholder", "failed"]),
             st.one_of(st.none(), st.integers(-1, 3000), st.floats(), st.sampled_from([HASH, "../x"]), st.booleans()),
@@ -205,15 +205,15 @@ lines = st.one_of(
 
 
 @given(st.lists(lines), st.integers(1, 700))
-def test_whatever_the_child_says_only_possible_facts_are_taken(said: list[bytes], step: int) -> None:
+def test_whatever_the_child_says_only_possible_facts_are_taken(child_lines: list[bytes], step: int) -> None:
     heard: list[float] = []
     settings = ImageSettings()
-    report, whole = image._Report(heard.append, settings), image._Report(lambda _: None, settings)
-    data = b"\n".join(said) + b"\n"
+    report, whole = image._ChildReport(heard.append, settings), image._ChildReport(lambda _: None, settings)
+    data = b"\n".join(child_lines) + b"\n"
     for at in range(0, len(data), step):
-        report.hear(data[at : at + step])
-    whole.hear(data)
-    assert (report._facts, report.failed) == (whole._facts, whole.failed)
+        report.feed(data[at : at + step])
+    whole.feed(data)
+    assert (report._source, report.failed) == (whole._source, whole.failed)
     assert heard == sorted(set(heard))
     assert all(0 < fraction <= 1 for fraction in heard)
     try:

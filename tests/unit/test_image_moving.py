@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 from roomcast import errors
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.pictures import assert_nothing_else_in, compress, near, opened, pixel
 
@@ -31,13 +31,13 @@ def film(path: Path, image_format: str, *, size: tuple[int, int] = (64, 48), mod
 def frames_of(path: Path) -> list[tuple[tuple[int, ...], float]]:
     """The colour at three quarters of the width, and the milliseconds, of each frame."""
     found = []
-    with Image.open(path) as picture:
-        for number in range(getattr(picture, "n_frames", 1)):
-            picture.seek(number)
-            picture.load()
-            colour = picture.convert("RGBA").getpixel((picture.width * 3 // 4, picture.height // 2))
+    with Image.open(path) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            colour = image.convert("RGBA").getpixel((image.width * 3 // 4, image.height // 2))
             assert isinstance(colour, tuple)
-            found.append((colour, float(picture.info["duration"])))
+            found.append((colour, float(image.info["duration"])))
     return found
 
 
@@ -62,11 +62,11 @@ async def test_frames_and_pace_are_kept(image_format: str, tmp_path: Path) -> No
 async def test_alpha_keeps_showing_through(image_format: str, tmp_path: Path) -> None:
     made = await compress(film(tmp_path / "in", image_format, mode="RGBA"), image_format)
     assert made.source.alpha
-    with Image.open(made.results[0].path) as picture:
+    with Image.open(made.results[0].path) as image:
         for number in range(4):
-            picture.seek(number)
-            picture.load()
-            left, right = picture.getpixel((16, 24)), picture.getpixel((60, 24))
+            image.seek(number)
+            image.load()
+            left, right = image.getpixel((16, 24)), image.getpixel((60, 24))
             assert isinstance(left, tuple)
             assert isinstance(right, tuple)
             assert (left[3], right[3]) == (0, 255)
@@ -128,7 +128,7 @@ async def test_memory_does_not_grow_with_the_frames(tmp_path: Path) -> None:
         frames[-1].putpalette([0, 0, 0, 250, 250, 250])
         ImageDraw.Draw(frames[-1]).rectangle((number * 7, 100, number * 7 + 100, 200), fill=1)
     frames[0].save(tmp_path / "in", "GIF", save_all=True, append_images=frames[1:], duration=20)
-    made = await compress(tmp_path / "in", "GIF", limits=Limits(360 << 20, 60, 1 << 28), sides=(480,))
+    made = await compress(tmp_path / "in", "GIF", limits=ResourceLimits(360 << 20, 60, 1 << 28), sides=(480,))
     assert len(frames_of(made.results[0].path)) == 120
 
 
@@ -153,7 +153,7 @@ async def test_as_many_frames_as_are_taken_are_taken(tmp_path: Path) -> None:
 async def test_more_frames_are_refused_without_being_read(frames: int, tmp_path: Path) -> None:
     source = many_frames(tmp_path / "in", frames)
     with pytest.raises(errors.TooLarge, match="more than 20 frames"):
-        await compress(source, "GIF", max_frames=20, limits=Limits(1 << 30, 2, 1 << 28))
+        await compress(source, "GIF", max_frames=20, limits=ResourceLimits(1 << 30, 2, 1 << 28))
 
 
 @pytest.mark.parametrize("image_format", ["WEBP", "PNG", "AVIF"])

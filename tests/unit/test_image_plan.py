@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast_workers.image.child.plan import fit, planned
+from roomcast_workers.image.child.plan import fit, plan_images
 from roomcast_workers.image.child.still import quality_of
 
 FORMATS = ("webp", "avif", "jpeg")
@@ -13,7 +13,7 @@ sizes = st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
 
 
 def test_a_large_picture_comes_in_every_size_and_format() -> None:
-    assert [(each.name, each.kind, each.size) for each in planned((6000, 4000), (2048, 1024, 480), FORMATS)] == [
+    assert [(each.name, each.kind, each.size) for each in plan_images((6000, 4000), (2048, 1024, 480), FORMATS)] == [
         ("image.webp", "image", (2048, 1365)),
         ("image.avif", "image", (2048, 1365)),
         ("image.jpg", "image", (2048, 1365)),
@@ -27,7 +27,7 @@ def test_a_large_picture_comes_in_every_size_and_format() -> None:
 
 
 def test_a_small_picture_is_made_once() -> None:
-    plan = planned((300, 200), (2048, 1024, 480), ("jpeg", "webp"))
+    plan = plan_images((300, 200), (2048, 1024, 480), ("jpeg", "webp"))
     assert [(each.name, each.kind, each.size) for each in plan] == [
         ("image.jpg", "image", (300, 200)),
         ("image.webp", "image", (300, 200)),
@@ -36,7 +36,7 @@ def test_a_small_picture_is_made_once() -> None:
 
 @given(sizes, sides, st.permutations(FORMATS))
 def test_nothing_is_scaled_up_or_made_twice(size: tuple[int, int], wanted: list[int], formats: list[str]) -> None:
-    plan = planned(size, wanted, formats)
+    plan = plan_images(size, wanted, formats)
     assert len({each.name for each in plan}) == len(plan)
     assert len({(max(each.size), each.format) for each in plan}) == len(plan)
     assert all(each.width <= size[0] and each.height <= size[1] and min(each.size) >= 1 for each in plan)

@@ -9,7 +9,7 @@ import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile, input_options, seconds_read
+from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile, input_options, read_seconds
 from roomcast_workers.ffmpeg.runner import run_ffmpeg, run_ffprobe
 from roomcast_workers.limits import MediaLimits, check_duration
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
@@ -22,8 +22,8 @@ SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max
 
 
 def test_an_input_is_read_no_further_than_is_taken() -> None:
-    assert seconds_read(SMALL) == seconds_read(SMALL, 2.0) == 1.4
-    assert seconds_read(SMALL, 0.3) == 0.3
+    assert read_seconds(SMALL) == read_seconds(SMALL, 2.0) == 1.4
+    assert read_seconds(SMALL, 0.3) == 0.3
 
 
 @pytest.mark.parametrize("demuxer", ["mov", "matroska", "image2"])
@@ -64,7 +64,7 @@ def test_the_decoders_that_are_offered_are_named_once_and_the_usual_ones_exist()
 def decode(file: InputFile) -> list[str]:
     """What decodes the pictures of a file's first stream."""
     film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
-    return commands.count_pictures(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+    return commands.count_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
 
 
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:
@@ -125,10 +125,10 @@ async def test_a_film_that_goes_on_for_too_long_is_stopped_whatever_its_header_s
     with pytest.raises(errors.TooLarge) as caught:
         await run_ffmpeg(
             find_binaries(),
-            commands.compress_sound(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
-            on_reading=lambda _: None,
+            commands.compress_audio(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
+            on_progress=lambda _: None,
             stall_seconds=30,
-            wall_seconds=60,
+            timeout_seconds=60,
             limits=LIMITS,
             media_limits=limits,
         )
@@ -148,5 +148,5 @@ def test_what_is_too_long_is_too_large() -> None:
 
 @pytest.mark.parametrize("limit", ["max_pixels", "max_duration_seconds", "max_frames", "max_streams"])
 def test_a_limit_of_nothing_is_a_mistake(limit: str) -> None:
-    with pytest.raises(ValueError, match="takes nothing in"):
+    with pytest.raises(ValueError, match="must be above 0"):
         MediaLimits(**{limit: 0})

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from roomcast.errors import TranscodeError
 from roomcast.fanout.send_queue import SendStats
-from roomcast.http.metrics import ListenerMetrics, Listeners
+from roomcast.http.metrics import ListenerMetrics, ListenerStats
 from roomcast.ledger.contract import Ledger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.upload_metrics import UploadMetrics
@@ -97,7 +97,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
 
 def test_what_is_told_can_be_parsed(registry: CollectorRegistry) -> None:
     UploadMetrics(registry)
-    registry.register(ListenerMetrics({"stream": Listeners(lambda: 3, SendStats(events=5, ticks=7, coalesced=11))}))
+    registry.register(ListenerMetrics({"stream": ListenerStats(lambda: 3, SendStats(events=5, ticks=7, coalesced=11))}))
     families = text_string_to_metric_families(generate_latest(registry).decode())
     samples = {(one.name, *sorted(one.labels.values())): one.value for family in families for one in family.samples}
     assert samples["roomcast_listeners", "stream"] == 3

@@ -12,7 +12,7 @@ from roomcast.errors import StorageError
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Source
 from roomcast_workers.job import Job
-from roomcast_workers.unchanged_file import pass_through
+from roomcast_workers.unchanged_file import process_file
 
 from tests.support.jobs import Notes, file_job
 
@@ -32,7 +32,7 @@ def of(source: Source, **facts: object) -> Source:
 
 async def test_a_file_comes_out_as_it_went_in_and_its_bar_moves(job_and_notes: tuple[Job, Notes]) -> None:
     job, notes = job_and_notes
-    (made,) = (await pass_through(job)).made
+    (made,) = (await process_file(job)).files
     assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
     assert made.path.read_bytes() == CONTENT
     assert list(notes.begins) == [Stage.COMPRESSING, Stage.THUMBNAILS]
@@ -50,7 +50,7 @@ async def test_a_file_on_another_disk_is_copied(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    (made,) = (await pass_through(job_and_notes[0])).made
+    (made,) = (await process_file(job_and_notes[0])).files
     assert made.path.read_bytes() == CONTENT
     assert made.path.stat().st_ino != job_and_notes[0].path.stat().st_ino
 
@@ -65,7 +65,7 @@ async def test_a_file_that_is_not_what_arrived_is_refused_and_may_be_tried_again
 ) -> None:
     job, _ = job_and_notes
     with pytest.raises(StorageError) as refused:
-        await pass_through(replace(job, source=of(job.source, **facts)))
+        await process_file(replace(job, source=of(job.source, **facts)))
     assert refused.value.retryable
 
 
@@ -73,4 +73,4 @@ async def test_a_file_that_is_not_what_arrived_is_refused_and_may_be_tried_again
 async def test_only_the_digests_that_were_made_are_compared(job_and_notes: tuple[Job, Notes], hashes: set[str]) -> None:
     job, _ = job_and_notes
     made = {name: hashlib.new(name, CONTENT).hexdigest() if name in hashes else None for name in ("md5", "sha256")}
-    await pass_through(replace(job, source=of(job.source, **made)))
+    await process_file(replace(job, source=of(job.source, **made)))

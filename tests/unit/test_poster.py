@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageStat
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream
-from roomcast_workers.video.poster import make_poster, poster_moment
+from roomcast_workers.video.poster import make_poster, poster_time
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, truncate
@@ -44,7 +44,7 @@ def luma(path: Path) -> float:
 async def test_a_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, **wishes)
     job, notes = job_on(clip, tmp_path)
-    output = await make_poster(job, clip, await job.look(clip, "mov"), "mov")
+    output = await make_poster(job, clip, await job.probe(clip, "mov"), "mov")
     assert output is not None
     assert notes.noted == [{"poster": output}]
     assert (output["name"], output["kind"], output["mime"]) == ("poster", "poster", "image/jpeg")
@@ -58,7 +58,7 @@ async def test_a_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[
 async def test_black_is_passed_over_where_there_is_anything_else(fade: str, least: float, tmp_path: Path) -> None:
     clip = darkened(make_clip(tmp_path / "clip.mp4", seconds=4), fade)
     job, _ = job_on(clip, tmp_path)
-    output = await make_poster(job, clip, await job.look(clip, "mov"), "mov")
+    output = await make_poster(job, clip, await job.probe(clip, "mov"), "mov")
     assert output is not None
     assert luma(tmp_path / "data" / "media" / output["key"]) >= least
 
@@ -66,8 +66,8 @@ async def test_black_is_passed_over_where_there_is_anything_else(fade: str, leas
 async def test_where_no_frame_is_at_the_moment_it_is_the_first(tmp_path: Path) -> None:
     clip = truncate(make_clip(tmp_path / "clip.mp4", seconds=8, size="640x480"), 0.2)
     job, _ = job_on(clip, tmp_path)
-    info = await job.look(clip, "mov")
-    assert poster_moment(info) == 2.0
+    info = await job.probe(clip, "mov")
+    assert poster_time(info) == 2.0
     output = await make_poster(job, clip, info, "mov")
     assert output is not None
     assert (output["width"], output["height"]) == (640, 480)
@@ -78,7 +78,7 @@ async def test_a_film_that_gives_none_is_no_failure_and_its_result_may_give_one(
     real = find_binaries()
     broken = fake_ffmpeg.install(tmp_path, "die", name="broken")
     job, notes = job_on(clip, tmp_path, binaries=Binaries(str(broken), real.ffprobe))
-    info = await job.look(clip, "mov")
+    info = await job.probe(clip, "mov")
     broken.with_name("broken.real").write_text("/bin/false")  # posters are made by the real one
     assert await make_poster(job, clip, info, "mov") is None
     assert notes.noted == []
@@ -90,4 +90,4 @@ async def test_a_film_that_gives_none_is_no_failure_and_its_result_may_give_one(
 @pytest.mark.parametrize(("seconds", "moment"), [(None, 0.0), (1.0, 0.25), (600.0, 3.0)])
 def test_a_posters_moment_is_within_the_film(seconds: float | None, moment: float) -> None:
     film = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p", 250, None)
-    assert poster_moment(MediaInfo(seconds, 1000, "mov", film, None)) == moment
+    assert poster_time(MediaInfo(seconds, 1000, "mov", film, None)) == moment

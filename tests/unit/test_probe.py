@@ -12,12 +12,12 @@ from roomcast import errors
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
-from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, parse, require_video
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, parse_ffprobe, require_video
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.clips import make_clip
 
-LIMITS = Limits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
+LIMITS = ResourceLimits(address_space=4 << 30, cpu_seconds=60, file_size=1 << 20)
 
 FILM: dict[str, Any] = {
     "index": 0,
@@ -52,11 +52,11 @@ def said(*streams: dict[str, Any], **container: Any) -> dict[str, Any]:
 
 
 def film(**changes: Any) -> VideoStream:
-    return require_video(parse(said(FILM | changes)))
+    return require_video(parse_ffprobe(said(FILM | changes)))
 
 
 def test_an_ordinary_clip() -> None:
-    assert parse(said(FILM, SOUND)) == MediaInfo(
+    assert parse_ffprobe(said(FILM, SOUND)) == MediaInfo(
         duration=10.02,
         size=1234,
         format_name="mov,mp4",
@@ -66,14 +66,14 @@ def test_an_ordinary_clip() -> None:
 
 
 def test_without_the_streams_durations_the_containers_is_taken() -> None:
-    assert parse(said(FILM | {"duration": "N/A"}, SOUND)).duration == 99
-    assert parse(said(FILM | {"duration": None}, SOUND, duration="N/A")).duration is None
+    assert parse_ffprobe(said(FILM | {"duration": "N/A"}, SOUND)).duration == 99
+    assert parse_ffprobe(said(FILM | {"duration": None}, SOUND, duration="N/A")).duration is None
 
 
 def test_cover_art_is_not_the_film() -> None:
     assert film(index=5).index == 5
-    assert require_video(parse(said(COVER, SOUND, FILM | {"index": 3}))).index == 3
-    info = parse(said(COVER, SOUND))
+    assert require_video(parse_ffprobe(said(COVER, SOUND, FILM | {"index": 3}))).index == 3
+    info = parse_ffprobe(said(COVER, SOUND))
     assert info.video is None
     with pytest.raises(errors.UnreadableMedia, match="no video"):
         require_video(info)
@@ -82,7 +82,7 @@ def test_cover_art_is_not_the_film() -> None:
 def test_the_default_sound_is_taken() -> None:
     other = SOUND | {"index": 2, "disposition": {"default": 1}}
     for sounds, index in (((SOUND, other), 2), ((SOUND, SOUND | {"index": 2}), 1)):
-        audio = parse(said(FILM, *sounds)).audio
+        audio = parse_ffprobe(said(FILM, *sounds)).audio
         assert audio is not None
         assert audio.index == index
 
@@ -109,7 +109,7 @@ def test_how_its_pictures_are_to_be_shown(changes: dict[str, Any], seen: dict[st
 
 
 def test_streams_that_cannot_be_decoded_are_passed_over() -> None:
-    info = parse(said(FILM | {"width": 0}, FILM | {"index": 1}, SOUND | {"channels": 0}, SOUND | {"index": 3}))
+    info = parse_ffprobe(said(FILM | {"width": 0}, FILM | {"index": 1}, SOUND | {"channels": 0}, SOUND | {"index": 3}))
     assert require_video(info).index == 1
     assert info.audio is not None
     assert info.audio.index == 3
@@ -146,7 +146,7 @@ def test_a_frame_rate_that_is_no_rate_is_unknown() -> None:
 @pytest.mark.parametrize("odd", [None, [], 3, "x", {}, {"streams": None}, {"streams": [None, 7, {}]}, said(COVER)])
 def test_what_holds_nothing_is_unreadable(odd: Any) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        parse(odd)
+        parse_ffprobe(odd)
 
 
 scalars = st.one_of(
@@ -171,7 +171,7 @@ def test_nothing_but_unreadable_media_is_ever_raised(
     streams: list[tuple[dict[str, Any], dict[str, Any]]], container: dict[str, Any]
 ) -> None:
     try:
-        info = parse(said(*(base | changes for base, changes in streams), **container))
+        info = parse_ffprobe(said(*(base | changes for base, changes in streams), **container))
     except errors.UnreadableMedia:
         return
     assert info.duration is None or 0 < info.duration < float("inf")
@@ -182,7 +182,7 @@ def test_nothing_but_unreadable_media_is_ever_raised(
 @given(values)
 def test_any_json_at_all(odd: Any) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        parse(odd)
+        parse_ffprobe(odd)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_real_clips(
 ) -> None:
     path = make_clip(tmp_path / name, seconds=1, **wishes)
     demuxer = "mov" if path.suffix in {".mp4", ".mov"} else "matroska"
-    info = parse(await run_ffprobe(find_binaries(), InputFile(path, demuxer), limits=LIMITS))
+    info = parse_ffprobe(await run_ffprobe(find_binaries(), InputFile(path, demuxer), limits=LIMITS))
     video = require_video(info)
     assert ((video.width, video.height), video.rotation) == (size, rotation)
     assert (info.audio.channels if info.audio else None) == channels

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.ffmpeg.progress import ProgressParser, Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser
 
 from tests.support.clips import make_clip
 
@@ -26,16 +26,16 @@ drop_frames=0
 speed=14.9x
 progress=continue
 """
-READING = Reading(seconds=1.92, frame=50, fps=24.97, speed=14.9, size=100864, ended=False)
-LAST = Reading(seconds=2.0, frame=52, fps=None, speed=None, size=None, ended=True)
+READING = ProgressBlock(seconds=1.92, frame=50, fps=24.97, speed=14.9, size=100864, ended=False)
+LAST = ProgressBlock(seconds=2.0, frame=52, fps=None, speed=None, size=None, ended=True)
 END = b"frame=52\ntotal_size=N/A\nout_time_us=2000000\nspeed=N/A\nprogress=end\n"
 
 
-def parse(data: bytes) -> list[Reading]:
+def parse(data: bytes) -> list[ProgressBlock]:
     return ProgressParser().feed(data)
 
 
-def one(*lines: bytes) -> Reading:
+def one(*lines: bytes) -> ProgressBlock:
     (reading,) = parse(b"\n".join([*lines, b"progress=continue\n"]))
     return reading
 
@@ -65,7 +65,7 @@ def test_windows_line_ends() -> None:
 
 
 def test_what_an_earlier_block_said_does_not_leak_into_the_next() -> None:
-    assert parse(BLOCK + b"frame=51\nprogress=continue\n")[1] == Reading(None, 51, None, None, None, ended=False)
+    assert parse(BLOCK + b"frame=51\nprogress=continue\n")[1] == ProgressBlock(None, 51, None, None, None, ended=False)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_times(line: bytes, seconds: float | None) -> None:
 @pytest.mark.parametrize("value", [b"N/A", b"nan", b"inf", b"-1", b"", b"x", b"1e999", b"0x10"])
 def test_numbers_that_are_none(value: bytes) -> None:
     reading = one(b"speed=" + value + b"x", b"fps=" + value, b"frame=" + value, b"total_size=" + value)
-    assert reading == Reading(None, None, None, None, None, ended=False)
+    assert reading == ProgressBlock(None, None, None, None, None, ended=False)
 
 
 @pytest.mark.parametrize(("value", "speed"), [(b"   1x", 1.0), (b"1.2e+03x", 1200.0), (b"0.0123x", 0.0123)])

@@ -16,12 +16,12 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 from roomcast import errors
 from roomcast.errors import Code
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.corpus import pictures, required
 from tests.support.pictures import assert_nothing_else_in, compress, opened
 
-LIMITS = Limits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
+LIMITS = ResourceLimits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
 """All that any of them may cost."""
 
 SHARE = 1 if os.environ.get("ROOMCAST_ALL_PICTURES") else 12

@@ -1,4 +1,4 @@
-"""The relay: every event once and in order, whatever notices are lost and whenever somebody comes."""
+"""The relay: every subscriber gets every event once and in order, whichever notifications are lost."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
 
 
 class LossyLedger(SqliteLedger):
-    """Says nothing of every event that it is told to keep to itself, and forgets on command."""
+    """A ledger that drops notifications while `muted`, and that can lose all uploads."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.keep_quiet = False
+        self.muted = False
         self._lost = False
 
-    def lose(self) -> None:
-        """From now on it knows of nothing."""
+    def lose_all(self) -> None:
+        """Lose all uploads."""
         self._lost = True
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
@@ -45,11 +45,11 @@ class LossyLedger(SqliteLedger):
         return {} if self._lost else await super().last_seqs(upload_ids)
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        return super().add_listener(_Muffled(self, listener))
+        return super().add_listener(_MutedListener(self, listener))
 
 
-class _Muffled:
-    """A listener that hears only what is not kept quiet."""
+class _MutedListener:
+    """A listener that gets no notification while the ledger is muted."""
 
     def __init__(self, ledger: LossyLedger, listener: Listener) -> None:
         self._ledger = ledger
@@ -58,12 +58,12 @@ class _Muffled:
         self.on_gap = listener.on_gap
 
     def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
-        if not self._ledger.keep_quiet:
+        if not self._ledger.muted:
             self._listener.on_changes(notices)
 
 
-class Ears:
-    """A watcher that remembers."""
+class RecordingSubscriber:
+    """A subscriber that records what it gets."""
 
     def __init__(self) -> None:
         self.events: list[Message] = []
@@ -91,7 +91,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[LossyLedger]:
 
 @pytest.fixture
 async def relay(ledger: LossyLedger) -> AsyncIterator[Relay]:
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     yield relay
     await relay.stop()
@@ -103,39 +103,39 @@ async def queued(ledger: LossyLedger) -> Upload:
     return await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
 
 
-async def bounce(ledger: LossyLedger) -> None:
-    """Two events: claimed, and handed back."""
+async def claim_and_release(ledger: LossyLedger) -> None:
+    """Make two events: claim the upload, and release it."""
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
     await ledger.release(claim.lease, text="back")
 
 
-async def test_a_lost_notice_is_made_up_for_by_the_next(ledger: LossyLedger, relay: Relay) -> None:
-    upload, ears = await queued(ledger), Ears()
-    await relay.subscribe(upload.id, ears)
-    ledger.keep_quiet = True
-    await bounce(ledger)
-    ledger.keep_quiet = False
-    await bounce(ledger)
-    await eventually(lambda: ears.seqs() == [3, 4, 5, 6])
+async def test_gap_after_a_lost_notification_is_filled_by_the_next_one(ledger: LossyLedger, relay: Relay) -> None:
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
+    await relay.subscribe(upload.id, subscriber)
+    ledger.muted = True
+    await claim_and_release(ledger)
+    ledger.muted = False
+    await claim_and_release(ledger)
+    await eventually(lambda: subscriber.seqs() == [3, 4, 5, 6])
 
 
-async def test_the_poll_finds_what_nobody_spoke_of(
+async def test_poll_publishes_events_without_a_notification(
     ledger: LossyLedger, relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("roomcast.fanout.relay.POLL_SECONDS", 0.02)
-    quick = Relay(ledger)
-    quick.start()
-    upload, ears = await queued(ledger), Ears()
-    await quick.subscribe(upload.id, ears)
-    ledger.keep_quiet = True
-    await bounce(ledger)
-    await eventually(lambda: ears.seqs() == [3, 4])
-    await quick.stop()
+    polling_relay = Relay(ledger, lambda message: message)
+    polling_relay.start()
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
+    await polling_relay.subscribe(upload.id, subscriber)
+    ledger.muted = True
+    await claim_and_release(ledger)
+    await eventually(lambda: subscriber.seqs() == [3, 4])
+    await polling_relay.stop()
 
 
-async def test_what_moves_while_the_first_watcher_comes_is_not_lost(ledger: LossyLedger, relay: Relay) -> None:
-    upload, ears = await queued(ledger), Ears()
+async def test_event_during_the_first_subscription_is_in_the_replay(ledger: LossyLedger, relay: Relay) -> None:
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
     read, moved = ledger.events, False
 
     async def read_and_be_overtaken(upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
@@ -143,67 +143,69 @@ async def test_what_moves_while_the_first_watcher_comes_is_not_lost(ledger: Loss
         replay = await read(upload_id, since=since, epoch=epoch)
         if not moved:
             moved = True
-            await bounce(ledger)
+            await claim_and_release(ledger)
         return replay
 
     ledger.events = read_and_be_overtaken  # type: ignore[method-assign]
-    replay = await relay.subscribe(upload.id, ears)
+    replay = await relay.subscribe(upload.id, subscriber)
     assert replay.upload.seq == 4
-    await bounce(ledger)
-    assert ears.seqs() == [5, 6]
+    await claim_and_release(ledger)
+    assert subscriber.seqs() == [5, 6]
 
 
-async def test_since_replays_and_then_goes_on(ledger: LossyLedger, relay: Relay) -> None:
-    upload, ears = await queued(ledger), Ears()
-    await bounce(ledger)
-    replay = await relay.subscribe(upload.id, ears, since=2, epoch="e1")
+async def test_subscription_with_since_replays_events_and_continues_after_them(
+    ledger: LossyLedger, relay: Relay
+) -> None:
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
+    await claim_and_release(ledger)
+    replay = await relay.subscribe(upload.id, subscriber, since=2, epoch="e1")
     assert [event["seq"] for event in replay.events] == [3, 4]
-    assert (await relay.subscribe(upload.id, Ears(), since=2, epoch="another")).events == []
-    await bounce(ledger)
-    assert ears.seqs() == [5, 6]
+    assert (await relay.subscribe(upload.id, RecordingSubscriber(), since=2, epoch="another")).events == []
+    await claim_and_release(ledger)
+    assert subscriber.seqs() == [5, 6]
 
 
-async def test_a_new_status_is_marked_once(ledger: LossyLedger, relay: Relay) -> None:
+async def test_new_status_is_flagged_once(ledger: LossyLedger, relay: Relay) -> None:
     upload = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
     await ledger.create([upload])
-    ears = Ears()
-    await relay.subscribe(upload.id, ears)
+    subscriber = RecordingSubscriber()
+    await relay.subscribe(upload.id, subscriber)
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
     stages = (Stage.PROBING, Stage.COMPRESSING, Stage.THUMBNAILS, Stage.STORING, Stage.CLEANING, Stage.DONE)
     for stage in stages:
         await ledger.append(upload.id, Change(Entered(stage), ""), token=claim.lease.token)
-    assert ears.statuses == ["starting", "compressing", "uploading", "completed"]
+    assert subscriber.statuses == ["starting", "compressing", "uploading", "completed"]
 
 
-async def test_ticks_pass_and_stale_ones_do_not(ledger: LossyLedger, relay: Relay) -> None:
-    upload, ears = await queued(ledger), Ears()
-    await relay.subscribe(upload.id, ears)
+async def test_tick_under_the_lease_is_published_and_a_stale_one_is_not(ledger: LossyLedger, relay: Relay) -> None:
+    upload, subscriber = await queued(ledger), RecordingSubscriber()
+    await relay.subscribe(upload.id, subscriber)
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
     await ledger.tick(upload.id, Tick(0.5), token=claim.lease.token)
     await ledger.tick(upload.id, Tick(0.6), token="stale")
-    assert [(tick["seq"], tick["progress"]) for tick in ears.ticks if tick["stage"] == "fetching"] == [(3, 25.0)]
+    assert [(tick["seq"], tick["progress"]) for tick in subscriber.ticks if tick["stage"] == "fetching"] == [(3, 25.0)]
 
 
-async def test_those_who_wait_hear_their_place(ledger: LossyLedger, relay: Relay) -> None:
+async def test_queued_uploads_get_ticks_with_their_new_queue_position(ledger: LossyLedger, relay: Relay) -> None:
     uploads = [await queued(ledger) for _ in range(3)]
-    ears = [Ears() for _ in uploads]
-    replays = [await relay.subscribe(upload.id, one) for upload, one in zip(uploads, ears, strict=True)]
+    subscriber = [RecordingSubscriber() for _ in uploads]
+    replays = [await relay.subscribe(upload.id, one) for upload, one in zip(uploads, subscriber, strict=True)]
     assert [replay.upload.queue_position for replay in replays] == [1, 2, 3]
     await ledger.claim_next(holder="w", seconds=60)
-    await eventually(lambda: [[tick["queuePosition"] for tick in one.ticks] for one in ears[1:]] == [[1], [2]])
+    await eventually(lambda: [[tick["queuePosition"] for tick in one.ticks] for one in subscriber[1:]] == [[1], [2]])
 
 
-async def test_who_left_hears_nothing(ledger: LossyLedger, relay: Relay) -> None:
-    upload, ears, other = await queued(ledger), Ears(), Ears()
-    await relay.subscribe(upload.id, ears)
+async def test_unsubscribed_subscriber_gets_nothing(ledger: LossyLedger, relay: Relay) -> None:
+    upload, subscriber, other = await queued(ledger), RecordingSubscriber(), RecordingSubscriber()
+    await relay.subscribe(upload.id, subscriber)
     await relay.subscribe(upload.id, other)
-    relay.unsubscribe(upload.id, ears)
-    relay.unsubscribe(upload.id, ears)
-    await bounce(ledger)
-    assert (ears.events, other.seqs()) == ([], [3, 4])
+    relay.unsubscribe(upload.id, subscriber)
+    relay.unsubscribe(upload.id, subscriber)
+    await claim_and_release(ledger)
+    assert (subscriber.events, other.seqs()) == ([], [3, 4])
 
 
 @settings(
@@ -211,65 +213,68 @@ async def test_who_left_hears_nothing(ledger: LossyLedger, relay: Relay) -> None
 )
 @given(
     moves=st.lists(
-        st.sampled_from(["bounce", "quiet", "loud", "come", "come with since", "yield", "leave"]), max_size=30
+        st.sampled_from(
+            ["claim and release", "mute", "unmute", "subscribe", "subscribe with since", "yield", "unsubscribe"]
+        ),
+        max_size=30,
     )
 )
-async def test_every_watcher_hears_every_event_once_and_in_order(
+async def test_every_subscriber_gets_every_event_once_and_in_order(
     ledger: LossyLedger, relay: Relay, moves: list[str]
 ) -> None:
     upload = await queued(ledger)
-    ledger.keep_quiet = False
-    arrivals: list[asyncio.Task[tuple[Ears, int]]] = []
-    bounces: list[asyncio.Task[None]] = []
+    ledger.muted = False
+    subscriptions: list[asyncio.Task[tuple[RecordingSubscriber, int]]] = []
+    moves_in_progress: list[asyncio.Task[None]] = []
     for move in moves:
         match move:
-            case "bounce":
-                await asyncio.gather(*bounces)
-                bounces = [asyncio.create_task(bounce(ledger))]
-            case "quiet" | "loud":
-                ledger.keep_quiet = move == "quiet"
-            case "come" | "come with since":
-                arrivals.append(asyncio.create_task(_come(relay, upload.id, 1 if "since" in move else None)))
+            case "claim and release":
+                await asyncio.gather(*moves_in_progress)
+                moves_in_progress = [asyncio.create_task(claim_and_release(ledger))]
+            case "mute" | "unmute":
+                ledger.muted = move == "mute"
+            case "subscribe" | "subscribe with since":
+                subscriptions.append(asyncio.create_task(_subscribe(relay, upload.id, 1 if "since" in move else None)))
             case "yield":
                 await asyncio.wait({asyncio.create_task(ledger.get(upload.id))})
-            case "leave" if arrivals and arrivals[0].done():
-                relay.unsubscribe(upload.id, arrivals.pop(0).result()[0])
-    await asyncio.gather(*bounces)
-    ledger.keep_quiet = False
-    here = await asyncio.gather(*arrivals)
-    await bounce(ledger)
+            case "unsubscribe" if subscriptions and subscriptions[0].done():
+                relay.unsubscribe(upload.id, subscriptions.pop(0).result()[0])
+    await asyncio.gather(*moves_in_progress)
+    ledger.muted = False
+    subscribed_since = await asyncio.gather(*subscriptions)
+    await claim_and_release(ledger)
     last = (await ledger.get(upload.id)).seq
-    for ears, start in here:
-        await eventually(lambda ears=ears: ears.seqs() and ears.seqs()[-1] == last)  # type: ignore[misc]
-        assert ears.seqs() == list(range(start + 1, last + 1))
-        relay.unsubscribe(upload.id, ears)
+    for subscriber, start in subscribed_since:
+        await eventually(lambda subscriber=subscriber: subscriber.seqs() and subscriber.seqs()[-1] == last)  # type: ignore[misc]
+        assert subscriber.seqs() == list(range(start + 1, last + 1))
+        relay.unsubscribe(upload.id, subscriber)
     claim = await ledger.claim_next(holder="w", seconds=60)
     assert claim is not None
 
 
-async def _come(relay: Relay, upload_id: str, since: int | None) -> tuple[Ears, int]:
-    """A new watcher, and the seq up to which its replay told it."""
-    ears = Ears()
-    replay = await relay.subscribe(upload_id, ears, since=since)
+async def _subscribe(relay: Relay, upload_id: str, since: int | None) -> tuple[RecordingSubscriber, int]:
+    """Subscribe; return the subscriber and the last `seq` of its replay."""
+    subscriber = RecordingSubscriber()
+    replay = await relay.subscribe(upload_id, subscriber, since=since)
     seqs = [since or 0, *(event["seq"] for event in replay.events)]
     if since is not None:
         assert all(after == before + 1 for before, after in itertools.pairwise(seqs))
-    return ears, replay.upload.seq
+    return subscriber, replay.upload.seq
 
 
-async def test_what_the_ledger_lost_ends_in_an_error_once(ledger: LossyLedger, relay: Relay) -> None:
+async def test_upload_that_the_ledger_lost_ends_in_one_error_event(ledger: LossyLedger, relay: Relay) -> None:
     lost, ended = await queued(ledger), await queued(ledger)
-    ears, other = Ears(), Ears()
-    await relay.subscribe(lost.id, ears)
+    subscriber, other = RecordingSubscriber(), RecordingSubscriber()
+    await relay.subscribe(lost.id, subscriber)
     await relay.subscribe(ended.id, other)
     await ledger.request_cancel(ended.id, cancelled(Stage.QUEUED))
-    ledger.lose()
+    ledger.lose_all()
     for _ in range(2):
         relay.on_gap()
         await eventually(lambda: not relay._uploads)
-    (end,) = ears.events
+    (end,) = subscriber.events
     assert (end["seq"], end["epoch"], end["status"], end["stage"]) == (lost.seq + 1, "e1", "error", "failed")
     assert end["message"] == "The server lost this upload."
     assert (end["error"]["code"], end["error"]["retryable"], end["queuePosition"]) == ("WORKER_LOST", False, None)
-    assert ears.statuses == ["error"]
-    assert other.seqs() == [ended.seq + 1], "what had ended was told so already"
+    assert subscriber.statuses == ["error"]
+    assert other.seqs() == [ended.seq + 1], "an upload that had ended gets no second end"

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED
-from roomcast_workers.sandbox.sandbox import Limits, confined, was_started
+from roomcast_workers.sandbox.sandbox import ResourceLimits, sandboxed_argv, was_started
 
 MIB = 1 << 20
-NONE = Limits(address_space=None, cpu_seconds=None, file_size=None)
+NONE = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
 
 LOOK = """
@@ -30,17 +30,17 @@ print(json.dumps({
 """
 
 
-def run(program: list[str], limits: Limits = NONE, **how: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(confined(program, limits), capture_output=True, text=True, check=False, **how)
+def run(program: list[str], limits: ResourceLimits = NONE, **how: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(sandboxed_argv(program, limits), capture_output=True, text=True, check=False, **how)
 
 
-def python(code: str, limits: Limits = NONE) -> subprocess.CompletedProcess[str]:
+def python(code: str, limits: ResourceLimits = NONE) -> subprocess.CompletedProcess[str]:
     return run([sys.executable, "-IS", "-c", code], limits)
 
 
 @linux
 def test_every_limit_is_set_and_no_privilege_can_be_gained() -> None:
-    seen = json.loads(python(LOOK, Limits(512 * MIB, 20, 3 * MIB, open_files=64, nice=7)).stdout)
+    seen = json.loads(python(LOOK, ResourceLimits(512 * MIB, 20, 3 * MIB, open_files=64, nice=7)).stdout)
     assert seen["AS"] == [512 * MIB, 512 * MIB]
     assert seen["CPU"] == [20, 22]
     assert seen["FSIZE"] == [3 * MIB, 3 * MIB]
@@ -57,26 +57,26 @@ def test_a_limit_that_is_none_stays_as_it_is() -> None:
 
 
 def test_a_limit_above_what_this_process_may_grant_is_lowered_to_it() -> None:
-    inner = confined([sys.executable, "-IS", "-c", LOOK], Limits(None, None, None, open_files=200))
+    inner = sandboxed_argv([sys.executable, "-IS", "-c", LOOK], ResourceLimits(None, None, None, open_files=200))
     relay = f"import os, sys; argv = {inner!r}; argv[4] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
-    seen = json.loads(python(relay, Limits(None, None, None, open_files=100)).stdout)
+    seen = json.loads(python(relay, ResourceLimits(None, None, None, open_files=100)).stdout)
     assert seen["NOFILE"] == [100, 100]
 
 
 @linux
 def test_memory_beyond_the_limit_is_refused() -> None:
-    ended = python("bytearray(400 << 20)", Limits(200 * MIB, None, None))
+    ended = python("bytearray(400 << 20)", ResourceLimits(200 * MIB, None, None))
     assert ended.returncode == 1
     assert "MemoryError" in ended.stderr
 
 
 def test_processor_time_beyond_the_limit_ends_the_program_with_its_own_signal() -> None:
-    assert python("while True: pass", Limits(None, 1, None)).returncode == -signal.SIGXCPU
+    assert python("while True: pass", ResourceLimits(None, 1, None)).returncode == -signal.SIGXCPU
 
 
 def test_a_file_beyond_the_limit_ends_the_program_with_its_own_signal(tmp_path: Path) -> None:
     big = tmp_path / "big"
-    ended = run(["/bin/dd", "if=/dev/zero", f"of={big}", "bs=65536", "count=64"], Limits(None, None, MIB))
+    ended = run(["/bin/dd", "if=/dev/zero", f"of={big}", "bs=65536", "count=64"], ResourceLimits(None, None, MIB))
     assert ended.returncode == -signal.SIGXFSZ
     assert big.stat().st_size == MIB
 
@@ -96,7 +96,7 @@ def test_a_program_may_return_the_same_code_itself() -> None:
 
 @linux
 def test_it_does_not_run_under_another_parent() -> None:
-    argv = confined(["/bin/echo", "ran"], NONE)
+    argv = sandboxed_argv(["/bin/echo", "ran"], NONE)
     argv[argv.index(f"parent={os.getpid()}")] = f"parent={os.getpid() + 1}"
     ended = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert not was_started(ended.returncode, ended.stderr)

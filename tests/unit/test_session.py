@@ -1,4 +1,4 @@
-"""Engine.IO sessions: what is sent arrives once and in order whatever carries it, and they end as they should."""
+"""Engine.IO sessions: packets arrive once and in order over any transport, and sessions end as specified."""
 
 from __future__ import annotations
 
@@ -20,114 +20,114 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-async def polled(engine: FakeEngine) -> Session:
+async def session(engine: FakeEngine) -> Session:
     return engine.session()
 
 
 @pytest.fixture
-async def upgraded(polled: Session) -> tuple[Session, FakeTransport]:
+async def websocket_session(session: Session) -> tuple[Session, FakeTransport]:
     transport = FakeTransport()
-    polled.serve_with(transport)
-    return polled, transport
+    session.attach(transport)
+    return session, transport
 
 
 def probe(session: Session, transport: FakeTransport) -> None:
     session.receive("2probe", transport)
 
 
-async def waits(poll: asyncio.Task[bytes]) -> None:
-    """The poll is waiting, for it has had its turn."""
+async def assert_waiting(poll: asyncio.Task[bytes]) -> None:
+    """Give the poll a turn of the event loop, and check that it still waits."""
     await asyncio.sleep(0)
     assert not poll.done()
 
 
-async def test_a_poll_takes_what_waits_and_then_waits_for_more(polled: Session) -> None:
+async def test_poll_returns_queued_packets_or_waits_for_the_next_one(session: Session) -> None:
     for packet in packets_of("4a", "4b"):
-        polled.send(packet)
-    assert await polled.poll() == b"4a\x1e4b"
-    poll = asyncio.create_task(polled.poll())
-    await waits(poll)
-    polled.send(*packets_of("4c"))
-    polled.send(*packets_of("4d"))
+        session.send(packet)
+    assert await session.poll() == b"4a\x1e4b"
+    poll = asyncio.create_task(session.poll())
+    await assert_waiting(poll)
+    session.send(*packets_of("4c"))
+    session.send(*packets_of("4d"))
     assert await poll == b"4c\x1e4d"
 
 
-async def test_two_polls_at_a_time_end_a_session(polled: Session, engine: FakeEngine) -> None:
-    poll = asyncio.create_task(polled.poll())
-    await waits(poll)
+async def test_second_concurrent_poll_ends_the_session(session: Session, engine: FakeEngine) -> None:
+    poll = asyncio.create_task(session.poll())
+    await assert_waiting(poll)
     with pytest.raises(web.HTTPBadRequest):
-        await polled.poll()
+        await session.poll()
     assert await poll == b"1"
-    assert engine.ended
+    assert engine.closed_sessions
 
 
-async def test_messages_are_passed_on(polled: Session, engine: FakeEngine) -> None:
+async def test_received_messages_become_events(session: Session, engine: FakeEngine) -> None:
     for packet in ("4hello", b"\0", "6", "3"):
-        polled.receive(packet)
+        session.receive(packet)
     assert engine.messages == ["hello", b"\0"]
 
 
 @pytest.mark.parametrize("packet", ["", "0", "2", "5", "7", "x", "2probe", "11"])
-async def test_what_no_client_may_send(polled: Session, packet: str) -> None:
+async def test_packet_that_no_client_may_send_is_invalid(session: Session, packet: str) -> None:
     with pytest.raises(InvalidPacket):
-        polled.receive(packet)
+        session.receive(packet)
 
 
-async def test_a_probe_ends_the_poll_and_polls_wait_for_nothing_until_the_upgrade(polled: Session) -> None:
+async def test_probe_ends_the_waiting_poll_and_queues_packets_until_the_upgrade(session: Session) -> None:
     transport = FakeTransport()
-    poll = asyncio.create_task(polled.poll())
-    await waits(poll)
-    probe(polled, transport)
-    assert transport.take() == ["3probe"]
+    poll = asyncio.create_task(session.poll())
+    await assert_waiting(poll)
+    probe(session, transport)
+    assert transport.pop_written() == ["3probe"]
     assert await poll == b"6"
-    polled.send(*packets_of("4held"))
-    assert await polled.poll() == b"6"
-    polled.receive("5", transport)
-    assert transport.take() == ["4held"]
+    session.send(*packets_of("4queued"))
+    assert await session.poll() == b"6"
+    session.receive("5", transport)
+    assert transport.pop_written() == ["4queued"]
 
 
-async def test_an_upgrade_that_fails_leaves_a_session_that_polls(polled: Session) -> None:
+async def test_failed_upgrade_leaves_the_session_polling(session: Session) -> None:
     transport = FakeTransport()
-    probe(polled, transport)
-    polled.send(*packets_of("4held"))
-    polled.on_lost(transport)
-    assert await polled.poll() == b"4held"
-    probe(polled, FakeTransport())
+    probe(session, transport)
+    session.send(*packets_of("4queued"))
+    session.on_connection_lost(transport)
+    assert await session.poll() == b"4queued"
+    probe(session, FakeTransport())
 
 
-async def test_one_upgrade_at_a_time(polled: Session) -> None:
+async def test_second_websocket_cannot_upgrade_the_session(session: Session) -> None:
     first, second = FakeTransport(), FakeTransport()
-    probe(polled, first)
+    probe(session, first)
     for packet in ("2probe", "5", "4"):
         with pytest.raises(InvalidPacket):
-            polled.receive(packet, second)
-    polled.on_lost(second)
-    polled.receive("5", first)
+            session.receive(packet, second)
+    session.on_connection_lost(second)
+    session.receive("5", first)
     with pytest.raises(InvalidPacket):
-        probe(polled, second)
+        probe(session, second)
 
 
-class Way:
-    """A session on a random way: polls, upgrades that fail and one that does not, and a WebSocket that is full."""
+class SessionScript:
+    """A session in a random sequence of polls, upgrades that fail or succeed, and a WebSocket that is full or not."""
 
     def __init__(self) -> None:
         self.session = FakeEngine().session()
         self.transport = FakeTransport()
         self.sent: list[str] = []
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self._upgrading = False
 
     async def step(self, name: str) -> None:
         await getattr(self, name)()
-        self.heard += [text for text in self.transport.take() if text.startswith("4")]
+        self.received += [text for text in self.transport.pop_written() if text.startswith("4")]
 
     async def send(self) -> None:
         self.sent.append(f"4{len(self.sent)}")
         self.session.send(*packets_of(self.sent[-1]))
 
     async def poll(self) -> None:
-        if self.session.waiting and not self.session.upgraded:
-            self.heard += [text for text in (await self.session.poll()).decode().split("\x1e") if text != "6"]
+        if self.session.queued_packets and not self.session.upgraded:
+            self.received += [text for text in (await self.session.poll()).decode().split("\x1e") if text != "6"]
 
     async def probe(self) -> None:
         if not (self._upgrading or self.session.upgraded):
@@ -137,7 +137,7 @@ class Way:
     async def fail(self) -> None:
         if self._upgrading:
             self._upgrading = False
-            self.session.on_lost(self.transport)
+            self.session.on_connection_lost(self.transport)
 
     async def upgrade(self) -> None:
         if self._upgrading:
@@ -156,85 +156,89 @@ STEPS = st.sampled_from(["send", "send", "poll", "probe", "fail", "upgrade", "fi
 
 
 @given(st.lists(STEPS, max_size=30))
-async def test_everything_arrives_once_and_in_order(steps: list[str]) -> None:
-    way = Way()
+async def test_packets_arrive_once_and_in_order_over_any_transport(steps: list[str]) -> None:
+    script = SessionScript()
     for name in [*steps, "fail", "drain", "poll"]:
-        await way.step(name)
-    assert way.heard == way.sent
+        await script.step(name)
+    assert script.received == script.sent
 
 
-Ending = tuple[str, list[str], bytes]
-ENDINGS: dict[str, Ending] = {
+SessionEnd = tuple[str, list[str], bytes]
+ENDS: dict[str, SessionEnd] = {
     "by the client": ("1", ["close"], b"6"),
-    "by us": ("close", ["close"], b"1"),
-    "for a successor": ("cut", ["cut"], b"6"),
+    "by the server": ("close", ["close"], b"1"),
+    "for a reconnect": ("drop", ["close without a frame"], b"6"),
     "at once": ("abort", ["abort"], b"6"),
 }
 
 
-def end(session: Session, how: str, transport: FakeTransport | None) -> None:
-    if how == "1":
+def end(session: Session, action: str, transport: FakeTransport | None) -> None:
+    if action == "1":
         session.receive("1", transport)
+    elif action == "drop":
+        session.close(code=None)
     else:
-        getattr(session, how)()
+        getattr(session, action)()
 
 
-@pytest.mark.parametrize(("how", "ended", "_"), ENDINGS.values(), ids=ENDINGS)
-async def test_the_end_of_a_websocket(
-    upgraded: tuple[Session, FakeTransport], engine: FakeEngine, how: str, ended: list[str], _: bytes
+@pytest.mark.parametrize(("action", "closes", "_"), ENDS.values(), ids=ENDS)
+async def test_ended_websocket_session_closes_its_transport_and_receives_nothing(
+    websocket_session: tuple[Session, FakeTransport], engine: FakeEngine, action: str, closes: list[str], _: bytes
 ) -> None:
-    session, transport = upgraded
-    end(session, how, transport)
-    assert transport.ended == ended
-    assert engine.ended
-    session.on_lost(transport)
+    session, transport = websocket_session
+    end(session, action, transport)
+    assert transport.closes == closes
+    assert engine.closed_sessions
+    session.on_connection_lost(transport)
     with pytest.raises(InvalidPacket):
         session.receive("40", transport)
 
 
-@pytest.mark.parametrize(("how", "_", "answer"), ENDINGS.values(), ids=ENDINGS)
-async def test_the_end_of_a_polling_session(
-    polled: Session, engine: FakeEngine, how: str, _: list[str], answer: bytes
+@pytest.mark.parametrize(("action", "_", "answer"), ENDS.values(), ids=ENDS)
+async def test_ended_polling_session_answers_its_poll_and_receives_nothing(
+    session: Session, engine: FakeEngine, action: str, _: list[str], answer: bytes
 ) -> None:
-    poll = asyncio.create_task(polled.poll())
-    await waits(poll)
-    end(polled, how, None)
+    poll = asyncio.create_task(session.poll())
+    await assert_waiting(poll)
+    end(session, action, None)
     assert await poll == answer
-    assert engine.ended
+    assert engine.closed_sessions
     with pytest.raises(InvalidPacket):
-        polled.receive("40")
+        session.receive("40")
 
 
-async def test_a_session_ends_with_its_websocket(upgraded: tuple[Session, FakeTransport], engine: FakeEngine) -> None:
-    session, transport = upgraded
-    session.on_lost(transport)
-    assert engine.ended
+async def test_lost_websocket_ends_the_session(
+    websocket_session: tuple[Session, FakeTransport], engine: FakeEngine
+) -> None:
+    session, transport = websocket_session
+    session.on_connection_lost(transport)
+    assert engine.closed_sessions
 
 
-async def test_an_upgrade_ends_with_its_session(polled: Session) -> None:
+async def test_ended_session_closes_its_upgrading_websocket(session: Session) -> None:
     transport = FakeTransport()
-    probe(polled, transport)
-    polled.close()
-    assert transport.ended == ["close"]
+    probe(session, transport)
+    session.close()
+    assert transport.closes == ["close"]
     with pytest.raises(InvalidPacket):
-        polled.receive("5", transport)
+        session.receive("5", transport)
 
 
-async def test_the_end_of_a_session_is_an_event_behind_what_was_received_before(engine: FakeEngine) -> None:
-    engine.slow = True
+async def test_disconnect_event_is_handled_after_received_messages(engine: FakeEngine) -> None:
+    engine.manual = True
     session = engine.session()
     session.start("environ")
-    session.receive("4last words")
+    session.receive("4last message")
     session.receive("1")
     assert engine.events == []
     engine.handle()
-    assert engine.events == [("connect", "environ"), ("message", "last words"), ("disconnect", "client disconnect")]
+    assert engine.events == [("connect", "environ"), ("message", "last message"), ("disconnect", "client disconnect")]
 
 
-async def test_a_client_that_is_not_handled_as_fast_as_it_sends_is_not_read(engine: FakeEngine) -> None:
-    engine.slow = True
+async def test_reading_is_paused_while_too_many_messages_are_unhandled(engine: FakeEngine) -> None:
+    engine.manual = True
     session, transport = engine.session(), FakeTransport()
-    session.serve_with(transport)
+    session.attach(transport)
     sent = 0
     while transport.reading:
         session.receive("4x", transport)
@@ -250,48 +254,48 @@ async def test_a_client_that_is_not_handled_as_fast_as_it_sends_is_not_read(engi
 
 @pytest.mark.parametrize("upgrade", [False, True])
 @pytest.mark.parametrize("text", ["4x", "4" + "x" * 10_000])
-async def test_a_client_that_takes_nothing_is_disconnected_when_too_much_waits(
+async def test_client_that_reads_nothing_is_disconnected_when_its_queue_is_full(
     engine: FakeEngine, upgrade: bool, text: str
 ) -> None:
     session, transport = engine.session(), FakeTransport(paused=True)
     if upgrade:
-        session.serve_with(transport)
+        session.attach(transport)
     sent = 0
-    while not session.ended and sent < 10_000:
-        session.push(*packets_of(text))
+    while not session.closing and sent < 10_000:
+        session.send_direct(*packets_of(text))
         sent += 1
     assert sent - 1 == min(MAX_QUEUED_PACKETS, MAX_QUEUED_BYTES // len(text) + 1)
-    assert session.waiting == 0
-    assert transport.ended == (["abort"] if upgrade else [])
-    session.push(*packets_of("4more"))
-    assert session.waiting == 0
+    assert session.queued_packets == 0
+    assert transport.closes == (["abort"] if upgrade else [])
+    session.send_direct(*packets_of("4more"))
+    assert session.queued_packets == 0
 
 
-async def test_what_is_sent_while_the_application_keeps_packets_back_goes_to_it(
-    upgraded: tuple[Session, FakeTransport],
+async def test_interceptor_gets_sent_packets_until_it_is_removed(
+    websocket_session: tuple[Session, FakeTransport],
 ) -> None:
-    session, transport = upgraded
-    kept: list[bytes] = []
-    assert session.write_now
-    session.divert_to(lambda packet: kept.append(packet.text))
-    assert session.write_now is None
-    session.send(*packets_of("4kept"))
-    session.push(*packets_of("2"))
-    assert (kept, transport.take()) == ([b"4kept"], ["2"])
-    session.divert_to(None)
+    session, transport = websocket_session
+    intercepted: list[bytes] = []
+    assert session.fast_write
+    session.set_interceptor(lambda packet: intercepted.append(packet.text))
+    assert session.fast_write is None
+    session.send(*packets_of("4intercepted"))
+    session.send_direct(*packets_of("2"))
+    assert (intercepted, transport.pop_written()) == ([b"4intercepted"], ["2"])
+    session.set_interceptor(None)
     session.send(*packets_of("4now"))
-    assert session.write_now
-    assert transport.take() == ["4now"]
+    assert session.fast_write
+    assert transport.pop_written() == ["4now"]
 
 
-async def test_a_client_that_negotiated_compression_gets_compressed_frames_and_no_shared_ones(
+async def test_client_with_compression_gets_deflated_frames_and_no_fast_write(
     engine: FakeEngine,
 ) -> None:
     session, transport = engine.session(), FakeTransport(deflate=True)
-    session.serve_with(transport)
+    session.attach(transport)
     (packet,) = packets_of("4" + "x" * 1000)
-    session.push(packet)
+    session.send_direct(packet)
     assert transport.written == [packet.deflated]
     assert packet.deflated is packet.deflated
     assert len(packet.deflated) < 100
-    assert session.write_now is None
+    assert session.fast_write is None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Malformed
-from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, Position, event, opening, position
+from roomcast.http.streams.sse import KEEP_ALIVE, RETRY, Position, event_id, initial_events, parse_position, sse_event
 from roomcast.ledger.contract import Replay
 from roomcast.uploads.lifecycle import Stage, State
 from roomcast.uploads.messages import Message
@@ -25,21 +25,21 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=4, st
 
 @given(EPOCHS, SEQS)
 def test_the_position_that_an_event_gives_is_understood(epoch: str, seq: int) -> None:
-    (told,) = parsed(event("upload-progress", {}, at={**STATE, "epoch": epoch, "seq": seq}))
+    (told,) = parsed(sse_event("upload-progress", {}, event_id({**STATE, "epoch": epoch, "seq": seq})))
     assert told.id is not None
-    assert position(told.id) == Position(seq, epoch)
-    assert position(str(seq)) == Position(seq, None)
+    assert parse_position(told.id) == Position(seq, epoch)
+    assert parse_position(str(seq)) == Position(seq, None)
 
 
 @pytest.mark.parametrize("header", [None, ""])
 def test_no_position(header: str | None) -> None:
-    assert position(header) is None
+    assert parse_position(header) is None
 
 
 @given(st.text(max_size=40))
 def test_a_header_is_a_position_or_malformed(header: str) -> None:
     try:
-        stands = position(header)
+        stands = parse_position(header)
     except Malformed:
         return
     if stands:
@@ -53,7 +53,7 @@ def test_a_header_is_a_position_or_malformed(header: str) -> None:
 )
 def test_a_malformed_position(header: str) -> None:
     with pytest.raises(Malformed):
-        position(header)
+        parse_position(header)
 
 
 JSON = st.recursive(
@@ -67,7 +67,7 @@ JSON = st.recursive(
 def test_what_is_written_is_read_back(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
     wire = RETRY
     for body, seq in bodies:
-        wire += event("progress", body, at=None if seq is None else {**STATE, "seq": seq}) + KEEP_ALIVE
+        wire += sse_event("progress", body, None if seq is None else event_id({**STATE, "seq": seq})) + KEEP_ALIVE
     told = parsed(wire)
     assert [(one.name, json.loads(one.data)) for one in told] == [("progress", body) for body, _ in bodies]
     assert [one.id for one in told] == [None if seq is None else f"e1:{seq}" for _, seq in bodies]
@@ -78,22 +78,22 @@ MISSED: list[Message] = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
 
 
 def test_a_client_without_a_position_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], gapless=True), STATE, None) == [(STATE, True)]
+    assert initial_events(Replay(UPLOAD, [], gapless=True), STATE, None) == [(STATE, True)]
 
 
 def test_a_client_gets_what_it_missed_and_then_the_latest_reading() -> None:
-    told = opening(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
+    told = initial_events(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
     assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
-    assert opening(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
+    assert initial_events(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
 
 
 def test_a_client_whose_position_the_log_does_not_know_gets_the_state() -> None:
-    assert opening(Replay(UPLOAD, [], gapless=False), STATE, Position(9, "another")) == [(STATE, True)]
+    assert initial_events(Replay(UPLOAD, [], gapless=False), STATE, Position(9, "another")) == [(STATE, True)]
 
 
 def test_who_has_the_end_already_gets_nothing() -> None:
     ended = replace(UPLOAD, state=State(Stage.DONE))
     state = message(ended)
-    assert opening(Replay(ended, [], gapless=True), state, Position(4, "e1")) == []
-    assert opening(Replay(ended, [state], gapless=True), state, Position(3, "e1")) == [(state, True)]
-    assert opening(Replay(ended, [], gapless=False), state, Position(4, "another")) == [(state, True)]
+    assert initial_events(Replay(ended, [], gapless=True), state, Position(4, "e1")) == []
+    assert initial_events(Replay(ended, [state], gapless=True), state, Position(3, "e1")) == [(state, True)]
+    assert initial_events(Replay(ended, [], gapless=False), state, Position(4, "another")) == [(state, True)]

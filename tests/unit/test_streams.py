@@ -16,7 +16,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from roomcast.fanout.relay import Relay
 from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
 from roomcast.http.responses import VIEWER
-from roomcast.http.streams.streams import Kind, Streams, Subscriber
+from roomcast.http.streams.streams import Streams, StreamType, Subscriber
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
@@ -44,7 +44,7 @@ def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
         feed.on_event(told(seq), new_status=False)
     feed.on_tick(told(3))
     feed.on_tick(told(4))
-    assert [feed.take() for _ in range(3)] == [(told(1), True), (told(2), True), (told(4), False)]
+    assert [feed.pop() for _ in range(3)] == [(told(1), True), (told(2), True), (told(4), False)]
     assert traffic == SendStats(events=2, ticks=1, coalesced=3)
 
 
@@ -64,7 +64,7 @@ async def test_a_feed_waits_for_news() -> None:
     await asyncio.sleep(0)
     feed.on_tick(told(1))
     assert await waiting
-    feed.take()
+    feed.pop()
     waiting = asyncio.create_task(feed.wait(20))
     await asyncio.sleep(0)
     feed.close()
@@ -86,7 +86,7 @@ class Served:
         request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * KIB)
         self.transports.append(request.transport)
         request[VIEWER] = Viewer("ada")
-        return await self.streams.serve(request, self.upload_id, Kind("tick", lambda _: lambda now: [now, LARGE]))
+        return await self.streams.serve(request, self.upload_id, StreamType("tick", lambda _: lambda now: [now, LARGE]))
 
     async def tick(self, count: int) -> None:
         for number in range(count):
@@ -98,7 +98,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = Clock()
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
-    relay = Relay(ledger)
+    relay = Relay(ledger, lambda message: message)
     relay.start()
     claim = await claimed(ledger, clock)
     control = UploadService(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)
@@ -131,9 +131,9 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Serve
             await eventually(lambda: served.streams.count() == 1, what="the deaf client's end")
             assert most < 256 * KIB
         assert served.streams.stats.coalesced > 0
-        heard = len(listening.heard)
+        heard = len(listening.received)
         await served.tick(1)
-        await listening.fact(lambda: len(listening.heard) > heard)
+        await listening.wait_until(lambda: len(listening.received) > heard)
         assert not listening.ended, "the others go on"
         served.streams.close()
         await listening.closed()

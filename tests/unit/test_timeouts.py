@@ -1,4 +1,4 @@
-"""One timer for many things: each is told of once, in order, and only if nobody took it out."""
+"""Timeouts: each item expires once, in order, unless it was cancelled."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def timeouts(over: list[str]) -> Timeouts[str]:
     return Timeouts(0.05, over.append)
 
 
-async def test_each_is_told_of_in_its_turn(timeouts: Timeouts[str], over: list[str]) -> None:
+async def test_items_expire_in_order_unless_cancelled_or_restarted(timeouts: Timeouts[str], over: list[str]) -> None:
     for name in "abc":
         timeouts.start(name)
     timeouts.start("a")
-    timeouts.stop("b")
-    timeouts.stop("never in")
+    timeouts.cancel("b")
+    timeouts.cancel("never in")
     assert list(timeouts) == ["c", "a"]
     await eventually(lambda: len(over) == 2)
     assert over == ["c", "a"]
@@ -32,7 +32,7 @@ async def test_each_is_told_of_in_its_turn(timeouts: Timeouts[str], over: list[s
     await eventually(lambda: over[2:] == ["d"])
 
 
-async def test_what_starts_again_when_its_time_is_over_is_told_of_again(over: list[str]) -> None:
+async def test_item_restarted_on_expiry_expires_again(over: list[str]) -> None:
     def again(name: str) -> None:
         over.append(name)
         if len(over) < 3:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
     heard = asyncio.Event()
-    task = asyncio.create_task(fake_run(fake, tmp_path, on_reading=lambda _: heard.set()))
+    task = asyncio.create_task(fake_run(fake, tmp_path, on_progress=lambda _: heard.set()))
     await heard.wait()
     return task
 
@@ -47,10 +47,10 @@ async def test_a_grandchild_deaf_to_term_goes_when_ffmpeg_ends_well(
 @linux
 async def test_a_group_of_corpses_is_told_from_one_with_somebody_in_it() -> None:
     child = await asyncio.create_subprocess_exec("/bin/cat", stdin=PIPE, start_new_session=True)
-    assert not tool._only_corpses(child.pid)
+    assert not tool._only_zombies(child.pid)
     child.kill()
     await child.wait()
-    assert tool._only_corpses(child.pid)
+    assert tool._only_zombies(child.pid)
 
 
 @pytest.mark.parametrize("behaviour", ["slow:600", "grandchild-hang"])
@@ -65,7 +65,7 @@ async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
 async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="1280x720")
     heard = asyncio.Event()
-    task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_reading=lambda _: heard.set()))
+    task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=lambda _: heard.set()))
     await heard.wait()
     task.cancel()
     await cancelled(task)
@@ -143,9 +143,9 @@ PARENT = """
 import asyncio, sys
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
-from roomcast_workers.sandbox.sandbox import Limits
-asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_reading=print, stall_seconds=600,
-                       wall_seconds=600, limits=Limits(None, None, None)))
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_progress=print, stall_seconds=600,
+                       timeout_seconds=600, limits=ResourceLimits(None, None, None)))
 """
 
 

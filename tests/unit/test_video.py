@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from roomcast import errors
-from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe, audio_options, codec_for
-from roomcast_workers.ffmpeg.filters import ToneMapper, film_chain, film_colours, jpeg_chain
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, audio_options, codec_for
+from roomcast_workers.ffmpeg.filters import ToneMapper, jpeg_filters, output_colours, video_filters
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
-from roomcast_workers.video.verification import is_short, verify, verify_copy
+from roomcast_workers.video.verification import is_short, verify_copied, verify_encoded
 
 FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 SOUND = AudioStream(1, "ac3", 6, 96_000, 10.0)
 SOURCE = MediaInfo(10.0, 1000, "mov", FILM, SOUND)
-RECIPE = Recipe(CODECS["h264"], "veryfast", AtQuality(30), 1920, 1080)
+RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(30), 1920, 1080)
 MADE = dataclasses.replace(FILM, codec="h264", width=1920, height=1080, pix_fmt="yuv420p")
 RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aac"))
 
@@ -39,14 +39,14 @@ RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aa
     ],
 )
 def test_colours(film: dict[str, Any], matrix: str) -> None:
-    assert film_colours(dataclasses.replace(FILM, **film)).matrix == matrix
+    assert output_colours(dataclasses.replace(FILM, **film)).matrix == matrix
 
 
 def test_hdr_is_mapped_with_what_there_is() -> None:
     film = dataclasses.replace(FILM, transfer="arib-std-b67", primaries="bt2020", matrix="bt2020nc")
 
     def options(film: VideoStream, mapper: ToneMapper) -> dict[str, str | int]:
-        return {name: value for _, each in film_chain(film, 1920, 1080, mapper) for name, value in each.items()}
+        return {name: value for _, each in video_filters(film, 1920, 1080, mapper) for name, value in each.items()}
 
     assert options(film, "swscale")["intent"] == "perceptual"
     assert options(film, "zscale")["tonemap"] == "mobius"
@@ -56,7 +56,7 @@ def test_hdr_is_mapped_with_what_there_is() -> None:
 
 
 def test_a_jpeg_is_of_full_range_in_the_matrix_of_jpegs() -> None:
-    chain = jpeg_chain(dataclasses.replace(FILM, interlaced=True, alpha=True), 640, 360, "none")
+    chain = jpeg_filters(dataclasses.replace(FILM, interlaced=True, alpha=True), 640, 360, "none")
     (first, how), (second, options) = chain[:2]
     assert (first, how) == ("bwdif", {"mode": "send_frame", "deint": "interlaced"})
     assert second == "scale"
@@ -87,11 +87,11 @@ def test_aac_is_asked_for_a_rate_it_has(rate: int, asked: int) -> None:
 
 
 def test_a_right_result_is_right() -> None:
-    verify(RECIPE, SOURCE, 10.0, RESULT)
-    verify(RECIPE, SOURCE, 1000.0, dataclasses.replace(RESULT, duration=1019.0))
+    verify_encoded(RECIPE, SOURCE, 10.0, RESULT)
+    verify_encoded(RECIPE, SOURCE, 1000.0, dataclasses.replace(RESULT, duration=1019.0))
     silent = dataclasses.replace(SOURCE, audio=None)
-    verify(RECIPE, silent, 10.0, dataclasses.replace(RESULT, audio=None))
-    verify_copy(dataclasses.replace(SOURCE, video=MADE), 10.0, RESULT)
+    verify_encoded(RECIPE, silent, 10.0, dataclasses.replace(RESULT, audio=None))
+    verify_copied(dataclasses.replace(SOURCE, video=MADE), 10.0, RESULT)
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,18 @@ def test_a_right_result_is_right() -> None:
 )
 def test_a_wrong_result_is_the_encoders_fault(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.TranscodeError):
-        verify(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **wrong))
+        verify_encoded(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **wrong))
 
 
 @pytest.mark.parametrize("missing", [{"video": None}, {"audio": None}, {"duration": None}])
 def test_a_result_without_a_stream_or_a_length_is_the_files_fault(missing: dict[str, Any]) -> None:
     with pytest.raises(errors.UnreadableMedia):
-        verify(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **missing))
+        verify_encoded(RECIPE, SOURCE, 10.0, dataclasses.replace(RESULT, **missing))
 
 
 def test_sound_out_of_nowhere_is_wrong() -> None:
     with pytest.raises(errors.TranscodeError):
-        verify(RECIPE, dataclasses.replace(SOURCE, audio=None), 10.0, RESULT)
+        verify_encoded(RECIPE, dataclasses.replace(SOURCE, audio=None), 10.0, RESULT)
 
 
 def test_a_short_result_is_seen() -> None:

@@ -16,8 +16,15 @@ from typing import Any
 
 import pytest
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, can_cut_off, landlock_version
-from roomcast_workers.sandbox.sandbox import NO_WALLS, Limits, Sandbox, confined, detect, ending
+from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, landlock_version, seccomp_supported
+from roomcast_workers.sandbox.sandbox import (
+    UNSANDBOXED,
+    ResourceLimits,
+    Sandbox,
+    detect,
+    real_exit_code,
+    sandboxed_argv,
+)
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, make_image
@@ -25,13 +32,13 @@ from tests.support.runs import GIB, linux
 
 pytestmark = linux
 
-LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
+LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 BWRAP = shutil.which("bwrap")
 WALLS = [
     pytest.param(
         Sandbox(landlock=True, seccomp=True),
         id="kernel",
-        marks=pytest.mark.skipif(not (landlock_version() and can_cut_off()), reason="this kernel has neither"),
+        marks=pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither"),
     ),
     pytest.param(
         Sandbox(bwrap=BWRAP), id="bwrap", marks=pytest.mark.skipif(BWRAP is None, reason="bubblewrap is not installed")
@@ -64,10 +71,12 @@ print(json.dumps(said))
 """
 
 
-def tried(sandbox: Sandbox, *attempts: tuple[str, object], reads: list[Path], folder: Path) -> list[bool]:
+def tried(sandbox: Sandbox, *attempts: tuple[str, object], readable: list[Path], folder: Path) -> list[bool]:
     """Which of the attempts succeed behind the walls."""
     order = json.dumps([(what, str(argument)) for what, argument in attempts])
-    command = confined([sys.executable, "-IS", "-c", TRY, order], LIMITS, sandbox, reads=reads, folder=folder)
+    command = sandboxed_argv(
+        [sys.executable, "-IS", "-c", TRY, order], LIMITS, sandbox, readable=readable, folder=folder
+    )
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     said: list[bool] = json.loads(ended.stdout)
@@ -117,7 +126,7 @@ def test_it_reads_its_source_and_nobody_elses_files(sandbox: Sandbox, own: Path,
         ("read", __file__),
         ("read", "/etc/passwd"),
         ("read", f"/proc/{os.getpid()}/environ"),
-        reads=[tmp_path / "source"],
+        readable=[tmp_path / "source"],
         folder=own,
     )
     assert said == [True, False, False, False, False, False, False, False, False]
@@ -136,12 +145,12 @@ def test_it_does_as_it_likes_in_its_own_directory_and_writes_nowhere_else(
         ("append", own / "two"),
         ("delete", own / "two"),
         ("write", "/dev/null"),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [True] * 6
     assert [str(path.relative_to(own)) for path in sorted(own.rglob("*"))] == ["segments", "segments/one.moved"]
-    tried(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), reads=[], folder=own)
+    tried(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), readable=[], folder=own)
     assert not (tmp_path / "out").exists()
     assert not Path("/tmp/roomcast-out").exists()
 
@@ -157,7 +166,7 @@ def test_a_way_out_through_a_link_is_none(sandbox: Sandbox, own: Path, tmp_path:
         ("read", own / "way" / "sibling"),
         ("read", own / ".." / "sibling"),
         ("link", tmp_path / "sibling"),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [False] * 4
@@ -170,7 +179,7 @@ def test_it_has_no_network_and_reaches_no_other_process(sandbox: Sandbox, own: P
         abstract.bind(f"\0{name}")
         abstract.listen()
         tcp, _udp, unix, kill = tried(
-            sandbox, *listener.attempts, ("abstract", name), ("kill", os.getpid()), reads=[], folder=own
+            sandbox, *listener.attempts, ("abstract", name), ("kill", os.getpid()), readable=[], folder=own
         )
     assert (tcp, unix) == (False, False)
     assert listener.called() == [False, False]
@@ -182,12 +191,12 @@ def test_without_walls_all_of_this_is_possible(own: Path, tmp_path: Path, listen
     """What the other tests try must be able to succeed."""
     (tmp_path / "sibling").write_text("bytes")
     said = tried(
-        NO_WALLS,
+        UNSANDBOXED,
         ("read", tmp_path / "sibling"),
         ("write", tmp_path / "out"),
         *listener.attempts,
         ("kill", os.getpid()),
-        reads=[],
+        readable=[],
         folder=own,
     )
     assert said == [True] * 5
@@ -200,7 +209,7 @@ def test_ffmpeg_and_the_picture_library_work_behind_them(sandbox: Sandbox, own: 
     encode = [find_binaries().ffmpeg, "-loglevel", "error", "-i", str(clip), "-c:v", "libx264", str(own / "out.mp4")]
     shrink = f"from PIL import Image; Image.open({str(picture)!r}).save({str(own / 'out.webp')!r})"
     for argv, source in ((encode, clip), ([sys.executable, "-I", "-c", shrink], picture)):
-        command = confined(argv, LIMITS, sandbox, reads=[source], folder=own)
+        command = sandboxed_argv(argv, LIMITS, sandbox, readable=[source], folder=own)
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=own)
         assert (ended.returncode, ended.stderr) == (0, "")
     assert {path.name for path in own.iterdir()} == {"out.mp4", "out.webp"}
@@ -209,17 +218,17 @@ def test_ffmpeg_and_the_picture_library_work_behind_them(sandbox: Sandbox, own: 
 @pytest.mark.parametrize("sandbox", WALLS)
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGXCPU])
 def test_the_signal_that_ended_it_is_known(sandbox: Sandbox, number: signal.Signals, own: Path) -> None:
-    command = confined(
+    command = sandboxed_argv(
         [sys.executable, "-IS", "-c", f"import os; os.kill(os.getpid(), {int(number)})"], LIMITS, sandbox
     )
-    assert ending(subprocess.run(command, check=False).returncode, sandbox) == -number
+    assert real_exit_code(subprocess.run(command, check=False).returncode, sandbox) == -number
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
 def test_ends_of_its_own_are_left_as_they_are(sandbox: Sandbox) -> None:
     for code in (0, 1, 183, 228, 244, 255):
-        command = confined([sys.executable, "-IS", "-c", f"raise SystemExit({code})"], LIMITS, sandbox)
-        assert ending(subprocess.run(command, check=False).returncode, sandbox) == code
+        command = sandboxed_argv([sys.executable, "-IS", "-c", f"raise SystemExit({code})"], LIMITS, sandbox)
+        assert real_exit_code(subprocess.run(command, check=False).returncode, sandbox) == code
 
 
 # --- Which there are --------------------------------------------------------------------------------------------------
@@ -229,27 +238,27 @@ def nothing(monkeypatch: pytest.MonkeyPatch, **there: Any) -> None:
     """A system that has none of it, but for what is said to be there."""
     monkeypatch.setattr("shutil.which", lambda _: there.get("bwrap"))
     monkeypatch.setattr("roomcast_workers.sandbox.sandbox.landlock_version", lambda: there.get("landlock", 0))
-    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.can_cut_off", lambda: there.get("seccomp", False))
+    monkeypatch.setattr("roomcast_workers.sandbox.sandbox.seccomp_supported", lambda: there.get("seccomp", False))
 
 
 def test_where_there_is_nothing_programs_still_run_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch)
     found = detect([["/bin/echo"]])
-    assert found.told() == {"bwrap": False, "network": "none", "files": "none"}
+    assert found.to_json() == {"bwrap": False, "network": "none", "files": "none"}
     assert not found.complete
     assert len(found.missing) == 3
 
 
-@pytest.mark.skipif(not (landlock_version() and can_cut_off()), reason="this kernel has neither")
+@pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither")
 def test_the_most_walls_are_taken_behind_which_every_program_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = find_binaries().ffmpeg
     nothing(monkeypatch, landlock=landlock_version(), seccomp=True)
-    assert detect([[real, "-version"]]).told() == {"bwrap": False, "network": "seccomp", "files": "landlock"}
+    assert detect([[real, "-version"]]).to_json() == {"bwrap": False, "network": "seccomp", "files": "landlock"}
     elsewhere = str(fake_ffmpeg.install(tmp_path, real=real))  # it needs files beside itself
     fallen_back = detect([[real, "-version"], [elsewhere, "-version"]])
-    assert fallen_back.told() == {"bwrap": False, "network": "seccomp", "files": "none"}
+    assert fallen_back.to_json() == {"bwrap": False, "network": "seccomp", "files": "none"}
     assert any("landlock" in why for why in fallen_back.missing)
 
 
@@ -257,12 +266,12 @@ def test_the_most_walls_are_taken_behind_which_every_program_runs(
 def test_a_bubblewrap_that_does_not_work_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch, bwrap=bwrap)
     found = detect([["/bin/echo"]])
-    assert found == NO_WALLS
+    assert found == UNSANDBOXED
     assert any("bwrap for files" in why for why in found.missing)
 
 
 def test_walls_that_cannot_be_put_up_keep_the_program_from_running(tmp_path: Path) -> None:
-    interpreter, isolated, bare, confine, *rest = confined(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
+    interpreter, isolated, bare, confine, *rest = sandboxed_argv(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
     older = tmp_path / "confine.py"  # as it would fare on a kernel that knows no such system call
     older.write_text(Path(confine).read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))
     assert older.read_text() != Path(confine).read_text()

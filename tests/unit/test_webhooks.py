@@ -30,8 +30,7 @@ from roomcast.assemblies.webhooks.sender import Sender, signature_headers
 from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
 from roomcast.errors import LeaseLost, NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
-from roomcast.uploads.templates import Template, Templates
-from roomcast.uploads.webhook import Webhook
+from roomcast.uploads.templates import Template, Templates, Webhook
 
 from tests.integration.contract.ledgers import Clock, fresh
 from tests.support.receiver import SECRET, Receiver
@@ -213,7 +212,7 @@ async def test_a_refused_address_says_so(receiver: Receiver) -> None:
     sender = Sender(private=False)
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
     await sender.close()
-    assert attempt.error == "The address is not on the public Internet."
+    assert attempt.error == "The receiver's address is not on the public Internet."
 
 
 async def test_a_name_that_nobody_knows(sender: Sender) -> None:

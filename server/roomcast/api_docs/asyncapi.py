@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
-from roomcast.api_docs.operations import JSON
 from roomcast.api_docs.schemas import Schemas
-from roomcast.rooms.handlers import CALLS, Call
-from roomcast.rooms.schema import CallRefused, Handshake, Id
+from roomcast.http.operations import JSON
+from roomcast.rooms.handlers import CALLS, SocketCall
+from roomcast.rooms.schema import ConnectAuth, ErrorAck, IdArgument
 from roomcast.rooms.upload_rooms import PROGRESS
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
@@ -30,7 +30,7 @@ def asyncapi(*, cookie: str | None, url: str | None = None) -> dict[str, Any]:
     """The document. `cookie` and `url` as in `openapi`."""
     schemas = Schemas()
     messages = {
-        _CONNECT: _message("The `auth` of the handshake.", schemas.of(Handshake)),
+        _CONNECT: _message("The `auth` of the handshake.", schemas.of(ConnectAuth)),
         **{name: _message(text, schemas.of(Message)) for name, text in _TOLD.items()},
     }
     operations = {_CONNECT: _operation("receive", [_CONNECT], "Connect.")}
@@ -74,17 +74,17 @@ def _server(url: str | None, *, secured: bool) -> dict[str, Any]:
     }
 
 
-def _call_messages(name: str, call: Call, schemas: Schemas) -> dict[str, Any]:
-    hints = get_type_hints(call.run)
+def _call_messages(name: str, call: SocketCall, schemas: Schemas) -> dict[str, Any]:
+    hints = get_type_hints(call.handler)
     return {
-        name: _message("A bare string is the id.", schemas.of(hints["argument"] | Id, "validation")),
+        name: _message("A bare string is the id.", schemas.of(hints["argument"] | IdArgument, "validation")),
         f"{name}.ack": _message("It is done.", schemas.of(hints["return"])),
-        f"{name}.refused": _message("Nothing was done.", schemas.of(CallRefused)),
+        f"{name}.refused": _message("Nothing was done.", schemas.of(ErrorAck)),
     }
 
 
-def _text(call: Call) -> str:
-    return (call.run.__doc__ or "").strip()
+def _text(call: SocketCall) -> str:
+    return (call.handler.__doc__ or "").strip()
 
 
 def _message(text: str, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from roomcast.api_docs.examples import curls, example
 from roomcast.api_docs.html import anchor, block, code, element, kind, pretty, prose, table
-from roomcast.api_docs.operations import JSON
 from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import RETRYABLE
 from roomcast.http.errors import STATUS
+from roomcast.http.operations import JSON
 
 Document = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import orjson
 
-from roomcast.api_docs.operations import EVENT_STREAM
 from roomcast.api_docs.schemas import COMPONENTS
+from roomcast.http.operations import EVENT_STREAM
 
 Schema = Mapping[str, Any]
 _OF_TYPE: Mapping[str, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True, "null": None}

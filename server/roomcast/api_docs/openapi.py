@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the routes that a process serves. Pure."""
+"""Makes the OpenAPI 3.1 document of the operations that a process serves. Pure."""
 
 from __future__ import annotations
 
@@ -8,164 +8,138 @@ from typing import Any
 
 from aiohttp import hdrs
 
-from roomcast.api_docs import dialects, native, pages, resumable
-from roomcast.api_docs.operations import (
-    EVENT_STREAM,
-    JSON,
-    Answer,
-    Events,
-    Operation,
-    Parameter,
-    Refusal,
-    codes_by_status,
-)
 from roomcast.api_docs.schemas import Schemas
 from roomcast.dialects.errors import NATIVE, error_format
 from roomcast.errors import Code, Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
-from roomcast.http.errors import CODE_HEADER
-from roomcast.http.middleware import SAFE, needs_viewer
+from roomcast.http.errors import CODE_HEADER, STATUS
+from roomcast.http.middleware import SAFE_METHODS, requires_auth
+from roomcast.http.operations import JSON, ErrorType, EventStream, Operation, Parameter, ResponseSpec, Tag
 from roomcast.uploads.messages import UploadId
 
-OPERATIONS: Sequence[Operation] = (
-    *native.OPERATIONS,
-    *pages.RESULTS,
-    *resumable.RESUMABLE,
-    *dialects.DIALECTS,
-    *pages.ADMINS,
-    *pages.RUN,
-    *pages.SOCKET,
-    *pages.VIEWS,
-)
-"""Everything that some process may serve."""
+_UPLOAD_ID = Parameter("", UploadId, "The upload's id.", "path", required=True)
+_PATH_PARAMETERS = {name: replace(_UPLOAD_ID, name=name) for name in ("id", "upload_id", "task_id")}
+"""What these parameters of a path are unless the operation declares them otherwise."""
 
-Route = tuple[str, str]
-"""A method and a path."""
-
-_UPLOAD = Parameter("", UploadId, "The upload's id.", "path", required=True)
-_PATH = {name: replace(_UPLOAD, name=name) for name in ("id", "upload_id", "task_id")}
 _ABOUT = (
-    "Every upload gets a room. A refusal has a stable code: in its body or, where a dialect has a body of its own, in "
-    "the header `X-Error-Code`. What Socket.IO says is in `/asyncapi.json`."
+    "Every upload has a Socket.IO room. An error has a stable code: in its body, or in the header `X-Error-Code` where "
+    "the body is a dialect's. `/asyncapi.json` describes the Socket.IO calls and events."
 )
 
 
-def openapi(served: Iterable[Route], *, cookie: str | None, url: str = "/") -> dict[str, Any]:
-    """The document. `cookie` is the one that may carry the token, None where nobody needs one; `url` is where the world
-    reaches the server. A HEAD that goes with a GET is described as one."""
+def openapi(operations: Iterable[Operation], *, cookie: str | None, url: str = "/") -> dict[str, Any]:
+    """Return the document. `cookie` names the cookie that may carry the token (None: no token is needed); `url` is the
+    server's public URL."""
     schemas = Schemas()
-    routes = set(served)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in (one for row in OPERATIONS for one in _with_head(row) if (one.method, one.path) in routes):
+    tags = set()
+    for operation in sorted(operations, key=lambda one: list(Tag).index(one.tag)):
+        tags.add(operation.tag)
         described = _operation(operation, schemas, authenticated=cookie is not None)
-        paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    tags = dict.fromkeys(operation.group for operation in OPERATIONS if operation.path in paths)
+        paths.setdefault(operation.template, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {"title": "Roomcast", "version": "1", "description": _ABOUT},
         "servers": [{"url": url}],
-        "tags": [{"name": name} for name in tags],
+        "tags": [{"name": tag} for tag in Tag if tag in tags],
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
-            **({"securitySchemes": _schemes(cookie)} if cookie is not None else {}),
+            **({"securitySchemes": _security_schemes(cookie)} if cookie is not None else {}),
         },
     }
 
 
-def _schemes(cookie: str) -> dict[str, Any]:
+def _security_schemes(cookie: str) -> dict[str, Any]:
     return {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "cookie": {"type": "apiKey", "in": "cookie", "name": cookie},
     }
 
 
-def _with_head(operation: Operation) -> Sequence[Operation]:
-    """A GET, and the HEAD that answers the same without a body; a stream has none."""
-    streams = any(EVENT_STREAM in answer.bodies for answer in operation.answers)
-    if operation.method != hdrs.METH_GET or streams:
-        return (operation,)
-    answers = [replace(answer, bodies={}) for answer in operation.answers]
-    return operation, replace(operation, method=hdrs.METH_HEAD, answers=answers)
-
-
 def _operation(operation: Operation, schemas: Schemas, *, authenticated: bool) -> dict[str, Any]:
-    guarded = authenticated and needs_viewer(operation.method, operation.path)
+    guarded = authenticated and requires_auth(operation.method, operation.template)
     parameters = _parameters(operation)
-    body = {media: _content(shape, schemas, taken=True) for media, shape in operation.takes.items()}
+    body = {media: _content(shape, schemas, request=True) for media, shape in operation.body.items()}
     return {
-        "tags": [operation.group],
-        "summary": operation.title,
-        **({"description": operation.text} if operation.text else {}),
-        "operationId": f"{operation.method.lower()}{operation.path}",
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        **({"description": operation.description} if operation.description else {}),
+        "operationId": f"{operation.method.lower()}{operation.template}",
         **({"parameters": [_parameter(one, schemas) for one in parameters]} if parameters else {}),
-        **({"requestBody": {"content": body, "required": not operation.takes_nothing}} if body else {}),
-        "responses": _responses(operation, _refusals(operation, guarded=guarded), schemas),
+        **({"requestBody": {"content": body, "required": not operation.body_optional}} if body else {}),
+        "responses": _responses(operation, _errors(operation, guarded=guarded), schemas),
         "security": [{"bearer": []}, {"cookie": []}] if guarded else [],
     }
 
 
 def _parameters(operation: Operation) -> list[Parameter]:
-    """Those of the path first, in its order."""
+    """Return the parameters, those of the path first and in its order."""
     own = {one.name: one for one in operation.parameters}
-    names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    in_path = [own.get(name) or _PATH[name] for name in names]
-    return [*in_path, *(one for one in operation.parameters if one.place != "path")]
+    names = [segment[1:-1] for segment in operation.template.split("/") if segment.startswith("{")]
+    in_path = [own.get(name) or _PATH_PARAMETERS[name] for name in names]
+    return [*in_path, *(one for one in operation.parameters if one.location != "path")]
 
 
 def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
     schema = schemas.of(parameter.shape, "validation")
-    several = {"type": "array", "items": schema, "minItems": 1}
+    repeated = {"type": "array", "items": schema, "minItems": 1}
     return {
         "name": parameter.name,
-        "in": parameter.place,
-        "description": parameter.text,
+        "in": parameter.location,
+        "description": parameter.description,
         "required": parameter.required,
-        "schema": several if parameter.repeated else schema,
+        "schema": repeated if parameter.repeated else schema,
     }
 
 
-def _refusals(operation: Operation, *, guarded: bool) -> Sequence[Refusal]:
-    """With those that any call may meet."""
-    credentials: list[Refusal] = [Unauthenticated] if guarded else []
-    if guarded and operation.method not in SAFE:
-        credentials.append(Forbidden)  # another site's page comes with the cookie
-    broken: list[Refusal] = [StorageError, RoomcastError] if needs_viewer(operation.method, operation.path) else []
-    body: list[Refusal] = [Malformed] if operation.takes and operation.refuses else []
-    return [*operation.refuses, *credentials, *body, *broken]
+def _errors(operation: Operation, *, guarded: bool) -> Sequence[ErrorType]:
+    """Return the errors of an operation, with those that every operation of its kind may have."""
+    credentials: list[ErrorType] = [Unauthenticated] if guarded else []
+    if guarded and operation.method not in SAFE_METHODS:
+        credentials.append(Forbidden)  # for a page of another site that comes with the cookie
+    failures: list[ErrorType] = []
+    if requires_auth(operation.method, operation.template):
+        failures = [StorageError, RoomcastError]
+    body: list[ErrorType] = [Malformed] if operation.body and operation.errors else []
+    return [*operation.errors, *credentials, *body, *failures]
 
 
-def _responses(operation: Operation, refusals: Sequence[Refusal], schemas: Schemas) -> dict[str, Any]:
-    silent = operation.method == hdrs.METH_HEAD
-    responses = {str(answer.status): _answer(answer, schemas) for answer in operation.answers}
-    for status, codes in codes_by_status(refusals).items():
-        responses[str(status)] = _refusal(operation.path, status, codes, schemas, silent=silent)
+def _responses(operation: Operation, errors: Sequence[ErrorType], schemas: Schemas) -> dict[str, Any]:
+    responses = {str(response.status): _response(response, schemas) for response in operation.responses}
+    by_status: dict[int, dict[Code, None]] = {}
+    for error in errors:
+        by_status.setdefault(operation.statuses.get(error) or STATUS[error.code], {})[error.code] = None
+    without_body = operation.method == hdrs.METH_HEAD
+    for status, codes in sorted(by_status.items()):
+        responses[str(status)] = _error(operation.template, status, list(codes), schemas, without_body=without_body)
     return responses
 
 
-def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
+def _response(response: ResponseSpec, schemas: Schemas) -> dict[str, Any]:
     headers = {
-        one.name: {"description": one.text, "required": one.required, "schema": schemas.of(one.shape)}
-        for one in answer.headers
+        one.name: {"description": one.description, "required": one.required, "schema": schemas.of(one.shape)}
+        for one in response.headers
     }
-    content = {media: _content(shape, schemas) for media, shape in answer.bodies.items()}
+    content = {media: _content(shape, schemas) for media, shape in response.content.items()}
     return {
-        "description": answer.text,
+        "description": response.description,
         **({"headers": headers} if headers else {}),
         **({"content": content} if content else {}),
     }
 
 
-def _content(shape: Any, schemas: Schemas, *, taken: bool = False) -> dict[str, Any]:
-    """A media type object. What the events of a stream are, OpenAPI 3.1 has no word for: it is said in `x-events`."""
-    if isinstance(shape, Events):
+def _content(shape: Any, schemas: Schemas, *, request: bool = False) -> dict[str, Any]:
+    """Return a media type object. The types of a stream's events are in `x-events`, as OpenAPI 3.1 has no field for
+    them."""
+    if isinstance(shape, EventStream):
         return {
             "schema": {"type": "string"},
             "x-events": {name: schemas.of(event) for name, event in shape.shapes.items()},
         }
-    return {"schema": schemas.of(shape, "validation" if taken else "serialization")}
+    return {"schema": schemas.of(shape, "validation" if request else "serialization")}
 
 
-def _refusal(path: str, status: int, codes: Sequence[Code], schemas: Schemas, *, silent: bool) -> dict[str, Any]:
+def _error(path: str, status: int, codes: Sequence[Code], schemas: Schemas, *, without_body: bool) -> dict[str, Any]:
     found = error_format(path)
     schema, enum = schemas.of(found.shape), {"enum": [code.value for code in codes]}
     headers = {"WWW-Authenticate": _header("`Bearer`", {"type": "string"})} if status == 401 else {}
@@ -176,9 +150,9 @@ def _refusal(path: str, status: int, codes: Sequence[Code], schemas: Schemas, *,
     return {
         "description": ", ".join(f"`{code}`" for code in codes),
         **({"headers": headers} if headers else {}),
-        **({} if silent else {"content": {JSON: {"schema": schema}}}),
+        **({} if without_body else {"content": {JSON: {"schema": schema}}}),
     }
 
 
-def _header(text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": text, "schema": schema, "required": True}
+def _header(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "schema": schema, "required": True}

@@ -1,4 +1,4 @@
-"""JSON Schemas of the shapes that the code is held to, each once among a document's components."""
+"""JSON Schemas of the types that the code is checked against, each once among a document's components."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ COMPONENTS = "#/components/schemas/"
 
 
 class Schemas:
-    """The schemas that one document speaks of. `mode`: whether a shape is what is taken in, or what is sent."""
+    """Collects the components of one document."""
 
     def __init__(self) -> None:
         self.components: dict[str, JsonSchemaValue] = {}
-        self._known: set[type] = set()
+        self._named: set[type] = set()
 
     def of(self, shape: Any, mode: JsonSchemaMode = "serialization") -> JsonSchemaValue:
-        """The schema of a type; of a shape with a name, a reference to the component that it has become."""
+        """Return the schema of a type; for a named type, a reference to its component. `mode` says whether the type is
+        received or sent."""
         if not _is_named(shape):
-            return self._read(shape, mode)
-        if shape not in self._known:
-            self._known.add(shape)
-            schema = self._read(shape, mode)
+            return self._schema(shape, mode)
+        if shape not in self._named:
+            self._named.add(shape)
+            schema = self._schema(shape, mode)
             if "$ref" not in schema:
                 self._add(shape.__name__, schema)
         return {"$ref": COMPONENTS + shape.__name__}
 
-    def _read(self, shape: Any, mode: JsonSchemaMode) -> JsonSchemaValue:
+    def _schema(self, shape: Any, mode: JsonSchemaMode) -> JsonSchemaValue:
         schema = TypeAdapter(shape).json_schema(
-            ref_template=COMPONENTS + "{model}", schema_generator=_WithoutTitles, mode=mode
+            ref_template=COMPONENTS + "{model}", schema_generator=_SchemaGenerator, mode=mode
         )
         for name, component in schema.pop("$defs", {}).items():
             self._add(name, component)
@@ -40,17 +41,16 @@ class Schemas:
 
     def _add(self, name: str, component: JsonSchemaValue) -> None:
         if self.components.setdefault(name, component) != component:
-            raise ValueError(f"two shapes are called {name}")
+            raise ValueError(f"Two different types are called {name}.")
 
 
-class _WithoutTitles(GenerateJsonSchema):
-    """A field's name says as much as a title made of it."""
+class _SchemaGenerator(GenerateJsonSchema):
+    """Leaves out titles, which repeat the fields' names, and the docstrings of enums, which are for programmers."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        """Without the text that Python has for programmers."""
         return {key: value for key, value in super().enum_schema(schema).items() if key != "description"}
 
 

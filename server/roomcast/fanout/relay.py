@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -42,7 +42,7 @@ class UploadSubscriber(Protocol):
 
 
 @dataclass(slots=True)
-class _Subscribed:
+class _SubscribedUpload:
     """An upload with subscribers, and the position up to which they have its events."""
 
     epoch: str
@@ -66,12 +66,19 @@ class _Joining:
     last_seq: int = 0
 
 
-class Relay:
-    """Publishes the events and ticks of uploads to their subscribers in this process, from `start` to `stop`."""
+WithUrls = Callable[[Message], Message]
 
-    def __init__(self, ledger: Ledger) -> None:
+
+class Relay:
+    """Publishes the events and ticks of uploads to their subscribers in this process, from `start` to `stop`.
+
+    `with_urls` adds the URLs to a message that leaves.
+    """
+
+    def __init__(self, ledger: Ledger, with_urls: WithUrls) -> None:
         self._ledger = ledger
-        self._uploads: dict[str, _Subscribed] = {}
+        self._with_urls = with_urls
+        self._uploads: dict[str, _SubscribedUpload] = {}
         self._joining: dict[str, _Joining] = {}
         self._queue_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -129,12 +136,14 @@ class Relay:
             # Event 1 is made before the client knows the upload's id, so nobody can have received its status. It counts
             # as new with the next event.
             status = latest["status"] if replay.upload.seq > 1 else ""
-            upload = _Subscribed(replay.upload.epoch, replay.upload.seq, status, latest)
+            upload = _SubscribedUpload(replay.upload.epoch, replay.upload.seq, status, latest)
             self._uploads[upload_id] = upload
             if _is_queued(upload):
                 self._queue_changed.set()
         upload.subscribers[subscriber] = None
-        return replay if since is not None else Replay(replay.upload, [], gapless=True)
+        if since is None:
+            return Replay(replay.upload, [], gapless=True)
+        return replace(replay, events=[self._with_urls(event) for event in replay.events])
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
         """End a subscription at once. One that does not exist is ignored."""
@@ -176,16 +185,18 @@ class Relay:
             elif seq > upload.seq:
                 self._catch_up(upload_id, upload)
 
-    def _publish_event(self, upload: _Subscribed, event: Message) -> None:
+    def _publish_event(self, upload: _SubscribedUpload, event: Message) -> None:
         new_status = event["status"] != upload.status
         upload.seq, upload.status, upload.latest = event["seq"], event["status"], event
+        complete = self._with_urls(event)
         for subscriber in tuple(upload.subscribers):
-            subscriber.on_event(event, new_status=new_status)
+            subscriber.on_event(complete, new_status=new_status)
 
-    def _publish_tick(self, upload: _Subscribed, tick: Message) -> None:
+    def _publish_tick(self, upload: _SubscribedUpload, tick: Message) -> None:
         upload.latest = tick
+        complete = self._with_urls(tick)
         for subscriber in tuple(upload.subscribers):
-            subscriber.on_tick(tick)
+            subscriber.on_tick(complete)
 
     # --- from the ledger to the subscribers, after a gap -------------------------------------------------------------
 
@@ -195,11 +206,11 @@ class Relay:
         for upload_id, upload in list(self._uploads.items()):
             self._catch_up(upload_id, upload)
 
-    def _catch_up(self, upload_id: str, upload: _Subscribed) -> None:
+    def _catch_up(self, upload_id: str, upload: _SubscribedUpload) -> None:
         if upload.catching_up is None:
             upload.catching_up = asyncio.create_task(self._publish_from_ledger(upload_id, upload))
 
-    async def _publish_from_ledger(self, upload_id: str, upload: _Subscribed) -> None:
+    async def _publish_from_ledger(self, upload_id: str, upload: _SubscribedUpload) -> None:
         """Read and publish the upload's events until no notification has come since the last read."""
         try:
             while True:
@@ -219,7 +230,7 @@ class Relay:
         finally:
             upload.catching_up = None
 
-    def _purge(self, upload_id: str, upload: _Subscribed) -> None:
+    def _purge(self, upload_id: str, upload: _SubscribedUpload) -> None:
         """Remove an upload that the ledger does not have.
 
         If it was in a terminal stage, it has expired normally. Otherwise the ledger lost it: the subscribers get a
@@ -272,7 +283,7 @@ class Relay:
             await asyncio.sleep(_QUEUE_POSITION_SECONDS)
 
 
-def _is_queued(upload: _Subscribed) -> bool:
+def _is_queued(upload: _SubscribedUpload) -> bool:
     return bool(upload.latest["stage"] == Stage.QUEUED)
 
 

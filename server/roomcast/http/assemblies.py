@@ -1,11 +1,13 @@
-"""The routes of assemblies: their status in the assembly dialect, and what their webhook was told."""
+"""The routes of assemblies: their status in the assembly dialect, and the deliveries to their webhooks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import Field
 
 from roomcast.assemblies.model import Submission, all_terminal
 from roomcast.assemblies.service import Assembly, AssemblyService
@@ -13,23 +15,35 @@ from roomcast.assemblies.store import RecordStore
 from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
 from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
+from roomcast.http.operations import (
+    OWNERSHIP_ERRORS,
+    Parameter,
+    ResponseSpec,
+    RouteGroup,
+    Tag,
+    json_body,
+    operation,
+)
 from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import Deliveries, WebhookAttempt, WebhookDelivery
+from roomcast.http.schema import Deliveries, DeliveryId, WebhookAttempt, WebhookDelivery
+from roomcast.uploads.messages import AssemblyId
 from roomcast.uploads.model import Upload, timestamp
 from roomcast.uploads.viewer import Viewer
 
-LARGEST_BATCH = 50
-STATUS_PATHS = ("/api/transflow/status", "/api/status")
-"""Clients of the dialect know the status by either."""
+MAX_ASSEMBLIES = 50
+"""How many assemblies one request may ask for."""
+
+_ETAG = Parameter("ETag", Annotated[str, Field(examples=['W/"8f2a"'])], "For `If-None-Match`.", "header")
+_ASSEMBLY = Parameter("id", AssemblyId, "The assembly's id.", "path", required=True)
+_DELIVERY = Parameter("delivery", DeliveryId, "The delivery's id.", "path", required=True)
 
 
-class AssemblyRoutes:
-    """`/api/transflow/status`, also known as `/api/status`, and `/api/assemblies/…`. `wake` says that a delivery is
-    due."""
+class AssemblyRoutes(RouteGroup):
+    """`/api/transflow/status` with its alias `/api/status`, and `/api/assemblies/…`."""
 
     def __init__(
         self,
-        submissions: AssemblyService,
+        assemblies: AssemblyService,
         deliveries: RecordStore[Delivery],
         render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
@@ -37,69 +51,99 @@ class AssemblyRoutes:
         *,
         url_seconds: int,
     ) -> None:
-        self._submissions = submissions
+        """`url` makes the URL of a stored object, which expires after `url_seconds`; `wake` starts deliveries that are
+        due."""
+        self._assemblies = assemblies
         self._deliveries = deliveries
+        self._render = render
         self._url = url
         self._wake = wake
-        self._render = render
-        self._links_last = max(1, url_seconds // 4)  # see UrlSigner
+        self._max_age_seconds = max(1, url_seconds // 4)  # UrlSigner signs anew once a quarter of the time has passed
 
-    def add_routes(self, app: web.Application) -> None:
-        for path in STATUS_PATHS:
-            app.router.add_get(path, self._status)
-        app.router.add_get("/api/assemblies/{id}/deliveries", self._list)
-        app.router.add_post("/api/assemblies/{id}/deliveries/{delivery}/replay", self._replay)
+    @operation(
+        "GET",
+        "/api/transflow/status",
+        Tag.TRANSFLOW,
+        "Get the status of assemblies",
+        json_body(
+            AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
+            "The status of the assembly; of several assemblies, a list in their order.",
+            headers=(_ETAG,),
+        ),
+        ResponseSpec(304, "The status has not changed.", headers=(_ETAG,)),
+        aliases=("/api/status",),
+        description=f"`assemblyId` may be repeated, up to {MAX_ASSEMBLIES} times. In a list, an assembly whose status "
+        "cannot be answered has `assembly_id`, `error`, `error_code` and `message` alone.",
+        parameters=(
+            Parameter("assemblyId", AssemblyId, "The assembly's id.", required=True, repeated=True),
+            Parameter("If-None-Match", str, "The `ETag` of the response that you have.", "header"),
+        ),
+        errors=(*OWNERSHIP_ERRORS, Malformed, TooMany),
+    )
+    async def _get_status(self, request: web.Request) -> web.Response:
+        ids = request.query.getall("assemblyId", [])
+        if not ids:
+            raise Malformed("The query needs an assembly's id in `assemblyId`.")
+        if len(ids) > MAX_ASSEMBLIES:
+            raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
+        if len(ids) > 1:
+            return json_response([await self._status_or_refusal(request[VIEWER], each) for each in ids])
+        return self._conditional(request, await self._assemblies.get(request[VIEWER], ids[0]))
 
-    async def _status(self, request: web.Request) -> web.Response:
-        """One `assemblyId` answers the status; several, a list in their order, in which one that cannot be told has
-        `assembly_id`, `error` and `message` alone."""
-        wanted = request.query.getall("assemblyId", [])
-        if not wanted:
-            raise Malformed("Name an assembly: ?assemblyId=…")
-        if len(wanted) > LARGEST_BATCH:
-            raise TooMany(f"No more than {LARGEST_BATCH} assemblies at once.")
-        if len(wanted) > 1:
-            return json_response([await self._told(request[VIEWER], assembly_id) for assembly_id in wanted])
-        return self._answer(request, await self._submissions.get(request[VIEWER], wanted[0]))
-
-    def _answer(self, request: web.Request, assembly: Assembly) -> web.Response:
-        """The status, or 304 to whom has it. Finished ones may be kept by their viewer as long as their links hold."""
-        tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._links_last)
-        keep = f"private, max-age={self._links_last}" if all_terminal(assembly.uploads) else "private, no-cache"
-        headers = {"ETag": tag, "Cache-Control": keep, "Vary": "Authorization, Cookie"}
+    def _conditional(self, request: web.Request, assembly: Assembly) -> web.Response:
+        """Return the status, or 304 if the client has it. A client may cache a finished one while its links work."""
+        tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._max_age_seconds)
+        cache = f"private, max-age={self._max_age_seconds}" if all_terminal(assembly.uploads) else "private, no-cache"
+        headers = {"ETag": tag, "Cache-Control": cache, "Vary": "Authorization, Cookie"}
         known = request.if_none_match or ()
         if any((each.is_weak and f'W/"{each.value}"' == tag) or each.value == "*" for each in known):
             return web.Response(status=304, headers=headers)
-        return json_response(self._shown(assembly), headers=headers)
+        return json_response(self._status(assembly), headers=headers)
 
-    async def _told(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
+    async def _status_or_refusal(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
-            return self._shown(await self._submissions.get(viewer, assembly_id))
+            return self._status(await self._assemblies.get(viewer, assembly_id))
         except RoomcastError as error:
-            return refusal(assembly_id, error.as_json())
+            return refusal(assembly_id, error.to_json())
 
-    def _shown(self, assembly: Assembly) -> AssemblyStatus:
+    def _status(self, assembly: Assembly) -> AssemblyStatus:
         return linked(self._render(assembly.submission, assembly.uploads), self._url)
 
-    async def _list(self, request: web.Request) -> web.Response:
-        """`{deliveries}`, newest first."""
-        assembly = await self._submissions.get(request[VIEWER], request.match_info["id"])
+    @operation(
+        "GET",
+        "/api/assemblies/{id}/deliveries",
+        Tag.ASSEMBLIES,
+        "List the deliveries to the webhook",
+        json_body(Deliveries, "The deliveries, newest first."),
+        parameters=(_ASSEMBLY,),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _list_deliveries(self, request: web.Request) -> web.Response:
+        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.in_group(assembly.submission.group)
-        told: Deliveries = {"deliveries": [_delivery(delivery) for delivery in found]}
-        return json_response(told)
+        deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in found]}
+        return json_response(deliveries)
 
-    async def _replay(self, request: web.Request) -> web.Response:
-        """202: it is sent again, with a day of tries."""
-        assembly = await self._submissions.get(request[VIEWER], request.match_info["id"])
+    @operation(
+        "POST",
+        "/api/assemblies/{id}/deliveries/{delivery}/replay",
+        Tag.ASSEMBLIES,
+        "Deliver to the webhook again",
+        json_body(WebhookDelivery, "The delivery is sent again, and retried for a day if it fails.", status=202),
+        parameters=(_ASSEMBLY, _DELIVERY),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _replay_delivery(self, request: web.Request) -> web.Response:
+        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.get(request.match_info["delivery"])
         if found.group != assembly.submission.group:
             raise NotFound("There is no such delivery.")
-        again = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
+        reset = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
         self._wake()
-        return json_response(_delivery(again), status=202)
+        return json_response(_delivery_to_json(reset), status=202)
 
 
-def _delivery(delivery: Delivery) -> WebhookDelivery:
+def _delivery_to_json(delivery: Delivery) -> WebhookDelivery:
     pending = delivery.status == "pending" and delivery.due_at is not None
     return {
         "id": delivery.id,
@@ -107,11 +151,11 @@ def _delivery(delivery: Delivery) -> WebhookDelivery:
         "status": delivery.status,
         "createdAt": timestamp(delivery.created_at),
         "nextAttemptAt": timestamp(delivery.due_at or 0.0) if pending else None,
-        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
+        "attempts": [_attempt_to_json(attempt) for attempt in delivery.attempts],
     }
 
 
-def _attempt(attempt: Attempt) -> WebhookAttempt:
+def _attempt_to_json(attempt: Attempt) -> WebhookAttempt:
     return {
         "at": timestamp(attempt.at),
         "seconds": attempt.seconds,

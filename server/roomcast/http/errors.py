@@ -1,4 +1,4 @@
-"""From errors to HTTP answers: one table of statuses, the body that the route's clients know, and no internals."""
+"""Turns errors into HTTP responses: one table from code to status, and the body that the route's dialect has."""
 
 from __future__ import annotations
 
@@ -35,42 +35,39 @@ STATUS: dict[Code, int] = {
     Code.TIMEOUT: 504,
     Code.DISK_FULL: 507,
 }
+"""The status of each error code."""
 
-_CODES: dict[int, Code] = {
-    401: Code.UNAUTHENTICATED,
-    403: Code.FORBIDDEN,
-    408: Code.STALLED,
-    429: Code.TOO_MANY,
-}
-"""The codes of HTTP errors that a library raises with a sentence of its own."""
-
-_OWN_WORDS: dict[int, tuple[Code, str]] = {
-    404: (Code.NOT_FOUND, "There is nothing here."),
+_LIBRARY_ERRORS: dict[int, tuple[Code, str | None]] = {
+    401: (Code.UNAUTHENTICATED, None),
+    403: (Code.FORBIDDEN, None),
+    404: (Code.NOT_FOUND, "Nothing was found at this URL."),
     405: (Code.MALFORMED, "This address does not take that method."),
+    408: (Code.STALLED, None),
     413: (Code.TOO_LARGE, "The body is too large."),
+    429: (Code.TOO_MANY, None),
 }
-
+"""The code and message of errors that aiohttp raises, by status; without a message, aiohttp's own reason is sent."""
 
 CODE_HEADER = "X-Error-Code"
-"""Holds the stable code of an error whose body, a dialect's, has no place for it."""
+"""Carries the stable code of an error whose body, a dialect's, has no field for it."""
 
 
 def error_response(path: str, problem: Problem, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Answer an error on a path in the format of its route."""
+    """Return the response to a request on `path` that failed, in the format of its dialect."""
     found = error_format(path)
     code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
     return json_response(found.render(problem), status=status, headers={**code, **(headers or {})})
 
 
 def refuse(request: web.Request, error: RoomcastError) -> web.Response:
-    """Answer an error with the status of its code."""
+    """Return the response for an error, with the status of its code."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.UNAUTHENTICATED else None
-    return error_response(request.path, error.as_json(), STATUS[error.code], headers)
+    return error_response(request.path, error.to_json(), STATUS[error.code], headers)
 
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever a handler raises in JSON, with the status of its code."""
+    """Answer whatever a handler raises in JSON, without internals."""
     try:
         return await handler(request)
     except RoomcastError as error:
@@ -78,11 +75,11 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        code, text = _OWN_WORDS.get(error.status, (_CODES.get(error.status, Code.MALFORMED), error.reason))
+        code, text = _LIBRARY_ERRORS.get(error.status, (Code.MALFORMED, None))
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return error_response(request.path, {"code": code, "message": text}, error.status, allow)
+        return error_response(request.path, {"code": code, "message": text or error.reason}, error.status, allow)
     except HttpProcessingError:
-        return refuse(request, Malformed("The request could not be understood."))
+        return refuse(request, Malformed("The request is not valid HTTP."))
     except Exception:
-        log.exception("request failed", method=request.method, path=request.path)
+        log.exception("request_failed", method=request.method, path=request.path)
         return refuse(request, RoomcastError("Something went wrong on the server."))

@@ -1,4 +1,4 @@
-"""`/healthz`: the process is alive. `/readyz`: it can do its work, or what keeps it from it."""
+"""`/healthz` answers while the process is alive; `/readyz` whether it can do its work, and what prevents it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import structlog
 from aiohttp import web
 
 from roomcast.errors import RoomcastError
+from roomcast.http.operations import RouteGroup, Tag, json_body, operation
 from roomcast.http.responses import json_response
-from roomcast.http.schema import Alive, Readiness, Walls
+from roomcast.http.schema import Liveness, Readiness, SandboxInfo
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
 
@@ -20,42 +21,51 @@ log = structlog.get_logger(__name__)
 _CHECK_SECONDS = 3.0
 
 
-class Health:
-    """Both answers are for whoever runs the server, and tell nothing of anybody's uploads."""
+class Health(RouteGroup):
+    """Both routes are public: they say nothing about anybody's uploads."""
 
-    def __init__(self, parts: Backends, upkeep: Maintenance, sandbox: Mapping[str, str | bool] | None = None) -> None:
-        """`sandbox`: what confines the programs that read uploads, when this process runs them."""
-        self._parts = parts
-        self._upkeep = upkeep
-        self._sandbox = cast(Walls, sandbox) if sandbox is not None else None
+    def __init__(
+        self, backends: Backends, maintenance: Maintenance, sandbox: Mapping[str, str | bool] | None = None
+    ) -> None:
+        """`sandbox` describes how the programs that read uploads are confined, if this process runs them."""
+        self._backends = backends
+        self._maintenance = maintenance
+        self._sandbox = cast(SandboxInfo, sandbox) if sandbox is not None else None
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
-            "ledger": self._ledger,
-            "relay": self._relay,
-            "media": self._media,
-            "workers": self._workers,
-            "upkeep": self._has_upkeep,
+            "ledger": self._check_ledger,
+            "relay": self._check_relay,
+            "media": self._check_media,
+            "workers": self._check_workers,
+            "maintenance": self._check_maintenance,
         }
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/healthz", self._alive)
-        app.router.add_get("/readyz", self._ready)
+    @operation(
+        "GET", "/healthz", Tag.OPERATION, "Check that the process is alive", json_body(Liveness, "The process answers.")
+    )
+    async def _get_liveness(self, _: web.Request) -> web.Response:
+        liveness: Liveness = {"ok": True}
+        return json_response(liveness)
 
-    async def _alive(self, _: web.Request) -> web.Response:
-        alive: Alive = {"ok": True}
-        return json_response(alive)
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        """200, or 503, with a word on each part."""
-        words = await asyncio.gather(*(self._word(check) for check in self._checks.values()))
-        ok = all(word == "ok" for word in words)
-        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, words, strict=True))}
+    @operation(
+        "GET",
+        "/readyz",
+        Tag.OPERATION,
+        "Check that the process can work",
+        json_body(Readiness, "Every check passed."),
+        json_body(Readiness, "A check failed.", status=503),
+    )
+    async def _get_readiness(self, _: web.Request) -> web.Response:
+        results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
+        ok = all(result == "ok" for result in results)
+        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, results, strict=True))}
         if self._sandbox is not None:
             readiness["sandbox"] = self._sandbox
-        if self._upkeep.warning:
-            readiness["warnings"] = [self._upkeep.warning]
+        if self._maintenance.warning:
+            readiness["warnings"] = [self._maintenance.warning]
         return json_response(readiness, status=200 if ok else 503)
 
-    async def _word(self, check: Callable[[], Awaitable[str]]) -> str:
+    async def _run(self, check: Callable[[], Awaitable[str]]) -> str:
+        """Return the result of a check: `ok`, or what is wrong."""
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 return await check()
@@ -64,23 +74,23 @@ class Health:
         except RoomcastError as error:
             return error.message
         except Exception:
-            log.exception("check failed")
-            return "failed; the log knows more"
+            log.exception("health_check_failed")
+            return "failed; see the log"
 
-    async def _ledger(self) -> str:
-        await self._parts.ledger.queue()
+    async def _check_ledger(self) -> str:
+        await self._backends.ledger.queue()
         return "ok"
 
-    async def _relay(self) -> str:
-        return "ok" if self._parts.ledger.connected() else "pubsub disconnected"
+    async def _check_relay(self) -> str:
+        return "ok" if self._backends.ledger.connected() else "pubsub disconnected"
 
-    async def _media(self) -> str:
-        await self._parts.media.check_writable()
+    async def _check_media(self) -> str:
+        await self._backends.media.check_writable()
         return "ok"
 
-    async def _workers(self) -> str:
-        return "ok" if await self._parts.dispatch.live_workers() else "no worker has been seen lately"
+    async def _check_workers(self) -> str:
+        return "ok" if await self._backends.dispatch.live_workers() else "no worker is alive"
 
-    async def _has_upkeep(self) -> str:
-        idle = self._upkeep.idle_seconds()
+    async def _check_maintenance(self) -> str:
+        idle = self._maintenance.idle_seconds()
         return "ok" if idle is None else f"has not run for {idle:.0f} s"

@@ -1,39 +1,93 @@
-"""`/media/…`: results, to whoever has a signed link to one of their upload. Range, conditions and types included."""
+"""`/media/…`: serves results to whoever has a signed link to one file of their upload, with ranges and conditions."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
+from pydantic import Field
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect, disposition, mime_of
+from roomcast.http.operations import (
+    OWNERSHIP_ERRORS,
+    Binary,
+    Parameter,
+    ResponseSpec,
+    RouteGroup,
+    Tag,
+    operation,
+)
+from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.result_keys import content_disposition, mime_type
 from roomcast.media.url_signer import UrlSigner
 
-_PATH = "/media/{grant}/{folder:.+}/{name:[^/]+}"
+FILE_PARAMETERS = (
+    Parameter("Range", Annotated[str, Field(examples=["bytes=0-1023"])], "The bytes to send.", "header"),
+    Parameter("If-None-Match", str, "The `ETag` of the file that you have.", "header"),
+)
+FILE_RESPONSES = (
+    ResponseSpec(200, "The file.", {"*/*": Binary}),
+    ResponseSpec(206, "The range of the file.", {"*/*": Binary}),
+    ResponseSpec(304, "The file has not changed."),
+    ResponseSpec(416, "The range is outside the file."),
+)
+_PATH_PARAMETERS = (
+    Parameter(
+        "grant",
+        Annotated[str, Field(examples=["1767225600.c2ln"])],
+        "The signature of the link.",
+        "path",
+        required=True,
+    ),
+    Parameter(
+        "folder",
+        Annotated[str, Field(min_length=1, examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])],
+        "The folder of the upload's results; it may contain slashes.",
+        "path",
+        required=True,
+    ),
+    Parameter(
+        "name",
+        Annotated[str, Field(pattern=r"^[^/.][^/]*$", examples=["video.mp4"])],
+        "The file's name.",
+        "path",
+        required=True,
+    ),
+)
 
 
-class MediaRoute:
-    """Serves what the workers stored, and nothing else."""
+class MediaRoute(RouteGroup):
+    """Serves the files that workers stored."""
 
     def __init__(self, media: MediaStore, signer: UrlSigner, *, max_age_seconds: int) -> None:
         self._media = media
         self._signer = signer
         self._cache_control = f"private, max-age={max_age_seconds}, immutable"
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get(_PATH, self._get)
-
+    @operation(
+        "GET",
+        "/media/{grant}/{folder:.+}/{name:[^/]+}",
+        Tag.UPLOADS,
+        "Download a result",
+        *FILE_RESPONSES,
+        ResponseSpec(302, "The file is in the bucket.", headers=(Parameter("Location", str, "Its URL.", "header"),)),
+        description="The URL is a signed link of an `element`. It gives access to all files of its upload and needs no "
+        "token.",
+        parameters=(*_PATH_PARAMETERS, *FILE_PARAMETERS),
+        errors=OWNERSHIP_ERRORS,
+    )
     async def _get(self, request: web.Request) -> web.StreamResponse:
         folder, name = request.match_info["folder"], request.match_info["name"]
         self._signer.verify(request.match_info["grant"], folder)
         key = f"{folder}/{name}"
-        mime = mime_of(key)
+        mime = mime_type(key)
         if mime is None or "/" in name or name.startswith("."):
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,
-            "Content-Disposition": disposition(key),
+            "Content-Disposition": content_disposition(key),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -41,26 +95,26 @@ class MediaRoute:
         }
         match await self._media.serve(key):
             case LocalFile(path):
-                return _Result(path, headers=headers)
+                return _FileResponse(path, headers=headers)
             case InlineFile(content):
                 return web.Response(body=content, headers=headers)
             case Redirect(url):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-class _Result(web.FileResponse):
-    """A file response that also knows `If-Range` with an entity tag; aiohttp's own knows dates alone."""
+class _FileResponse(web.FileResponse):
+    """A file response that supports `If-Range` with an entity tag; aiohttp's own supports dates alone."""
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         condition = request.headers.get("If-Range", "")
-        if condition.endswith('"') and condition != self._tag():
-            # Another version than the client's: all of it, not a part.
+        if condition.endswith('"') and condition != self._entity_tag():
+            # The client has a part of another version, so it needs the whole file.
             headers = CIMultiDict(request.headers)
             headers.popall("Range", None)
             request = request.clone(headers=headers)
         return await super().prepare(request)
 
-    def _tag(self) -> str:
-        """The entity tag as aiohttp makes it."""
-        facts = self._path.stat()
-        return f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'
+    def _entity_tag(self) -> str:
+        """Return the entity tag that aiohttp gives the file."""
+        stat = self._path.stat()
+        return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'

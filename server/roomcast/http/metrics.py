@@ -1,4 +1,4 @@
-"""`/metrics`, for Prometheus: what this process counts, and how the queue that all share stands."""
+"""`/metrics` for Prometheus: what this process counts, and the queue that all processes share."""
 
 from __future__ import annotations
 
@@ -17,41 +17,42 @@ from prometheus_client.registry import Collector
 from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden, RoomcastError
 from roomcast.fanout.send_queue import SendStats
+from roomcast.http.operations import ResponseSpec, RouteGroup, Tag, operation
 from roomcast.http.responses import VIEWER
 from roomcast.ledger.contract import Ledger
 
 
 @dataclass(frozen=True)
-class Listeners:
-    """Clients of one kind that listen here: how many there are, and what was sent to all that there have been."""
+class ListenerStats:
+    """The clients of one transport in this process: how many are connected, and what was sent to all so far."""
 
     count: Callable[[], int]
-    stats: SendStats
+    sent: SendStats
 
 
 class ListenerMetrics(Collector):
-    """Reads the counts where they are kept, so that sending costs no more for being counted. `ways`: what listens,
-    by its name."""
+    """Reads the counters of each transport when it is scraped, so that sending costs nothing more for being counted."""
 
-    def __init__(self, ways: Mapping[str, Listeners]) -> None:
-        self._ways = ways
+    def __init__(self, transports: Mapping[str, ListenerStats]) -> None:
+        self._transports = transports
 
     def collect(self) -> Iterator[Metric]:
-        connected = GaugeMetricFamily("roomcast_listeners", "Connections that are open", labels=["way"])
-        sent = CounterMetricFamily("roomcast_messages_sent", "Events and ticks sent", labels=["way", "lane"])
+        """Yield the metrics of all transports."""
+        connected = GaugeMetricFamily("roomcast_listeners", "Open connections", labels=["transport"])
+        sent = CounterMetricFamily("roomcast_messages_sent", "Events and ticks sent", labels=["transport", "kind"])
         coalesced = CounterMetricFamily(
-            "roomcast_ticks_coalesced", "Ticks that a later one replaced before they were sent", labels=["way"]
+            "roomcast_ticks_coalesced", "Ticks replaced by a later one before they were sent", labels=["transport"]
         )
-        for way, listeners in self._ways.items():
-            connected.add_metric([way], listeners.count())
-            sent.add_metric([way, "event"], listeners.stats.events)
-            sent.add_metric([way, "tick"], listeners.stats.ticks)
-            coalesced.add_metric([way], listeners.stats.coalesced)
+        for transport, listeners in self._transports.items():
+            connected.add_metric([transport], listeners.count())
+            sent.add_metric([transport, "event"], listeners.sent.events)
+            sent.add_metric([transport, "tick"], listeners.sent.ticks)
+            coalesced.add_metric([transport], listeners.sent.coalesced)
         yield from (connected, sent, coalesced)
 
 
-class MetricsRoute:
-    """Numbers and names of templates, of nobody's uploads; for admins where there are credentials, else for all."""
+class MetricsRoute(RouteGroup):
+    """Serves the metrics to admins; in open mode, where nobody has credentials, to everyone."""
 
     def __init__(self, registry: CollectorRegistry, ledger: Ledger, authenticator: Authenticator) -> None:
         self._registry = registry
@@ -60,19 +61,29 @@ class MetricsRoute:
         self._depth = Gauge("roomcast_queue_depth", "Uploads that wait for a worker", registry=registry)
         self._age = Gauge("roomcast_queue_age_seconds", "How long the next in the queue has waited", registry=registry)
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/metrics", self._get)
-
+    @operation(
+        "GET",
+        "/metrics",
+        Tag.OPERATION,
+        "Metrics for Prometheus",
+        ResponseSpec(
+            200,
+            "The metrics as text, or as OpenMetrics if `Accept` asks for it.",
+            {"text/plain": str, "application/openmetrics-text": str},
+        ),
+        description="For admins; without authentication for everyone.",
+        errors=(Forbidden,),
+    )
     async def _get(self, request: web.Request) -> web.Response:
         if not (self._authenticator.open_mode or request[VIEWER].admin):
-            raise Forbidden("Only an admin may read this.")
-        await self._look_at_queue()
+            raise Forbidden("Only an admin may read the metrics.")
+        await self._read_queue()
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
         headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
         return web.Response(body=encode(self._registry), headers=headers)
 
-    async def _look_at_queue(self) -> None:
-        """What cannot be known at the moment is not a number; the rest is told all the same."""
+    async def _read_queue(self) -> None:
+        """Set the gauges of the queue; to NaN if the ledger does not answer, so that the others can be read."""
         depth = age = math.nan
         with suppress(RoomcastError):
             queue = await self._ledger.queue()

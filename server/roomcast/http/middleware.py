@@ -1,4 +1,4 @@
-"""Who may call from where: the viewer of every request, and CORS."""
+"""Authentication and CORS: which user makes a request, and which pages of other origins may make it."""
 
 from __future__ import annotations
 
@@ -10,87 +10,86 @@ from aiohttp.typedefs import Handler, Middleware
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden
 from roomcast.http.responses import VIEWER
-from roomcast.http.tus.protocol import ANSWER_HEADERS, REQUEST_HEADERS, TUS
+from roomcast.http.tus.protocol import REQUEST_HEADERS, RESPONSE_HEADERS, TUS
 from roomcast.origins import OriginPolicy, own_hosts
 
-SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
-_PREFLIGHT = {
+SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+"""The methods that change nothing."""
+
+_PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": f"Authorization, Content-Type, Last-Event-ID, Range, {REQUEST_HEADERS}",
     "Access-Control-Max-Age": "600",
 }
-_ALLOW = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
-_EXPOSED = f"Accept-Ranges, Content-Range, ETag, Location, {ANSWER_HEADERS}"
+_ALLOW_ORIGIN = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
+_EXPOSED_HEADERS = f"Accept-Ranges, Content-Range, ETag, Location, {RESPONSE_HEADERS}"
 
 Credential = Callable[[web.Request], str | None]
-"""Finds the token of a request."""
+"""Returns the token of a request."""
 
 OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 
+def requires_auth(method: str, path: str) -> bool:
+    """Return whether a request needs a viewer: everything below `/api/`, and `/metrics`, except what a page or a tus
+    client reads before it has a token."""
+    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS)):
+        return False
+    return path.startswith("/api/") or path == "/metrics"
+
+
 def authentication(authenticator: Authenticator, credential: Credential) -> Middleware:
-    """Give every call below `/api/`, and of `/metrics`, its viewer, or refuse it."""
+    """Return the middleware that sets the viewer of each request that needs one. It raises `Unauthenticated`."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if needs_viewer(request.method, request.path):
+        if requires_auth(request.method, request.path):
             request[VIEWER] = authenticator.viewer(credential(request))
         return await handler(request)
 
     return middleware
 
 
-def credential_of(request: web.Request, cookie: str, policy: OriginPolicy) -> str | None:
-    """The token that came as a bearer header, or else as a cookie. Raises `Forbidden`.
+def credential_of(request: web.Request, cookie: str, origins: OriginPolicy) -> str | None:
+    """Return the token of the bearer header, or else of the cookie. Raise `Forbidden` for another site's page.
 
-    A browser sends cookies for other people's pages too. A change that comes with a cookie must therefore come from a
-    page of this server or of a named origin. Where every origin is allowed, a cookie from another origin is ignored.
+    A browser also sends cookies with the requests of other sites' pages. A change that comes with a cookie must
+    therefore come from a page of this server or of a named origin. If every origin is allowed, a cookie from another
+    origin is ignored.
     """
     token = bearer(request.headers)
     if token or not (token := request.cookies.get(cookie)):
         return token
-    if policy.accepts_cookie(request.headers.get("Origin"), *own_hosts(request.headers)):
+    if origins.accepts_cookie(request.headers.get("Origin"), *own_hosts(request.headers)):
         return token
-    if policy.any:
+    if origins.any:
         return None
-    if request.method not in SAFE:
-        raise Forbidden("Another site's page may not do this.")
-    return token  # the page of the other site cannot read the answer
+    if request.method not in SAFE_METHODS:
+        raise Forbidden("A page of another site may not do this with your cookie.")
+    return token  # the browser does not let the other site's page read the response
 
 
-def cors(policy: OriginPolicy) -> tuple[Middleware, OnPrepare]:
-    """Let pages of the allowed origins call; all others are left to the browser's same-origin rule.
-
-    Two parts: what answers a browser that asks beforehand, and what marks every answer before its head goes out (a
-    stream's goes out long before its handler returns).
-    """
+def cors(origins: OriginPolicy) -> tuple[Middleware, OnPrepare]:
+    """Return the two parts that let pages of allowed origins call: a middleware that answers preflight requests, and a
+    signal handler that adds the headers to every response before it is sent. (A stream's headers are sent long before
+    its handler returns, so a middleware would be too late.)"""
 
     @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        asks = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
-        if asks and not _is_socket(request) and _ALLOW in policy.response_headers(request.headers.get("Origin")):
-            return web.Response(status=204, headers=_PREFLIGHT)
+    async def answer_preflight(request: web.Request, handler: Handler) -> web.StreamResponse:
+        preflight = request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
+        # Socket.IO answers its own, which allow the methods and headers of its requests.
+        ours = preflight and not request.path.startswith("/socket.io/")
+        if ours and _ALLOW_ORIGIN in origins.response_headers(request.headers.get("Origin")):
+            return web.Response(status=204, headers=_PREFLIGHT_HEADERS)
         return await handler(request)
 
-    async def mark(request: web.Request, response: web.StreamResponse) -> None:
-        headers = policy.response_headers(request.headers.get("Origin"))
-        own = response.headers.get(hdrs.VARY)
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        headers = origins.response_headers(request.headers.get("Origin"))
+        vary = response.headers.get(hdrs.VARY)
         response.headers.update(headers)
-        if _ALLOW in headers:
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-        if own and hdrs.VARY in headers:
-            response.headers[hdrs.VARY] = f"{own}, {headers[hdrs.VARY]}"
+        if _ALLOW_ORIGIN in headers:
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED_HEADERS
+        if vary and hdrs.VARY in headers:
+            response.headers[hdrs.VARY] = f"{vary}, {headers[hdrs.VARY]}"
 
-    return middleware, mark
-
-
-def needs_viewer(method: str, path: str) -> bool:
-    """Whether a call needs credentials, where there are any."""
-    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS)):
-        return False
-    return path.startswith("/api/") or path == "/metrics"
-
-
-def _is_socket(request: web.Request) -> bool:
-    """Whether Socket.IO answers, which allows the methods and headers of its own requests."""
-    return request.path.startswith("/socket.io/")
+    return answer_preflight, add_headers

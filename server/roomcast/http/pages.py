@@ -1,27 +1,32 @@
-"""The static page, and what it needs to know before it starts."""
+"""The pages, the static files that they load, and the configuration that they read."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import Field
 from yarl import URL
 
 from roomcast.errors import NotFound
+from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
+from roomcast.http.operations import HTML, Parameter, ResponseSpec, RouteGroup, Tag, json_body, operation
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Config
 from roomcast.settings import Settings
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 STATIC = next(folder for folder in (_PACKAGE / "static", _PACKAGE.parents[1] / "static") if folder.is_dir())
-"""The page and the client: packed into an installed package, or beside it in a checkout."""
+"""The folder of the page and the client: inside an installed package, beside it in a checkout."""
 
 PAGE = "/progress-demo"
+PAGE_RESPONSE = ResponseSpec(200, "The page.", {HTML: str})
 _CDN = "https://cdn.jsdelivr.net"
 
 
 def _page_headers(public_url: str | None) -> dict[str, str]:
-    """The page may also be opened under another name than the public one, which its links lead to."""
+    """Return the headers of the page, which may be opened under another name than the public one that links use."""
     web_origins = f"https: {URL(public_url).origin()}" if public_url else "https:"
     policy = (
         f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' {web_origins} ws: wss:; "
@@ -36,34 +41,56 @@ def _page_headers(public_url: str | None) -> dict[str, str]:
     }
 
 
-class Pages:
-    """`/progress-demo`, `/static`, `/api/config`."""
+class Pages(RouteGroup):
+    """`/progress-demo`, `/static` and `/api/config`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._headers = _page_headers(settings.server.public_url)
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/", self._home)
-        app.router.add_get(PAGE, self._page)
-        app.router.add_get(f"/admin{PAGE}", self._page)
-        app.router.add_get("/api/config", self._config)
-        app.router.add_get("/static/{filename:.+}", self._static)
-
-    async def _home(self, _: web.Request) -> web.Response:
+    @operation(
+        "GET",
+        "/",
+        Tag.PAGES,
+        "Redirect to the demo page",
+        ResponseSpec(302, "The demo page.", headers=(Parameter("Location", str, "Its URL.", "header"),)),
+    )
+    async def _redirect(self, _: web.Request) -> web.Response:
         raise web.HTTPFound(PAGE)
 
-    async def _page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "progress-demo.html", headers=self._headers)
+    @operation("GET", PAGE, Tag.PAGES, "The demo page", PAGE_RESPONSE, aliases=(f"/admin{PAGE}",))
+    async def _get_page(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(STATIC / "page" / "progress-demo.html", headers=self._headers)
 
-    async def _static(self, request: web.Request) -> web.FileResponse:
+    @operation(
+        "GET",
+        "/static/{filename:.+}",
+        Tag.PAGES,
+        "Scripts and styles",
+        *FILE_RESPONSES,
+        parameters=(
+            Parameter(
+                "filename",
+                Annotated[str, Field(examples=["roomcast.js"])],
+                "The file's path.",
+                "path",
+                required=True,
+            ),
+            *FILE_PARAMETERS,
+        ),
+        errors=(NotFound,),
+    )
+    async def _get_static(self, request: web.Request) -> web.FileResponse:
         path = STATIC / request.match_info["filename"]
-        # Not `add_static`: what it does not find, it answers in a shape of its own.
+        # aiohttp's `add_static` answers a missing file with its own error page instead of our JSON.
         if "\0" in path.name or not path.resolve().is_relative_to(STATIC) or not path.is_file():
-            raise NotFound("There is nothing here.")
+            raise NotFound("Nothing was found at this URL.")
         return web.FileResponse(path)
 
-    async def _config(self, _: web.Request) -> web.Response:
+    @operation(
+        "GET", "/api/config", Tag.OPERATION, "Limits and templates", json_body(Config, "What a page needs to start.")
+    )
+    async def _get_config(self, _: web.Request) -> web.Response:
         settings = self._settings
         config: Config = {
             "maxUploadBytes": settings.intake.max_upload_bytes,

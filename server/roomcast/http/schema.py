@@ -1,4 +1,4 @@
-"""The JSON shapes of the HTTP answers, beside those that every surface shares (`roomcast.uploads.messages`)."""
+"""The JSON types of HTTP bodies, besides those that every surface shares (`roomcast.uploads.messages`)."""
 
 # ruff: noqa: N815  (the contract's spelling)
 
@@ -9,91 +9,110 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 
 from roomcast.errors import Problem
+from roomcast.http.operations import FormFile
 from roomcast.uploads.messages import AssemblyId, Bytes, Element, Message, Shape, Timestamp, UploadId, Url
 
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
 
 
-class WaysIn(Shape, total=False):
-    """Where the bytes of a reservation go: absolute where the server's public address is known, or else paths."""
+class FormOfFiles(Shape, total=False):
+    """A form with one or more files, in any of these fields, each as often as needed."""
+
+    media_file: FormFile
+    file: FormFile
+    files: FormFile
+    type: Annotated[str, Field(examples=["auto"])]
+    """The template."""
+
+
+class FormInFolder(FormOfFiles, total=False):
+    """A form with one or more files, and the folder of their results."""
+
+    path: Annotated[str, Field(examples=["holidays/2026"])]
+    """The prefix of the results' keys. It must not lead upwards."""
+
+
+class UploadUrls(Shape, total=False):
+    """Where the bytes of a reservation are sent. URLs are absolute if the server's public URL is known, else paths."""
 
     contentUrl: Annotated[Url, Field(examples=["/api/uploads/upload_5f0c…/content"])]
-    """All at once, by PUT."""
+    """Takes the whole file by PUT."""
     tusUrl: Annotated[Url, Field(examples=["/api/tus/upload_5f0c…"])]
-    """In pieces, by tus."""
+    """Takes the file in chunks, by tus."""
 
 
-class DirectWays(Shape, total=False):
-    """Where they go when the client sends them to the bucket itself."""
+class PresignedUrls(Shape, total=False):
+    """Where the parts of a direct upload are sent."""
 
     partSize: Bytes
-    """Of every part but the last."""
+    """The size of every part but the last."""
     partUrls: list[Url]
-    """Part n is PUT to the nth."""
+    """Part n is PUT to the nth of these."""
     progressUrl: Url
-    """To be POSTed to after each."""
+    """Is POSTed to after each part."""
     completeUrl: Url
-    """To be POSTed to in the end."""
+    """Is POSTed to after the last part."""
 
 
-class UploadEntry(WaysIn, DirectWays):
-    """What became of one of the files."""
+class UploadEntry(UploadUrls, PresignedUrls):
+    """The outcome of one file of a request."""
 
     uploadId: UploadId
     filename: Annotated[str, Field(examples=["holiday.mov"])]
     error: NotRequired[Problem]
-    """Why this one was not taken."""
+    """Why the file was refused."""
 
 
 class RefusedFile(Shape):
-    """A file of a form that was refused before there was an upload of it."""
+    """A file of a form that was refused before it had an upload."""
 
     filename: str
     error: NotRequired[Problem]
 
 
 class UploadResponse(Shape):
-    """Files that were taken in, or reserved."""
+    """The uploads of the files that were received or reserved."""
 
     message: Annotated[str, Field(examples=["Accepted"])]
     element: Element
-    """Of the first; empty as long as there is no result."""
+    """Of the first upload; empty until it has a result."""
     uploadId: UploadId
-    """Of the first."""
+    """Of the first upload."""
     task_id: UploadId
-    """The same, for clients that poll `/api/progress`."""
+    """The same id, for clients that poll `/api/progress`."""
     assemblyId: AssemblyId | None
-    """Null until it can be known."""
+    """Null until it is known."""
     state: Message
-    """Of the first."""
+    """Of the first upload."""
     uploads: list[UploadEntry]
 
 
 class UploadPage(Shape):
-    """A part of a list, newest first."""
+    """A page of a list, newest first."""
 
     uploads: list[Message]
     cursor: str | None
-    """For the next part; null at the end."""
+    """Of the next page; null at the end."""
 
 
 class ActionResult(Shape):
-    """It was done, and this is how the upload stands."""
+    """The action succeeded."""
 
     ok: Literal[True]
     state: Message
+    """The upload afterwards."""
 
 
 class SentPart(Shape):
-    """A part that the bucket has."""
+    """A part that the bucket has received."""
 
     number: Annotated[int, Field(ge=1)]
     etag: str
     size: Bytes
 
 
-class DirectStanding(ActionResult):
-    """What the bucket has of a direct upload."""
+class PresignedProgress(ActionResult):
+    """What the bucket has received of a direct upload."""
 
     parts: list[SentPart]
 
@@ -104,13 +123,13 @@ class WebhookAttempt(Shape):
     at: Timestamp
     seconds: float
     status: int | None
-    """The answer's."""
+    """Of the receiver's response."""
     error: str | None
-    """Why there was none."""
+    """Why there was no response."""
 
 
 class WebhookDelivery(Shape):
-    """One telling of how an assembly ended."""
+    """The delivery of an assembly's result to its webhook."""
 
     id: DeliveryId
     assemblyId: AssemblyId
@@ -126,49 +145,45 @@ class Deliveries(Shape):
     deliveries: list[WebhookDelivery]
 
 
-class TemplateKind(Shape):
-    """A template, and which media it takes."""
+class TemplateSummary(Shape):
+    """A template, and which media it accepts."""
 
     name: Annotated[str, Field(examples=["hero-video"])]
     kind: Literal["video", "image", "auto", "file"]
-    """`file` takes whatever comes, and stores it as it is."""
+    """`file` accepts any file, and stores it unchanged."""
 
 
 class Config(Shape):
-    """What a page needs to know before it starts."""
+    """The limits and templates that a page needs before it starts."""
 
     maxUploadBytes: Bytes
     maxFiles: Annotated[int, Field(ge=1, examples=[20])]
-    templates: list[TemplateKind]
+    templates: list[TemplateSummary]
     openMode: bool
-    """Nobody needs a token."""
+    """No token is needed."""
 
 
-class Alive(Shape):
-    """The process answers."""
+class Liveness(Shape):
+    """The process answers requests."""
 
     ok: Literal[True]
 
 
-class Walls(Shape):
-    """What confines the programs that read uploads."""
+class SandboxInfo(Shape):
+    """How the programs that read uploads are confined."""
 
     bwrap: bool
     network: Literal["bwrap", "seccomp", "none"]
     files: Literal["bwrap", "landlock", "none"]
 
 
-class Confinement(Shape, total=False):
-    """Told by a process that has workers."""
-
-    sandbox: Walls
-
-
-class Readiness(Confinement):
-    """Whether it can do its work, and a word on each part."""
+class Readiness(Shape):
+    """Whether the process can do its work."""
 
     ok: bool
     checks: dict[str, str]
-    """By part: `ok`, or what is wrong."""
+    """The result of each check by its name: `ok`, or what is wrong."""
+    sandbox: NotRequired[SandboxInfo]
+    """Present in a process that has workers."""
     warnings: NotRequired[list[str]]
-    """What an operator should put right, although the work goes on."""
+    """What an operator should fix although the process works."""

@@ -1,107 +1,203 @@
-"""The upload routes: list, look, cancel, retry, and where bytes follow a reservation."""
+"""The routes of uploads: create, list, get, cancel, retry, and the bytes of a reservation."""
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Annotated, Literal
 
 from aiohttp import web
+from pydantic import Field
 
 from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Authenticator
-from roomcast.errors import Malformed
-from roomcast.http.intake.forms import Intake, accepted
-from roomcast.http.intake.presigned import DirectIntake
+from roomcast.errors import IdTaken, Malformed, TimedOut, WrongState
+from roomcast.http.intake.forms import FILE_FIELDS, FormIntake
+from roomcast.http.intake.presigned import Completion, PresignedIntake
+from roomcast.http.intake.records import accepted
+from roomcast.http.intake.reservations import Reservation, Reservations
+from roomcast.http.operations import (
+    FORM,
+    INTAKE_ERRORS,
+    JSON,
+    OWNERSHIP_ERRORS,
+    Binary,
+    Parameter,
+    RouteGroup,
+    Tag,
+    json_body,
+    operation,
+)
 from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import ActionResult, UploadPage
+from roomcast.http.schema import ActionResult, FormOfFiles, PresignedProgress, UploadPage, UploadResponse
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 
-LARGEST_PAGE = 200
+MAX_PAGE_SIZE = 200
+_PAGE_SIZE = 50
+
+PAGE_PARAMETERS = (
+    Parameter("status", Status | Literal[""], "Only uploads with this status."),
+    Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)], f"The size of the page; {_PAGE_SIZE} if absent."),
+    Parameter("cursor", str, "The `cursor` of the page before this one."),
+)
+TEMPLATE_PARAMETER = Parameter("type", str, "The template, if the form does not name it.")
 
 
-class UploadRoutes:
-    """`/api/uploads` and below."""
+class UploadRoutes(RouteGroup):
+    """`/api/uploads` and the routes below it."""
 
     def __init__(
         self,
         ledger: Ledger,
-        media: MediaStore,
-        control: UploadService,
-        intake: Intake,
-        direct: DirectIntake | None,
-        submissions: AssemblyService,
+        uploads: UploadService,
+        forms: FormIntake,
+        reservations: Reservations,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
-        self._media = media
-        self._control = control
-        self._intake = intake
-        self._direct = direct
-        self._submissions = submissions
+        self._uploads = uploads
+        self._forms = forms
+        self._reservations = reservations
         self._authenticator = authenticator
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_post("/api/uploads", self._intake.post)
-        app.router.add_get("/api/uploads", self._list)
-        app.router.add_get("/api/uploads/{id}", self._look)
-        app.router.add_delete("/api/uploads/{id}", self._cancel)
-        app.router.add_post("/api/uploads/{id}/retry", self._retry)
-        app.router.add_put("/api/uploads/{id}/content", self._content)
-        if self._direct:
-            app.router.add_post("/api/uploads/{id}/progress", partial(self._progress, self._direct))
-            app.router.add_post("/api/uploads/{id}/complete", partial(self._complete, self._direct))
+    @operation(
+        "POST",
+        "/api/uploads",
+        Tag.UPLOADS,
+        "Send files, or reserve uploads",
+        json_body(UploadResponse, "The same files were processed before: here are their results."),
+        json_body(UploadResponse, "Reserved. Join the room, then send the bytes to `contentUrl`.", status=201),
+        json_body(UploadResponse, "The files are stored and queued.", status=202),
+        description="A form sends the files at once. A reservation, in JSON, returns ids before any byte is sent, so "
+        "that a client can join the room first; with `uploadId` the client chooses them itself. The form's fields for "
+        f"files are {', '.join(sorted(FILE_FIELDS))}.",
+        parameters=(TEMPLATE_PARAMETER,),
+        body={JSON: Reservation, FORM: FormOfFiles},
+        errors=(*INTAKE_ERRORS, IdTaken),
+    )
+    async def _create(self, request: web.Request) -> web.Response:
+        if request.content_type == "application/json":
+            return await self._reservations.reserve(request)
+        if request.content_type == "multipart/form-data":
+            return (await self._forms.receive_form(request)).response()
+        raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
+    @operation(
+        "GET",
+        "/api/uploads",
+        Tag.UPLOADS,
+        "List your uploads",
+        json_body(UploadPage, "A page of the list, newest first."),
+        description="Without authentication the list is empty unless the server listens on loopback: in open mode "
+        "whoever knows an id may control its upload.",
+        parameters=PAGE_PARAMETERS,
+        errors=(Malformed,),
+    )
     async def _list(self, request: web.Request) -> web.Response:
-        """Newest first: `{uploads, cursor}`, with `status`, `limit` and `cursor` in the query."""
-        status, limit = status_in(request.query.get("status")), limit_in(request.query.get("limit"))
+        status, limit = parse_status(request.query.get("status")), parse_limit(request.query.get("limit"))
         if not self._authenticator.can_list:
-            nothing: UploadPage = {"uploads": [], "cursor": None}
-            return json_response(nothing)
-        page = await self._ledger.page(
+            empty: UploadPage = {"uploads": [], "cursor": None}
+            return json_response(empty)
+        found = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        shown = [self._shown(upload) for upload in page.uploads if not upload.is_partial]
-        told: UploadPage = {"uploads": shown, "cursor": page.cursor}
-        return json_response(told)
+        messages = [self._uploads.message(upload) for upload in found.uploads if not upload.is_partial]
+        page: UploadPage = {"uploads": messages, "cursor": found.cursor}
+        return json_response(page)
 
-    async def _look(self, request: web.Request) -> web.Response:
-        return json_response(self._shown(await self._control.look(request[VIEWER], request.match_info["id"])))
+    @operation(
+        "GET",
+        "/api/uploads/{id}",
+        Tag.UPLOADS,
+        "Get an upload",
+        json_body(Message, "The current state."),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _get(self, request: web.Request) -> web.Response:
+        return json_response(self._uploads.message(await self._uploads.get(request[VIEWER], request.match_info["id"])))
 
+    @operation(
+        "DELETE",
+        "/api/uploads/{id}",
+        Tag.UPLOADS,
+        "Cancel an upload",
+        json_body(ActionResult, "The work has stopped, and its files are deleted."),
+        errors=(*OWNERSHIP_ERRORS, WrongState, TimedOut),
+    )
     async def _cancel(self, request: web.Request) -> web.Response:
-        upload = await self._control.cancel(request[VIEWER], request.match_info["id"])
-        return self._controlled(upload)
+        return self._result(await self._uploads.cancel(request[VIEWER], request.match_info["id"]))
 
+    @operation(
+        "POST",
+        "/api/uploads/{id}/retry",
+        Tag.UPLOADS,
+        "Retry an upload",
+        json_body(ActionResult, "The upload starts over. If its `stage` is `receiving`, send the bytes again."),
+        description="For an upload that was cancelled, or failed with an error that is `retryable`.",
+        errors=(*OWNERSHIP_ERRORS, WrongState),
+    )
     async def _retry(self, request: web.Request) -> web.Response:
-        upload = await self._control.retry(request[VIEWER], request.match_info["id"])
-        return self._controlled(upload)
+        return self._result(await self._uploads.retry(request[VIEWER], request.match_info["id"]))
 
-    async def _content(self, request: web.Request) -> web.Response:
-        upload = await self._control.look(request[VIEWER], request.match_info["id"])
-        return await self._intake.put_content(request, upload)
+    @operation(
+        "PUT",
+        "/api/uploads/{id}/content",
+        Tag.UPLOADS,
+        "Send the bytes of a reservation",
+        json_body(UploadResponse, "The file is stored and queued.", status=202),
+        description="The body is the file. Its first bytes decide what type it has.",
+        body={"application/octet-stream": Binary},
+        errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
+    )
+    async def _put_content(self, request: web.Request) -> web.Response:
+        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
+        return await self._reservations.receive_content(request, upload)
 
-    async def _progress(self, direct: DirectIntake, request: web.Request) -> web.Response:
-        return await direct.progress(await self._control.look(request[VIEWER], request.match_info["id"]))
-
-    async def _complete(self, direct: DirectIntake, request: web.Request) -> web.Response:
-        upload = await self._control.look(request[VIEWER], request.match_info["id"])
-        queued = await direct.complete(request, upload)
-        return accepted([queued], await self._submissions.resolve_id(queued.submission))
-
-    def _controlled(self, upload: Upload) -> web.Response:
-        done: ActionResult = {"ok": True, "state": self._shown(upload)}
-        return json_response(done)
-
-    def _shown(self, upload: Upload) -> Message:
-        return with_urls(message(upload), self._media)
+    def _result(self, upload: Upload) -> web.Response:
+        result: ActionResult = {"ok": True, "state": self._uploads.message(upload)}
+        return json_response(result)
 
 
-def status_in(value: str | None) -> Status | None:
-    """A query's `status`."""
+class PresignedRoutes(RouteGroup):
+    """The routes of uploads whose clients send the bytes to the bucket. Served only if there is a bucket."""
+
+    def __init__(self, uploads: UploadService, presigned: PresignedIntake, assemblies: AssemblyService) -> None:
+        self._uploads = uploads
+        self._presigned = presigned
+        self._assemblies = assemblies
+
+    @operation(
+        "POST",
+        "/api/uploads/{id}/progress",
+        Tag.UPLOADS,
+        "Report a part that was sent to the bucket",
+        json_body(PresignedProgress, "What the bucket has received."),
+        description="The server asks the bucket how much it has received, and reports it to the room.",
+        errors=(*OWNERSHIP_ERRORS, WrongState),
+    )
+    async def _progress(self, request: web.Request) -> web.Response:
+        return await self._presigned.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
+
+    @operation(
+        "POST",
+        "/api/uploads/{id}/complete",
+        Tag.UPLOADS,
+        "Complete an upload that was sent to the bucket",
+        json_body(UploadResponse, "The file is complete and queued.", status=202),
+        description="The bucket joins the parts, and the server verifies size, type and hash.",
+        body={JSON: Completion},
+        errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
+    )
+    async def _complete(self, request: web.Request) -> web.Response:
+        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
+        queued = await self._presigned.complete(request, upload)
+        return accepted([queued], await self._assemblies.resolve_id(queued.submission))
+
+
+def parse_status(value: str | None) -> Status | None:
+    """Return the status in a query; None if there is none. Raise `Malformed` if there is no such status."""
     try:
         return Status(value) if value else None
     except ValueError:
@@ -109,10 +205,10 @@ def status_in(value: str | None) -> Status | None:
         raise Malformed(f"The status must be one of {known}.") from None
 
 
-def limit_in(value: str | None) -> int:
-    """A query's `limit`, or what it is without one."""
+def parse_limit(value: str | None) -> int:
+    """Return the page size in a query, or the default. Raise `Malformed` if it is out of range."""
     if value is None:
-        return 50
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= LARGEST_PAGE):
-        raise Malformed(f"The limit must be a number from 1 to {LARGEST_PAGE}.")
+        return _PAGE_SIZE
+    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_PAGE_SIZE):
+        raise Malformed(f"The limit must be a number from 1 to {MAX_PAGE_SIZE}.")
     return int(value)

@@ -1,10 +1,11 @@
-"""The media store: where bytes live. One Protocol; its docstrings are the contract.
+"""The media store: where bytes live. Three Protocols; their docstrings are the contract.
 
-A *source* is an upload's bytes as they arrived, under the name that `events.source_name` gives; it goes when the upload
-is over. A
-*result* is `<folder>/<name>` wherever results are kept, and stays until somebody deletes it. Its folder is the upload's
-own, which `events.results_folder` gives, or below that `download` for a file that is handed out as it came, and never
-shown. Neither is ever seen half written.
+A *source* is the file of an upload as it was received. Its name is `uploads.model.source_key`, and it is deleted when
+the upload has ended. A *result* is a file that the workers made. It is stored as `<folder>/<name>`, and stays until it
+is deleted. The folder is the upload's own (`uploads.model.results_folder`), or the folder `download` in it, for a file
+that is handed out unchanged and never displayed.
+
+No reader ever sees a source or a result that is half written.
 """
 
 from __future__ import annotations
@@ -12,147 +13,157 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
-
-from roomcast.uploads.sniff import OCTETS
-
-_MIME = {
-    ".avif": "image/avif",
-    ".gif": "image/gif",
-    ".jpg": "image/jpeg",
-    ".m3u8": "application/vnd.apple.mpegurl",
-    ".m4a": "audio/mp4",
-    ".m4s": "video/iso.segment",
-    ".mp4": "video/mp4",
-    ".png": "image/png",
-    ".vtt": "text/vtt",
-    ".webm": "video/webm",
-    ".webp": "image/webp",
-}
-
-
-DOWNLOAD = "download"
-"""The folder, in an upload's own, of a file that is handed out as it came."""
-
-
-def is_download(key: str) -> bool:
-    """Whether a result is a file of a client's own, which a browser must save and never show."""
-    return PurePosixPath(key).parent.name == DOWNLOAD
-
-
-def disposition(key: str) -> str:
-    """The `Content-Disposition` of a result."""
-    return f"attachment; filename*=UTF-8''{quote(PurePosixPath(key).name, safe='')}" if is_download(key) else "inline"
-
-
-def mime_of(key: str) -> str | None:
-    """The media type of a result, by its suffix; None when no result has that."""
-    return OCTETS if is_download(key) else _MIME.get(PurePosixPath(key).suffix.lower())
 
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A result that lies on this machine."""
+    """A result that is a file on this machine."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class InlineFile:
-    """A result that was read for the client: small, and naming its siblings by relative URLs."""
+    """The bytes of a result: a small one that refers to its siblings by relative URLs."""
 
     content: bytes
 
 
 @dataclass(frozen=True)
 class Redirect:
-    """A result that the client gets from another URL."""
+    """A result that the client can fetch from another URL."""
 
     url: str
 
 
 ServedFile = LocalFile | InlineFile | Redirect
-"""How the web process hands out a result under its own link."""
-
-Data = bytes | bytearray | memoryview
-"""Bytes of a source. Whoever is given them does not look at them again after returning: their memory is used anew."""
+"""How the web process answers a request for a result."""
 
 
 class StagedSource(Protocol):
-    """A source that is arriving."""
+    """A source that is being received."""
 
-    async def write(self, *chunks: Data) -> None:
-        """Append the chunks, 1,024 at most. `DiskFull` or `StorageError` when the store cannot take them."""
+    async def write(self, *chunks: bytes) -> None:
+        """Append at most 1,024 chunks. Raise `DiskFull` or `StorageError` if the store cannot take them."""
 
     async def commit(self) -> str:
-        """Make the source whole and durable; its key."""
+        """Make the source complete and durable. Return its key."""
 
 
 class MediaStore(Protocol):
     """Sources and results. Every failure is `DiskFull` or `StorageError`; an unknown key is `NotFound`."""
 
+    deployment_location: str
+    """Where `claim_deployment` writes the id, for people: "the file …" or "the object …"."""
+
     @property
     def bucket(self) -> str | None:
-        """The bucket that results are objects of; None where they are files."""
+        """The name of the bucket that holds the results, or None if they are local files."""
 
     def receive(self, name: str) -> AbstractAsyncContextManager[StagedSource]:
-        """Take in a source. Left without `commit`, nothing of it remains."""
+        """Receive a source. If the context is left without `commit`, everything written is deleted."""
 
     def fetch(self, key: str, scratch: Path) -> AbstractAsyncContextManager[Path]:
-        """The source as a local file, below `scratch` or wherever it is already. Read only."""
+        """Give a local, read-only file of the source for the duration of the context. A copy is made in `scratch` if
+        the store is remote."""
 
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
-        """Keep a local file as a result in a folder; its key, which is the object's in its bucket, or the file's path
-        below where results are kept. `path` may be moved away. `on_bytes` hears of bytes as they go. Storing the same
-        name again replaces it whole."""
+        """Store a local file as the result `name` in `folder`, replacing one that is there. Return its key: of the
+        object in the bucket, or the path below the folder of all results.
+
+        `path` may be moved away. `on_bytes` is called on the event loop with the number of further bytes stored.
+        """
 
     async def discard_source(self, name: str) -> None:
-        """Delete a source, whole or partial; silent when there is none."""
+        """Delete a source, complete or not. Do nothing if there is none."""
 
     async def discard_results(self, folder: str) -> None:
-        """Delete the results in an upload's folder, whole or partial; silent when there are none. Of folders below it
-        only `download` is the upload's: others may be another's, whose client named this one."""
+        """Delete the results in an upload's folder, complete or not. Do nothing if there are none.
+
+        Of the folders below it only `download` is deleted: others may belong to another upload, whose client chose
+        that folder.
+        """
 
     async def has_results(self, folder: str) -> bool:
-        """Whether anything is stored in an upload's folder, or below it."""
+        """Return whether anything is stored in an upload's folder or below it."""
 
     async def has_source(self, name: str) -> bool:
-        """Whether a whole source is there."""
-
-    async def sweep(self, older_than_seconds: float) -> int:
-        """Delete what was begun longer ago than that and never became whole; how many. Longer than any upload takes,
-        or it is torn from under one."""
-
-    async def check_writable(self) -> None:
-        """Returns when the store can be written to."""
-
-    async def free_bytes(self) -> int | None:
-        """Bytes that can still be taken in; None when the store knows no limit."""
-
-    def url(self, key: str) -> str:
-        """A URL for the result that `store` gave this key. It works without credentials until it expires, and relative
-        URLs in a playlist or a storyboard lead from it to its siblings."""
-
-    async def serve(self, key: str) -> ServedFile:
-        """The result `<folder>/<name>`, for the route under which `url` may have put it."""
+        """Return whether the complete source is stored."""
 
     async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        """The names of all sources, whole or partial: what a sweep goes through. With `older_than_seconds`, of those
-        to which nothing was added for so long."""
+        """Return the names of all sources, complete or not. With `older_than_seconds`, only of those to which nothing
+        was added for that long."""
 
-    deployment_location: str
-    """What `deployment` is written in, for people."""
+    async def sweep(self, older_than_seconds: float) -> int:
+        """Delete what was begun longer ago than that and is not complete. Return how many files or objects.
+
+        The time must be longer than any upload takes: one that is still going on would fail.
+        """
+
+    async def check_writable(self) -> None:
+        """Raise `StorageError` unless the store can be written to now."""
+
+    async def free_bytes(self) -> int | None:
+        """Return how many more bytes the store can take, or None if it has no known limit."""
+
+    def url(self, key: str) -> str:
+        """Return a URL for the result with this key. It needs no credentials and expires. Relative URLs in a playlist
+        or a storyboard lead from it to the siblings of the result."""
+
+    async def serve(self, key: str) -> ServedFile:
+        """Return how to answer a request for the result `<folder>/<name>`, on the route that `url` may point to."""
 
     async def claim_deployment(self, mine: str) -> str:
-        """The id of the ledger that this store belongs to, which is written in it: `mine`, if none was."""
+        """Return the id of the ledger that this store belongs to. If it has none yet, write `mine` and return it."""
+
+
+class WriteChunks(Protocol):
+    """Writes the next bytes of a source, at most 1,024 chunks. Raises `DiskFull` or `StorageError`."""
+
+    async def __call__(self, *chunks: bytes) -> None: ...
+
+
+OnChunk = Callable[[bytes], Awaitable[None]]
+"""Is called with the next bytes of a source."""
+
+
+class ResumableSources(Protocol):
+    """Sources that are received in several requests, by any of several processes, with pauses between them.
+
+    Writes are positional and all writers of a source have the same bytes, so a stale writer that is still running
+    cannot corrupt it. What was received is deleted by `MediaStore.discard_source` only; until it is complete, it is an
+    incomplete source like any other. The failures are those of `MediaStore`.
+    """
+
+    async def received_bytes(self, name: str) -> int:
+        """Return how many bytes from the start are durable, whether the source is complete or not. 0 if there is no
+        source."""
+
+    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[WriteChunks]:
+        """Write from `offset` on, which is at most `received_bytes`. When the context is left everything written is
+        durable; when it is left by an exception, the last bytes may be missing."""
+
+    async def read_head(self, name: str, count: int) -> bytes:
+        """Return the first bytes that were received, at most `count`."""
+
+    async def complete(self, name: str, on_chunk: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
+        """Make a complete source of what was received under `name`, or under the names `concat` in that order. Return
+        its key.
+
+        `on_chunk` is called with all of its bytes, in order. A call that is repeated after a success succeeds again.
+        Raise `NotFound` if nothing was received.
+        """
 
 
 @dataclass(frozen=True)
 class PresignedParts:
-    """What a client needs to send a file: `urls[n]` takes, by PUT, exactly the bytes from `n * part_size` to before
-    `(n + 1) * part_size`, or to the end. `token` names the upload's parts in the calls that follow."""
+    """What a client needs to send a file itself.
+
+    `urls[n]` accepts by PUT exactly the bytes from `n * part_size` to before `(n + 1) * part_size`, or to the end of
+    the file. `token` identifies the multipart upload in later calls.
+    """
 
     part_size: int
     urls: list[str]
@@ -161,7 +172,7 @@ class PresignedParts:
 
 @dataclass(frozen=True)
 class PartETag:
-    """A part that the client has sent: its number, from 1, and the `ETag` header of the answer."""
+    """A part as the client reports it: its number, from 1, and the `ETag` header that it got for it."""
 
     number: int
     etag: str
@@ -177,62 +188,32 @@ class StoredPart:
 
 
 class PresignedUploads(Protocol):
-    """The server's side of sources that clients send to the store themselves, where a store can do that.
+    """Sources that clients send to the bucket themselves, by presigned URLs.
 
-    Every failure of the store is `DiskFull` or `StorageError`; a token or source that is not there is `NotFound`.
+    Every failure of the store is `DiskFull` or `StorageError`; an unknown token or source is `NotFound`.
     """
 
     async def begin(self, name: str, size: int) -> PresignedParts:
-        """Open a source of `size` bytes, at least one."""
+        """Begin a source of `size` bytes, at least 1. Raise `Malformed` for an empty one."""
 
     async def list_parts(self, name: str, token: str) -> list[StoredPart]:
-        """The parts that the store has so far."""
+        """Return the parts that the bucket has so far, by number."""
 
     async def verify(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> None:
-        """`Malformed` when the parts are not all that make up `size` bytes; what is missing may still be sent."""
+        """Raise `Malformed` unless `parts` are the parts in the bucket and make up `size` bytes. Missing parts can
+        still be sent."""
 
     async def complete(self, name: str, token: str, parts: Sequence[PartETag], *, size: int) -> str:
-        """Join the parts to a source; its key. `Malformed` when they are not all that make up `size` bytes."""
+        """Make a complete source of the parts. Return its key.
+
+        Raise `Malformed` as `verify` does; the parts then stay. A call that is repeated after a success succeeds again.
+        """
 
     async def abort(self, name: str, token: str) -> None:
-        """Delete the parts sent so far; silent when there are none."""
+        """Delete the parts. Do nothing if there are none."""
 
     async def read_head(self, key: str, count: int) -> bytes:
-        """The source's first bytes, up to `count`."""
+        """Return the first bytes of the source, at most `count`."""
 
     def read_chunks(self, key: str) -> AsyncGenerator[bytes, None]:
-        """The whole source, in pieces."""
-
-
-class WriteChunks(Protocol):
-    """Takes the next bytes of a source, in 1,024 chunks at most. `DiskFull` or `StorageError` when the store cannot."""
-
-    async def __call__(self, *chunks: Data) -> None: ...
-
-
-OnChunk = Callable[[bytes], Awaitable[None]]
-"""Is shown bytes of a source."""
-
-
-class ResumableSources(Protocol):
-    """Sources that come in pieces: in many requests, to any of many processes, and with pauses between them.
-
-    Every byte has its place, and whoever writes there writes the byte that belongs there. So when two write at once,
-    one of them believed dead, neither does harm. What was received goes only by `MediaStore.discard_source`; until it
-    is complete, it is a partial source like any other. Failures are the `MediaStore`'s.
-    """
-
-    async def received_bytes(self, name: str) -> int:
-        """How many bytes from the start are here and durable, the source being complete or not; 0 without a source."""
-
-    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[WriteChunks]:
-        """Write on from `offset`, which is no more than was received. All that was written is durable on leaving; when
-        that is by an exception, the last of it may be missing."""
-
-    async def read_head(self, name: str, count: int) -> bytes:
-        """The first bytes of what was received, up to `count`."""
-
-    async def complete(self, name: str, see: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
-        """Make a whole source of all that was received under `name`, or under the names `of` one after the other; its
-        key. On the way `see`, if there is one, is shown all of it, in order. Called again after it succeeded, it
-        succeeds again. `NotFound` when nothing was received."""
+        """Yield all bytes of the source, in chunks of at most 1 MiB."""

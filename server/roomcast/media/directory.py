@@ -1,11 +1,11 @@
-"""The embedded media store: a directory.
+"""The media store of one machine: a directory.
 
-    <root>/incoming/<name>[.part]         sources
+    <root>/incoming/<name>[.part]         sources (`.part` until they are complete)
     <root>/media/<folder>/<name>          results (`.<name>.part` while they are being stored)
-    <root>/work/                          the workers' scratch, emptied at start
+    <root>/work/                          the workers' scratch files, emptied at the start
     <root>/deployment                     the id of the ledger that the sources belong to
 
-A file appears under its name only whole: written beside it, fsynced, renamed, and the directory fsynced.
+A file gets its name only when it is complete: it is written beside it, fsynced, renamed, and the directory is fsynced.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import DOWNLOAD, Data, LocalFile
-from roomcast.media.directory_resumable import DirectoryResumableSources
+from roomcast.media.contract import LocalFile, OnChunk, WriteChunks
+from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
 
-_COPY_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 class DirectoryMediaStore:
-    """See `roomcast.media.contract.MediaStore`, the contract."""
+    """Stores sources and results as files. Implements `roomcast.media.contract.MediaStore`."""
 
     def __init__(self, root: Path, signer: UrlSigner) -> None:
         self._root = root
@@ -48,30 +48,29 @@ class DirectoryMediaStore:
         return None
 
     @asynccontextmanager
-    async def receive(self, name: str) -> AsyncIterator[_IncomingFile]:
-        part = self._incoming / f"{name}.part"
-        file = _open_part(part)
-        incoming = _IncomingFile(file, part, self._incoming / name)
+    async def receive(self, name: str) -> AsyncIterator[_StagedFile]:
+        partial = self._incoming / f"{name}.part"
+        file = _create(partial)
         try:
-            yield incoming
+            yield _StagedFile(file, partial, self._incoming / name)
         finally:
-            await run_in_thread_shielded(lambda: _close_part(file, part))
+            await run_in_thread_shielded(lambda: _close_and_delete(file, partial))
 
     @asynccontextmanager
     async def fetch(self, key: str, scratch: Path) -> AsyncIterator[Path]:
         path = self._incoming / key
         if not path.is_file():
-            raise NotFound("The source is gone.")
+            raise NotFound("The source is not in the media store.")
         yield path
 
     async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
         loop = asyncio.get_running_loop()
         target = self._media / folder / name
 
-        def hear(count: int) -> None:
+        def report(count: int) -> None:
             loop.call_soon_threadsafe(on_bytes, count)
 
-        await run_in_thread_shielded(lambda: _place(path, target, self._media, hear))
+        await run_in_thread_shielded(lambda: _move(path, target, self._media, report))
         return f"{folder}/{name}"
 
     async def discard_source(self, name: str) -> None:
@@ -83,8 +82,8 @@ class DirectoryMediaStore:
 
     async def discard_results(self, folder: str) -> None:
         def work() -> None:
-            for below in (self._media / folder / DOWNLOAD, self._media / folder):
-                _delete_files(below)
+            for directory in (self._media / folder / DOWNLOAD, self._media / folder):
+                _delete_files(directory)
 
         await run_in_thread_shielded(work)
 
@@ -94,11 +93,29 @@ class DirectoryMediaStore:
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
+    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+        def work() -> list[str]:
+            before = time.time() - older_than_seconds
+            modified: dict[str, float] = {}
+            for path in self._incoming.iterdir():
+                if not path.name.startswith("."):
+                    with suppress(FileNotFoundError):
+                        name = path.name.removesuffix(".part")
+                        modified[name] = max(path.stat().st_mtime, modified.get(name, 0.0))
+            return sorted(name for name, at in modified.items() if not older_than_seconds or at < before)
+
+        return await run_in_thread(work)
+
     async def sweep(self, older_than_seconds: float) -> int:
         return await run_in_thread(lambda: _sweep(self._root, time.time() - older_than_seconds))
 
     async def check_writable(self) -> None:
-        await run_in_thread(lambda: _try_out(self._incoming / f".check.{os.getpid()}"))
+        def work() -> None:
+            path = self._incoming / f".check.{os.getpid()}"
+            path.write_bytes(b"x")
+            path.unlink()
+
+        await run_in_thread(work)
 
     async def free_bytes(self) -> int | None:
         return (await run_in_thread(lambda: shutil.disk_usage(self._root))).free
@@ -109,64 +126,189 @@ class DirectoryMediaStore:
     async def serve(self, key: str) -> LocalFile:
         root = self._media.resolve()
         path = root / key
-        # Resolved it must still be what was asked for: no way leads out of the upload's folder.
+        # The resolved path must be the one that was asked for: neither `..` nor a symbolic link leads out of the store.
         if not path.is_relative_to(root) or path.resolve() != path or not path.is_file():
             raise NotFound("There is no such file.")
         return LocalFile(path)
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        def work() -> list[str]:
-            before = time.time() - older_than_seconds
-            touched: dict[str, float] = {}
-            for path in self._incoming.iterdir():
-                if not path.name.startswith("."):
-                    with suppress(FileNotFoundError):
-                        name = path.name.removesuffix(".part")
-                        touched[name] = max(path.stat().st_mtime, touched.get(name, 0.0))
-            return sorted(name for name, at in touched.items() if not older_than_seconds or at < before)
-
-        return await run_in_thread(work)
-
     async def claim_deployment(self, mine: str) -> str:
-        return await run_in_thread(lambda: _claimed(self._deployment, mine))
+        return await run_in_thread(lambda: _read_or_create(self._deployment, mine))
 
 
-class _IncomingFile:
-    """See `roomcast.media.contract.Incoming`."""
+class _StagedFile:
+    """Writes a source to its `.part` file. Implements `roomcast.media.contract.StagedSource`."""
 
-    def __init__(self, file: BinaryIO, part: Path, target: Path) -> None:
+    def __init__(self, file: BinaryIO, partial: Path, target: Path) -> None:
         self._file = file
-        self._part = part
+        self._partial = partial
         self._target = target
         self._size = 0
 
-    async def write(self, *chunks: Data) -> None:
+    async def write(self, *chunks: bytes) -> None:
         self._size = await run_in_thread_shielded(lambda: write_at(self._file.fileno(), chunks, self._size))
 
     async def commit(self) -> str:
         def work() -> None:
             os.fsync(self._file.fileno())
-            self._part.rename(self._target)
+            self._partial.rename(self._target)
             sync_directory(self._target.parent)
 
         await run_in_thread_shielded(work)
         return self._target.name
 
 
-def _open_part(part: Path) -> BinaryIO:
+class DirectoryResumableSources:
+    """Keeps the `.part` file of a source between requests. Implements `roomcast.media.contract.ResumableSources`."""
+
+    def __init__(self, incoming: Path) -> None:
+        self._incoming = incoming
+
+    async def received_bytes(self, name: str) -> int:
+        with self._open(name) as file:
+            return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
+
+    @asynccontextmanager
+    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
+        descriptor = _open_for_writing(self._partial(name))
+        position = offset
+
+        async def write(*chunks: bytes) -> None:
+            nonlocal position
+            position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
+
+        try:
+            yield write
+        finally:
+            await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
+
+    async def read_head(self, name: str, count: int) -> bytes:
+        with self._open(name) as file:
+            return await run_in_thread_shielded(lambda: file.read(count)) if file else b""
+
+    async def complete(self, name: str, on_chunk: OnChunk | None = None, *, concat: Sequence[str] = ()) -> str:
+        if concat and not (self._incoming / name).is_file():
+            await self._concatenate(name, concat, on_chunk)
+        elif on_chunk:
+            await self._read(name, on_chunk)
+        await run_in_thread_shielded(lambda: _complete(self._partial(name), self._incoming / name))
+        return name
+
+    async def _concatenate(self, name: str, names: Sequence[str], on_chunk: OnChunk | None) -> None:
+        async with self.append(name, 0) as write:
+
+            async def copy(data: bytes) -> None:
+                if on_chunk:
+                    await on_chunk(data)
+                await write(data)
+
+            for one in names:
+                await self._read(one, copy)
+
+    async def _read(self, name: str, on_chunk: OnChunk) -> None:
+        with self._open(name) as file:
+            if file is None:
+                raise NotFound("The source is not in the media store.")
+            while data := await run_in_thread_shielded(lambda: file.read(_CHUNK_BYTES)):
+                await on_chunk(data)
+
+    def _partial(self, name: str) -> Path:
+        return self._incoming / f"{name}.part"
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[BinaryIO | None]:
+        """Open what was received. It may be renamed, from partial to complete, between two tries: hence three."""
+        complete, partial = self._incoming / name, self._partial(name)
+        for path in (complete, partial, complete):
+            try:
+                file = path.open("rb")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise disk_error(error) from error
+            with file:
+                yield file
+            return
+        yield None
+
+
+# The two functions that open a file run on the event loop and not in a thread: if the caller were cancelled while a
+# thread opens one, nothing would close it.
+
+
+def _create(path: Path) -> BinaryIO:
     try:
-        return part.open("wb", buffering=0)
+        return path.open("wb", buffering=0)
     except OSError as error:
         raise disk_error(error) from error
 
 
-def _close_part(file: BinaryIO, part: Path) -> None:
+def _open_for_writing(path: Path) -> int:
+    try:
+        return os.open(path, os.O_CREAT | os.O_WRONLY, 0o666)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def _close_and_delete(file: BinaryIO, path: Path) -> None:
     file.close()
-    part.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+
+
+def _close_durably(descriptor: int, directory: Path) -> None:
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    sync_directory(directory)
+
+
+def _durable_size(file: BinaryIO) -> int:
+    """Return the file's size after an fsync: what a process wrote before it was killed may be in memory only."""
+    os.fsync(file.fileno())
+    return os.fstat(file.fileno()).st_size
+
+
+def _complete(partial: Path, target: Path) -> None:
+    """Rename `partial` to `target`, unless that was done before."""
+    if target.is_file():
+        return
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.rename(target)
+    sync_directory(target.parent)
+
+
+def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -> None:
+    """Move `path` to `target`, below `root`, in one step that survives a power loss. To another file system it is
+    copied, first to a `.part` file beside the target."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    size = path.stat().st_size
+    try:
+        path.rename(partial)
+        report(size)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(path, partial, report)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.rename(target)
+    for folder in target.parents:
+        sync_directory(folder)
+        if folder == root:
+            break
+
+
+def _copy(path: Path, target: Path, report: Callable[[int], None]) -> None:
+    with path.open("rb") as source, target.open("wb") as copy:
+        while data := source.read(_CHUNK_BYTES):
+            copy.write(data)
+            report(len(data))
 
 
 def _delete_files(folder: Path) -> None:
-    """Delete the files in a folder, and the folder if nothing else is in it."""
+    """Delete the files in a folder, and the folder if it is then empty."""
     try:
         for path in list(folder.iterdir()):
             if not path.is_dir():
@@ -179,60 +321,26 @@ def _delete_files(folder: Path) -> None:
             raise
 
 
-def _place(path: Path, target: Path, root: Path, hear: Callable[[int], None]) -> None:
-    """Move `path` to `target`, below `root`, in one step that survives power loss; across file systems by a copy beside
-    it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    size = path.stat().st_size
-    try:
-        path.rename(part)
-        hear(size)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(path, part, hear)
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
-    part.rename(target)
-    for folder in target.parents:
-        sync_directory(folder)
-        if folder == root:
-            break
-
-
-def _copy(path: Path, part: Path, hear: Callable[[int], None]) -> None:
-    with path.open("rb") as source, part.open("wb") as copy:
-        while data := source.read(_COPY_BYTES):
-            copy.write(data)
-            hear(len(data))
-
-
 def _sweep(root: Path, before: float) -> int:
-    partial = [*root.glob("incoming/*.part"), *(root / "media").rglob("*.part")]
-    stale = [part for part in partial if _is_partial(part) and part.stat().st_mtime < before]
-    for part in stale:
-        part.unlink(missing_ok=True)
+    named_partial = [*root.glob("incoming/*.part"), *(root / "media").rglob("*.part")]
+    stale = [path for path in named_partial if _is_partial(path) and path.stat().st_mtime < before]
+    for path in stale:
+        path.unlink(missing_ok=True)
     return len(stale)
 
 
 def _is_partial(path: Path) -> bool:
-    """Whether a file whose name says so is a part of one: a client's own file may be called anything, but for the
-    first dot."""
+    """Return whether a file named `*.part` is incomplete. A client's own file may have such a name too, but it is in a
+    `download` folder and does not begin with a dot."""
     return path.is_file() and (path.name.startswith(".") or path.parent.name != DOWNLOAD)
 
 
-def _claimed(path: Path, mine: str) -> str:
-    """What is written in the file: `mine`, if there was none."""
+def _read_or_create(path: Path, text: str) -> str:
+    """Return the text of the file, which is created with `text` if there is none."""
     if not path.exists():
-        part = path.with_name(f".{path.name}.{mine}.{os.getpid()}")
-        part.write_text(f"{mine}\n")
-        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
-            path.hardlink_to(part)
-        part.unlink(missing_ok=True)
+        partial = path.with_name(f".{path.name}.{text}.{os.getpid()}")
+        partial.write_text(f"{text}\n")
+        with suppress(FileExistsError):  # of several processes that start at once, the first one wins
+            path.hardlink_to(partial)
+        partial.unlink(missing_ok=True)
     return path.read_text().strip()
-
-
-def _try_out(path: Path) -> None:
-    path.write_bytes(b"x")
-    path.unlink()

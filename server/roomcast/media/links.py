@@ -1,4 +1,4 @@
-"""The message as a client gets it: the ledger's, with URLs, which are signed at the moment of sending."""
+"""URLs in messages: the ledger's messages have keys of results, and clients get URLs that are signed when sent."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from roomcast.uploads.model import Upload, element_type
 
 
 def with_urls(message: Message, media: MediaStore) -> Message:
-    """`message` with a `url` for its poster, its element and each of the element's outputs."""
+    """Return `message` with a `url` for its poster, its element and each output of the element."""
     if "poster" not in message and "element" not in message:
         return message
-    shown = message.copy()
+    copy = message.copy()
     if poster := message.get("poster"):
-        shown["poster"] = _linked(poster, media)
+        copy["poster"] = _with_url(poster, media)
     if element := message.get("element"):
-        outputs = [_linked(output, media) for output in element["outputs"]]
-        shown["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
-    return shown
+        outputs = [_with_url(output, media) for output in element["outputs"]]
+        copy["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
+    return copy
 
 
-def _linked(output: Output, media: MediaStore) -> Output:
+def _with_url(output: Output, media: MediaStore) -> Output:
     return {**output, "url": media.url(output["key"])}
 
 
 def empty_element(upload: Upload) -> Element:
-    """The element of an upload that has no results yet."""
+    """Return the element of an upload that has no results yet."""
     return {
         "id": upload.id,
         "type": element_type(upload),

@@ -1,10 +1,9 @@
-"""Signed, expiring URLs of results: whoever has one may read what is in that folder, for a while. Pure but for
-the clock.
+"""Signed, expiring URLs of results. Pure, but for the clock.
 
     /media/<expires>.<signature>/<folder>/<name>
 
-The grant stands in the path, before the folder that it opens, so that it holds for siblings too: a playlist names its
-segments, and a storyboard its sprite, by relative URLs.
+A URL gives access to its whole folder until it expires. The signature comes before the folder in the path, and so it is
+part of the relative URLs by which a playlist refers to its segments and a storyboard to its images.
 """
 
 from __future__ import annotations
@@ -19,8 +18,12 @@ from roomcast.errors import Forbidden
 
 
 class UrlSigner:
-    """Signs with HMAC-SHA256. Expiry times are rounded up, so that a URL stays the same for a while and a browser's
-    cache is of use."""
+    """Signs URLs of results with HMAC-SHA256, and verifies them.
+
+    `seconds` is how long a URL is valid at least. Expiry times are rounded up to a multiple of a quarter of that, so
+    that a URL stays the same for a while and browsers can cache what it leads to. URLs begin with `base`, the server's
+    public address, or are paths if that is empty.
+    """
 
     def __init__(self, secret: bytes, *, seconds: int, base: str = "", clock: Callable[[], float] = time.time) -> None:
         self._secret = secret
@@ -29,22 +32,21 @@ class UrlSigner:
         self._clock = clock
 
     def url(self, key: str) -> str:
-        """The URL of the result `<folder>/<name>`; good for at least `seconds`, at most a quarter longer. It begins
-        with `base`, the server's public address; where that is not known it is a path."""
+        """Return a URL of the result `<folder>/<name>`."""
         step = max(1, self._seconds // 4)
         expires = (int(self._clock()) + self._seconds) // step * step + step
         folder = key.rpartition("/")[0]
         return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
 
     def verify(self, grant: str, folder: str) -> None:
-        """Raises `Forbidden` unless the grant, `<expires>.<signature>`, is ours, for this folder, and in time."""
+        """Raise `Forbidden` unless `grant`, which is `<expires>.<signature>`, gives access to this folder now."""
         expires, _, signature = grant.partition(".")
         if not (expires.isascii() and expires.isdigit() and len(expires) < 16):
             raise Forbidden("The link is not valid.")
         if not hmac.compare_digest(self._signature(folder, int(expires)).encode(), signature.encode()):
             raise Forbidden("The link is not valid.")
         if int(expires) < self._clock():
-            raise Forbidden("The link has expired; ask for the upload's state to get a new one.")
+            raise Forbidden("The link has expired. Get the upload's state again for a new one.")
 
     def _signature(self, folder: str, expires: int) -> str:
         return hmac.new(self._secret, f"{expires}\n{folder}".encode(), hashlib.sha256).hexdigest()

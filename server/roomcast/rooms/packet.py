@@ -1,8 +1,8 @@
-"""Socket.IO packets for python-socketio: encoded by orjson, and strict about what a client may send.
+"""Encode Socket.IO packets with orjson, and validate those of clients, for python-socketio.
 
-python-socketio's own class takes some packets that no server should: events named `connect`, `disconnect` or `*` reach
-handlers with forged arguments, an ack numbered 0 removes the counter of a client's callbacks, attachments have no
-limit, and what cannot be parsed raises errors of many kinds.
+python-socketio's own class accepts packets that a server should refuse: events named `connect`, `disconnect` or `*`
+reach handlers with forged arguments, an ack numbered 0 removes the counter of a client's callbacks, attachments are not
+limited, and invalid packets raise errors of many types.
 Source: github.com/socketio/socket.io-protocol, revision 5.
 """
 
@@ -23,9 +23,9 @@ _PACKET = re.compile(
     r"(?P<id>[0-9]{0,18})(?P<json>.*)",
     re.DOTALL,
 )
-_MAX_NAMESPACE = 100
+_MAX_NAMESPACE_LENGTH = 100
 _MAX_DEPTH = 64
-"""How deep lists and objects may be nested where attachments are put in."""
+"""How deep lists and objects with attachments may be nested."""
 
 _RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "*"})
 _BINARY = {packet.EVENT: packet.BINARY_EVENT, packet.ACK: packet.BINARY_ACK}
@@ -33,7 +33,7 @@ _TEXT = {binary: text for text, binary in _BINARY.items()}
 
 
 class OrjsonModule:
-    """orjson with the interface of the `json` module that python-socketio asks for."""
+    """orjson, with the interface that python-socketio requires of its option `json`."""
 
     @staticmethod
     def dumps(value: Any, **_: Any) -> str:
@@ -50,17 +50,17 @@ def _dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
     return orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _dumps_anything(value: Any, default: Callable[[Any], Any]) -> str:
-    """Serialize what orjson does not: numbers of more than 64 bits, and halves of surrogate pairs."""
+def _dumps_fallback(value: Any, default: Callable[[Any], Any]) -> str:
+    """Serialize what orjson refuses: integers of more than 64 bits, and lone surrogates."""
     return json.dumps(value, default=default, separators=(",", ":"))
 
 
 class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no types
-    """A Socket.IO packet."""
+    """A Socket.IO packet, in python-socketio's interface."""
 
     json: Any = OrjsonModule
     max_attachment_bytes = 1_000_000
-    """What all attachments of one packet may hold together."""
+    """Limit for all attachments of one packet together."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
             self.attachment_count = self.decode(encoded_packet)
 
     def encode(self) -> str | list[str | bytes]:
-        """Encode the packet; with attachments, a list of the packet and of each of them."""
+        """Encode the packet. With attachments, return a list of the packet and of them."""
         body, attachments = ("", []) if self.data is None else self._encode_data()
         number = "" if self.id is None else str(self.id)
         namespace = f"{self.namespace}," if self.namespace not in (None, "/") else ""
@@ -91,7 +91,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
         return [f"{packet_type}{len(attachments)}-{namespace}{number}{body}", *attachments]
 
     def _encode_data(self) -> tuple[str, list[bytes]]:
-        """Serialize the data, with placeholders for bytes."""
+        """Serialize the data; return it with placeholders for bytes, and the bytes."""
         attachments: list[bytes] = []
         if self.json is not OrjsonModule:  # the option `json`
             data, attachments = self.deconstruct_binary(self.data)
@@ -99,7 +99,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
 
         def replace(value: Any) -> Any:
             if not isinstance(value, bytes | bytearray):
-                raise TypeError(f"{type(value).__name__} cannot be sent as JSON.")
+                raise TypeError(f"A value of type {type(value).__name__} cannot be sent as JSON.")
             attachments.append(bytes(value))
             return {"_placeholder": True, "num": len(attachments) - 1}
 
@@ -107,10 +107,10 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
             return _dumps(self.data, replace).decode(), attachments
         except orjson.JSONEncodeError:
             attachments.clear()
-            return _dumps_anything(self.data, replace), attachments
+            return _dumps_fallback(self.data, replace), attachments
 
     def decode(self, encoded_packet: str | bytes) -> int:
-        """Parse what a client sent; return how many attachments follow. Raises `InvalidPacket`."""
+        """Parse a client's packet; return how many attachments follow. Raises `InvalidPacket`."""
         match = _PACKET.fullmatch(encoded_packet) if isinstance(encoded_packet, str) else None
         if match is None:
             raise InvalidPacket("This is not a Socket.IO packet.")
@@ -118,7 +118,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
         self.namespace = match["namespace"]
         self.id = int(match["id"]) if match["id"] else None
         attachments = int(match["attachments"] or 0)
-        if len(self.namespace or "") > _MAX_NAMESPACE:
+        if len(self.namespace or "") > _MAX_NAMESPACE_LENGTH:
             raise InvalidPacket("The namespace is too long.")
         if (match["attachments"] is None) is (self.packet_type in _TEXT):
             raise InvalidPacket("A packet has attachments exactly if its type says so.")
@@ -133,7 +133,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
         return attachments
 
     def add_attachment(self, attachment: str | bytes) -> bool:
-        """Take the next attachment; return whether it was the last. Raises `InvalidPacket`."""
+        """Add an attachment; return whether it was the last. Raises `InvalidPacket`."""
         if not isinstance(attachment, bytes):
             raise InvalidPacket("An attachment was expected.")
         self.attachments.append(attachment)
@@ -161,7 +161,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
 
 
 def _with_attachments(data: Any, attachments: list[bytes], depth: int) -> Any:
-    """Put attachments where their placeholders are. Raises `InvalidPacket`."""
+    """Return the data with attachments in place of their placeholders. Raises `InvalidPacket`."""
     if not isinstance(data, list | dict):
         return data
     if not depth:
@@ -177,6 +177,6 @@ def _with_attachments(data: Any, attachments: list[bytes], depth: int) -> Any:
 
 
 def encode_event(name: str, *arguments: Any, namespace: str = "/") -> EncodedPacket:
-    """Encode an event without attachments. Raises `TypeError` for what orjson cannot serialize as it is: bytes, too."""
+    """Encode an event without attachments. Raises `TypeError` for bytes, and for what orjson cannot serialize."""
     prefix = b"42" if namespace == "/" else f"42{namespace},".encode()
     return EncodedPacket(prefix + orjson.dumps((name, *arguments)))

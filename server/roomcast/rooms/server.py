@@ -1,4 +1,4 @@
-"""The Socket.IO server: python-socketio's, over our transport and with our client manager."""
+"""The Socket.IO server: python-socketio's, with our transport and client manager."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from roomcast.rooms.packet import Packet
 from roomcast.transport.engine import Engine
 from roomcast.transport.packets import InvalidPacket
 
-_MAX_REFUSED = 3
-"""Namespaces that may refuse a client, one after another, before its session is ended."""
+_MAX_REFUSALS = 3
+"""Refusals by namespaces, one after another, at which a client's session is closed."""
 
 _CONNECT = "0"
 _BINARY = ("5", "6")
 
 
-class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
+class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
     """A `socketio.AsyncServer` with the same interface: handlers, rooms, namespaces, acks, sessions.
 
-    Takes its options and those of `Engine`. Clients that are in no namespace are closed after `accept_timeout` seconds
-    (45), and at most `max_unaccepted_per_address` of one network address may be (no limit).
+    Accepts its options and those of `Engine`. A client that is in no namespace for `accept_timeout` seconds (default:
+    45) is disconnected, and `max_unaccepted_per_address` limits such clients of one network address.
     """
 
     def __init__(self, client_manager: Manager | None = None, **options: Any) -> None:
@@ -50,7 +50,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has
         await super()._handle_eio_message(eio_sid, data)
 
     async def _connect_namespace(self, eio_sid: str, data: str) -> None:
-        """Let python-socketio connect a client to a namespace, and end sessions that are refused again and again."""
+        """Connect a client to a namespace. Close its session after `_MAX_REFUSALS` refusals without an acceptance."""
         connection = self.manager.connection(eio_sid)
         if connection is None:
             return
@@ -59,20 +59,20 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has
             await super()._handle_eio_message(eio_sid, data)
         finally:
             if len(connection.members) > members:
-                connection.refused = 0
+                connection.refusals = 0
                 self.eio.accept(eio_sid)
             else:
-                connection.refused += 1
-                if connection.refused >= _MAX_REFUSED:
+                connection.refusals += 1
+                if connection.refusals >= _MAX_REFUSALS:
                     connection.session.close()
 
     def _check_binary(self, eio_sid: str, data: str) -> None:
-        """Refuse attachments for a namespace that the client is not in: python-socketio would log a traceback."""
+        """Raise `InvalidPacket` for a namespace that the client is not in, where python-socketio logs a traceback."""
         namespace = self.packet_class(encoded_packet=data).namespace or "/"
         if not self.manager.sid_from_eio_sid(eio_sid, namespace):
             raise InvalidPacket("The client is not connected to the namespace.")
 
 
 def _packet_class(max_bytes: int) -> type[Packet]:
-    """Make a packet class with a limit of its own for attachments."""
+    """Make a packet class whose attachments are limited to `max_bytes`."""
     return type("Packet", (Packet,), {"max_attachment_bytes": max_bytes})

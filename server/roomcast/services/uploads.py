@@ -1,4 +1,7 @@
-"""What a viewer may do to an upload, whichever way the call came: look, cancel, retry."""
+"""The calls on uploads that HTTP routes and Socket.IO handlers share: get, subscribe, cancel, retry.
+
+This is the one place that checks whether a viewer may see an upload or an assembly.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from roomcast.errors import NotFound, TimedOut, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
-from roomcast.services.maintenance import may_run_again, settle_files
+from roomcast.media.links import with_urls
+from roomcast.services.maintenance import cleanup_files, is_retryable
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, source_key
+from roomcast.uploads.model import Upload, message, source_key
 from roomcast.uploads.transitions import cancelled
 from roomcast.uploads.viewer import Viewer
 
@@ -24,7 +28,10 @@ _CANCEL_SECONDS = 20.0
 
 
 class UploadService:
-    """The calls that the HTTP routes and the Socket.IO handlers share. An upload comes out as `Upload`."""
+    """Gets, watches, cancels and retries uploads for a viewer.
+
+    Each call raises `NotFound` for an upload that does not exist, and `Forbidden` for one of another user.
+    """
 
     def __init__(
         self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, submissions: AssemblyService
@@ -35,19 +42,42 @@ class UploadService:
         self._relay = relay
         self._submissions = submissions
 
-    async def look(self, viewer: Viewer, upload_id: str) -> Upload:
-        """The upload; `NotFound`, or `Forbidden` for another's."""
+    async def get(self, viewer: Viewer, upload_id: str) -> Upload:
+        """Return an upload."""
         check_id(upload_id)
         upload = await self._ledger.get(upload_id)
         viewer.check_owns(upload)
         return upload
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
-        """The assembly; `NotFound`, or `Forbidden` for another's."""
+        """Return an assembly with its uploads."""
         return await self._submissions.get(viewer, assembly_id)
 
+    def message(self, upload: Upload) -> Message:
+        """Return the state of an upload as clients get it, with URLs."""
+        return with_urls(message(upload), self._media)
+
+    async def subscribe(
+        self,
+        viewer: Viewer,
+        upload_id: str,
+        subscriber: UploadSubscriber,
+        *,
+        since: int | None = None,
+        epoch: str | None = None,
+    ) -> Replay:
+        """Subscribe to an upload (see `Relay.subscribe`). Call `unsubscribe` also after an error."""
+        check_id(upload_id)
+        replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
+        viewer.check_owns(replay.upload)
+        return replay
+
+    def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
+        """End a subscription at once. One that does not exist is ignored."""
+        self._relay.unsubscribe(upload_id, subscriber)
+
     @asynccontextmanager
-    async def watching(
+    async def subscription(
         self,
         viewer: Viewer,
         upload_id: str,
@@ -56,38 +86,35 @@ class UploadService:
         since: int | None = None,
         epoch: str | None = None,
     ) -> AsyncIterator[Replay]:
-        """Subscribe within a context (see `Relay.subscribe`). Raises what `look` raises."""
-        check_id(upload_id)
-        replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
+        """Subscribe for the duration of the context."""
         try:
-            viewer.check_owns(replay.upload)
-            yield replay
+            yield await self.subscribe(viewer, upload_id, subscriber, since=since, epoch=epoch)
         finally:
-            self._relay.unsubscribe(upload_id, subscriber)
+            self.unsubscribe(upload_id, subscriber)
 
     async def cancel(self, viewer: Viewer, upload_id: str) -> Upload:
-        """Returns when the work has really stopped and its files are gone.
+        """Cancel an upload, and return it when its work has stopped and its files are deleted.
 
-        Cancelling a cancelled upload is fine; `WrongState` when it ended otherwise, `TimedOut` when whoever works
-        on it does not answer (it stays marked, and will be cancelled).
+        Cancelling a cancelled upload succeeds. Raises `WrongState` when it ended otherwise, and `TimedOut` when its
+        worker does not answer: it stays marked, and will be cancelled.
         """
-        upload = await self.look(viewer, upload_id)
+        upload = await self.get(viewer, upload_id)
         upload = await self._ledger.request_cancel(upload_id, cancelled(upload.stage))
         if not upload.state.terminal:
             upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
-            raise WrongState(f"The upload is {upload.stage} already.")
-        await settle_files(self._media, upload)
+            raise WrongState(f"The upload is already {upload.stage}.")
+        await cleanup_files(self._media, upload)
         return upload
 
     async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
-        """Start over: queued if the file is still here, else receiving, and it must be sent again."""
-        upload = await self.look(viewer, upload_id)
+        """Start a failed upload again: queued while its source is stored, else receiving, to be sent again."""
+        upload = await self.get(viewer, upload_id)
         if upload.state.status is not Status.ERROR:
-            raise WrongState(f"Only an upload that ended in an error can be tried again; this one is {upload.stage}.")
+            raise WrongState(f"Only an upload that ended in an error can be retried. This one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
-            raise WrongState("Trying again would end the same way; send another file.")
-        kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
+            raise WrongState("Another attempt would fail in the same way. Send another file.")
+        kept = is_retryable(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:
@@ -95,33 +122,33 @@ class UploadService:
         return upload
 
     async def _ended(self, viewer: Viewer, upload_id: str) -> Upload:
-        """The upload when it has reached a terminal stage."""
-        ending = _Ending()
-        async with self.watching(viewer, upload_id, ending) as replay:
+        """Return an upload when it has reached a terminal stage."""
+        waiter = _TerminalWaiter()
+        async with self.subscription(viewer, upload_id, waiter) as replay:
             if not replay.upload.state.terminal:
                 try:
                     async with asyncio.timeout(_CANCEL_SECONDS):
-                        await ending.come.wait()
+                        await waiter.event.wait()
                 except TimeoutError:
-                    raise TimedOut("The work has not stopped yet; the upload stays marked as cancelled.") from None
+                    raise TimedOut("The work has not stopped yet. The upload stays marked as cancelled.") from None
         return await self._ledger.get(upload_id)
 
 
-class _Ending:
-    """A watcher that waits for a terminal stage."""
+class _TerminalWaiter:
+    """A subscriber that waits for a terminal status."""
 
     def __init__(self) -> None:
-        self.come = asyncio.Event()
+        self.event = asyncio.Event()
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
         if event["status"] in (Status.COMPLETED, Status.ERROR):
-            self.come.set()
+            self.event.set()
 
     def on_tick(self, tick: Message) -> None:
         pass
 
 
 def check_id(upload_id: str) -> None:
-    """`NotFound` for what cannot be an upload's id, before anything is asked about it."""
+    """Raise `NotFound` for a string that cannot be an upload's id, before any backend is asked."""
     if not is_upload_id(upload_id):
         raise NotFound("There is no such upload.")

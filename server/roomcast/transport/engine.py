@@ -1,7 +1,7 @@
 """The Engine.IO server that python-socketio runs on.
 
-`Engine` is a drop-in for `engineio.AsyncServer` with aiohttp: the same options, the same events, the same calls. It
-keeps one small object per WebSocket instead of an HTTP request, a queue and three tasks. See README.md beside it.
+`Engine` replaces `engineio.AsyncServer` with aiohttp: same options, same events, same methods. A WebSocket takes one
+small object instead of an HTTP request, a queue and three tasks. See README.md in this folder.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from aiohttp import hdrs, web
 
 from roomcast.transport import packets
 from roomcast.transport.frames import CloseCode
-from roomcast.transport.handshake import Environ, Handshake, plain_handshake, switch_protocols
+from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 from roomcast.transport.packets import EncodedPacket, InvalidPacket
 from roomcast.transport.session import Session, Transport
 from roomcast.transport.timeouts import Timeouts
-from roomcast.transport.websocket import WebSocket, WebSockets
+from roomcast.transport.websocket import WebSocket, WebSocketContext
 
 _UPGRADE_SECONDS = 10.0
-"""How long a WebSocket may take to take over from polling."""
+"""How long an upgrade from polling to a WebSocket may take."""
 
 _BODY_SECONDS = 10.0
 """How long the body of a polling request may take to arrive."""
 
 _PACKETS_PER_TURN = 64
-"""Packets of one polling body that are handled before other clients have their turn."""
+"""Packets of one polling body that are handled in a turn of the event loop."""
 
 _PLAIN_TEXT = "text/plain; charset=UTF-8"
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has no types
-    """All Engine.IO sessions of one server.
+    """An Engine.IO server: all sessions of one Socket.IO server.
 
-    Takes the options of `engineio.AsyncServer`. Has no use for `async_mode` (it is aiohttp), `cookie`, JSONP,
-    `monitor_clients` and `http_compression`'s choice of method (aiohttp negotiates it).
+    Accepts the options of `engineio.AsyncServer`. Ignored are `async_mode` (it is aiohttp), `cookie`, JSONP and
+    `monitor_clients`; aiohttp negotiates the method of `http_compression`.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     ) -> None:
         """
         :param websocket_deflate: negotiate permessage-deflate with clients that offer it.
-        :param max_packets_per_second: packets that one client may send, on average over ten seconds. A client that
-            sends more is disconnected.
+        :param max_packets_per_second: packets that one client may send per second, on average over ten seconds. A
+            client that sends more is disconnected.
         :param max_unaccepted_per_address: sessions of one network address that the application has not accepted yet
-            (`accept`); more are refused with 429. None sets no limit.
-        :param accept_timeout: seconds after which a session that has not been accepted is closed. None sets no limit.
+            (`accept`); more are refused with 429. None: no limit.
+        :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
         """
         options.setdefault("async_mode", "aiohttp")
         super().__init__(**options)
@@ -66,15 +66,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
         self.max_packets_per_second = max_packets_per_second
-        self._websockets = WebSockets(self.max_http_buffer_size)
+        self._websocket_context = WebSocketContext(self.max_http_buffer_size)
         self._max_unaccepted = max_unaccepted_per_address
         self._unaccepted: Counter[str] = Counter()
-        self._accepting = None if accept_timeout is None else Timeouts[Session](accept_timeout, Session.close)
-        self._pings = Timeouts[Session](self.ping_interval + self.ping_interval_grace_period, self._ping)
-        self._pongs = Timeouts[Session](self.ping_timeout, lambda session: session.close(self.reason.PING_TIMEOUT))
-        self._upgrading = Timeouts[Transport](_UPGRADE_SECONDS, lambda transport: transport.close())
+        self._accept_timeouts = None if accept_timeout is None else Timeouts[Session](accept_timeout, Session.close)
+        self._ping_timers = Timeouts[Session](self.ping_interval + self.ping_interval_grace_period, self._ping)
+        self._pong_timeouts = Timeouts[Session](
+            self.ping_timeout, lambda session: session.close(self.reason.PING_TIMEOUT)
+        )
+        self._upgrade_timeouts = Timeouts[Transport](_UPGRADE_SECONDS, lambda transport: transport.close())
         self._tasks: set[asyncio.Task[None]] = set()
-        # Without and with the upgrade to a WebSocket; the session's id is all that differs.
+        # Without and with an upgrade to a WebSocket. Only the session's id must be filled in.
         self._open_packets = [
             packets.open_packet(
                 upgrades=upgrades,
@@ -88,13 +90,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     # --- what python-socketio calls ----------------------------------------------------------------------------------
 
     def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
-        """Serve the path's requests in an aiohttp application."""
+        """Add the routes of `engineio_path` to an aiohttp application."""
         self.path = f"/{engineio_path.strip('/')}/"
         for method in (hdrs.METH_GET, hdrs.METH_POST, hdrs.METH_OPTIONS):
             app.router.add_route(method, self.path, self.handle_request)
 
     async def send(self, sid: str, data: Any) -> None:
-        """Send a message: text, bytes, or a list or dictionary as JSON. Unknown sessions are ignored."""
+        """Send a message: text, bytes, or a list or dictionary as JSON. An unknown session is ignored."""
         if session := self.sockets.get(sid):
             if not isinstance(data, str | bytes):
                 json = engineio.packet.Packet.json  # the option `json`, if it was given
@@ -102,49 +104,45 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             session.send(EncodedPacket.message(data))
 
     async def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send an `engineio.packet.Packet`. Unknown sessions are ignored."""
+        """Send an `engineio.packet.Packet`. An unknown session is ignored."""
         if session := self.sockets.get(sid):
             encoded = pkt.encode()
             binary = isinstance(encoded, bytes | bytearray)
             session.send(EncodedPacket.message(bytes(encoded)) if binary else EncodedPacket(encoded.encode()))
 
     async def disconnect(self, sid: str | None = None) -> None:
-        """End a session, or all of them. Its `disconnect` handler runs afterwards."""
+        """End a session, or all (None). The `disconnect` handler runs afterwards. An unknown session is ignored."""
         sessions = list(self.sockets.values()) if sid is None else [self.sockets[sid]] if sid in self.sockets else []
         for session in sessions:
             session.close(self.reason.SERVER_DISCONNECT)
 
     async def shutdown(self) -> None:
-        """End all sessions so that their clients reconnect, to this server's successor."""
-        self.stop()
-
-    def stop(self) -> None:
-        """Do what `shutdown` does, at once."""
+        """End all sessions without a close packet, so that their clients reconnect."""
         for session in tuple(self.sockets.values()):
-            session.cut()
+            session.close(code=None)
 
-    # --- for the application, beyond engineio's interface -----------------------------------------------------------
+    # --- what engineio does not have ---------------------------------------------------------------------------------
 
     def accept(self, sid: str) -> None:
-        """Note that the application knows who a session's client is: it may stay."""
+        """Accept a session: `accept_timeout` and `max_unaccepted_per_address` no longer apply to it."""
         session = self.sockets.get(sid)
-        if session and not session.accepted and not session.ended:
+        if session and not session.accepted and not session.closing:
             session.accepted = True
-            self._forget_unaccepted(session)
+            self._discard_unaccepted(session)
 
-    def unaccept(self, sid: str) -> None:
-        """Note that the client has to be accepted again, within the time for it."""
+    def revoke(self, sid: str) -> None:
+        """Revoke an acceptance: the session must be accepted again within `accept_timeout`."""
         session = self.sockets.get(sid)
-        if session and session.accepted and not session.ended:
+        if session and session.accepted and not session.closing:
             session.accepted = False
             self._unaccepted[session.address] += 1
-            if self._accepting:
-                self._accepting.start(session)
+            if self._accept_timeouts:
+                self._accept_timeouts.start(session)
 
     # --- HTTP --------------------------------------------------------------------------------------------------------
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request for `path`. Raises aiohttp's HTTP errors."""
+        """Respond to a request for `path`. Raises aiohttp's HTTP errors."""
         headers = self._check_origin(request)
         query = request.query
         transport, sid = query.get("transport"), query.get("sid")
@@ -156,9 +154,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if transport == "websocket":
             if request.transport is None or request.method != hdrs.METH_GET:
                 raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
-            self.upgrade(Handshake.of_request(request), request.transport)
+            self.upgrade(Handshake.from_request(request), request.transport)
             _detach(request)
-            return web.Response()  # has no connection to go to
+            return web.Response()  # is not written: the request has no connection any more
         if request.method == hdrs.METH_POST:
             body = await self._receive_payload(request, self._polling_session(sid))
         elif sid is None:
@@ -171,9 +169,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             response.enable_compression()
         return response
 
-    def takes(self, data: bytes, remote: str) -> Handshake | None:
-        """Return the handshake if `data` is a plain one for a WebSocket, from a page that may connect."""
-        handshake = plain_handshake(data, self.path, remote)
+    def parse_handshake(self, data: bytes, remote: str) -> Handshake | None:
+        """Return the handshake if `data` is exactly a plain WebSocket handshake of an allowed origin, else None."""
+        handshake = parse_plain_handshake(data, self.path, remote)
         if handshake is None or "websocket" not in self.transports:
             return None
         if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
@@ -181,40 +179,40 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         return handshake
 
     def upgrade(self, handshake: Handshake, connection: asyncio.Transport) -> None:
-        """Answer a WebSocket handshake, and serve a session over the connection.
+        """Accept a WebSocket handshake, and serve a new or a polling session over the connection.
 
-        Raises aiohttp's HTTP errors, with the connection untouched, when the handshake is refused.
+        Raises aiohttp's HTTP errors, before anything is written, when the handshake is refused.
         """
         if handshake.query.get("transport") != "websocket":
             raise web.HTTPBadRequest(reason="The transport is unknown.")
-        response, deflate = switch_protocols(handshake.headers, deflate=self._websocket_deflate)
+        response, deflate = accept_handshake(handshake.headers, deflate=self._websocket_deflate)
         sid = handshake.query.get("sid")
         if sid is None:
-            session = self._open(handshake, upgrades=False)
+            session = self._open_session(handshake, upgrades=False)
         else:
             session = self._polling_session(sid)
             if not self.allow_upgrades:
                 raise web.HTTPBadRequest(reason="The transport of a session cannot be changed here.")
-        websocket = WebSocket(session, connection, self._websockets, deflate=deflate)
+        websocket = WebSocket(session, connection, self._websocket_context, deflate=deflate)
         connection.set_protocol(websocket)
         connection.write(response)
         if sid is None:
-            session.serve_with(websocket)
+            session.attach(websocket)
         else:
-            self._upgrading.start(websocket)
+            self._upgrade_timeouts.start(websocket)
 
     async def _open_polling(self, request: web.Request) -> bytes:
         upgrades = self.allow_upgrades and "websocket" in self.transports
-        session = self._open(Handshake.of_request(request), upgrades=upgrades)
+        session = self._open_session(Handshake.from_request(request), upgrades=upgrades)
         await session.wait_until_handled()
-        if session.ended:
+        if session.closing:
             raise web.HTTPUnauthorized(reason="The application refused the connection.")
         return await session.poll()
 
     async def _poll(self, request: web.Request, session: Session) -> bytes:
         body = await session.poll()
         if request.transport is None or request.transport.is_closing():
-            session.abort()  # the packets of this poll are lost
+            session.abort()  # the packets in this body cannot arrive any more
         return body
 
     async def _receive_payload(self, request: web.Request, session: Session) -> bytes:
@@ -252,10 +250,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         return bytes(body)
 
     def _check_origin(self, request: web.Request) -> dict[str, str]:
-        """Return the headers that let a page of the request's origin read the response; raises `HTTPForbidden`."""
+        """Return the CORS headers for the request's origin. Raises `HTTPForbidden` when it is not allowed."""
         if hdrs.ORIGIN not in request.headers:
             return {}
-        environ = Environ.of_request(request)
+        environ = Environ.from_request(request)
         if not self._allows_origin(environ):
             raise web.HTTPForbidden(reason="Pages of this origin may not connect.")
         return dict(self._cors_headers(environ))
@@ -268,50 +266,50 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     # --- sessions ----------------------------------------------------------------------------------------------------
 
-    def _open(self, handshake: Handshake, *, upgrades: bool) -> Session:
-        """Open a session, which begins with polling until something else serves it."""
+    def _open_session(self, handshake: Handshake, *, upgrades: bool) -> Session:
+        """Open a session, which is served by polling until a WebSocket is attached."""
         if handshake.query.get("EIO") != "4":
-            raise web.HTTPBadRequest(reason="The client speaks another version of the Engine.IO protocol.")
+            raise web.HTTPBadRequest(reason="The version of the Engine.IO protocol is not supported.")
         address = sys.intern(handshake.environ.remote)
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
         session = Session(self, self.generate_id(), address)
         self.sockets[session.sid] = session
         self._unaccepted[address] += 1
-        if self._accepting:
-            self._accepting.start(session)
-        self._pings.start(session)
-        session.push(EncodedPacket(self._open_packets[upgrades] % session.sid.encode()))
+        if self._accept_timeouts:
+            self._accept_timeouts.start(session)
+        self._ping_timers.start(session)
+        session.send_direct(EncodedPacket(self._open_packets[upgrades] % session.sid.encode()))
         session.start(handshake.environ)
         return session
 
     def _polling_session(self, sid: str | None) -> Session:
-        """Return the open session with that id that is served by polling; raises `HTTPBadRequest`."""
+        """Return the open session with this id that is served by polling. Raises `HTTPBadRequest`."""
         session = self.sockets.get(sid or "")
-        if session is None or session.ended or session.upgraded:
+        if session is None or session.closing or session.upgraded:
             raise web.HTTPBadRequest(reason="The session is unknown.")
         return session
 
     def _ping(self, session: Session) -> None:
-        self._pongs.start(session)
-        session.push(packets.PING)
+        self._pong_timeouts.start(session)
+        session.send_direct(packets.PING)
 
     def on_pong(self, session: Session) -> None:
-        self._pongs.stop(session)
-        self._pings.start(session)
+        self._pong_timeouts.cancel(session)
+        self._ping_timers.start(session)
 
-    def on_upgraded(self, transport: Transport) -> None:
-        self._upgrading.stop(transport)
+    def on_upgrade_done(self, transport: Transport) -> None:
+        self._upgrade_timeouts.cancel(transport)
 
-    def on_ended(self, session: Session) -> None:
-        self._pings.stop(session)
-        self._pongs.stop(session)
+    def on_closing(self, session: Session) -> None:
+        self._ping_timers.cancel(session)
+        self._pong_timeouts.cancel(session)
         if not session.accepted:
-            self._forget_unaccepted(session)
+            self._discard_unaccepted(session)
 
-    def _forget_unaccepted(self, session: Session) -> None:
-        if self._accepting:
-            self._accepting.stop(session)
+    def _discard_unaccepted(self, session: Session) -> None:
+        if self._accept_timeouts:
+            self._accept_timeouts.cancel(session)
         self._unaccepted[session.address] -= 1
         if not self._unaccepted[session.address]:
             del self._unaccepted[session.address]
@@ -319,15 +317,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     # --- handlers ----------------------------------------------------------------------------------------------------
 
     def start_handling(self, session: Session) -> None:
-        task = _start_task(self._handle(session))
+        task = _start_eagerly(self._handle_events(session))
         if not task.done():
-            self._tasks.add(task)  # the event loop alone would not keep it from the garbage collector
+            self._tasks.add(task)  # the event loop has only a weak reference to it
             task.add_done_callback(self._tasks.discard)
 
-    async def _handle(self, session: Session) -> None:
-        """Call the handlers for what a session has received, one after another."""
-        while session.received:
-            event, argument = session.received.pop(0)
+    async def _handle_events(self, session: Session) -> None:
+        """Call the handlers for a session's pending events, one after another."""
+        while session.pending_events:
+            event, argument = session.pending_events.pop(0)
             try:
                 await self._call_handler(session, event, argument)
             except InvalidPacket:
@@ -350,22 +348,22 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         except TypeError:
             if event != "disconnect":
                 raise
-            result = handler(session.sid)  # handlers of older applications are not given the reason
+            result = handler(session.sid)  # a handler that does not accept the reason
         if isawaitable(result):
             result = await result
         if event == "connect" and result is not None and result is not True:
             session.close(self.reason.SERVER_DISCONNECT)
 
 
-def _start_task(work: Any) -> asyncio.Task[None]:
-    """Start a task, at once where Python can (3.12): then most of them end without a turn of the event loop."""
+def _start_eagerly(work: Any) -> asyncio.Task[None]:
+    """Start a task, from Python 3.12 on eagerly: most of these tasks then end without a turn of the event loop."""
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
     return asyncio.create_task(work)
 
 
 def _detach(request: web.Request) -> None:
-    """Take a connection over from aiohttp: its part ends as if the connection had ended, but the connection goes on."""
+    """Detach the connection from aiohttp, which sees a closed connection, while the socket stays open."""
     http = request.protocol
     http.transport = None
     http.connection_lost(None)

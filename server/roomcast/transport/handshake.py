@@ -1,4 +1,4 @@
-"""The request that opens a session: its environ, and whether it may become a WebSocket. Pure."""
+"""The request that opens a session: its WSGI environ, and the WebSocket handshake. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_HEAD_BYTES = 16 * 1024
 _BODY_HEADERS = ("content-length", "transfer-encoding")
 
 _DEFLATE_OFFER = re.compile(r"permessage-deflate(?![^;,\s])(?P<parameters>[^,]*)", re.IGNORECASE)
-_DEFLATE_ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+_DEFLATE_RESPONSE = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 _DEFLATE_PARAMETERS = {
     "",
     "server_no_context_takeover",
@@ -31,23 +31,23 @@ _DEFLATE_PARAMETERS = {
 
 
 class Environ(Mapping[str, Any]):
-    """The WSGI environ of a request, read from the bytes of its head whenever a key is asked for.
+    """The WSGI environ of a request. Each key is parsed from the bytes of the request's head when it is read.
 
-    A dictionary of the same would weigh more than the connection that it is kept for. Header values are decoded as
-    Latin-1, as PEP 3333 has it, so no byte can make reading one fail.
+    A dictionary with the same content would take more memory than the rest of a connection. Header values are decoded
+    as Latin-1 (PEP 3333), which accepts every byte.
     """
 
     __slots__ = ("_head", "_remote", "_scheme")
 
     def __init__(self, head: bytes, *, remote: str, scheme: str = "http") -> None:
-        """`head` is the request line and the headers with their line ends, `remote` the peer's address."""
+        """`head` is the request line and the headers with their line ends, `remote` the peer's network address."""
         self._head = head
         self._remote = remote
         self._scheme = scheme
 
     @classmethod
-    def of_request(cls, request: web.Request) -> Environ:
-        """Build the environ of an aiohttp request."""
+    def from_request(cls, request: web.Request) -> Environ:
+        """Make the environ of an aiohttp request."""
         major, minor = request.version
         lines = [f"{request.method} {request.raw_path} HTTP/{major}.{minor}".encode("latin-1", "replace")]
         lines += [name + b": " + value for name, value in request.raw_headers]
@@ -59,10 +59,10 @@ class Environ(Mapping[str, Any]):
             if not values:
                 raise KeyError(key)
             return ",".join(values)
-        return self._request()[key]
+        return self._request_keys()[key]
 
     def __iter__(self) -> Iterator[str]:
-        yield from self._request()
+        yield from self._request_keys()
         names = re.findall(rb"(?m)^([^:\s]+):", self._head.partition(b"\n")[2])
         for name in dict.fromkeys(name.decode("latin-1").upper().replace("-", "_") for name in names):
             yield name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
@@ -79,9 +79,9 @@ class Environ(Mapping[str, Any]):
         pattern = rb"(?im)^%b:[ \t]*(.*?)[ \t\r]*$" % re.escape(name.encode())
         return [value.decode("latin-1") for value in re.findall(pattern, self._head)]
 
-    def _request(self) -> dict[str, Any]:
+    def _request_keys(self) -> dict[str, Any]:
         match = _REQUEST_LINE.match(self._head)
-        method, target, version = (part.decode() for part in match.groups()) if match else ("", "", "")
+        method, target, version = (group.decode() for group in match.groups()) if match else ("", "", "")
         path, _, query = target.partition("?")
         return {
             "REQUEST_METHOD": method,
@@ -96,23 +96,23 @@ class Environ(Mapping[str, Any]):
 
 
 class Handshake(NamedTuple):
-    """A request that opens a session or changes its transport, parsed once: the environ that is kept of it, its query,
-    and its headers, which are found by their lower-case names."""
+    """A request that opens a session or upgrades it: its environ, query, and headers by their lower-case names."""
 
     environ: Environ
     query: Mapping[str, str]
     headers: Mapping[str, str]
 
     @classmethod
-    def of_request(cls, request: web.Request) -> Handshake:
-        """Read an aiohttp request."""
-        return cls(Environ.of_request(request), request.query, request.headers)
+    def from_request(cls, request: web.Request) -> Handshake:
+        """Make the handshake of an aiohttp request."""
+        return cls(Environ.from_request(request), request.query, request.headers)
 
 
-def plain_handshake(data: bytes, path: str, remote: str) -> Handshake | None:
-    """Return the handshake if `data` is exactly one for a WebSocket at `path`, as plain as browsers send it.
+def parse_plain_handshake(data: bytes, path: str, remote: str) -> Handshake | None:
+    """Return the handshake if `data` is exactly one WebSocket handshake for `path`, in the form that browsers send.
 
-    Whatever is not plain (a body, a repeated header, an unusual byte, more data behind it) is left to an HTTP parser.
+    Returns None for everything else (a body, a repeated header, an unusual byte, more data), which needs a complete
+    HTTP parser.
     """
     head, end, rest = data.partition(b"\r\n\r\n")
     line, *lines = head.split(b"\r\n")
@@ -120,8 +120,8 @@ def plain_handshake(data: bytes, path: str, remote: str) -> Handshake | None:
     if request is None or not end or rest or len(data) > _MAX_HEAD_BYTES or request[1] != path.encode():
         return None
     headers: dict[str, str] = {}
-    for one in lines:
-        field = _PLAIN_FIELD.fullmatch(one)
+    for header in lines:
+        field = _PLAIN_FIELD.fullmatch(header)
         if field is None or (name := field[1].decode().lower()) in headers:
             return None
         headers[name] = field[2].decode()
@@ -131,33 +131,33 @@ def plain_handshake(data: bytes, path: str, remote: str) -> Handshake | None:
     return Handshake(Environ(data, remote=remote), query, headers)
 
 
-def switch_protocols(headers: Mapping[str, str], *, deflate: bool) -> tuple[bytes, bool]:
-    """Return the response that makes a WebSocket of the connection, and whether messages may be compressed.
+def accept_handshake(headers: Mapping[str, str], *, deflate: bool) -> tuple[bytes, bool]:
+    """Return the 101 response, and whether messages may be compressed.
 
-    Compression is negotiated if `deflate` allows it and the client offers it in a form that needs no memory between
-    messages. Raises `HTTPBadRequest` when this is no WebSocket handshake.
+    Compression is negotiated, without context takeover, if `deflate` allows it and the client offers it with a window
+    of 32 KiB. Raises `HTTPBadRequest` when the headers are not a valid WebSocket handshake.
     """
     key = headers.get("sec-websocket-key", "")
     upgrades = "upgrade" in (token.strip().lower() for token in headers.get("connection", "").split(","))
-    if not upgrades or headers.get("sec-websocket-version") != "13" or not _is_key(key):
+    if not upgrades or headers.get("sec-websocket-version") != "13" or not _is_valid_key(key):
         raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     deflate = deflate and _offers_deflate(headers.get("sec-websocket-extensions", ""))
     if deflate:
-        head += f"Sec-WebSocket-Extensions: {_DEFLATE_ANSWER}\r\n"
+        head += f"Sec-WebSocket-Extensions: {_DEFLATE_RESPONSE}\r\n"
     return f"{head}Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode(), deflate
 
 
 def _offers_deflate(extensions: str) -> bool:
-    """Whether one of the offers can be accepted with a window of 32 KiB (RFC 7692, section 7.1)."""
+    """Return whether one of the offers allows a window of 32 KiB (RFC 7692, section 7.1)."""
     for offer in _DEFLATE_OFFER.finditer(extensions):
-        parameters = {part.strip().lower().replace('"', "") for part in offer["parameters"].split(";")}
+        parameters = {parameter.strip().lower().replace('"', "") for parameter in offer["parameters"].split(";")}
         if parameters <= _DEFLATE_PARAMETERS:
             return True
     return False
 
 
-def _is_key(key: str) -> bool:
+def _is_valid_key(key: str) -> bool:
     try:
         return len(base64.b64decode(key, validate=True)) == 16
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""Engine.IO 4 packets. Pure.
+"""Encode and decode Engine.IO 4 packets. Pure.
 
-A packet is a digit, its type, and what it carries; several packets in one polling body are separated. Binary messages
-are frames of their own over a WebSocket, and Base64 behind a `b` by polling.
+A packet is a digit, its type, and its data; the packets of one polling body are separated by `\x1e`. A binary message
+is a frame of its own over a WebSocket, and `b` with Base64 data in a polling body.
 Source: github.com/socketio/engine.io-protocol, revision 4.
 """
 
@@ -13,15 +13,15 @@ import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
-from roomcast.transport.frames import Opcode, deflated_frame, frame
+from roomcast.transport.frames import Opcode, encode_deflated_frame, encode_frame
 
 _SEPARATOR = "\x1e"
 _MIN_DEFLATED_BYTES = 256
-"""Shorter messages gain nothing from compression."""
+"""Shorter messages do not get smaller by compression."""
 
 
 class EnginePacketType(StrEnum):
-    """The types of Engine.IO packets."""
+    """The type of an Engine.IO packet."""
 
     OPEN = "0"
     CLOSE = "1"
@@ -33,33 +33,33 @@ class EnginePacketType(StrEnum):
 
 
 class InvalidPacket(ValueError):
-    """A client sent something that is no packet, or a packet that no client may send."""
+    """Raised for client data that is not a packet, or that a client may not send at this point."""
 
 
 class EncodedPacket:
-    """A packet ready to be sent: as text for polling, and as the WebSocket frame that all clients share."""
+    """A packet in its wire formats: text for polling, and the WebSocket frame that all clients share."""
 
     __slots__ = ("_deflated", "frame", "text")
 
     def __init__(self, text: bytes, binary: bytes | None = None) -> None:
         """`text` is the packet in a polling body, `binary` the data of a binary message."""
         self.text = text
-        self.frame = frame(Opcode.TEXT, text) if binary is None else frame(Opcode.BINARY, binary)
+        self.frame = encode_frame(Opcode.TEXT, text) if binary is None else encode_frame(Opcode.BINARY, binary)
         self._deflated = None if binary is None else self.frame
 
     @classmethod
     def message(cls, data: str | bytes) -> EncodedPacket:
-        """Encode a message: text, or binary data."""
+        """Encode a message of text or of binary data."""
         if isinstance(data, str):
             return cls(b"4" + data.encode())
         return cls(b"b" + base64.b64encode(data), data)
 
     @property
     def deflated(self) -> bytes:
-        """The frame for clients that negotiated compression; made once, however many there are."""
+        """The frame for clients that negotiated compression. It is made once, at the first access."""
         if self._deflated is None:
-            long = len(self.text) >= _MIN_DEFLATED_BYTES
-            self._deflated = deflated_frame(Opcode.TEXT, self.text) if long else self.frame
+            compressible = len(self.text) >= _MIN_DEFLATED_BYTES
+            self._deflated = encode_deflated_frame(Opcode.TEXT, self.text) if compressible else self.frame
         return self._deflated
 
 
@@ -67,28 +67,31 @@ CLOSE, PING, NOOP = (
     EncodedPacket(packet_type.encode())
     for packet_type in (EnginePacketType.CLOSE, EnginePacketType.PING, EnginePacketType.NOOP)
 )
-PROBE_ANSWER = EncodedPacket(EnginePacketType.PONG.encode() + b"probe")
+PONG_PROBE = EncodedPacket(EnginePacketType.PONG.encode() + b"probe")
 
 
 def open_packet(*, upgrades: list[str], ping_interval: float, ping_timeout: float, max_bytes: int) -> bytes:
     """Encode the first packet of a session, with `%b` for the session's id. Times are in seconds."""
-    handshake = {
+    data = {
         "sid": "%b",
         "upgrades": upgrades,
         "pingInterval": round(ping_interval * 1000),
         "pingTimeout": round(ping_timeout * 1000),
         "maxPayload": max_bytes,
     }
-    return b"0" + json.dumps(handshake, separators=(",", ":")).encode()
+    return b"0" + json.dumps(data, separators=(",", ":")).encode()
 
 
 def encode_payload(packets: Iterable[EncodedPacket]) -> bytes:
-    """Join packets into the body of a poll's response."""
+    """Encode the response body of a poll."""
     return _SEPARATOR.encode().join(packet.text for packet in packets)
 
 
 def decode_payload(body: bytes) -> Iterator[str | bytes]:
-    """Split the body of a polling request: text packets, and the data of binary messages. Raises `InvalidPacket`."""
+    """Yield the packets of a polling request's body: text packets as `str`, the data of binary messages as `bytes`.
+
+    Raises `InvalidPacket`.
+    """
     try:
         packets = body.decode().split(_SEPARATOR)
     except UnicodeDecodeError as error:

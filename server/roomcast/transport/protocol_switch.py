@@ -1,8 +1,8 @@
-"""Plain WebSocket handshakes are answered before an HTTP parser sees them.
+"""A port's protocol factory that answers plain WebSocket handshakes itself and gives all other connections to HTTP.
 
-Beside aiohttp, a connect costs half of what it costs through it: no parser, request, task and timers are made that a
-WebSocket has no use for. Everything else is handed to HTTP as it came, and so are handshakes that would be refused;
-`Engine` takes over from aiohttp those that it accepts, as behind a proxy that keeps its connections.
+Without aiohttp's parser, request, task and timers, a WebSocket connects for half the CPU time. A handshake that is not
+plain, or that is refused, goes to HTTP unchanged: `Engine` also accepts handshakes that arrive through aiohttp, such as
+those of a proxy that reuses its connections.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from aiohttp import web
 from roomcast.transport.engine import Engine
 from roomcast.transport.timeouts import Timeouts
 
-_SILENCE_SECONDS = 75.0
+_IDLE_SECONDS = 75.0
 """How long a connection may stay open before its first bytes come."""
 
 ProtocolFactory = Callable[[], asyncio.Protocol]
 
 
-def protocol_switch(engine: Engine, http: ProtocolFactory) -> ProtocolFactory:
-    """Make the protocol factory of a port that serves WebSockets by `engine` and all else by what `http` makes."""
-    silent = Timeouts[_Switch](_SILENCE_SECONDS, lambda switch: switch.close())
-    return partial(_Switch, engine, http, silent)
+def protocol_factory(engine: Engine, http: ProtocolFactory) -> ProtocolFactory:
+    """Make the protocol factory of a port: `engine` serves plain WebSocket handshakes, `http`'s protocols the rest."""
+    idle_timeouts = Timeouts[ProtocolSwitch](_IDLE_SECONDS, lambda switch: switch.close())
+    return partial(ProtocolSwitch, engine, http, idle_timeouts)
 
 
-class _Switch(asyncio.Protocol):
-    """The protocol of a connection until its first bytes have come."""
+class ProtocolSwitch(asyncio.Protocol):
+    """The protocol of a connection until its first bytes come and choose another one."""
 
-    __slots__ = ("_engine", "_http", "_silent", "_transport")
+    __slots__ = ("_engine", "_http", "_idle_timeouts", "_transport")
 
-    def __init__(self, engine: Engine, http: ProtocolFactory, silent: Timeouts[_Switch]) -> None:
+    def __init__(self, engine: Engine, http: ProtocolFactory, idle_timeouts: Timeouts[ProtocolSwitch]) -> None:
         self._engine = engine
         self._http = http
-        self._silent = silent
+        self._idle_timeouts = idle_timeouts
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._silent.start(self)
+        self._idle_timeouts.start(self)
 
     def data_received(self, data: bytes) -> None:
-        self._silent.stop(self)
+        self._idle_timeouts.cancel(self)
         if not self._try_upgrade(data):
             http = self._http()
             self._transport.set_protocol(http)
@@ -52,18 +52,18 @@ class _Switch(asyncio.Protocol):
             http.data_received(data)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._silent.stop(self)
+        self._idle_timeouts.cancel(self)
 
     def close(self) -> None:
         self._transport.close()
 
     def _try_upgrade(self, data: bytes) -> bool:
         peer = self._transport.get_extra_info("peername")
-        handshake = self._engine.takes(data, peer[0] if isinstance(peer, tuple) else "")
+        handshake = self._engine.parse_handshake(data, peer[0] if isinstance(peer, tuple) else "")
         if handshake is None:
             return False
         try:
             self._engine.upgrade(handshake, self._transport)
         except web.HTTPException:
-            return False  # HTTP answers it, and says why
+            return False  # HTTP refuses it again, with a response that gives the reason
         return True

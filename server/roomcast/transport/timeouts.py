@@ -1,4 +1,4 @@
-"""One timer for many things that share the same time limit."""
+"""One timer for many items that have the same time limit."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_LATENESS = 0.02
-"""By what share of the limit an expiry may come late, so that limits that end close together expire together."""
+_MAX_LATENESS = 0.02
+"""By which share of the limit an expiry may come late, so that limits that end close together expire together."""
 
 
 class Timeouts(Generic[T]):
-    """Calls `on_expired` with each item that was not stopped within `seconds` after it was started.
+    """Calls `on_expired` with each item that is not cancelled within `seconds` after its start.
 
-    A timer per item would weigh more than everything else that is kept for an idle connection.
+    An `asyncio` timer for each item would take more memory than all the rest of an idle connection.
     """
 
     def __init__(self, seconds: float, on_expired: Callable[[T], None]) -> None:
@@ -30,15 +30,15 @@ class Timeouts(Generic[T]):
         return iter(tuple(self._due))
 
     def start(self, item: T) -> None:
-        """Start the item's time, or start it again."""
+        """Start the item's timeout, or restart it."""
         loop = asyncio.get_running_loop()
         self._due.pop(item, None)
         self._due[item] = loop.time() + self._seconds
         if self._timer is None:
             self._timer = loop.call_later(self._seconds, self._expire)
 
-    def stop(self, item: T) -> None:
-        """Stop the item's time. An item that was not started is ignored."""
+    def cancel(self, item: T) -> None:
+        """Cancel the item's timeout. An item that was not started is ignored."""
         self._due.pop(item, None)
 
     def _expire(self) -> None:
@@ -48,7 +48,7 @@ class Timeouts(Generic[T]):
         for item in expired:
             del self._due[item]
         first = next(iter(self._due.values()), None)
-        delay = 0.0 if first is None else max(first - now, self._seconds * _LATENESS)
+        delay = 0.0 if first is None else max(first - now, self._seconds * _MAX_LATENESS)
         self._timer = None if first is None else loop.call_later(delay, self._expire)
         for item in expired:
             self._on_expired(item)

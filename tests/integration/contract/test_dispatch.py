@@ -49,14 +49,14 @@ class Handler:
         await eventually(lambda: set(ids) <= set(self.ids), what=f"wake-ups for {ids}")
 
 
-async def test_a_hint_wakes_a_worker_with_the_upload_s_id(dispatch: Dispatch) -> None:
+async def test_wake_calls_the_handler_with_the_upload_s_id(dispatch: Dispatch) -> None:
     handler = Handler()
     async with dispatch.workers(handler, 1):
         await dispatch.wake("upload_a", 2)
         await handler.heard("upload_a")
 
 
-async def test_hints_that_were_given_before_there_was_a_worker_wake_the_first_one(dispatch: Dispatch) -> None:
+async def test_wakeups_before_the_first_worker_are_handled_by_it(dispatch: Dispatch) -> None:
     handler = Handler()
     for number in range(3):
         await dispatch.wake(f"upload_{number}", 2)
@@ -65,7 +65,7 @@ async def test_hints_that_were_given_before_there_was_a_worker_wake_the_first_on
     assert handler.most_at_once == 1
 
 
-async def test_the_same_hint_twice_counts_once_while_it_waits(dispatch: Dispatch) -> None:
+async def test_same_wakeup_twice_is_handled_once(dispatch: Dispatch) -> None:
     handler = Handler()
     for seq in (2, 2, 2, 5):
         await dispatch.wake("upload_a", seq)
@@ -75,7 +75,7 @@ async def test_the_same_hint_twice_counts_once_while_it_waits(dispatch: Dispatch
     assert Counter(handler.ids) == {"upload_a": 2, "upload_b": 1}
 
 
-async def test_each_worker_works_on_one_hint_at_a_time(dispatch: Dispatch) -> None:
+async def test_each_worker_handles_one_wakeup_at_a_time(dispatch: Dispatch) -> None:
     handler = Handler()
     handler.may_return.clear()
     async with dispatch.workers(handler, 2):
@@ -87,7 +87,7 @@ async def test_each_worker_works_on_one_hint_at_a_time(dispatch: Dispatch) -> No
     assert handler.most_at_once == 2
 
 
-async def test_a_hint_for_later_wakes_nobody_before_its_time(dispatch: Dispatch) -> None:
+async def test_delayed_wakeup_is_not_handled_early(dispatch: Dispatch) -> None:
     handler = Handler()
     async with dispatch.workers(handler, 1):
         due = time.time() + 0.3
@@ -99,7 +99,7 @@ async def test_a_hint_for_later_wakes_nobody_before_its_time(dispatch: Dispatch)
         assert time.time() >= due
 
 
-async def test_leaving_waits_for_the_handlers_and_takes_no_further_hint(dispatch: Dispatch) -> None:
+async def test_leaving_waits_for_running_handlers_and_starts_no_other(dispatch: Dispatch) -> None:
     handler = Handler()
     handler.may_return.clear()
     workers = dispatch.workers(handler, 1)
@@ -116,7 +116,7 @@ async def test_leaving_waits_for_the_handlers_and_takes_no_further_hint(dispatch
     assert handler.ids == ["upload_a"]
 
 
-async def test_a_handler_that_fails_is_logged_and_its_worker_goes_on(dispatch: Dispatch) -> None:
+async def test_failed_handler_is_logged_and_its_worker_goes_on(dispatch: Dispatch) -> None:
     good = Handler()
 
     async def fail_once(upload_id: str) -> None:
@@ -129,10 +129,10 @@ async def test_a_handler_that_fails_is_logged_and_its_worker_goes_on(dispatch: D
             await dispatch.wake("upload_bad", 2)
             await dispatch.wake("upload_good", 2)
             await good.heard("upload_good")
-    assert [line["hint"] for line in logs if line["event"] == "worker failed"] == ["upload_bad"]
+    assert [line["upload"] for line in logs if line["event"] == "worker_failed"] == ["upload_bad"]
 
 
-async def test_workers_are_seen_while_they_run_and_no_longer(dispatch: Dispatch) -> None:
+async def test_live_workers_counts_workers_while_they_run(dispatch: Dispatch) -> None:
     assert await dispatch.live_workers() == Counter()
     async with dispatch.workers(Handler(), 3):
         assert await dispatch.live_workers() == {process_name(): 3}

@@ -1,4 +1,4 @@
-"""Every check runs on Roomcast's server by each transport, and on the stock one by those that differ most."""
+"""Every test runs on Roomcast's server by each transport, and on the stock one by two transports."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.socketio_api.guests import TRANSPORTS, Party
-from tests.integration.socketio_api.server_kinds import FAULTS, NOT_TRIED_ON_STOCK, SERVERS
+from tests.integration.socketio_api.clients import TRANSPORTS, Harness
+from tests.integration.socketio_api.server_kinds import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
 
 STOCK_TRANSPORTS = ("websocket", "polling")
-"""What is asked for is what stock gives; how it changes transports is its own affair."""
+"""Stock's upgrade from polling to a WebSocket is not tested."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,9 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
-    if reason := NOT_TRIED_ON_STOCK.get(request.node.name):
+    if reason := SKIPPED_ON_STOCK.get(request.node.name):
         pytest.skip(reason)
-    if reason := FAULTS.get(request.node.originalname):
+    if reason := UPSTREAM_BUGS.get(request.node.originalname):
         request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     return str(request.param)
 
@@ -44,6 +44,6 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def party(kind: str, transport: str) -> AsyncIterator[Party]:
-    async with Party(SERVERS[kind], transport) as party:
-        yield party
+async def harness(kind: str, transport: str) -> AsyncIterator[Harness]:
+    async with Harness(SERVERS[kind], transport) as harness:
+        yield harness

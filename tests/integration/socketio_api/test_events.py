@@ -1,4 +1,4 @@
-"""python-socketio's documented API: events both ways, their arguments, acknowledgements and attachments."""
+"""python-socketio's documented API: events in both directions, arguments, acknowledgements and attachments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.integration.socketio_api.guests import Inbox, Party
+from tests.integration.socketio_api.clients import Harness, Inbox
 
 ARGUMENTS = {
     "none": (None, ()),
@@ -20,7 +20,7 @@ ARGUMENTS = {
     "bytes": (b"\x00\xff", (b"\x00\xff",)),
     "nested bytes": (({"a": [b"one", "text"]}, b"two"), ({"a": [b"one", "text"]}, b"two")),
 }
-"""What `emit` is given as data, and the arguments that arrive."""
+"""The data of `emit`, and the arguments that arrive."""
 
 ANSWERS = {
     "none": (None, None),
@@ -28,154 +28,154 @@ ANSWERS = {
     "several": (("yes", 2), ("yes", 2)),
     "bytes": (b"\x00\xff", b"\x00\xff"),
 }
-"""What a handler returns, and what `call` gives to the other side."""
+"""The return value of a handler, and the result of `call` on the other side."""
 
 
-async def test_events_of_every_shape_reach_the_handler(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_handler_gets_arguments_of_every_type(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     sio.on("told", calls.put)
-    guest = await party.connect()
+    client = await harness.connect()
     for data, _ in ARGUMENTS.values():
-        await guest.emit("told", data)
-    expected = [(guest.sid, *arrived) if arrived else guest.sid for _, arrived in ARGUMENTS.values()]
-    assert await calls.take(len(ARGUMENTS)) == expected
+        await client.emit("told", data)
+    expected = [(client.sid, *arrived) if arrived else client.sid for _, arrived in ARGUMENTS.values()]
+    assert await calls.get_many(len(ARGUMENTS)) == expected
 
 
-async def test_events_of_every_shape_reach_the_client(party: Party) -> None:
-    sio = await party.serve()
-    guest = await party.connect()
+async def test_client_gets_arguments_of_every_type(harness: Harness) -> None:
+    sio = await harness.serve()
+    client = await harness.connect()
     for data, _ in ARGUMENTS.values():
-        await sio.emit("told", data, to=guest.sid)
+        await sio.emit("told", data, to=client.sid)
     expected = [("told", *arrived) if arrived else "told" for _, arrived in ARGUMENTS.values()]
-    assert await guest.events.take(len(ARGUMENTS)) == expected
+    assert await client.events.get_many(len(ARGUMENTS)) == expected
 
 
-async def test_what_a_handler_returns_is_the_acknowledgement(party: Party) -> None:
-    sio = await party.serve()
+async def test_handler_s_return_value_is_the_acknowledgement(harness: Harness) -> None:
+    sio = await harness.serve()
     answers = {name: returned for name, (returned, _) in ANSWERS.items()}
 
     @sio.event
     async def ask(_sid: str, name: str) -> Any:
         return answers[name]
 
-    guest = await party.connect()
-    received = {name: await guest.call("ask", name) for name in ANSWERS}
+    client = await harness.connect()
+    received = {name: await client.call("ask", name) for name in ANSWERS}
     assert received == {name: arrived for name, (_, arrived) in ANSWERS.items()}
 
 
-async def test_what_a_client_returns_is_given_to_call(party: Party) -> None:
-    sio = await party.serve()
-    guest = await party.connect()
+async def test_call_returns_the_client_s_acknowledgement(harness: Harness) -> None:
+    sio = await harness.serve()
+    client = await harness.connect()
     for returned, arrived in ANSWERS.values():
-        guest.answers["ask"] = returned
-        assert await sio.call("ask", to=guest.sid) == arrived
+        client.answers["ask"] = returned
+        assert await sio.call("ask", to=client.sid) == arrived
 
 
-async def test_what_a_client_returns_is_given_to_the_callback(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
-    guest = await party.connect()
+async def test_callback_gets_the_client_s_acknowledgement(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
+    client = await harness.connect()
     for returned, _ in ANSWERS.values():
-        guest.answers["ask"] = returned
-        await sio.emit("ask", to=guest.sid, callback=calls.put)
-        await guest.event()
-    assert await calls.take(len(ANSWERS)) == [(), "yes", ("yes", 2), b"\x00\xff"]
+        client.answers["ask"] = returned
+        await sio.emit("ask", to=client.sid, callback=calls.put)
+        await client.event()
+    assert await calls.get_many(len(ANSWERS)) == [(), "yes", ("yes", 2), b"\x00\xff"]
 
 
-async def test_a_coroutine_function_may_be_the_callback(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
-    guest = await party.connect()
+async def test_callback_may_be_a_coroutine_function(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
+    client = await harness.connect()
 
     async def answered(*arguments: Any) -> None:
         calls.put(*arguments)
 
-    guest.answers["ask"] = "yes"
-    await sio.emit("ask", to=guest.sid, callback=answered)
+    client.answers["ask"] = "yes"
+    await sio.emit("ask", to=client.sid, callback=answered)
     assert await calls.get() == "yes"
 
 
-async def test_call_raises_when_no_answer_comes_in_time(party: Party) -> None:
-    sio = await party.serve()
-    guest = await party.connect()
+async def test_call_raises_timeout_error_without_an_acknowledgement(harness: Harness) -> None:
+    sio = await harness.serve()
+    client = await harness.connect()
     silence = asyncio.Event()
-    guest.answers["ask"] = silence.wait
+    client.answers["ask"] = silence.wait
     with pytest.raises(socketio.exceptions.TimeoutError):
-        await sio.call("ask", to=guest.sid, timeout=0.01)
+        await sio.call("ask", to=client.sid, timeout=0.01)
     silence.set()
-    guest.answers["ask"] = "yes"
-    assert await sio.call("ask", sid=guest.sid, timeout=5) == "yes"
+    client.answers["ask"] = "yes"
+    assert await sio.call("ask", sid=client.sid, timeout=5) == "yes"
 
 
-async def test_call_has_exactly_one_recipient(party: Party) -> None:
-    sio = await party.serve()
+async def test_call_without_a_recipient_is_refused(harness: Harness) -> None:
+    sio = await harness.serve()
     with pytest.raises(ValueError, match="broadcast"):
         await sio.call("ask")
 
 
-async def test_call_is_refused_where_handlers_run_one_by_one(party: Party) -> None:
-    sio = await party.serve(async_handlers=False)
-    guest = await party.connect()
+async def test_call_is_refused_without_async_handlers(harness: Harness) -> None:
+    sio = await harness.serve(async_handlers=False)
+    client = await harness.connect()
     with pytest.raises(RuntimeError):
-        await sio.call("ask", to=guest.sid)
+        await sio.call("ask", to=client.sid)
 
 
-async def test_call_inside_a_handler_asks_the_client_that_asked(party: Party) -> None:
-    sio = await party.serve()
+async def test_call_inside_a_handler_reaches_its_client(harness: Harness) -> None:
+    sio = await harness.serve()
 
     @sio.event
     async def double(sid: str, number: int) -> int:
         return int(await sio.call("value", number, to=sid)) * 2
 
-    guest = await party.connect()
-    guest.answers["value"] = 21
-    assert await guest.call("double", 1) == 42
+    client = await harness.connect()
+    client.answers["value"] = 21
+    assert await client.call("double", 1) == 42
 
 
-async def test_send_arrives_as_message(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
-    guest = await party.connect()
-    guest.answers["message"] = "heard"
-    await sio.send("one", to=guest.sid)
-    await sio.send({"two": 2}, room=guest.sid, callback=calls.put)
-    assert await guest.events.take(2) == [("message", "one"), ("message", {"two": 2})]
+async def test_send_emits_message(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
+    client = await harness.connect()
+    client.answers["message"] = "heard"
+    await sio.send("one", to=client.sid)
+    await sio.send({"two": 2}, room=client.sid, callback=calls.put)
+    assert await client.events.get_many(2) == [("message", "one"), ("message", {"two": 2})]
     assert await calls.get() == "heard"
 
 
-async def test_a_client_s_send_is_handled_as_message(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_client_s_send_reaches_the_message_handler(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     sio.on("message", calls.put)
-    guest = await party.connect()
-    await guest.client.send("hello")
-    assert await calls.get() == (guest.sid, "hello")
+    client = await harness.connect()
+    await client.client.send("hello")
+    assert await calls.get() == (client.sid, "hello")
 
 
-async def test_a_catch_all_handler_gets_what_has_no_handler_of_its_own(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_catch_all_handler_gets_events_without_a_handler(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     sio.on("known", lambda *arguments: calls.put("known", *arguments))
     sio.on("*", lambda event, *arguments: calls.put("any", event, *arguments))
-    guest = await party.connect()
-    await guest.emit("known", 1)
-    await guest.emit("unknown", (1, 2))
-    assert await calls.take(2) == [("known", guest.sid, 1), ("any", "unknown", guest.sid, 1, 2)]
+    client = await harness.connect()
+    await client.emit("known", 1)
+    await client.emit("unknown", (1, 2))
+    assert await calls.get_many(2) == [("known", client.sid, 1), ("any", "unknown", client.sid, 1, 2)]
 
 
-async def test_a_catch_all_handler_s_answer_is_the_acknowledgement(party: Party) -> None:
-    sio = await party.serve()
+async def test_catch_all_handler_s_return_value_is_the_acknowledgement(harness: Harness) -> None:
+    sio = await harness.serve()
     sio.on("*", lambda event, _sid, *arguments: [event, *arguments])
-    guest = await party.connect()
-    assert await guest.call("anything", 7) == ["anything", 7]
+    client = await harness.connect()
+    assert await client.call("anything", 7) == ["anything", 7]
 
 
-async def test_an_event_without_a_handler_is_ignored_and_not_acknowledged(party: Party) -> None:
-    sio = await party.serve()
+async def test_event_without_a_handler_is_ignored_and_not_acknowledged(harness: Harness) -> None:
+    sio = await harness.serve()
     sio.on("known", lambda _sid: "yes")
-    guest, answers = await party.connect(), Inbox()
-    await guest.emit("unknown", 1, callback=answers.put)
-    assert await guest.call("known") == "yes"
+    client, answers = await harness.connect(), Inbox()
+    await client.emit("unknown", 1, callback=answers.put)
+    assert await client.call("known") == "yes"
     assert answers.empty
 
 
-async def test_handlers_are_registered_by_each_decorator(party: Party) -> None:
-    sio = await party.serve()
+async def test_each_decorator_registers_a_handler(harness: Harness) -> None:
+    sio = await harness.serve()
 
     @sio.event
     async def first(_sid: str) -> str:
@@ -189,35 +189,35 @@ async def test_handlers_are_registered_by_each_decorator(party: Party) -> None:
     def third(_sid: str) -> str:
         return "third"
 
-    guest = await party.connect("/", "/other")
-    answers = [await guest.call("first"), await guest.call("2nd"), await guest.call("third", namespace="/other")]
+    client = await harness.connect("/", "/other")
+    answers = [await client.call("first"), await client.call("2nd"), await client.call("third", namespace="/other")]
     assert answers == ["first", "second", "third"]
 
 
-async def test_a_handler_that_raises_leaves_the_connection_alone(party: Party) -> None:
-    sio = await party.serve(async_handlers=False)
+async def test_raising_handler_leaves_the_client_connected(harness: Harness) -> None:
+    sio = await harness.serve(async_handlers=False)
 
     @sio.event
     async def broken(_sid: str) -> None:
         raise ZeroDivisionError
 
     sio.on("known", lambda _sid: "yes")
-    guest = await party.connect()
-    await guest.emit("broken")
-    assert await guest.call("known") == "yes"
+    client = await harness.connect()
+    await client.emit("broken")
+    assert await client.call("known") == "yes"
 
 
-async def test_events_arrive_in_the_order_in_which_they_were_emitted(party: Party) -> None:
-    sio = await party.serve()
-    guest = await party.connect()
+async def test_events_arrive_in_the_order_of_emission(harness: Harness) -> None:
+    sio = await harness.serve()
+    client = await harness.connect()
     for number in range(30):
-        await sio.emit("count", number if number % 3 else bytes([number]), to=guest.sid if number % 2 else None)
+        await sio.emit("count", number if number % 3 else bytes([number]), to=client.sid if number % 2 else None)
     expected = [("count", number if number % 3 else bytes([number])) for number in range(30)]
-    assert await guest.events.take(30) == expected
+    assert await client.events.get_many(30) == expected
 
 
-async def test_handlers_run_one_by_one_when_they_are_asked_to(party: Party) -> None:
-    sio, calls = await party.serve(async_handlers=False), Inbox()
+async def test_handlers_run_one_by_one_without_async_handlers(harness: Harness) -> None:
+    sio, calls = await harness.serve(async_handlers=False), Inbox()
 
     @sio.event
     async def count(_sid: str, number: int) -> None:
@@ -225,14 +225,14 @@ async def test_handlers_run_one_by_one_when_they_are_asked_to(party: Party) -> N
         await sio.sleep(0)
         calls.put("ends", number)
 
-    guest = await party.connect()
+    client = await harness.connect()
     for number in range(5):
-        await guest.emit("count", number)
-    assert await calls.take(10) == [(what, number) for number in range(5) for what in ("begins", "ends")]
+        await client.emit("count", number)
+    assert await calls.get_many(10) == [(what, number) for number in range(5) for what in ("begins", "ends")]
 
 
-async def test_handlers_run_beside_each_other_otherwise(party: Party) -> None:
-    sio, second_came = await party.serve(), asyncio.Event()
+async def test_handlers_run_concurrently_by_default(harness: Harness) -> None:
+    sio, second_came = await harness.serve(), asyncio.Event()
 
     @sio.event
     async def first(_sid: str) -> bool:
@@ -242,14 +242,14 @@ async def test_handlers_run_beside_each_other_otherwise(party: Party) -> None:
     async def second(_sid: str) -> None:
         second_came.set()
 
-    guest = await party.connect()
-    answer = asyncio.create_task(guest.call("first"))
-    await guest.emit("second")
+    client = await harness.connect()
+    answer = asyncio.create_task(client.call("first"))
+    await client.emit("second")
     assert await answer is True
 
 
-async def test_what_a_handler_emits_arrives_before_its_acknowledgement(party: Party) -> None:
-    sio = await party.serve()
+async def test_event_emitted_by_a_handler_arrives_before_its_acknowledgement(harness: Harness) -> None:
+    sio = await harness.serve()
 
     @sio.event
     async def ask(sid: str) -> str:
@@ -257,14 +257,14 @@ async def test_what_a_handler_emits_arrives_before_its_acknowledgement(party: Pa
         await sio.emit("meanwhile", 2)
         return "done"
 
-    guest = await party.connect()
-    await guest.emit("ask", callback=lambda answer: guest.events.put("answer", answer))
-    assert await guest.events.take(3) == [("meanwhile", 1), ("meanwhile", 2), ("answer", "done")]
+    client = await harness.connect()
+    await client.emit("ask", callback=lambda answer: client.events.put("answer", answer))
+    assert await client.events.get_many(3) == [("meanwhile", 1), ("meanwhile", 2), ("answer", "done")]
 
 
-async def test_a_large_event_arrives_whole_both_ways(party: Party) -> None:
-    sio = await party.serve(max_http_buffer_size=1_000_000)
+async def test_large_event_arrives_complete_in_both_directions(harness: Harness) -> None:
+    sio = await harness.serve(max_http_buffer_size=1_000_000)
     sio.on("echo", lambda _sid, *arguments: arguments)
-    guest = await party.connect()
+    client = await harness.connect()
     text, binary = "é" * 100_000, bytes(range(256)) * 1000
-    assert await guest.call("echo", (text, binary)) == (text, binary)
+    assert await client.call("echo", (text, binary)) == (text, binary)

@@ -1,4 +1,4 @@
-"""python-socketio's documented API: namespaces, of functions and of classes."""
+"""python-socketio's documented API: namespaces with functions and with classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.integration.socketio_api.guests import Inbox, Party
+from tests.integration.socketio_api.clients import Harness, Inbox
 
 
 class Chat(socketio.AsyncNamespace):  # type: ignore[misc]
-    """A namespace of each documented method."""
+    """A namespace that uses each documented method."""
 
     def __init__(self, namespace: str, calls: Inbox) -> None:
         super().__init__(namespace)
@@ -52,10 +52,10 @@ class Chat(socketio.AsyncNamespace):  # type: ignore[misc]
         await self.disconnect(sid)
 
 
-async def test_a_class_handles_its_namespace(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_namespace_class_handles_its_events(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     sio.register_namespace(Chat("/chat", calls))
-    first, second = await party.connect_many(2, "/chat")
+    first, second = await harness.connect_many(2, "/chat")
     here = {"namespace": "/chat"}
     assert await first.call("join", "red", **here) == ["red"]
     assert await second.call("join", "red", **here) == ["red"]
@@ -75,52 +75,52 @@ async def test_a_class_handles_its_namespace(party: Party) -> None:
     assert await first.disconnects.get() == "/chat"
 
 
-async def test_a_class_refuses_and_ignores(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_namespace_class_refuses_a_client_and_ignores_unknown_events(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     sio.register_namespace(Chat("/chat", calls))
-    assert await party.refused("/chat", auth={"token": "wrong"}) == {"message": "wrong token"}
-    guest = await party.connect("/chat")
-    await guest.emit("unheard_of", 1, namespace="/chat")
-    await guest.emit("on_join", "red", namespace="/chat")
-    assert await guest.call("join", "blue", namespace="/chat") == ["blue"]
+    assert await harness.refused("/chat", auth={"token": "wrong"}) == {"message": "wrong token"}
+    client = await harness.connect("/chat")
+    await client.emit("unheard_of", 1, namespace="/chat")
+    await client.emit("on_join", "red", namespace="/chat")
+    assert await client.call("join", "blue", namespace="/chat") == ["blue"]
 
 
-async def test_only_a_namespace_of_the_right_kind_is_registered(party: Party) -> None:
-    sio = await party.serve()
+async def test_namespace_of_the_wrong_type_is_not_registered(harness: Harness) -> None:
+    sio = await harness.serve()
     with pytest.raises(ValueError, match="Not a namespace"):
         sio.register_namespace("/chat")
     with pytest.raises(ValueError, match="Not a valid namespace class"):
         sio.register_namespace(socketio.Namespace("/chat"))
 
 
-async def test_a_catch_all_class_gets_the_namespace_too(party: Party) -> None:
+async def test_catch_all_namespace_class_gets_the_namespace(harness: Harness) -> None:
     calls = Inbox()
 
     class Any_(socketio.AsyncNamespace):  # type: ignore[misc] # noqa: N801
         def on_told(self, namespace: str, sid: str, value: Any) -> None:
             calls.put(namespace, sid, value)
 
-    sio = await party.serve(namespaces="*")
+    sio = await harness.serve(namespaces="*")
     sio.register_namespace(Any_("*"))
-    guest = await party.connect("/one", "/two")
-    await guest.emit("told", 1, namespace="/one")
-    await guest.emit("told", 2, namespace="/two")
-    expected = [(name, guest.client.get_sid(name), value) for name, value in (("/one", 1), ("/two", 2))]
-    assert await calls.take(2) == expected
+    client = await harness.connect("/one", "/two")
+    await client.emit("told", 1, namespace="/one")
+    await client.emit("told", 2, namespace="/two")
+    expected = [(name, client.client.get_sid(name), value) for name, value in (("/one", 1), ("/two", 2))]
+    assert await calls.get_many(2) == expected
 
 
-async def test_the_most_particular_handler_is_called(party: Party) -> None:
-    sio, calls = await party.serve(namespaces=["/one", "/two"]), Inbox()
+async def test_most_specific_handler_is_called(harness: Harness) -> None:
+    sio, calls = await harness.serve(namespaces=["/one", "/two"]), Inbox()
     sio.on("told", lambda *arguments: calls.put("event", *arguments), namespace="/one")
     sio.on("*", lambda *arguments: calls.put("any event", *arguments), namespace="/one")
     sio.on("told", lambda *arguments: calls.put("any namespace", *arguments), namespace="*")
     sio.on("*", lambda *arguments: calls.put("anything", *arguments), namespace="*")
-    guest = await party.connect("/one", "/two")
-    one, two = guest.client.get_sid("/one"), guest.client.get_sid("/two")
+    client = await harness.connect("/one", "/two")
+    one, two = client.client.get_sid("/one"), client.client.get_sid("/two")
     for namespace in ("/one", "/two"):
         for event in ("told", "asked"):
-            await guest.emit(event, 1, namespace=namespace)
-    assert await calls.take(4) == [
+            await client.emit(event, 1, namespace=namespace)
+    assert await calls.get_many(4) == [
         ("event", one, 1),
         ("any event", "asked", one, 1),
         ("any namespace", "/two", two, 1),
@@ -128,45 +128,45 @@ async def test_the_most_particular_handler_is_called(party: Party) -> None:
     ]
 
 
-async def test_a_client_has_another_id_in_each_namespace(party: Party) -> None:
-    sio, calls = await party.serve(), Inbox()
+async def test_client_has_a_different_sid_in_each_namespace(harness: Harness) -> None:
+    sio, calls = await harness.serve(), Inbox()
     for namespace in ("/", "/one"):
         sio.on("told", calls.put, namespace=namespace)
-    guest = await party.connect("/", "/one")
-    await guest.emit("told", "main")
-    await guest.emit("told", "one", namespace="/one")
-    sid, one = guest.sid, guest.client.get_sid("/one")
+    client = await harness.connect("/", "/one")
+    await client.emit("told", "main")
+    await client.emit("told", "one", namespace="/one")
+    sid, one = client.sid, client.client.get_sid("/one")
     assert sid != one
-    assert await calls.take(2) == [(sid, "main"), (one, "one")]
+    assert await calls.get_many(2) == [(sid, "main"), (one, "one")]
     assert sio.manager.eio_sid_from_sid(sid, "/") == sio.manager.eio_sid_from_sid(one, "/one")
 
 
-async def test_a_client_that_leaves_one_namespace_stays_in_the_other(party: Party) -> None:
-    sio = await party.serve(namespaces=["/", "/one"])
+async def test_client_that_leaves_one_namespace_stays_in_the_other(harness: Harness) -> None:
+    sio = await harness.serve(namespaces=["/", "/one"])
     sio.on("echo", lambda _sid, value: value)
-    guest = await party.connect("/", "/one")
-    await sio.disconnect(guest.client.get_sid("/one"), namespace="/one")
-    assert await guest.disconnects.get() == "/one"
-    assert await guest.call("echo", 1) == 1
+    client = await harness.connect("/", "/one")
+    await sio.disconnect(client.client.get_sid("/one"), namespace="/one")
+    assert await client.disconnects.get() == "/one"
+    assert await client.call("echo", 1) == 1
 
 
-async def test_an_unknown_namespace_is_refused(party: Party) -> None:
-    await party.serve(namespaces=["/", "/one"])
-    assert await party.refused("/two") == "Unable to connect"
-    guest = await party.connect("/one")
-    assert guest.refusals.empty
+async def test_unknown_namespace_is_refused(harness: Harness) -> None:
+    await harness.serve(namespaces=["/", "/one"])
+    assert await harness.refused("/two") == "Unable to connect"
+    client = await harness.connect("/one")
+    assert client.refusals.empty
 
 
-async def test_the_main_namespace_needs_no_handler(party: Party) -> None:
-    sio = await party.serve()
-    guest = await party.connect()
+async def test_main_namespace_needs_no_handler(harness: Harness) -> None:
+    sio = await harness.serve()
+    client = await harness.connect()
     await sio.emit("told", 1)
-    assert await guest.event() == ("told", 1)
+    assert await client.event() == ("told", 1)
 
 
-async def test_every_namespace_is_let_in_when_the_option_says_so(party: Party) -> None:
-    sio = await party.serve(namespaces="*")
-    guest = await party.connect("/whatever", "/else")
+async def test_namespaces_option_accepts_every_namespace(harness: Harness) -> None:
+    sio = await harness.serve(namespaces="*")
+    client = await harness.connect("/whatever", "/else")
     await sio.emit("told", 1, namespace="/whatever")
     await sio.emit("told", 2, namespace="/else")
-    assert sorted(await guest.events.take(2)) == [("/else", "told", 2), ("/whatever", "told", 1)]
+    assert sorted(await client.events.get_many(2)) == [("/else", "told", 2), ("/whatever", "told", 1)]

@@ -20,8 +20,7 @@ from roomcast.assemblies.webhooks.javascript_json import encode_json
 from roomcast.assemblies.webhooks.sender import SEND_SECONDS, Sender
 from roomcast.errors import LeaseLost, NotFound
 from roomcast.runtime.tasks import cancel_and_wait, periodic
-from roomcast.uploads.templates import Templates
-from roomcast.uploads.webhook import Webhook
+from roomcast.uploads.templates import Templates, Webhook
 
 log = structlog.get_logger(__name__)
 

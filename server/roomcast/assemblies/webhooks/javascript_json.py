@@ -44,7 +44,7 @@ def _write(value: Any, chunks: list[str]) -> None:
         case list() | tuple():
             _write_array(value, chunks)
         case _:
-            raise TypeError(f"JSON has no {type(value).__name__}")
+            raise TypeError(f"JSON has no {type(value).__name__}.")
 
 
 def _write_array(items: Sequence[Any], chunks: list[str]) -> None:

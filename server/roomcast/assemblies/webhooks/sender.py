@@ -11,7 +11,7 @@ import aiohttp
 
 from roomcast.assemblies.webhooks.delivery import Attempt
 from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
-from roomcast.uploads.webhook import Webhook
+from roomcast.uploads.templates import Webhook
 
 SEND_SECONDS = 5.0
 """The time limit for name resolution, connection, request and response together."""

@@ -38,5 +38,5 @@ def public_socket(info: AddressInfo) -> socket.socket:
     """
     family, socket_type, protocol, _, address = info
     if not is_public(address[0]):
-        raise NotPublic("The address is not on the public Internet.")
+        raise NotPublic("The receiver's address is not on the public Internet.")
     return socket.socket(family, socket_type, protocol)

@@ -1,4 +1,4 @@
-"""The board that admins look at: read from the ledger while somebody does, once for all of them."""
+"""The admin page's board: read from the ledger once a second for all viewers, while there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 
 from roomcast.dispatch.contract import Dispatch
 from roomcast.http.admin.schema import Board, Overview
-from roomcast.http.admin.view import FAILURES_WITHIN, board, overview
+from roomcast.http.admin.view import RECENT_SECONDS, board_snapshot, overview_snapshot
 from roomcast.http.streams.streams import LatestQueue
 from roomcast.ledger.contract import Ledger, QueueStats
 from roomcast.runtime.tasks import cancel_and_wait, start_background_task
@@ -20,75 +20,80 @@ from roomcast.services.presence import Presence, WebProcess
 log = structlog.get_logger(__name__)
 
 BOARD = "board"
+"""The name of the stream's event."""
+
 _READ_SECONDS = 1.0
-_NEWEST = 100
-_FAILURES = 100
+_MAX_UPLOADS = 100
+_MAX_FAILURES = 100
 
 
 class AdminBoard:
-    """`me` tells what this process counts."""
+    """Reads snapshots of the whole deployment, and sends them to its subscribers when they change."""
 
-    def __init__(self, ledger: Ledger, dispatch: Dispatch, presence: Presence, me: Callable[[], WebProcess]) -> None:
+    def __init__(
+        self, ledger: Ledger, dispatch: Dispatch, presence: Presence, this_process: Callable[[], WebProcess]
+    ) -> None:
+        """`this_process` returns the current numbers of this web process."""
         self._ledger = ledger
         self._dispatch = dispatch
         self._presence = presence
-        self._me = me
-        self._feeds: set[LatestQueue[Board]] = set()
-        self._starting = asyncio.Lock()
-        self._reading: asyncio.Task[None] | None = None
-        self._shown: Board
+        self._this_process = this_process
+        self._queues: set[LatestQueue[Board]] = set()
+        self._start_lock = asyncio.Lock()
+        self._reader: asyncio.Task[None] | None = None
+        self._latest: Board
 
     async def heartbeat(self) -> None:
-        """Let other processes' admins know of this one."""
-        await self._presence.heartbeat(self._me())
+        """Register this process, so that the admin pages of other processes show it."""
+        await self._presence.heartbeat(self._this_process())
 
     async def overview(self) -> Overview:
-        """How everything stands now."""
+        """Return the current overview."""
         return await self._overview(await self._stats())
 
     @asynccontextmanager
-    async def watched(self, feed: LatestQueue[Board]) -> AsyncIterator[Board]:
-        """The board as it is now; until this is left, `feed` is told within a second or two when it has changed."""
-        async with self._starting:
-            if self._reading is None:
-                self._shown = await self._read()
-                self._reading = start_background_task(self._go_on_reading(), "admin board")
-        self._feeds.add(feed)
+    async def subscribed(self, queue: LatestQueue[Board]) -> AsyncIterator[Board]:
+        """Yield the current board. Until this is left, `queue` gets each later one within two seconds of a change."""
+        async with self._start_lock:
+            if self._reader is None:
+                self._latest = await self._read()
+                self._reader = start_background_task(self._read_repeatedly(), "admin board")
+        self._queues.add(queue)
         try:
-            yield self._shown
+            yield self._latest
         finally:
-            self._feeds.discard(feed)
-            if not self._feeds and self._reading:
-                reading, self._reading = self._reading, None
-                await cancel_and_wait(reading)
+            self._queues.discard(queue)
+            if not self._queues and self._reader:
+                reader, self._reader = self._reader, None
+                await cancel_and_wait(reader)
 
-    async def _go_on_reading(self) -> None:
+    async def _read_repeatedly(self) -> None:
         while True:
             await asyncio.sleep(_READ_SECONDS)
             try:
-                fresh = await self._read()
+                board = await self._read()
             except Exception:
-                log.exception("board not read")
+                log.exception("admin_snapshot_failed")
                 continue
-            if _without_time(fresh) != _without_time(self._shown):
-                self._shown = fresh
-                for feed in self._feeds:
-                    feed.put(BOARD, fresh)
+            if _without_time(board) != _without_time(self._latest):
+                self._latest = board
+                for queue in self._queues:
+                    queue.put(BOARD, board)
 
     async def _read(self) -> Board:
         stats = await self._stats()
-        newest = await self._ledger.page(None, limit=_NEWEST)
-        return board(await self._overview(stats), newest.uploads, stats.leased)
+        newest = await self._ledger.page(None, limit=_MAX_UPLOADS)
+        return board_snapshot(await self._overview(stats), newest.uploads, stats.leased)
 
     async def _stats(self) -> QueueStats:
-        return await self._ledger.stats(since=time.time() - FAILURES_WITHIN, failures=_FAILURES)
+        return await self._ledger.stats(since=time.time() - RECENT_SECONDS, failures=_MAX_FAILURES)
 
     async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.live_workers()
-        webs = await self._presence.heartbeat(self._me())
-        return overview(stats, workers, webs, time.time())
+        web_processes = await self._presence.heartbeat(self._this_process())
+        return overview_snapshot(stats, workers, web_processes, time.time())
 
 
 def _without_time(board: Board) -> Board:
-    """That time has passed is no change."""
+    """Return the board without its clock, which alone is no change."""
     return {**board, "overview": {**board["overview"], "now": ""}}

@@ -1,4 +1,4 @@
-"""The JSON shapes of the admin view."""
+"""The JSON types of the admin page."""
 # ruff: noqa: N815  (the names are JSON's)
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from roomcast.uploads.messages import Bytes, Percent, Shape, Timestamp, UploadEr
 
 
 class UploadRow(Shape):
-    """An upload in the list: the words of the message, and whose it is. What came out of it, its own page tells."""
+    """An upload in the list: its message, owner and template, without its results."""
 
     uploadId: UploadId
     owner: str
@@ -29,26 +29,27 @@ class UploadRow(Shape):
     error: UploadError | None
 
 
-class Uploads(Shape):
-    """A page of the list, and where the next one begins."""
+class UploadRows(Shape):
+    """A page of the list, newest first."""
 
     uploads: list[UploadRow]
     cursor: str | None
+    """Of the next page; null at the end."""
 
 
 class Queue(Shape):
-    """What waits for a worker."""
+    """The uploads that wait for a worker."""
 
     depth: int
     oldestAge: float | None
-    """Seconds that the one has waited that waits longest."""
+    """How many seconds the oldest of them has waited."""
     delayed: int
-    """Retries that are not due; they are not among `depth`."""
+    """Retries that are not due yet, which `depth` does not count."""
     byTemplate: dict[str, int]
 
 
-class Hold(Shape):
-    """An upload that a worker has."""
+class WorkerLease(Shape):
+    """An upload that a worker processes."""
 
     uploadId: UploadId
     filename: str
@@ -57,20 +58,20 @@ class Hold(Shape):
     attempt: int
     since: Timestamp
     expiresAt: Timestamp
-    """When its lease lapses, unless it is renewed."""
+    """When the lease expires unless it is renewed."""
 
 
 class WorkerProcess(Shape):
-    """A process that workers run in."""
+    """A process with workers."""
 
     process: str
     workers: int
-    """How many it runs; 0 when it has not been heard of lately."""
-    holds: list[Hold]
+    """How many it runs; 0 if it has stopped reporting."""
+    holds: list[WorkerLease]
 
 
 class Workers(Shape):
-    """All workers, those with an upload, and the processes that they run in."""
+    """How many workers there are, how many are busy, and their processes."""
 
     total: int
     busy: int
@@ -78,7 +79,7 @@ class Workers(Shape):
 
 
 class WebListeners(Shape):
-    """A web process, and who listens there."""
+    """A web process, and how many clients are connected to it."""
 
     process: str
     sockets: int
@@ -86,7 +87,7 @@ class WebListeners(Shape):
 
 
 class FailedUpload(Shape):
-    """One of a group."""
+    """A failed upload of a group."""
 
     uploadId: UploadId
     filename: str
@@ -96,7 +97,7 @@ class FailedUpload(Shape):
 
 
 class FailureGroup(Shape):
-    """What failed in the same step with the same code, the latest first."""
+    """The uploads that failed in the same step with the same code, latest first."""
 
     code: Code
     step: Stage
@@ -105,14 +106,14 @@ class FailureGroup(Shape):
 
 
 class Failures(Shape):
-    """How many failed within the last hour, and the latest of all, whenever they did."""
+    """How many uploads failed within the last hour, and the latest failures of any time."""
 
     lastHour: int
     groups: list[FailureGroup]
 
 
 class Statuses(Shape):
-    """How many uploads have each status; of the last two, those that came to it within the last hour."""
+    """How many uploads have each status; of `completed` and `error`, those of the last hour."""
 
     starting: int
     compressing: int
@@ -122,7 +123,7 @@ class Statuses(Shape):
 
 
 class Overview(Shape):
-    """How everything stands."""
+    """The state of the whole deployment."""
 
     now: Timestamp
     queue: Queue
@@ -133,7 +134,7 @@ class Overview(Shape):
 
 
 class Board(Shape):
-    """What the page shows: the overview, the newest uploads, and older ones that a worker has."""
+    """What the page shows: the overview, the newest uploads, and older ones that a worker processes."""
 
     overview: Overview
     uploads: list[UploadRow]

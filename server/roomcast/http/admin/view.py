@@ -1,22 +1,24 @@
-"""What admins are shown: the ledger's statistics in the shapes of `admin_shapes`. Pure."""
+"""Renders the ledger's statistics as the JSON of the admin page. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from roomcast.http.admin.schema import Board, FailureGroup, Hold, Overview, Statuses, UploadRow, WorkerProcess
+from roomcast.http.admin.schema import Board, FailureGroup, Overview, Statuses, UploadRow, WorkerLease, WorkerProcess
 from roomcast.ledger.contract import LeasedUpload, QueueStats
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload, timestamp
 
-FAILURES_WITHIN = 3600.0
-"""How far back what has ended is counted."""
+RECENT_SECONDS = 3600.0
+"""How far back terminal uploads are counted."""
 
 
-def overview(stats: QueueStats, workers: Mapping[str, int], webs: Sequence[WebProcess], now: float) -> Overview:
-    """`workers`: how many there are, by process."""
+def overview_snapshot(
+    stats: QueueStats, workers: Mapping[str, int], web_processes: Sequence[WebProcess], now: float
+) -> Overview:
+    """Return the overview. `workers` is the number of workers by process."""
     age = None if stats.waiting_since is None else round(max(0.0, now - stats.waiting_since), 1)
     return {
         "now": timestamp(now),
@@ -31,19 +33,22 @@ def overview(stats: QueueStats, workers: Mapping[str, int], webs: Sequence[WebPr
             "busy": len(stats.leased),
             "processes": _processes(stats.leased, workers),
         },
-        "web": [{"process": one.process, "sockets": one.sockets, "streams": one.streams} for one in webs],
+        "web": [{"process": one.process, "sockets": one.sockets, "streams": one.streams} for one in web_processes],
         "statuses": _statuses(stats),
         "failures": {"lastHour": stats.outcomes[Stage.FAILED], "groups": _groups(stats.failures)},
     }
 
 
-def board(overview: Overview, newest: Sequence[Upload], held: Sequence[LeasedUpload]) -> Board:
-    """Parts of files are left out: they are no uploads of their own."""
-    uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in held))}
-    return {"overview": overview, "uploads": [row(upload) for upload in uploads.values() if not upload.is_partial]}
+def board_snapshot(overview: Overview, newest: Sequence[Upload], leased: Sequence[LeasedUpload]) -> Board:
+    """Return the board with the newest uploads, and older ones that a worker processes. Partial uploads of tus are left
+    out, because the final upload shows their bytes."""
+    uploads = {upload.id: upload for upload in (*newest, *(one.upload for one in leased))}
+    rows = [upload_row(upload) for upload in uploads.values() if not upload.is_partial]
+    return {"overview": overview, "uploads": rows}
 
 
-def row(upload: Upload) -> UploadRow:
+def upload_row(upload: Upload) -> UploadRow:
+    """Return an upload's row in the list."""
     state = upload.state
     return {
         "uploadId": upload.id,
@@ -65,35 +70,35 @@ def row(upload: Upload) -> UploadRow:
     }
 
 
-def _processes(held: Sequence[LeasedUpload], workers: Mapping[str, int]) -> list[WorkerProcess]:
-    names = sorted({*workers, *(one.holder for one in held)})
+def _processes(leased: Sequence[LeasedUpload], workers: Mapping[str, int]) -> list[WorkerProcess]:
+    names = sorted({*workers, *(one.holder for one in leased)})
     return [
         {
             "process": name,
             "workers": workers.get(name, 0),
-            "holds": [_hold(one) for one in held if one.holder == name],
+            "holds": [_lease(one) for one in leased if one.holder == name],
         }
         for name in names
     ]
 
 
-def _hold(held: LeasedUpload) -> Hold:
-    upload = held.upload
+def _lease(leased: LeasedUpload) -> WorkerLease:
+    upload = leased.upload
     return {
         "uploadId": upload.id,
         "filename": upload.filename,
         "stage": upload.stage,
         "progress": round(upload.state.progress, 1),
         "attempt": upload.state.attempt,
-        "since": timestamp(held.since),
-        "expiresAt": timestamp(held.expires_at),
+        "since": timestamp(leased.since),
+        "expiresAt": timestamp(leased.expires_at),
     }
 
 
 def _statuses(stats: QueueStats) -> Statuses:
-    """What no worker has and has not ended is `starting`."""
-    held = Counter(one.upload.state.status for one in stats.leased)
-    compressing, uploading = held[Status.COMPRESSING], held[Status.UPLOADING]
+    """Count by status. An active upload that no worker processes is `starting`."""
+    leased = Counter(one.upload.state.status for one in stats.leased)
+    compressing, uploading = leased[Status.COMPRESSING], leased[Status.UPLOADING]
     return {
         "starting": stats.active - compressing - uploading,
         "compressing": compressing,

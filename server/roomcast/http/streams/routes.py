@@ -1,6 +1,4 @@
-"""The ways to listen over HTTP: the native stream, the SSE dialect's, and the polling dialect.
-
-What each says is decided in `dialects`; how streams run, in `streams`."""
+"""The routes for following an upload over HTTP: the native stream, the files dialect and the polling dialect."""
 
 from __future__ import annotations
 
@@ -12,36 +10,48 @@ from aiohttp import web
 from roomcast.assemblies.records import DismissedTask
 from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
-from roomcast.errors import Malformed, NotFound
-from roomcast.http.intake.forms import Intake
+from roomcast.errors import Forbidden, Malformed, NotFound
+from roomcast.http.intake.forms import FormIntake
+from roomcast.http.operations import (
+    FORM,
+    INTAKE_ERRORS,
+    OWNERSHIP_ERRORS,
+    Parameter,
+    RouteGroup,
+    Tag,
+    json_body,
+    operation,
+)
 from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.streams.streams import Kind, Streams
+from roomcast.http.schema import FormInFolder
+from roomcast.http.streams.streams import LAST_EVENT_ID, Streams, StreamType, stream_responses
+from roomcast.http.uploads import TEMPLATE_PARAMETER
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
 from roomcast.services.uploads import UploadService
+from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
-_SWEPT_AT_ONCE = 100
+_PROGRESS_EVENT = "upload-progress"
+_SWEEP_LIMIT = 100
 
 
 class TaskView:
-    """What the polling dialect knows of: uploads, until a while after their end or until they are dismissed."""
+    """The tasks of the polling dialect: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, control: UploadService, ledger: Ledger, records: RecordStore[DismissedTask], *, keep_seconds: float
+        self, uploads: UploadService, ledger: Ledger, dismissals: RecordStore[DismissedTask], *, keep_seconds: float
     ) -> None:
-        self._control = control
+        self._uploads = uploads
         self._ledger = ledger
-        self._records = records
+        self._dismissals = dismissals
         self._keep_seconds = keep_seconds
 
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
-        """Return the upload; `NotFound` when it is gone here."""
+        """Return a task's upload. Raise `NotFound` if it was dismissed or ended too long ago."""
         try:
-            upload = await self._control.look(viewer, task_id)
-            check_recent(upload, self._keep_seconds)
+            upload = await self._uploads.get(viewer, task_id)
+            require_recent(upload, self._keep_seconds)
         except NotFound:
             raise NotFound(tasks.missing(task_id)) from None
         if await self._is_dismissed(upload):
@@ -49,92 +59,135 @@ class TaskView:
         return upload
 
     async def dismiss(self, viewer: Viewer, task_id: str) -> None:
-        """Show an upload no more, which goes on all the same. One that is not there need not be dismissed."""
+        """Hide a task, whose upload continues. A task that does not exist is no error."""
         try:
-            upload = await self._control.look(viewer, task_id)
+            upload = await self._uploads.get(viewer, task_id)
         except NotFound:
             return
         await self._sweep()
-        await self._records.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
+        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
-            await self._records.get(DismissedTask.key_for(upload))
+            await self._dismissals.get(DismissedTask.key_for(upload))
         except NotFound:
             return False
         return True
 
     async def _sweep(self) -> None:
-        """Drop the records of tasks that are gone by themselves."""
-        for old in await self._records.claim_due(limit=_SWEPT_AT_ONCE, seconds=self._keep_seconds):
+        """Delete the dismissals of tasks that are no longer shown anyway."""
+        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._keep_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
-                check_recent(upload, self._keep_seconds)
+                require_recent(upload, self._keep_seconds)
             except NotFound:
-                await self._records.delete(old.id)
+                await self._dismissals.delete(old.id)
                 continue
             if DismissedTask.key_for(upload) != old.id:
-                await self._records.delete(old.id)
+                await self._dismissals.delete(old.id)
 
 
-class StreamRoutes:
-    """The routes. `linger_seconds`: how long after its end an upload is still told of in the SSE dialect; `attempts`:
-    after how many that failed an upload is given up; `files_template`: of forms of the SSE dialect that name none."""
+class StreamRoutes(RouteGroup):
+    """The native stream, `/api/files/…` and `/api/progress/…`."""
 
     def __init__(
         self,
         streams: Streams,
-        control: UploadService,
+        uploads: UploadService,
         tasks: TaskView,
-        intake: Intake,
-        media: MediaStore,
+        forms: FormIntake,
         *,
         linger_seconds: float,
         attempts: int,
         files_template: str,
     ) -> None:
+        """`linger_seconds` is how long after its end the files dialect still shows an upload, `attempts` how often a
+        failed upload is tried, and `files_template` the template of forms of the files dialect that name none."""
         self._streams = streams
-        self._control = control
+        self._uploads = uploads
         self._tasks = tasks
-        self._intake = intake
+        self._forms = forms
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        show = partial(with_urls, media=media)
-        self._native = Kind("upload-progress", lambda _: show)
-        self._files = Kind(files.EVENT, lambda upload: partial(files.progress, upload))
+        self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message)
+        self._files = StreamType(files.EVENT, lambda upload: partial(files.progress, upload))
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/api/uploads/{id}/events", self._events, allow_head=False)
-        app.router.add_post("/api/files/upload", self._upload)
-        app.router.add_get("/api/files/progress/{upload_id}", self._file, allow_head=False)
-        app.router.add_get("/api/progress/{task_id}", self._task)
-        app.router.add_delete("/api/progress/{task_id}", self._clean)
-
-    async def _events(self, request: web.Request) -> web.StreamResponse:
+    @operation(
+        "GET",
+        "/api/uploads/{id}/events",
+        Tag.UPLOADS,
+        "Listen to an upload",
+        *stream_responses({_PROGRESS_EVENT: Message}),
+        description="Server-sent events. Without `Last-Event-ID` the stream begins with the current state. Lines that "
+        "begin with a colon keep the connection open.",
+        parameters=(LAST_EVENT_ID,),
+        errors=(*OWNERSHIP_ERRORS, Malformed),
+    )
+    async def _get_events(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, request.match_info["id"], self._native)
 
-    async def _upload(self, request: web.Request) -> web.Response:
-        """A form of many files, which are safe and queued when this answers."""
-        if request.content_type != "multipart/form-data":
+    @operation(
+        "POST",
+        "/api/files/upload",
+        Tag.FILES,
+        "Send files",
+        json_body(files.FilesTaken, "The ids of the files that are stored and queued, and the refused files."),
+        description="Each file has an id or is among the `failed`, even if all of them failed.",
+        parameters=(TEMPLATE_PARAMETER,),
+        body={FORM: FormInFolder},
+        errors=INTAKE_ERRORS,
+    )
+    async def _upload_files(self, request: web.Request) -> web.Response:
+        if request.content_type != FORM:
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_response(files.taken((await self._intake.take_any(request, self._files_template)).entries))
+        return json_response(files.taken((await self._forms.receive_files(request, self._files_template)).entries))
 
-    async def _file(self, request: web.Request) -> web.StreamResponse:
+    @operation(
+        "GET",
+        "/api/files/progress/{upload_id}",
+        Tag.FILES,
+        "Listen to a file",
+        *stream_responses({files.EVENT: files.FileProgress}),
+        description="A while after its end the upload is no longer found.",
+        parameters=(LAST_EVENT_ID,),
+        errors=(*OWNERSHIP_ERRORS, Malformed),
+    )
+    async def _get_file_events(self, request: web.Request) -> web.StreamResponse:
         upload_id = request.match_info["upload_id"]
-        check_recent(await self._control.look(request[VIEWER], upload_id), self._linger_seconds)
+        require_recent(await self._uploads.get(request[VIEWER], upload_id), self._linger_seconds)
         return await self._streams.serve(request, upload_id, self._files)
 
-    async def _task(self, request: web.Request) -> web.Response:
+    @operation(
+        "GET",
+        "/api/progress/{task_id}",
+        Tag.TASKS,
+        "Get a task",
+        json_body(tasks.TaskProgress, "The progress of the task."),
+        errors=OWNERSHIP_ERRORS,
+    )
+    async def _get_task(self, request: web.Request) -> web.Response:
         upload = await self._tasks.get(request[VIEWER], request.match_info["task_id"])
         return json_response(tasks.progress(upload, attempts=self._attempts))
 
-    async def _clean(self, request: web.Request) -> web.Response:
+    @operation(
+        "DELETE",
+        "/api/progress/{task_id}",
+        Tag.TASKS,
+        "Dismiss a task",
+        json_body(tasks.TaskCleaned, "The task is no longer shown here, or does not exist."),
+        description="The upload itself continues, or remains.",
+        parameters=(
+            Parameter("task_id", str, "The task's id. A task that does not exist is no error.", "path", required=True),
+        ),
+        errors=(Forbidden,),
+    )
+    async def _dismiss_task(self, request: web.Request) -> web.Response:
         await self._tasks.dismiss(request[VIEWER], request.match_info["task_id"])
         return json_response(tasks.cleaned())
 
 
-def check_recent(upload: Upload, seconds: float) -> None:
-    """`NotFound` for an upload that ended longer ago."""
+def require_recent(upload: Upload, seconds: float) -> None:
+    """Raise `NotFound` for an upload that ended more than `seconds` ago."""
     if upload.state.terminal and upload.updated_at + seconds < time.time():
         raise NotFound("There is no such upload any more.")

@@ -1,7 +1,7 @@
-"""Server-sent events on the wire, after the HTML standard. Pure.
+"""Server-sent events as the HTML standard defines them. Pure.
 
-A stream's position is `epoch:seq`, the `id` of the event that brought its client there. What has no `id` (a tick)
-leaves the position where it was.
+A client's position in a stream is `epoch:seq`, the `id` of the last event that it received. A tick has no `id`, so it
+leaves the position unchanged.
 """
 
 from __future__ import annotations
@@ -19,59 +19,54 @@ from roomcast.uploads.messages import Message
 
 KEEP_ALIVE = b": keep-alive\n\n"
 RETRY = b"retry: 1000\n\n"
-"""A second's pause before a client connects again."""
+"""Makes a client wait a second before it reconnects."""
 
-POSITION = r"(?:([A-Za-z0-9]{1,100}):)?([0-9]{1,15})"
-"""What an event's `id` looks like."""
+POSITION_PATTERN = r"(?:([A-Za-z0-9]{1,100}):)?([0-9]{1,15})"
+"""The form of an event's `id`."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a client stands: behind event `since` of the log `epoch` (None: whichever the log's is)."""
+    """A client has received the events up to `since` of the log `epoch` (None: of whichever log there is)."""
 
     since: int
     epoch: str | None = None
 
 
-def position(last_event_id: str | None) -> Position | None:
-    """The position in a `Last-Event-ID` header, `epoch:seq` or a plain `seq`; None where there is none. Raises
+def parse_position(last_event_id: str | None) -> Position | None:
+    """Return the position in a `Last-Event-ID` header, `epoch:seq` or a plain `seq`; None if there is none. Raise
     `Malformed`."""
     if not last_event_id:
         return None
-    found = re.fullmatch(POSITION, last_event_id, re.ASCII)
+    found = re.fullmatch(POSITION_PATTERN, last_event_id, re.ASCII)
     if found is None:
         raise Malformed("Last-Event-ID must be the id of an event: epoch:seq, or the seq alone.")
     return Position(int(found[2]), found[1])
 
 
-def event(name: str, body: Any, *, at: Message | None = None) -> bytes:
-    """One event with a JSON body; with `at`, it takes its client to that message's position."""
-    return identified_event(name, body, mark(at) if at else None)
+def event_id(message: Message) -> str:
+    """Return the position of a client that has received this event."""
+    return f"{message['epoch']}:{message['seq']}"
 
 
-def identified_event(name: str, body: Any, identity: str | None) -> bytes:
-    """One event with a JSON body and, if it takes its client anywhere, the position that it leads to."""
+def sse_event(name: str, body: Any, identity: str | None = None) -> bytes:
+    """Return an event with a JSON body and, unless `identity` is None, an `id`."""
     line = f"id: {identity}\n" if identity else ""
     return f"{line}event: {name}\ndata: ".encode() + orjson.dumps(body) + b"\n\n"
 
 
-def mark(event: Message) -> str:
-    """The position behind an event."""
-    return f"{event['epoch']}:{event['seq']}"
+def initial_events(replay: Replay, state: Message, position: Position | None) -> list[tuple[Message, bool]]:
+    """Return what a stream sends first: messages, each with whether it is an event.
 
-
-def opening(replay: Replay, state: Message, stands: Position | None) -> list[tuple[Message, bool]]:
-    """What a stream begins with, and whether each takes its client to its position.
-
-    A client whose position the log can go on from gets the events since, and the latest reading after them; any other
-    gets the state. Empty when it has the end already: there is nothing to wait for.
+    A client gets the events after its position and then the latest state. Without a position, or if the log does not
+    reach back to it, it gets the state alone. Empty if the client has the terminal event, so that nothing follows.
     """
-    if stands is None or not replay.gapless:
+    if position is None or not replay.gapless:
         return [(state, True)]
     missed = [(message, True) for message in replay.events]
-    return missed if is_end(state) else [*missed, (state, False)]
+    return missed if is_terminal(state) else [*missed, (state, False)]
 
 
-def is_end(message: Message) -> bool:
-    """Whether nothing follows, unless the upload is started over."""
+def is_terminal(message: Message) -> bool:
+    """Return whether no message follows this one, unless the upload is retried."""
     return message["status"] in (Status.COMPLETED, Status.ERROR)

@@ -1,154 +1,191 @@
-"""The stream of the multi-file dialect: every upload of a submission, in one stream.
+"""The stream of the multi-file dialect: all uploads of a submission in one stream.
 
-A client's position is one for each upload, joined by commas in the submission's order. Whoever comes without one is
-told every step from the beginning.
+A client's position is one position for each upload, separated by commas, in the submission's order. A client without a
+position gets every step from the beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import Field
 
 from roomcast.assemblies.service import AssemblyService
 from roomcast.dialects import transflow
 from roomcast.errors import Malformed
+from roomcast.http.operations import OWNERSHIP_ERRORS, Parameter, RouteGroup, Tag, operation
 from roomcast.http.responses import VIEWER
-from roomcast.http.streams.sse import Position, identified_event, is_end, mark, position
-from roomcast.http.streams.streams import Streams, Subscriber
+from roomcast.http.streams.sse import (
+    POSITION_PATTERN,
+    Position,
+    event_id,
+    is_terminal,
+    parse_position,
+    sse_event,
+)
+from roomcast.http.streams.streams import Streams, Subscriber, stream_responses
 from roomcast.ledger.contract import Replay
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, message
+from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 OVERVIEW, STEP = "message", "step"
-"""The names of the stream's events; what is called `message` an `EventSource` hands to `onmessage`."""
+"""The names of the stream's events. An `EventSource` passes those called `message` to `onmessage`."""
 
-Present = Callable[[Message], Message]
+_POSITIONS_PATTERN = rf"{POSITION_PATTERN}(,{POSITION_PATTERN})*"
 
 
-class TransflowRoutes:
+class TransflowRoutes(RouteGroup):
     """`/api/transflow/stream`."""
 
     def __init__(
-        self, streams: Streams, control: UploadService, submissions: AssemblyService, present: Present, *, branch: str
+        self,
+        streams: Streams,
+        uploads: UploadService,
+        assemblies: AssemblyService,
+        *,
+        branch: str,
     ) -> None:
         self._streams = streams
-        self._control = control
-        self._submissions = submissions
-        self._present = present
+        self._uploads = uploads
+        self._assemblies = assemblies
         self._branch = branch
 
-    def add_routes(self, app: web.Application) -> None:
-        app.router.add_get("/api/transflow/stream", self._stream, allow_head=False)
-
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
-        """All uploads of the submission that `uploadId` came in; it may be an assembly's id as well. Until all end."""
-        asked = request.query.get("uploadId")
-        if not asked:
-            raise Malformed("Name an upload: ?uploadId=…")
-        uploads = await self._together(request[VIEWER], asked)
-        stands = _positions(request.headers.get("Last-Event-ID"), len(uploads))
-        feed = Subscriber(self._streams.stats)
+    @operation(
+        "GET",
+        "/api/transflow/stream",
+        Tag.TRANSFLOW,
+        "Listen to all files of a submission",
+        *stream_responses({OVERVIEW: transflow.SubmissionOverview, STEP: transflow.Step}),
+        description="Without `Last-Event-ID` the stream sends every step from the beginning. It ends when all uploads "
+        "have ended.",
+        parameters=(
+            Parameter(
+                "uploadId",
+                Annotated[str, Field(min_length=1, examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])],
+                "The id of an upload of the submission, or of the assembly.",
+                required=True,
+            ),
+            Parameter(
+                "Last-Event-ID",
+                Annotated[str, Field(pattern=f"^({_POSITIONS_PATTERN})?$", examples=["9f86d081:7,0a1b2c3d:4"])],
+                "Continue after this event: one position for each upload.",
+                "header",
+            ),
+        ),
+        errors=(*OWNERSHIP_ERRORS, Malformed),
+    )
+    async def _get_stream(self, request: web.Request) -> web.StreamResponse:
+        requested_id = request.query.get("uploadId")
+        if not requested_id:
+            raise Malformed("The query needs an upload's id in `uploadId`.")
+        uploads = await self._uploads_of(request[VIEWER], requested_id)
+        positions = _parse_positions(request.headers.get("Last-Event-ID"), len(uploads))
+        queue = Subscriber(self._streams.stats)
         async with AsyncExitStack() as stack:
             replays = []
-            for upload, stand in zip(uploads, stands, strict=True):
-                # From one event earlier: what a step is, only the event before it can tell.
-                since, epoch = (max(0, stand.since - 1), stand.epoch) if stand else (0, None)
-                watching = self._control.watching(request[VIEWER], upload.id, feed, since=since, epoch=epoch)
+            for upload, position in zip(uploads, positions, strict=True):
+                # From one event earlier, because the step of an event depends on the event before it.
+                since, epoch = (max(0, position.since - 1), position.epoch) if position else (0, None)
+                watching = self._uploads.subscription(request[VIEWER], upload.id, queue, since=since, epoch=epoch)
                 replays.append(await stack.enter_async_context(watching))
-            speech = _Together(asked, replays, stands, self._present, self._branch)
-            if speech.over and speech.known:
+            renderer = _SubmissionRenderer(requested_id, replays, positions, self._uploads.message, self._branch)
+            if renderer.finished and renderer.up_to_date:
                 return web.Response(status=204)
-            return await self._streams.speak(request, uploads[0].id, feed, speech)
+            return await self._streams.run(request, uploads[0].id, queue, renderer)
 
-    async def _together(self, viewer: Viewer, asked: str) -> list[Upload]:
-        if not is_upload_id(asked):
-            return (await self._control.get_assembly(viewer, asked)).uploads
-        upload = await self._control.look(viewer, asked)
-        submission = await self._submissions.submission_of(upload)
-        return (await self._submissions.uploads(submission) if submission else []) or [upload]
+    async def _uploads_of(self, viewer: Viewer, requested_id: str) -> list[Upload]:
+        """Return the uploads of an assembly, or of the submission that an upload came in."""
+        if not is_upload_id(requested_id):
+            return (await self._uploads.get_assembly(viewer, requested_id)).uploads
+        upload = await self._uploads.get(viewer, requested_id)
+        submission = await self._assemblies.submission_of(upload)
+        return (await self._assemblies.uploads(submission) if submission else []) or [upload]
 
 
-class _Together:
-    """What is said of several uploads: the steps of each event, one `done` when all are, and how all of them stand."""
+class _SubmissionRenderer:
+    """Renders several uploads: the steps of each event, one `done` when all are done, and an overview after each."""
 
     def __init__(
         self,
-        asked: str,
+        requested_id: str,
         replays: Sequence[Replay],
-        stands: Sequence[Position | None],
-        present: Present,
+        positions: Sequence[Position | None],
+        message_of: Callable[[Upload], Message],
         branch: str,
     ) -> None:
-        self._asked = asked
+        self._requested_id = requested_id
         self._uploads = [replay.upload for replay in replays]
         self._by_id = {upload.id: upload for upload in self._uploads}
-        self._present = present
         self._branch = branch
-        self._latest = {replay.upload.id: present(message(replay.upload)) for replay in replays}
-        self._events: dict[str, Message] = {}
+        self._latest = {replay.upload.id: message_of(replay.upload) for replay in replays}
+        self._last_events: dict[str, Message] = {}
         self._missed: list[Message] = []
-        self.known = True
-        for replay, stand in zip(replays, stands, strict=True):
-            self._begin(replay, stand)
-        self.over = self._all_ended()
+        self.up_to_date = True
+        """Whether the client has received every event."""
+        for replay, position in zip(replays, positions, strict=True):
+            self._seed(replay, position)
+        self.finished = self._all_terminal()
 
-    def _begin(self, replay: Replay, stand: Position | None) -> None:
-        """Where the client stands behind one log, and what it missed; `known` as long as that is nothing."""
-        now = message(replay.upload)
-        if not replay.gapless or (stand and stand.since > replay.upload.seq):
-            self._events[replay.upload.id] = now  # the log does not reach back to the client: it gets the state
-            self.known = False
+    def _seed(self, replay: Replay, position: Position | None) -> None:
+        """Set the last event that the client has received of one upload, and collect those after it."""
+        state = self._latest[replay.upload.id]
+        if not replay.gapless or (position and position.since > replay.upload.seq):
+            self._last_events[replay.upload.id] = state  # the log does not reach back to the client's position
+            self.up_to_date = False
             return
         events = replay.events
-        if stand and stand.since:
-            self._events[replay.upload.id] = events[0]
+        if position and position.since:
+            self._last_events[replay.upload.id] = events[0]
             events = events[1:]
         self._missed += events
-        self.known = self.known and not events
+        self.up_to_date = self.up_to_date and not events
 
-    def opening(self) -> bytes:
-        """Every step that was missed, and how all stand."""
-        said = b"".join(self._steps(event) for event in self._missed)
-        return said + self._overview(self._marks())
+    def initial(self) -> bytes:
+        """Return every step that the client missed, and the overview."""
+        steps = b"".join(self._steps(event) for event in self._missed)
+        return steps + self._overview(self._event_ids())
 
-    def of(self, told: Message, is_event: bool) -> bytes:
-        self._latest[told["uploadId"]] = self._present(told)
-        self.over = self._all_ended()
-        said = self._steps(told) if is_event else b""
-        return said + self._overview(self._marks() if is_event else None)
+    def render(self, message: Message, is_event: bool) -> bytes:
+        """Return the steps of an event, if it is one, and the overview."""
+        self._latest[message["uploadId"]] = message
+        self.finished = self._all_terminal()
+        steps = self._steps(message) if is_event else b""
+        return steps + self._overview(self._event_ids() if is_event else None)
 
     def _steps(self, event: Message) -> bytes:
-        previous = self._events.get(event["uploadId"])
-        self._events[event["uploadId"]] = event
         upload = self._by_id[event["uploadId"]]
-        told = transflow.steps(previous, event, upload=upload, asked=self._asked, branch=self._branch)
-        if len(self._events) == len(self._uploads) and event["stage"] == Stage.DONE:
-            done = transflow.completion(self._events.values(), asked=self._asked, branch=self._branch)
-            told += [done] if done else []
-        return b"".join(identified_event(STEP, step, None) for step in told)
+        previous = self._last_events.get(upload.id)
+        self._last_events[upload.id] = event
+        steps = transflow.steps(previous, event, upload=upload, asked=self._requested_id, branch=self._branch)
+        if len(self._last_events) == len(self._uploads) and event["stage"] == Stage.DONE:
+            last_events = self._last_events.values()
+            done = transflow.completion(last_events, asked=self._requested_id, branch=self._branch)
+            steps += [done] if done else []
+        return b"".join(sse_event(STEP, step) for step in steps)
 
     def _overview(self, identity: str | None) -> bytes:
-        body = transflow.overview(self._asked, self._uploads, self._latest, branch=self._branch)
-        return identified_event(OVERVIEW, body, identity)
+        body = transflow.overview(self._requested_id, self._uploads, self._latest, branch=self._branch)
+        return sse_event(OVERVIEW, body, identity)
 
-    def _marks(self) -> str:
-        return ",".join(mark(self._events[upload.id]) for upload in self._uploads)
+    def _event_ids(self) -> str:
+        return ",".join(event_id(self._last_events[upload.id]) for upload in self._uploads)
 
-    def _all_ended(self) -> bool:
-        return all(is_end(latest) for latest in self._latest.values())
+    def _all_terminal(self) -> bool:
+        return all(is_terminal(latest) for latest in self._latest.values())
 
 
-def _positions(last_event_id: str | None, count: int) -> list[Position | None]:
-    """Where the client stands in each upload's log; raises `Malformed`."""
+def _parse_positions(last_event_id: str | None, count: int) -> list[Position | None]:
+    """Return the client's position in each upload's log. Raise `Malformed`."""
     if not last_event_id:
         return [None] * count
-    parts = last_event_id.split(",")
-    if len(parts) != count or not all(parts):
+    positions = last_event_id.split(",")
+    if len(positions) != count or not all(positions):
         raise Malformed("Last-Event-ID must be the id of an event of this stream.")
-    return [position(part) for part in parts]
+    return [parse_position(position) for position in positions]

@@ -67,7 +67,7 @@ class Snapshot:
     def check(self, precondition: Precondition, token: str) -> None:
         """Raise `WrongState` or `LeaseLost` if the writer may not write."""
         if precondition is Precondition.FREE and self.token:
-            raise WrongState("The upload is locked by another worker.")
+            raise WrongState("Upload is locked by another worker.")
         if precondition is Precondition.HOLDER and (self.token != token or self.lease_expired):
             raise LeaseLost("The lease on the upload is lost.")
 

@@ -313,7 +313,7 @@ class SqliteLedger:
         """Return the row; raise `LeaseLost` or `WrongState` if a writer with this token must not write."""
         row = read_row(connection, upload_id)
         if token is None and row.token is not None:
-            raise WrongState("The upload is locked by another worker.")
+            raise WrongState("Upload is locked by another worker.")
         if token is not None and (row.token != token or row.expires_at <= self._clock()):
             raise LeaseLost("The lease on the upload is lost.")
         return row

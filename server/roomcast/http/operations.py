@@ -1,0 +1,199 @@
+"""The operations of the HTTP API, declared beside their handlers. Routes and the OpenAPI document are made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeVar
+
+from aiohttp import hdrs, web
+from pydantic import Field
+
+from roomcast.errors import (
+    CancelledByOwner,
+    DiskFull,
+    Forbidden,
+    Malformed,
+    NotFound,
+    RoomcastError,
+    Stalled,
+    TooLarge,
+    TooMany,
+    UnreadableMedia,
+    UnsupportedType,
+    WrongState,
+)
+
+JSON = "application/json"
+HTML = "text/html"
+EVENT_STREAM = "text/event-stream"
+FORM = "multipart/form-data"
+
+Binary = Annotated[str, Field(json_schema_extra={"format": "binary"})]
+"""The bytes of a body."""
+
+FormFile = Annotated[Any, Field(json_schema_extra={"contentMediaType": "application/octet-stream"})]
+"""A file in a form. JSON has no type for it."""
+
+ErrorType = type[RoomcastError]
+
+OWNERSHIP_ERRORS: Sequence[ErrorType] = (NotFound, Forbidden)
+"""The errors of an operation on an upload that does not exist, or is another user's."""
+
+INTAKE_ERRORS: Sequence[ErrorType] = (
+    Malformed, Stalled, WrongState, CancelledByOwner, TooLarge, UnsupportedType, UnreadableMedia, TooMany, DiskFull,
+)  # fmt: skip
+"""The errors of an operation that receives the bytes of files."""
+
+
+class Tag(StrEnum):
+    """The groups of operations, in the order of the document."""
+
+    UPLOADS = "Uploads"
+    RESUMABLE = "Resumable uploads"
+    ASSEMBLIES = "Assemblies"
+    TRANSFLOW = "Assembly and multi-file dialects"
+    FILES = "Files dialect"
+    TASKS = "Polling dialect"
+    ADMIN = "Admin"
+    OPERATION = "Health and metrics"
+    SOCKET_IO = "Socket.IO transport"
+    PAGES = "Pages"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a request, or with `location="header"` a header of a response. `shape` is its type; `repeated`
+    means that it may be given several times."""
+
+    name: str
+    shape: Any
+    description: str
+    location: Literal["query", "header", "path"] = "query"
+    required: bool = False
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class EventStream:
+    """The body of a stream of server-sent events: the type of the data by the event's name."""
+
+    shapes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ResponseSpec:
+    """A response that is not an error. `content` is the type of the body by media type; empty means no body."""
+
+    status: int
+    description: str
+    content: Mapping[str, Any] = field(default_factory=dict)
+    headers: Sequence[Parameter] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path, which may hold aiohttp's patterns (`{name:[^/]+}`).
+
+    `body` is the type of the request's body by media type; `body_optional` means that it may be left out. `errors` are
+    those of the operation itself: credentials, malformed bodies and failures of the server are added to the document.
+    `statuses` are the statuses of errors for which the operation's protocol wants another one than the table has.
+    """
+
+    method: str
+    path: str
+    tag: Tag
+    summary: str
+    responses: Sequence[ResponseSpec]
+    description: str = ""
+    parameters: Sequence[Parameter] = ()
+    body: Mapping[str, Any] = field(default_factory=dict)
+    body_optional: bool = False
+    errors: Sequence[ErrorType] = ()
+    statuses: Mapping[ErrorType, int] = field(default_factory=dict)
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it, without patterns."""
+        return re.sub(r"\{(\w+):[^}]+\}", r"{\1}", self.path)
+
+    def head(self) -> Operation | None:
+        """Return the HEAD operation that comes with a GET; None for a stream of events, which has none."""
+        if self.method != hdrs.METH_GET or any(EVENT_STREAM in response.content for response in self.responses):
+            return None
+        return replace(self, method=hdrs.METH_HEAD, responses=[replace(one, content={}) for one in self.responses])
+
+
+def json_body(shape: Any, description: str, *, status: int = 200, headers: Sequence[Parameter] = ()) -> ResponseSpec:
+    """Describe a response in JSON."""
+    return ResponseSpec(status, description, {JSON: shape}, headers)
+
+
+HandlerMethod = TypeVar("HandlerMethod", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+OPERATIONS: web.AppKey[list[Operation]] = web.AppKey("operations", list)
+"""The operations that an application serves, in the order of their registration."""
+
+_ATTRIBUTE = "declared_operations"
+
+
+def operation(
+    method: str,
+    path: str,
+    tag: Tag,
+    summary: str,
+    *responses: ResponseSpec,
+    aliases: Sequence[str] = (),
+    description: str = "",
+    parameters: Sequence[Parameter] = (),
+    body: Mapping[str, Any] | None = None,
+    body_optional: bool = False,
+    errors: Sequence[ErrorType] = (),
+    statuses: Mapping[ErrorType, int] | None = None,
+) -> Callable[[HandlerMethod], HandlerMethod]:
+    """Declare the operation that a method of a `RouteGroup` carries out; see `Operation`. `aliases` are further paths
+    of the same operation."""
+    declared = [
+        Operation(
+            method,
+            each,
+            tag,
+            summary,
+            responses,
+            description,
+            parameters,
+            body or {},
+            body_optional,
+            errors,
+            statuses or {},
+        )
+        for each in (path, *aliases)
+    ]
+
+    def decorate(handler: HandlerMethod) -> HandlerMethod:
+        setattr(handler, _ATTRIBUTE, [*declared, *getattr(handler, _ATTRIBUTE, ())])
+        return handler
+
+    return decorate
+
+
+class RouteGroup:
+    """Base class of handlers: registers each method that `@operation` decorates."""
+
+    @classmethod
+    def declared(cls) -> Iterator[tuple[Operation, str]]:
+        """Yield the operations of the class, each with its method's name, in the order of their definition."""
+        for name, member in vars(cls).items():
+            for declared in getattr(member, _ATTRIBUTE, ()):
+                yield declared, name
+
+    def add_routes(self, app: web.Application) -> None:
+        """Register the routes of all operations, with a HEAD for each GET that is not a stream."""
+        if OPERATIONS not in app:
+            app[OPERATIONS] = []
+        for declared, name in self.declared():
+            for each in filter(None, (declared, declared.head())):
+                app.router.add_route(each.method, each.path, getattr(self, name))
+                app[OPERATIONS].append(each)

@@ -1,0 +1,75 @@
+"""Keys of results: the folders that clients may choose for them, and the HTTP headers that follow from a key. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from roomcast.errors import Malformed
+from roomcast.uploads.filenames import DIRECTION_CHANGING
+from roomcast.uploads.ids import CLIENT_CHOSEN, GENERATED
+from roomcast.uploads.sniff import OCTETS
+
+DOWNLOAD = "download"
+"""The folder, in an upload's own, of a file that is handed out unchanged."""
+
+MAX_FOLDER_BYTES = 400
+"""In UTF-8. A key in S3 has at most 1,024 bytes, which include the upload's id and the file's name."""
+
+MAX_FOLDER_NAME_BYTES = 200
+"""In UTF-8, between two slashes. File systems allow 255."""
+
+_MIME_TYPES = {
+    ".avif": "image/avif",
+    ".gif": "image/gif",
+    ".jpg": "image/jpeg",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".m4a": "audio/mp4",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+    ".png": "image/png",
+    ".vtt": "text/vtt",
+    ".webm": "video/webm",
+    ".webp": "image/webp",
+}
+
+
+def is_download(key: str) -> bool:
+    """Return whether a result is a client's own file, which browsers must save and never display."""
+    return PurePosixPath(key).parent.name == DOWNLOAD
+
+
+def content_disposition(key: str) -> str:
+    """Return the `Content-Disposition` header of a result."""
+    return f"attachment; filename*=UTF-8''{quote(PurePosixPath(key).name, safe='')}" if is_download(key) else "inline"
+
+
+def mime_type(key: str) -> str | None:
+    """Return the media type of a result, by its suffix, or None if no result has that suffix."""
+    return OCTETS if is_download(key) else _MIME_TYPES.get(PurePosixPath(key).suffix.lower())
+
+
+def clean_folder(path: str) -> str:
+    """Return a client's `path` as folder names joined by single slashes, or "" for the top folder.
+
+    The folder becomes the first part of the keys of an upload's results, so it must not lead out of the media store.
+    What is only untidy is corrected: slashes at either end, double slashes, `.` and backslashes. Raise `Malformed` for
+    what could mean another folder than it says, and for a folder that is named like an upload, whose results it would
+    be mixed with.
+    """
+    text = unicodedata.normalize("NFC", path.encode("utf-8", "replace").decode()).replace("\\", "/")
+    if any(unicodedata.category(character) == "Cc" or character in DIRECTION_CHANGING for character in text):
+        raise Malformed("The path contains a control character.")
+    names = [name for name in (name.strip() for name in text.split("/")) if name not in ("", ".")]
+    if ".." in names:
+        raise Malformed("The path must not lead to a parent folder.")
+    # Ids that clients choose are reserved at the top only, because such an upload has no folder but its own.
+    if any(re.fullmatch(GENERATED, name) for name in names) or re.fullmatch(CLIENT_CHOSEN, names[0] if names else ""):
+        raise Malformed("A folder in the path must not be named like an upload.")
+    if len("/".join(names).encode()) > MAX_FOLDER_BYTES:
+        raise Malformed(f"The path is longer than {MAX_FOLDER_BYTES} bytes.")
+    if any(len(name.encode()) > MAX_FOLDER_NAME_BYTES for name in names):
+        raise Malformed(f"A folder name in the path is longer than {MAX_FOLDER_NAME_BYTES} bytes.")
+    return "/".join(names)

@@ -1,0 +1,115 @@
+import { RoomcastError } from "../protocol/errors.js";
+export type Message = import("../protocol/messages.js").Message;
+export type ResumableSender = (signal: AbortSignal) => Promise<void>;
+export type UploadHost = {
+    /**
+     * Waits until the file may be sent.
+     */
+    acquireSlot: (signal: AbortSignal) => Promise<() => void>;
+    /**
+     * Joins the room of an upload that now has an id.
+     */
+    register: (upload: Upload) => Promise<void>;
+    isWatched: (uploadId: string) => boolean;
+    /**
+     * Null: not supported.
+     */
+    resumableSender: (file: File, uploadId: string) => Promise<ResumableSender | null>;
+    join: (upload: Upload) => Promise<void>;
+    leave: (upload: Upload) => Promise<void>;
+    absoluteUrl: (url: string) => string;
+    request: (method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>;
+    /**
+     *   Calls over the socket if it is connected, else over HTTP.
+     */
+    call: (event: string, method: string, path: string, uploadId: string) => Promise<{
+        state?: Message;
+    }>;
+};
+export type Deferred<T> = {
+    promise: Promise<T>;
+    resolve: (value: T) => void;
+    reject: (reason: RoomcastError) => void;
+    settled: boolean;
+};
+/**
+ * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
+ *
+ * Events: `message` with each message that was applied as `detail`, and `change` after every change of a property.
+ */
+export declare class Upload extends EventTarget {
+    #private;
+    /** The id; null until the server has assigned one. @type {string | null} */
+    id: string | null;
+    /** The file, if this client sends it. @type {File | null} */
+    file: File | null;
+    /** The latest message; null until there is one. @type {Message | null} */
+    state: Message | null;
+    /** An error of this client; errors of the processing are in `state.error`. @type {RoomcastError | null} */
+    error: RoomcastError | null;
+    /**
+     * Whether this client is sending the file: not at all, waiting for a slot, now, or paused.
+     *
+     * @type {"no" | "waiting" | "now" | "paused"}
+     */
+    sending: "no" | "waiting" | "now" | "paused";
+    /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
+    needsFile: boolean;
+    /** Whether a join has not been answered yet. */
+    joining: boolean;
+    /**
+     * @param {UploadHost} host
+     * @param {{id?: string, file?: File, type?: string, direct?: boolean, since?: number, epoch?: string,
+     *          onProgress?: (state: Message) => void}} options
+     */
+    constructor(host: UploadHost, { id, file, type, direct, since, epoch, onProgress }: {
+        id?: string;
+        file?: File;
+        type?: string;
+        direct?: boolean;
+        since?: number;
+        epoch?: string;
+        onProgress?: (state: Message) => void;
+    });
+    /** The path of the upload in the server's HTTP API. */
+    get path(): string;
+    /** The last applied position, as `watch` and `join-upload` accept it. @returns {{since?: number, epoch?: string}} */
+    get position(): {
+        since?: number;
+        epoch?: string;
+    };
+    /** Whether `pause` is possible: no bytes that were sent may be lost by it. */
+    get pausable(): boolean;
+    /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
+    get finished(): Promise<import("../protocol/messages.js").Message>;
+    /** Reserve an upload, or resume an earlier one of the same file, join its room and send the file. Never rejects. */
+    start(): Promise<void>;
+    /** Send the bytes that the server waits for. Never rejects. @param {File} file */
+    send(file: File): Promise<void>;
+    /** Stop sending until `resume`, and let other files be sent. Does nothing unless `pausable`. */
+    pause(): void;
+    /** Continue after `pause`. Does nothing unless paused. */
+    resume(): void;
+    /** Cancel the upload. Resolves when its work has stopped. @returns {Promise<void>} */
+    cancel(): Promise<void>;
+    /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
+    retry(): Promise<void>;
+    /** Fetch the current state. Never rejects. @returns {Promise<boolean>} whether the server answered */
+    refresh(): Promise<boolean>;
+    /** Join the room again, in case it was closed after the end. @returns {Promise<void>} */
+    rejoin(): Promise<void>;
+    /** Stop watching; the upload is removed from the connection's `uploads`. @returns {Promise<void>} */
+    leave(): Promise<void>;
+    /**
+     * Apply a message from the room or from a stream, or queue it while a join is being answered.
+     *
+     * @param {Message} message
+     * @param {boolean} [live]   Whether a gap in the events' numbers means that an event was lost, as it does in a room.
+     * @returns {boolean} false when an earlier event is missing
+     */
+    receive(message: Message, live?: boolean): boolean;
+    /** Apply the acknowledgement of a join. @param {Message} state @param {Message[]} events */
+    joined(state: Message, events: Message[]): void;
+    /** Record that this client cannot go on with the upload. @param {RoomcastError} error */
+    fail(error: RoomcastError): void;
+}

@@ -1,0 +1,439 @@
+import { RoomcastError, asRoomcastError, cancelledError } from "../protocol/errors.js";
+import { judge, positionAfter, positionAt } from "../protocol/message-order.js";
+import { isTerminal, withAbsoluteUrls } from "../protocol/messages.js";
+import { sendDirect } from "./direct-upload.js";
+import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withUploadLock } from "./resume-store.js";
+
+/** @typedef {import("../protocol/messages.js").Message} Message */
+
+/** @typedef {(signal: AbortSignal) => Promise<void>} ResumableSender   Sends until aborted; can be called again. */
+
+/**
+ * @typedef {object} UploadHost   The operations that an upload needs from its connection.
+ * @property {(signal: AbortSignal) => Promise<() => void>} acquireSlot   Waits until the file may be sent.
+ * @property {(upload: Upload) => Promise<void>} register   Joins the room of an upload that now has an id.
+ * @property {(uploadId: string) => boolean} isWatched
+ * @property {(file: File, uploadId: string) => Promise<ResumableSender | null>} resumableSender   Null: not supported.
+ * @property {(upload: Upload) => Promise<void>} join
+ * @property {(upload: Upload) => Promise<void>} leave
+ * @property {(url: string) => string} absoluteUrl
+ * @property {(method: string, path: string, body?: File | object, signal?: AbortSignal) => Promise<any>} request
+ * @property {(event: string, method: string, path: string, uploadId: string) => Promise<{state?: Message}>} call
+ *   Calls over the socket if it is connected, else over HTTP.
+ */
+
+/**
+ * @template T
+ * @typedef {object} Deferred
+ * @property {Promise<T>} promise
+ * @property {(value: T) => void} resolve
+ * @property {(reason: RoomcastError) => void} reject
+ * @property {boolean} settled
+ */
+
+const SINGLE_REQUEST_BYTES = 1024 * 1024; // up to this size one request is faster than the two of a resumable upload
+const GONE = new Set(["NOT_FOUND", "FORBIDDEN"]);
+const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while the server has too many uploads
+
+/**
+ * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
+ *
+ * Events: `message` with each message that was applied as `detail`, and `change` after every change of a property.
+ */
+export class Upload extends EventTarget {
+  /** The id; null until the server has assigned one. @type {string | null} */
+  id = null;
+  /** The file, if this client sends it. @type {File | null} */
+  file = null;
+  /** The latest message; null until there is one. @type {Message | null} */
+  state = null;
+  /** An error of this client; errors of the processing are in `state.error`. @type {RoomcastError | null} */
+  error = null;
+  /**
+   * Whether this client is sending the file: not at all, waiting for a slot, now, or paused.
+   *
+   * @type {"no" | "waiting" | "now" | "paused"}
+   */
+  sending = "no";
+  /** Whether the server waits for bytes that this client can only send when `send(file)` is called. */
+  needsFile = false;
+  /** Whether a join has not been answered yet. */
+  joining = false;
+
+  /** @type {UploadHost} */ #host;
+  /** @type {string | undefined} */ #type;
+  /** @type {boolean} */ #direct;
+  /** The bucket's URLs, until the file has been sent there. @type {import("./direct-upload.js").DirectTarget | null} */
+  #directTarget = null;
+  #resumable = false;
+  #checkingForFile = false;
+  /** @type {import("../protocol/message-order.js").Position} */ #position;
+  /** @type {Message[]} */ #receivedWhileJoining = [];
+  /** @type {AbortController} */ #sender = new AbortController();
+  /** @type {Deferred<Message>} */ #outcome = deferred();
+
+  /**
+   * @param {UploadHost} host
+   * @param {{id?: string, file?: File, type?: string, direct?: boolean, since?: number, epoch?: string,
+   *          onProgress?: (state: Message) => void}} options
+   */
+  constructor(host, { id, file, type, direct, since, epoch, onProgress }) {
+    super();
+    this.#host = host;
+    this.id = id ?? null;
+    this.file = file ?? null;
+    this.#type = type;
+    this.#direct = direct ?? false;
+    if (onProgress) this.addEventListener("message", (event) => onProgress(/** @type {CustomEvent} */ (event).detail));
+    this.#position = positionAt(epoch, since);
+  }
+
+  /** The path of the upload in the server's HTTP API. */
+  get path() {
+    return pathOf(/** @type {string} */ (this.id));
+  }
+
+  /** The last applied position, as `watch` and `join-upload` accept it. @returns {{since?: number, epoch?: string}} */
+  get position() {
+    const { epoch, seq } = this.#position;
+    return epoch === undefined ? {} : { since: seq, epoch };
+  }
+
+  /** Whether `pause` is possible: no bytes that were sent may be lost by it. */
+  get pausable() {
+    return this.sending === "waiting" || (this.sending === "now" && this.#resumable);
+  }
+
+  /** Resolves with the completed message; rejects with a `RoomcastError` when the upload fails or is cancelled. */
+  get finished() {
+    return this.#outcome.promise;
+  }
+
+  /** Reserve an upload, or resume an earlier one of the same file, join its room and send the file. Never rejects. */
+  async start() {
+    const { signal } = this.#restart();
+    this.sending = "waiting";
+    this.#changed();
+    const release = await this.#acquireSlot(signal);
+    try {
+      if (this.id === null) await this.#resumeUnfinished(signal);
+      if (this.id === null) await this.#reserve(signal);
+      if (!signal.aborted) await this.#sendFile(signal);
+    } catch (error) {
+      if (!signal.aborted) this.fail(asRoomcastError(error));
+    } finally {
+      release();
+    }
+  }
+
+  /** Send the bytes that the server waits for. Never rejects. @param {File} file */
+  async send(file) {
+    this.file = file;
+    this.needsFile = false;
+    await this.start();
+  }
+
+  /** Stop sending until `resume`, and let other files be sent. Does nothing unless `pausable`. */
+  pause() {
+    if (!this.pausable) return;
+    this.#sender.abort();
+    this.sending = "paused";
+    this.#changed();
+  }
+
+  /** Continue after `pause`. Does nothing unless paused. */
+  resume() {
+    if (this.sending === "paused") void this.start();
+  }
+
+  /** Cancel the upload. Resolves when its work has stopped. @returns {Promise<void>} */
+  async cancel() {
+    if (this.id === null) {
+      this.#sender.abort();
+      return this.fail(cancelledError());
+    }
+    try {
+      await this.#host.call("cancel-upload", "DELETE", this.path, this.id);
+      this.error = null;
+    } finally {
+      this.#stopSending(); // not before: to the server, an aborted body looks like a broken connection
+    }
+    await this.refresh();
+  }
+
+  /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
+  async retry() {
+    if (this.id === null) return void this.start();
+    if (isTerminal(this.state)) {
+      const { state } = await this.#host.call("retry-upload", "POST", `${this.path}/retry`, this.id);
+      if (state) this.#apply(state, false);
+      void this.rejoin(); // the room closes some time after the end
+    }
+    this.error = null;
+    if (this.state && this.state.stage !== "receiving") return this.#changed();
+    if (this.file) return void this.start();
+    this.needsFile = true;
+    this.#changed();
+  }
+
+  /** Fetch the current state. Never rejects. @returns {Promise<boolean>} whether the server answered */
+  async refresh() {
+    if (this.id === null) return false;
+    try {
+      this.#applyAll([await this.#host.request("GET", this.path)]);
+    } catch (cause) {
+      const error = asRoomcastError(cause);
+      if (error.code === "NETWORK") return false;
+      if (!error.retryable) this.fail(error);
+    }
+    return true;
+  }
+
+  /** Join the room again, in case it was closed after the end. @returns {Promise<void>} */
+  rejoin() {
+    return this.#host.join(this);
+  }
+
+  /** Stop watching; the upload is removed from the connection's `uploads`. @returns {Promise<void>} */
+  leave() {
+    return this.#host.leave(this);
+  }
+
+  // --- called by the connection -----------------------------------------------------------------------------------
+
+  /**
+   * Apply a message from the room or from a stream, or queue it while a join is being answered.
+   *
+   * @param {Message} message
+   * @param {boolean} [live]   Whether a gap in the events' numbers means that an event was lost, as it does in a room.
+   * @returns {boolean} false when an earlier event is missing
+   */
+  receive(message, live = true) {
+    if (this.joining) this.#receivedWhileJoining.push(message);
+    else return this.#apply(message, live);
+    return true;
+  }
+
+  /** Apply the acknowledgement of a join. @param {Message} state @param {Message[]} events */
+  joined(state, events) {
+    this.joining = false;
+    this.#applyAll([...events, state, ...this.#receivedWhileJoining.splice(0)]);
+  }
+
+  /** Record that this client cannot go on with the upload. @param {RoomcastError} error */
+  fail(error) {
+    this.error = error;
+    this.sending = "no";
+    this.#outcome.reject(error);
+    this.#changed();
+  }
+
+  // --- sending ----------------------------------------------------------------------------------------------------
+
+  /** Wait for a slot, or until aborted. @param {AbortSignal} signal @returns {Promise<() => void>} releases the slot */
+  async #acquireSlot(signal) {
+    const aborted = new Promise((resolve) => signal.addEventListener("abort", () => resolve(() => {}), { once: true }));
+    return Promise.race([this.#host.acquireSlot(signal), aborted]);
+  }
+
+  /**
+   * Adopt the unfinished upload of this file, if this browser has one and the server waits for the rest of it.
+   *
+   * @param {AbortSignal} signal
+   */
+  async #resumeUnfinished(signal) {
+    const file = /** @type {File} */ (this.file);
+    const id = this.#direct ? null : unfinishedUploadId(file, this.#type);
+    if (id === null || this.#host.isWatched(id)) return;
+    const state = await this.#host.request("GET", pathOf(id)).catch((error) => {
+      if (!GONE.has(asRoomcastError(error).code)) throw error;
+    });
+    if (signal.aborted) return;
+    if (state?.stage === "receiving") await this.#assignId(id);
+    else removeUnfinished(file, this.#type);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #reserve(signal) {
+    const file = /** @type {File} */ (this.file);
+    const body = { type: this.#type, direct: this.#direct, files: [{ filename: file.name, size: file.size }] };
+    for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
+      try {
+        const { uploads } = await this.#host.request("POST", "/api/uploads", body);
+        const { uploadId } = uploads[0];
+        this.#directTarget = this.#direct ? uploads[0] : null;
+        if (signal.aborted) return void this.#host.request("DELETE", pathOf(uploadId)).catch(() => {}); // not needed
+        if (!this.#direct) addUnfinished(file, this.#type, uploadId);
+        return await this.#assignId(uploadId);
+      } catch (error) {
+        if (asRoomcastError(error).code !== "TOO_MANY") throw error;
+        await delayed(delay, signal); // until other uploads of this viewer have ended
+      }
+    }
+  }
+
+  /** @param {string} id */
+  async #assignId(id) {
+    this.id = id;
+    this.#changed();
+    await this.#host.register(this);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #sendFile(signal) {
+    this.sending = "now";
+    this.#changed();
+    try {
+      const { state } = await withUploadLock(/** @type {string} */ (this.id), () => this.#sendBytes(signal));
+      if (!this.#hasApplied(state)) this.#apply(state, false);
+      removeUnfinished(/** @type {File} */ (this.file), this.#type);
+      if (!signal.aborted) this.sending = "no";
+    } catch (error) {
+      if (signal.aborted) return; // `pause`, `cancel` or the end of the upload has set the state
+      if (isLockStolen(error)) return this.#yieldToOtherTab();
+      this.sending = "no";
+      await this.refresh(); // the server knows the reason: the file was too large, or all bytes did arrive
+      if (signal.aborted || this.error || (this.state && this.state.stage !== "receiving")) return;
+      throw error;
+    } finally {
+      this.#changed();
+    }
+  }
+
+  /** Send the bytes to the bucket, in chunks, or in one request. @param {AbortSignal} signal @returns {Promise<any>} */
+  async #sendBytes(signal) {
+    const file = /** @type {File} */ (this.file);
+    const target = this.#directTarget;
+    this.#directTarget = null; // a retry sends the file to the server
+    this.#resumable = false;
+    if (target) return sendDirect(file, target, this.#host.request, signal);
+    const id = /** @type {string} */ (this.id);
+    const send = file.size > SINGLE_REQUEST_BYTES ? await this.#host.resumableSender(file, id) : null;
+    this.#resumable = send !== null;
+    if (!send) return this.#host.request("PUT", `${this.path}/content`, file, signal);
+    this.#changed();
+    await send(signal);
+    return { state: await this.#host.request("GET", this.path) };
+  }
+
+  /** Stop, because another tab was given the file and sends it. */
+  #yieldToOtherTab() {
+    this.file = null;
+    this.#stopSending();
+  }
+
+  #stopSending() {
+    this.#sender.abort();
+    this.sending = "no";
+    this.#changed();
+  }
+
+  // --- state ------------------------------------------------------------------------------------------------------
+
+  /** Reset the error and the outcome. Returns the controller that stops the new attempt. */
+  #restart() {
+    this.#sender.abort();
+    this.#sender = new AbortController();
+    this.error = null;
+    if (this.#outcome.settled) this.#outcome = deferred();
+    return this.#sender;
+  }
+
+  /** Apply what the server answered. @param {Message[]} messages */
+  #applyAll(messages) {
+    const wasUnauthenticated = this.error?.code === "UNAUTHENTICATED"; // the answer shows that the token is valid now
+    if (wasUnauthenticated) this.error = null;
+    for (const message of messages) this.#apply(message, false);
+    if (wasUnauthenticated && this.file && this.state?.stage === "receiving") void this.start();
+  }
+
+  /** Return whether the message's event was applied; ticks after it, such as a queue position, may be newer than it.
+   * @param {Message} message */
+  #hasApplied({ epoch, seq }) {
+    return this.state?.epoch === epoch && this.state.seq >= seq;
+  }
+
+  /** @param {Message} message @param {boolean} live @returns {boolean} false when an earlier event is missing */
+  #apply(message, live) {
+    const verdict = judge(this.#position, message, live);
+    if (verdict !== "apply") return verdict === "drop";
+    this.#position = positionAfter(message);
+    if (isReceiving(message, this.state)) this.needsFile = false;
+    const state = withAbsoluteUrls(message, this.#host.absoluteUrl);
+    this.state = state;
+    if (state.stage !== "receiving") this.#allReceived();
+    else if (!this.file) void this.#checkForFile();
+    this.#settle(state);
+    this.dispatchEvent(new CustomEvent("message", { detail: state }));
+    this.#changed();
+    return true;
+  }
+
+  /** The server has all bytes, from this client or from another. */
+  #allReceived() {
+    this.needsFile = false;
+    if (this.sending === "paused") this.sending = "no";
+    if (this.error?.code === "NETWORK") this.error = null;
+  }
+
+  /** Set `needsFile` if this browser started the upload and no tab is sending the file any more. */
+  async #checkForFile() {
+    if (this.#checkingForFile) return;
+    this.#checkingForFile = true;
+    const abandoned = await isAbandoned(/** @type {string} */ (this.id));
+    this.#checkingForFile = false;
+    if (!abandoned || this.file || this.state?.stage !== "receiving") return;
+    this.needsFile = true;
+    this.#changed();
+  }
+
+  /** @param {Message} message */
+  #settle(message) {
+    if (!isTerminal(message)) {
+      if (this.#outcome.settled && !this.error) this.#outcome = deferred(); // another client has retried the upload
+      return;
+    }
+    if (this.sending !== "no") this.#stopSending();
+    if (message.status === "completed") return this.#outcome.resolve(message);
+    const error = message.error ?? { code: "INTERNAL", message: message.message, retryable: false };
+    this.#outcome.reject(new RoomcastError(error.code, error.message, { retryable: error.retryable }));
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** @returns {Deferred<any>} */
+function deferred() {
+  const self = /** @type {Deferred<any>} */ ({ settled: false });
+  self.promise = new Promise((resolve, reject) => {
+    self.resolve = (value) => void ((self.settled = true), resolve(value));
+    self.reject = (reason) => void ((self.settled = true), reject(reason));
+  });
+  self.promise.catch(() => {}); // no unhandled rejection where an application does not use `finished`
+  return self;
+}
+
+/** @param {number} milliseconds @param {AbortSignal} signal @returns {Promise<void>} */
+function delayed(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
+/** Return whether bytes have arrived since `previous`. @param {Message} message @param {Message | null} previous */
+function isReceiving({ bytesReceived }, previous) {
+  return previous !== null && (bytesReceived ?? 0) > (previous.bytesReceived ?? 0);
+}
+
+/** @param {unknown} error */
+function isLockStolen(error) {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/** @param {string} id */
+function pathOf(id) {
+  return `/api/uploads/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,32 @@
+import { aggregateOf } from "../client/aggregate.js";
+import { isSettled } from "./upload-view-model.js";
+
+/** @typedef {import("../client/upload.js").Upload} Upload */
+
+/** The uploads that the overall progress bar covers: those that were active together. Earlier ones are left out. */
+export class Batch {
+  /** @type {Set<Upload>} */ #uploads = new Set();
+  #lastProgress = 0;
+
+  /** Add active uploads, and remove those that are gone. @param {readonly Upload[]} uploads   All current uploads. */
+  update(uploads) {
+    const joining = uploads.filter((upload) => !this.#uploads.has(upload) && isActive(upload));
+    if (joining.length && [...this.#uploads].every(isSettled)) this.#uploads.clear();
+    const leaving = [...this.#uploads].filter((upload) => !uploads.includes(upload) && !isSettled(upload));
+    for (const upload of joining) this.#uploads.add(upload);
+    for (const upload of leaving) this.#uploads.delete(upload);
+    if (joining.length || leaving.length) this.#lastProgress = 0;
+  }
+
+  /** The combined state of the batch. */
+  get aggregate() {
+    const aggregate = aggregateOf([...this.#uploads], this.#lastProgress);
+    this.#lastProgress = aggregate.active ? aggregate.progress : 0;
+    return aggregate;
+  }
+}
+
+/** Return whether an upload is known to be active; without a message, it may have ended. @param {Upload} upload */
+function isActive(upload) {
+  return !isSettled(upload) && (upload.state !== null || upload.file !== null);
+}

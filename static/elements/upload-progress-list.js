@@ -1,0 +1,338 @@
+/** The element `<upload-progress-list>`; see `upload-progress-list.js` in the parent folder. */
+
+import { setHidden, setText } from "../shared/dom.js";
+import { Batch } from "./batch.js";
+import { ListOptions } from "./list-options.js";
+import { LIST_MARKUP } from "./markup.js";
+import { selectRows } from "./row-selection.js";
+import { UploadCard } from "./upload-card.js";
+import { isSettled, outcomeOf } from "./upload-view-model.js";
+
+/** @typedef {import("../client/aggregate.js").Aggregate} Aggregate */
+/** @typedef {import("../client/connection.js").Roomcast} Roomcast */
+/** @typedef {import("../client/upload.js").Upload} Upload */
+
+const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
+
+/** @type {Map<string, Roomcast>} */ const connections = new Map();
+/** Lists that wait until a connection is created. @type {Set<UploadProgressList>} */ const waiting = new Set();
+
+export class UploadProgressList extends ListOptions {
+  /** The connection whose uploads are shown, while the element is in a document. @type {Roomcast | null} */
+  #connection = null;
+  /** By upload, or by file for rejected files. @type {Map<object, UploadCard>} */ #cards = new Map();
+  /** Settled uploads whose rows were dismissed or hidden. @type {WeakSet<Upload>} */ #dismissed = new WeakSet();
+  /** @type {WeakMap<Upload, ReturnType<typeof setTimeout>>} */ #hideTimers = new WeakMap();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #closeTimer;
+  #batch = new Batch();
+  #wasActive = false;
+  #closed = false;
+  #collapsed = false;
+  #showsAllRows = false;
+  #updateQueued = false;
+  /** The element that had the focus before it moved here. @type {EventTarget | null} */ #previousFocus = null;
+  #internals = this.attachInternals();
+
+  constructor() {
+    super({ markup: LIST_MARKUP, properties: ["maxItems", "mode", "autoClose", "autoHide"], connections });
+    this.#listen();
+  }
+
+  /** The combined progress of the uploads that are active together. @returns {Aggregate} */
+  get aggregate() {
+    return this.#batch.aggregate;
+  }
+
+  /** Show a file that is not uploaded, and the reason. @param {File} file @param {string} reason */
+  refuse(file, reason) {
+    const rejected = { filename: file.name, reason };
+    this.#add(file, new UploadCard({ upload: null, locale: this.locale, rejected }));
+    this.announce(file, this.locale.rejected(file.name, reason));
+    this.render();
+  }
+
+  /** Open the dialog again. */
+  show() {
+    this.#closed = false;
+    this.render();
+  }
+
+  /** Close the dialog. The uploads continue. */
+  close() {
+    if (this.#closed) return;
+    const hadFocus = this.root.activeElement !== null;
+    this.#closed = true;
+    this.render();
+    if (hadFocus && this.#previousFocus instanceof HTMLElement) this.#previousFocus.focus();
+    if (this.#batch.aggregate.active) this.announce(this, this.locale.uploadsContinue);
+    this.emit("close");
+  }
+
+  /** Cancel all uploads that can be cancelled. */
+  cancelAll() {
+    for (const card of this.#cards.values()) if (card.cancellable) card.cancel();
+  }
+
+  /** @param {string} name */
+  attributeChangedCallback(name) {
+    if (!this.isConnected) return;
+    if (name === "server" && !this.hasAssignedConnection) this.attach();
+    for (const card of this.#cards.values()) {
+      if (name === "results") void this.showResult(card);
+      this.#scheduleHide(card);
+    }
+    this.render();
+  }
+
+  // --- the connection ---------------------------------------------------------------------------------------------
+
+  /** @protected */
+  attach() {
+    this.detach();
+    this.#connection = this.existingConnection;
+    if (!this.#connection) return void waiting.add(this);
+    for (const name of CONNECTION_EVENTS) this.#connection.addEventListener(name, this.#queueUpdate);
+    this.#update(this.#connection.uploads);
+  }
+
+  /** @protected */
+  detach() {
+    super.detach();
+    for (const name of CONNECTION_EVENTS) this.#connection?.removeEventListener(name, this.#queueUpdate);
+    this.#connection = null;
+    waiting.delete(this);
+    clearTimeout(this.#closeTimer);
+    for (const [upload, card] of this.#cards) {
+      clearTimeout(this.#hideTimers.get(/** @type {Upload} */ (upload)));
+      if (card.upload) this.#cards.delete(upload);
+      if (card.upload) card.stop();
+    }
+  }
+
+  /** @protected */
+  connectionCreated() {
+    for (const list of [...waiting]) list.attach();
+  }
+
+  /** @protected */
+  summary() {
+    return this.locale.summary(this.#batch.aggregate);
+  }
+
+  /** Update once for all changes in the current task. */
+  #queueUpdate = () => {
+    if (this.#updateQueued) return;
+    this.#updateQueued = true;
+    queueMicrotask(() => {
+      this.#updateQueued = false;
+      if (this.#connection) this.#update(this.#connection.uploads);
+    });
+  };
+
+  /** @param {readonly Upload[]} uploads */
+  #update(uploads) {
+    for (const [upload, card] of this.#cards) {
+      if (card.upload && !uploads.includes(card.upload)) this.#remove(upload);
+    }
+    for (const upload of uploads) {
+      if (this.#dismissed.has(upload) && !isSettled(upload)) this.#dismissed.delete(upload); // it was retried
+      if (!this.#cards.has(upload) && !this.#dismissed.has(upload)) this.#addUpload(upload);
+    }
+    this.#batch.update(uploads);
+    this.#checkCompletion();
+    this.render();
+  }
+
+  #checkCompletion() {
+    const { aggregate } = this.#batch;
+    const { active, total, completed } = aggregate;
+    if (active) clearTimeout(this.#closeTimer);
+    if (this.#wasActive && !active && total > 0) {
+      if (completed === total) this.emit("all-completed", aggregate);
+      this.#scheduleClose();
+    }
+    this.#wasActive = active > 0;
+  }
+
+  // --- rows -------------------------------------------------------------------------------------------------------
+
+  /** @param {Upload} upload */
+  #addUpload(upload) {
+    const card = new UploadCard({ upload, locale: this.locale });
+    card.addEventListener("announce", () => this.#statusChanged(card, upload));
+    card.addEventListener("change", () => {
+      this.#scheduleHide(card);
+      this.#queueUpdate();
+    });
+    if (upload.file || !isSettled(upload)) this.#closed = false;
+    this.#add(upload, card);
+    this.#scheduleHide(card);
+  }
+
+  /** @param {object} key   An upload, or a rejected file. @param {UploadCard} card */
+  #add(key, card) {
+    this.#cards.set(key, card);
+    this.child("cards").prepend(card.element);
+    void this.showResult(card);
+    card.addEventListener("dismiss", () => this.#dismiss(key));
+  }
+
+  /** @param {UploadCard} card @param {Upload} upload */
+  #statusChanged(card, upload) {
+    const outcome = outcomeOf(upload);
+    if (card.announcement) this.announce(upload, card.announcement);
+    if (outcome === "error") this.#closed = false;
+    if (outcome) this.emit(`upload-${outcome}`, upload);
+  }
+
+  /** @param {UploadCard} card */
+  #scheduleHide(card) {
+    const { upload } = card;
+    if (!upload) return;
+    const delay = this.autoHide;
+    const due = delay !== null && card.view.tone === "done";
+    const timer = this.#hideTimers.get(upload);
+    if (due && timer === undefined) this.#hideTimers.set(upload, setTimeout(() => this.#hide(card, upload), delay));
+    if (due) return;
+    clearTimeout(timer);
+    this.#hideTimers.delete(upload);
+  }
+
+  /** @param {UploadCard} card @param {Upload} upload */
+  #hide(card, upload) {
+    this.#hideTimers.delete(upload);
+    if (card.inUse) return this.#scheduleHide(card);
+    this.#dismissed.add(upload);
+    this.#remove(upload);
+    this.render();
+  }
+
+  /** @param {object} key   An upload, or a rejected file. */
+  #dismiss(key) {
+    const upload = this.#cards.get(key)?.upload;
+    if (upload) this.#dismissed.add(upload);
+    this.#remove(key);
+    this.render();
+    this.#scheduleClose();
+    if (upload) this.emit("upload-dismissed", upload);
+  }
+
+  #dismissSettled() {
+    for (const [key, card] of [...this.#cards]) if (card.settled) this.#dismiss(key);
+  }
+
+  /** @param {object} key */
+  #remove(key) {
+    const card = this.#cards.get(key);
+    const hadFocus = card?.element.contains(this.root.activeElement);
+    this.#cards.delete(key);
+    card?.stop();
+    const next = [...this.#cards.values()].find(({ element }) => !element.hidden);
+    if (hadFocus) (next ?? this.child("heading")).focus();
+  }
+
+  // --- rendering --------------------------------------------------------------------------------------------------
+
+  /** @protected */
+  render() {
+    const cards = [...this.#cards.values()];
+    const dialog = this.mode === "dialog";
+    const { locale } = this;
+    const aggregate = this.#batch.aggregate;
+    this.#renderFrame(cards.length > 0, dialog);
+    const stale = this.isStale(this.#connection);
+    this.#renderTitle(aggregate, dialog, stale);
+    this.child("cards").classList.toggle("stale", stale);
+    const bar = this.child("overall");
+    setHidden(bar, aggregate.active === 0);
+    bar.setAttribute("aria-label", locale.overallProgress);
+    bar.setAttribute("aria-valuenow", String(Math.floor(aggregate.progress)));
+    bar.setAttribute("aria-valuetext", locale.summary(aggregate));
+    this.child("overall-fill").style.setProperty("--progress", String(aggregate.progress));
+    this.#renderButton("cancel-all", locale.cancelAll, cards.filter(({ cancellable }) => cancellable).length > 1);
+    this.#renderButton("hide-finished", locale.hideFinished, !dialog && cards.some(({ settled }) => settled));
+    this.#renderButton("collapse", this.#collapsed ? locale.expand : locale.collapse, dialog);
+    this.child("collapse").setAttribute("aria-expanded", String(!this.#collapsed));
+    this.#renderButton("close", locale.close, dialog);
+    this.#renderRows(cards);
+  }
+
+  /** @param {boolean} filled @param {boolean} dialog */
+  #renderFrame(filled, dialog) {
+    this.#internals.states[filled ? "add" : "delete"]("filled");
+    const panel = this.child("panel");
+    setHidden(panel, !filled || (dialog && this.#closed));
+    panel.setAttribute("role", dialog ? "dialog" : "region");
+    setHidden(this.child("body"), dialog && this.#collapsed);
+  }
+
+  /** @param {Aggregate} aggregate @param {boolean} dialog @param {boolean} stale */
+  #renderTitle(aggregate, dialog, stale) {
+    const { locale } = this;
+    setText(this.child("heading"), dialog ? locale.dialogTitle(aggregate) : locale.heading);
+    const dialogProgress = aggregate.active ? locale.dialogProgress(aggregate) : "";
+    const summary = dialog ? dialogProgress : locale.summary(aggregate);
+    setText(this.child("count"), stale && aggregate.active ? locale.reconnecting : summary);
+  }
+
+  /** @param {UploadCard[]} cards */
+  #renderRows(cards) {
+    const shown = selectRows(cards, this.#showsAllRows ? null : this.maxItems);
+    for (const card of cards) setHidden(card.element, !shown.has(card));
+    const hidden = cards.length - selectRows(cards, this.maxItems).size;
+    const { showFewer, showMore } = this.locale;
+    this.#renderButton("more", this.#showsAllRows ? showFewer : showMore(hidden), hidden > 0);
+    this.child("more").setAttribute("aria-expanded", String(this.#showsAllRows));
+  }
+
+  /** @param {string} id @param {string} text @param {boolean} shown */
+  #renderButton(id, text, shown) {
+    const button = this.child(id);
+    setText(/** @type {HTMLElement} */ (button.lastElementChild), text);
+    button.title = text;
+    const hadFocus = this.root.activeElement === button;
+    setHidden(button, !shown);
+    if (hadFocus && !shown) this.child("heading").focus();
+  }
+
+  // --- input ------------------------------------------------------------------------------------------------------
+
+  #listen() {
+    const onClick = (/** @type {string} */ id, /** @type {() => void} */ action) => {
+      this.child(id).addEventListener("click", action);
+    };
+    onClick("cancel-all", () => this.cancelAll());
+    onClick("hide-finished", () => this.#dismissSettled());
+    onClick("close", () => this.close());
+    onClick("collapse", () => {
+      this.#collapsed = !this.#collapsed;
+      this.render();
+    });
+    onClick("more", () => {
+      this.#showsAllRows = !this.#showsAllRows;
+      this.render();
+    });
+    const panel = this.child("panel");
+    panel.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && this.mode === "dialog") this.close();
+    });
+    this.addEventListener("focusin", ({ relatedTarget }) => {
+      if (relatedTarget !== this) this.#previousFocus = relatedTarget;
+    });
+    for (const event of ["focusout", "pointerleave"]) panel.addEventListener(event, () => this.#scheduleClose());
+  }
+
+  /** Close the dialog after a delay, unless it is in use or shows an active or failed upload by then. */
+  #scheduleClose() {
+    clearTimeout(this.#closeTimer);
+    const delay = this.autoClose;
+    if (delay === null || this.mode !== "dialog" || this.#closed) return;
+    this.#closeTimer = setTimeout(() => {
+      const inUse = this.child("panel").matches(":hover, :focus-within");
+      const open = [...this.#cards.values()].some(({ settled, view }) => !settled || view.tone === "failed");
+      if (!inUse && !open && !this.#batch.aggregate.active) this.close();
+    }, delay);
+  }
+}
+
+customElements.define("upload-progress-list", UploadProgressList);

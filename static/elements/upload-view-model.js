@@ -1,0 +1,121 @@
+/** Derives what a row shows from the state of an upload. Pure. */
+
+/** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
+
+/**
+ * @typedef {object} UploadView
+ * @property {"waiting" | "busy" | "done" | "failed" | "cancelled"} tone
+ * @property {Activity} activity   Selects the icon.
+ * @property {string} title
+ * @property {string[]} facts      Such as the speed, the remaining time or the saved bytes.
+ * @property {string} attempt
+ * @property {string} problem
+ */
+
+/** @typedef {"" | "waiting" | "receiving" | "reading" | "compressing" | "storing"} Activity */
+
+/** @type {Record<string, Activity>} */
+const ACTIVITIES = {
+  receiving: "receiving",
+  queued: "waiting",
+  fetching: "reading",
+  probing: "reading",
+  compressing: "compressing",
+  thumbnails: "compressing",
+  storing: "storing",
+  cleaning: "storing",
+};
+
+/**
+ * Return the view of an upload.
+ *
+ * @param {Upload | null} upload   Null if the file was rejected before the upload started.
+ * @param {Locale} locale
+ * @param {string} [rejection]     The reason of the rejection.
+ * @returns {UploadView}
+ */
+export function viewOf(upload, locale, rejection = "") {
+  if (!upload) return view("failed", locale.notUploaded, { problem: rejection });
+  const { state, error } = upload;
+  const saved = state?.element?.saved;
+  const facts = saved ? [locale.saved(saved.percent)] : [];
+  if (state?.status === "completed") return view("done", locale.completed, { facts });
+  if (state?.stage === "cancelled") return view("cancelled", locale.cancelled);
+  if (state?.status === "error") {
+    return view("failed", locale.failed, { problem: locale.error(state.error ?? { ...state, code: "INTERNAL" }) });
+  }
+  if (error) return viewOfClientError(upload, error, locale);
+  if (upload.needsFile) {
+    return view("waiting", locale.needsFile, { problem: locale.fileMissing(locale.filename(upload)) });
+  }
+  if (upload.sending === "paused") {
+    return view("waiting", locale.paused, { facts: state ? locale.progressFacts(state) : [] });
+  }
+  if (upload.sending === "waiting") return view("waiting", locale.waiting);
+  if (!state) return view("waiting", upload.sending === "now" ? locale.stage("receiving") : locale.loading);
+  const attempt = state.attempt > 1 ? locale.attempt(state.attempt, state) : "";
+  const tone = state.stage === "queued" ? "waiting" : "busy";
+  const activity = ACTIVITIES[state.stage] ?? "";
+  return view(tone, locale.stage(state.stage), { facts: locale.progressFacts(state), attempt, activity });
+}
+
+/** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "dismiss"} Action */
+
+/** Return the actions that are possible now. @param {Upload | null} upload @returns {Set<Action>} */
+export function actionsOf(upload) {
+  if (!upload) return new Set(["dismiss"]);
+  const { id, error, state, sending, needsFile, pausable } = upload;
+  const settled = isSettled(upload);
+  const failure = state?.status === "error" ? state.error : error;
+  const active = !settled && (state !== null || sending !== "no") && error?.retryable !== false;
+  /** @type {[Action, boolean][]} */
+  const actions = [
+    ["pause", pausable],
+    ["resume", sending === "paused"],
+    ["cancel", active && (id !== null || !error)],
+    ["retry", Boolean(failure?.retryable) && !needsFile],
+    ["choose", needsFile],
+    ["dismiss", settled],
+  ];
+  return new Set(actions.filter(([, possible]) => possible).map(([action]) => action));
+}
+
+/**
+ * Return whether the upload is terminal, or failed or was rejected before the server knew it.
+ *
+ * @param {Upload | null} upload
+ */
+export function isSettled(upload) {
+  if (!upload) return true;
+  const { id, state, error } = upload;
+  if (state) return state.status === "completed" || state.status === "error";
+  return error !== null && id === null;
+}
+
+/**
+ * Return how the upload ended, or null while it is active or has an error that may pass.
+ *
+ * @param {Upload} upload
+ * @returns {"completed" | "error" | "cancelled" | null}
+ */
+export function outcomeOf({ id, state, error }) {
+  if (state?.status === "completed") return "completed";
+  if (state?.status === "error") return state.stage === "cancelled" ? "cancelled" : "error";
+  if (!error || error.code === "UNAUTHENTICATED" || (id !== null && error.retryable)) return null;
+  return error.code === "CANCELLED" ? "cancelled" : "error";
+}
+
+/** @param {Upload} upload @param {RoomcastError} error @param {Locale} locale */
+function viewOfClientError({ state }, error, locale) {
+  if (error.code === "CANCELLED") return view("cancelled", locale.cancelled);
+  if (error.code === "UNAUTHENTICATED") return view("waiting", locale.needsToken);
+  const title = state ? locale.interrupted : locale.notUploaded;
+  return view("failed", error.code === "NETWORK" ? title : locale.failed, { problem: locale.error(error) });
+}
+
+/** @param {UploadView["tone"]} tone @param {string} title @param {Partial<UploadView>} [more] @returns {UploadView} */
+function view(tone, title, more = {}) {
+  return { tone, activity: tone === "waiting" ? "waiting" : "", title, facts: [], attempt: "", problem: "", ...more };
+}

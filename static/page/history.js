@@ -1,0 +1,106 @@
+/** The page's upload history: uploads are shown again after a reload, and hidden or retried in all tabs at once. */
+
+import { isSettled } from "../elements/upload-view-model.js";
+import { ENGLISH } from "../locale/en.js";
+import * as store from "./history-store.js";
+
+/** @typedef {import("../client/connection.js").Roomcast} Roomcast */
+/** @typedef {import("../client/upload.js").Upload} Upload */
+/** @typedef {import("./history-store.js").HistoryEntry} HistoryEntry */
+
+const GONE = new Set(["NOT_FOUND", "FORBIDDEN", "MALFORMED"]);
+
+/** Events: `change` when `hiddenCount` or `goneCount` has changed. */
+export class UploadHistory extends EventTarget {
+  /** The number of hidden uploads. */
+  get hiddenCount() {
+    return this.#hidden.size;
+  }
+
+  /** The number of uploads that the server no longer has. */
+  goneCount = 0;
+
+  /** @type {Set<string>} */ #hidden = new Set();
+  /** The stored position of each upload. @type {WeakMap<Upload, string>} */ #stored = new WeakMap();
+  #roomcast;
+
+  /** @param {Roomcast} roomcast */
+  constructor(roomcast) {
+    super();
+    this.#roomcast = roomcast;
+    roomcast.addEventListener("change", () => this.#update());
+    store.onChangeElsewhere((uploadId, entry) => this.#changedElsewhere(uploadId, entry));
+    for (const [uploadId, entry] of store.allEntries()) {
+      if (entry.hidden) this.#hidden.add(uploadId);
+      else this.#watch(uploadId, entry);
+    }
+  }
+
+  /** Return an upload's filename: the current one, else the stored one. @param {Upload} upload @returns {string} */
+  filename = (upload) => {
+    const current = upload.file ?? upload.state;
+    const entry = current ? undefined : store.allEntries().find(([uploadId]) => uploadId === upload.id);
+    return entry?.[1].filename ?? ENGLISH.filename(upload);
+  };
+
+  /** @param {Upload} upload */
+  hide(upload) {
+    if (upload.id) {
+      this.#hidden.add(upload.id);
+      store.updateEntry(upload.id, { hidden: true });
+    }
+    void upload.leave();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  showHidden() {
+    for (const uploadId of this.#hidden) {
+      store.updateEntry(uploadId, { hidden: false });
+      this.#roomcast.watch(uploadId);
+    }
+    this.#hidden.clear();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} uploadId @param {HistoryEntry} entry */
+  #watch(uploadId, { seq, epoch }) {
+    this.#roomcast.watch(uploadId, { since: seq, epoch });
+  }
+
+  #update() {
+    for (const upload of this.#roomcast.uploads) {
+      if (upload.error && GONE.has(upload.error.code)) this.#remove(upload);
+      else if (upload.id) this.#store(upload, upload.id);
+    }
+  }
+
+  /** @param {Upload} upload @param {string} uploadId */
+  #store(upload, uploadId) {
+    const { since: seq, epoch } = upload.position;
+    const position = `${epoch} ${seq}`;
+    if (this.#stored.get(upload) === position) return; // a tick does not change the position
+    this.#stored.set(upload, position);
+    const filename = this.filename(upload);
+    store.updateEntry(uploadId, { filename, finished: isSettled(upload), seq, epoch });
+  }
+
+  /** Remove an upload that the server no longer has. @param {Upload} upload */
+  #remove(upload) {
+    store.removeEntry(upload.id ?? "");
+    this.goneCount += 1;
+    void upload.leave();
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} uploadId @param {HistoryEntry | null} entry */
+  #changedElsewhere(uploadId, entry) {
+    const upload = this.#roomcast.uploads.find(({ id }) => id === uploadId);
+    if (entry?.hidden) this.#hidden.add(uploadId);
+    else this.#hidden.delete(uploadId);
+    if (upload && (!entry || entry.hidden)) void upload.leave();
+    else if (!upload && entry && !entry.hidden) this.#watch(uploadId, entry);
+    // Another tab has retried the upload. Its room was closed, so this tab has to join it again.
+    else if (upload && isSettled(upload) && (entry?.seq ?? 0) > (upload.position.since ?? 0)) void upload.rejoin();
+    this.dispatchEvent(new Event("change"));
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * The shapes of the server's messages. Pure: no socket, no clock, no page.
+ *
+ * @typedef {"starting" | "compressing" | "uploading" | "completed" | "error"} Status
+ * @typedef {"receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning"
+ *   | "done" | "failed" | "cancelled"} Stage
+ *
+ * @typedef {object} Output   One file that the server made from an upload.
+ * @property {string} name
+ * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
+ * @property {string} key
+ * @property {string} bucket
+ * @property {string} url      Absolute, even where the server sent a relative URL.
+ * @property {string} mime
+ * @property {number} size     In bytes.
+ * @property {number} [width]
+ * @property {number} [height]
+ * @property {number} [duration]   In seconds.
+ *
+ * @typedef {object} Element   The result of a completed upload.
+ * @property {string} id
+ * @property {string} type
+ * @property {string} filename
+ * @property {string} url
+ * @property {Output[]} outputs
+ * @property {{size: number}} [original]
+ * @property {{bytes: number, percent: number}} [saved]
+ * @property {{seconds: number, declaredSeconds: number}} [partial]   Present when the source file is incomplete: how
+ *   much of it could be read.
+ * @property {boolean} [copied]   True when the source was already small enough and was stored unchanged.
+ * @property {{metric: "vmaf" | "ssim", target: number, score: number, crf: number}} [quality]   Measured on samples.
+ * @property {{blurhash: string}} [placeholder]
+ *
+ * @typedef {object} Forecast   An estimate of the compression's outcome.
+ * @property {number} bytes     Expected size of the result.
+ * @property {number} seconds   Expected duration of the whole compression.
+ *
+ * @typedef {object} Message   The state of an upload, the same on every transport.
+ * @property {string} uploadId
+ * @property {number} seq
+ * @property {string} epoch
+ * @property {Status} status
+ * @property {Stage} stage
+ * @property {number} progress        Overall, 0–100.
+ * @property {number} stageProgress   Of the current stage, 0–100.
+ * @property {string} message
+ * @property {string} filename
+ * @property {{path?: string}} metadata   Set by the uploading client; `path` is the folder of the results.
+ * @property {number | null} bytesReceived
+ * @property {number | null} bytesExpected
+ * @property {number} attempt
+ * @property {string} updatedAt
+ * @property {number | null} eta      In seconds.
+ * @property {number | null} speed
+ * @property {number | null} fps
+ * @property {number | null} queuePosition
+ * @property {Output} [poster]        A preview that is available before the result.
+ * @property {Forecast} [forecast]
+ * @property {Element} [element]
+ * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
+ */
+
+/**
+ * Return whether a message reports a terminal state: `completed` or `error`.
+ *
+ * @param {Message | null} message
+ * @returns {boolean}
+ */
+export function isTerminal(message) {
+  return message !== null && (message.status === "completed" || message.status === "error");
+}
+
+/**
+ * Return the message with absolute URLs. A server that does not know its public address sends paths, which are relative
+ * to the server and not to the page that shows them.
+ *
+ * @param {Message} message
+ * @param {(url: string) => string} resolve
+ * @returns {Message}
+ */
+export function withAbsoluteUrls(message, resolve) {
+  const { poster, element } = message;
+  if (!poster && !element) return message;
+  const resolved = { ...message };
+  if (poster) resolved.poster = resolvedOutput(poster, resolve);
+  if (element) {
+    const outputs = element.outputs.map((output) => resolvedOutput(output, resolve));
+    resolved.element = { ...element, url: element.url && resolve(element.url), outputs };
+  }
+  return resolved;
+}
+
+/** @param {Output} output @param {(url: string) => string} resolve */
+function resolvedOutput(output, resolve) {
+  return { ...output, url: resolve(output.url) };
+}

@@ -1,0 +1,267 @@
+"""The demo page after reloads, network failures and server failures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
+
+from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
+from tests.browser.demo import WORK_SECONDS, assert_valid_progress
+from tests.browser.test_cancel import large
+from tests.conftest import Serve, Shelf
+from tests.support.harness import ROOT, Api, RunningServer
+
+pytestmark = pytest.mark.browser
+
+SOCKETS = re.compile(r"/socket\.io/")
+STREAMS = re.compile(r"/api/uploads/[^/]+/events$")
+
+
+async def test_reload_continues_to_show_uploads(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
+    ffmpeg.behave("busy")
+    demo = await open_page(server)
+    await demo.choose(one, other)
+    for file in (one, other):
+        await demo.card(file).compresses()
+    await demo.page.reload()
+    for file in (one, other):
+        await demo.card(file).compresses()
+    ffmpeg.heal()
+    for file in (one, other):
+        await demo.card(file).reaches("Completed")
+        renderings = await demo.renderings(file)
+        assert_valid_progress(renderings)
+        assert "Receiving" not in {rendering.stage for rendering in renderings}
+    await demo.page.reload()
+    for file in (one, other):
+        await expect((await demo.card(file).reaches("Completed")).download("Video, MP4")).to_be_visible()
+
+
+async def test_page_shows_offline_and_recovers(
+    server: RunningServer,
+    open_page: OpenPage,
+    shelf: Shelf,
+    ffmpeg: Ffmpeg,
+    context: BrowserContext,
+    api: Api,
+    list_uploads: ListUploads,
+) -> None:
+    clip = shelf.clip()
+    ffmpeg.behave("busy")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    await context.set_offline(True)
+    await expect(demo.banner).to_contain_text("You are offline")
+    ffmpeg.heal()
+    (upload,) = await list_uploads()
+    assert (await api.finished(upload["uploadId"], WORK_SECONDS))["status"] == "completed"
+    assert await card.stage.text_content() == "Compressing", "the page shows the last known state"
+
+    await context.set_offline(False)
+    await card.reaches("Completed")
+    await demo.connection_is("online")
+    await expect(demo.banner).to_be_empty()
+    assert_valid_progress(await demo.renderings(clip))
+
+
+@pytest.mark.usefixtures("own_profile")
+async def test_page_polls_without_socket_and_streams(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    async def hang_up(socket: WebSocketRoute) -> None:
+        await socket.close()
+
+    await context.route(SOCKETS, refuse)
+    await context.route(STREAMS, refuse)
+    await context.route_web_socket(SOCKETS, hang_up)
+    clip = shelf.clip(seconds=20)
+    ffmpeg.behave("busy")
+    demo = await open_page(server, state=None)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    await demo.connection_is("polling")
+    await expect(demo.banner).to_contain_text("live connection is not available")
+    await expect(card.percent).not_to_have_text(await card.percent.text_content() or "")
+    ffmpeg.heal()
+    await card.reaches("Completed")
+    assert_valid_progress(await demo.renderings(clip))
+
+
+@pytest.mark.usefixtures("own_profile")
+async def test_socket_replaces_the_stream_again(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg, context: BrowserContext
+) -> None:
+    barred = True
+
+    async def maybe_refuse(route: Route) -> None:
+        await (route.abort() if barred else route.continue_())
+
+    async def maybe_hang_up(socket: WebSocketRoute) -> None:
+        if barred:
+            await socket.close()
+        else:
+            socket.connect_to_server()
+
+    await context.route(SOCKETS, maybe_refuse)
+    await context.route_web_socket(SOCKETS, maybe_hang_up)
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server, state=None)
+    await demo.choose(clip)
+    await demo.card(clip).compresses()
+    await demo.connection_is("streaming")
+    barred = False
+    await demo.connection_is("online")
+    await expect(demo.banner).to_be_empty()
+    await demo.card(clip).button("Cancel").click()
+    await demo.card(clip).reaches("Cancelled")
+
+
+async def test_page_recovers_after_the_server_was_killed(
+    serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    server, clip = serve(**ffmpeg.env), shelf.clip()
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).compresses()
+    server.kill()
+    await demo.connection_is("reconnecting")
+    await expect(demo.banner).to_contain_text("The connection was lost")
+    ffmpeg.heal()
+    server.restart()
+    await demo.connection_is("online")
+    await card.reaches("Completed")
+    assert_valid_progress(await demo.renderings(clip))
+
+
+async def test_leaving_the_page_while_sending_warns_and_needs_the_file_again(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = large(shelf, "large.png")
+    other = shelf.image("other.png")
+    demo = await open_page(server)
+    asked: list[str] = []
+
+    async def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.accept()
+
+    demo.page.on("dialog", leave)
+    await demo.page.get_by_role("heading", level=1).click()  # browsers ask only after a user interaction
+    async with demo.limited_bandwidth():
+        await demo.choose(picture)
+        card = await demo.card(picture).reaches("Receiving")
+        await expect(card.facts).to_contain_text(" kB of ")
+        await demo.page.reload()
+    assert asked == ["beforeunload"]
+    await card.reaches("Failed")
+    await card.button("Retry").click()
+    await card.reaches("File needed")
+
+    choose = card.button("Choose the file again")
+    async with demo.page.expect_file_chooser() as choosing:
+        await choose.click()
+    await (await choosing.value).set_files(other)
+    await expect(card.problem).to_contain_text("This is a different file")
+    async with demo.page.expect_file_chooser() as choosing:
+        await choose.click()
+    await (await choosing.value).set_files(picture)
+    await card.reaches("Completed")
+    await demo.page.reload()
+    await card.reaches("Completed")
+    assert asked == ["beforeunload"], "nothing was being sent by then"
+
+
+async def test_second_tab_shows_the_same_uploads(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    one, other = shelf.clip("one.mp4"), shelf.clip("other.mp4")
+    ffmpeg.behave("slow:60")
+    first = await open_page(server)
+    await first.choose(one)
+    await first.card(one).compresses()
+    second = await open_page(server)
+    await second.card(one).compresses()
+    await second.choose(other)
+    await first.card(other).compresses()
+    await first.card(other).button("Cancel").click()
+    await second.card(other).reaches("Cancelled")
+    ffmpeg.heal()
+    await second.card(other).button("Retry").click()
+    await first.card(other).reaches("Completed")
+    await second.card(other).reaches("Completed")
+    await first.button("Hide finished").click()
+    for tab in (first, second):
+        await expect(tab.cards).to_have_count(1)
+        await expect(tab.card(one).root).to_be_visible()
+
+
+async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
+    serve: Serve, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    server = serve(**ffmpeg.env, ROOMCAST_ROOM_LINGER_SECONDS="0")
+    clip = shelf.clip()
+    ffmpeg.behave("slow:60")
+    first, second = await open_page(server), await open_page(server)
+    await first.choose(clip)
+    await second.card(clip).compresses()
+    await second.card(clip).button("Cancel").click()
+    for tab in (first, second):
+        await tab.card(clip).reaches("Cancelled")
+    ffmpeg.heal()
+    await first.card(clip).button("Retry").click()
+    for tab in (first, second):
+        await tab.card(clip).reaches("Completed")
+
+
+async def test_uploads_that_the_server_no_longer_has_are_removed(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = shelf.image()
+    demo = await open_page(server)
+    await demo.choose(picture)
+    await demo.card(picture).reaches("Completed")
+    await demo.page.evaluate(
+        """() => {
+          const unknown = `roomcast.upload.upload_${"0".repeat(32)}`;
+          localStorage.setItem(unknown, JSON.stringify({ filename: "old.mp4", addedAt: 1, seq: 4, epoch: "gone" }));
+        }"""
+    )
+    await demo.page.reload()
+    await expect(demo.note).to_contain_text("no longer stored on the server")
+    await expect(demo.cards).to_have_count(1)
+    await demo.card(picture).reaches("Completed")
+    await demo.page.reload()
+    await demo.card(picture).reaches("Completed")
+    await expect(demo.note).to_be_empty()
+
+
+@pytest.mark.usefixtures("own_profile")
+async def test_socket_io_client_is_loaded_from_the_cdn_if_not_installed(
+    server: RunningServer, open_page: OpenPage, context: BrowserContext
+) -> None:
+    installed = ROOT / "static" / "node_modules" / "socket.io-client" / "dist" / "socket.io.min.js"
+    if not installed.is_file():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+
+    async def missing(route: Route) -> None:
+        await route.fulfill(status=404)
+
+    async def deliver(route: Route) -> None:
+        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
+        await route.fulfill(body=installed.read_bytes(), headers=headers)
+
+    await context.route("**/static/node_modules/**", missing)
+    await context.route("https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js", deliver)
+    demo = await open_page(server)
+    await demo.connection_is("online")

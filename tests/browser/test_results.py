@@ -1,0 +1,158 @@
+"""The poster, the filmstrip, HLS playback and incomplete sources on the demo page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, Position, Route, expect
+from roomcast_workers.ffmpeg.binaries import find_binaries
+
+from tests.browser.conftest import Ffmpeg, OpenPage
+from tests.conftest import Shelf
+from tests.support.clips import truncate
+from tests.support.harness import RunningServer
+
+pytestmark = pytest.mark.browser
+
+TEMPLATES = """
+[templates.streamed]
+kind = "video"
+preset = "ultrafast"
+hls = [240, 144]
+"""
+
+_SHOWN = "(image) => image.decode().then(() => image.naturalWidth)"
+_PLAYED = """
+(video) => new Promise((resolve, reject) => {
+  video.addEventListener("timeupdate", () => video.currentTime > 0.5 && resolve(video.currentSrc));
+  video.addEventListener("error", () => reject(new Error(video.error.message)));
+  video.muted = true;
+  void video.play();
+})
+"""
+_REACHED = """
+(video, time) => new Promise((resolve) => {
+  const check = () => video.readyState >= 2 && Math.abs(video.currentTime - time) < 0.1 && resolve(true);
+  for (const name of ["seeked", "loadeddata", "timeupdate"]) video.addEventListener(name, check);
+  check();
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("streaming")
+    templates = folder / "templates.toml"
+    templates.write_text(TEMPLATES)
+    with RunningServer(folder / "data", ROOMCAST_TEMPLATES=str(templates)) as running:
+        yield running
+
+
+async def test_poster_is_shown_while_the_video_is_compressed(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf, ffmpeg: Ffmpeg
+) -> None:
+    clip = shelf.clip(size="320x240")
+    ffmpeg.behave("slow:60")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Compressing")
+    poster = card.root.get_by_role("img", name=f"Poster of {clip.name}")
+    assert await poster.evaluate(_SHOWN) == 320
+    ffmpeg.heal()
+    await card.button("Cancel").click()
+    await card.reaches("Cancelled")
+    await expect(poster).to_be_hidden()
+
+
+async def test_filmstrip_seeks_by_keyboard_and_pointer(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    clip = shelf.clip(seconds=10, size="320x180")
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    scenes = card.root.get_by_role("slider", name=f"Scenes of {clip.name}")
+    preview = card.root.locator(".scene-preview")
+    await expect(scenes).to_have_attribute("aria-valuetext", "0:00 of 0:10")
+    await expect(preview).to_be_hidden()
+    await scenes.focus()
+    for _ in range(4):
+        await scenes.press("PageUp")
+    await expect(scenes).to_have_attribute("aria-valuetext", "0:04 of 0:10")
+    await expect(preview).to_have_text("0:04")
+    assert await card.root.locator("video").evaluate(_REACHED, 4)
+    await scenes.blur()
+    await expect(preview).to_be_hidden()
+    box = await scenes.bounding_box()
+    assert box is not None
+    middle: Position = {"x": box["width"] / 2, "y": box["height"] / 2}
+    await scenes.hover(position=middle)
+    await expect(preview).to_have_text("0:05")
+    await scenes.click(position=middle)
+    assert await card.root.locator("video").evaluate(_REACHED, 5)
+
+
+async def streamed(open_page: OpenPage, server: RunningServer, clip: Path) -> Locator:
+    demo = await open_page(server)
+    await demo.page.get_by_label("Template").select_option("streamed")
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    return card.root.locator("video")
+
+
+@pytest.mark.usefixtures("own_profile")
+@pytest.mark.parametrize("natively", [True, False])
+async def test_hls_result_plays_in_the_page(
+    streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf, natively: bool
+) -> None:
+    if not natively:
+        await context.add_init_script("HTMLMediaElement.prototype.canPlayType = () => ''")
+    video = await streamed(open_page, streaming, shelf.clip(seconds=5))
+    if natively and not await video.evaluate("(video) => video.canPlayType('application/vnd.apple.mpegurl')"):
+        pytest.skip("this browser leaves HLS to hls.js")
+    played = await video.evaluate(_PLAYED)
+    assert played.endswith("/hls.m3u8") if natively else played.startswith("blob:")
+
+
+async def test_video_plays_from_the_file_if_hls_fails(
+    streaming: RunningServer, open_page: OpenPage, context: BrowserContext, shelf: Shelf
+) -> None:
+    async def lose(route: Route) -> None:
+        await route.fulfill(status=404)
+
+    await context.route("**/hls*.m3u8", lose)
+    video = await streamed(open_page, streaming, shelf.clip(seconds=2))
+    await video.evaluate("(video) => void video.play().catch(() => {})")
+    await expect(video).to_have_attribute("src", re.compile("/video.mp4$"))
+    assert str(await video.evaluate(_PLAYED)).endswith("/video.mp4")
+
+
+async def test_incomplete_video_is_reported_as_incomplete(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    clip = truncate(shelf.clip(seconds=8), 0.5)
+    demo = await open_page(server)
+    await demo.choose(clip)
+    card = await demo.card(clip).reaches("Completed")
+    await expect(card.root.locator(".partial")).to_contain_text("The file is incomplete")
+    await expect(card.root.locator(".partial")).to_contain_text("of 8 s could be read.")
+
+
+def recording(folder: Path) -> Path:
+    path = folder / "talk.wav"
+    source = ["-f", "lavfi", "-i", "sine=440:duration=3"]
+    subprocess.run([find_binaries().ffmpeg, "-v", "error", *source, str(path)], check=True)
+    return path
+
+
+async def test_audio_result_has_a_player(server: RunningServer, open_page: OpenPage, tmp_path: Path) -> None:
+    talk = recording(tmp_path)
+    demo = await open_page(server)
+    await demo.choose(talk)
+    card = await demo.card(talk).reaches("Completed")
+    assert str(await card.root.locator("audio").evaluate(_PLAYED)).endswith("/audio.m4a")
+    await expect(card.download("Audio, M4A")).to_have_attribute("download", "talk.m4a")

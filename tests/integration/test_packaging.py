@@ -1,0 +1,102 @@
+"""The wheel: installed in an empty environment outside the checkout, it serves everything and processes an upload."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Shelf
+from tests.support.harness import ROOT, Api, RunningServer
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "static" / "node_modules").is_dir(), reason="npm has not installed the page's libraries"
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as `pip wheel` would, with the build backend of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment with the wheel and this environment's other packages, without the checkout.
+
+    The dependencies come from here by a path, so that nothing is downloaded and hundreds of megabytes are not copied.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, str(wheel)], check=True, capture_output=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # whose own .pth files are not read
+    return python
+
+
+class InstalledServer(RunningServer):
+    """`roomcast serve` of the installed wheel, started in another folder."""
+
+    def __init__(self, data: Path, python: Path, folder: Path) -> None:
+        super().__init__(data, command=(str(python.with_name("roomcast")), "serve"))
+        self._command[0] = str(python)
+        self.root = folder
+
+
+def test_the_wheel_has_every_file_of_the_packages_and_of_the_page(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    packages = {name.partition("/")[2] for name in tracked if name.startswith(("server/", "workers/"))}
+    page = (name for name in tracked if name.startswith("static/") and not name.endswith((".json", ".npmrc")))
+    static = {f"roomcast/{name}" for name in page}
+    assert (packages | static) - names == set()
+    assert {"roomcast/py.typed", "roomcast_workers/py.typed"} <= names
+
+
+def test_the_wheel_has_each_library_that_the_page_loads_and_its_licence(wheel: Path) -> None:
+    loaded = {
+        found
+        for path in (ROOT / "static").rglob("*.js")
+        if "node_modules" not in path.parts
+        for found in re.findall(r'module: "([^"]+)"', path.read_text())
+    }
+    assert loaded
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    root = "roomcast/static/node_modules"
+    assert {f"{root}/{library}" for library in loaded} - names == set()
+    assert {f"{root}/{library.split('/')[0]}/LICENSE" for library in loaded} - names == set()
+
+
+def test_the_installed_packages_are_those_of_the_wheel(installed: Path, tmp_path: Path) -> None:
+    script = "import roomcast, roomcast_workers; print(roomcast.__file__, roomcast_workers.__file__)"
+    done = subprocess.run([installed, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert str(ROOT) not in done.stdout
+
+
+async def test_the_installed_wheel_serves_the_pages_and_completes_an_upload(
+    installed: Path, tmp_path: Path, shelf: Shelf
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    with InstalledServer(tmp_path / "data", installed, folder) as server:
+        async with Api(server) as api:
+            for path in (
+                "/progress-demo", "/static/roomcast.js", "/static/upload-progress-list.js", "/admin", "/docs",
+                "/static/node_modules/socket.io-client/dist/socket.io.esm.min.js",
+            ):  # fmt: skip
+                assert (await api.say("GET", path)).status == 200, path
+            assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"

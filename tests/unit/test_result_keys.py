@@ -1,0 +1,85 @@
+"""Folders from clients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from roomcast.errors import Code, Malformed
+from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder
+from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
+
+UPLOAD = "upload_" + "0" * 32
+UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("docs", "docs"),
+        ("/docs/2026/", "docs/2026"),
+        ("docs//./2026", "docs/2026"),
+        ("docs\\2026", "docs/2026"),
+        (" docs / 2026 ", "docs/2026"),
+        ("C:\\docs", "C:/docs"),
+        ("e\u0301t\u00e9", "\u00e9t\u00e9"),
+        ("%2e%2e/x", "%2e%2e/x"),
+        (".../x", ".../x"),
+        ("👩‍👩‍👧", "👩‍👩‍👧"),
+        (f"users/{UUID}", f"users/{UUID}"),
+        (f"{UPLOAD}0", f"{UPLOAD}0"),
+        ("x" * 200 + "/" + "y" * 199, "x" * 200 + "/" + "y" * 199),
+    ],
+)
+def test_untidy_folder_is_normalized(path: str, folder: str) -> None:
+    assert clean_folder(path) == folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "..", "../x", "x/../y", "x\\..\\y", "x/ .. /y", "x\0y", "\n", "x\x7f", "\u202ex", "x" * 201, "é" * 101,
+        "x/" * 201, "x" * 5000, UPLOAD, f"x/{UPLOAD}/y", UUID, f"{UUID}/video.mp4",
+    ],
+)  # fmt: skip
+def test_unsafe_folder_is_refused(path: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        clean_folder(path)
+    assert refused.value.code is Code.MALFORMED
+
+
+@given(st.text())
+def test_no_folder_leads_out_of_its_parent(path: str) -> None:
+    try:
+        folder = clean_folder(path)
+    except Malformed:
+        return
+    assert len(folder.encode()) <= MAX_FOLDER_BYTES
+    assert clean_folder(folder) == folder
+    root = Path("/media")
+    assert (root / folder / "upload_1").resolve() == Path(f"/media/{folder}/upload_1" if folder else "/media/upload_1")
+
+
+@pytest.mark.parametrize(
+    ("filename", "stored"),
+    [
+        ("notes.txt", "notes.txt"),
+        ("x" * 196 + ".txt", "x" * 196 + ".txt"),
+        ("é" * 150 + ".txt", "é" * 98 + ".txt"),
+        ("é" * 150, "é" * 100),
+        ("a." + "é" * 150, "a." + "é" * 99),
+    ],
+)
+def test_stored_file_name_is_shortened_only_if_it_is_too_long(filename: str, stored: str) -> None:
+    assert stored_filename(filename) == stored
+
+
+@given(st.text())
+def test_any_name_becomes_a_valid_file_name(name: str) -> None:
+    stored = stored_filename(clean_filename(name))
+    assert 0 < len(stored.encode()) <= MAX_STORED_BYTES
+    assert not stored.startswith(".")
