@@ -22,7 +22,7 @@ from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.process import log_context, process_name
-from roomcast.services.maintenance import settle_files
+from roomcast.services.maintenance import cleanup_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
@@ -196,7 +196,7 @@ class Workers:
         """Wake a worker if the upload is queued again, and delete the files that its new state does not need."""
         if upload.stage is Stage.QUEUED:
             await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
-        await settle_files(self._deps.media, upload)
+        await cleanup_files(self._deps.media, upload)
 
     async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         source_missing = isinstance(error, NotFound)
