@@ -13,8 +13,8 @@
  * - `max-items`    the maximum number of rows shown at once; failed and active ones come first, and a button shows the
  *                  others. All by default.
  * - `mode`         `list` (default), or `dialog`: a panel in the corner that does not block the page.
- * - `auto-close`   milliseconds (3000 without a value) until the dialog closes after all uploads have completed. It stays
- *                  open while it shows a failed upload, or has the focus or the pointer. A new upload opens it again.
+ * - `auto-close`   milliseconds (3000 without a value) until the dialog closes after all uploads have completed. It
+ *                  stays open while it shows a failed upload or has the focus or the pointer. A new upload opens it.
  * - `auto-hide`    milliseconds (5000 without a value) until a completed row is removed; failed ones stay.
  * - `results`      completed rows show their result: player, scenes, savings, downloads.
  * - `server`       the server's URL; by default the server that this module was loaded from.

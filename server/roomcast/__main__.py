@@ -1,4 +1,4 @@
-"""`python -m roomcast`: read the settings, serve, stop on SIGTERM."""
+"""Run the web process: `python -m roomcast` or `roomcast serve`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import cast
 import structlog
 from aiohttp import web
 
-from roomcast import settings
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
@@ -28,30 +27,30 @@ from roomcast.runtime.process import (
 )
 from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
-from roomcast.settings import Settings
+from roomcast.settings import Settings, SettingsError, load
 
 log = structlog.get_logger("roomcast")
 
-_BACKLOG = 1024
+_LISTEN_BACKLOG = 1024
 
-_ANSWER_SECONDS = 3.0
-"""How long requests may take to be answered when everything else has stopped."""
+_RESPONSE_SECONDS = 3.0
+"""How long responses may take when everything else has stopped."""
 
 
-async def serve(chosen: Settings) -> int:
-    """Until SIGTERM or SIGINT, until the parent is gone, or until a background task dies; the exit code."""
+async def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT, the parent's end, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
-    if (lifeline := inherited_fd(PARENT_PIPE_FD)) is not None:
-        asyncio.get_running_loop().add_reader(lifeline, stop.set)
-    if (warning := chosen.storage.disk_warning) is not None:
+    if (parent := inherited_fd(PARENT_PIPE_FD)) is not None:
+        asyncio.get_running_loop().add_reader(parent, stop.set)
+    if (warning := settings.storage.disk_warning) is not None:
         log.warning(warning)
-    app = await build_app(chosen)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWER_SECONDS, keepalive_timeout=75)
+    app = await build_app(settings)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_RESPONSE_SECONDS, keepalive_timeout=75)
     await runner.setup()
     try:
         http = cast(web.Server, runner.server)
-        listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), chosen)
+        listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), settings)
         gc.freeze()
         print_ready(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
@@ -64,12 +63,12 @@ async def serve(chosen: Settings) -> int:
     return end.exit_code
 
 
-async def _listen(protocols: Callable[[], asyncio.Protocol], chosen: Settings) -> asyncio.Server:
-    """On the parent's port, or on one of our own."""
+async def _listen(protocols: Callable[[], asyncio.Protocol], settings: Settings) -> asyncio.Server:
+    """Listen on the socket of the parent process, or on a new one."""
     loop = asyncio.get_running_loop()
     if (listener := inherited_fd(LISTEN_FD)) is not None:
-        return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_BACKLOG)
-    return await loop.create_server(protocols, chosen.server.host, chosen.server.port, backlog=_BACKLOG)
+        return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_LISTEN_BACKLOG)
+    return await loop.create_server(protocols, settings.server.host, settings.server.port, backlog=_LISTEN_BACKLOG)
 
 
 def _address(listening: asyncio.Server) -> str:
@@ -80,15 +79,15 @@ def _address(listening: asyncio.Server) -> str:
 
 def main() -> int:
     try:
-        chosen = settings.load()
-    except settings.SettingsError as error:
+        settings = load()
+    except SettingsError as error:
         return print_start_error(str(error))
-    configure_logging(chosen.server.log)
+    configure_logging(settings.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            if chosen.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
-                return runner.run(supervise(chosen.web_processes, chosen.server.host, chosen.server.port))
-            return runner.run(serve(chosen))
+            if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
+                return runner.run(supervise(settings.web_processes, settings.server.host, settings.server.port))
+            return runner.run(serve(settings))
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))
 

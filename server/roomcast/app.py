@@ -27,10 +27,11 @@ from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
-from roomcast.http.intake.forms import Intake
-from roomcast.http.intake.presigned import DirectIntake
+from roomcast.http.intake.forms import FormIntake
+from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.intake.resumable import Resuming
+from roomcast.http.intake.reservations import Reservations
+from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
@@ -53,9 +54,8 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
+from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
-
-ProtocolFactory = Callable[[], asyncio.Protocol]
 
 PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
 """Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""
@@ -95,9 +95,10 @@ class IntakeParts:
     """The ways in, and what receives their bytes."""
 
     receiver: Receiver
-    forms: Intake
-    resumable: Resuming
-    presigned: DirectIntake | None
+    forms: FormIntake
+    reservations: Reservations
+    resumable: ResumableIntake
+    presigned: PresignedIntake | None
     links: Links
 
 
@@ -161,7 +162,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends = await lifetime.enter_async_context(open_backends(settings))
     registry = CollectorRegistry()
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
-    repositories = await lifetime.enter_async_context(open_repositories(settings))
+    repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()
@@ -203,19 +204,13 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         lease_seconds=settings.worker.lease_seconds,
     )
     links = Links(settings.server.public_url)
-    presigned = DirectIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
-    forms = Intake(
-        core.assemblies,
-        media,
-        templates,
-        receiver,
-        presigned,
-        links,
-        max_files=settings.intake.max_files,
-        max_in_flight=settings.intake.max_in_flight,
+    presigned = (
+        PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    resumable = Resuming(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(receiver, forms, resumable, presigned, links)
+    forms = FormIntake(core.assemblies, templates, receiver)
+    reservations = Reservations(core.assemblies, media, templates, receiver, presigned, links)
+    resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
+    return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -289,7 +284,7 @@ def _add_upload_routes(
 ) -> None:
     """Add the routes of uploads and assemblies, native ones and those of the dialects."""
     ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
-    UploadRoutes(ledger, uploads, intake.forms, core.authenticator).add_routes(app)
+    UploadRoutes(ledger, uploads, intake.forms, intake.reservations, core.authenticator).add_routes(app)
     if intake.presigned:
         PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(
@@ -318,9 +313,7 @@ def _add_upload_routes(
         intake.receiver,
         intake.resumable,
         intake.links,
-        max_in_flight=settings.intake.max_in_flight,
-        max_upload_bytes=settings.intake.max_upload_bytes,
-        patience_seconds=settings.retention.reservation_seconds,
+        expires_after=settings.retention.reservation_seconds,
         folder=settings.storage.data,
     ).add_routes(app)
 

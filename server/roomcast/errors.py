@@ -1,8 +1,7 @@
-"""One tree of errors, each with a stable code that clients may rely on.
+"""Define the errors that clients can get, each with a stable code.
 
-Every failure a client can meet is a `RoomcastError`. The code decides the HTTP status (a table on the web side)
-and whether trying again can help; the message is a sentence for a person and never holds a path, a command line
-or another user's name.
+The code decides the HTTP status (the table is in `http/errors.py`) and whether another attempt can succeed. The message
+is a full sentence for a person, and never contains a path, a command line or the name of another user.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ RETRYABLE = frozenset(
         Code.INTERNAL,
     }
 )
-"""Codes after which the same upload may succeed if it is tried again."""
+"""Codes after which another attempt with the same file may succeed."""
 
 
 class Problem(TypedDict):
-    """What went wrong: a stable code, a sentence for a person, and facts that help, by name."""
+    """An error in JSON: a stable code, a sentence for a person, and facts by name."""
 
     code: Code
     message: str
@@ -62,7 +61,7 @@ class Problem(TypedDict):
 
 
 class RoomcastError(Exception):
-    """A failure with a stable code; `details` are facts safe to show a client."""
+    """An error with a stable code. `details` are facts that a client may see."""
 
     code: Code = Code.INTERNAL
 
@@ -75,8 +74,8 @@ class RoomcastError(Exception):
     def retryable(self) -> bool:
         return self.code in RETRYABLE
 
-    def as_json(self) -> Problem:
-        """The one shape of an error."""
+    def to_json(self) -> Problem:
+        """Return the error as JSON."""
         body: Problem = {"code": self.code, "message": self.message}
         if self.details:
             body["details"] = dict(self.details)
@@ -84,13 +83,13 @@ class RoomcastError(Exception):
 
 
 class Malformed(RoomcastError):
-    """The request could not be understood."""
+    """The request is not valid."""
 
     code = Code.MALFORMED
 
 
 class Interrupted(Malformed):
-    """The connection closed before the whole file had arrived; it may be sent again."""
+    """The connection closed before the complete file was received. It can be sent again."""
 
     @property
     def retryable(self) -> bool:
@@ -98,19 +97,19 @@ class Interrupted(Malformed):
 
 
 class Unauthenticated(RoomcastError):
-    """No token, or one that does not hold."""
+    """The request has no valid token."""
 
     code = Code.UNAUTHENTICATED
 
 
 class Forbidden(RoomcastError):
-    """Known, but not allowed."""
+    """The viewer is not allowed to do this."""
 
     code = Code.FORBIDDEN
 
 
 class NotFound(RoomcastError):
-    """No such thing, or no longer."""
+    """What was requested does not exist, or no longer exists."""
 
     code = Code.NOT_FOUND
 
@@ -122,32 +121,32 @@ class WrongState(RoomcastError):
 
 
 class IdTaken(RoomcastError):
-    """The id that a client chose belongs to an upload already; whose, nobody is told."""
+    """An upload with the id that the client chose exists. The error does not say whose it is."""
 
     code = Code.ID_TAKEN
 
     def __init__(self) -> None:
-        super().__init__("This upload id is taken already: choose another one.")
+        super().__init__("An upload with this id already exists. Choose another id.")
 
 
 class LeaseLost(WrongState):
-    """A write came with a lease that is no longer the upload's; the writer must stop."""
+    """The lease of a write is no longer the upload's. The writer must stop."""
 
 
 class TooLarge(RoomcastError):
-    """More bytes than the template or the server takes."""
+    """The file has more bytes than the template or the server accepts."""
 
     code = Code.TOO_LARGE
 
 
 class UnsupportedType(RoomcastError):
-    """The bytes are not of a type that this template takes."""
+    """The file is not of a type that the template accepts."""
 
     code = Code.UNSUPPORTED_TYPE
 
 
 class UnreadableMedia(RoomcastError):
-    """The type is right but the content cannot be decoded, or is not whole."""
+    """The file's type is accepted, but its content cannot be decoded or is incomplete."""
 
     code = Code.UNREADABLE_MEDIA
 
@@ -165,30 +164,30 @@ class StorageError(RoomcastError):
 
 
 class TimedOut(RoomcastError):
-    """A step took longer than it may."""
+    """A step took longer than allowed."""
 
     code = Code.TIMEOUT
 
 
 class Stalled(RoomcastError):
-    """A step, or the bytes of an upload, stopped moving."""
+    """A step made no progress, or no more bytes of an upload came."""
 
     code = Code.STALLED
 
 
 class CancelledByOwner(RoomcastError):
-    """The upload was cancelled while something else was under way with it."""
+    """The upload was cancelled by its owner during another operation."""
 
     code = Code.CANCELLED
 
 
 class TooMany(RoomcastError):
-    """A limit on the number of things at once."""
+    """A limit on the number of simultaneous operations was reached."""
 
     code = Code.TOO_MANY
 
 
 class DiskFull(RoomcastError):
-    """No room for the bytes."""
+    """The disk is full."""
 
     code = Code.DISK_FULL

@@ -71,7 +71,7 @@ def check_origins(origins: Iterable[str]) -> None:
     """Raise `ValueError`, with a full sentence, for an entry that no browser sends as an `Origin` header."""
     listed = list(origins)
     if ANY in listed and len(set(listed)) > 1:
-        raise ValueError("* allows every origin: remove it, or the other origins.")
+        raise ValueError("The entry * allows every origin: remove it, or the other origins.")
     for origin in listed:
         if origin != ANY:
             _check_origin(origin)
@@ -87,8 +87,8 @@ def _check_origin(origin: str) -> None:
         else " An example is https://app.example.com."
     )
     raise ValueError(
-        f"{origin!r} is not an origin as browsers send it: a scheme, a host and an optional port, without a slash at "
-        f"the end.{hint}"
+        f"The entry {origin!r} is not an origin as browsers send it: a scheme, a host and an optional port, without a "
+        f"slash at the end.{hint}"
     )
 
 

@@ -123,7 +123,7 @@ class AuthSettings(_Group):
     @model_validator(mode="after")
     def _have_one_key(self) -> Self:
         if self.jwt_secret and self.jwt_public_key:
-            raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both")
+            raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both.")
         return self
 
     @property
@@ -334,7 +334,7 @@ class AssemblySettings(_Group):
     @model_validator(mode="after")
     def _name_one_queue(self) -> Self:
         if self.sqs_progress_queue_url and self.sqs_progress_queue_name:
-            raise ValueError("SQS_PROGRESS_QUEUE_URL and SQS_PROGRESS_QUEUE_NAME: set one of them, not both")
+            raise ValueError("SQS_PROGRESS_QUEUE_URL and SQS_PROGRESS_QUEUE_NAME: set one of them, not both.")
         return self
 
     @property
@@ -407,12 +407,12 @@ class Settings(BaseSettings):
         if ANY in self.sockets.cors_origins and "cookie" in self.auth.model_fields_set:
             raise ValueError(
                 "ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies of its visitors. "
-                "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token"
+                "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token."
             )
         if self.auth.open_mode and not self.server.loopback and not self.server.open:
             raise ValueError(
                 f"HOST={self.server.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
-                "set one, or set ROOMCAST_OPEN=1 to let everybody in"
+                "set one, or set ROOMCAST_OPEN=1 to let everybody in."
             )
         return self
 
@@ -461,18 +461,20 @@ def load() -> Settings:
     """Return the settings of the environment, or raise `SettingsError` with every mistake."""
     try:
         settings = Settings()
-        settings.assemblies.loaded_templates.named(settings.assemblies.files_template)
+        settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
         variables = {(setting.group, setting.name): setting.variable for setting in all_settings()}
         lines = []
         for found in error.errors():
             variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
-            reason = found["msg"].removeprefix("Value error, ")
+            reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
             lines.append(f"{variable}: {reason}" if variable else reason)
         raise SettingsError("\n".join(lines)) from error
     except Malformed as error:
         known = ", ".join(sorted(template.name for template in settings.assemblies.loaded_templates))
-        raise SettingsError(f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}") from error
+        raise SettingsError(
+            f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}."
+        ) from error
     except templates.TemplateFileError as error:
-        raise SettingsError(f"ROOMCAST_TEMPLATES: {error}") from error
+        raise SettingsError(f"ROOMCAST_TEMPLATES names a file that cannot be used. {error}") from error
     return settings

@@ -10,7 +10,12 @@ import { followSnapshots } from "./snapshots.js";
 import { UploadList } from "./upload-list.js";
 
 const RENDER_MS = 1_000;
-const CONNECTION_TEXTS = { connecting: "Connecting", online: "Live", reconnecting: "Reconnecting", locked: "Not signed in" };
+const CONNECTION_TEXTS = {
+  connecting: "Connecting",
+  online: "Live",
+  reconnecting: "Reconnecting",
+  locked: "Not signed in",
+};
 
 const http = new Http(new URL(location.origin), savedToken(), () => {});
 const list = new UploadList((query) => attempt(() => http.request("GET", `/api/admin/uploads?${query}`)), {

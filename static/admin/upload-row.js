@@ -156,7 +156,7 @@ function linkTo(output) {
   return elementOf("li", "", link, elementOf("span", "facts", ENGLISH.outputFacts(output)));
 }
 
-/** Return a new element with children. @param {string} name @param {string} className @param {(Node | string)[]} children */
+/** Return a new element. @param {string} name @param {string} className @param {(Node | string)[]} children */
 export function elementOf(name, className, ...children) {
   const element = document.createElement(name);
   if (className) element.className = className;

@@ -19,7 +19,7 @@
  *   never falls while the set of uploads is the same, and is 100 only when all have completed.
  * @property {number} bytesReceived   As reported by the server.
  * @property {number} bytesExpected   Of the uploads whose size is known.
- * @property {number | null} eta      Seconds until the last upload is done; null unless every active one has an estimate.
+ * @property {number | null} eta      Seconds until the last upload is done; null unless each active one has an ETA.
  * @property {Status | null} status   While any upload is active, the status of the one that is furthest behind; then
  *   `error` if any failed, else `completed`. Null when there are no uploads.
  */
@@ -66,7 +66,7 @@ export type Aggregate = {
      */
     bytesExpected: number;
     /**
-     * Seconds until the last upload is done; null unless every active one has an estimate.
+     * Seconds until the last upload is done; null unless each active one has an ETA.
      */
     eta: number | null;
     /**
@@ -79,7 +79,7 @@ export type Aggregate = {
  * Return the aggregate of the uploads.
  *
  * @param {readonly Tracked[]} uploads
- * @param {number} [previous]   The progress of the same uploads when it was last computed; the result is never below it.
+ * @param {number} [previous]   The last progress of the same uploads; the result is never below it.
  * @returns {Aggregate}
  */
 export declare function aggregateOf(uploads: readonly Tracked[], previous?: number): Aggregate;

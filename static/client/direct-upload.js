@@ -52,7 +52,7 @@ async function sendPart(url, bytes, signal) {
       if (response.ok && etag) return etag;
       if (response.ok) throw new RoomcastError("STORAGE_ERROR", "The bucket's CORS rule must expose the ETag header.");
       if (response.status < 500 || attempt === ATTEMPTS) {
-        throw new RoomcastError("STORAGE_ERROR", "The storage service rejected a part of the file.", { retryable: true });
+        throw new RoomcastError("STORAGE_ERROR", "The storage service rejected part of the file.", { retryable: true });
       }
     } catch (cause) {
       if (signal.aborted || cause instanceof RoomcastError || attempt === ATTEMPTS) {

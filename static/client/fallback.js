@@ -62,7 +62,11 @@ export class Fallback {
     this.#timer = setTimeout(() => void this.#poll(delay), delay);
   }
 
-  /** Open and close streams, and poll the other uploads once. @param {number} delay   The interval until now; it grows while nothing changes. */
+  /**
+   * Open and close streams, and poll the other uploads once.
+   *
+   * @param {number} delay   The current interval; it grows while nothing changes.
+   */
   async #poll(delay) {
     const { signal } = this.#run;
     const open = this.#uploads();

@@ -1,11 +1,11 @@
-/** Sends a file in chunks with tus-js-client (tus 1.0.0): bytes that arrived before a connection broke are not resent. */
+/** Sends a file in chunks with tus-js-client (tus 1.0.0): after a broken connection, only the missing bytes are sent. */
 
 import { errorFromResponse, networkError } from "../protocol/errors.js";
 
 /** @typedef {import("../protocol/http.js").Http} Http */
 
 const CHUNK_BYTES = 64 * 1024 * 1024; // one request each; proxies commonly refuse bodies of more than 100 MB
-const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, ...Array(20).fill(15_000)]; // starts over after every byte that arrives
+const RETRY_MS = [500, 1_000, 2_000, 4_000, 8_000, ...Array(20).fill(15_000)]; // restarts after each byte that arrives
 const STALLED_MS = 30_000; // a connection that accepts nothing for so long is considered broken
 const RETRYABLE = new Set([0, 408, 409, 423, 429]); // 409: the offset is wrong, and tus-js-client asks for it
 

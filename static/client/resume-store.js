@@ -1,5 +1,5 @@
 /**
- * Remembers the unfinished uploads of this browser, so that they can be resumed after a reload or a crash.
+ * Stores the unfinished uploads of this browser, so that they can be resumed after a reload or a crash.
  *
  * A file is identified by its name, size and modification date. If several tabs show an upload, the one that sends its
  * file holds a lock (Web Locks API) named after it. A tab that is given the file takes the lock over.
@@ -14,12 +14,12 @@ export function unfinishedUploadId(file, type) {
   return tryStorage(() => localStorage.getItem(keyOf(file, type)), null);
 }
 
-/** Remember that a file is being uploaded. @param {File} file @param {string | undefined} type @param {string} uploadId */
+/** Store the upload of a file. @param {File} file @param {string | undefined} type @param {string} uploadId */
 export function addUnfinished(file, type, uploadId) {
   tryStorage(() => localStorage.setItem(keyOf(file, type), uploadId), undefined);
 }
 
-/** Forget the upload of a file: all of it was sent, or it cannot be resumed. @param {File} file @param {string} [type] */
+/** Delete the upload of a file that was sent or cannot be resumed. @param {File} file @param {string} [type] */
 export function removeUnfinished(file, type) {
   tryStorage(() => localStorage.removeItem(keyOf(file, type)), undefined);
 }

@@ -12,7 +12,7 @@ export type UploadHost = {
     register: (upload: Upload) => Promise<void>;
     isWatched: (uploadId: string) => boolean;
     /**
-     * Null if not supported.
+     * Null: not supported.
      */
     resumableSender: (file: File, uploadId: string) => Promise<ResumableSender | null>;
     join: (upload: Upload) => Promise<void>;

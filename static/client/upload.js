@@ -6,14 +6,14 @@ import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withU
 
 /** @typedef {import("../protocol/messages.js").Message} Message */
 
-/** @typedef {(signal: AbortSignal) => Promise<void>} ResumableSender   Sends until it is aborted; can be called again. */
+/** @typedef {(signal: AbortSignal) => Promise<void>} ResumableSender   Sends until aborted; can be called again. */
 
 /**
  * @typedef {object} UploadHost   The operations that an upload needs from its connection.
  * @property {(signal: AbortSignal) => Promise<() => void>} acquireSlot   Waits until the file may be sent.
  * @property {(upload: Upload) => Promise<void>} register   Joins the room of an upload that now has an id.
  * @property {(uploadId: string) => boolean} isWatched
- * @property {(file: File, uploadId: string) => Promise<ResumableSender | null>} resumableSender   Null if not supported.
+ * @property {(file: File, uploadId: string) => Promise<ResumableSender | null>} resumableSender   Null: not supported.
  * @property {(upload: Upload) => Promise<void>} join
  * @property {(upload: Upload) => Promise<void>} leave
  * @property {(url: string) => string} absoluteUrl

@@ -26,7 +26,7 @@ export class Batch {
   }
 }
 
-/** Return whether the upload is known to be active; before its first message it may be an old one. @param {Upload} upload */
+/** Return whether an upload is known to be active; without a message, it may have ended. @param {Upload} upload */
 function isActive(upload) {
   return !isSettled(upload) && (upload.state !== null || upload.file !== null);
 }

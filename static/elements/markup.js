@@ -49,7 +49,7 @@ export const SINGLE_MARKUP = templateOf(`
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 
-/** Add style sheets to a shadow tree, in this order. @param {ShadowRoot} root @param {string[]} paths   From this file. */
+/** Add style sheets to a shadow tree, in this order. @param {ShadowRoot} root @param {string[]} paths   From here. */
 export async function addStyleSheets(root, ...paths) {
   const loaded = await Promise.all(paths.map(sheetAt));
   root.adoptedStyleSheets.push(...loaded);

@@ -79,7 +79,7 @@ const ANNOUNCED = new Set(["compressing", "completed", "error"]); // announcing 
 
 let cards = 0;
 
-/** Events: `change` after every rendering, `announce` when the status has changed, `dismiss` when the user asks for it. */
+/** Events: `change` after every rendering, `announce` after a change of status, `dismiss` when the user asks for it. */
 export class UploadCard extends EventTarget {
   /** @type {HTMLElement} */ element;
   /** The width of the bar. It never falls within an attempt, and is 100 only for a completed upload. */
@@ -279,7 +279,7 @@ export class UploadCard extends EventTarget {
     }, COPIED_MS);
   }
 
-  /** Return whether the status has changed since the last rendering. The status when the page was opened does not count. */
+  /** Return whether the status has changed since the last rendering. The first status of an old upload is ignored. */
   #updateStatus() {
     const { state } = this.upload ?? {};
     const unsent = this.upload && outcomeOf(this.upload);

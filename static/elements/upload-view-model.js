@@ -116,6 +116,6 @@ function viewOfClientError({ state }, error, locale) {
 }
 
 /** @param {UploadView["tone"]} tone @param {string} title @param {Partial<UploadView>} [more] @returns {UploadView} */
-function view(tone, title, { activity = tone === "waiting" ? "waiting" : "", facts = [], attempt = "", problem = "" } = {}) {
-  return { tone, activity, title, facts, attempt, problem };
+function view(tone, title, more = {}) {
+  return { tone, activity: tone === "waiting" ? "waiting" : "", title, facts: [], attempt: "", problem: "", ...more };
 }

@@ -19,8 +19,8 @@ const CONNECTION_TEXTS = {
   online: ["Live", ""],
   streaming: ["Live", ""],
   polling: ["Polling", "The live connection is not available. The progress is updated every few seconds."],
-  reconnecting: ["Reconnecting", "The connection was lost. Reconnecting. The progress will then be updated."],
-  offline: ["Offline", "You are offline. The server continues with the files that it has received. This page will be updated when you are online again."],
+  reconnecting: ["Reconnecting", "The connection was lost. Reconnecting… Uploads will continue automatically."],
+  offline: ["Offline", "You are offline. Uploads will continue automatically when you are online again."],
 };
 
 const roomcast = connect({ token: initialToken() });
@@ -71,7 +71,8 @@ function uploadFiles(files) {
 async function configure() {
   config = await fetchConfig(roomcast.token);
   const { maxUploadBytes, templates = [] } = config;
-  if (maxUploadBytes) setText(byId("limits"), `Videos, images and audio files, up to ${formatBytes(maxUploadBytes)} each`);
+  const limit = maxUploadBytes ? `, up to ${formatBytes(maxUploadBytes)} each` : "";
+  setText(byId("limits"), `Videos, images and audio files${limit}`);
   setHidden(byId("template-row"), templates.length < 2);
   templateSelect.replaceChildren(...templates.map(({ name, kind }) => new Option(templateLabel(name, kind), name)));
   if (templates.some(({ name }) => name === "auto")) templateSelect.value = "auto";
@@ -153,7 +154,7 @@ function applyToken(event) {
   }
 }
 
-/** Return the token in the page's URL, else the saved one. It is removed from the URL, so that it is not shared with it. */
+/** Return the token in the page's URL, else the saved one. It is removed from the URL, which may be shared. */
 function initialToken() {
   const url = new URL(location.href);
   const token = url.searchParams.get("token");

@@ -128,7 +128,8 @@ class Filmstrip {
     return Math.min(1, Math.max(0, (clientX - left) / width)) * this.#duration;
   }
 
-  /** Show the tile of a time as the background, in percent of the element's size. @param {HTMLElement} scene @param {number} time */
+  /** Show the tile of a time as the background, scaled to the element.
+   * @param {HTMLElement} scene @param {number} time */
   #paint(scene, time) {
     const { x, y, width, height } = tileAt(this.#tiles, time);
     const columns = Math.max(...this.#tiles.map((tile) => tile.x / width)) + 1;

@@ -246,7 +246,8 @@ function downloadName(output, filename) {
   const { key, kind, width, height } = output;
   const stem = filename.replace(/\.[^.]*$/, "");
   const extension = key.split(".").pop();
-  const suffix = isImage(output) && width && height ? `-${Math.max(width, height)}` : kind === "poster" ? "-poster" : "";
+  const imageSize = isImage(output) && width && height ? `-${Math.max(width, height)}` : "";
+  const suffix = kind === "poster" ? "-poster" : imageSize;
   return `${stem}${suffix}.${extension}`;
 }
 

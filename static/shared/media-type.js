@@ -13,8 +13,8 @@ const EXTENSIONS = {
  */
 export function mediaTypeOf({ name, type }) {
   const extension = name.split(".").pop()?.toLowerCase() ?? "";
-  for (const media of /** @type {const} */ (["video", "audio", "image"])) {
-    if (type.startsWith(`${media}/`) || EXTENSIONS[media].includes(extension)) return media === "audio" ? "video" : media;
-  }
-  return null;
+  const isA = (/** @type {keyof typeof EXTENSIONS} */ media) =>
+    type.startsWith(`${media}/`) || EXTENSIONS[media].includes(extension);
+  if (isA("video") || isA("audio")) return "video";
+  return isA("image") ? "image" : null;
 }

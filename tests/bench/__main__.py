@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, memory, ratio
-from tests.bench.rows import Row, as_json, table
+from tests.bench.rows import Row, table, to_json
 from tests.bench.servers import LOAD_CORE, install_parent, install_peer, pinned
 from tests.support.harness import ROOT
 
@@ -168,7 +168,7 @@ def main() -> None:
             for row in measure(chosen.only, extent, Path(folder)):
                 rows.append(row)  # noqa: PERF402
     finally:  # what was measured before something broke is worth its minutes
-        (ROOT / "bench.json").write_text(json.dumps(as_json(rows), indent=2) + "\n")
+        (ROOT / "bench.json").write_text(json.dumps(to_json(rows), indent=2) + "\n")
         print(table(rows))
 
 

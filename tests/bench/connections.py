@@ -88,7 +88,9 @@ def measure(folder: Path, *, seconds: float, pairs: int, visits: int, parent: bo
     for key, what, unit, aim, figure in _CROWD_ROWS:
         rows.append(row(f"{key}_vs_node", what, unit, aim, figure, ours, node))
         if parent:
-            rows.append(row(f"{key}_vs_parent", "  beside the other commit", unit, "", figure, ours, crowds["parent"]))
+            rows.append(
+                row(f"{key}_vs_parent", "  compared with the other commit", unit, "", figure, ours, crowds["parent"])
+            )
         if thorough:
             rows.append(row(f"stock_{key}_vs_node", "  stock python-socketio", unit, "", figure, crowds["stock"], node))
     if thorough:

@@ -1,9 +1,9 @@
-"""One message, many watchers: the server's CPU per delivered message, and how long a message takes.
+"""Fan-out: the server's CPU time per delivered message, and the latency of a message.
 
-The servers run side by side, with watchers on all of them, and are loaded in turns: ours, Node's, stock
-python-socketio, and ours of another commit if there is one. Most rows give our relay ready messages (see
-`roomcast.py`), which is what Node's `emit` is given, and those of `sio.emit` go by python-socketio's public call; the
-rows of the whole path begin with a tick at the ledger, for which Node has no counterpart: it emits as large a payload.
+The servers run side by side, each with connected watchers, and are loaded in turns: ours, Node's, stock
+python-socketio, and ours of another commit if there is one. Most rows give complete messages to our relay (see
+`roomcast.py`), as Node's `emit` gets them; the rows of `sio.emit` use python-socketio's public method. The rows of a
+tick start at the ledger, for which Node has no counterpart: it emits a payload of the same size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.bench.rows import Row, rounds, row
 from tests.bench.servers import BenchServer, Node, Parent, Roomcast, Stock
 
 LATE_SECONDS = 3.0
-"""How long the last messages are waited for."""
+"""How long to wait for the last messages."""
 
 PAYLOAD = {
     "seq": 1,
@@ -35,7 +35,7 @@ PAYLOAD = {
 
 @dataclass(frozen=True)
 class Shape:
-    """So many rooms, with the watchers of each; messages to all watchers together in a second."""
+    """A load: the number of rooms, the watchers of each, and messages per second to all watchers together."""
 
     rooms: int
     watchers: Sequence[int]
@@ -44,21 +44,21 @@ class Shape:
     polling: bool = False
 
     def sizes(self) -> list[int]:
-        """How many watch each room: the numbers of `watchers` in turn."""
+        """Return the number of watchers of each room: the numbers of `watchers` in turn."""
         return [self.watchers[number % len(self.watchers)] for number in range(self.rooms)]
 
 
 ONE_ROOM = {watchers: Shape(1, [watchers], 10_000) for watchers in (100, 1000, 4000)}
 ROOMS = Shape(1000, [1, 2, 3, 4, 5], 10_000)
 ACTIVE = Shape(1000, [1], 4000, how="ticks")
-"""A worker tells at most four readings a second of an upload."""
+"""A worker reports at most four readings per second and upload."""
 
 POLLING = Shape(1, [100], 2000, polling=True)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One turn of one server."""
+    """The measurement of one turn of one server."""
 
     microseconds: float
     counts: Counts
@@ -80,13 +80,13 @@ class Audience:
 
     @contextmanager
     def present(self) -> Iterator[Audience]:
-        """Everybody is connected and in their room."""
+        """Connect all watchers and let them join their rooms."""
         with self.watchers:
             self.watchers.connect(self._size)
             yield self
 
     def sample(self, seconds: float, payload: dict[str, Any], *, how: str | None = None) -> Sample:
-        """One turn: its messages go out evenly, and are waited for."""
+        """Send the messages of one turn at an even rate, and wait until they are received."""
         rounds = max(1, round(self._shape.per_second * seconds / self._size))
         emissions = rounds * self._shape.rooms
         self.watchers.count()
@@ -101,7 +101,7 @@ class Audience:
         )
         counts = self.watchers.heard(rounds * self._size, within=LATE_SECONDS)
         used = self._server.cpu() - before
-        if counts.messages < rounds * self._size:  # ticks may be dropped, but should not be at this pace
+        if counts.messages < rounds * self._size:  # ticks may be dropped, but should not be at this rate
             print(f"  {self._server.name} delivered {counts.messages:,} of {rounds * self._size:,} messages")
         assert counts.messages, self._server.tail()
         assert counts.most <= rounds, f"{self._server.name} delivered something twice"
@@ -109,11 +109,11 @@ class Audience:
 
 
 _STOCK_PER_SECOND = 4000
-"""What stock python-socketio is loaded with: more than this it would deliver late."""
+"""The load of stock python-socketio, which delivers more messages than this late."""
 
 
 def measure(folder: Path, *, seconds: float, pairs: int, parent: bool) -> list[Row]:
-    """Stock, whose crowds take long to gather, has one shape alone where turns are short."""
+    """Measure all rows. With short turns, stock python-socketio, whose clients connect slowly, has one shape only."""
     thorough = ["stock"] if seconds >= 1 else []
     with ExitStack() as running:
         makers: dict[str, type[BenchServer]] = {"roomcast": Roomcast, "node": Node, "stock": Stock}
@@ -121,7 +121,7 @@ def measure(folder: Path, *, seconds: float, pairs: int, parent: bool) -> list[R
         servers = {name: running.enter_context(make(folder / name)) for name, make in makers.items()}
 
         def each(shape: Shape, *names: str) -> dict[str, list[Sample]]:
-            """Samples by the names of the servers, and of `emit`, which is ours by the public call."""
+            """Return samples by server name; `emit` is our server with python-socketio's public method."""
             with ExitStack() as stack:
                 turns: dict[str, Callable[[], Sample]] = {}
                 for name in (name for name in names if name in servers):
@@ -129,7 +129,7 @@ def measure(folder: Path, *, seconds: float, pairs: int, parent: bool) -> list[R
                     audience = Audience(servers[name], slower if name == "stock" else shape, folder)
                     stack.enter_context(audience.present())
                     payload = _same_size(audience.example) if shape.how == "ticks" and audience.example else PAYLOAD
-                    audience.sample(seconds / 4, payload)  # warming up
+                    audience.sample(seconds / 4, payload)  # warm-up
                     turns[name] = partial(audience.sample, seconds, payload)
                     if name == "roomcast" and "emit" in names:
                         turns["emit"] = partial(audience.sample, seconds, payload, how="emit")
@@ -155,22 +155,27 @@ def measure(folder: Path, *, seconds: float, pairs: int, parent: bool) -> list[R
     ticks = active["roomcast"], active["node"]
     return [
         *rows,
-        _p99("latency_p99_vs_node", "p99 of emit → client, 10,000/s", "≤ 1", rooms["roomcast"], rooms["node"]),
-        _cpu("tick_cpu_vs_node", "CPU per message from the ledger's tick on", "", ticks),
-        _p99("tick_to_client_p99_ms", "  its p99, 1,000 uploads", "≤ 50 ms", active["roomcast"]),
+        _p99("latency_p99_vs_node", "p99 latency, emit to client, 10,000/s", "≤ 1", rooms["roomcast"], rooms["node"]),
+        _cpu("tick_cpu_vs_node", "CPU per message, tick in the ledger to client", "", ticks),
+        _p99("tick_to_client_p99_ms", "  p99 latency, 1,000 uploads", "≤ 50 ms", active["roomcast"]),
     ]
 
 
 def _cpus(key: str, what: str, samples: Mapping[str, list[Sample]], aims: Mapping[str, str]) -> list[Row]:
-    """Ours beside Node and beside the other commit; the public call and stock beside Node."""
+    """Compare ours with Node and the other commit, and the public method and stock with Node."""
     node = samples["node"]
     rows = [_cpu(f"{key}_vs_node", what, aims["roomcast"], (samples["roomcast"], node))]
     if "parent" in samples:
         rows.append(
-            _cpu(f"{key}_vs_parent", "  beside the other commit", "≤ 1.05", (samples["roomcast"], samples["parent"]))
+            _cpu(
+                f"{key}_vs_parent",
+                "  compared with the other commit",
+                "≤ 1.05",
+                (samples["roomcast"], samples["parent"]),
+            )
         )
     if "emit" in samples:
-        rows.append(_cpu(f"emit_{key}_vs_node", "  by `await sio.emit`", aims["emit"], (samples["emit"], node)))
+        rows.append(_cpu(f"emit_{key}_vs_node", "  with `await sio.emit`", aims["emit"], (samples["emit"], node)))
     if "stock" in samples:
         rows.append(_cpu(f"stock_{key}_vs_node", "  stock python-socketio", "", (samples["stock"], node)))
     return rows
@@ -185,5 +190,5 @@ def _p99(key: str, what: str, aim: str, ours: Sequence[Sample], theirs: Sequence
 
 
 def _same_size(example: dict[str, Any]) -> dict[str, Any]:
-    """For Node: what our whole message holds besides id and time."""
+    """Return a payload for Node of the size of our message, without id and time."""
     return {name: value for name, value in example.items() if name not in ("uploadId", "eta")}

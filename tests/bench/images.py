@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 from roomcast_workers.image.pipeline import ImageSettings, compress_image
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.bench.rows import Row, interleaved, row
 
@@ -72,11 +72,11 @@ def _with_pyvips(place: Path) -> str | None:
 
 def _roomcast(source: Path, out: Path) -> Cost:
     out.mkdir(exist_ok=True)
-    limits = Limits(address_space=None, cpu_seconds=None, file_size=None, nice=0)
+    limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None, nice=0)
 
     def compress() -> None:
         made = compress_image(
-            source, out, "JPEG", ImageSettings(), limits=limits, wall_seconds=600, on_fraction=lambda _: None
+            source, out, "JPEG", ImageSettings(), limits=limits, timeout_seconds=600, on_fraction=lambda _: None
         )
         asyncio.run(made)
 

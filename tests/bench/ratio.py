@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.ffmpeg.codecs import CODECS, AtQuality, Recipe
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
 from roomcast_workers.media_info import probe
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.bench.rows import Row
 from tests.support.clips import make_heavy_clip
@@ -32,10 +32,10 @@ async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:
     film. The order changes from pair to pair, so that neither has the warm cache."""
     clip = make_heavy_clip(folder / "clip.mp4", seconds=seconds, size="{}x{}".format(*_SIZE), fps=_FPS)
     binaries = find_binaries()
-    limits = Limits(address_space=None, cpu_seconds=None, file_size=None)
-    info = probe.parse(await run_ffprobe(binaries, InputFile(clip, "mov"), limits=limits))
+    limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None)
+    info = probe.parse_ffprobe(await run_ffprobe(binaries, InputFile(clip, "mov"), limits=limits))
     preset, crf = _USUAL
-    recipe = Recipe(CODECS["h264"], preset, AtQuality(crf), *_SIZE)
+    recipe = EncodeSettings(CODECS["h264"], preset, ConstantQuality(crf), *_SIZE)
     arguments = commands.compress(InputFile(clip, "mov"), folder / "bare.mp4", info, recipe)
     bare: list[tuple[float, float]] = []
     through: list[tuple[float, float]] = []

@@ -11,7 +11,7 @@ Commands come as lines of JSON over the Unix socket that `BENCH_COMMANDS` names,
 
 `open` creates uploads in the ledger and claims them, as an intake does. `emit` goes through the `ids` in turn. `how`:
 
-    notices   `Relay.on_notices` with a ready message: relay → room → sockets. What Node's `io.to(room).emit` does
+    notices   `Relay.on_changes` with a ready message: relay → room → sockets. What Node's `io.to(room).emit` does
     emit      `await sio.emit(…, to=room)`, python-socketio's public call, for the same
     ticks     `Ledger.tick` under the lease: ledger → notice → relay → room → sockets, the whole path of a reading
     events    `Ledger.append` under the lease: the same with a durable write before it

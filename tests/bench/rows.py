@@ -64,7 +64,7 @@ def rounds(count: int, turns: Mapping[str, Callable[[], T]]) -> dict[str, list[T
     return samples
 
 
-def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+def to_json(rows: Sequence[Row]) -> dict[str, Any]:
     """The value of each row by its key, and under `rows` what it comes from."""
     return {one.key: one.value for one in rows} | {"rows": {one.key: _samples(one) for one in rows}}
 

@@ -109,11 +109,11 @@ class Follower:
                 out_since = time.monotonic()
 
     async def _join(self) -> bool:
-        last = self.watcher.about(self._upload_id)[-1:]
+        last = self.watcher.messages(self._upload_id)[-1:]
         position = {"since": last[0]["seq"], "epoch": last[0]["epoch"]} if last else {"since": 0}
         broken = self.watcher.disconnections + 1
         joining = asyncio.create_task(self.watcher.join(self._upload_id, **position))
-        breaking = asyncio.create_task(self.watcher.fact(lambda: self.watcher.disconnections >= broken))
+        breaking = asyncio.create_task(self.watcher.wait_until(lambda: self.watcher.disconnections >= broken))
         await asyncio.wait({joining, breaking}, return_when=asyncio.FIRST_COMPLETED)
         for task in (joining, breaking):
             task.cancel()
@@ -128,7 +128,7 @@ class Follower:
         """Wait until the connection or the upload has changed; not for long, as a join may have to be made again."""
         watcher = self.watcher
         with suppress(AssertionError):
-            await watcher.fact(
+            await watcher.wait_until(
                 lambda: (
                     (watcher.connections, watcher.disconnections) != (connections, disconnections)
                     or self._heard_the_end()
@@ -137,7 +137,7 @@ class Follower:
             )
 
     def _heard_the_end(self) -> bool:
-        last = self.watcher.about(self._upload_id)[-1:]
+        last = self.watcher.messages(self._upload_id)[-1:]
         return bool(last) and _ended(last[0])
 
 
@@ -393,7 +393,7 @@ class Chaos:
         return []
 
     def _leftovers(self) -> list[str]:
-        ends = {story.id: story.watcher.about(story.id)[-1]["status"] for story in self._stories}
+        ends = {story.id: story.watcher.messages(story.id)[-1]["status"] for story in self._stories}
         failed = {upload_id for upload_id, status in ends.items() if status == "error"}
         data = self._cluster.data
         parts = [str(path) for path in data.rglob("*.part")]
@@ -417,7 +417,7 @@ def _ended(message: Message) -> bool:
 def _judge_story(story: Story, log: list[Message]) -> list[str]:
     """What the watcher heard against the log that the ledger keeps."""
     broken = []
-    heard = [item for item in story.watcher.heard if item.name in ("event", PROGRESS)]
+    heard = [item for item in story.watcher.received if item.name in ("event", PROGRESS)]
     told = [item.message for item in heard if item.message["uploadId"] == story.id]
     # Ticks with a place in the queue may well repeat each other; events have none.
     placeless = [message for message in told if message["queuePosition"] is None]
@@ -433,7 +433,7 @@ def _judge_story(story: Story, log: list[Message]) -> list[str]:
     if done != (log[-1]["stage"] == "done"):
         broken.append(f"it was completed {done} times")
     try:
-        assert_truthful(story.watcher.about(story.id))
+        assert_truthful(story.watcher.messages(story.id))
     except AssertionError as error:
         broken.append(f"the watcher heard what cannot be: {error}")
     return broken

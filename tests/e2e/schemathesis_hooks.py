@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 import schemathesis
-from roomcast.http.tus.protocol import PIECE_TYPE
+from roomcast.http.tus.protocol import CHUNK_TYPE
 
-schemathesis.serializer.alias(PIECE_TYPE, "application/octet-stream")
+schemathesis.serializer.alias(CHUNK_TYPE, "application/octet-stream")

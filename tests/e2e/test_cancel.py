@@ -57,8 +57,8 @@ async def assert_told(watcher: Recorder, upload_id: str) -> None:
     assert last["status"] == "error"
     assert last["error"]["code"] == "CANCELLED"
     assert last["error"]["retryable"] is True
-    assert_truthful(watcher.about(upload_id))
-    assert len(await watcher.named(upload_id, "error")) == 1
+    assert_truthful(watcher.messages(upload_id))
+    assert len(await watcher.wait_for_status(upload_id, "error")) == 1
 
 
 async def test_while_compressing(
@@ -189,8 +189,8 @@ async def test_a_cancelled_upload_can_be_sent_again(api: Api, watcher: Watcher, 
     assert (await api.put(content_url, content)).status == 202
     last = await watcher.until(upload_id, lambda message: message["status"] == "completed")
     assert last["attempt"] == 2
-    assert statuses(watcher.about(upload_id))[-4:] == ["starting", "compressing", "uploading", "completed"]
-    assert_truthful(watcher.live(upload_id))
+    assert statuses(watcher.messages(upload_id))[-4:] == ["starting", "compressing", "uploading", "completed"]
+    assert_truthful(watcher.live_messages(upload_id))
 
 
 async def test_the_worker_takes_the_next_one(api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:

@@ -61,7 +61,7 @@ class NodeListener(Recorder):
                     self.record("upload-progress", said["data"])
                 case "closed":
                     self.closed_by = said["code"]
-            self._news.set()
+            self._changed.set()
 
 
 async def test_it_comes_back_by_itself_and_stops_at_the_end(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
@@ -76,12 +76,12 @@ async def test_it_comes_back_by_itself_and_stops_at_the_end(serve: Serve, shelf:
             fake.heal()
             server.restart()
             end = await listener.end(upload_id)
-            await listener.fact(lambda: listener.closed_by)
+            await listener.wait_until(lambda: listener.closed_by)
         assert (end["status"], listener.closed_by) == ("completed", 204)
         assert listener.opened == 2
         heard = listener.events(upload_id)
         assert [event["seq"] for event in heard] == list(range(heard[0]["seq"], end["seq"] + 1))
-        assert_truthful(listener.about(upload_id))
+        assert_truthful(listener.messages(upload_id))
 
 
 async def test_it_is_told_to_stay_away(serve: Serve) -> None:
@@ -91,7 +91,7 @@ async def test_it_is_told_to_stay_away(serve: Serve) -> None:
     for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
         for bearer, status in (("", 401), ("garbage", 401), (token("bob"), 403)):
             async with NodeListener(server.url + route, "progress", bearer) as listener:
-                await listener.fact(lambda heard=listener: heard.closed_by)  # type: ignore[misc]
+                await listener.wait_until(lambda heard=listener: heard.closed_by)  # type: ignore[misc]
                 assert listener.closed_by == status
 
 
@@ -100,5 +100,5 @@ async def test_it_understands_the_files_dialect(serve: Serve, shelf: Shelf) -> N
     async with Api(server) as api:
         upload_id = await api.accepted(shelf.image())
         async with NodeListener(f"{server.url}/api/files/progress/{upload_id}", "progress") as listener:
-            await listener.fact(lambda: listener.closed_by)
-            assert listener.heard[-1].message["status"] == "completed"
+            await listener.wait_until(lambda: listener.closed_by)
+            assert listener.received[-1].message["status"] == "completed"

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from roomcast_workers.sandbox.exec import can_cut_off, landlock_version
+from roomcast_workers.sandbox.exec import landlock_version, seccomp_supported
 
 from tests.support import attacks
 from tests.support.clips import make_clip, make_heavy_clip, make_image, truncate
@@ -199,13 +199,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_ends_as_it_should_at_the_first_attempt(house: House, name: str) -> None:
+def test_attack_ends_as_expected_at_the_first_attempt(house: House, name: str) -> None:
     end = house.endings[name]
     assert end.code in ATTACKS[name][1], end.said[:500]
     assert end.attempt <= 1
 
 
-def test_whatever_is_changed_in_a_file_it_ends_well_or_with_the_files_own_fault(house: House) -> None:
+def test_mutated_file_is_completed_or_fails_with_an_error_of_the_file(house: House) -> None:
     others = {name: end for name, end in house.endings.items() if name not in ATTACKS}
     assert len(others) > MUTANTS
     assert {name: end.code for name, end in others.items() if end.code not in FAULTS} == {}
@@ -213,32 +213,32 @@ def test_whatever_is_changed_in_a_file_it_ends_well_or_with_the_files_own_fault(
     assert COMPLETED in {end.code for end in others.values()}
 
 
-def test_a_film_cut_in_half_is_not_passed_off_as_whole(house: House) -> None:
+def test_clip_cut_in_half_is_marked_as_partial(house: House) -> None:
     assert "'partial'" in house.endings["half.mp4"].said
 
 
-def test_nobody_was_called_and_nothing_of_a_sibling_was_told(house: House) -> None:
+def test_no_attack_opens_a_connection_or_reads_another_file(house: House) -> None:
     assert not house.ears.called()
     assert [name for name, end in house.endings.items() if SECRET in end.said] == []
 
 
-def test_nothing_was_planted(house: House) -> None:
+def test_no_attack_writes_a_file_outside_its_folder(house: House) -> None:
     assert not Path("/tmp/roomcast-planted.txt").exists()
     assert [path for path in house.server.data.rglob("*") if "evil" in path.name or "planted" in path.name] == []
     assert b"planted" not in house.endings["attached.mkv"].said.encode()
 
 
-def test_scripts_in_a_picture_are_not_in_its_results(house: House) -> None:
+def test_scripts_in_an_image_are_not_in_its_results(house: House) -> None:
     for name in ("page.jpg", "script.gif"):
         assert "alert(1)" not in house.endings[name].said
 
 
-def test_no_message_tells_of_paths_or_commands(house: House) -> None:
+def test_error_messages_contain_no_paths_or_commands(house: House) -> None:
     told = {name: end.said for name, end in house.endings.items() if end.code != COMPLETED}
     assert [name for name, said in told.items() if str(house.server.data) in said or "-i file:" in said] == []
 
 
-def test_nothing_is_left_and_the_server_is_well(house: House) -> None:
+def test_no_process_or_file_is_left_behind(house: House) -> None:
     assert house.server.ffmpegs() == []
     assert house.server.scratch() == []
     assert list((house.server.data / "incoming").iterdir()) == []
@@ -256,7 +256,7 @@ def encoders(server: RunningServer) -> list[str]:
 
 
 @linux
-def test_what_reads_uploads_is_behind_the_walls_that_are_told_of(house: House) -> None:
+def test_programs_that_read_uploads_run_in_the_reported_sandbox(house: House) -> None:
     async def seen() -> tuple[dict[str, Any], bool]:
         film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=2).read_bytes()
         async with Api(house.server) as api:
@@ -271,5 +271,5 @@ def test_what_reads_uploads_is_behind_the_walls_that_are_told_of(house: House) -
     sandbox, cut_off = asyncio.run(seen())
     assert set(sandbox) == {"bwrap", "network", "files"}
     assert cut_off or sandbox["network"] != "seccomp"
-    if landlock_version() and can_cut_off():
+    if landlock_version() and seccomp_supported():
         assert "none" not in sandbox.values()

@@ -59,7 +59,7 @@ async def test_every_surface_brings_the_same_absolute_links(
     assert sorted(links((await watcher.join(upload_id))["state"])) == expected
     async with StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events") as stream:
         await stream.closed()
-    assert sorted(links(stream.heard[-1].message)) == expected
+    assert sorted(links(stream.received[-1].message)) == expected
     (listed,) = (await api.list()).body["uploads"]
     assert sorted(links(listed)) == expected
     status = await api.say("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})

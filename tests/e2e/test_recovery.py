@@ -81,8 +81,8 @@ def scene(held: HeldServer, fake: FakeFfmpeg, api: Api, shelf: Shelf) -> Scene:
 
 async def rejoin(watcher: Recorder, upload_id: str) -> None:
     """As a client does that lost its server: once it is connected again, it asks for what it missed."""
-    await watcher.fact(lambda: watcher.connections == 2)
-    last = watcher.about(upload_id)[-1]
+    await watcher.wait_until(lambda: watcher.connections == 2)
+    last = watcher.messages(upload_id)[-1]
     ack = await watcher.join(upload_id, since=last["seq"], epoch=last["epoch"])
     assert ack["ok"]
     assert all(event["seq"] > last["seq"] for event in ack["events"])
@@ -95,7 +95,7 @@ def assert_no_gap(watcher: Recorder, upload_id: str) -> None:
 
 def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
     assert_no_gap(watcher, upload_id)
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
 
 
 @pytest.mark.parametrize("stage", ["queued", *AT_WORK])
@@ -194,7 +194,7 @@ async def test_sigterm_lets_a_body_arrive(server: RunningServer, api: Api, shelf
     async with HalfSent(server, "PUT", content_url, content, first=len(content) // 2) as sending:
         await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
         stopping = asyncio.create_task(asyncio.to_thread(server.terminate))
-        await watcher.fact(lambda: watcher.disconnections)
+        await watcher.wait_until(lambda: watcher.disconnections)
         await sending.send()
         assert await sending.status() == 202
         assert (await stopping).code == 0

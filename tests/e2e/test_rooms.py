@@ -94,7 +94,7 @@ async def test_unknown_call_is_ignored(watcher: Watcher, api: Api) -> None:
 @pytest.mark.parametrize("name", ["disconnect", "connect", "*"])
 async def test_event_with_a_reserved_name_ends_the_connection(watcher: Watcher, api: Api, name: str) -> None:
     await watcher.emit(name, "a reserved name")
-    await watcher.fact(lambda: watcher.connections == 2)
+    await watcher.wait_until(lambda: watcher.connections == 2)
     upload_id, _ = await api.reserved("clip.mp4", 100)
     assert (await watcher.join(upload_id))["ok"] is True
 
@@ -137,8 +137,8 @@ async def test_client_that_joins_twice_gets_each_event_once(api: Api, watcher: W
     await watcher.join(upload_id)
     await api.put(url, image.read_bytes())
     await watcher.end(upload_id)
-    assert len(await watcher.named(upload_id, "completed")) == 1
-    assert_truthful(watcher.live(upload_id))
+    assert len(await watcher.wait_for_status(upload_id, "completed")) == 1
+    assert_truthful(watcher.live_messages(upload_id))
 
 
 async def test_client_that_has_left_a_room_gets_no_more_of_it(
@@ -148,7 +148,7 @@ async def test_client_that_has_left_a_room_gets_no_more_of_it(
     upload_id, url = await api.reserved("picture.png", image.stat().st_size)
     await watcher.join(upload_id)
     assert await watcher.leave(upload_id) == {"ok": True}
-    heard = len(watcher.heard)
+    heard = len(watcher.received)
     async with Watcher(server.url) as other:
         await other.join(upload_id)
         await api.put(url, image.read_bytes())
@@ -156,7 +156,7 @@ async def test_client_that_has_left_a_room_gets_no_more_of_it(
     assert (await watcher.join(upload_id))["state"]["status"] == "completed", (
         "the ack comes after all messages of the room"
     )
-    assert {item.message["status"] for item in watcher.heard[heard:]} == {"completed"}
+    assert {item.message["status"] for item in watcher.received[heard:]} == {"completed"}
     assert await watcher.leave(upload_id) == {"ok": True}
     assert await watcher.leave(upload_id) == {"ok": True}
 
@@ -183,8 +183,8 @@ async def test_client_gets_messages_of_its_room_only(
         await watcher.end(first)
         await api.put(other_url, image.read_bytes())
         await other.end(second)
-        assert {item.message["uploadId"] for item in other.heard} == {second}
-    assert {item.message["uploadId"] for item in watcher.heard} == {first}
+        assert {item.message["uploadId"] for item in other.received} == {second}
+    assert {item.message["uploadId"] for item in watcher.received} == {first}
 
 
 @pytest.mark.node
@@ -195,8 +195,8 @@ async def test_polling_client_gets_every_status(server: RunningServer, api: Api,
         await watcher.join(upload_id)
         await api.put(url, image.read_bytes())
         await watcher.end(upload_id)
-        assert statuses(watcher.live(upload_id)) == ["starting", "compressing", "uploading", "completed"]
-        assert_truthful(watcher.live(upload_id))
+        assert statuses(watcher.live_messages(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+        assert_truthful(watcher.live_messages(upload_id))
 
 
 @pytest.mark.node
@@ -210,9 +210,9 @@ async def test_upgrade_from_polling_during_a_join_loses_no_message(
         await watcher.join(upload_id)
         await api.put(url, image.read_bytes())
         await watcher.end(upload_id)
-        await watcher.fact(lambda: watcher.upgrades)
-        assert statuses(watcher.live(upload_id)) == ["starting", "compressing", "uploading", "completed"]
-        assert_truthful(watcher.live(upload_id))
+        await watcher.wait_until(lambda: watcher.upgrades)
+        assert statuses(watcher.live_messages(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+        assert_truthful(watcher.live_messages(upload_id))
         assert (await watcher.join(upload_id))["ok"] is True, "over the WebSocket"
 
 
@@ -245,6 +245,6 @@ async def test_handshake_of_another_origin_is_refused(serve: Serve) -> None:
 
 async def test_call_over_the_size_limit_ends_the_connection(watcher: Watcher, api: Api) -> None:
     await watcher.emit("join-upload", "upload_" + "f" * 1_000_000)
-    await watcher.fact(lambda: watcher.connections == 2)
+    await watcher.wait_until(lambda: watcher.connections == 2)
     upload_id, _ = await api.reserved("clip.mp4", 100)
     assert (await watcher.join(upload_id))["ok"] is True

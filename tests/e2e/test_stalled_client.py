@@ -49,7 +49,7 @@ def flood(client: WebSocket, upload_id: str) -> None:
 
 
 def ticks(watcher: Watcher, upload_id: str) -> list[Message]:
-    return [message for message in watcher.live(upload_id) if message["stage"] == "compressing"]
+    return [message for message in watcher.live_messages(upload_id) if message["stage"] == "compressing"]
 
 
 async def test_client_that_stops_reading_is_disconnected_and_costs_the_others_nothing(
@@ -70,7 +70,7 @@ async def test_client_that_stops_reading_is_disconnected_and_costs_the_others_no
         return any(peer.raddr and peer.raddr.port == port for peer in server.process.net_connections("tcp"))
 
     await eventually(lambda: not connected(), 20, what="the end of the stalled client")
-    await watcher.fact(lambda: len(ticks(watcher, upload_id)) > 12)
+    await watcher.wait_until(lambda: len(ticks(watcher, upload_id)) > 12)
     fake.heal()
     assert server.process.memory_info().rss - before < 64 * MIB
     assert watcher.disconnections == 0

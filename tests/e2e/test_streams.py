@@ -45,11 +45,11 @@ async def test_a_stream_tells_what_the_room_hears(
         await stream.closed()
         await watcher.end(upload_id)
         assert stream.parser.retry == 1000
-        assert {item.name for item in stream.heard} == {"upload-progress"}
-        assert_truthful(stream.about(upload_id))
-        assert statuses(stream.about(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+        assert {item.name for item in stream.received} == {"upload-progress"}
+        assert_truthful(stream.messages(upload_id))
+        assert statuses(stream.messages(upload_id)) == ["starting", "compressing", "uploading", "completed"]
         assert stream.events(upload_id) == watcher.events(upload_id)
-        numbered = [one for one, identity in zip(stream.about(upload_id), stream.ids, strict=True) if identity]
+        numbered = [one for one, identity in zip(stream.messages(upload_id), stream.ids, strict=True) if identity]
         assert [event["seq"] for event in numbered] == list(range(1, numbered[-1]["seq"] + 1))
         assert stream.ids[-1] == f"{numbered[-1]['epoch']}:{numbered[-1]['seq']}"
         assert numbered[-1]["element"]["url"]
@@ -57,7 +57,7 @@ async def test_a_stream_tells_what_the_room_hears(
             assert again.status == 204, "who has the end is told to stay away"
     async with native(server, upload_id) as late:
         await late.closed()
-        assert [message["status"] for message in late.about(upload_id)] == ["completed"]
+        assert [message["status"] for message in late.messages(upload_id)] == ["completed"]
 
 
 @pytest.mark.parametrize("with_epoch", [True, False])
@@ -68,13 +68,13 @@ async def test_a_stream_goes_on_where_it_broke_off(
     whole = await api.finished(upload_id)
     async with native(server, upload_id, "0") as all_of_it:
         await all_of_it.closed()
-        events = all_of_it.about(upload_id)
+        events = all_of_it.messages(upload_id)
     assert [event["seq"] for event in events] == list(range(1, whole["seq"] + 1))
     for event in events[:-1]:
         identity = f"{event['epoch']}:{event['seq']}" if with_epoch else str(event["seq"])
         async with native(server, upload_id, identity) as rest:
             await rest.closed()
-            assert rest.about(upload_id) == events[event["seq"] :]
+            assert rest.messages(upload_id) == events[event["seq"] :]
 
 
 async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
@@ -102,7 +102,7 @@ async def test_a_retry_and_its_end(server: RunningServer, api: Api, shelf: Shelf
         upload_id = await api.accepted(shelf.clip())
         async with native(server, upload_id, "0") as stream:
             await stream.closed()
-            end = stream.about(upload_id)[-1]
+            end = stream.messages(upload_id)[-1]
             assert (end["status"], end["error"]["code"]) == ("error", "TRANSCODE_ERROR")
     finally:
         fake.heal()
@@ -110,8 +110,8 @@ async def test_a_retry_and_its_end(server: RunningServer, api: Api, shelf: Shelf
     async with native(server, upload_id, stream.last_id) as again:
         assert again.status == 200, "it was started over: there is something to hear"
         await again.closed()
-        assert again.about(upload_id)[0]["seq"] == end["seq"] + 1
-        assert again.about(upload_id)[-1]["status"] == "completed"
+        assert again.messages(upload_id)[0]["seq"] == end["seq"] + 1
+        assert again.messages(upload_id)[-1]["status"] == "completed"
 
 
 async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -123,8 +123,8 @@ async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) 
     (upload_id,) = reply.body["upload_ids"]
     async with files(server, upload_id) as stream:
         await stream.closed()
-        assert {item.name for item in stream.heard} == {"progress"}
-        first, end = stream.heard[0].message, stream.heard[-1].message
+        assert {item.name for item in stream.received} == {"progress"}
+        first, end = stream.received[0].message, stream.received[-1].message
     native_end = await api.finished(upload_id)
     assert (first["status"], first["upload_id"]) in (("uploading", upload_id), ("completed", upload_id))
     assert end == {
@@ -222,7 +222,7 @@ async def test_silence_is_filled(serve: Serve) -> None:
     async with Api(server) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)
         async with native(server, upload_id) as stream:
-            await stream.fact(lambda: stream.parser.comments >= 3)
+            await stream.wait_until(lambda: stream.parser.comments >= 3)
 
 
 async def test_a_stream_ends_with_its_token(serve: Serve) -> None:
@@ -263,7 +263,7 @@ async def test_sigterm_ends_streams(serve: Serve) -> None:
     async with Api(server) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)
         async with native(server, upload_id) as stream, files(server, upload_id) as other:
-            await stream.fact(lambda: stream.heard)
+            await stream.wait_until(lambda: stream.received)
             ended = await asyncio.to_thread(server.terminate)
             await stream.closed()
             await other.closed()

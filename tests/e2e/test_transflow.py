@@ -24,12 +24,12 @@ def stream(server: RunningServer, asked: str, last_id: str | None = None, *, bea
 
 
 def named(watcher: StreamWatcher, name: str) -> list[dict[str, Any]]:
-    return [heard.message for heard in watcher.heard if heard.name == name]
+    return [heard.message for heard in watcher.received if heard.name == name]
 
 
 async def told(watcher: StreamWatcher) -> None:
     """Wait until anything was heard."""
-    await watcher.fact(lambda: watcher.heard)
+    await watcher.wait_until(lambda: watcher.received)
 
 
 def steps_of(said: list[dict[str, Any]], upload_id: str) -> list[tuple[str, str | None]]:
@@ -47,7 +47,7 @@ async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServ
     reserved = (await api.reserve(*((file.name, file.stat().st_size) for file in files))).body
     ids = [entry["uploadId"] for entry in reserved["uploads"]]
     async with stream(server, ids[1]) as watcher:
-        await watcher.fact(lambda: named(watcher, "message"))
+        await watcher.wait_until(lambda: named(watcher, "message"))
         (first,) = named(watcher, "message")
         assert first.keys() == FIELDS
         assert (first["uploadId"], first["templateId"], first["branch"]) == (ids[1], "auto", "main")
@@ -105,7 +105,7 @@ async def test_a_stream_goes_on_where_it_broke_off(server: RunningServer, api: A
     first, second = reserved["uploads"]
     async with stream(server, first["uploadId"]) as begun:
         await api.put(first["contentUrl"], files[0].read_bytes())
-        await begun.fact(lambda: any(one["completedFiles"] == 1 for one in named(begun, "message")))
+        await begun.wait_until(lambda: any(one["completedFiles"] == 1 for one in named(begun, "message")))
     await api.put(second["contentUrl"], files[1].read_bytes())
     await api.finished(second["uploadId"])
     async with stream(server, first["uploadId"], begun.last_id) as rest:
@@ -137,14 +137,14 @@ async def test_a_position_of_another_log_gets_the_state(server: RunningServer, a
     for identity in ("another:1", "99"):
         async with stream(server, upload_id, identity) as watcher:
             await told(watcher)
-            assert [heard.name for heard in watcher.heard] == ["message"]
+            assert [heard.name for heard in watcher.received] == ["message"]
 
 
 async def test_bytes_that_arrive_move_the_bar(server: RunningServer, api: Api, shelf: Shelf) -> None:
     content = shelf.image().read_bytes()
     upload_id, url = await api.reserved("picture.png", len(content))
     async with stream(server, upload_id) as watcher, HalfSent(server, "PUT", url, content, first=len(content) // 2):
-        await watcher.fact(lambda: any(told["files"][0]["progress"] > 0 for told in named(watcher, "message")))
+        await watcher.wait_until(lambda: any(told["files"][0]["progress"] > 0 for told in named(watcher, "message")))
         assert watcher.ids[-1] is None, "a reading leaves the position alone"
 
 

@@ -1,4 +1,4 @@
-"""tus 1.0.0: files that come in pieces to a server that dies meanwhile."""
+"""tus 1.0.0: files in chunks, to a server that is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.tus import MIB, Tus, completed, half_sent, id_of, on_disk, re
 from tests.support.tus_clients import JAVASCRIPT, client
 
 
-async def test_the_server_is_killed_in_the_middle_of_a_piece(serve: Serve, large: bytes) -> None:
+async def test_upload_resumes_after_the_server_was_killed_during_a_chunk(serve: Serve, large: bytes) -> None:
     server = serve()
     async with Api(server) as api:
         url = await reserved(api, large)
@@ -29,7 +29,7 @@ async def test_the_server_is_killed_in_the_middle_of_a_piece(serve: Serve, large
         await completed(api, url)
 
 
-async def test_the_server_is_killed_when_all_bytes_are_here(tmp_path: Path, large: bytes) -> None:
+async def test_upload_is_queued_after_the_server_was_killed_with_all_bytes_stored(tmp_path: Path, large: bytes) -> None:
     held = HeldServer(tmp_path)
     with held.server as server:
         async with Api(server) as api:
@@ -54,7 +54,9 @@ async def waits(api: Api, url: str) -> bool:
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_client_outlives_the_server(serve: Serve, large: bytes, tmp_path: Path) -> None:
+async def test_javascript_client_resumes_after_the_server_was_killed(
+    serve: Serve, large: bytes, tmp_path: Path
+) -> None:
     server = serve(JWT_SECRET=SECRET, ROOMCAST_VIEWER_BYTES_PER_SECOND=str(2 * MIB))  # so there is time to kill it
     file = tmp_path / "holiday.png"
     file.write_bytes(large[: 3 * MIB])

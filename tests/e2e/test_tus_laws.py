@@ -12,7 +12,9 @@ from tests.support.tus_journey import Journey
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_file_arrives_as_it_was_sent(server: RunningServer, api: Api, picture: bytes, seed: int) -> None:
+async def test_file_arrives_as_it_was_sent_whatever_interrupts_it(
+    server: RunningServer, api: Api, picture: bytes, seed: int
+) -> None:
     chance = random.Random(seed)
     content = picture + chance.randbytes(4 * MIB)
     url = await reserved(api, content)

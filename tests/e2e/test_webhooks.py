@@ -203,7 +203,7 @@ async def test_this_network_is_out_of_reach_unless_it_is_allowed(
             return found and found[0]["attempts"]
 
         (attempt,) = await eventually(tried, what="an attempt")
-        assert (attempt["status"], attempt["error"]) == (None, "not an address of the public Internet")
+        assert (attempt["status"], attempt["error"]) == (None, "The receiver's address is not on the public Internet.")
         assert receiver.heard == []
 
 

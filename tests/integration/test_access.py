@@ -49,7 +49,7 @@ async def test_another_viewers_upload(server: AppServer, alice: Api) -> None:
             assert answer["error"]["code"] == "FORBIDDEN", call
         assert (await alice.cancel(upload_id)).status == 200
         assert await watcher.call("join-upload", upload_id) != {}
-        assert watcher.heard == []
+        assert watcher.received == []
 
 
 async def test_a_list_holds_ones_own(alice: Api, bob: Api) -> None:

@@ -138,13 +138,13 @@ async def test_the_board_is_told_when_it_has_changed(
         upload_id = await alice.accepted(shelf.image())
         for one in (stream, another):
             await shows_the_end(one, upload_id)
-            assert {item.name for item in one.heard} == {"board"}
+            assert {item.name for item in one.received} == {"board"}
         timeless = [{**board, "overview": {**board["overview"], "now": ""}} for board in boards(stream)]
         assert all(before != after for before, after in itertools.pairwise(timeless))
 
 
 def boards(stream: StreamWatcher) -> list[dict[str, Any]]:
-    return [dict(item.message) for item in stream.heard]
+    return [dict(item.message) for item in stream.received]
 
 
 async def shows_the_end(stream: StreamWatcher, upload_id: str) -> None:
@@ -152,7 +152,7 @@ async def shows_the_end(stream: StreamWatcher, upload_id: str) -> None:
         rows = [row for board in boards(stream) for row in board["uploads"]]
         return (upload_id, "done") in [(row["uploadId"], row["stage"]) for row in rows]
 
-    await stream.fact(shown)
+    await stream.wait_until(shown)
 
 
 async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
@@ -171,7 +171,7 @@ async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
         page = await anybody.say("GET", "/admin", headers={"Host": f"localhost:{server.port}"})
         assert (page.status, b"Uploads" in page.content) == (200, True)
         async with StreamWatcher(f"{server.url}{CALLS[2]}") as stream:
-            await stream.fact(lambda: stream.heard)
+            await stream.wait_until(lambda: stream.received)
         for headers in foreign:
             for call in CALLS:
                 assert (await anybody.say("GET", call, headers=headers)).refusal == (403, "FORBIDDEN"), headers

@@ -1,4 +1,4 @@
-"""Files that are no media, by every way in, and forms that are too much."""
+"""Files that are not media, by form, PUT and tus, and forms that are too large."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def api(server: AppServer) -> AsyncIterator[Api]:
 
 
 async def stored(api: Api, upload_id: str) -> bytes:
-    """What is handed out of an upload in the end."""
+    """The result of an upload, as it is served."""
     end = await api.finished(upload_id)
     assert end["status"] == "completed", end
     (output,) = end["element"]["outputs"]
@@ -50,7 +50,7 @@ def form_of(*parts: tuple[str, bytes, str | None]) -> aiohttp.FormData:
 
 
 @pytest.mark.parametrize("content", [TEXT, b"x"], ids=["some", "one byte"])
-async def test_every_way_in_takes_a_file_under_a_template_that_does(api: Api, content: bytes) -> None:
+async def test_form_put_and_tus_accept_any_file_under_a_file_template(api: Api, content: bytes) -> None:
     form = form_of(("type", b"document", None), ("file", content, "a.txt"))
     by_form = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
     reserved, url = await api.reserved("b.txt", len(content), template="document")
@@ -60,19 +60,19 @@ async def test_every_way_in_takes_a_file_under_a_template_that_does(api: Api, co
         assert await stored(api, upload_id) == content
 
 
-async def test_a_template_named_behind_the_file_is_in_time(api: Api) -> None:
+async def test_type_field_after_the_file_still_decides_its_template(api: Api) -> None:
     form = form_of(("file", TEXT, "a.txt"), ("type", b"document", None))
     reply = await api.say("POST", "/api/uploads", data=form)
     assert await stored(api, reply.body["uploadId"]) == TEXT
 
 
-async def test_no_way_in_takes_a_file_that_is_no_media_under_another_template(api: Api) -> None:
+async def test_forms_refuse_a_file_that_is_not_media_under_a_media_template(api: Api) -> None:
     for form in (form_of(("file", TEXT, "a.txt")), form_of(("file", TEXT, "a.txt"), ("type", b"image", None))):
         assert (await api.say("POST", "/api/uploads", data=form)).refusal == (415, "UNSUPPORTED_TYPE")
     assert (await api.say("POST", "/api/files/upload", data=form_of(("file", TEXT, "a.txt")))).status == 415
 
 
-async def test_a_file_larger_than_its_template_takes_is_refused_by_every_way_in(api: Api) -> None:
+async def test_form_put_and_tus_refuse_a_file_above_the_templates_limit(api: Api) -> None:
     large = bytes(10_001)
     form = form_of(("type", b"document", None), ("file", large, "a.bin"))
     assert (await api.say("POST", "/api/uploads", data=form)).refusal == (413, "TOO_LARGE")
@@ -81,7 +81,7 @@ async def test_a_file_larger_than_its_template_takes_is_refused_by_every_way_in(
     assert created.refusal == (413, "TOO_LARGE")
 
 
-async def test_an_empty_file_is_taken_by_put_and_refused_by_tus_with_a_reason(api: Api) -> None:
+async def test_empty_file_is_accepted_by_put_and_refused_by_tus(api: Api) -> None:
     reserved, url = await api.reserved("empty.txt", 0, template="document")
     assert (await api.put(url, b"")).status == 202
     assert await stored(api, reserved) == b""
@@ -90,14 +90,14 @@ async def test_an_empty_file_is_taken_by_put_and_refused_by_tus_with_a_reason(ap
     assert created.body["error"]["message"] == "The file is empty."
 
 
-async def test_a_path_means_nothing_to_the_native_form(api: Api) -> None:
+async def test_native_form_ignores_the_path_field(api: Api) -> None:
     form = form_of(("type", b"document", None), ("path", b"../up", None), ("file", TEXT, "a.txt"))
     upload_id = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
     end = await api.finished(upload_id)
     assert (end["metadata"], end["element"]["outputs"][0]["key"]) == ({}, f"{upload_id}/download/a.txt")
 
 
-async def test_a_form_that_does_not_say_how_large_it_is_is_bounded_all_the_same(server: AppServer, api: Api) -> None:
+async def test_form_without_a_declared_size_is_limited_by_its_bytes(server: AppServer, api: Api) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -115,13 +115,13 @@ async def test_a_form_that_does_not_say_how_large_it_is_is_bounded_all_the_same(
     await eventually(lambda: list((server.data / "incoming").iterdir()) == [])
 
 
-async def test_no_more_refusals_are_named_than_a_person_would_read(api: Api) -> None:
+async def test_form_with_more_than_a_thousand_refused_files_is_refused(api: Api) -> None:
     form = form_of(*((f"field {number}", b"x", f"{number}.txt") for number in range(1200)))
     reply = await api.say("POST", "/api/files/upload", data=form)
     assert (reply.refusal, len(reply.body["failed"])) == ((429, "TOO_MANY"), 1000)
 
 
-async def test_a_form_of_files_without_a_token_is_refused_in_the_dialects_words(serve: ServeApp) -> None:
+async def test_form_of_files_without_a_token_is_refused_in_the_dialects_format(serve: ServeApp) -> None:
     server = await serve(JWT_SECRET="a secret that is long enough for its purpose")
     async with Api(server) as anybody:
         reply = await anybody.say("POST", "/api/files/upload", data=form_of(("files", TEXT, "a.txt")))

@@ -1,4 +1,4 @@
-"""What bad input gets: a stable code and its status, word in the room where there is one, and nothing left on disk."""
+"""Bad input: the response has a stable code, the room an error, and no file is left on the disk."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ def settings() -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-async def unharmed(server: AppServer, api: Api, shelf: Shelf) -> AsyncIterator[None]:
-    """After every test: no file that belongs to no living upload, and the next upload works."""
+async def server_intact(server: AppServer, api: Api, shelf: Shelf) -> AsyncIterator[None]:
+    """Check after every test that no stray file is left and that the next upload works."""
     yield
     assert await api.healthy()
     assert (await api.finished(await api.accepted(shelf.image("after.png", size=SMALL))))["status"] == "completed"
-    await eventually(lambda: strays(server) == [], 3, what=f"an empty house, not {strays(server)}")
+    await eventually(lambda: strays(server) == [], 3, what=f"no stray files, not {strays(server)}")
     assert server.complaints() == []
 
 
 def strays(server: AppServer) -> list[Path]:
-    """Files outside the results' and the ledgers' own."""
+    """Files that belong neither to the results nor to the databases."""
     known = re.compile(r"media/|(ledger|assemblies)[.]|url[.]secret$|deployment$|.*/[.]lock$")
     files = [path for path in server.data.rglob("*") if path.is_file()]
     return [path for path in files if not known.match(f"{path.relative_to(server.data)}")]
 
 
 def multipart(*parts: tuple[str, str | None, bytes], end: bool = True) -> dict[str, Any]:
-    """A hand-made body: parts of field, file name as it stands in the header, and content."""
+    """A form of parts, each with its field, its file name as written in the header, and its content."""
     body = b""
     for field, filename, content in parts:
         named = "" if filename is None else f'; filename="{filename}"'
@@ -58,15 +58,15 @@ async def post(api: Api, *parts: tuple[str, str | None, bytes], end: bool = True
     return await api.say("POST", "/api/uploads", **multipart(*parts, end=end))
 
 
-async def test_an_empty_file(api: Api) -> None:
+async def test_empty_file_is_unreadable(api: Api) -> None:
     assert (await post(api, ("file", "clip.mp4", b""))).refusal == (422, "UNREADABLE_MEDIA")
 
 
-async def test_text_named_mp4(api: Api, tmp_path: Path) -> None:
+async def test_text_named_mp4_is_refused(api: Api, tmp_path: Path) -> None:
     assert (await api.upload(text_named_mp4(tmp_path / "clip.mp4"))).refusal == (415, "UNSUPPORTED_TYPE")
 
 
-async def test_text_named_mp4_is_told_in_the_room(api: Api, watcher: Watcher, tmp_path: Path) -> None:
+async def test_room_receives_the_error_when_text_is_refused(api: Api, watcher: Watcher, tmp_path: Path) -> None:
     text = text_named_mp4(tmp_path / "clip.mp4").read_bytes()
     upload_id, url = await api.reserved("clip.mp4", len(text))
     await watcher.join(upload_id)
@@ -77,7 +77,7 @@ async def test_text_named_mp4_is_told_in_the_room(api: Api, watcher: Watcher, tm
     assert last["error"]["retryable"] is False
 
 
-async def test_a_truncated_clip_is_completed_and_said_to_be_partial(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_truncated_clip_is_completed_and_marked_as_partial(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await api.accepted(truncate(shelf.clip(seconds=5, fps=10), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
@@ -88,7 +88,9 @@ async def test_a_truncated_clip_is_completed_and_said_to_be_partial(api: Api, wa
     assert last["element"]["outputs"][0]["duration"] == pytest.approx(partial["seconds"], abs=0.2)
 
 
-async def test_a_clip_whose_index_is_cut_off(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_clip_without_its_index_fails_at_the_first_attempt(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf
+) -> None:
     upload_id = await api.accepted(truncate(shelf.clip(seconds=2, faststart=False), 0.5))
     await watcher.join(upload_id)
     last = await watcher.end(upload_id)
@@ -100,13 +102,13 @@ async def test_a_clip_whose_index_is_cut_off(server: AppServer, api: Api, watche
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg"])
-async def test_a_truncated_picture(api: Api, shelf: Shelf, name: str) -> None:
+async def test_truncated_image_is_unreadable(api: Api, shelf: Shelf, name: str) -> None:
     upload_id = await api.accepted(truncate(shelf.image(name, noise=True), 0.5))
     last = await api.finished(upload_id)
     assert last["error"]["code"] == "UNREADABLE_MEDIA"
 
 
-async def test_the_wrong_field_and_no_file(api: Api, shelf: Shelf) -> None:
+async def test_form_without_a_file_in_a_file_field_is_malformed(api: Api, shelf: Shelf) -> None:
     content = shelf.image().read_bytes()
     for parts in (
         [("video", "clip.mp4", content)],
@@ -116,7 +118,7 @@ async def test_the_wrong_field_and_no_file(api: Api, shelf: Shelf) -> None:
         assert (await post(api, *parts)).refusal == (400, "MALFORMED"), parts
 
 
-async def test_an_unknown_template(api: Api, shelf: Shelf) -> None:
+async def test_unknown_template_is_malformed(api: Api, shelf: Shelf) -> None:
     for reply in (
         await api.upload(shelf.image(), template="no-such-template"),
         await api.reserve(("clip.mp4", 100), template="no-such-template"),
@@ -124,14 +126,14 @@ async def test_an_unknown_template(api: Api, shelf: Shelf) -> None:
         assert reply.refusal == (400, "MALFORMED")
 
 
-async def test_too_large_as_declared(api: Api, server: AppServer) -> None:
+async def test_too_large_file_is_refused_by_its_declared_size(api: Api, server: AppServer) -> None:
     assert (await api.reserve(("clip.mp4", LIMIT + 1))).refusal == (413, "TOO_LARGE")
     _, url = await api.reserved("clip.mp4", LIMIT)
     async with HalfSent(server, "PUT", url, bytes(LIMIT + 1), first=0) as sending:
         assert await sending.status() == 413
 
 
-async def test_too_large_in_fact(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_too_large_file_is_refused_by_its_bytes(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     content = shelf.image().read_bytes() + bytes(LIMIT)
 
     async def unannounced() -> AsyncIterator[bytes]:
@@ -147,7 +149,9 @@ async def test_too_large_in_fact(api: Api, watcher: Watcher, shelf: Shelf) -> No
 
 
 @pytest.mark.parametrize("off", [-1, +1])
-async def test_another_length_than_reserved(api: Api, shelf: Shelf, off: int) -> None:
+async def test_content_length_other_than_reserved_is_refused_before_the_first_byte(
+    api: Api, shelf: Shelf, off: int
+) -> None:
     content = shelf.image().read_bytes()
     upload_id, url = await api.reserved("picture.png", len(content) + off)
     assert (await api.put(url, content)).refusal == (400, "MALFORMED"), "told before a byte is taken"
@@ -155,7 +159,7 @@ async def test_another_length_than_reserved(api: Api, shelf: Shelf, off: int) ->
 
 
 @pytest.mark.parametrize(("off", "refusal"), [(-1, (413, "TOO_LARGE")), (+1, (400, "MALFORMED"))])
-async def test_another_length_than_reserved_and_never_declared(
+async def test_body_without_length_and_other_than_reserved_fails_the_upload(
     api: Api, shelf: Shelf, off: int, refusal: tuple[int, str]
 ) -> None:
     content = shelf.image().read_bytes()
@@ -168,14 +172,16 @@ async def test_another_length_than_reserved_and_never_declared(
     assert (await api.get(upload_id)).body["error"]["code"] == refusal[1]
 
 
-async def test_too_many_files(api: Api, shelf: Shelf) -> None:
+async def test_too_many_files_in_one_request_are_refused(api: Api, shelf: Shelf) -> None:
     content = shelf.image().read_bytes()
     assert (await post(api, *(("files", f"{number}.png", content) for number in range(4)))).refusal == (429, "TOO_MANY")
     reservation = await api.reserve(*((f"{number}.png", 10) for number in range(4)))
     assert reservation.refusal == (429, "TOO_MANY")
 
 
-async def test_good_and_bad_files_in_one_request(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_good_files_of_a_form_are_queued_when_others_are_refused(
+    api: Api, watcher: Watcher, shelf: Shelf
+) -> None:
     content = shelf.image().read_bytes()
     reply = await post(api, ("files", "bad.mp4", b"text " * 50), ("files", "good.png", content), ("files", "none", b""))
     assert reply.status == 202
@@ -188,7 +194,7 @@ async def test_good_and_bad_files_in_one_request(api: Api, watcher: Watcher, she
     assert (await watcher.end(entries["good.png"]["uploadId"]))["status"] == "completed"
 
 
-async def test_only_bad_files_in_one_request(api: Api) -> None:
+async def test_form_of_only_bad_files_is_refused_with_an_entry_for_each(api: Api) -> None:
     reply = await post(api, ("files", "one.mp4", b"text " * 50), ("files", "two.mp4", b""))
     assert reply.refusal == (415, "UNSUPPORTED_TYPE")
     named = reply.body["error"]["details"]["uploads"]
@@ -196,7 +202,9 @@ async def test_only_bad_files_in_one_request(api: Api) -> None:
 
 
 @pytest.mark.parametrize("form", ["PUT", "multipart"])
-async def test_a_body_cut_off_halfway(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, form: str) -> None:
+async def test_disconnect_fails_the_upload_and_leaves_no_file(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, form: str
+) -> None:
     content = shelf.clip().read_bytes()
     content += bytes(900_000 - len(content))  # so much that a reader which holds a piece back has others to pass on
     if form == "PUT":
@@ -222,7 +230,7 @@ async def listed(api: Api, filename: str) -> dict[str, Any] | None:
     return next((message for message in uploads if message["filename"] == filename), None)
 
 
-async def test_a_body_that_stalls(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_stalled_body_fails_the_upload(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
     content = shelf.clip().read_bytes()
     upload_id, url = await api.reserved("clip.mp4", len(content))
     await watcher.join(upload_id)
@@ -233,7 +241,7 @@ async def test_a_body_that_stalls(server: AppServer, api: Api, watcher: Watcher,
         assert await sending.status() == 408
 
 
-async def test_a_multipart_body_without_its_end(api: Api, shelf: Shelf) -> None:
+async def test_form_without_its_closing_boundary_is_malformed(api: Api, shelf: Shelf) -> None:
     assert (await post(api, ("file", "picture.png", shelf.image().read_bytes()), end=False)).refusal == (
         400,
         "MALFORMED",
@@ -256,7 +264,7 @@ NAMES = {
 }
 
 
-async def test_a_strange_name(server: AppServer, api: Api, shelf: Shelf) -> None:
+async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, api: Api, shelf: Shelf) -> None:
     content = shelf.image(size=SMALL).read_bytes()
     for case, (name, expected) in NAMES.items():
         body = json.dumps({"files": [{"filename": name, "size": len(content)}]})
@@ -279,7 +287,7 @@ async def test_a_strange_name(server: AppServer, api: Api, shelf: Shelf) -> None
         assert all(path.is_relative_to(folder) for path in server.files_of(entry["uploadId"])), case
 
 
-async def test_a_strange_name_in_a_multipart_header(api: Api, shelf: Shelf) -> None:
+async def test_strange_file_name_of_a_form_is_cleaned(api: Api, shelf: Shelf) -> None:
     content = shelf.image(size=SMALL).read_bytes()
     for name in ("../../../etc/passwd.png", "🎬.png", "x" * 5000 + ".png"):
         reply = await post(api, ("file", name, content))
@@ -307,14 +315,14 @@ RESERVATIONS: dict[str, str] = {
 }
 
 
-async def test_a_malformed_reservation(api: Api) -> None:
+async def test_wrong_reservation_is_malformed(api: Api) -> None:
     for name, body in RESERVATIONS.items():
         reply = await api.say("POST", "/api/uploads", data=body, headers={"Content-Type": "application/json"})
         assert reply.refusal == (400, "MALFORMED"), (name, reply.body)
 
 
 @pytest.mark.parametrize("pieces", [0, 1, 2])
-async def test_a_wrong_digest(api: Api, watcher: Watcher, shelf: Shelf, pieces: int) -> None:
+async def test_file_with_another_md5_than_declared_fails(api: Api, watcher: Watcher, shelf: Shelf, pieces: int) -> None:
     """By PUT, or by tus in so many pieces."""
     content = shelf.image().read_bytes()
     files = [{"filename": "picture.png", "size": len(content), "md5": "0" * 32}]
@@ -331,7 +339,7 @@ async def test_a_wrong_digest(api: Api, watcher: Watcher, shelf: Shelf, pieces: 
     assert (await watcher.end(entry["uploadId"]))["error"]["code"] == "MALFORMED"
 
 
-async def test_bytes_for_an_upload_that_has_them(api: Api, shelf: Shelf) -> None:
+async def test_second_body_for_a_received_upload_is_refused(api: Api, shelf: Shelf) -> None:
     content = shelf.image().read_bytes()
     upload_id, url = await api.reserved("picture.png", len(content))
     assert (await api.put(url, content)).status == 202
@@ -339,7 +347,7 @@ async def test_bytes_for_an_upload_that_has_them(api: Api, shelf: Shelf) -> None
     assert (await api.finished(upload_id))["status"] == "completed"
 
 
-async def test_two_bodies_for_one_reservation_at_once(
+async def test_second_body_is_refused_while_the_first_arrives(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf
 ) -> None:
     content = shelf.image().read_bytes()
@@ -353,7 +361,7 @@ async def test_two_bodies_for_one_reservation_at_once(
     assert (await watcher.end(upload_id))["status"] == "completed"
 
 
-async def test_routes_that_do_not_exist(api: Api) -> None:
+async def test_unknown_routes_respond_in_json(api: Api) -> None:
     assert (await api.say("GET", "/api/no-such-thing")).refusal == (404, "NOT_FOUND")
     assert (await api.get("not-an-id")).refusal == (404, "NOT_FOUND")
     assert (await api.say("PATCH", "/api/uploads")).code is not None

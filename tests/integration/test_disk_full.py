@@ -1,4 +1,4 @@
-"""A full disk is an answer, not a crash. On a small file system of its own, which takes root to mount."""
+"""A full disk is reported as an error. On a small file system, which only root can mount."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def server(serve: ServeApp, small_disk: Path) -> AppServer:
 
 @contextmanager
 def only_free(disk: Path, size: int) -> Iterator[None]:
-    """Somebody else fills the disk, but for `size` bytes, and goes again."""
+    """Fill the disk up to `size` bytes, and free it again."""
     filler = disk / "filler"
     with filler.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - size)
@@ -49,7 +49,9 @@ def only_free(disk: Path, size: int) -> Iterator[None]:
         filler.unlink()
 
 
-async def test_what_cannot_fit_is_not_begun(server: AppServer, api: Api, small_disk: Path, shelf: Shelf) -> None:
+async def test_upload_that_does_not_fit_on_the_disk_is_refused_at_once(
+    server: AppServer, api: Api, small_disk: Path, shelf: Shelf
+) -> None:
     free = shutil.disk_usage(small_disk).free
     assert (await api.reserve(("clip.mp4", free))).refusal == (507, "DISK_FULL")
     kind = {"Content-Type": "multipart/form-data; boundary=frontier"}
@@ -62,7 +64,7 @@ async def test_what_cannot_fit_is_not_begun(server: AppServer, api: Api, small_d
     assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
 
 
-async def test_a_disk_that_fills_while_bytes_arrive(
+async def test_upload_fails_with_disk_full_when_the_disk_fills_meanwhile(
     server: AppServer, api: Api, watcher: Watcher, small_disk: Path, shelf: Shelf
 ) -> None:
     content = shelf.clip().read_bytes() + bytes(16 * MIB)

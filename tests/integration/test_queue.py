@@ -38,8 +38,8 @@ async def test_a_dozen_at_once_on_two_workers(serve: ServeApp, shelf: Shelf, fak
         for upload_id in (*films, *others, last):
             end = await watcher.end(upload_id, deadline=100)
             assert end["status"] == "completed", end
-            assert_truthful(watcher.about(upload_id))
-            heard = [m["queuePosition"] for m in watcher.live(upload_id) if m["queuePosition"] is not None]
+            assert_truthful(watcher.messages(upload_id))
+            heard = [m["queuePosition"] for m in watcher.live_messages(upload_id) if m["queuePosition"] is not None]
             assert all(after <= before for before, after in itertools.pairwise(heard)), heard
         assert at_once(watcher, [*films, *others, last]) == 2
 

@@ -1,4 +1,4 @@
-"""tus 1.0.0: files that come in pieces, however they break off, stop, race and are taken up again."""
+"""tus 1.0.0: files in chunks, which break off, stall, race, expire and are resumed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def settings() -> dict[str, str]:
     return {"ROOMCAST_MAX_UPLOAD_BYTES": str(LIMIT), "ROOMCAST_BODY_STALL_SECONDS": "2"}
 
 
-async def test_a_file_in_pieces(api: Api, tus: Tus, watcher: Watcher, picture: bytes) -> None:
+async def test_file_in_several_chunks_is_completed(api: Api, tus: Tus, watcher: Watcher, picture: bytes) -> None:
     url = await tus.create(len(picture), filename="holiday.png", type="image", filetype="image/png")
     assert (await watcher.join(id_of(url)))["state"]["bytesExpected"] == len(picture)
     for start, stop in ((0, 10), (10, 1000), (1000, len(picture))):
@@ -30,12 +30,12 @@ async def test_a_file_in_pieces(api: Api, tus: Tus, watcher: Watcher, picture: b
     last = await watcher.end(id_of(url))
     assert (last["status"], last["filename"]) == ("completed", "holiday.png")
     assert (last["element"]["type"], last["element"]["original"]["size"]) == ("image", len(picture))
-    received = [message["bytesReceived"] for message in watcher.about(id_of(url))]
+    received = [message["bytesReceived"] for message in watcher.messages(id_of(url))]
     assert received == sorted(received)
     assert {10, 1000, len(picture)} <= set(received)
 
 
-async def test_the_room_of_a_reservation_is_there_before_the_first_byte(
+async def test_room_of_a_reservation_exists_before_the_first_byte(
     api: Api, tus: Tus, watcher: Watcher, picture: bytes
 ) -> None:
     url = await reserved(api, picture)
@@ -45,7 +45,7 @@ async def test_the_room_of_a_reservation_is_there_before_the_first_byte(
     assert (await watcher.end(id_of(url)))["status"] == "completed"
 
 
-async def test_the_first_piece_along_with_the_creation(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_first_chunk_is_accepted_with_the_creation(api: Api, tus: Tus, picture: bytes) -> None:
     some = await tus.post(picture[:100], Upload_Length=str(len(picture)))
     assert (some.status, some.headers["Upload-Offset"]) == (201, "100")
     await tus.patch(some.headers["Location"], 100, picture[100:])
@@ -55,7 +55,7 @@ async def test_the_first_piece_along_with_the_creation(api: Api, tus: Tus, pictu
     await completed(api, whole.headers["Location"])
 
 
-async def test_a_length_that_is_told_later(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_deferred_length_is_declared_with_a_later_chunk(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(None)
     asked = await tus.head(url)
     assert asked.headers["Upload-Defer-Length"] == "1"
@@ -72,7 +72,7 @@ async def test_a_length_that_is_told_later(api: Api, tus: Tus, picture: bytes) -
     await completed(api, url)
 
 
-async def test_a_length_that_is_told_with_nothing_else(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_deferred_length_is_declared_by_an_empty_chunk(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(None)
     assert (await tus.patch(url, 0, picture)).status == 204
     assert (await api.get(id_of(url))).body["stage"] == "receiving"
@@ -80,7 +80,7 @@ async def test_a_length_that_is_told_with_nothing_else(api: Api, tus: Tus, pictu
     await completed(api, url)
 
 
-async def test_what_is_told_of_an_upload(tus: Tus, picture: bytes) -> None:
+async def test_head_returns_metadata_length_offset_and_expiry(tus: Tus, picture: bytes) -> None:
     said = metadata(filename="ü.png", mine="kept")
     url = (await tus.post(Upload_Length=str(len(picture)), Upload_Metadata=said)).headers["Location"]
     reply = await tus.head(url)
@@ -91,7 +91,7 @@ async def test_what_is_told_of_an_upload(tus: Tus, picture: bytes) -> None:
     assert reply.headers["Upload-Expires"].endswith(" GMT")
 
 
-async def test_what_the_server_offers(api: Api) -> None:
+async def test_options_returns_the_supported_extensions(api: Api) -> None:
     for path in ("/api/tus", "/api/tus/", "/api/tus/upload_x"):
         reply = await api.say("OPTIONS", path)
         assert reply.status == 204
@@ -102,7 +102,7 @@ async def test_what_the_server_offers(api: Api) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])
-async def test_a_piece_counts_only_with_the_right_checksum(api: Api, tus: Tus, large: bytes, algorithm: str) -> None:
+async def test_chunk_is_stored_only_with_the_right_checksum(api: Api, tus: Tus, large: bytes, algorithm: str) -> None:
     url = await reserved(api, large)
     right, wrong = checksum(algorithm, large[: 2 * MIB]), checksum(algorithm, b"something else")
     damaged = await tus.patch(url, 0, large[: 2 * MIB], **wrong)
@@ -113,14 +113,14 @@ async def test_a_piece_counts_only_with_the_right_checksum(api: Api, tus: Tus, l
     await completed(api, url)
 
 
-async def test_half_a_piece_with_a_checksum_counts_nothing(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
+async def test_half_a_chunk_with_a_checksum_is_not_stored(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 2 * MIB, checksum("sha1", large)) as sending:
         await sending.cut()
     assert await tus.offset(url) == 0
 
 
-async def test_the_room_hears_of_bytes_while_a_piece_streams(
+async def test_room_receives_progress_while_a_chunk_arrives(
     server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
 ) -> None:
     url = await reserved(api, large)
@@ -134,7 +134,7 @@ async def test_the_room_hears_of_bytes_while_a_piece_streams(
     await completed(api, url)
 
 
-async def test_what_came_before_the_line_broke_is_kept(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
+async def test_bytes_before_a_disconnect_are_stored(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 3 * MIB) as sending:
         await on_disk(server, url, 2 * MIB)
@@ -146,9 +146,7 @@ async def test_what_came_before_the_line_broke_is_kept(server: AppServer, api: A
     await completed(api, url)
 
 
-async def test_a_body_that_stalls_leaves_the_upload_waiting(
-    server: AppServer, api: Api, tus: Tus, large: bytes
-) -> None:
+async def test_stalled_chunk_leaves_the_upload_resumable(server: AppServer, api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
     async with half_sent(server, url, 0, large, 2 * MIB) as sending:
         assert await sending.status() == 408
@@ -159,7 +157,7 @@ async def test_a_body_that_stalls_leaves_the_upload_waiting(
 
 
 @pytest.mark.parametrize("by", ["HEAD", "PATCH"])
-async def test_a_dead_piece_is_taken_over(server: AppServer, api: Api, tus: Tus, large: bytes, by: str) -> None:
+async def test_dead_request_is_taken_over(server: AppServer, api: Api, tus: Tus, large: bytes, by: str) -> None:
     url = await reserved(api, large)
     await tus.patch(url, 0, large[:MIB])
     async with half_sent(server, url, MIB, large[MIB:], 2 * MIB) as dead:
@@ -175,7 +173,7 @@ async def test_a_dead_piece_is_taken_over(server: AppServer, api: Api, tus: Tus,
     await completed(api, url)
 
 
-async def test_two_pieces_that_race_end_in_one_file(api: Api, tus: Tus, large: bytes) -> None:
+async def test_two_racing_clients_complete_one_file(api: Api, tus: Tus, large: bytes) -> None:
     url = await reserved(api, large)
 
     async def send() -> None:
@@ -188,7 +186,7 @@ async def test_two_pieces_that_race_end_in_one_file(api: Api, tus: Tus, large: b
     await completed(api, url)
 
 
-async def test_what_nobody_goes_on_with_expires(serve: ServeApp, large: bytes) -> None:
+async def test_upload_without_further_chunks_expires_and_can_be_retried(serve: ServeApp, large: bytes) -> None:
     server = await serve(ROOMCAST_RESERVATION_SECONDS="3")
     async with Api(server) as api, Watcher(server.url) as watcher:
         tus = Tus(api)
@@ -205,7 +203,9 @@ async def test_what_nobody_goes_on_with_expires(serve: ServeApp, large: bytes) -
         await completed(api, url)
 
 
-async def test_termination(server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
+async def test_delete_cancels_the_upload_and_deletes_its_bytes(
+    server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
+) -> None:
     url = await tus.create(len(large))
     await watcher.join(id_of(url))
     await tus.patch(url, 0, large[:MIB])
@@ -216,7 +216,7 @@ async def test_termination(server: AppServer, api: Api, tus: Tus, watcher: Watch
         assert reply.status == 410
 
 
-async def test_termination_of_a_piece_on_its_way(
+async def test_delete_stops_a_chunk_that_is_arriving(
     server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
 ) -> None:
     url = await tus.create(len(large))
@@ -229,7 +229,7 @@ async def test_termination_of_a_piece_on_its_way(
     assert (await watcher.end(id_of(url)))["error"]["code"] == "CANCELLED"
 
 
-async def test_an_upload_that_is_whole_takes_nothing_more(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_complete_upload_refuses_chunks_and_deletion(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture), picture)
     assert (await tus.patch(url, len(picture))).refusal == (409, "WRONG_STATE")
     assert await tus.offset(url) == len(picture)
@@ -238,7 +238,9 @@ async def test_an_upload_that_is_whole_takes_nothing_more(api: Api, tus: Tus, pi
     assert (await tus.delete(url)).refusal == (409, "WRONG_STATE")
 
 
-async def test_one_way_in_at_a_time(server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes) -> None:
+async def test_put_and_tus_refuse_each_others_uploads(
+    server: AppServer, api: Api, tus: Tus, watcher: Watcher, large: bytes
+) -> None:
     url = await reserved(api, large)
     content_url = f"/api/uploads/{id_of(url)}/content"
     await watcher.join(id_of(url))

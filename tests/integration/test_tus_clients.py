@@ -1,4 +1,4 @@
-"""The clients that people use: the official one for JavaScript, and the one on PyPI."""
+"""tus 1.0.0 with the official JavaScript client and the Python client from PyPI."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def file(picture: bytes, tmp_path: Path, request: pytest.FixtureRequest) -> Path
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_closed_tab_and_another_one(server: AppServer, api: Api, file: Path, tmp_path: Path) -> None:
+async def test_javascript_client_resumes_what_another_one_began(
+    server: AppServer, api: Api, file: Path, tmp_path: Path
+) -> None:
     store = str(tmp_path / "remembered.json")
     wishes = {"store": store, "chunkSize": 400_000, "metadata": {"filename": file.name, "type": "image"}}
     async with client(JAVASCRIPT, server, file, leaveAfter=800_000, **wishes) as first:
@@ -55,7 +57,7 @@ async def test_a_closed_tab_and_another_one(server: AppServer, api: Api, file: P
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_length_that_is_told_last(server: AppServer, api: Api, file: Path) -> None:
+async def test_javascript_client_may_declare_the_length_last(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, deferred=True, chunkSize=1_000_000) as sending:
         done = await sending.says("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
@@ -63,7 +65,7 @@ async def test_a_length_that_is_told_last(server: AppServer, api: Api, file: Pat
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_client_that_terminates(server: AppServer, api: Api, file: Path) -> None:
+async def test_javascript_client_can_terminate_an_upload(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, chunkSize=400_000, terminateAfter=800_000) as sending:
         url = (await sending.says("url"))["url"]
         await sending.says("terminated")
@@ -73,7 +75,7 @@ async def test_a_client_that_terminates(server: AppServer, api: Api, file: Path)
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_parallel_parts(server: AppServer, api: Api, file: Path) -> None:
+async def test_javascript_client_can_send_partial_uploads_in_parallel(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, parallelUploads=3) as sending:
         done = await sending.says("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
@@ -81,7 +83,7 @@ async def test_parallel_parts(server: AppServer, api: Api, file: Path) -> None:
 
 @pytest.mark.node
 @pytest.mark.usefixtures("node")
-async def test_a_network_without_patch_and_a_first_piece_with_the_creation(
+async def test_javascript_client_works_without_patch_and_with_creation_with_upload(
     server: AppServer, api: Api, file: Path
 ) -> None:
     wishes = {"overridePatchMethod": True, "uploadDataDuringCreation": True, "chunkSize": MIB}
@@ -90,7 +92,7 @@ async def test_a_network_without_patch_and_a_first_piece_with_the_creation(
     await completed(api, done["url"])
 
 
-async def test_the_client_for_python_stops_and_goes_on(server: AppServer, api: Api, file: Path) -> None:
+async def test_python_client_stops_and_resumes(server: AppServer, api: Api, file: Path) -> None:
     wishes = {"chunk_size": 400_000, "upload_checksum": True}
     async with client(PYTHON, server, file, stop_at=1_000_000, **wishes) as first:
         url = (await first.says("url"))["url"]

@@ -1,4 +1,4 @@
-"""tus 1.0.0: what is refused, with which status and code, and that it harms nothing."""
+"""tus 1.0.0: what is refused, with which status and code, and that nothing is changed by it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_text_is_refused_by_its_first_bytes(
     assert (await tus.head(url)).status == 410
 
 
-async def test_text_in_crumbs_is_refused_as_soon_as_it_can_be_told(api: Api, tus: Tus) -> None:
+async def test_text_in_tiny_chunks_is_refused_at_the_first_4096_bytes(api: Api, tus: Tus) -> None:
     url = await tus.create(100_000)
     for offset in range(0, 4000, 1000):
         assert (await tus.patch(url, offset, b"x" * 1000)).status == 204
@@ -47,12 +47,12 @@ async def test_text_in_crumbs_is_refused_as_soon_as_it_can_be_told(api: Api, tus
     assert (await tus.patch(short, 50, b"x" * 50)).refusal == (415, "UNSUPPORTED_TYPE")
 
 
-async def test_a_picture_for_a_template_that_takes_films(tus: Tus, picture: bytes) -> None:
+async def test_image_is_refused_under_a_video_template(tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture), type="hero-video")
     assert (await tus.patch(url, 0, picture)).refusal == (415, "UNSUPPORTED_TYPE")
 
 
-async def test_too_large(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_too_large_upload_is_refused_by_its_declared_length(api: Api, tus: Tus, picture: bytes) -> None:
     assert (await tus.post(Upload_Length=str(LIMIT + 1))).refusal == (413, "TOO_LARGE")
     url = await tus.create(len(picture))
     assert (await tus.patch(url, 0, picture + b"x")).refusal == (413, "TOO_LARGE"), "told before a byte is taken"
@@ -63,7 +63,9 @@ async def test_too_large(api: Api, tus: Tus, picture: bytes) -> None:
     await completed(api, later)
 
 
-async def test_too_large_and_never_declared(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_too_large_upload_with_deferred_length_is_refused_by_its_bytes(
+    api: Api, tus: Tus, picture: bytes
+) -> None:
     url = await tus.create(len(picture))
 
     async def unannounced() -> AsyncIterator[bytes]:
@@ -75,13 +77,13 @@ async def test_too_large_and_never_declared(api: Api, tus: Tus, picture: bytes) 
     assert (await api.get(id_of(url))).body["error"]["code"] == "TOO_LARGE"
 
 
-async def test_an_empty_file(tus: Tus) -> None:
+async def test_empty_file_is_unreadable(tus: Tus) -> None:
     assert (await tus.post(Upload_Length="0")).refusal == (422, "UNREADABLE_MEDIA")
     url = await tus.create(None)
     assert (await tus.patch(url, 0, Upload_Length="0")).refusal == (422, "UNREADABLE_MEDIA")
 
 
-async def test_limits_of_a_viewer_and_of_the_disk(serve: ServeApp) -> None:
+async def test_limits_of_the_viewer_and_the_disk_are_checked_at_creation(serve: ServeApp) -> None:
     async with Api(await serve(ROOMCAST_MAX_IN_FLIGHT="2")) as api:
         tus = Tus(api)
         await tus.create(100)
@@ -109,7 +111,7 @@ REFUSED: dict[str, tuple[dict[str, str | None], int, str]] = {
 }
 
 
-async def test_a_piece_that_is_refused_changes_nothing(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_refused_chunk_does_not_change_the_upload(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture), picture[:10])
     for name, (headers, status, code) in REFUSED.items():
         reply = await tus.patch(url, 10, picture[10:20], **headers)
@@ -121,7 +123,7 @@ async def test_a_piece_that_is_refused_changes_nothing(api: Api, tus: Tus, pictu
     await completed(api, url)
 
 
-async def test_a_creation_that_is_refused(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_refused_creation_creates_no_upload(api: Api, tus: Tus, picture: bytes) -> None:
     before = len((await api.list(limit="200")).body["uploads"])
     for headers in (
         {},
@@ -138,7 +140,7 @@ async def test_a_creation_that_is_refused(api: Api, tus: Tus, picture: bytes) ->
     assert len((await api.list(limit="200")).body["uploads"]) == before
 
 
-async def test_uploads_that_are_not_there(api: Api, tus: Tus) -> None:
+async def test_unknown_upload_is_not_found(api: Api, tus: Tus) -> None:
     for url in ("/api/tus/upload_x", f"/api/tus/upload_{'0' * 32}"):
         assert (await tus.head(url)).status == 404
         assert (await tus.patch(url, 0, b"x")).refusal == (404, "NOT_FOUND")
@@ -146,7 +148,7 @@ async def test_uploads_that_are_not_there(api: Api, tus: Tus) -> None:
     assert (await api.say("GET", "/api/tus/upload_x")).status == 405
 
 
-async def test_methods_that_a_network_does_not_know(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_method_override_replaces_patch_and_delete(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture))
     patch = {**PIECE, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     assert (await api.say("POST", url, data=picture[:10], headers=patch)).status == 204
@@ -158,7 +160,7 @@ async def test_methods_that_a_network_does_not_know(api: Api, tus: Tus, picture:
     assert (await tus.head(url)).status == 410
 
 
-async def test_an_upload_is_its_owners(serve: ServeApp, picture: bytes) -> None:
+async def test_upload_of_another_user_is_forbidden(serve: ServeApp, picture: bytes) -> None:
     server = await serve(JWT_SECRET=SECRET)
     async with Api(server, token("ada")) as ada, Api(server, token("bob")) as bob, Api(server) as nobody:
         url = await Tus(ada).create(len(picture), picture[:10])
@@ -174,7 +176,7 @@ async def test_an_upload_is_its_owners(serve: ServeApp, picture: bytes) -> None:
         assert await Tus(ada).offset(url) == 10
 
 
-async def test_pages_of_other_origins(serve: ServeApp) -> None:
+async def test_pages_of_other_origins_get_the_tus_headers_if_allowed(serve: ServeApp) -> None:
     there, elsewhere = "https://shop.example", "https://evil.example"
     async with Api(await serve(ROOMCAST_CORS_ORIGINS=there)) as api:
         asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "upload-offset"}

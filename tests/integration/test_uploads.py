@@ -1,4 +1,4 @@
-"""The calls about uploads: listing, asking, configuration, health."""
+"""The routes of uploads: list, get, configuration and the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def guarded(serve: ServeApp) -> AppServer:
     return await serve(JWT_SECRET=SECRET)
 
 
-async def test_the_list_is_newest_first_page_by_page(guarded: AppServer) -> None:
+async def test_list_returns_the_newest_uploads_first_page_by_page(guarded: AppServer) -> None:
     async with Api(guarded, token("ada")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(7)]
         seen: list[str] = []
@@ -35,7 +35,7 @@ async def test_the_list_is_newest_first_page_by_page(guarded: AppServer) -> None
         assert sizes == [3, 3, 1]
 
 
-async def test_a_page_goes_on_where_the_last_one_ended(guarded: AppServer) -> None:
+async def test_list_continues_after_the_last_page_when_uploads_are_added(guarded: AppServer) -> None:
     async with Api(guarded, token("bob")) as api:
         made = [(await api.reserved(f"{number}.mp4", 100))[0] for number in range(4)]
         first = (await api.list(limit="2")).body
@@ -44,7 +44,7 @@ async def test_a_page_goes_on_where_the_last_one_ended(guarded: AppServer) -> No
         assert [message["uploadId"] for message in second["uploads"]] == made[1::-1]
 
 
-async def test_the_list_by_status(guarded: AppServer, shelf: Shelf) -> None:
+async def test_list_is_filtered_by_status(guarded: AppServer, shelf: Shelf) -> None:
     async with Api(guarded, token("cleo")) as api:
         waiting, _ = await api.reserved("waiting.mp4", 100)
         cancelled, _ = await api.reserved("cancelled.mp4", 100)
@@ -58,7 +58,7 @@ async def test_the_list_by_status(guarded: AppServer, shelf: Shelf) -> None:
         assert by_status == {"starting": [waiting], "compressing": [], "completed": [done], "error": [cancelled]}
 
 
-async def test_a_list_that_is_asked_for_wrongly(api: Api) -> None:
+async def test_list_with_a_wrong_query_is_malformed(api: Api) -> None:
     for query in (
         {"status": "no-such-status"},
         {"limit": "0"},
@@ -70,7 +70,7 @@ async def test_a_list_that_is_asked_for_wrongly(api: Api) -> None:
         assert (await api.list(**query)).refusal == (400, "MALFORMED"), query
 
 
-async def test_the_message_is_the_same_everywhere(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_message_is_the_same_in_the_room_and_over_http(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.image())
     await watcher.join(upload_id)
     heard = await watcher.end(upload_id)
@@ -79,7 +79,7 @@ async def test_the_message_is_the_same_everywhere(api: Api, watcher: Watcher, sh
     assert heard == asked == listed
 
 
-async def test_the_configuration(serve: ServeApp) -> None:
+async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
     async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
         told = (await api.say("GET", "/api/config")).body
     assert told["maxUploadBytes"] == 12345
@@ -90,14 +90,14 @@ async def test_the_configuration(serve: ServeApp) -> None:
     assert {"name": "auto", "kind": "auto"} in told["templates"]
 
 
-async def test_the_page_is_there_under_both_names(api: Api) -> None:
+async def test_page_is_served_under_both_paths(api: Api) -> None:
     for path in ("/progress-demo", "/admin/progress-demo"):
         reply = await api.say("GET", path)
         assert reply.status == 200
         assert reply.headers["Content-Type"].startswith("text/html")
 
 
-async def test_a_reservation_nobody_comes_for(serve: ServeApp) -> None:
+async def test_reservation_without_bytes_expires(serve: ServeApp) -> None:
     server = await serve(ROOMCAST_RESERVATION_SECONDS="1")
     async with Api(server) as api, Watcher(server.url) as watcher:
         upload_id, url = await api.reserved("clip.mp4", 100)

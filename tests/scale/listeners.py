@@ -49,10 +49,10 @@ class Stream:
         def over() -> bool:
             return self.ended or position in self._collect()
 
-        await self._watcher.fact(over)
+        await self._watcher.wait_until(over)
         while position not in self._collect():
             await self.again()
-            await self._watcher.fact(over)
+            await self._watcher.wait_until(over)
         return self._heard[position]
 
     async def reads(self, fits: Callable[[Message], bool]) -> None:
@@ -62,7 +62,7 @@ class Stream:
             self._collect()
             return fits(self._reading)
 
-        await self._watcher.fact(holds)
+        await self._watcher.wait_until(holds)
 
     def positions(self) -> list[str]:
         return list(self._collect())
@@ -70,7 +70,7 @@ class Stream:
     def _collect(self) -> dict[str, Message]:
         """What it has said so far, by position."""
         new = slice(self._taken, None)
-        for item, position in zip(self._watcher.heard[new], self._watcher.ids[new], strict=True):
+        for item, position in zip(self._watcher.received[new], self._watcher.ids[new], strict=True):
             self._taken += 1
             if item.name == "step":
                 self.steps.append(item.message)
@@ -150,7 +150,7 @@ class Listeners:
         def native(message: Message) -> bool:
             return (message["seq"], message["progress"], message["bytesReceived"]) == (moved.seq, bar, received)
 
-        await self._socket.fact(lambda: native(self._socket.about(moved.id)[-1]))
+        await self._socket.wait_until(lambda: native(self._socket.messages(moved.id)[-1]))
         await self._native[moved.id].reads(native)
         await self._files[moved.id].reads(
             lambda file: (file["progress_percentage"], file["uploaded_bytes"]) == (bar, done)

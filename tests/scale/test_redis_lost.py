@@ -122,7 +122,7 @@ async def test_killed_and_back_with_nothing(
         redis.forget()
         redis.restart()
         await streaming.closed(TOLD_WITHIN)
-        assert streaming.about(upload_id)[-1]["error"]["code"] == "WORKER_LOST"
+        assert streaming.messages(upload_id)[-1]["error"]["code"] == "WORKER_LOST"
     async with stream(cluster, upload_id) as streaming:
         assert streaming.status == 404
     for watched in (upload_id, waiting):
@@ -138,4 +138,4 @@ async def test_killed_and_back_with_nothing(
     again = await api.accepted(shelf.image())
     assert (await api.finished(again))["status"] == "completed", "what comes after that goes on as ever"
     for watched in (upload_id, waiting):
-        assert len([message for message in watcher.live(watched) if message["status"] == "error"]) == 1
+        assert len([message for message in watcher.live_messages(watched) if message["status"] == "error"]) == 1

@@ -95,7 +95,7 @@ class Direct:
         return await self._api.say("POST", self.entry["completeUrl"], json={"parts": named})
 
 
-async def test_from_the_socket_to_a_signed_link(
+async def test_upload_is_stored_in_the_bucket_and_has_a_signed_url(
     api: Api, watcher: Watcher, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     content = padded(shelf.clip(), 2 * PART + 1000)
@@ -123,7 +123,7 @@ async def test_from_the_socket_to_a_signed_link(
     assert s3.multiparts() == []
 
 
-async def test_a_ladder_in_a_bucket_plays_from_its_one_link(
+async def test_hls_playlist_in_a_bucket_plays_from_one_url(
     api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     """Playlists come from the web process, which sends players on to the bucket for their segments."""
@@ -149,7 +149,7 @@ async def test_a_ladder_in_a_bucket_plays_from_its_one_link(
             assert response.status == 403
 
 
-async def test_cancelled_while_it_arrives(
+async def test_cancel_while_receiving_leaves_nothing_in_the_bucket(
     api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     content = padded(shelf.clip(), 2 * PART + 1000)
@@ -164,7 +164,7 @@ async def test_cancelled_while_it_arrives(
     assert s3.multiparts() == []
 
 
-async def test_cancelled_at_work(
+async def test_cancel_while_compressing_leaves_nothing_in_the_bucket(
     api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, cluster: Cluster, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -175,7 +175,7 @@ async def test_cancelled_at_work(
     assert (cluster.ffmpegs(), left(s3, upload_id), cluster.scratch()) == ([], [], [])
 
 
-async def test_sent_directly(
+async def test_presigned_upload_completes(
     api: Api, watcher: Watcher, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server
 ) -> None:
     content = padded(shelf.clip(), 2 * PART)
@@ -199,7 +199,7 @@ async def test_sent_directly(
 
 
 @pytest.mark.parametrize("wrong", ["etag", "missing part", "unsent part", "no parts", "nonsense"])
-async def test_what_cannot_be_joined(
+async def test_presigned_upload_with_wrong_parts_is_refused(
     api: Api, world: aiohttp.ClientSession, shelf: Shelf, s3: S3Server, wrong: str
 ) -> None:
     direct = Direct(api, world, "clip.mp4", padded(shelf.clip(), PART + 1000))
@@ -220,7 +220,7 @@ async def test_what_cannot_be_joined(
 
 
 @pytest.mark.parametrize("then", ["cancel", "complete a text"])
-async def test_a_direct_upload_that_comes_to_nothing(
+async def test_presigned_upload_that_is_not_completed_leaves_nothing(
     api: Api, watcher: Watcher, world: aiohttp.ClientSession, s3: S3Server, tmp_path: Path, then: str
 ) -> None:
     direct = Direct(api, world, "clip.mp4", text_named_mp4(tmp_path / "clip.mp4").read_bytes())
@@ -237,7 +237,7 @@ async def test_a_direct_upload_that_comes_to_nothing(
     assert left(s3, upload_id) == []
 
 
-async def test_readyz_names_the_bucket(api: Api, s3: S3Server) -> None:
+async def test_readyz_reports_an_unreachable_bucket(api: Api, s3: S3Server) -> None:
     reply = await api.say("GET", "/readyz")
     assert (reply.status, reply.body["checks"]["media"]) == (200, "ok")
     there = s3.keys()

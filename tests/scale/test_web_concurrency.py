@@ -46,7 +46,7 @@ def connections(child: psutil.Process) -> int:
     return sum(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in served)
 
 
-async def test_both_serve_and_the_dead_are_replaced(cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_children_serve_and_are_restarted(cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf) -> None:
     first, second = children(cluster)
     watchers: list[Watcher] = []
     try:
@@ -77,7 +77,7 @@ async def test_both_serve_and_the_dead_are_replaced(cluster: Cluster, api: Api, 
     assert ended.seconds <= EXIT_WITHIN
 
 
-async def test_kill_9_of_the_parent_leaves_no_child(cluster: Cluster) -> None:
+async def test_sigkill_of_the_parent_leaves_no_child(cluster: Cluster) -> None:
     there = children(cluster)
     assert len(there) == 2
     cluster.webs[0].kill()

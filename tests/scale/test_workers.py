@@ -21,12 +21,12 @@ LEASE_SECONDS = 2.0
 
 def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
     """Every event once and in order, and one end."""
-    heard = [item for item in watcher.heard if item.name in ("event", "upload-progress")]
+    heard = [item for item in watcher.received if item.name in ("event", "upload-progress")]
     told = [item.message for item in heard if item.message["uploadId"] == upload_id]
     events = watcher.events(upload_id)
     assert [event["seq"] for event in events] == list(range(1, events[-1]["seq"] + 1))
     assert [message["status"] for message in told].count("completed") == 1
-    assert_truthful(watcher.about(upload_id))
+    assert_truthful(watcher.messages(upload_id))
 
 
 async def at_work(cluster: Cluster, api: Api, watcher: Recorder, clip: Path) -> tuple[str, Worker]:
@@ -40,7 +40,7 @@ async def at_work(cluster: Cluster, api: Api, watcher: Recorder, clip: Path) -> 
 
 async def taken_again(watcher: Recorder, upload_id: str, attempt: int) -> Message:
     """The event of the next claim."""
-    first = next(message["seq"] for message in watcher.about(upload_id) if message["stage"] == "compressing")
+    first = next(message["seq"] for message in watcher.messages(upload_id) if message["stage"] == "compressing")
     return await watcher.until(
         upload_id,
         lambda message: message["seq"] > first and (message["stage"], message["attempt"]) == ("fetching", attempt),
@@ -54,10 +54,10 @@ async def test_upload_here_and_watch_there(
     upload_id = await api.accepted(shelf.clip())
     assert (await watcher.join(upload_id, since=0))["ok"]
     end = await watcher.end(upload_id)
-    assert statuses(watcher.about(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+    assert statuses(watcher.messages(upload_id)) == ["starting", "compressing", "uploading", "completed"]
     assert_nothing_missed(watcher, upload_id)
-    assert any(message["speed"] for message in watcher.live(upload_id)), "no tick came through"
-    (named,) = await watcher.named(upload_id, "completed")
+    assert any(message["speed"] for message in watcher.live_messages(upload_id)), "no tick came through"
+    (named,) = await watcher.wait_for_status(upload_id, "completed")
     assert named == end
     assert (await other_api.get(upload_id)).body["stage"] == "done"
     for output in end["element"]["outputs"]:
@@ -110,7 +110,7 @@ async def test_cancel_from_the_other_web_process(
     print(f"cancel from another web process: acknowledged after {time.monotonic() - asked:.2f} s, ffmpeg dead")
     end = await watcher.end(upload_id)
     assert (end["status"], end["error"]["code"]) == ("error", "CANCELLED")
-    assert statuses(watcher.about(upload_id)) == ["starting", "compressing", "error"]
+    assert statuses(watcher.messages(upload_id)) == ["starting", "compressing", "error"]
     assert cluster.files_of(upload_id) == []
     assert cluster.scratch() == []
 
@@ -173,7 +173,7 @@ async def test_only_the_holder_loses_redis(
     await api.finished(again)
     assert (await api.get(upload_id)).body["seq"] == end["seq"], "the loser has written"
     assert_nothing_missed(watcher, upload_id)
-    assert "lease lost" in holder.tail()
+    assert "lease_lost" in holder.tail()
 
 
 async def test_the_holder_is_frozen_and_wakes_up_too_late(
@@ -190,7 +190,7 @@ async def test_the_holder_is_frozen_and_wakes_up_too_late(
     finally:
         holder.process.send_signal(signal.SIGCONT)
     assert (end["status"], end["attempt"]) == ("completed", 2)
-    await eventually(lambda: "lease lost" in holder.tail(), what="the loser's insight")
+    await eventually(lambda: "lease_lost" in holder.tail(), what="the loser's insight")
     await eventually(lambda: not cluster.scratch(), what="the end of its scratch files")
     after = (await api.get(upload_id)).body
     assert (after["seq"], after["stage"]) == (end["seq"], "done")

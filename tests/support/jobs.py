@@ -29,7 +29,7 @@ class Notes:
     async def enter(self, stage: Stage, _text: str) -> None:
         self.begins[stage] = len(self.ticks)
 
-    async def note(self, **news: Any) -> None:
+    async def update(self, **news: Any) -> None:
         self.noted.append(news)
 
     def progress(self, tick: Tick) -> None:
@@ -57,7 +57,7 @@ def _job(film: Path, source: Source, folder: Path, template: Template, binaries:
     scratch.mkdir(parents=True)
     media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
     upload = Upload(new_upload_id(), "me", "auto", film.name, "epoch", 0.0, 0.0)
-    tools = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
+    deps = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
     notes = Notes()
-    job = Job(upload, source, film, template, tools, cast(Reporter, notes), scratch)
+    job = Job(upload, source, film, template, deps, cast(Reporter, notes), scratch)
     return job, notes

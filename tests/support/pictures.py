@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from roomcast_workers.image.pipeline import ImageResult, ImageSettings, ImageSource, compress_image
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.image.pipeline import ImageSettings, ImageSource, compress_image
+from roomcast_workers.job import ResultFile
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
-LIMITS = Limits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)
+LIMITS = ResourceLimits(address_space=3 << 30, cpu_seconds=60, file_size=1 << 28)
 BLUE, WHITE = (20, 60, 200), (255, 255, 255)
 METADATA = {"exif", "xmp", "comment", "icc_profile"}
 MIDDLE = (0.5, 0.5)
@@ -23,27 +24,27 @@ class EncodedFile:
     """What came of a source. `[name]` is the result of that name."""
 
     source: ImageSource
-    results: list[ImageResult]
+    results: list[ResultFile]
     fractions: list[float]
 
-    def __getitem__(self, name: str) -> ImageResult:
+    def __getitem__(self, name: str) -> ResultFile:
         return next(result for result in self.results if result.name == name)
 
     @property
-    def webp(self) -> ImageResult:
+    def webp(self) -> ResultFile:
         return self["image.webp"]
 
     @property
-    def jpeg(self) -> ImageResult:
+    def jpeg(self) -> ResultFile:
         return self["image.jpg"]
 
     @property
-    def avif(self) -> ImageResult:
+    def avif(self) -> ResultFile:
         return self["image.avif"]
 
 
 async def compress(
-    source: Path, image_format: str, *, limits: Limits = LIMITS, wall_seconds: float = 60, **settings: Any
+    source: Path, image_format: str, *, limits: ResourceLimits = LIMITS, timeout_seconds: float = 60, **settings: Any
 ) -> EncodedFile:
     """Compress into `out` beside the source, with the default settings but for those given."""
     out = source.parent / "out"
@@ -55,23 +56,23 @@ async def compress(
         image_format,
         ImageSettings(**settings),
         limits=limits,
-        wall_seconds=wall_seconds,
+        timeout_seconds=timeout_seconds,
         on_fraction=fractions.append,
     )
     return EncodedFile(found, results, fractions)
 
 
-def opened(result: ImageResult) -> Image.Image:
+def opened(result: ResultFile) -> Image.Image:
     """The result, decoded."""
-    with Image.open(result.path) as picture:
-        picture.load()
-        return picture
+    with Image.open(result.path) as image:
+        image.load()
+        return image
 
 
-def pixel(result: ImageResult, at: tuple[float, float] = MIDDLE) -> tuple[int, ...]:
+def pixel(result: ResultFile, at: tuple[float, float] = MIDDLE) -> tuple[int, ...]:
     """The colour at a place given in shares of width and height."""
-    picture = opened(result)
-    value = picture.getpixel((int(at[0] * picture.width), int(at[1] * picture.height)))
+    image = opened(result)
+    value = image.getpixel((int(at[0] * image.width), int(at[1] * image.height)))
     assert isinstance(value, tuple)
     return value
 
@@ -81,13 +82,13 @@ def near(colour: tuple[int, ...], wanted: tuple[int, ...], slack: int = 12) -> b
     return len(colour) == len(wanted) and all(abs(a - b) <= slack for a, b in zip(colour, wanted, strict=True))
 
 
-def assert_nothing_else_in(result: ImageResult, *secrets: bytes) -> None:
+def assert_nothing_else_in(result: ResultFile, *secrets: bytes) -> None:
     """No metadata, and none of these bytes."""
     content = result.path.read_bytes()
     assert [secret for secret in secrets if secret in content] == []
-    picture = opened(result)
-    assert not METADATA & set(picture.info)
-    assert dict(picture.getexif()) == {}
+    image = opened(result)
+    assert not METADATA & set(image.info)
+    assert dict(image.getexif()) == {}
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -11,16 +11,16 @@ import ffmpeg
 import psutil
 import pytest
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
-from roomcast_workers.ffmpeg.commands import complete
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.commands import with_global_flags
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import run_ffmpeg
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support import fake_ffmpeg
 from tests.support.harness import is_browser
 
 GIB = 1 << 30
-LIMITS = Limits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
+LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
 
 earlier: set[psutil.Process] | None = None
@@ -65,17 +65,19 @@ def convert(
     source: Path,
     target: Path,
     *,
-    on_reading: Callable[[Reading], None] = lambda _: None,
+    on_progress: Callable[[ProgressBlock], None] = lambda _: None,
     stall_seconds: float = 30,
-    wall_seconds: float = 60,
-    limits: Limits = LIMITS,
+    timeout_seconds: float = 60,
+    limits: ResourceLimits = LIMITS,
 ) -> Coroutine[Any, Any, None]:
     return run_ffmpeg(
         binaries,
-        complete(ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")),
-        on_reading=on_reading,
+        with_global_flags(
+            ffmpeg.input(f"file:{source}").output(f"file:{target}", vcodec="libx264", preset="ultrafast")
+        ),
+        on_progress=on_progress,
         stall_seconds=stall_seconds,
-        wall_seconds=wall_seconds,
+        timeout_seconds=timeout_seconds,
         limits=limits,
     )
 

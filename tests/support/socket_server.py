@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 from roomcast.http.errors import errors_as_json
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.transport.engine import Engine
 from roomcast.transport.protocol_switch import protocol_factory
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
@@ -23,7 +23,7 @@ class RunningSocketServer:
     """A running server, and its parts that tests inspect. `sids` are the connected clients."""
 
     port: int
-    server: Server
+    server: SocketIOServer
     http: web.Server
     sids: list[str]
 
@@ -41,7 +41,7 @@ class RunningSocketServer:
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[RunningSocketServer]:
     """Run a server that acknowledges `call` with its arguments, and refuses clients with `{"token": "bad"}` only."""
-    server = Server(ping_interval=15, ping_timeout=20, max_http_buffer_size=10_000, **options)
+    server = SocketIOServer(ping_interval=15, ping_timeout=20, max_http_buffer_size=10_000, **options)
     sids: list[str] = []
 
     def connect(sid: str, _environ: Mapping[str, Any], auth: Any = None) -> None:

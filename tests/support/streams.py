@@ -94,7 +94,7 @@ class StreamWatcher(Recorder):
 
     async def closed(self, deadline: float = 20.0) -> None:
         """Wait until the server has closed the stream."""
-        await self.fact(lambda: self.ended, deadline)
+        await self.wait_until(lambda: self.ended, deadline)
 
     async def _read(self) -> None:
         try:
@@ -105,8 +105,8 @@ class StreamWatcher(Recorder):
                     data = json.loads(told.data)
                     described.check_event(self._url, told.name, data)
                     self.record(told.name, data)
-                self._news.set()
+                self._changed.set()
         except aiohttp.ClientError:
             pass  # the server was killed
         self.ended = True
-        self._news.set()
+        self._changed.set()

@@ -25,7 +25,7 @@ PROGRESS = "upload-progress"
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedMessage:
     """A message that a client received, by the name of its Socket.IO event; `state` and `event` are of a join's ack."""
 
     name: str
@@ -36,23 +36,23 @@ class Recorder:
     """The messages that a client received, in order, and methods that wait for more."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedMessage] = []
         self.connections = 0
         self.disconnections = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
         """Emit, and return the ack."""
         raise NotImplementedError
 
-    def hear(self, name: str, message: Message) -> None:
+    def on_message(self, name: str, message: Message) -> None:
         """Record a message, after checking it against the server's AsyncAPI document."""
         described.check_message(name, message)
         self.record(name, message)
 
     def record(self, name: str, message: Message) -> None:
-        self.heard.append(Heard(name, message))
-        self._news.set()
+        self.received.append(ReceivedMessage(name, message))
+        self._changed.set()
 
     def record_ack(self, name: str, ack: Any) -> None:
         """Record the messages in a join's ack, after checking the ack against the server's AsyncAPI document."""
@@ -75,24 +75,24 @@ class Recorder:
     async def retry(self, upload_id: str) -> Any:
         return await self.call("retry-upload", upload_id)
 
-    async def fact(self, holds: Callable[[], Any], deadline: float = 20.0) -> None:
-        """Wait until `holds()` is true; it is called again after every message."""
+    async def wait_until(self, condition: Callable[[], Any], deadline: float = 20.0) -> None:
+        """Wait until `condition()` is true; it is called again after every message."""
         try:
             async with asyncio.timeout(deadline):
-                while not holds():
-                    self._news.clear()
-                    await self._news.wait()
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            recent = [(item.name, _brief(item.message)) for item in self.heard[-8:]]
+            recent = [(item.name, _brief(item.message)) for item in self.received[-8:]]
             raise AssertionError(f"not within {deadline} s; the last messages: {recent}") from None
 
     async def until(self, upload_id: str, predicate: Callable[[Message], bool], deadline: float = 30.0) -> Message:
         """Return the upload's first message, past or future, for which `predicate` is true."""
 
         def found() -> Message | None:
-            return next((message for message in self.about(upload_id) if predicate(message)), None)
+            return next((message for message in self.messages(upload_id) if predicate(message)), None)
 
-        await self.fact(found, deadline)
+        await self.wait_until(found, deadline)
         message = found()
         assert message is not None
         return message
@@ -103,24 +103,24 @@ class Recorder:
     async def end(self, upload_id: str, deadline: float = 60.0) -> Message:
         return await self.until(upload_id, lambda message: message["status"] in ("completed", "error"), deadline)
 
-    async def named(self, upload_id: str, status: str) -> list[Message]:
+    async def wait_for_status(self, upload_id: str, status: str) -> list[Message]:
         """Wait for a message under the status's own name, and return all of them."""
-        await self.fact(lambda: self.live(upload_id, status))
-        return self.live(upload_id, status)
+        await self.wait_until(lambda: self.live_messages(upload_id, status))
+        return self.live_messages(upload_id, status)
 
-    def about(self, upload_id: str) -> list[Message]:
+    def messages(self, upload_id: str) -> list[Message]:
         """Return all messages of the upload, of joins' acks and of `upload-progress`, each once."""
         names = (PROGRESS, "event", "state")
-        return [item.message for item in self.heard if item.name in names and item.message["uploadId"] == upload_id]
+        return [item.message for item in self.received if item.name in names and item.message["uploadId"] == upload_id]
 
-    def live(self, upload_id: str, name: str = PROGRESS) -> list[Message]:
+    def live_messages(self, upload_id: str, name: str = PROGRESS) -> list[Message]:
         """Return the upload's messages with this event name."""
-        return [item.message for item in self.heard if item.name == name and item.message["uploadId"] == upload_id]
+        return [item.message for item in self.received if item.name == name and item.message["uploadId"] == upload_id]
 
     def events(self, upload_id: str) -> list[Message]:
         """Return the first message with each `seq`, by `seq`."""
         first: dict[int, Message] = {}
-        for message in self.about(upload_id):
+        for message in self.messages(upload_id):
             first.setdefault(message["seq"], message)
         return [first[seq] for seq in sorted(first)]
 
@@ -164,7 +164,7 @@ class Watcher(Recorder):
         self._client = socketio.AsyncClient(
             http_session=self._session, handle_sigint=False, reconnection_delay=0.1, reconnection_delay_max=0.3
         )
-        self._client.on("*", self.hear)
+        self._client.on("*", self.on_message)
         self._client.on("connect", self._connected)
         self._client.on("disconnect", self._disconnected)
         self._client.on("connect_error", self._refused)
@@ -185,11 +185,11 @@ class Watcher(Recorder):
     async def call(self, name: str, *args: Any, deadline: float = 20.0) -> Any:
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-        def hear(ack: Any) -> None:
+        def on_ack(ack: Any) -> None:
             self.record_ack(name, ack)
             answered.set_result(ack)
 
-        await self._client.emit(name, args, callback=hear)
+        await self._client.emit(name, args, callback=on_ack)
         async with asyncio.timeout(deadline):
             return await answered
 
@@ -199,15 +199,15 @@ class Watcher(Recorder):
 
     def _connected(self) -> None:
         self.connections += 1
-        self._news.set()
+        self._changed.set()
 
     def _disconnected(self, *_: object) -> None:
         self.disconnections += 1
-        self._news.set()
+        self._changed.set()
 
     def _refused(self, reason: Any = None) -> None:
         self.refusals.append(reason)
-        self._news.set()
+        self._changed.set()
 
 
 async def refused(url: str, *, auth: Any = None, headers: dict[str, str] | None = None) -> Any:
@@ -241,7 +241,7 @@ class NodeWatcher(Recorder):
         )
         self._reading = asyncio.create_task(self._read())
         try:
-            await self.fact(lambda: self.connections or self.refusals)
+            await self.wait_until(lambda: self.connections or self.refusals)
         except BaseException:
             await self.__aexit__()
             raise
@@ -272,7 +272,7 @@ class NodeWatcher(Recorder):
             output = json.loads(line)
             match output["kind"]:
                 case "event":
-                    self.hear(output["name"], output["args"][0])
+                    self.on_message(output["name"], output["args"][0])
                 case "ack":
                     name, answered = self._calls.pop(output["call"])
                     self.record_ack(name, output["reply"])
@@ -285,4 +285,4 @@ class NodeWatcher(Recorder):
                     self.disconnections += 1
                 case "connect_error":
                     self.refusals.append(output)
-            self._news.set()
+            self._changed.set()

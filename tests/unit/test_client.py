@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.client import local_file as source_module
-from roomcast.client.client import _is_news, _subject
-from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, told
-from roomcast.client.http import Link
-from roomcast.client.local_file import source_at
+from roomcast.client.client import _is_newer, _subject
+from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, error_from_response
+from roomcast.client.http import HttpConnection
+from roomcast.client.local_file import open_source
 from roomcast.client.retry import RetryWindow
 from roomcast.client.sse import Event, Parser
 from roomcast.errors import RETRYABLE, Code
@@ -82,17 +82,19 @@ class TestNews:
         [{"seq": 6}, {"progress": 43.0}, {"updatedAt": "2"}, {"epoch": "b", "seq": 1}, {"seq": 6, "progress": 20.0}],
     )
     def test_later_states_are(self, change: dict[str, Any]) -> None:
-        assert _is_news({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
+        assert _is_newer({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
 
     @pytest.mark.parametrize("change", [{}, {"seq": 4, "progress": 90.0}, {"progress": 41.0}])
     def test_earlier_and_equal_ones_are_not(self, change: dict[str, Any]) -> None:
-        assert not _is_news({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
+        assert not _is_newer({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
 
 
 class TestErrors:
     @pytest.mark.parametrize("code", Code)
     def test_every_code_comes_through(self, code: Code) -> None:
-        error = told(STATUS[code], {"error": {"code": code.value, "message": "Why.", "details": {"n": 1}}})
+        error = error_from_response(
+            STATUS[code], {"error": {"code": code.value, "message": "Why.", "details": {"n": 1}}}
+        )
         assert (error.code, error.message, error.status) == (code, "Why.", STATUS[code])
         assert error.retryable == (code in RETRYABLE)
         assert error.details == {"n": 1}
@@ -111,14 +113,14 @@ class TestErrors:
     )
     @pytest.mark.parametrize("body", [None, "<html>", [], {"error": "oops"}])
     def test_without_a_code_the_status_tells(self, status: int, code: Code, retryable: bool, body: Any) -> None:
-        error = told(status, body)
+        error = error_from_response(status, body)
         assert (error.code, error.retryable, error.status) == (code, retryable, status)
         assert error.message == ("oops" if isinstance(body, dict) else f"The server answered {status}.")
 
     @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://"])
     def test_a_url_that_is_none_is_refused(self, url: str) -> None:
         with pytest.raises(ValueError, match="http://"):
-            Link(url, None)
+            HttpConnection(url, None)
 
 
 class TestRetryWindow:
@@ -161,7 +163,7 @@ class TestSource:
         monkeypatch.setattr(source_module, "_READ_BYTES", 3)
         path = tmp_path / "file"
         path.write_bytes(b"0123456789")
-        source = await source_at(path)
+        source = await open_source(path)
         assert await source.md5() == hashlib.md5(b"0123456789", usedforsecurity=False).hexdigest()
         assert [chunk async for chunk in source.chunks(4)] == [b"456", b"789"]
         assert [chunk async for chunk in source.chunks(10)] == []
@@ -169,7 +171,7 @@ class TestSource:
     async def test_one_that_shrinks_meanwhile(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_bytes(b"0123456789")
-        source = await source_at(path)
+        source = await open_source(path)
         path.write_bytes(b"01234")
         with pytest.raises(RoomcastError) as raised:
             [chunk async for chunk in source.chunks(0)]
@@ -179,7 +181,7 @@ class TestSource:
         (tmp_path / "empty").touch()
         for name, code in (("", LOCAL_FILE), ("none", LOCAL_FILE), ("empty", Code.UNREADABLE_MEDIA)):
             with pytest.raises(RoomcastError) as raised:
-                await source_at(tmp_path / name)
+                await open_source(tmp_path / name)
             assert raised.value.code == code
 
 

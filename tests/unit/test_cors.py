@@ -144,12 +144,14 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
 
 def test_a_wrong_origin_refuses_the_start_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="https://a.example, https://b.example/")
-    assert told.startswith("ROOMCAST_CORS_ORIGINS: 'https://b.example/' is not an origin as browsers send it")
+    assert told.startswith("ROOMCAST_CORS_ORIGINS: The entry 'https://b.example/' is not an origin as browsers send it")
 
 
 @pytest.mark.parametrize("written", ["*, https://a.example", "https://a.example,*"])
 def test_the_wildcard_beside_an_origin_refuses_the_start(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
-    assert "ROOMCAST_CORS_ORIGINS: * allows every origin" in refusal(monkeypatch, ROOMCAST_CORS_ORIGINS=written)
+    assert "ROOMCAST_CORS_ORIGINS: The entry * allows every origin" in refusal(
+        monkeypatch, ROOMCAST_CORS_ORIGINS=written
+    )
 
 
 def test_the_wildcard_with_a_cookie_of_the_operators_choice_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

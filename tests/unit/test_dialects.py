@@ -97,7 +97,7 @@ def test_a_file(where: str) -> None:
 def test_files_taken() -> None:
     entries: list[UploadEntry] = [
         {"uploadId": "upload_1", "filename": "a.mp4"},
-        {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").as_json()},
+        {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").to_json()},
         {"uploadId": "upload_3", "filename": "c.png"},
     ]
     assert files.taken(entries) == {

@@ -1,4 +1,4 @@
-"""Templates that store files as they are: bounded, without settings for media, and of a server that says so."""
+"""Templates that store files as they are: they need a size limit and accept no settings of media."""
 
 from __future__ import annotations
 
@@ -18,40 +18,42 @@ PNG = Sniffed("image", "PNG", "image/png")
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ("", "max_bytes: a template that takes any file must say how large a file may be"),
+        ("", "A template that accepts every file must set max_bytes"),
         ("max_bytes = 0", "max_bytes"),
         ("max_bytes = 10\ncrf = 20", "crf is for media"),
         ("max_bytes = 10\nimage_sides = [100]", "image_sides is for media"),
         ("max_bytes = 10\nhls = [720]", "hls is for media"),
     ],
 )
-def test_a_file_template_that_cannot_be_meant_is_refused(tmp_path: Path, more: str, reason: str) -> None:
+def test_file_template_without_a_limit_or_with_media_settings_is_refused(
+    tmp_path: Path, more: str, reason: str
+) -> None:
     path = tmp_path / "templates.toml"
     path.write_text(f'[templates.x]\nkind = "file"\n{more}\n')
     with pytest.raises(TemplateFileError, match=reason):
         load_templates(path)
 
 
-def test_a_built_in_template_may_be_made_one_of_files(tmp_path: Path) -> None:
+def test_built_in_template_can_be_replaced_by_a_file_template(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.auto]\nkind = "file"\nmax_bytes = 10\n')
-    assert load_templates(path).named(None).kind == "file"
+    assert load_templates(path).get(None).kind == "file"
 
 
-def test_a_file_template_takes_whatever_comes_and_tells_what_it_is_if_that_is_known() -> None:
+def test_file_template_accepts_any_type_and_keeps_a_known_one() -> None:
     assert check_kind(DOCUMENT, None) == Sniffed("file", "", "application/octet-stream")
     assert check_kind(DOCUMENT, PNG) == Sniffed("file", "PNG", "image/png")
 
 
 @pytest.mark.parametrize("name", ["hero-video", "image", "auto"])
-def test_no_built_in_template_takes_a_file_that_is_no_media(name: str) -> None:
+def test_built_in_template_refuses_a_file_that_is_not_media(name: str) -> None:
     templates = Templates()
-    assert not templates.take_any_file
+    assert not templates.accept_any_file
     with pytest.raises(UnsupportedType):
-        check_kind(templates.named(name), None)
+        check_kind(templates.get(name), None)
 
 
-def test_a_template_for_forms_of_files_that_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_does_not_start_when_the_files_template_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOMCAST_FILES_TEMPLATE", "document")
     with pytest.raises(SettingsError, match=r"ROOMCAST_FILES_TEMPLATE: .* there are auto, hero-video, image"):
         load()

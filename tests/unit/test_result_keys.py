@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
 from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder
-from roomcast.uploads.filenames import LONGEST_STORED_BYTES, clean_filename, stored_filename
+from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
 UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
@@ -35,7 +35,7 @@ UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
         ("x" * 200 + "/" + "y" * 199, "x" * 200 + "/" + "y" * 199),
     ],
 )
-def test_an_untidy_path_is_tidied(path: str, folder: str) -> None:
+def test_untidy_folder_is_normalized(path: str, folder: str) -> None:
     assert clean_folder(path) == folder
 
 
@@ -46,14 +46,14 @@ def test_an_untidy_path_is_tidied(path: str, folder: str) -> None:
         "x/" * 201, "x" * 5000, UPLOAD, f"x/{UPLOAD}/y", UUID, f"{UUID}/video.mp4",
     ],
 )  # fmt: skip
-def test_a_path_that_cannot_be_a_folder_is_refused(path: str) -> None:
+def test_unsafe_folder_is_refused(path: str) -> None:
     with pytest.raises(Malformed) as refused:
         clean_folder(path)
     assert refused.value.code is Code.MALFORMED
 
 
 @given(st.text())
-def test_no_path_leads_out_of_the_folder_that_it_is_put_into(path: str) -> None:
+def test_no_folder_leads_out_of_its_parent(path: str) -> None:
     try:
         folder = clean_folder(path)
     except Malformed:
@@ -74,12 +74,12 @@ def test_no_path_leads_out_of_the_folder_that_it_is_put_into(path: str) -> None:
         ("a." + "é" * 150, "a." + "é" * 99),
     ],
 )
-def test_a_stored_file_keeps_its_name_as_far_as_a_directory_takes_it(filename: str, stored: str) -> None:
+def test_stored_file_name_is_shortened_only_if_it_is_too_long(filename: str, stored: str) -> None:
     assert stored_filename(filename) == stored
 
 
 @given(st.text())
-def test_any_name_becomes_one_that_a_directory_takes(name: str) -> None:
+def test_any_name_becomes_a_valid_file_name(name: str) -> None:
     stored = stored_filename(clean_filename(name))
-    assert 0 < len(stored.encode()) <= LONGEST_STORED_BYTES
+    assert 0 < len(stored.encode()) <= MAX_STORED_BYTES
     assert not stored.startswith(".")

@@ -80,7 +80,7 @@ def test_a_secret_and_a_public_key_exclude_each_other(monkeypatch: pytest.Monkey
 def test_a_wrong_template_file_is_heard_of_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[templates.x]\ncrf = 99")
     monkeypatch.setenv("ROOMCAST_TEMPLATES", str(tmp_path / "t.toml"))
-    with pytest.raises(SettingsError, match=r"ROOMCAST_TEMPLATES: .*crf"):
+    with pytest.raises(SettingsError, match=r"ROOMCAST_TEMPLATES names a file .*crf"):
         settings.load()
 
 

@@ -131,9 +131,9 @@ async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Serve
             await eventually(lambda: served.streams.count() == 1, what="the deaf client's end")
             assert most < 256 * KIB
         assert served.streams.stats.coalesced > 0
-        heard = len(listening.heard)
+        heard = len(listening.received)
         await served.tick(1)
-        await listening.fact(lambda: len(listening.heard) > heard)
+        await listening.wait_until(lambda: len(listening.received) > heard)
         assert not listening.ended, "the others go on"
         served.streams.close()
         await listening.closed()

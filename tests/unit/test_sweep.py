@@ -1,4 +1,4 @@
-"""What upkeep deletes from a media store, and what it leaves: the sources of another ledger above all."""
+"""What maintenance deletes from a media store, and what it leaves: the sources of another ledger above all."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
     await ledger.close()
 
 
-def upkeep_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
+def maintenance_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
     parts = Backends(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
     return Maintenance(
         parts,
@@ -102,9 +102,9 @@ async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bo
     return key
 
 
-async def everything(upkeep: Maintenance) -> None:
+async def everything(maintenance: Maintenance) -> None:
     """All that clears up, once."""
-    for do in (upkeep._tidy, upkeep._expire, upkeep._sweep):
+    for do in (maintenance._tidy, maintenance._expire, maintenance._sweep):
         await do()
 
 
@@ -113,17 +113,17 @@ async def test_another_ledger_deletes_no_source_however_old(
     ledger: SqliteLedger, media: MediaStore, tmp_path: Path
 ) -> None:
     key = await queued_with_source(ledger, media)
-    await everything(upkeep_of(ledger, media))
+    await everything(maintenance_of(ledger, media))
     async with opened(tmp_path / "other.sqlite3") as other:
-        upkeep = upkeep_of(other, media)
+        maintenance = maintenance_of(other, media)
         with capture_logs() as logs:
-            await everything(upkeep)
-            await everything(upkeep)
-        assert [line["log_level"] for line in logs if line["event"] == "media store of another deployment"] == ["error"]
-        assert upkeep.warning == (
+            await everything(maintenance)
+            await everything(maintenance)
+        assert [line["log_level"] for line in logs if line["event"] == "media_store_of_another_deployment"] == ["error"]
+        assert maintenance.warning == (
             f"The media store belongs to the deployment {await ledger.deployment()} and the ledger to "
-            f"{await other.deployment()}: no left-over source is deleted. Give each deployment a media store of its "
-            f"own. If this ledger has taken the other's place, delete {media.deployment_location}."
+            f"{await other.deployment()}, so no unused source is deleted. Give each deployment its "
+            f"own media store. If this ledger replaces the other one, delete {media.deployment_location}."
         )
     assert await media.list_sources() == [key]
     assert await media.has_source(key)
@@ -141,11 +141,11 @@ async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
         return theirs
 
     monkeypatch.setattr(media, "claim_deployment", tell)
-    upkeep = upkeep_of(ledger, media)
-    async with upkeep.running():
+    maintenance = maintenance_of(ledger, media)
+    async with maintenance.running():
         await claimed.wait()
-        began = upkeep._ran_at
-        await eventually(lambda: upkeep._ran_at > began, what="a round of upkeep")
+        began = maintenance._ran_at
+        await eventually(lambda: maintenance._ran_at > began, what="a round of maintenance")
     assert await claim("other") == await ledger.deployment()
     assert await media.list_sources() == [unknown]
 
@@ -154,13 +154,13 @@ async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown, wanted = await put(media, f"{new_upload_id()}.1"), await queued_with_source(ledger, media)
-    upkeep = upkeep_of(ledger, media)
-    await everything(upkeep)
+    maintenance = maintenance_of(ledger, media)
+    await everything(maintenance)
     assert await media.list_sources() == sorted((unknown, wanted))
     monkeypatch.setattr(module, "_STALE_SECONDS", -3600.0)
-    await everything(upkeep)
+    await everything(maintenance)
     assert await media.list_sources() == [wanted]
-    assert upkeep.warning is None
+    assert maintenance.warning is None
 
 
 async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
@@ -169,14 +169,14 @@ async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
     """As after a backup of the ledger was restored."""
     over = await failed_with_source(ledger, media, retryable=False)
     later = await put(media, over.removesuffix(".1") + ".2")
-    await everything(upkeep_of(ledger, media))
+    await everything(maintenance_of(ledger, media))
     assert await media.list_sources() == [later]
 
 
 async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteLedger, media: MediaStore) -> None:
     over = await failed_with_source(ledger, media, retryable=False)
     kept = await failed_with_source(ledger, media, retryable=True)
-    await upkeep_of(ledger, media)._tidy()
+    await maintenance_of(ledger, media)._tidy()
     assert over != kept
     assert await media.list_sources() == [kept]
 
@@ -184,14 +184,14 @@ async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteL
 async def test_the_source_of_an_upload_that_expires_goes_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
     await failed_with_source(ledger, media, retryable=True)
     wanted = await queued_with_source(ledger, media)
-    await upkeep_of(ledger, media, retention_seconds=-1.0)._expire()
+    await maintenance_of(ledger, media, retention_seconds=-1.0)._expire()
     assert await media.list_sources() == [wanted]
 
 
 async def test_upkeep_that_has_not_run_lately_says_so(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upkeep = upkeep_of(ledger, media)
-    assert upkeep.idle_seconds() is None
-    monkeypatch.setattr(module, "_LATELY_SECONDS", -1.0)
-    assert upkeep.idle_seconds() is not None
+    maintenance = maintenance_of(ledger, media)
+    assert maintenance.idle_seconds() is None
+    monkeypatch.setattr(module, "_MAX_ROUND_SECONDS", -1.0)
+    assert maintenance.idle_seconds() is not None

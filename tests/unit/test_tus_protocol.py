@@ -1,4 +1,4 @@
-"""Every header of the protocol, right and wrong."""
+"""Parsing of every header of the tus protocol, right and wrong."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from roomcast.errors import Malformed, UnsupportedType
 from roomcast.http.tus.protocol import (
     Checksum,
-    OtherVersion,
-    check_piece_type,
+    UnsupportedVersion,
+    check_chunk_type,
     check_version,
     checksum,
     creation,
@@ -26,12 +26,12 @@ KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_charac
 
 
 @given(st.dictionaries(KEYS, st.text(st.characters(codec="utf-8")), max_size=6))
-def test_metadata_comes_back(values: dict[str, str]) -> None:
+def test_metadata_is_parsed_as_it_was_encoded(values: dict[str, str]) -> None:
     assert creation({**LENGTH, "Upload-Metadata": metadata(**values)}).values == values
 
 
 @given(st.text(max_size=80))
-def test_no_header_breaks_the_parser(value: str) -> None:
+def test_any_header_is_parsed_or_malformed(value: str) -> None:
     for name in ("Upload-Metadata", "Upload-Concat", "Upload-Length", "Upload-Defer-Length"):
         try:
             creation({**LENGTH, name: value})
@@ -44,7 +44,7 @@ def test_no_header_breaks_the_parser(value: str) -> None:
             continue
 
 
-def test_keys_without_values_and_spaces_between_pairs() -> None:
+def test_metadata_may_have_keys_without_values_and_spaces() -> None:
     made = creation({**LENGTH, "Upload-Metadata": "is_confidential, filename Zg==,empty "})
     assert made.values == {"is_confidential": "", "filename": "f", "empty": ""}
     assert made.metadata == "is_confidential, filename Zg==,empty"
@@ -59,12 +59,14 @@ def test_keys_without_values_and_spaces_between_pairs() -> None:
         ({}, None, None),
     ],
 )
-def test_what_the_metadata_means(values: dict[str, str], filename: str | None, template: str | None) -> None:
+def test_metadata_names_the_file_and_the_template(
+    values: dict[str, str], filename: str | None, template: str | None
+) -> None:
     made = creation({**LENGTH, "Upload-Metadata": metadata(**values)})
     assert (made.filename, made.template) == (filename, template)
 
 
-def test_lengths() -> None:
+def test_creation_has_a_length_or_defers_it_or_is_partial_or_final() -> None:
     assert creation(LENGTH).length == 100
     assert creation({"Upload-Defer-Length": "1"}).length is None
     assert creation({**LENGTH, "Upload-Concat": "partial"}).partial
@@ -98,18 +100,18 @@ def test_lengths() -> None:
         {**LENGTH, "Upload-Metadata": "schlüssel Zg=="},
     ],
 )
-def test_a_malformed_creation(headers: dict[str, str]) -> None:
+def test_creation_with_wrong_headers_is_malformed(headers: dict[str, str]) -> None:
     with pytest.raises(Malformed):
         creation(headers)
 
 
 @pytest.mark.parametrize("value", [None, "", "-1", "+1", "1 ", "0x1", "one"])
-def test_a_malformed_offset(value: str | None) -> None:
+def test_offset_that_is_not_a_number_is_malformed(value: str | None) -> None:
     with pytest.raises(Malformed):
         offset({} if value is None else {"Upload-Offset": value})
 
 
-def test_checksums() -> None:
+def test_checksum_needs_a_known_algorithm_and_a_digest_of_its_size() -> None:
     encoded = b64encode(bytes(20)).decode()
     assert checksum({}) is None
     assert checksum({"Upload-Checksum": f"sha1 {encoded}"}) == Checksum("sha1", bytes(20))
@@ -118,11 +120,11 @@ def test_checksums() -> None:
             checksum({"Upload-Checksum": wrong})
 
 
-def test_versions_and_types() -> None:
+def test_other_versions_and_chunk_types_are_refused() -> None:
     check_version({"Tus-Resumable": "1.0.0"})
-    check_piece_type("application/offset+octet-stream")
+    check_chunk_type("application/offset+octet-stream")
     for headers in ({}, {"Tus-Resumable": "0.2.2"}, {"Tus-Resumable": ""}):
-        with pytest.raises(OtherVersion):
+        with pytest.raises(UnsupportedVersion):
             check_version(headers)
     with pytest.raises(UnsupportedType):
-        check_piece_type("application/octet-stream")
+        check_chunk_type("application/octet-stream")

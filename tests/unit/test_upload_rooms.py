@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from roomcast.fanout.relay import UploadSubscriber
 from roomcast.ledger.contract import Replay
 from roomcast.rooms.manager import Manager
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.transport.session import Session
@@ -49,7 +49,7 @@ class Scene:
     def __init__(self) -> None:
         self.uploads = FakeUploads()
         self.manager = Manager(stalled_client_seconds=STALLED_SECONDS)
-        self.server = Server(self.manager)
+        self.server = SocketIOServer(self.manager)
         self.rooms = UploadRooms(self.manager, cast("UploadService", self.uploads), linger_seconds=STALLED_SECONDS)
         self.sessions = [self._session(name) for name in ("first", "second")]
         self.transports = [FakeTransport(), FakeTransport()]

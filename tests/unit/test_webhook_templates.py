@@ -24,7 +24,7 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
         webhook = templates.webhook("avatar")
         assert webhook is not None
         assert (webhook.url, webhook.secret) == ("https://hooks.example:8443/told?by=us", LONG.encode())
-        assert LONG not in repr(templates.named("avatar")) + repr(webhook)
+        assert LONG not in repr(templates.get("avatar")) + repr(webhook)
     assert templates.webhook("auto") is None
     assert templates.webhook("gone") is None
 
@@ -32,18 +32,18 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        (['webhook_url = "https://a.example/"'], r"needs a webhook_secret or a webhook_secret_env.*line 2"),
+        (['webhook_url = "https://a.example/"'], r"needs either webhook_secret or webhook_secret_env.*line 2"),
         (['webhook_url = "ftp://a.example/"', f'webhook_secret = "{LONG}"'], r"webhook_url: .*https:// .*line 3"),
         (['webhook_url = "https:///path"', f'webhook_secret = "{LONG}"'], r"webhook_url: .*line 3"),
         (["crf = 20", 'webhook_url = "https://me:pw@a.example/"', f'webhook_secret = "{LONG}"'], "credentials.*line 4"),
         (['webhook_url = "https://a.example:0/"', f'webhook_secret = "{LONG}"'], "port 0.*line 3"),
         (['webhook_url = "https://a.example:99999/"', f'webhook_secret = "{LONG}"'], "webhook_url: .*line 3"),
         (['webhook_url = "https://a.example/"', 'webhook_secret = "short"'], r"webhook_secret: .*16.*line 4"),
-        (['webhook_url = "https://a.example/"', 'webhook_secret_env = "NO_SUCH"'], r"NO_SUCH is not set.*line 2"),
-        ([f'webhook_secret = "{LONG}"'], r"without a webhook_url.*line 2"),
+        (['webhook_url = "https://a.example/"', 'webhook_secret_env = "NO_SUCH"'], r"NO_SUCH, is not set.*line 2"),
+        ([f'webhook_secret = "{LONG}"'], r"secret needs a webhook_url.*line 2"),
         (
             ['webhook_url = "https://a.example/"', f'webhook_secret = "{LONG}"', 'webhook_secret_env = "HOME"'],
-            r"one of them.*line 2",
+            r"needs either.*line 2",
         ),
     ],
 )

@@ -1,9 +1,9 @@
-"""Roomcast's workers: claim an upload, compress it, store it, say the truth about it all the way.
+"""Roomcast's workers: claim an upload, process it, store the results, and report its progress.
 
-``run``        claim, lease, retry, hand back on SIGTERM.
-``pipeline``   the steps of one upload, in order.
-``probe``, ``video``, ``image``   what to do: pure where it can be.
-``ffmpeg``     the only place that starts ffmpeg; ``progress`` parses what it reports.
-``tool``       one confined process group, from start to certain end.
-``sandbox``    limits on untrusted media.
+``worker``      claims uploads, renews their leases, retries, and hands them back on SIGTERM.
+``pipeline``    processes one upload, with the step for its kind: ``video``, ``image`` or ``unchanged_file``.
+``job``         what a step is given and what it returns.
+``media_info``  what a file contains; pure.
+``ffmpeg``      builds and runs all commands of ffmpeg and ffprobe.
+``sandbox``     runs a program with limits, in a sandbox and in its own process group.
 """

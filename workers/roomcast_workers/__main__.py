@@ -1,6 +1,6 @@
-"""`python -m roomcast_workers`: a worker process on the shared ledger; SIGTERM hands its work back and ends it.
+"""Run a worker process: `python -m roomcast_workers` or `roomcast worker`. On SIGTERM it returns its work to the queue.
 
-Without `REDIS_URL` the web process runs the workers, and this one waits: so one Procfile serves both ways to run.
+Without `REDIS_URL` the web process runs the workers and this process only waits, so one Procfile serves both modes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
-from roomcast import settings
 from roomcast.errors import RoomcastError
 from roomcast.runtime.process import (
     STOP_SECONDS,
@@ -27,25 +26,25 @@ from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.settings import Settings
+from roomcast.settings import Settings, SettingsError, load
 
 from roomcast_workers.factory import build_workers
 
 log = structlog.get_logger("roomcast_workers")
 
 
-async def work(chosen: Settings) -> int:
-    """Until SIGTERM or SIGINT, or until a background task dies; the exit code."""
+async def work(settings: Settings) -> int:
+    """Process uploads until SIGTERM or SIGINT, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
-    if (warning := chosen.storage.disk_warning) is not None:
+    if (warning := settings.storage.disk_warning) is not None:
         log.warning(warning)
-    async with open_backends(chosen) as parts:
+    async with open_backends(settings) as backends:
         registry = CollectorRegistry()
-        parts.ledger.add_observer(UploadMetrics(registry).on_event)
-        upkeep = Maintenance(parts, chosen.retention, lease_seconds=chosen.worker.lease_seconds)
-        async with upkeep.running(), build_workers(chosen, parts).running(chosen.worker.workers):
-            with _metrics(registry, chosen):
+        backends.ledger.add_observer(UploadMetrics(registry).on_event)
+        maintenance = Maintenance(backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+        async with maintenance.running(), build_workers(settings, backends).running(settings.worker.workers):
+            with _metrics(registry, settings):
                 print_ready("Roomcast is working.")
                 await stop.wait()
             log.info("stopping")
@@ -54,7 +53,7 @@ async def work(chosen: Settings) -> int:
 
 
 async def idle() -> int:
-    """Wait for SIGTERM or SIGINT, and say why there is nothing else to do; return the exit code."""
+    """Print why this process has nothing to do, and wait for SIGTERM or SIGINT. Return the exit code."""
     stop = stop_signal()
     print_ready(
         "Roomcast runs its workers inside the web process, because REDIS_URL is not set: "
@@ -65,12 +64,12 @@ async def idle() -> int:
 
 
 @contextmanager
-def _metrics(registry: CollectorRegistry, chosen: Settings) -> Iterator[None]:
-    """Answer `/metrics` from a thread, if that was asked for."""
-    if chosen.server.metrics_port is None:
+def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
+    """Serve `/metrics` from a thread, if `ROOMCAST_METRICS_PORT` is set."""
+    if settings.server.metrics_port is None:
         yield
         return
-    server, thread = start_http_server(chosen.server.metrics_port, chosen.server.host, registry)
+    server, thread = start_http_server(settings.server.metrics_port, settings.server.host, registry)
     try:
         yield
     finally:
@@ -81,13 +80,13 @@ def _metrics(registry: CollectorRegistry, chosen: Settings) -> Iterator[None]:
 
 def main() -> int:
     try:
-        chosen = settings.load()
-    except settings.SettingsError as error:
+        settings = load()
+    except SettingsError as error:
         return print_start_error(str(error))
-    configure_logging(chosen.server.log)
+    configure_logging(settings.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(work(chosen) if chosen.storage.redis_url else idle())
+            return runner.run(work(settings) if settings.storage.redis_url else idle())
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))
 

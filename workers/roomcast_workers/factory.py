@@ -1,4 +1,4 @@
-"""`build_workers(settings, parts)`: the one place where workers are wired, for the worker process and the embedded."""
+"""Build the workers from the settings, for the worker process and for the web process alike."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.sandbox.sandbox import detect
-from roomcast_workers.worker import Policy, Workers
+from roomcast_workers.worker import AttemptPolicy, Workers
 
 log = structlog.get_logger(__name__)
 
 
-def build_workers(settings: Settings, parts: Backends) -> Workers:
-    """Workers that are ready to run; `BinariesError` when there is no ffmpeg."""
+def build_workers(settings: Settings, backends: Backends) -> Workers:
+    """Return workers that are not running yet. Raise `BinariesError` when ffmpeg or ffprobe is missing."""
     worker, scratch = settings.worker, settings.storage.data / "work"
-    tools = WorkerDeps(
-        parts.media,
-        _walled_in(find_binaries(worker.ffmpeg_path, worker.ffprobe_path)),
+    deps = WorkerDeps(
+        backends.media,
+        _with_sandbox(find_binaries(worker.ffmpeg_path, worker.ffprobe_path)),
         stall_seconds=worker.stall_seconds,
         step_seconds=worker.step_seconds,
         limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
     )
-    policy = Policy(worker.lease_seconds, worker.attempts, worker.retry_seconds)
-    return Workers(parts.ledger, parts.dispatch, settings.assemblies.loaded_templates, tools, policy, scratch)
+    policy = AttemptPolicy(worker.lease_seconds, worker.attempts, worker.retry_seconds)
+    return Workers(backends.ledger, backends.dispatch, settings.assemblies.loaded_templates, deps, policy, scratch)
 
 
-def _walled_in(binaries: Binaries) -> Binaries:
-    """The same programs, behind the most walls that they, and the picture child's libraries, are seen to run behind."""
+def _with_sandbox(binaries: Binaries) -> Binaries:
+    """Return the binaries with the strongest sandbox in which they and the image child's libraries run."""
     trials = [[path, *commands.show_version()] for path in (binaries.ffmpeg, binaries.ffprobe)]
     sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
-    say = log.info if sandbox.complete else log.warning
-    say("sandbox", **sandbox.told(), missing=sandbox.missing)
+    log_it = log.info if sandbox.complete else log.warning
+    log_it("sandbox_detected", **sandbox.to_json(), missing=sandbox.missing)
     return replace(binaries, sandbox=sandbox)

@@ -1,10 +1,10 @@
-"""One upload being worked on: what its steps have at hand, and what they hand back."""
+"""A job: one upload being processed, with what its steps need and what they return."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,29 +17,29 @@ from roomcast.uploads.templates import Template
 
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.ffmpeg.runner import features, run_ffmpeg, run_ffprobe, scan_packets
 from roomcast_workers.limits import MediaLimits
-from roomcast_workers.media_info import probe
 from roomcast_workers.media_info.packet_scan import PacketScan
+from roomcast_workers.media_info.probe import MediaInfo, parse_ffprobe
 from roomcast_workers.reporter import Reporter
-from roomcast_workers.sandbox.sandbox import Limits
+from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 GIB = 1 << 30
 
-_PROBE_LIMITS = Limits(address_space=GIB, cpu_seconds=60, file_size=1 << 20)
+_PROBE_LIMITS = ResourceLimits(address_space=GIB, cpu_seconds=60, file_size=1 << 20)
 _ENCODE_ADDRESS_SPACE = 8 * GIB
-_LARGEST_RESULT = 16 * GIB
+_MAX_RESULT = 16 * GIB
 _RESULT_PER_SOURCE = 32
 _RESULT_BASE = GIB // 4
 
-SPARED = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
-"""Why an upload may go without its poster or its storyboard: what is wrong with them need not be with the film."""
+NON_FATAL = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
+"""Errors after which an upload completes without its poster or storyboard: the video itself may be fine."""
 
 
 @dataclass(frozen=True)
 class WorkerDeps:
-    """What the steps work with. Times in seconds."""
+    """What the steps work with. Times are in seconds: `stall_seconds` without progress, `step_seconds` in all."""
 
     media: MediaStore
     binaries: Binaries
@@ -50,9 +50,9 @@ class WorkerDeps:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A result that is still a local file; its file name is the name it is stored under.
+    """A result that is still a local file and will be stored under its own file name.
 
-    One that is not `listed` is stored, and reached through one that is: a segment through its playlist.
+    One that is not `listed` is stored but reached through another: a segment through its playlist.
     """
 
     path: Path
@@ -63,114 +63,121 @@ class ResultFile:
     duration: float | None = None
     listed: bool = True
 
+    @property
+    def name(self) -> str:
+        return self.path.name
+
 
 @dataclass(frozen=True)
 class Results:
-    """What a source became.
+    """What a source was processed into.
 
-    `made` is yet to be stored, the main result first; `stored` are outputs that the room has been shown already.
-    `original` tells what the source turned out to be (fields of `element.original`), and `facts` what else is to be
-    said of the result (fields of `element`).
+    `files` are still to be stored, the main result first; `stored` are outputs that were stored and reported during
+    processing. `original` describes the source (fields of `element.original`), `extra` the result (fields of
+    `element`).
     """
 
-    made: list[ResultFile]
+    files: list[ResultFile]
     stored: list[dict[str, Any]] = field(default_factory=list)
     original: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One upload, its source as a local file that is only read, and an empty directory for what is made of it."""
+    """One upload to process: its source is the read-only local file `path`, and `scratch` is an empty directory for
+    the results."""
 
     upload: Upload
     source: Source
     path: Path
     template: Template
-    tools: WorkerDeps
+    deps: WorkerDeps
     reporter: Reporter
     scratch: Path
 
     def input(self, path: Path, demuxer: str) -> InputFile:
-        """Return a file for ffmpeg to read, by one demuxer and within the limits of this installation."""
-        return InputFile(path, demuxer, self.tools.limits)
+        """Return a file for ffmpeg to read, with one demuxer and within this installation's limits."""
+        return InputFile(path, demuxer, self.deps.limits)
 
     @property
-    def source_file(self) -> InputFile:
+    def source_input(self) -> InputFile:
         """The source, for ffmpeg to read."""
         return self.input(self.path, self.source.format)
 
-    async def look(self, path: Path, demuxer: str) -> probe.MediaInfo:
-        """What a file holds."""
-        said = await run_ffprobe(self.tools.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS)
-        return probe.parse(said)
+    async def probe(self, path: Path, demuxer: str) -> MediaInfo:
+        """Return what ffprobe finds in a file; see `run_ffprobe` for its errors."""
+        return parse_ffprobe(await run_ffprobe(self.deps.binaries, self.input(path, demuxer), limits=_PROBE_LIMITS))
 
-    async def scan(self) -> PacketScan:
-        """Every packet of the source."""
-        tools = self.tools
+    async def scan_packets(self) -> PacketScan:
+        """Read every packet of the source."""
         return await scan_packets(
-            tools.binaries, self.source_file, limits=_PROBE_LIMITS, wall_seconds=tools.step_seconds
+            self.deps.binaries, self.source_input, limits=_PROBE_LIMITS, timeout_seconds=self.deps.step_seconds
         )
 
     async def ffmpeg_features(self) -> frozenset[str]:
-        """Return the filters and decoders that the ffmpeg in use has."""
-        return await features(self.tools.binaries)
+        """Return the filters and decoders of the installed ffmpeg."""
+        return await features(self.deps.binaries)
 
-    async def encode(
+    async def run_ffmpeg(
         self,
         arguments: list[str],
-        on_reading: Callable[[Reading], None] = lambda _: None,
+        on_progress: Callable[[ProgressBlock], None] = lambda _: None,
         *,
-        wall_seconds: float = math.inf,
+        timeout_seconds: float = math.inf,
     ) -> None:
-        """Run ffmpeg with arguments made by `commands`; see `run_ffmpeg` for how it fails.
+        """Run ffmpeg with arguments made by `commands`; see `run_ffmpeg` for its errors.
 
-        `wall_seconds`: less than any step may take.
+        `timeout_seconds` shortens the limit that every step has.
         """
         await run_ffmpeg(
-            self.tools.binaries,
+            self.deps.binaries,
             arguments,
-            on_reading=on_reading,
-            stall_seconds=self.tools.stall_seconds,
-            wall_seconds=min(wall_seconds, self.tools.step_seconds),
+            on_progress=on_progress,
+            stall_seconds=self.deps.stall_seconds,
+            timeout_seconds=min(timeout_seconds, self.deps.step_seconds),
             limits=self._encode_limits(),
-            media_limits=self.tools.limits,
-            reads=[self.path],
+            media_limits=self.deps.limits,
+            readable=[self.path],
             cwd=self.scratch,
         )
 
-    def _encode_limits(self) -> Limits:
-        """No result is ever so much larger than its source, and all processors together have no more time than the
-        step."""
-        return Limits(
+    def _encode_limits(self) -> ResourceLimits:
+        """Limit the result to a multiple of the source's size, and CPU time to all processors for the whole step."""
+        return ResourceLimits(
             address_space=_ENCODE_ADDRESS_SPACE,
-            cpu_seconds=math.ceil(self.tools.step_seconds * (os.cpu_count() or 1)),
-            file_size=min(_LARGEST_RESULT, _RESULT_BASE + _RESULT_PER_SOURCE * self.source.size),
+            cpu_seconds=math.ceil(self.deps.step_seconds * (os.cpu_count() or 1)),
+            file_size=min(_MAX_RESULT, _RESULT_BASE + _RESULT_PER_SOURCE * self.source.size),
         )
 
-    async def show_poster(self, made: ResultFile) -> dict[str, Any]:
-        """Store the poster ahead of the other results, and tell the room; its output."""
-        output = await self.store(made, lambda _: None)
-        await self.reporter.note(poster=output)
+    async def publish_poster(self, poster: ResultFile) -> dict[str, Any]:
+        """Store the poster ahead of the other results, report it to the room, and return its output."""
+        output = await self.store(poster, lambda _: None)
+        await self.reporter.update(poster=output)
         return output
 
-    async def announce(self, forecast: Forecast) -> None:
-        """Tell the room what the compression is expected to come to."""
-        await self.reporter.note(forecast=forecast)
+    async def publish_forecast(self, forecast: Forecast) -> None:
+        """Report the expected size and duration of the compression to the room."""
+        await self.reporter.update(forecast=forecast)
 
-    async def store(self, made: ResultFile, on_bytes: Callable[[int], None]) -> dict[str, Any]:
-        """Store a result; the output of the contract's `element` that tells of it, without its URL."""
-        size = made.path.stat().st_size
-        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if made.kind == "file" else "")
-        key = await self.tools.media.store(made.path, folder, made.path.name, on_bytes)
+    async def store(self, file: ResultFile, on_bytes: Callable[[int], None]) -> dict[str, Any]:
+        """Store a result and return its entry in `element.outputs`, without the URL."""
+        size = file.path.stat().st_size
+        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.kind == "file" else "")
+        key = await self.deps.media.store(file.path, folder, file.name, on_bytes)
         return {
-            "name": made.path.stem,
-            "kind": made.kind,
+            "name": file.path.stem,
+            "kind": file.kind,
             "key": key,
-            "bucket": self.tools.media.bucket,
-            "mime": made.mime,
+            "bucket": self.deps.media.bucket,
+            "mime": file.mime,
             "size": size,
-            "width": made.width,
-            "height": made.height,
-            "duration": made.duration,
+            "width": file.width,
+            "height": file.height,
+            "duration": file.duration,
         }
+
+
+Step = Callable[[Job], Awaitable[Results]]
+"""A step processes one kind of source: it enters the stages `compressing` and `thumbnails`, reports progress through
+`job.reporter`, and writes only in `job.scratch`. It returns its results, or raises a `RoomcastError`."""

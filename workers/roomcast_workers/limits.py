@@ -1,4 +1,4 @@
-"""How much media is taken in: its limits, and the refusal of what is over them. Pure."""
+"""Limits on a source's size, and the errors for exceeding them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roomcast.errors import TooLarge
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """The most that a source may have: pixels in one frame, seconds of film or sound, frames of a moving picture, and
+    """The most that a source may have: pixels in one frame, seconds of video or audio, frames of an animated image, and
     streams in one file."""
 
     max_pixels: int = 100_000_000
@@ -21,33 +21,33 @@ class MediaLimits:
 
     def __post_init__(self) -> None:
         if min(self.max_pixels, self.max_duration_seconds, self.max_frames, self.max_streams) <= 0:
-            raise ValueError("a limit of nothing takes nothing in")
+            raise ValueError("Every media limit must be above 0.")
 
 
 def check_duration(seconds: float | None, limits: MediaLimits) -> None:
-    """Raise `TooLarge` when a film is known to be longer than is taken."""
+    """Raise `TooLarge` when a duration is known and over the limit."""
     if seconds is not None and seconds > limits.max_duration_seconds:
         raise too_long(limits)
 
 
 def too_long(limits: MediaLimits) -> TooLarge:
-    """The refusal of a film that goes on for too long."""
-    most = limits.max_duration_seconds
-    return _over(f"The film is longer than {most:,.0f} seconds, which is the most that is taken.", maxSeconds=most)
+    """Return the error for a duration over the limit."""
+    limit = limits.max_duration_seconds
+    return _too_large(f"The video is longer than the limit of {limit:,.0f} seconds.", maxSeconds=limit)
 
 
 def too_many_pixels(limits: MediaLimits) -> TooLarge:
-    """The refusal of a frame that is too large."""
-    most = limits.max_pixels
-    return _over(f"A frame has more than {most:,} pixels, which is the most that is taken.", maxPixels=most)
+    """Return the error for a frame over the limit."""
+    limit = limits.max_pixels
+    return _too_large(f"A frame has more pixels than the limit of {limit:,}.", maxPixels=limit)
 
 
 def too_many_streams(limits: MediaLimits) -> TooLarge:
-    """The refusal of a file that holds too many things."""
-    most = limits.max_streams
-    return _over(f"The file holds more than {most:,} streams, which is the most that is taken.", maxStreams=most)
+    """Return the error for a file with more streams than the limit."""
+    limit = limits.max_streams
+    return _too_large(f"The file has more streams than the limit of {limit:,}.", maxStreams=limit)
 
 
-def _over(message: str, **limit: float) -> TooLarge:
+def _too_large(message: str, **limit: float) -> TooLarge:
     details: Mapping[str, Any] = limit
     return TooLarge(message, details=details)

@@ -1,8 +1,8 @@
-"""The steps of one upload, in order. Says where it is through a `Reporter`; knows no lease and no retry."""
+"""Process one upload: fetch, probe, compress, store. Reports each stage; leases and retries are `worker`'s."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +11,31 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
-from roomcast_workers.image.pipeline import compress_picture
-from roomcast_workers.job import Job, Results, WorkerDeps
+from roomcast_workers.image.pipeline import process_image
+from roomcast_workers.job import Job, Results, Step, WorkerDeps
 from roomcast_workers.reporter import Reporter
-from roomcast_workers.unchanged_file import pass_through
-from roomcast_workers.video.pipeline import compress_film
+from roomcast_workers.unchanged_file import process_file
+from roomcast_workers.video.pipeline import process_video
 
-_STEPS: Mapping[SourceKind, Callable[[Job], Awaitable[Results]]] = {
-    "video": compress_film,
-    "image": compress_picture,
-    "file": pass_through,
-}
+_STEPS: Mapping[SourceKind, Step] = {"video": process_video, "image": process_image, "file": process_file}
 
 
-async def process(
-    upload: Upload, template: Template, tools: WorkerDeps, reporter: Reporter, scratch: Path
+async def process_upload(
+    upload: Upload, template: Template, deps: WorkerDeps, reporter: Reporter, scratch: Path
 ) -> dict[str, Any]:
-    """Compress and store; the `element` of the completed upload. `scratch` is an empty directory of its own.
+    """Process an upload, store its results, and return its `element`. `scratch` is an empty directory for this upload.
 
-    Raises a `RoomcastError`; its `retryable` says whether another attempt may help.
+    Raises a `RoomcastError`; its `retryable` says whether another attempt may succeed.
     """
     source = upload.source
     if source is None:
-        raise StorageError("The file is not there.")
-    fetched, made = scratch / "source", scratch / "made"  # apart: who writes the one only reads the other
+        raise StorageError("The uploaded file is missing.")
+    # Two directories: what downloads the source has no write access to the results, and the steps only read the source.
+    fetched, results_dir = scratch / "source", scratch / "results"
     fetched.mkdir()
-    made.mkdir()
-    async with tools.media.fetch(source.key, fetched) as path:
-        job = Job(upload, source, path, template, tools, reporter, made)
+    results_dir.mkdir()
+    async with deps.media.fetch(source.key, fetched) as path:
+        job = Job(upload, source, path, template, deps, reporter, results_dir)
         await reporter.enter(Stage.PROBING, "Reading the file")
         results = await _STEPS[source.kind](job)
     await reporter.enter(Stage.STORING, "Storing the result")
@@ -48,8 +45,8 @@ async def process(
 
 
 async def _store(job: Job, results: Results) -> list[dict[str, Any]]:
-    """Store every result; the outputs that are listed."""
-    total = sum(made.path.stat().st_size for made in results.made)
+    """Store every result and return the outputs that are listed."""
+    total = sum(file.path.stat().st_size for file in results.files)
     stored = 0
 
     def on_bytes(count: int) -> None:
@@ -57,12 +54,12 @@ async def _store(job: Job, results: Results) -> list[dict[str, Any]]:
         stored += count
         job.reporter.progress(Tick(stored / total if total else 1.0))
 
-    outputs = [(made, await job.store(made, on_bytes)) for made in results.made]
-    return [output for made, output in outputs if made.listed] + results.stored
+    outputs = [(file, await job.store(file, on_bytes)) for file in results.files]
+    return [output for file, output in outputs if file.listed] + results.stored
 
 
 def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The contract's `element`, without URLs."""
+    """Return the client contract's `element`, without URLs."""
     upload, source, main = job.upload, job.source, outputs[0]
     saved = source.size - main["size"]
     return {
@@ -78,5 +75,5 @@ def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[
             **results.original,
         },
         "saved": {"bytes": saved, "percent": round(100 * saved / max(1, source.size), 1)},
-        **results.facts,
+        **results.extra,
     }

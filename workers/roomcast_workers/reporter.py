@@ -1,4 +1,4 @@
-"""What a worker says about the upload it holds: events at once, readings at most four times a second."""
+"""Report one upload's events and progress to the ledger, under its lease."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ TICK_SECONDS = 0.25
 
 
 class Reporter:
-    """One upload's voice. Readings are latest-wins: a slow ledger makes them rarer, never later."""
+    """Writes events at once, and the latest progress at most every `TICK_SECONDS`.
+
+    While the ledger is slow, progress is written less often, and never late.
+    """
 
     def __init__(self, ledger: Ledger, claim: Claim) -> None:
         self._ledger = ledger
@@ -28,45 +31,45 @@ class Reporter:
         self.stage = claim.upload.stage
         self._text = claim.upload.text
         self._latest: Tick | None = None
-        self._fresh = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        self._tick_ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._pump = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._write_ticks())
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pump:
-            await cancel_and_wait(self._pump)
+        if self._task:
+            await cancel_and_wait(self._task)
 
     async def enter(self, stage: Stage, text: str) -> None:
-        """The next stage has begun; `LeaseLost` when the upload is no longer ours."""
+        """Write the event that a stage has begun. Raise `LeaseLost` if the lease is no longer valid."""
         self._latest = None
         await self._ledger.append(self._upload_id, Change(Entered(stage), text), token=self._token)
         self.stage = stage
         self._text = text
 
-    async def note(self, *, poster: dict[str, Any] | None = None, forecast: Forecast | None = None) -> None:
-        """There is news in the midst of a stage; `LeaseLost` when the upload is no longer ours."""
+    async def update(self, *, poster: dict[str, Any] | None = None, forecast: Forecast | None = None) -> None:
+        """Write an event within the current stage. Raise `LeaseLost` if the lease is no longer valid."""
         change = Change(Progressed(0.0), self._text, poster=poster, forecast=forecast)
         await self._ledger.append(self._upload_id, change, token=self._token)
 
     def progress(self, tick: Tick) -> None:
-        """A reading of the present stage."""
+        """Set the progress of the current stage, to be written soon."""
         self._latest = tick
-        self._fresh.set()
+        self._tick_ready.set()
 
-    async def _run(self) -> None:
+    async def _write_ticks(self) -> None:
         while True:
-            await self._fresh.wait()
-            self._fresh.clear()
+            await self._tick_ready.wait()
+            self._tick_ready.clear()
             if tick := self._latest:
                 try:
                     await self._ledger.tick(self._upload_id, tick, token=self._token)
                 except RoomcastError:
-                    continue  # a reading may be lost; that the ledger is gone, the lease tells
+                    continue  # A lost tick does no harm, and a lost ledger shows in the renewal of the lease.
                 except Exception:
-                    log.exception("reading lost", upload=self._upload_id)
+                    log.exception("tick_failed", upload=self._upload_id)
             await asyncio.sleep(TICK_SECONDS)

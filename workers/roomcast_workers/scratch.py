@@ -1,4 +1,4 @@
-"""A process's own scratch directory, beside those of others on the same machine."""
+"""Scratch directories: one per process, several processes on one machine."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LOCK = ".lock"
 
 @contextmanager
 def scratch_directory(root: Path) -> Iterator[Path]:
-    """An empty directory below `root`, gone on leaving. What dead processes left there is deleted first.
+    """Make an empty directory below `root`, and delete it on exit. First delete those whose processes have died.
 
-    The owner holds the lock of its directory's lock file, so a directory whose lock is free has no owner any more.
+    A process holds a lock on its directory's lock file, so a directory whose lock is free has no owner.
     """
     root.mkdir(parents=True, exist_ok=True)
     own = root / secrets.token_hex(8)
@@ -45,7 +45,7 @@ def _locked(path: Path, *, wait: bool) -> Iterator[None]:
 
 
 def _lock(path: Path, *, wait: bool) -> int:
-    """Hold the lock; `BlockingIOError` when another does and this is not to wait."""
+    """Take the lock and return its descriptor. Raise `BlockingIOError` when it is taken and `wait` is false."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

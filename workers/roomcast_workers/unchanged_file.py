@@ -1,4 +1,4 @@
-"""The steps of a file that is stored as it is: nothing in it is read but to see that it is what arrived."""
+"""Process a file that is stored unchanged: verify that it is the one that was received, and read nothing else in it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from roomcast_workers.job import Job, ResultFile, Results
 _READ_BYTES = 4 << 20
 
 
-async def pass_through(job: Job) -> Results:
-    """Check the file against what was noted of it when it arrived. Enters the stages from compressing to thumbnails."""
+async def process_file(job: Job) -> Results:
+    """Verify the file against the size and digests recorded on receipt, and return it as the only result."""
     await job.reporter.enter(Stage.COMPRESSING, "Checking the file")
     target = job.scratch / stored_filename(job.upload.filename)
-    await run_in_thread_shielded(lambda: _link(job.path, target))
+    await run_in_thread_shielded(lambda: _link_or_copy(job.path, target))
     await _verify(job, target)
     await job.reporter.enter(Stage.THUMBNAILS, "Preparing the download")
     return Results([ResultFile(target, "file", OCTETS)])
 
 
-def _link(source: Path, target: Path) -> None:
-    """Give the file a second name, or where that cannot be, copy it."""
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
@@ -38,7 +37,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 async def _verify(job: Job, path: Path) -> None:
-    """Raise `StorageError` unless the file has the size and the digests that its bytes had when they came."""
+    """Raise `StorageError` unless the file has the recorded size and digests."""
     digests = {name: hashlib.new(name, usedforsecurity=False) for name in job.source.digests}
     size = 0
 
@@ -49,9 +48,9 @@ async def _verify(job: Job, path: Path) -> None:
         return len(data)
 
     with path.open("rb") as file:
-        # Each piece is waited for: a cancelled caller closes the file, and a thread must not be reading it then.
+        # Shielded, because a cancellation closes the file, and no thread may still be reading it then.
         while count := await run_in_thread_shielded(read):
             size += count
             job.reporter.progress(Tick(min(1.0, size / max(1, job.source.size))))
-    if size != job.source.size or {name: made.hexdigest() for name, made in digests.items()} != job.source.digests:
-        raise StorageError("The stored file is not what arrived.")
+    if size != job.source.size or {name: hash_.hexdigest() for name, hash_ in digests.items()} != job.source.digests:
+        raise StorageError("The stored file differs from the one that was received.")

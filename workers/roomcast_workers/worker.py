@@ -1,7 +1,7 @@
-"""Working through the queue: claim, hold the lease, do the steps, and settle how it ended.
+"""Work through the queue: claim an upload, process it under its lease, and record the outcome.
 
-An attempt ends as a value (`Outcome`), matched in one place. Shutting down has a commit point: before results are
-stored an upload is handed back; after it, it is finished.
+An attempt ends as a value (`Outcome`), matched in one place. A shutdown has a commit point: an upload whose results are
+not stored yet is handed back to the queue, a later one is completed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, run_under_lease
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.process import log_context, process_name
-from roomcast.services.maintenance import settle_files
+from roomcast.services.maintenance import cleanup_files
 from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
 
 from roomcast_workers.job import WorkerDeps
-from roomcast_workers.pipeline import process
+from roomcast_workers.pipeline import process_upload
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
 
@@ -55,7 +55,7 @@ class AttemptFailed:
 class AttemptInterrupted:
     """The attempt was interrupted in `step`."""
 
-    why: StopReason
+    reason: StopReason
     step: Stage
 
 
@@ -63,28 +63,34 @@ Outcome = Completed | AttemptFailed | AttemptInterrupted
 
 
 @dataclass(frozen=True)
-class Policy:
-    """When to give up, and how long to wait before trying again. Times in seconds."""
+class AttemptPolicy:
+    """How many attempts an upload has, and the times between them. Times are in seconds."""
 
     lease_seconds: float
     attempts: int
     retry_seconds: float
 
-    def pause(self, failures: int) -> float:
+    def backoff(self, failures: int) -> float:
         """Return how many seconds to wait before trying again, after a failure that follows `failures` earlier ones."""
         return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
 
 
 class Workers:
-    """The workers of one process. `scratch` is where each process gets a directory of its own."""
+    """The workers of one process. Each process makes its own directory below `scratch`."""
 
     def __init__(
-        self, ledger: Ledger, dispatch: Dispatch, templates: Templates, tools: WorkerDeps, policy: Policy, scratch: Path
+        self,
+        ledger: Ledger,
+        dispatch: Dispatch,
+        templates: Templates,
+        deps: WorkerDeps,
+        policy: AttemptPolicy,
+        scratch: Path,
     ) -> None:
         self._ledger = ledger
         self._dispatch = dispatch
         self._templates = templates
-        self._tools = tools
+        self._deps = deps
         self._policy = policy
         self._scratch_root = scratch
         self._name = process_name()
@@ -92,22 +98,25 @@ class Workers:
 
     @property
     def sandbox(self) -> dict[str, str | bool]:
-        """What confines the programs that these workers run; see `Sandbox.told`."""
-        return self._tools.binaries.sandbox.told()
+        """The sandbox of the programs that these workers run, as `Sandbox.to_json` describes it."""
+        return self._deps.binaries.sandbox.to_json()
 
     @asynccontextmanager
     async def running(self, count: int) -> AsyncIterator[None]:
-        """Work on up to `count` uploads at once. On leaving, what runs is handed back, or finished if nearly done."""
+        """Process up to `count` uploads at once for the duration of the context.
+
+        On exit, uploads in progress are handed back to the queue, or completed if their results are already stored.
+        """
         self._stopping.clear()
         with scratch_directory(self._scratch_root) as self._scratch:
-            async with self._dispatch.workers(self._woken, count):
+            async with self._dispatch.workers(self._drain_queue, count):
                 try:
                     yield
                 finally:
                     self._stopping.set()
 
-    async def _woken(self, upload_id: str) -> None:
-        """Somebody says that an upload waits: take the next one, and the next, until none does."""
+    async def _drain_queue(self, upload_id: str) -> None:
+        """Process queued uploads until there are none. `upload_id`, the one that caused the wake-up, is only logged."""
         while not self._stopping.is_set():
             try:
                 claim = await self._ledger.claim_next(holder=self._name, seconds=self._policy.lease_seconds)
@@ -115,31 +124,32 @@ class Workers:
                     return
                 await self._work(claim)
             except Exception:
-                log.exception("worker failed", hint=upload_id)
+                log.exception("worker_failed", woken_for=upload_id)
                 return
 
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
         with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
-            log.info("claimed", template=claim.upload.template, filename=claim.upload.filename)
+            log.info("upload_claimed", template=claim.upload.template, filename=claim.upload.filename)
             outcome = await self._attempt(claim)
-            log.info("attempt ended", outcome=_described(outcome), seconds=round(time.monotonic() - began, 2))
+            label = _outcome_label(outcome)
+            log.info("attempt_ended", outcome=label, seconds=round(time.monotonic() - began, 2))
             try:
-                await self._settle(claim, outcome)
+                await self._record(claim, outcome)
             except (LeaseLost, NotFound):
-                log.warning("lease lost", outcome=_described(outcome))
+                log.warning("lease_lost", outcome=label)
 
     async def _attempt(self, claim: Claim) -> Outcome:
-        """Do the steps under the lease. Whatever happens, nothing runs and no scratch is left on return."""
+        """Process the upload under its lease. On return no program runs and the scratch directory is deleted."""
         scratch = self._scratch / claim.lease.token
         async with Reporter(self._ledger, claim) as reporter:
             try:
                 scratch.mkdir()
-                template = self._templates.named(claim.upload.template)
+                template = self._templates.get(claim.upload.template)
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
-                    process(claim.upload, template, self._tools, reporter, scratch),
+                    process_upload(claim.upload, template, self._deps, reporter, scratch),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
                     committed=lambda: reporter.stage is Stage.CLEANING,
@@ -149,67 +159,67 @@ class Workers:
             except RoomcastError as error:
                 return AttemptFailed(error, reporter.stage)
             except Exception:
-                log.exception("step failed", stage=reporter.stage)
+                log.exception("step_failed", stage=reporter.stage)
                 return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, StopReason) else Completed(outcome)
 
-    async def _settle(self, claim: Claim, outcome: Outcome) -> None:
-        """Write down how it ended; each write is refused when the lease is no longer ours."""
+    async def _record(self, claim: Claim, outcome: Outcome) -> None:
+        """Write the outcome to the ledger, which refuses every write whose lease has expired."""
         upload, token = claim.upload, claim.lease.token
         match outcome:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
                 await self._ledger.append(upload.id, done, token=token)
-                await self._tools.media.discard_source(source_key(upload))
+                await self._deps.media.discard_source(source_key(upload))
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
-                await self._retry(claim, error, step)
+                await self._record_retry(claim, error, step)
             case AttemptFailed(error, step):
-                await self._give_up(claim, error, step)
+                await self._record_failure(claim, error, step)
             case AttemptInterrupted(StopReason.CANCEL_REQUESTED, step):
-                await self._discard(claim, source=True)
+                await self._delete_files(claim, source=True)
                 await self._ledger.append(upload.id, cancelled(step), token=token)
             case AttemptInterrupted(StopReason.SHUTTING_DOWN):
-                await self._requeued(await self._ledger.release(claim.lease, text="Waiting for another worker"))
+                await self._after_requeue(await self._ledger.release(claim.lease, text="Waiting for another worker"))
             case AttemptInterrupted(StopReason.LEASE_LOST):
-                log.warning("lease lost")
+                log.warning("lease_lost")
 
-    async def _retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
+    async def _record_retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         state = claim.upload.state
-        pause = self._policy.pause(state.failures)
-        text = f"{error.message} Trying again in {max(1, round(pause))} s (attempt {state.attempt + 1})."
-        change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + pause)
-        await self._requeued(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
+        delay = self._policy.backoff(state.failures)
+        text = f"{error.message} Trying again in {max(1, round(delay))} s (attempt {state.attempt + 1})."
+        change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + delay)
+        await self._after_requeue(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
 
-    async def _requeued(self, upload: Upload) -> None:
-        """It waits for another worker now, or was cancelled meanwhile."""
+    async def _after_requeue(self, upload: Upload) -> None:
+        """Wake a worker if the upload is queued again, and delete the files that its new state does not need."""
         if upload.stage is Stage.QUEUED:
             await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
-        await settle_files(self._tools.media, upload)
+        await cleanup_files(self._deps.media, upload)
 
-    async def _give_up(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
-        gone = isinstance(error, NotFound)
-        retryable = error.retryable and not gone
-        await self._discard(claim, source=not retryable)
+    async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
+        source_missing = isinstance(error, NotFound)
+        retryable = error.retryable and not source_missing
+        await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
-        if gone:
+        if source_missing:
             body["code"] = Code.STORAGE_ERROR
         await self._ledger.append(claim.upload.id, Change(Failed(), error.message, error=body), token=claim.lease.token)
 
-    async def _discard(self, claim: Claim, *, source: bool) -> None:
-        """Delete files, once it is certain that nobody else works with them."""
+    async def _delete_files(self, claim: Claim, *, source: bool) -> None:
+        """Renew the lease, so that no other worker uses the files, and delete the results and maybe the source."""
         await self._ledger.renew(claim.lease, seconds=self._policy.lease_seconds)
-        await self._tools.media.discard_results(results_folder(claim.upload))
+        await self._deps.media.discard_results(results_folder(claim.upload))
         if source:
-            await self._tools.media.discard_source(source_key(claim.upload))
+            await self._deps.media.discard_source(source_key(claim.upload))
 
 
-def _described(outcome: Outcome) -> str:
+def _outcome_label(outcome: Outcome) -> str:
     match outcome:
         case Completed():
             return "completed"
         case AttemptFailed(error, step):
             return f"{error.code} in {step}"
-        case AttemptInterrupted(why, step):
-            return f"{why.value} in {step}"
+        case AttemptInterrupted(reason, step):
+            return f"{reason.value} in {step}"

@@ -1,4 +1,4 @@
-"""How the command ends: one number for whoever called it. Pure."""
+"""Exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from roomcast.client.errors import NETWORK
 from roomcast.errors import Code
 
 
-class Ending(IntEnum):
-    """The exit codes."""
+class ExitCode(IntEnum):
+    """The exit codes of all commands."""
 
     COMPLETED = 0
     FAILED = 1
@@ -20,26 +20,26 @@ class Ending(IntEnum):
     INTERRUPTED = 130
 
 
-EXPLAINED = (
-    "Ends with 0 when all is well, 1 when something failed, 2 when the call is wrong, 3 when the server cannot be "
-    "reached, 4 when it wants another token, 130 on Ctrl-C."
+EPILOG = (
+    "Exit codes: 0 for success, 1 for a failure, 2 for wrong arguments, 3 when the server cannot be reached, "
+    "4 when the token is not accepted, 130 after Ctrl-C."
 )
 
 _BY_CODE = {
-    NETWORK: Ending.UNREACHABLE,
-    Code.UNAUTHENTICATED: Ending.NOT_AUTHORISED,
-    Code.FORBIDDEN: Ending.NOT_AUTHORISED,
+    NETWORK: ExitCode.UNREACHABLE,
+    Code.UNAUTHENTICATED: ExitCode.NOT_AUTHORISED,
+    Code.FORBIDDEN: ExitCode.NOT_AUTHORISED,
 }
 
 
-def ending_of(code: str) -> Ending:
-    """The ending that an error's code calls for."""
-    return _BY_CODE.get(code, Ending.FAILED)
+def exit_code_for(code: str) -> ExitCode:
+    """Return the exit code of an error code."""
+    return _BY_CODE.get(code, ExitCode.FAILED)
 
 
-def ending_of_all(endings: Iterable[Ending]) -> Ending:
-    """One for several files: that of the failures where they agree."""
-    failures = set(endings) - {Ending.COMPLETED}
+def exit_code_for_all(exit_codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the exit code for several files: the common one of the failures, or `FAILED`."""
+    failures = set(exit_codes) - {ExitCode.COMPLETED}
     if not failures:
-        return Ending.COMPLETED
-    return failures.pop() if len(failures) == 1 else Ending.FAILED
+        return ExitCode.COMPLETED
+    return failures.pop() if len(failures) == 1 else ExitCode.FAILED

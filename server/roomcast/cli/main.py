@@ -1,4 +1,4 @@
-"""`roomcast`: the commands, their options, and how they end."""
+"""The `roomcast` command: its subcommands and their options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roomcast.cli import format as words
-from roomcast.cli.exit_codes import EXPLAINED, Ending, ending_of
-from roomcast.cli.output import complain, put, put_json, shown
-from roomcast.cli.upload import PublishCursor, same_names, watch
+from roomcast.cli import formatting
+from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
+from roomcast.cli.output import open_display, print_error, print_json, print_line
+from roomcast.cli.upload import UploadCommand, duplicate_name, watch
 from roomcast.client.client import Client
 from roomcast.client.errors import RoomcastError
 
-if TYPE_CHECKING:  # it brings pydantic along
+if TYPE_CHECKING:  # it imports pydantic
     from roomcast.uploads.messages import Message
 
 _NEWEST = 50
@@ -31,97 +31,101 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Uploads with a room: send films and pictures, and hear what becomes of them.",
-    epilog=EXPLAINED,
+    help="Upload videos and images, watch their progress and get the results.",
+    epilog=EPILOG,
 )
 
-Server = Annotated[str, typer.Option("--server", envvar="ROOMCAST_URL", metavar="URL", help="The server.")]
+Server = Annotated[str, typer.Option("--server", envvar="ROOMCAST_URL", metavar="URL", help="The server's address.")]
 Token = Annotated[
     str | None,
-    typer.Option("--token", envvar="ROOMCAST_TOKEN", metavar="TOKEN", help="A bearer token, if the server wants one."),
+    typer.Option(
+        "--token", envvar="ROOMCAST_TOKEN", metavar="TOKEN", help="The bearer token, if the server requires one."
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone, one object a line.")]
-UploadId = Annotated[str, typer.Argument(metavar="ID", help="An upload's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
+UploadId = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
 _LOCAL = "http://127.0.0.1:8000"
 
 
 @app.command()
 def serve() -> None:
-    """Run the web process, as `python -m roomcast` does. Its settings are environment variables."""
-    _become("roomcast")
+    """Run the web process. Settings are environment variables. `python -m roomcast` does the same."""
+    _exec_module("roomcast")
 
 
 @app.command()
 def worker() -> None:
-    """Run a worker process, as `python -m roomcast_workers` does. Its settings are environment variables."""
-    _become("roomcast_workers")
+    """Run a worker process. Settings are environment variables. `python -m roomcast_workers` does the same."""
+    _exec_module("roomcast_workers")
 
 
-@app.command(epilog=EXPLAINED)
+@app.command(epilog=EPILOG)
 def upload(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Films and pictures.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Videos and images.")],
     template: Annotated[
-        str | None, typer.Option("--type", metavar="TEMPLATE", help="The template; the server's default if none.")
+        str | None, typer.Option("--type", metavar="TEMPLATE", help="The template. Without it, the server's default.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the results.")] = True,
     download: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Fetch the results into DIR/FILE/."),
+        typer.Option(metavar="DIR", file_okay=False, help="Download the results into DIR/FILE/."),
     ] = None,
     server: Server = _LOCAL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send files and wait for their results.
+    """Upload files and wait for their results.
 
-    What breaks off goes on by itself. After a crash, the same command goes on where it was, and does not send again
-    what is done already. Ctrl-C cancels the files that have not arrived whole; the server finishes those that have.
+    Interrupted transfers continue by themselves. After a crash, the same command continues where it stopped, and does
+    not send completed files again. Ctrl-C cancels the files that have not been received completely; the server
+    completes the others.
     """
-    if download and (name := same_names(files)):
-        raise typer.BadParameter(f"Two of the files are called {name}.", param_hint="--download")
+    if download and (name := duplicate_name(files)):
+        raise typer.BadParameter(f"Two of the files have the name {name}.", param_hint="--download")
 
-    async def send(client: Client) -> Ending:
-        with shown(as_json=as_json, several=len(files) > 1) as show:
-            sending = PublishCursor(client, show, template=template, wait=wait, download=download)
-            return await sending.all_of(list(dict.fromkeys(files)))
+    async def send(client: Client) -> ExitCode:
+        with open_display(as_json=as_json, several=len(files) > 1) as display:
+            command = UploadCommand(client, display, template=template, wait=wait, download=download)
+            return await command.run(list(dict.fromkeys(files)))
 
     _run(server, token, as_json, send)
 
 
-@app.command("watch", epilog=EXPLAINED)
+@app.command("watch", epilog=EPILOG)
 def watch_one(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
-    """Show an upload until it ends. Ctrl-C leaves it alone."""
+    """Show the progress of an upload until it ends. Ctrl-C does not cancel it."""
 
-    async def show_it(client: Client) -> Ending:
-        with shown(as_json=as_json) as show:
-            return await watch(client, show, upload_id)
+    async def follow(client: Client) -> ExitCode:
+        with open_display(as_json=as_json) as display:
+            return await watch(client, display, upload_id)
 
-    _run(server, token, as_json, show_it)
+    _run(server, token, as_json, follow)
 
 
-@app.command(epilog=EXPLAINED)
+@app.command(epilog=EPILOG)
 def cancel(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
-    """Cancel an upload; returns when its work has stopped."""
+    """Cancel an upload and wait until its work has stopped."""
 
-    async def cancel_it(client: Client) -> Ending:
+    async def cancel_upload(client: Client) -> ExitCode:
         _show_states([await client.cancel(upload_id)], as_json)
-        return Ending.COMPLETED
+        return ExitCode.COMPLETED
 
-    _run(server, token, as_json, cancel_it)
+    _run(server, token, as_json, cancel_upload)
 
 
-@app.command(epilog=EXPLAINED)
+@app.command(epilog=EPILOG)
 def status(
     upload_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="IDS", help=f"Uploads' ids; without any, your {_NEWEST} newest.")
+        list[str] | None,
+        typer.Argument(metavar="IDS", help=f"The ids. Without them, your {_NEWEST} newest uploads."),
     ] = None,
     server: Server = _LOCAL,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how uploads stand."""
+    """Show the states of uploads."""
 
-    async def look(client: Client) -> Ending:
+    async def get_states(client: Client) -> ExitCode:
         if upload_ids:
             states = [await client.state(upload_id) for upload_id in upload_ids]
         else:
@@ -131,64 +135,64 @@ def status(
                 if len(states) == _NEWEST:
                     break
         _show_states(states, as_json)
-        return Ending.COMPLETED
+        return ExitCode.COMPLETED
 
-    _run(server, token, as_json, look)
+    _run(server, token, as_json, get_states)
 
 
 def main() -> None:
-    """The entry point."""
+    """Run the command line."""
     app()
 
 
-def _become(module: str) -> NoReturn:
-    """Go on as `python -m module`. What lies in the present directory must not be taken for it."""
+def _exec_module(module: str) -> NoReturn:
+    """Replace this process by `python -m module`, which must not import from the current directory."""
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     os.execve(sys.executable, [sys.executable, "-m", module], environment)  # noqa: S606
 
 
-def _run(server: str, token: str | None, as_json: bool, work: Callable[[Client], Awaitable[Ending]]) -> NoReturn:
-    """Do `work` with a client, and end as it does; what goes wrong is told in one line."""
+def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:
+    """Run `call` with a client, and exit with its exit code. An error is printed in one line."""
 
     try:
         client = Client(server, token=token)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--server") from None
 
-    async def connected() -> Ending:
+    async def run() -> ExitCode:
         async with client:
-            return await work(client)
+            return await call(client)
 
     try:
-        ending = asyncio.run(connected())
+        exit_code = asyncio.run(run())
     except RoomcastError as error:
-        _complain(error, as_json)
-        ending = ending_of(error.code)
+        _print_failure(error, as_json)
+        exit_code = exit_code_for(error.code)
     except KeyboardInterrupt:
-        ending = Ending.INTERRUPTED
-    raise typer.Exit(ending)
+        exit_code = ExitCode.INTERRUPTED
+    raise typer.Exit(exit_code)
 
 
-def _complain(error: RoomcastError, as_json: bool) -> None:
+def _print_failure(error: RoomcastError, as_json: bool) -> None:
     if as_json:
-        put_json({"error": error.as_json()})
+        print_json({"error": error.to_json()})
     else:
-        complain(str(error))
+        print_error(str(error))
 
 
 def _show_states(states: list[Message], as_json: bool) -> None:
     if as_json:
         for state in states:
-            put_json(state)
+            print_json(state)
         return
     console = Console(highlight=False)
     if not console.is_terminal:
         for state in states:
-            put("\t".join(words.row(state)))
+            print_line("\t".join(formatting.row(state)))
         return
     table = Table("ID", "FILE", "STAGE", "%", "", box=None, pad_edge=False, header_style="bold")
     for column, width in zip(table.columns, (39, 12, 11, 3, 0), strict=True):
         column.min_width, column.overflow = width, "fold"
     for state in states:
-        table.add_row(*map(Text, words.row(state)))
+        table.add_row(*map(Text, formatting.row(state)))
     console.print(table)

@@ -1,6 +1,6 @@
-"""How the command shows what it hears: bars on a terminal, lines elsewhere, or JSON for programs.
+"""Show progress and results: as bars on a terminal, as lines elsewhere, or as JSON.
 
-Progress and problems go to stderr, results to stdout. With JSON, all of it goes to stdout, an object a line.
+Progress and errors go to stderr and results to stdout. With JSON everything goes to stdout, one object per line.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from roomcast.cli import format as words
-from roomcast.client.client import ended
+from roomcast.cli import formatting
+from roomcast.client.client import is_terminal
 from roomcast.client.errors import RoomcastError
 from roomcast.uploads.lifecycle import Stage
 
-if TYPE_CHECKING:  # it brings pydantic along
+if TYPE_CHECKING:  # it imports pydantic
     from roomcast.uploads.messages import Message
 
 _LINE_EVERY_PERCENT = 20.0
-"""Of a stage."""
+"""The stage progress between two lines."""
 
-_LONGEST_NAME = 24
+_MAX_NAME_LENGTH = 24
 
 
-class Show(Protocol):
-    """What is told while the command runs; `name` is what the user calls a file, or an upload's id."""
+class Display(Protocol):
+    """Shows a running command. `name` is a file as the user wrote it, or the id of an upload."""
 
     def __enter__(self) -> Self: ...
 
@@ -42,23 +42,23 @@ class Show(Protocol):
     ) -> None: ...
 
     def begin(self, name: str) -> None:
-        """It is going to be worked on."""
+        """Show a new file."""
 
     def state(self, name: str, state: Message) -> None:
-        """A state that was heard."""
+        """Show a new state."""
 
-    def result(self, name: str, state: Message, where: str) -> None:
-        """It is done; `where` its result is, if somebody waited for it."""
+    def result(self, name: str, state: Message, location: str) -> None:
+        """Show a success. `location` is the URL or the folder of the result, or empty."""
 
     def problem(self, name: str, error: RoomcastError) -> None:
-        """It has failed."""
+        """Show a failure."""
 
     def note(self, text: str) -> None:
-        """For a person alone."""
+        """Show a sentence that is not for programs."""
 
 
-class JsonLines:
-    """Every message on a line of its own, with the `file` that it is about; failures as `{file, error}`."""
+class JsonDisplay:
+    """Writes every message in a line, with its `file`; failures as `{file, error}`."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,23 +70,23 @@ class JsonLines:
         pass
 
     def state(self, name: str, state: Message) -> None:
-        put_json({"file": name, **state})
+        print_json({"file": name, **state})
 
-    def result(self, name: str, state: Message, where: str) -> None:
-        pass  # it was in the last state
+    def result(self, name: str, state: Message, location: str) -> None:
+        pass  # the last state has it
 
     def problem(self, name: str, error: RoomcastError) -> None:
-        put_json({"file": name, "error": error.as_json()})
+        print_json({"file": name, "error": error.to_json()})
 
     def note(self, text: str) -> None:
         pass
 
 
-class Lines:
-    """A line whenever there is something new, for logs."""
+class LineDisplay:
+    """Writes a line for every new stage and every fifth of one, for logs."""
 
     def __init__(self) -> None:
-        self._said: dict[str, Message] = {}
+        self._latest: dict[str, Message] = {}
         self._results: list[str] = []
 
     def __enter__(self) -> Self:
@@ -94,33 +94,33 @@ class Lines:
 
     def __exit__(self, *_: object) -> None:
         for line in self._results:
-            put(line)
+            print_line(line)
 
     def begin(self, name: str) -> None:
         pass
 
     def state(self, name: str, state: Message) -> None:
-        said = self._said.get(name)
-        same_stage = said and said["stage"] == state["stage"]
-        if said and same_stage and state["stageProgress"] < said["stageProgress"] + _LINE_EVERY_PERCENT:
+        latest = self._latest.get(name)
+        same_stage = latest and latest["stage"] == state["stage"]
+        if latest and same_stage and state["stageProgress"] < latest["stageProgress"] + _LINE_EVERY_PERCENT:
             return
-        self._said[name] = state
-        if not ended(state):
-            self.note(f"{name}: {words.line(state)}")
+        self._latest[name] = state
+        if not is_terminal(state):
+            self.note(f"{name}: {formatting.line(state)}")
 
-    def result(self, name: str, state: Message, where: str) -> None:
-        self.note(f"{name}: done, {words.result(state)}")
-        self._results.append(f"{name}\t{state['uploadId']}\t{where}")
+    def result(self, name: str, state: Message, location: str) -> None:
+        self.note(f"{name}: done, {formatting.result(state)}")
+        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
 
     def problem(self, name: str, error: RoomcastError) -> None:
         self.note(f"{name}: {error}")
 
     def note(self, text: str) -> None:
-        complain(text)
+        print_error(text)
 
 
-class Bars(Lines):
-    """A bar for each file, and one for all of them where they are several."""
+class BarDisplay(LineDisplay):
+    """Draws a bar for each file, and one for all of them when there are several."""
 
     def __init__(self, console: Console, *, several: bool) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class Bars(Lines):
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._rates: dict[str, Rate] = {}
+        self._rates: dict[str, TransferRate] = {}
         self._ended = 0
         self._overall = self._add("All files") if several else None
 
@@ -148,22 +148,22 @@ class Bars(Lines):
 
     def begin(self, name: str) -> None:
         self._tasks[name] = self._add(name)
-        self._rates[name] = Rate()
-        self._sum_up()
+        self._rates[name] = TransferRate()
+        self._update_overall()
 
     def state(self, name: str, state: Message) -> None:
-        rate = self._rates[name].of(state["bytesReceived"]) if state["stage"] == Stage.RECEIVING else None
+        rate = self._rates[name].update(state["bytesReceived"]) if state["stage"] == Stage.RECEIVING else None
         self._progress.update(
             self._tasks[name],
             completed=state["progress"],
-            stage=words.stage(state),
-            detail=words.detail(state, bytes_per_second=rate),
+            stage=formatting.stage(state),
+            detail=formatting.detail(state, bytes_per_second=rate),
         )
-        self._sum_up()
+        self._update_overall()
 
-    def result(self, name: str, state: Message, where: str) -> None:
-        self._results.append(f"{name}\t{state['uploadId']}\t{where}")
-        self._end(name, "[green]done", words.result(state))
+    def result(self, name: str, state: Message, location: str) -> None:
+        self._results.append(f"{name}\t{state['uploadId']}\t{location}")
+        self._end(name, "[green]done", formatting.result(state))
 
     def problem(self, name: str, error: RoomcastError) -> None:
         self._end(name, "[red]failed", error.code)
@@ -173,15 +173,15 @@ class Bars(Lines):
         self._console.print(Text(text))
 
     def _add(self, name: str) -> TaskID:
-        shown = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
-        return self._progress.add_task(escape(shown), total=100, stage="", detail="")
+        label = name if len(name) <= _MAX_NAME_LENGTH else f"…{name[1 - _MAX_NAME_LENGTH :]}"
+        return self._progress.add_task(escape(label), total=100, stage="", detail="")
 
     def _end(self, name: str, stage: str, detail: str) -> None:
         self._ended += 1
         self._progress.update(self._tasks[name], stage=stage, detail=detail)
-        self._sum_up()
+        self._update_overall()
 
-    def _sum_up(self) -> None:
+    def _update_overall(self) -> None:
         if self._overall is None:
             return
         bars = [task for task in self._progress.tasks if task.id != self._overall]
@@ -189,39 +189,39 @@ class Bars(Lines):
         self._progress.update(self._overall, completed=done, stage=f"{self._ended} of {len(bars)}")
 
 
-class Rate:
-    """How fast something grows, from the first reading on: per second, None as long as that cannot be said."""
+class TransferRate:
+    """Measures a rate per second since the first count; None before it is known."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
 
-    def of(self, count: int) -> float | None:
+    def update(self, count: int) -> float | None:
         now = time.monotonic()
         if self._first is None:
             self._first = now, count
-        since, begun_with = self._first
-        return (count - begun_with) / (now - since) if count > begun_with and now > since else None
+        since, first = self._first
+        return (count - first) / (now - since) if count > first and now > since else None
 
 
-def shown(*, as_json: bool, several: bool = False) -> Show:
-    """What fits where the output goes."""
+def open_display(*, as_json: bool, several: bool = False) -> Display:
+    """Return the display that suits the output."""
     if as_json:
-        return JsonLines()
+        return JsonDisplay()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    return Bars(console, several=several) if console.is_terminal else Lines()
+    return BarDisplay(console, several=several) if console.is_terminal else LineDisplay()
 
 
-def put(line: str) -> None:
-    """A line of the result."""
+def print_line(line: str) -> None:
+    """Print a line of the result to stdout."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def put_json(body: Mapping[str, Any]) -> None:
-    put(json.dumps(body, ensure_ascii=False))
+def print_json(body: Mapping[str, Any]) -> None:
+    print_line(json.dumps(body, ensure_ascii=False))
 
 
-def complain(line: str) -> None:
-    """A line that is no result."""
+def print_error(line: str) -> None:
+    """Print a line to stderr."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()

@@ -1,16 +1,15 @@
-"""A client of a Roomcast server.
+"""The Python client of a Roomcast server.
 
     async with Client("http://127.0.0.1:8000", token=token) as roomcast:
         state = await roomcast.upload(Path("holiday.mov"), type="hero-video", on_progress=print)
         print(state["element"]["url"])
 
 An upload's state is the server's message, a plain dict (`roomcast.uploads.messages.Message`). Links in it are absolute
-URLs.
-Every failure is a `RoomcastError`. What breaks off is tried again with growing pauses, until nothing has come of it for
-`patience_seconds`; but a server that was never heard is not waited for.
+URLs. Every failure is raised as a `RoomcastError`. A transfer that is interrupted continues with exponential backoff,
+until it makes no progress for `retry_seconds`. A server that has never answered is not retried.
 
-Nothing is remembered between two runs. An upload is found again by what is in its file: the same file under the same
-template is the same assembly, so one that was begun goes on where it was, and one that is done is not sent again.
+The client stores nothing between two runs. It finds an upload by the content of its file: the same file under the same
+template is the same assembly, so an interrupted upload continues and a completed one is not sent again.
 """
 
 from __future__ import annotations
@@ -26,19 +25,19 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, failure
-from roomcast.client.http import SILENCE_SECONDS, Link
-from roomcast.client.links import status_with_addresses, with_addresses
-from roomcast.client.local_file import Source, locally, source_at
+from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, error_from_message
+from roomcast.client.http import SILENCE_SECONDS, HttpConnection
+from roomcast.client.links import status_with_absolute_urls, with_absolute_urls
+from roomcast.client.local_file import LocalFile, open_source, run_file_io
 from roomcast.client.retry import RetryWindow
 from roomcast.client.sse import Parser
 from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
 
-if TYPE_CHECKING:  # they bring pydantic along
+if TYPE_CHECKING:  # they import pydantic
     from roomcast.uploads.messages import Message, Output
 
-__all__ = ["LOCAL_FILE", "NETWORK", "Client", "RoomcastError", "ended"]
+__all__ = ["LOCAL_FILE", "NETWORK", "Client", "RoomcastError", "is_terminal"]
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _POLL_SECONDS = 1.0
@@ -50,57 +49,57 @@ OnProgress = Callable[["Message"], object]
 
 
 class Client:
-    """The calls. Open while it is entered; `sends_at_once` files are sent at a time, the others wait for their turn."""
+    """Calls a server, within an `async with` block. It sends `concurrent_uploads` files at a time; the others wait."""
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:8000",
         *,
         token: str | None = None,
-        sends_at_once: int = 3,
-        patience_seconds: float = 60.0,
+        concurrent_uploads: int = 3,
+        retry_seconds: float = 60.0,
     ) -> None:
-        self._link = Link(url, token)
+        self._http = HttpConnection(url, token)
         self._user = _subject(token)
-        self._turns = asyncio.Semaphore(sends_at_once)
-        self._patience_seconds = patience_seconds
+        self._slots = asyncio.Semaphore(concurrent_uploads)
+        self._patience_seconds = retry_seconds
 
     async def __aenter__(self) -> Self:
-        await self._link.open()
+        await self._http.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._link.close()
+        await self._http.close()
 
     async def upload(
         self,
         path: Path,
         *,
-        type: str | None = None,  # noqa: A002  (it is the contract's word)
+        type: str | None = None,  # noqa: A002  (the API calls a template `type`)
         on_progress: OnProgress | None = None,
         wait: bool = True,
     ) -> Message:
-        """Send a file under a template (`type`), and wait for its results; the last state, which has the `element`.
+        """Send a file under a template (`type`), wait for its results and return the last state, with the `element`.
 
-        `on_progress` is called with every state. Without `wait`, it is over when the server has the file. Raises how
-        the upload failed. Left early, for instance by `asyncio.timeout`, the upload stays as it is.
+        `on_progress` is called with every state. Without `wait`, this returns when the server has the file. Raises the
+        error of an upload that fails. A cancellation, for example by `asyncio.timeout`, does not cancel the upload.
         """
-        told: Message | None = None
+        latest: Message | None = None
 
-        def tell(state: Message) -> None:
-            nonlocal told
-            if told is None or _is_news(state, told):
-                told = state
+        def report(state: Message) -> None:
+            nonlocal latest
+            if latest is None or _is_newer(state, latest):
+                latest = state
                 if on_progress:
                     on_progress(state)
 
         state = await self.reserve(path, type=type)
-        tell(state)
-        if ended(state):
+        report(state)
+        if is_terminal(state):
             return state
-        following = asyncio.create_task(self.follow(state["uploadId"], tell))
+        following = asyncio.create_task(self.follow(state["uploadId"], report))
         try:
             if state["stage"] == Stage.RECEIVING:
                 state = await self.send(path, state["uploadId"])
@@ -109,139 +108,143 @@ class Client:
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        tell(state)
+        report(state)
         return state
 
     async def reserve(self, path: Path, *, type: str | None = None) -> Message:  # noqa: A002
-        """The upload of this very file: one that was begun or is done, or else a new one. While its `stage` is
-        `receiving`, `send` it."""
-        source = await source_at(path)
-        async with self._turns:
+        """Return the upload of this file: an earlier one that has not failed, or a new one.
+
+        While its `stage` is `receiving`, call `send`.
+        """
+        source = await open_source(path)
+        async with self._slots:
             md5 = await source.md5()
         file = {"filename": path.name, "size": source.size, "md5": md5}
         retries = RetryWindow(self._patience_seconds)
         while True:
             try:
-                async with self._turns:
-                    if begun := await self._begun(md5, type or _DEFAULT_TEMPLATE):
+                async with self._slots:
+                    if begun := await self._find_existing(md5, type or _DEFAULT_TEMPLATE):
                         return begun
-                    answer = await self._link.json("POST", "/api/uploads", json={"type": type, "files": [file]})
-                    return self._whole(answer["state"])
+                    answer = await self._http.json("POST", "/api/uploads", json={"type": type, "files": [file]})
+                    return self._with_urls(answer["state"])
             except RoomcastError as error:
                 await retries.wait_or_raise(error)
 
     async def send(self, path: Path, upload_id: str) -> Message:
-        """Send what the server has not got yet of a reserved upload's file, however often the connection breaks; the
-        state once it has all of it. `WRONG_STATE` when somebody else goes on with sending it."""
-        source = await source_at(path)
+        """Send the missing bytes of a reserved upload, and return its state when the server has all of them.
+
+        It continues after every interruption. Raises `WRONG_STATE` when another client has taken over.
+        """
+        source = await open_source(path)
         retries = RetryWindow(self._patience_seconds)
-        furthest = -1
-        refusal: RoomcastError | None = None
-        async with self._turns:
+        max_offset = -1
+        conflict: RoomcastError | None = None
+        async with self._slots:
             while True:
                 try:
                     state = await self.state(upload_id)
                     if state["stage"] != Stage.RECEIVING:
-                        return _unless_failed(state)
-                    if refusal:
-                        raise refusal
+                        return _raise_if_failed(state)
+                    if conflict:
+                        raise conflict
                     offset = await self._offset(upload_id)
-                    if offset > furthest:
-                        furthest = offset
+                    if offset > max_offset:
+                        max_offset = offset
                         retries.reset()
                     await self._append(upload_id, source, offset)
                 except RoomcastError as error:
-                    if error.code == Code.WRONG_STATE and not error.retryable and not refusal:
-                        refusal = error  # unless what a lost connection had brought was all that was missing
+                    if error.code == Code.WRONG_STATE and not error.retryable and not conflict:
+                        conflict = error  # it is none if the lost connection had brought the last bytes
                         continue
                     await retries.wait_or_raise(error)
 
     async def watch(self, upload_id: str) -> AsyncGenerator[Message, None]:
-        """An upload's states as they come, the present one first, until one that ends it (`completed` or `error`).
+        """Yield the states of an upload, from the current one to the terminal one (`completed` or `error`).
 
-        They come as a stream of events, which goes on where it broke off. Where a stream is refused, the state is asked
-        for every second instead.
+        They come from an event stream, which continues after an interruption. Without a stream the client polls every
+        second.
         """
-        listen, position = self._stream, None
+        read, position = self._stream, None
         latest: Message | None = None
         retries = RetryWindow(self._patience_seconds)
         while True:
             try:
-                async with aclosing(listen(upload_id, position)) as heard:
-                    async for behind, state in heard:
-                        position = behind
+                async with aclosing(read(upload_id, position)) as states:
+                    async for event_id, state in states:
+                        position = event_id
                         retries.reset()
-                        if latest and not _is_news(state, latest):
+                        if latest and not _is_newer(state, latest):
                             continue
                         latest = state
                         yield state
-                        if ended(state):
+                        if is_terminal(state):
                             return
                 await retries.wait_or_raise(RoomcastError(NETWORK, "The server ended the stream.", retryable=True))
-            except _Refused:
-                listen = self._poll
+            except _NoStream:
+                read = self._poll
             except RoomcastError as error:
                 await retries.wait_or_raise(error)
 
     async def follow(self, upload_id: str, on_progress: OnProgress) -> Message:
-        """Watch an upload to its end; the last state, which has the `element`. Raises how it failed."""
+        """Watch an upload to its end and return the last state, with the `element`. Raises its error."""
         async with aclosing(self.watch(upload_id)) as states:
             async for state in states:
                 on_progress(state)
-        return _unless_failed(state)
+        return _raise_if_failed(state)
 
     async def state(self, upload_id: str) -> Message:
-        """How an upload stands."""
-        return self._whole(await self._link.json("GET", f"/api/uploads/{upload_id}"))
+        """Return the state of an upload."""
+        return self._with_urls(await self._http.json("GET", f"/api/uploads/{upload_id}"))
 
     async def list(self, *, status: str | None = None) -> AsyncIterator[Message]:
-        """Your uploads, the newest first, page by page as they are asked for; with `status`, those that have it."""
+        """Yield the viewer's uploads, the newest first. Pages are fetched as needed. `status` selects uploads."""
         query = {"status": status} if status else {}
         while True:
-            page = await self._link.json("GET", "/api/uploads", params=query)
+            page = await self._http.json("GET", "/api/uploads", params=query)
             for state in page["uploads"]:
-                yield self._whole(state)
+                yield self._with_urls(state)
             if not page["cursor"]:
                 return
             query["cursor"] = page["cursor"]
 
     async def cancel(self, upload_id: str) -> Message:
-        """Cancel an upload; returns when its work has stopped and its files are gone."""
-        answer = await self._link.json("DELETE", f"/api/uploads/{upload_id}")
-        return self._whole(answer["state"])
+        """Cancel an upload, and return its state when its work has stopped and its files are deleted."""
+        answer = await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+        return self._with_urls(answer["state"])
 
     async def retry(self, upload_id: str) -> Message:
-        """Start a failed or cancelled upload over; `send` it again if its `stage` is `receiving` then."""
-        answer = await self._link.json("POST", f"/api/uploads/{upload_id}/retry")
-        return self._whole(answer["state"])
+        """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""
+        answer = await self._http.json("POST", f"/api/uploads/{upload_id}/retry")
+        return self._with_urls(answer["state"])
 
     async def assembly(self, assembly_id: str) -> dict[str, Any]:
-        """The status of an assembly, in the assembly dialect."""
-        status: dict[str, Any] = await self._link.json(
+        """Return the status of an assembly, in the assembly dialect."""
+        status: dict[str, Any] = await self._http.json(
             "GET", "/api/transflow/status", params={"assemblyId": assembly_id}
         )
-        return status_with_addresses(status, self._address)
+        return status_with_absolute_urls(status, self._absolute_url)
 
     async def download(self, output: Output, folder: Path) -> Path:
-        """Fetch one of an element's outputs into a folder; the file, which has as many bytes as it should."""
+        """Download an output of an element into a folder and return its path. Raises when its size is wrong."""
         target = folder / PurePosixPath(output["key"]).name
         retries = RetryWindow(self._patience_seconds)
         while True:
             try:
                 await self._fetch(output, target.with_name(f"{target.name}.part"))
-                return await locally(lambda: target.with_name(f"{target.name}.part").replace(target))
+                return await run_file_io(lambda: target.with_name(f"{target.name}.part").replace(target))
             except RoomcastError as error:
                 await retries.wait_or_raise(error)
 
-    def _whole(self, state: Message) -> Message:
-        """The state, its links as whole addresses."""
-        return with_addresses(state, self._address)
+    def _with_urls(self, state: Message) -> Message:
+        """Return the state with absolute URLs."""
+        return with_absolute_urls(state, self._absolute_url)
 
-    def _address(self, link: str) -> str:
-        return str(self._link.at(link))
+    def _absolute_url(self, link: str) -> str:
+        return str(self._http.url(link))
 
-    async def _begun(self, md5: str, template: str) -> Message | None:
-        """The upload of these bytes under this template, if there is one that has not failed."""
+    async def _find_existing(self, md5: str, template: str) -> Message | None:
+        """Return the upload of these bytes under this template, if one exists and has not failed."""
         assembly_id = hashlib.sha256(f"{md5}{template}{self._user}".encode()).hexdigest()
         try:
             (upload,) = (await self.assembly(assembly_id))["uploads"]
@@ -253,103 +256,103 @@ class Client:
         return None if state["status"] == Status.ERROR else state
 
     async def _offset(self, upload_id: str) -> int:
-        async with self._link.request("HEAD", f"/api/tus/{upload_id}", headers=_TUS) as response:
-            told = response.headers.get("Upload-Offset", "")
-            if not told.isdigit():
-                raise RoomcastError(NETWORK, "The server does not tell how much it has.")
-            return int(told)
+        async with self._http.request("HEAD", f"/api/tus/{upload_id}", headers=_TUS) as response:
+            offset = response.headers.get("Upload-Offset", "")
+            if not offset.isdigit():
+                raise RoomcastError(NETWORK, "The response has no valid Upload-Offset header.")
+            return int(offset)
 
-    async def _append(self, upload_id: str, source: Source, offset: int) -> None:
-        """All the bytes from `offset` on, in one request, for as long as the server takes some."""
+    async def _append(self, upload_id: str, source: LocalFile, offset: int) -> None:
+        """Send the bytes from `offset` on in one request, as long as the server accepts some."""
         headers = {
             **_TUS,
             "Upload-Offset": str(offset),
             "Content-Type": "application/offset+octet-stream",
             "Content-Length": str(source.size - offset),
         }
-        broken: RoomcastError | None = None
+        local_error: RoomcastError | None = None
         loop = asyncio.get_running_loop()
 
         async def body() -> AsyncIterator[bytes]:
-            nonlocal broken
+            nonlocal local_error
             try:
                 async with aclosing(source.chunks(offset)) as chunks:
                     async for chunk in chunks:
-                        taking.reschedule(loop.time() + SILENCE_SECONDS)
+                        timeout.reschedule(loop.time() + SILENCE_SECONDS)
                         yield chunk
             except RoomcastError as error:
-                broken = error  # the connection is going to be blamed for it
+                local_error = error  # aiohttp will report it as a connection error
                 raise
 
         try:
-            async with asyncio.timeout(SILENCE_SECONDS) as taking:
-                async with self._link.request("PATCH", f"/api/tus/{upload_id}", headers=headers, data=body()):
+            async with asyncio.timeout(SILENCE_SECONDS) as timeout:
+                async with self._http.request("PATCH", f"/api/tus/{upload_id}", headers=headers, data=body()):
                     pass
         except TimeoutError:
-            raise RoomcastError(NETWORK, "The server takes no more bytes.", retryable=True) from None
+            raise RoomcastError(NETWORK, "The server accepts no more bytes.", retryable=True) from None
         except RoomcastError as error:
-            raise broken or error from None
+            raise local_error or error from None
 
     async def _stream(self, upload_id: str, position: str | None) -> AsyncGenerator[tuple[str | None, Message], None]:
-        """States, and the position behind each, until the server ends the stream."""
+        """Yield states, each with its event id, until the server ends the stream."""
         headers = {"Last-Event-ID": position} if position else {}
         try:
-            async with self._link.request("GET", f"/api/uploads/{upload_id}/events", headers=headers) as response:
+            async with self._http.request("GET", f"/api/uploads/{upload_id}/events", headers=headers) as response:
                 if response.content_type != "text/event-stream":
-                    raise _Refused
+                    raise _NoStream
                 parser = Parser()
                 async for chunk in response.content.iter_any():
                     for event in parser.feed(chunk):
                         position = event.id or position
-                        yield position, self._whole(json.loads(event.data))
+                        yield position, self._with_urls(json.loads(event.data))
         except RoomcastError as error:
-            if error.status is not None and error.status < 500:  # asking for the state tells more
-                raise _Refused from error
+            if error.status is not None and error.status < 500:  # the poll gets a better error
+                raise _NoStream from error
             raise
 
     async def _poll(self, upload_id: str, position: str | None) -> AsyncGenerator[tuple[str | None, Message], None]:
-        """The same, for want of a stream."""
+        """Yield states by polling."""
         while True:
             yield position, await self.state(upload_id)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _fetch(self, output: Output, part: Path) -> None:
         size = 0
-        await locally(lambda: part.parent.mkdir(parents=True, exist_ok=True))
-        with await locally(lambda: part.open("wb")) as file:
-            async with self._link.fetch(output["url"]) as response:
+        await run_file_io(lambda: part.parent.mkdir(parents=True, exist_ok=True))
+        with await run_file_io(lambda: part.open("wb")) as file:
+            async with self._http.fetch(output["url"]) as response:
                 async for chunk in response.content.iter_chunked(_READ_BYTES):
-                    size += await locally(partial(file.write, chunk))
+                    size += await run_file_io(partial(file.write, chunk))
         if size != output["size"]:
-            await locally(part.unlink)
-            raise RoomcastError(NETWORK, f"Of {output['size']} bytes, {size} came.", retryable=True)
+            await run_file_io(part.unlink)
+            raise RoomcastError(NETWORK, f"The download has {size} of {output['size']} bytes.", retryable=True)
 
 
-class _Refused(Exception):
-    """There is no stream to be had."""
+class _NoStream(Exception):
+    """The server does not offer an event stream."""
 
 
-def ended(state: Message) -> bool:
-    """Whether nothing follows, unless the upload is started over."""
+def is_terminal(state: Message) -> bool:
+    """Return whether an upload has ended."""
     return state["status"] in (Status.COMPLETED, Status.ERROR)
 
 
-def _unless_failed(state: Message) -> Message:
+def _raise_if_failed(state: Message) -> Message:
     if state["status"] == Status.ERROR:
-        raise failure(state["error"])
+        raise error_from_message(state["error"])
     return state
 
 
-def _is_news(state: Message, latest: Message) -> bool:
-    """Whether `state` is not older than `latest`, nor the same: a stream that goes on may repeat itself."""
+def _is_newer(state: Message, latest: Message) -> bool:
+    """Return whether `state` is newer than `latest`. A stream that continues may repeat states."""
     if state["epoch"] != latest["epoch"]:
         return True
-    place, before = ((one["seq"], one["attempt"], one["progress"]) for one in (state, latest))
-    return place >= before and state != latest
+    after, before = ((one["seq"], one["attempt"], one["progress"]) for one in (state, latest))
+    return after >= before and state != latest
 
 
 def _subject(token: str | None) -> str:
-    """Who the token says we are: a part of an assembly's id. Whether that holds is the server's business."""
+    """Return the user id of a token, which is a part of assembly ids. The server verifies the token; this does not."""
     try:
         _, claims, _ = (token or "").split(".")
         return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])

@@ -1,4 +1,4 @@
-"""How things go wrong for a client: the server's own word on it, or that there was none. Pure."""
+"""Errors of the client: those that the server reports, and those of the connection or of a local file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from roomcast.errors import RETRYABLE, Code
 
 NETWORK = "NETWORK"
-"""The server could not be reached, or fell silent."""
+"""The code of a server that cannot be reached or stopped answering."""
 
 LOCAL_FILE = "LOCAL_FILE"
-"""A file on this side could not be read or written."""
+"""The code of a local file that cannot be read or written."""
 
 _LOCKED = 423
 
 _OFFSET = "offset"
-"""A detail of the refusal of a piece that begins elsewhere than the server is: where that is has to be asked anew."""
+"""The detail of an error about a chunk at a wrong offset. The client asks for the offset and continues there."""
 
 _BY_STATUS = {
     401: Code.UNAUTHENTICATED,
@@ -27,12 +27,15 @@ _BY_STATUS = {
     429: Code.TOO_MANY,
     _LOCKED: Code.WRONG_STATE,
 }
-"""What a status means where no code comes with it: an answer to HEAD, or a proxy's."""
+"""The codes of responses that have none: those to HEAD requests, and those of proxies."""
 
 
 class RoomcastError(Exception):
-    """Every failure. `code` is one of the server's stable codes, `NETWORK` or `LOCAL_FILE`; `message` is a sentence for
-    a person; `retryable`: whether the same may succeed later; `status`: HTTP's, None where no answer came."""
+    """An error of any call of the client.
+
+    `code` is one of the server's stable codes, `NETWORK` or `LOCAL_FILE`. `message` is a sentence for a person.
+    `retryable` is whether the same call may succeed later. `status` is the HTTP status, or None without a response.
+    """
 
     def __init__(
         self,
@@ -50,17 +53,17 @@ class RoomcastError(Exception):
         self.status = status
         self.details = details
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
 
 
-def told(status: int, body: Any) -> RoomcastError:
-    """The error that an answer tells of; from its status alone, if it is not Roomcast's own."""
+def error_from_response(status: int, body: Any) -> RoomcastError:
+    """Make the error of a response, from its status alone when its body is not Roomcast's."""
     problem = body.get("error") if isinstance(body, dict) else None
     if isinstance(problem, dict) and "code" in problem:
         code, message = str(problem["code"]), str(problem.get("message", ""))
     else:
-        # An assembly's status is refused with a sentence alone.
+        # Errors of the assembly status are a sentence without a code.
         message = problem if isinstance(problem, str) else f"The server answered {status}."
         problem = {}
         code = _BY_STATUS.get(status, Code.MALFORMED if status < 500 else Code.INTERNAL).value
@@ -69,6 +72,6 @@ def told(status: int, body: Any) -> RoomcastError:
     return RoomcastError(code, message, retryable=retryable, status=status, details=details)
 
 
-def failure(error: Mapping[str, Any]) -> RoomcastError:
-    """The error of a message whose upload has ended in one."""
+def error_from_message(error: Mapping[str, Any]) -> RoomcastError:
+    """Make the error of an upload from the `error` of its message."""
     return RoomcastError(str(error["code"]), error["message"], retryable=error["retryable"])

@@ -1,7 +1,4 @@
-"""The links in what a server answers, as whole addresses. Pure.
-
-A server that does not know its public address sends paths on itself.
-"""
+"""Make the URLs in responses absolute. A server that does not know its public address sends paths."""
 
 from __future__ import annotations
 
@@ -14,8 +11,8 @@ if TYPE_CHECKING:  # it brings pydantic along
 Resolve = Callable[[str], str]
 
 
-def with_addresses(message: Message, resolve: Resolve) -> Message:
-    """The message, its poster's, its element's and its outputs' `url` resolved."""
+def with_absolute_urls(message: Message, resolve: Resolve) -> Message:
+    """Return the message with the URLs of its poster, its element and its outputs made absolute."""
     resolved = message.copy()
     if poster := message.get("poster"):
         resolved["poster"] = _resolved(poster, resolve)
@@ -26,8 +23,8 @@ def with_addresses(message: Message, resolve: Resolve) -> Message:
     return resolved
 
 
-def status_with_addresses(status: dict[str, Any], resolve: Resolve) -> dict[str, Any]:
-    """An assembly's status, each result's `ssl_url` resolved."""
+def status_with_absolute_urls(status: dict[str, Any], resolve: Resolve) -> dict[str, Any]:
+    """Return the status of an assembly with the `ssl_url` of every result made absolute."""
     results = {
         step: [{**result, "ssl_url": resolve(result["ssl_url"])} for result in made]
         for step, made in status["results"].items()

@@ -1,4 +1,4 @@
-"""A file to be sent: whether it can be, what is in it, and its bytes, a few at a time."""
+"""Read a local file that is uploaded: its size, its MD5 and its bytes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _READ_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file that is there and holds something; `size` in bytes."""
+class LocalFile:
+    """A readable file that is not empty. `size` is in bytes."""
 
     path: Path
     size: int
 
     async def md5(self) -> str:
-        """Of all its bytes, as hex."""
+        """Return the MD5 of the file as hexadecimal digits."""
         digest = hashlib.md5(usedforsecurity=False)
         async with aclosing(self.chunks(0)) as chunks:
             async for chunk in chunks:
@@ -34,33 +34,33 @@ class Source:
         return digest.hexdigest()
 
     async def chunks(self, offset: int) -> AsyncGenerator[bytes, None]:
-        """Its bytes from `offset` on; raises when they are not as many as there were."""
+        """Yield the bytes from `offset` on. Raises `LOCAL_FILE` when the file became shorter."""
         left = self.size - offset
-        with await locally(lambda: self.path.open("rb")) as file:
-            await locally(lambda: file.seek(offset))
+        with await run_file_io(lambda: self.path.open("rb")) as file:
+            await run_file_io(lambda: file.seek(offset))
             while left:
-                chunk = await locally(lambda: file.read(min(_READ_BYTES, left)))  # noqa: B023  (it is awaited at once)
+                chunk = await run_file_io(lambda: file.read(min(_READ_BYTES, left)))  # noqa: B023  (it is awaited at once)
                 if not chunk:
                     raise RoomcastError(LOCAL_FILE, "The file became shorter while it was read.")
                 left -= len(chunk)
                 yield chunk
 
 
-async def source_at(path: Path) -> Source:
-    """The file at `path`; raises what stands in the way of sending it."""
-    size = await locally(lambda: _size(path))
+async def open_source(path: Path) -> LocalFile:
+    """Return the file at `path`. Raises `LOCAL_FILE` when it cannot be read, `UNREADABLE_MEDIA` when it is empty."""
+    size = await run_file_io(lambda: _size(path))
     if size == 0:
         raise RoomcastError(Code.UNREADABLE_MEDIA.value, "The file is empty.")
-    return Source(path, size)
+    return LocalFile(path, size)
 
 
 def _size(path: Path) -> int:
-    with path.open("rb") as file:  # a directory, or what may not be read, says so here
+    with path.open("rb") as file:  # raises for a directory or an unreadable file
         return file.seek(0, 2)
 
 
-async def locally(call: Callable[[], T]) -> T:
-    """What a call of the file system returns, off the event loop; its errors are `LOCAL_FILE`."""
+async def run_file_io(call: Callable[[], T]) -> T:
+    """Run a call of the file system in a thread. Its errors are raised as `LOCAL_FILE`."""
     try:
         return await asyncio.to_thread(call)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reading server-sent events, after the HTML standard's "interpreting an event stream". Pure."""
+"""Parse server-sent events, as the HTML standard's "interpreting an event stream" defines it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `id` is None where it leaves its reader's position alone."""
+    """An event. `id` is None when it does not change the reader's position."""
 
     data: str
     id: str | None
 
 
 class Parser:
-    """Fed with bytes, however they are cut. Comments and other fields count for nothing."""
+    """Parses the bytes of a stream in chunks of any size. Comments and other fields are ignored."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._buffer = b""
         self._data: list[str] = []
         self._id: str | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that these bytes complete."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return [event for line in lines if (event := self._take(line.removesuffix(b"\r").decode()))]
+        """Return the events that these bytes complete."""
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        return [event for line in lines if (event := self._parse_line(line.removesuffix(b"\r").decode()))]
 
-    def _take(self, line: str) -> Event | None:
+    def _parse_line(self, line: str) -> Event | None:
         if not line:
             event = Event("\n".join(self._data), self._id) if self._data else None
             self._data, self._id = [], None

@@ -1,8 +1,8 @@
-"""Dispatch: tells workers that there is something to do. One Protocol; its docstrings are the contract.
+"""Dispatch: wakes workers when there may be work. One Protocol; its docstrings are the contract.
 
-A hint carries an id and nothing else; which upload a woken worker takes, the ledger decides (that is how no owner
-starves another). So a hint that is lost, late or double does no harm, and nothing here needs to be durable: what waits
-is announced again by a slow backstop.
+A wake-up has an upload's id and nothing else. Which upload a woken worker claims is decided by the ledger, so that no
+owner starves another. A wake-up that is lost, late or repeated therefore does no harm, and nothing here is durable:
+maintenance wakes workers again, now and then, for uploads that are still queued.
 """
 
 from __future__ import annotations
@@ -13,26 +13,29 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 Handler = Callable[[str], Awaitable[None]]
-"""Is called with the id of an upload that waits, and works until none does."""
+"""Is called with the id of a queued upload. Works until the ledger has no more for it."""
 
 LIVE_WORKER_SECONDS = 5.0
-"""For how long a worker counts after it was last heard of."""
+"""For how long workers count as live after the last heartbeat of their process."""
 
 
 class Dispatch(Protocol):
-    """Hints from whoever queues an upload to whoever works."""
+    """Wake-ups from the processes that queue uploads to the processes that work."""
 
     async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
-        """Say that the upload is queued as of event `seq`, and may be worked on from `not_before` on (Unix time).
+        """Wake a worker for an upload that is queued as of event `seq`, at the Unix time `not_before` or at once.
 
-        The same hint twice counts once while it waits. Never fails, and returns within seconds: what is lost here, the
-        backstop makes up for.
+        While a wake-up is pending, one with the same `upload_id` and `seq` is ignored. Never raises, and returns within
+        seconds.
         """
 
     async def live_workers(self) -> Counter[str]:
-        """How many workers have been heard of lately, by the `process_name` of their process; `StorageError` when
-        that cannot be found out."""
+        """Return the number of live workers of each process, by its `process_name`. Raise `StorageError` if it is not
+        known."""
 
     def workers(self, handler: Handler, count: int) -> AbstractAsyncContextManager[None]:
-        """Run `count` workers, each with one call of `handler` at a time. A failure of the handler is logged, and the
-        worker goes on. On leaving, each worker ends when its handler has returned."""
+        """Run `count` workers for the duration of the context. Each makes one call of `handler` at a time.
+
+        A failed call is logged, and the worker goes on. Leaving the context waits for the calls that are running, and
+        starts no other.
+        """

@@ -1,4 +1,4 @@
-"""Hints that are due later. They wait in this process; what is lost with it, the backstop makes up for."""
+"""Delayed calls on the event loop. They are lost with the process, as wake-ups may be."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import time
 from collections.abc import Callable
 
 
-class Delays:
-    """Calls that are due at a time."""
+class DelayedCalls:
+    """Functions to be called at a later time."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.TimerHandle] = set()
+        self._timers: set[asyncio.TimerHandle] = set()
 
-    def call_at(self, when: float, act: Callable[[], None]) -> None:
-        """Call `act` on the event loop at `when` (Unix time)."""
+    def call_at(self, when: float, call: Callable[[], None]) -> None:
+        """Call a function on the event loop at the Unix time `when`."""
 
-        def due() -> None:
-            self._waiting.discard(timer)
-            act()
+        def on_due() -> None:
+            self._timers.discard(timer)
+            call()
 
-        timer = asyncio.get_running_loop().call_later(max(0.0, when - time.time()), due)
-        self._waiting.add(timer)
+        timer = asyncio.get_running_loop().call_later(max(0.0, when - time.time()), on_due)
+        self._timers.add(timer)
 
     def close(self) -> None:
-        """Forget what is not due yet."""
-        for timer in self._waiting:
+        """Cancel the calls that are not due yet."""
+        for timer in self._timers:
             timer.cancel()
-        self._waiting.clear()
+        self._timers.clear()

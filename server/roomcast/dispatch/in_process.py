@@ -1,4 +1,4 @@
-"""The dispatch of a process that is alone: a wake-up on its event loop."""
+"""The dispatch of a single process: an event on its event loop."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from functools import partial
 import structlog
 
 from roomcast.dispatch.contract import Handler
-from roomcast.dispatch.delays import Delays
+from roomcast.dispatch.delays import DelayedCalls
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import start_background_task
 
 log = structlog.get_logger(__name__)
 
-Hint = tuple[str, int]
+WakeUp = tuple[str, int]
 
 
 class InProcessDispatch:
-    """See `roomcast.dispatch.contract.Dispatch`, the contract."""
+    """Wakes workers in this process. Implements `roomcast.dispatch.contract.Dispatch`."""
 
     def __init__(self) -> None:
-        self._hints: dict[Hint, None] = {}
-        self._delays = Delays()
-        self._moved = asyncio.Event()
+        self._pending: dict[WakeUp, None] = {}
+        self._delayed = DelayedCalls()
+        self._changed = asyncio.Event()
         self._workers = 0
 
     async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
         if not_before > time.time():
-            self._delays.call_at(not_before, partial(self._wake, (upload_id, seq)))
+            self._delayed.call_at(not_before, partial(self._add, (upload_id, seq)))
         else:
-            self._wake((upload_id, seq))
+            self._add((upload_id, seq))
 
     async def live_workers(self) -> Counter[str]:
         return Counter({process_name(): self._workers} if self._workers else {})
@@ -49,23 +49,23 @@ class InProcessDispatch:
         finally:
             self._workers -= count
             stop.set()
-            self._moved.set()
+            self._changed.set()
             await asyncio.gather(*running, return_exceptions=True)
-            self._delays.close()
+            self._delayed.close()
 
-    def _wake(self, hint: Hint) -> None:
-        self._hints[hint] = None
-        self._moved.set()
+    def _add(self, wake_up: WakeUp) -> None:
+        self._pending[wake_up] = None
+        self._changed.set()
 
     async def _work(self, handler: Handler, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if not self._hints:
-                self._moved.clear()
-                await self._moved.wait()
+            if not self._pending:
+                self._changed.clear()
+                await self._changed.wait()
                 continue
-            hint = next(iter(self._hints))
-            del self._hints[hint]
+            wake_up = next(iter(self._pending))
+            del self._pending[wake_up]
             try:
-                await handler(hint[0])
+                await handler(wake_up[0])
             except Exception:
-                log.exception("worker failed", hint=hint[0])
+                log.exception("worker_failed", upload=wake_up[0])

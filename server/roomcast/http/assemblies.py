@@ -83,7 +83,7 @@ class AssemblyRoutes(RouteGroup):
     async def _get_status(self, request: web.Request) -> web.Response:
         ids = request.query.getall("assemblyId", [])
         if not ids:
-            raise Malformed("The query needs an assembly's id: ?assemblyId=…")
+            raise Malformed("The query needs an assembly's id in `assemblyId`.")
         if len(ids) > MAX_ASSEMBLIES:
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:
@@ -104,7 +104,7 @@ class AssemblyRoutes(RouteGroup):
         try:
             return self._status(await self._assemblies.get(viewer, assembly_id))
         except RoomcastError as error:
-            return refusal(assembly_id, error.as_json())
+            return refusal(assembly_id, error.to_json())
 
     def _status(self, assembly: Assembly) -> AssemblyStatus:
         return linked(self._render(assembly.submission, assembly.uploads), self._url)

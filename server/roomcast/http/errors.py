@@ -62,7 +62,7 @@ def error_response(path: str, problem: Problem, status: int, headers: Mapping[st
 def refuse(request: web.Request, error: RoomcastError) -> web.Response:
     """Return the response for an error, with the status of its code."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.UNAUTHENTICATED else None
-    return error_response(request.path, error.as_json(), STATUS[error.code], headers)
+    return error_response(request.path, error.to_json(), STATUS[error.code], headers)
 
 
 @web.middleware

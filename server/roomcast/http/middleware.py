@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden
 from roomcast.http.responses import VIEWER
-from roomcast.http.tus.protocol import ANSWER_HEADERS, REQUEST_HEADERS, TUS
+from roomcast.http.tus.protocol import REQUEST_HEADERS, RESPONSE_HEADERS, TUS
 from roomcast.origins import OriginPolicy, own_hosts
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
@@ -22,7 +22,7 @@ _PREFLIGHT_HEADERS = {
     "Access-Control-Max-Age": "600",
 }
 _ALLOW_ORIGIN = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
-_EXPOSED_HEADERS = f"Accept-Ranges, Content-Range, ETag, Location, {ANSWER_HEADERS}"
+_EXPOSED_HEADERS = f"Accept-Ranges, Content-Range, ETag, Location, {RESPONSE_HEADERS}"
 
 Credential = Callable[[web.Request], str | None]
 """Returns the token of a request."""

@@ -1,7 +1,7 @@
-"""aiohttp's side of an HTTP connection, but for what its parser refuses.
+"""Respond to requests that aiohttp's parser refuses.
 
-aiohttp logs such a request as an error, with a traceback and the line that it could not parse, and sends the line back.
-The line may hold a token, and any stranger may send as many as they like.
+aiohttp itself logs such a request as an error with a traceback and sends the line back that it could not parse. The
+line may contain a token, and anyone may send as many such requests as they like.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class RequestHandler(web_protocol.RequestHandler):
-    """Answers what is not HTTP in a few words of its own, and logs it for debugging only."""
+    """aiohttp's handler of a connection, but with a short response to what is not HTTP, logged at debug level."""
 
     __slots__ = ()
 
@@ -30,7 +30,7 @@ class RequestHandler(web_protocol.RequestHandler):
         """Return the response to a request that could not be parsed, or whose handler raised an error."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
-        log.debug("request refused by the parser", address=request.remote, reason=type(exc).__name__)
+        log.debug("request_not_parsed", address=request.remote, reason=type(exc).__name__)
         headers = {"Server": "Roomcast", "X-Content-Type-Options": "nosniff"}
         response = web.Response(status=status, text="The request is not valid HTTP.\n", headers=headers)
         response.force_close()
@@ -38,5 +38,5 @@ class RequestHandler(web_protocol.RequestHandler):
 
 
 def request_handlers(http: web.Server) -> Callable[[], RequestHandler]:
-    """Return a factory of handlers of the server's connections, in the place of its own."""
-    return lambda: RequestHandler(http, loop=http._loop, **http._kwargs)  # noqa: SLF001  (it names no class to use)
+    """Return the server's factory of connection handlers, but for this class."""
+    return lambda: RequestHandler(http, loop=http._loop, **http._kwargs)  # noqa: SLF001  (aiohttp has no public way)

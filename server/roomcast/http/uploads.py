@@ -10,9 +10,10 @@ from pydantic import Field
 from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Authenticator
 from roomcast.errors import IdTaken, Malformed, TimedOut, WrongState
-from roomcast.http.intake.form import FILE_FIELDS
-from roomcast.http.intake.forms import Intake, Reservation, accepted
-from roomcast.http.intake.presigned import Completion, DirectIntake
+from roomcast.http.intake.forms import FILE_FIELDS, FormIntake
+from roomcast.http.intake.presigned import Completion, PresignedIntake
+from roomcast.http.intake.records import accepted
+from roomcast.http.intake.reservations import Reservation, Reservations
 from roomcast.http.operations import (
     FORM,
     INTAKE_ERRORS,
@@ -51,12 +52,14 @@ class UploadRoutes(RouteGroup):
         self,
         ledger: Ledger,
         uploads: UploadService,
-        intake: Intake,
+        forms: FormIntake,
+        reservations: Reservations,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
         self._uploads = uploads
-        self._intake = intake
+        self._forms = forms
+        self._reservations = reservations
         self._authenticator = authenticator
 
     @operation(
@@ -75,7 +78,11 @@ class UploadRoutes(RouteGroup):
         errors=(*INTAKE_ERRORS, IdTaken),
     )
     async def _create(self, request: web.Request) -> web.Response:
-        return await self._intake.post(request)
+        if request.content_type == "application/json":
+            return await self._reservations.reserve(request)
+        if request.content_type == "multipart/form-data":
+            return (await self._forms.receive_form(request)).response()
+        raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
     @operation(
         "GET",
@@ -146,7 +153,7 @@ class UploadRoutes(RouteGroup):
     )
     async def _put_content(self, request: web.Request) -> web.Response:
         upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
-        return await self._intake.put_content(request, upload)
+        return await self._reservations.receive_content(request, upload)
 
     def _result(self, upload: Upload) -> web.Response:
         result: ActionResult = {"ok": True, "state": self._uploads.message(upload)}
@@ -156,9 +163,9 @@ class UploadRoutes(RouteGroup):
 class PresignedRoutes(RouteGroup):
     """The routes of uploads whose clients send the bytes to the bucket. Served only if there is a bucket."""
 
-    def __init__(self, uploads: UploadService, direct: DirectIntake, assemblies: AssemblyService) -> None:
+    def __init__(self, uploads: UploadService, presigned: PresignedIntake, assemblies: AssemblyService) -> None:
         self._uploads = uploads
-        self._direct = direct
+        self._presigned = presigned
         self._assemblies = assemblies
 
     @operation(
@@ -171,7 +178,7 @@ class PresignedRoutes(RouteGroup):
         errors=(*OWNERSHIP_ERRORS, WrongState),
     )
     async def _progress(self, request: web.Request) -> web.Response:
-        return await self._direct.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
+        return await self._presigned.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
 
     @operation(
         "POST",
@@ -185,7 +192,7 @@ class PresignedRoutes(RouteGroup):
     )
     async def _complete(self, request: web.Request) -> web.Response:
         upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
-        queued = await self._direct.complete(request, upload)
+        queued = await self._presigned.complete(request, upload)
         return accepted([queued], await self._assemblies.resolve_id(queued.submission))
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from roomcast.errors import Malformed
 from roomcast.uploads.filenames import DIRECTION_CHANGING
-from roomcast.uploads.ids import CLIENT_CHOSEN, SERVER_MADE
+from roomcast.uploads.ids import CLIENT_CHOSEN, GENERATED
 from roomcast.uploads.sniff import OCTETS
 
 DOWNLOAD = "download"
@@ -66,7 +66,7 @@ def clean_folder(path: str) -> str:
     if ".." in names:
         raise Malformed("The path must not lead to a parent folder.")
     # Ids that clients choose are reserved at the top only, because such an upload has no folder but its own.
-    if any(re.fullmatch(SERVER_MADE, name) for name in names) or re.fullmatch(CLIENT_CHOSEN, names[0] if names else ""):
+    if any(re.fullmatch(GENERATED, name) for name in names) or re.fullmatch(CLIENT_CHOSEN, names[0] if names else ""):
         raise Malformed("A folder in the path must not be named like an upload.")
     if len("/".join(names).encode()) > MAX_FOLDER_BYTES:
         raise Malformed(f"The path is longer than {MAX_FOLDER_BYTES} bytes.")

@@ -26,7 +26,7 @@ from roomcast.rooms.schema import (
     RetryAck,
     UploadArgument,
 )
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService, check_id
 from roomcast.uploads.viewer import Viewer
@@ -72,7 +72,7 @@ class Handlers:
 
     def __init__(
         self,
-        server: Server,
+        server: SocketIOServer,
         rooms: UploadRooms,
         uploads: UploadService,
         authenticator: Authenticator,
@@ -99,7 +99,7 @@ class Handlers:
         try:
             viewer = self._authenticator.viewer(token if isinstance(token, str) else self._token(environ))
         except RoomcastError as error:
-            raise ErrorResponse(error.message, error.as_json()) from error
+            raise ErrorResponse(error.message, error.to_json()) from error
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
@@ -199,7 +199,7 @@ class Handlers:
 
 
 def _error_ack(error: RoomcastError) -> ErrorAck:
-    return {"ok": False, "error": error.as_json()}
+    return {"ok": False, "error": error.to_json()}
 
 
 def _parse_argument(arguments: Sequence[Any], adapter: TypeAdapter[T], expected: str) -> T:

@@ -29,20 +29,12 @@ _FLUSH_SECONDS = 0.1
 class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio has no types
     """The clients and rooms of one server. Can be combined with `socketio.AsyncRedisManager` by inheritance."""
 
-    def __init__(
-        self,
-        *args: Any,
-        stalled_client_seconds: float = 20.0,
-        on_room_emptied: Callable[[Room], None] | None = None,
-        **options: Any,
-    ) -> None:
-        """
-        :param stalled_client_seconds: how long a client with a queue may read nothing before it is disconnected.
-        :param on_room_emptied: is called when the last member has left a room.
-        """
+    def __init__(self, *args: Any, stalled_client_seconds: float = 20.0, **options: Any) -> None:
+        """:param stalled_client_seconds: how long a client with a queue may read nothing before it is disconnected."""
         super().__init__(*args, **options)
         self.stats = SendStats()
-        self.on_room_emptied = on_room_emptied
+        self.on_room_emptied: Callable[[Room], None] | None = None
+        """Is called when the last member has left a room."""
         self._stalled_client_seconds = stalled_client_seconds
         self._members: dict[str, Member] = {}
         self._rooms: dict[tuple[str, str], Room] = {}
@@ -83,12 +75,6 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
         if member := self._members.get(sid):
             member.connection.send_event(key, packets)
             self._on_queued(member.connection)
-
-    def emit_latest(self, event: str, data: Any, room: str, namespace: str = "/") -> None:
-        """Send a reading to a room, without awaiting. A slow client gets only the latest (`volatile` in Node)."""
-        if found := self.room(room, namespace):
-            (encoded,) = self._encode(event, data, namespace)
-            found.send_tick(encoded)
 
     # --- what python-socketio calls ----------------------------------------------------------------------------------
 
@@ -144,9 +130,9 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
             return
         member = self._member(sid, namespace)
         if member is None:
-            raise ValueError("sid is not connected to requested namespace")
+            raise ValueError("The sid is not connected to the requested namespace.")
         if self._member(room, namespace):
-            raise ValueError("cannot enter a sid room")
+            raise ValueError("A client cannot enter the sid room of another client.")
         key = namespace, room
         if key not in self._rooms:
             self._rooms[key] = Room(namespace, room, self.stats, self._on_queued)
@@ -186,7 +172,7 @@ class Manager(socketio.AsyncManager):  # type: ignore[misc]  # python-socketio h
     def _enter_namespace(self, sid: str, eio_sid: str | None) -> None:
         connection = self.connection(eio_sid or "")
         if connection is None:
-            raise ValueError("sid has no connection")
+            raise ValueError("The sid has no connection.")
         member = self._members[sid] = Member(sid, connection)
         connection.members += (member,)
 

@@ -99,7 +99,7 @@ class Packet(packet.Packet):  # type: ignore[misc]  # python-socketio has no typ
 
         def replace(value: Any) -> Any:
             if not isinstance(value, bytes | bytearray):
-                raise TypeError(f"{type(value).__name__} cannot be sent as JSON.")
+                raise TypeError(f"A value of type {type(value).__name__} cannot be sent as JSON.")
             attachments.append(bytes(value))
             return {"_placeholder": True, "num": len(attachments) - 1}
 

@@ -16,7 +16,7 @@ from roomcast.transport.session import Session
 
 _MAX_QUEUED_BYTES = 8 << 20
 
-Write = Callable[[bytes], None]
+WriteFrames = Callable[[bytes], None]
 
 
 class Room:
@@ -35,9 +35,9 @@ class Room:
         self.name = name
         self._stats = stats
         self._on_queued = on_queued
-        self._writable: dict[Member, Write] = {}
+        self._writable: dict[Member, WriteFrames] = {}
         self._buffered: dict[Member, None] = {}
-        self._snapshot: tuple[tuple[Write, ...], tuple[Member, ...]] | None = None
+        self._snapshot: tuple[tuple[WriteFrames, ...], tuple[Member, ...]] | None = None
         """Cached copy of both sets; invalidated on join, leave, or change of writability."""
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Room:
             member.connection.send_tick(self.name, packet)
             self._on_queued(member.connection)
 
-    def _members_now(self) -> tuple[tuple[Write, ...], tuple[Member, ...]]:
+    def _members_now(self) -> tuple[tuple[WriteFrames, ...], tuple[Member, ...]]:
         """Return the writable and the other members as copies: a write may move a member from the one to the other."""
         if self._snapshot is None:
             self._snapshot = tuple(self._writable.values()), tuple(self._buffered)

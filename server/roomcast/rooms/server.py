@@ -18,7 +18,7 @@ _CONNECT = "0"
 _BINARY = ("5", "6")
 
 
-class Server(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
+class SocketIOServer(socketio.AsyncServer):  # type: ignore[misc]  # python-socketio has no types
     """A `socketio.AsyncServer` with the same interface: handlers, rooms, namespaces, acks, sessions.
 
     Accepts its options and those of `Engine`. A client that is in no namespace for `accept_timeout` seconds (default:

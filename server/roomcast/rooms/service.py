@@ -1,4 +1,4 @@
-"""The Socket.IO server of a web process: builds it from the settings and connects it to the relay."""
+"""The Socket.IO server of a web process, with the rooms of uploads and the handlers of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roomcast.auth import Authenticator
 from roomcast.origins import OriginPolicy, own_hosts
 from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
-from roomcast.rooms.server import Server
+from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
@@ -24,7 +24,7 @@ _PONG_SECONDS = 20.0
 
 
 class RoomService:
-    """The Socket.IO server with the rooms of uploads and their handlers."""
+    """Builds and runs the Socket.IO server that the settings describe."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class RoomService:
     ) -> None:
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
-        self.server = Server(
+        self.server = SocketIOServer(
             self._manager,
             logger=_quiet_logger("socketio.server"),
             engineio_logger=_quiet_logger("engineio.server"),

@@ -1,4 +1,4 @@
-"""Work on the disk off the event loop, its errors in our words."""
+"""File operations off the event loop. Their `OSError`s become `DiskFull` or `StorageError`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from roomcast.errors import DiskFull, RoomcastError, StorageError
 from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """`work` in a thread, its errors in our words."""
+    """Return the result of `work`, which runs in a thread. Raise `DiskFull` or `StorageError` for its `OSError`s."""
     try:
         return await asyncio.get_running_loop().run_in_executor(None, work)
     except OSError as error:
@@ -34,11 +34,11 @@ async def run_in_thread_shielded(work: Callable[[], T]) -> T:
         raise disk_error(error) from error
 
 
-def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], position: int) -> int:
-    """Write the chunks, 1,024 at most, one after the other from `position` on; the position behind them."""
+def write_at(descriptor: int, chunks: Sequence[bytes], position: int) -> int:
+    """Write at most 1,024 chunks, one after the other, from `position` on. Return the position after them."""
     stop = position + sum(map(len, chunks))
     position += os.pwritev(descriptor, chunks, position)
-    if position < stop:  # a disk that is nearly full takes a part, and refuses the rest
+    if position < stop:  # a disk that is nearly full writes some of it, and refuses the rest
         rest = memoryview(b"".join(chunks))[position - stop :]
         while rest:
             count = os.pwrite(descriptor, rest, position)
@@ -47,7 +47,7 @@ def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], 
 
 
 def sync_directory(path: Path) -> None:
-    """Make the directory's entries durable."""
+    """Make the entries of the directory durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -56,7 +56,7 @@ def sync_directory(path: Path) -> None:
 
 
 def disk_error(error: OSError) -> RoomcastError:
-    """What the disk said, in our words."""
-    if error.errno in _NO_ROOM:
+    """Return the error to raise instead of an `OSError` of the disk."""
+    if error.errno in _FULL_ERRNOS:
         return DiskFull("The disk is full.")
-    return StorageError("The media store failed.")
+    return StorageError("The disk could not be read or written.")

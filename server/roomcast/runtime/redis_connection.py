@@ -1,8 +1,8 @@
-"""The connections to Redis, of the ledger, the records, the notices and the task queue alike.
+"""The connections to Redis, of the ledger, the repositories beside it, its notifications and the dispatch.
 
-They differ from the client's own in three ways. uvloop raises `RuntimeError`, not `OSError`, when a connection that the
-other side has reset is written to; here that is the client's `ConnectionError`, as any other loss of a connection is. A
-read may have a deadline of its own. And a server's certificate may be known by its fingerprint.
+They differ from the client's own connections in three ways. uvloop raises `RuntimeError`, not `OSError`, when a
+connection that was reset is written to; here that is the client's `ConnectionError`, as for any other lost connection.
+A read can have its own timeout. And a server's certificate can be accepted by its fingerprint.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ from roomcast.runtime.redis_lua import MAX_CONCURRENT_CALLS
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust, fingerprint
 
 SOCKET_SECONDS = 2.0
-"""How long one read, write or connect may take."""
+"""How long one write or connect may take."""
 
 _CONNECTIONS = 2 * MAX_CONCURRENT_CALLS
-"""For the ledger and for the records beside it."""
+"""For the ledger and for the repositories beside it."""
 
-_IDLE_SECONDS = 15
+_HEALTH_CHECK_SECONDS = 15
 
 
 class UnverifiedCertificate(RedisConnectionError):
-    """The server's certificate is not one that may be trusted."""
+    """The server's certificate is not trusted."""
 
 
-class _Translated(AbstractConnection):
-    """A connection that is lost in no other way than by an error of the client."""
+class _CheckedConnection(AbstractConnection):
+    """A connection whose failures are all errors of the client library. With `read_seconds`, no response may take
+    longer."""
 
     def __init__(self, *, read_seconds: float | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -48,28 +49,28 @@ class _Translated(AbstractConnection):
         try:
             await super().send_packed_command(command, check_health=check_health)
         except RuntimeError as error:
-            raise RedisConnectionError(f"The connection was lost: {error}") from error
+            raise RedisConnectionError(f"The connection was lost: {error}.") from error
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             async with asyncio.timeout(self._read_seconds):
                 return await super().read_response(*args, **options)
         except RuntimeError as error:
-            raise RedisConnectionError(f"The connection was lost: {error}") from error
+            raise RedisConnectionError(f"The connection was lost: {error}.") from error
         except TimeoutError as error:
-            raise RedisTimeoutError(f"No answer within {self._read_seconds:g} s") from error
+            raise RedisTimeoutError(f"There was no answer within {self._read_seconds:g} s.") from error
 
 
-class TcpConnection(_Translated, Connection):
-    """`redis://`"""
+class TcpConnection(_CheckedConnection, Connection):
+    """A connection to `redis://…`."""
 
 
-class UnixConnection(_Translated, UnixDomainSocketConnection):
-    """`unix://`"""
+class UnixConnection(_CheckedConnection, UnixDomainSocketConnection):
+    """A connection to `unix://…`."""
 
 
-class TlsConnection(_Translated, SSLConnection):
-    """`rediss://`. Nothing is sent, the password least of all, before the certificate was accepted."""
+class TlsConnection(_CheckedConnection, SSLConnection):
+    """A connection to `rediss://…`. Nothing is sent before the certificate is accepted, and so no password."""
 
     def __init__(self, *, trust: RedisTrust = VERIFIED, **options: Any) -> None:
         if not trust.checks_chain:
@@ -85,7 +86,7 @@ class TlsConnection(_Translated, SSLConnection):
         assert self._writer is not None  # noqa: S101 - it has just connected
         certificate = self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         if not self._trust.accepts(certificate):
-            # Not closed in TLS's way, which waits for an answer of a server that is not trusted.
+            # Not closed as TLS does it, which waits for an answer of the server, which is not trusted.
             self._writer.transport.abort()
             with suppress(OSError):
                 await self._writer.wait_closed()
@@ -95,13 +96,13 @@ class TlsConnection(_Translated, SSLConnection):
                 self._refusal(f"its fingerprint is {shown}, which is not one of those expected")
             )
 
-    def _refusal(self, why: str) -> str:
+    def _refusal(self, reason: str) -> str:
         address = f"{self.host}:{self.port}"
         return (
-            f"The certificate of the Redis server at {address} is not trusted: {why}. If the server signs its own "
+            f"The certificate of the Redis server at {address} is not trusted: {reason}. If the server signs its own "
             "certificate, as Heroku's does, set ROOMCAST_REDIS_FINGERPRINT to what this command prints: "
             f"openssl s_client -connect {address} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256. "
-            "If an authority of your own signed it, set ROOMCAST_REDIS_CA to that authority's certificate."
+            "If your own authority signed it, set ROOMCAST_REDIS_CA to that authority's certificate."
         )
 
 
@@ -115,10 +116,10 @@ _CLASSES: dict[str, type[AbstractConnection]] = {
 def connect(
     url: str, *, trust: RedisTrust = VERIFIED, read_seconds: float | None = None, connections: int = _CONNECTIONS
 ) -> Redis:
-    """A client of the Redis at `url` (`redis://`, `rediss://`, `unix://`); it connects with its first command.
+    """Return a client of the Redis at `url` (`redis://`, `rediss://` or `unix://`). It connects for its first command.
 
-    Nothing is tried twice: whether a command that got no answer was carried out, only its caller can find out. With
-    `read_seconds`, no answer takes longer; without, callers have deadlines of their own.
+    No command is retried: only the caller can find out whether one without a response was executed. With
+    `read_seconds`, no response may take longer; without it, callers must have their own timeouts.
     """
     scheme = url.partition(":")[0]
     options: dict[str, Any] = {} if scheme == "unix" else {"socket_keepalive": True}
@@ -128,24 +129,24 @@ def connect(
         url,
         max_connections=connections,
         timeout=SOCKET_SECONDS,
-        # Whoever calls has a deadline of their own (`redis_scripts`). With this one the client would send through
+        # Callers have their own timeouts (`redis_lua`). With this one the client would send through
         # `asyncio.wait_for`, which before Python 3.12 swallows a cancellation that comes just when it is done.
         socket_timeout=None,
         socket_connect_timeout=SOCKET_SECONDS,
-        health_check_interval=_IDLE_SECONDS,
+        health_check_interval=_HEALTH_CHECK_SECONDS,
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         decode_responses=False,
         read_seconds=read_seconds,
         **options,
     )
-    pool.connection_class = _CLASSES[scheme]  # the client would let the URL choose
+    pool.connection_class = _CLASSES[scheme]  # otherwise the client takes the class from the URL
     return Redis.from_pool(pool)
 
 
 async def refuse_unverified(url: str, trust: RedisTrust) -> None:
-    """Raise `RoomcastError` when the server shows a certificate that is not trusted. A server that is away at the
-    moment is no reason: it is connected to when it is back."""
+    """Raise `RoomcastError` if the server's certificate is not trusted. Do nothing if the server cannot be reached: it
+    is connected to when it is back."""
     if not url.startswith("rediss://"):
         return
     client = connect(url, trust=trust, connections=1)

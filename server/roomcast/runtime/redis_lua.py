@@ -1,7 +1,4 @@
-"""Running Lua in Redis: each script is one step that happens whole or not at all.
-
-Whatever goes wrong on the way to Redis and back is a `StorageError`, within a few seconds.
-"""
+"""Lua scripts in Redis: each runs as one atomic step. Every failure is a `StorageError`, within `CALL_SECONDS`."""
 
 from __future__ import annotations
 
@@ -20,13 +17,13 @@ from roomcast.errors import StorageError
 T = TypeVar("T")
 
 CALL_SECONDS = 3.0
-"""The longest that any call waits for Redis, a free connection included."""
+"""The longest time that a call may take, including the wait for a connection."""
 
 MAX_CONCURRENT_CALLS = 16
-"""How many calls of one `Scripts` go to Redis at a time."""
+"""How many calls of one `Scripts` are sent to Redis at a time."""
 
-TIME = """
--- The time in seconds: the caller's, if it brings one, else Redis's own, which is the same for all machines.
+LUA_HELPERS = """
+-- The time in seconds: the caller's, if it passes one, else Redis's own, which is the same for all machines.
 local function time_of(given)
   if given ~= '' then return tonumber(given) end
   local now = redis.call('TIME')
@@ -39,99 +36,100 @@ local function exact(number) return string.format('%.17g', number) end
 
 
 class Script:
-    """A Lua script, known to Redis by its digest."""
+    """A Lua script, which Redis knows by its SHA-1. It is made of `LUA_HELPERS` and the texts given."""
 
-    def __init__(self, *parts: str) -> None:
-        self.lua = "".join((TIME, *parts))
+    def __init__(self, *texts: str) -> None:
+        self.lua = "".join((LUA_HELPERS, *texts))
         self.sha = hashlib.sha1(self.lua.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True)
 class Call:
-    """One run of a script. All keys must be of one slot."""
+    """One run of a script. All keys must be in one hash slot."""
 
     script: Script
     keys: Sequence[str]
     args: Sequence[str | bytes | int]
 
     def command(self, *, known: bool) -> tuple[str | bytes | int, ...]:
-        """The command for Redis: by the digest, or with the whole text, which makes it known."""
+        """Return the Redis command: with the SHA-1 if the script is `known`, else with its text, which makes it so."""
         head = ("EVALSHA", self.script.sha) if known else ("EVAL", self.script.lua)
         return (*head, len(self.keys), *self.keys, *self.args)
 
 
 class RedisTime:
-    """Redis's time in seconds, as near as this process knows it, or a given clock's."""
+    """The clock of Redis, estimated from the times in its replies; or the `clock` of a test."""
 
     def __init__(self, clock: Callable[[], float] | None) -> None:
         self._clock = clock
-        self._ahead = 0.0
+        self._offset = 0.0
 
     @property
     def arg(self) -> str:
-        """The time to bring to a script; empty when it is to ask Redis."""
+        """The time to pass to a script, or "" for a script that is to read Redis's own clock."""
         return repr(self._clock()) if self._clock else ""
 
     def now(self) -> float:
-        return self._clock() if self._clock else time.time() + self._ahead
+        """Return the estimated time of Redis, in Unix seconds."""
+        return self._clock() if self._clock else time.time() + self._offset
 
     def sync(self, now: float) -> None:
-        """A script said what time it was."""
+        """Adjust the estimate to the time `now` in a reply."""
         if self._clock is None:
-            self._ahead = now - time.time()
+            self._offset = now - time.time()
 
 
 class Scripts:
-    """Runs calls and plain commands. `StorageError` is the only way in which they fail."""
+    """Runs scripts and plain commands. Every failure is a `StorageError`."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._turns = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
 
     async def run(self, call: Call) -> Any:
-        """The script's reply."""
+        """Return the script's reply."""
         return await self._limited(lambda: self._run(call))
 
     async def run_all(self, calls: Sequence[Call]) -> list[Any]:
-        """The replies of all calls, which go to Redis in one round trip."""
+        """Send all calls to Redis in one round trip. Return their replies."""
         return await self._limited(lambda: self._run_all(calls)) if calls else []
 
-    async def command(self, *parts: str | bytes | int) -> Any:
-        """The reply to one plain command."""
-        return await self._limited(lambda: self._execute(parts))
+    async def command(self, *arguments: str | bytes | int) -> Any:
+        """Return the reply to a plain command."""
+        return await self._limited(lambda: self._execute(arguments))
 
     async def _run(self, call: Call) -> Any:
         try:
             return await self._execute(call.command(known=True))
-        except NoScriptError:  # a Redis that was restarted knows no script
+        except NoScriptError:  # Redis forgets its scripts when it restarts
             return await self._execute(call.command(known=False))
 
-    async def _execute(self, parts: Sequence[str | bytes | int]) -> Any:
-        return await self._client.execute_command(*parts)  # type: ignore[no-untyped-call]
+    async def _execute(self, command: Sequence[str | bytes | int]) -> Any:
+        return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     async def _run_all(self, calls: Sequence[Call]) -> list[Any]:
-        replies = await self._pipelined(calls, known=True)
-        unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        replies = await self._pipeline(calls, known=True)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
-            again = await self._pipelined([calls[place] for place in unknown], known=False)
-            for place, reply in zip(unknown, again, strict=True):
-                replies[place] = reply
+            again = await self._pipeline([calls[index] for index in unknown], known=False)
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return replies
 
-    async def _pipelined(self, calls: Sequence[Call], *, known: bool) -> list[Any]:
+    async def _pipeline(self, calls: Sequence[Call], *, known: bool) -> list[Any]:
         async with self._client.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.execute_command(*call.command(known=known))
             return list(await pipeline.execute(raise_on_error=False))
 
     async def _limited(self, work: Callable[[], Awaitable[T]]) -> T:
-        """First come, first served: the client's pool would let whoever comes at the right moment pass those that wait,
-        and under load somebody would wait in vain."""
+        """Return the result of `work`, of which at most `MAX_CONCURRENT_CALLS` run at a time, first come, first served.
+        The client's pool is not fair: under load, some callers would wait for ever."""
         try:
-            async with asyncio.timeout(CALL_SECONDS), self._turns:
+            async with asyncio.timeout(CALL_SECONDS), self._slots:
                 return await work()
         except (RedisError, OSError, TimeoutError) as error:
             raise StorageError("The ledger could not be reached.") from error

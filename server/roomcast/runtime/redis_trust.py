@@ -1,4 +1,4 @@
-"""Which certificate of a `rediss://` server is accepted."""
+"""Which certificates of a `rediss://` server are accepted."""
 
 from __future__ import annotations
 
@@ -16,34 +16,33 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class FirstUse:
-    """The fingerprint of the first certificate that this process has seen."""
+    """Accepts the first certificate that this process is shown, and no other after it."""
 
     def __init__(self) -> None:
-        self._seen: str | None = None
+        self._accepted: str | None = None
 
     def accepts(self, certificate: bytes) -> bool:
-        """Whether this is the first certificate, or the same one again."""
+        """Return whether this is the first certificate, in DER, or the same one again."""
         shown = fingerprint(certificate)
-        if self._seen is None:
-            self._seen = shown
+        if self._accepted is None:
+            self._accepted = shown
             log.warning(
-                "The certificate of the Redis server is accepted because it is the first one that this process has "
-                "seen. Set ROOMCAST_REDIS_FINGERPRINT to its fingerprint to accept no other from the start.",
+                "redis_certificate_accepted_on_first_use",
                 fingerprint=shown,
+                advice="Set ROOMCAST_REDIS_FINGERPRINT to this fingerprint, so that no other is accepted at a start.",
             )
-        return shown == self._seen
+        return shown == self._accepted
 
 
 @dataclass(frozen=True)
 class RedisTrust:
-    """By default: certificates that a known certificate authority signed for the host.
+    """The certificates that are accepted: by default, those that a known authority signed for the host.
 
-    `ca` is the PEM text of further authorities. With `fingerprints`, the SHA-256 of certificates as hexadecimal digits,
+    `ca` is the PEM text of further authorities. With `fingerprints`, the SHA-256 of certificates in hexadecimal digits,
     these certificates are accepted and no others, whoever signed them. Without `verify`, any certificate is.
 
-    `first_use` is for a host whose servers sign their own certificates (Heroku), where none of the above was set: the
-    first certificate that is seen is accepted, and from then on no other. That keeps an attacker out who comes after
-    the start, but not one who was there before it.
+    `first_use` is for a host whose servers sign their own certificates (Heroku), where nothing else is set. It protects
+    against an attacker who comes after the start of the process, but not against one who was there before.
     """
 
     verify: bool = True
@@ -53,11 +52,12 @@ class RedisTrust:
 
     @property
     def checks_chain(self) -> bool:
-        """Whether the certificate's signatures and host name are checked."""
+        """Whether the signatures and the host name of the certificate are verified."""
         return self.verify and not self.fingerprints and not self.first_use
 
     def accepts(self, certificate: bytes) -> bool:
-        """Whether a certificate, in DER, is one of those that were named, if any were."""
+        """Return whether a certificate, in DER, is one of `fingerprints`, or the first one for `first_use`. Without
+        either, return True."""
         if self.first_use:
             return self.first_use.accepts(certificate)
         return not self.fingerprints or fingerprint(certificate) in self.fingerprints
@@ -67,31 +67,32 @@ VERIFIED = RedisTrust()
 
 
 def fingerprint(certificate: bytes) -> str:
-    """The SHA-256 of a certificate in DER, as hexadecimal digits."""
+    """Return the SHA-256 of a certificate in DER, in hexadecimal digits."""
     return hashlib.sha256(certificate).hexdigest()
 
 
 def parse_fingerprints(text: str) -> frozenset[str]:
-    """The fingerprints in a comma-separated list, written as `openssl` or anybody writes them; `ValueError` if one is
-    none."""
-    found = {part.strip().rpartition("=")[2].replace(":", "").lower() for part in text.split(",") if part.strip()}
-    if bad := sorted(part for part in found if not _FINGERPRINT.fullmatch(part)):
+    """Return the fingerprints in a comma-separated list, with or without colons, or as `openssl` prints them. Raise
+    `ValueError` if one is invalid."""
+    found = {one.strip().rpartition("=")[2].replace(":", "").lower() for one in text.split(",") if one.strip()}
+    if bad := sorted(one for one in found if not _FINGERPRINT.fullmatch(one)):
         raise ValueError(
-            f"{bad[0]!r} is no SHA-256 fingerprint: it needs 64 hexadecimal digits, with or without colons"
+            f"The value {bad[0]!r} is no SHA-256 fingerprint: it needs 64 hexadecimal digits, with or without colons."
         )
     return frozenset(found)
 
 
 def read_authority(text_or_path: str) -> str:
-    """The PEM text of certificates, given as such or as the path of its file; `ValueError` if it is neither."""
-    text = text_or_path.replace("\\n", "\n")  # as some hosts' forms keep the line ends of a variable
+    """Return the PEM text of certificates, given as text or as the path of a file. Raise `ValueError` if it is
+    neither."""
+    text = text_or_path.replace("\\n", "\n")  # as some hosts' forms store the line ends of a variable
     if "-----BEGIN" not in text:
         try:
             text = Path(text_or_path).read_text()
         except (OSError, ValueError) as error:
-            raise ValueError(f"neither PEM text nor a file that can be read: {error}") from error
+            raise ValueError(f"The value is neither PEM text nor a file that can be read: {error}.") from error
     try:
         ssl.create_default_context(cadata=text)
     except (ssl.SSLError, ValueError) as error:
-        raise ValueError(f"no certificates in PEM: {error}") from error
+        raise ValueError(f"The value has no certificates in PEM: {error}.") from error
     return text

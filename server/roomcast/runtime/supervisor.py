@@ -1,8 +1,8 @@
-"""Several web processes behind one port, for `WEB_CONCURRENCY`.
+"""Several web processes on one port, for `WEB_CONCURRENCY`.
 
-The parent opens the port and starts children that accept from it; it serves nothing itself. It passes SIGTERM on and
-starts anew what died. Each child holds the reading end of a pipe that only the parent writes to, and stops when that
-closes: so the children go with their parent even by `kill -9`.
+The parent opens the port and starts children, which accept connections from it; it serves nothing itself. It forwards
+SIGTERM and restarts children that die. Each child has the read end of a pipe whose write end only the parent has, and
+stops when that is closed: so the children end with the parent, even after SIGKILL.
 """
 
 from __future__ import annotations
@@ -24,80 +24,84 @@ log = structlog.get_logger(__name__)
 
 LISTEN_FD = "ROOMCAST_LISTEN_FD"
 PARENT_PIPE_FD = "ROOMCAST_PARENT_PIPE_FD"
-"""Environment variables that tell a child the numbers of its two inherited descriptors."""
+"""Environment variables with the numbers of the two descriptors that a child inherits."""
 
-_TOO_SOON_SECONDS = 5.0
+_MIN_LIFETIME_SECONDS = 5.0
 
 
 def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int | None:
-    """The descriptor that a parent left to this process under `name`, if it did."""
+    """Return the descriptor that the parent passed to this process in the variable `name`, or None."""
     value = environment.get(name)
     return int(value) if value else None
 
 
 async def supervise(count: int, host: str, port: int) -> int:
-    """Run `count` children until SIGTERM; the exit code. What dies as soon as it was started ends everything."""
+    """Run `count` children until SIGTERM. Return the exit code.
+
+    If a child dies within five seconds of its start, starting it again would not help: all others are stopped too, and
+    the exit code is 1.
+    """
     stop = stop_signal()
     with socket.create_server((host, port), family=_family(host), backlog=1024) as listener:
-        reading, writing = os.pipe()
-        children = [_Child(listener.fileno(), reading) for _ in range(count)]
+        read_end, write_end = os.pipe()
+        children = [_Child(listener.fileno(), read_end) for _ in range(count)]
         try:
             await asyncio.gather(*(child.start() for child in children))
             print_ready(children[0].ready_line)
-            keeping = [asyncio.create_task(child.watch()) for child in children]
+            watches = [asyncio.create_task(child.watch()) for child in children]
             stopping = asyncio.create_task(stop.wait())
-            ended, _ = await asyncio.wait({stopping, *keeping}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (stopping, *keeping):
+            ended, _ = await asyncio.wait({stopping, *watches}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (stopping, *watches):
                 task.cancel()
             await asyncio.gather(*(child.stop() for child in children))
             return 0 if stopping in ended else 1
         finally:
-            os.close(writing)
-            os.close(reading)
+            os.close(write_end)
+            os.close(read_end)
 
 
 class _Child:
-    """One web process, and its successors."""
+    """One web process, which is restarted when it dies."""
 
-    def __init__(self, listener: int, lifeline: int) -> None:
-        self._descriptors = {LISTEN_FD: listener, PARENT_PIPE_FD: lifeline}
+    def __init__(self, listener: int, parent_pipe: int) -> None:
+        self._descriptors = {LISTEN_FD: listener, PARENT_PIPE_FD: parent_pipe}
         self._program: Program | None = None
         self._started_at = 0.0
         self.ready_line = ""
 
     async def start(self) -> None:
-        """Start, and wait until it says that it is ready or dies."""
+        """Start the process. Return when it has printed its ready line, or has died."""
         self._started_at = time.monotonic()
-        said = bytearray()
-        spoken = asyncio.Event()
+        output = bytearray()
+        ready = asyncio.Event()
 
-        def hear(data: bytes) -> None:
-            if not spoken.is_set():
-                said.extend(data)
+        def on_stdout(data: bytes) -> None:
+            if not ready.is_set():
+                output.extend(data)
                 if b"\n" in data:
-                    spoken.set()
+                    ready.set()
 
         self._program = program = start_program(
             [sys.executable, "-m", "roomcast"],
-            on_stdout=hear,
+            on_stdout=on_stdout,
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),
         )
-        program.drained.add_done_callback(lambda _: spoken.set())
-        await spoken.wait()
-        self.ready_line = said.decode().partition("\n")[0].rstrip()
+        program.output_closed.add_done_callback(lambda _: ready.set())
+        await ready.wait()
+        self.ready_line = output.decode().partition("\n")[0].rstrip()
 
     async def watch(self) -> None:
-        """Until it dies so soon that starting it again would be no use."""
+        """Restart the process whenever it dies. Return when it dies too soon after a start."""
         while self._program:
             code = await self._program.wait()
-            log.error("web process died", code=code)
-            if time.monotonic() - self._started_at < _TOO_SOON_SECONDS:
+            log.error("web_process_died", code=code)
+            if time.monotonic() - self._started_at < _MIN_LIFETIME_SECONDS:
                 return
             await self.start()
 
     async def stop(self) -> None:
-        """SIGTERM, and if that does not help, SIGKILL."""
+        """Send SIGTERM, and SIGKILL if the process has not ended in time."""
         if self._program is None or self._program.exited.done():
             return
         os.kill(self._program.pid, signal.SIGTERM)

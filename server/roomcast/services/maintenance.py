@@ -1,9 +1,9 @@
-"""What has to be done again and again, whoever is working: lapsed leases, old uploads, hints that were lost.
+"""Periodic maintenance: expire leases and old uploads, repeat lost wake-ups, delete unused files.
 
-What it deletes from the media store is the ledger's own. A ledger that is another than the one whose sources lie there
-(a wrong database number, a staging system on production's bucket) would take them all for left over. So the store bears
-the id of its ledger's deployment, and nothing is deleted when that is another; and a source of which the ledger knows
-nothing (it may be a backup that was restored) is left alone for a day.
+Every process runs it. It deletes files only from the media store of its own ledger: to another ledger (a wrong database
+number, a staging system on the production bucket) all sources would look unused. The media store therefore has the id
+of its ledger's deployment, and with another id nothing is deleted. A source that the ledger does not know, for example
+after a backup was restored, is kept for a day.
 """
 
 from __future__ import annotations
@@ -27,122 +27,125 @@ from roomcast.uploads.model import Upload, results_folder, source_key
 
 log = structlog.get_logger(__name__)
 
-_ANNOUNCE_SECONDS = 5.0
+_WAKE_SECONDS = 5.0
 _EXPIRE_SECONDS = 60.0
 _TIDY_SECONDS = 60.0
 _TIDY_AFTER_START_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _STALE_SECONDS = 86400.0
-_ANNOUNCED_AT_START = 64
-_LATELY_SECONDS = 30.0
-"""For how long a round of upkeep may be under way before it is said that upkeep does not run."""
+_WAKES_AT_START = 64
+_MAX_ROUND_SECONDS = 30.0
+"""How long a round may take before readiness reports that maintenance does not run."""
 
 
 @dataclass
-class _Duty:
-    """Something to be done every so many seconds. That it failed once is no reason not to do it again."""
+class _PeriodicTask:
+    """A task that runs every `seconds`, also after a failure."""
 
     do: Callable[[], Awaitable[None]]
     seconds: float
     first_after: float | None = None
-    """Seconds, when the first time comes sooner than that."""
+    """Seconds before the first run; by default `seconds`."""
 
     def __post_init__(self) -> None:
         self.due_at = time.monotonic() + (self.seconds if self.first_after is None else self.first_after)
 
-    async def see_to_it(self) -> None:
+    async def run_if_due(self) -> None:
         if time.monotonic() < self.due_at:
             return
         self.due_at = time.monotonic() + self.seconds
-        await _logged(self.do)
+        await _run_logged(self.do)
 
 
-async def _logged(do: Callable[[], Awaitable[None]]) -> None:
+async def _run_logged(do: Callable[[], Awaitable[None]]) -> None:
     try:
         await do()
     except Exception:
-        log.exception("upkeep failed", duty=getattr(do, "__name__", ""))
+        log.exception("maintenance_failed", task=getattr(do, "__name__", ""))
 
 
-class _Use(Enum):
-    """What the ledger knows of a source."""
+class _SourceUse(Enum):
+    """Whether the ledger needs a source."""
 
-    WANTED = auto()
-    OVER = auto()
+    NEEDED = auto()
+    UNNEEDED = auto()
     UNKNOWN = auto()
 
 
 class Maintenance:
-    """Keeps the ledger, the media store and the dispatch in step."""
+    """Keeps the ledger, the media store and the dispatch consistent."""
 
-    def __init__(self, parts: Backends, retention: RetentionSettings, *, lease_seconds: float) -> None:
-        self._ledger = parts.ledger
-        self._media = parts.media
-        self._dispatch = parts.dispatch
+    def __init__(self, backends: Backends, retention: RetentionSettings, *, lease_seconds: float) -> None:
+        self._ledger = backends.ledger
+        self._media = backends.media
+        self._dispatch = backends.dispatch
         self._retention = retention
         self._pause = min(1.0, lease_seconds / 4)
         self._ran_at = time.monotonic()
         self.warning: str | None = None
-        """Why nothing is deleted from the media store, if that is so."""
+        """Why nothing is deleted from the media store, or None."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Take up what an earlier life left (settle its leases, announce what waits), and then go on for good."""
-        for do in (self._reap, self._announce_all):
-            await _logged(do)
+        """Expire the leases that an earlier process left, wake workers for queued uploads, and run until exit."""
+        for do in (self._expire_leases, self._wake_all):
+            await _run_logged(do)
         async with AsyncExitStack() as stack:
-            for name, duties in self._duties().items():
-                await stack.enter_async_context(background_task(self._run(duties), name))
+            for name, tasks in self._tasks().items():
+                await stack.enter_async_context(background_task(self._run(tasks), name))
             yield
 
     def idle_seconds(self) -> float | None:
-        """How long ago leases were last looked after, when that is too long; None when it was lately."""
+        """Return the seconds since leases were last checked when they are too many, else None."""
         seconds = time.monotonic() - self._ran_at
-        return seconds if seconds > _LATELY_SECONDS else None
+        return seconds if seconds > _MAX_ROUND_SECONDS else None
 
-    def _duties(self) -> dict[str, Sequence[_Duty]]:
-        """What may take its time is apart from what may not wait."""
+    def _tasks(self) -> dict[str, Sequence[_PeriodicTask]]:
+        """Return two groups that run side by side: a slow deletion must not delay the leases."""
         return {
-            "upkeep": (_Duty(self._reap, self._pause), _Duty(self._announce_again, _ANNOUNCE_SECONDS)),
-            "clearing up": (
-                _Duty(self._claim_media, _SWEEP_SECONDS, first_after=0),
-                _Duty(self._tidy, _TIDY_SECONDS, first_after=_TIDY_AFTER_START_SECONDS),
-                _Duty(self._expire, _EXPIRE_SECONDS),
-                _Duty(self._sweep, _SWEEP_SECONDS),
+            "maintenance": (
+                _PeriodicTask(self._expire_leases, self._pause),
+                _PeriodicTask(self._repeat_wake, _WAKE_SECONDS),
+            ),
+            "clean-up": (
+                _PeriodicTask(self._claim_media, _SWEEP_SECONDS, first_after=0),
+                _PeriodicTask(self._tidy, _TIDY_SECONDS, first_after=_TIDY_AFTER_START_SECONDS),
+                _PeriodicTask(self._expire, _EXPIRE_SECONDS),
+                _PeriodicTask(self._sweep, _SWEEP_SECONDS),
             ),
         }
 
-    async def _run(self, duties: Sequence[_Duty]) -> None:
+    async def _run(self, tasks: Sequence[_PeriodicTask]) -> None:
         while True:
-            for duty in duties:
-                await duty.see_to_it()
+            for task in tasks:
+                await task.run_if_due()
             await asyncio.sleep(self._pause)
 
-    async def _reap(self) -> None:
+    async def _expire_leases(self) -> None:
         reserved_before = time.time() - self._retention.reservation_seconds
         try:
-            lapsed = await self._ledger.expire_leases(reserved_before=reserved_before)
+            expired = await self._ledger.expire_leases(reserved_before=reserved_before)
         finally:
             self._ran_at = time.monotonic()
-        for upload in lapsed:
-            log.warning("lapsed", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
-            await settle_files(self._media, upload)
+        for upload in expired:
+            log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
+            await cleanup_files(self._media, upload)
             if upload.stage is Stage.QUEUED:
                 await self._dispatch.wake(upload.id, upload.seq)
 
-    async def _announce_all(self) -> None:
-        """As many as there may be workers: one that is awake goes on until nothing waits."""
-        for upload_id in (await self._ledger.queue())[:_ANNOUNCED_AT_START]:
+    async def _wake_all(self) -> None:
+        """Wake as many workers as there may be. A worker that is awake continues until the queue is empty."""
+        for upload_id in (await self._ledger.queue())[:_WAKES_AT_START]:
             await self._dispatch.wake(upload_id, 0)
 
-    async def _announce_again(self) -> None:
-        """The backstop for a lost hint. One is enough, from whichever process."""
+    async def _repeat_wake(self) -> None:
+        """Repeat one wake-up, in case one was lost. One process's is enough."""
         for upload_id in (await self._ledger.queue())[:1]:
-            await self._dispatch.wake(upload_id, -int(time.time() / _ANNOUNCE_SECONDS))
+            await self._dispatch.wake(upload_id, -int(time.time() / _WAKE_SECONDS))
 
     async def _expire(self) -> None:
         while expired := await self._ledger.prune(time.time() - self._retention.retention_seconds):
-            log.info("expired", uploads=len(expired))
+            log.info("uploads_expired", count=len(expired))
             if await self._owns_media():
                 gone = set(expired)
                 for name in await self._media.list_sources():
@@ -150,18 +153,18 @@ class Maintenance:
                         await self._media.discard_source(name)
 
     async def _tidy(self) -> None:
-        """Delete the sources that a crash left between an upload's end and the deletion of its files."""
+        """Delete the sources that remained after a crash between an upload's end and the deletion of its files."""
         if await self._owns_media():
             for name in await self._media.list_sources():
-                if await self._use(name) is _Use.OVER:
+                if await self._use(name) is _SourceUse.UNNEEDED:
                     await self._media.discard_source(name)
 
     async def _sweep(self) -> None:
-        """Delete what is left over otherwise, or half written, once it has lain there for a day."""
+        """Delete other unused or partly written files that are older than a day."""
         if not await self._owns_media():
             return
         for name in await self._media.list_sources(older_than_seconds=_STALE_SECONDS):
-            if await self._use(name) is not _Use.WANTED:
+            if await self._use(name) is not _SourceUse.NEEDED:
                 await self._media.discard_source(name)
         await self._media.sweep(max(_STALE_SECONDS, self._retention.reservation_seconds))
 
@@ -169,39 +172,40 @@ class Maintenance:
         await self._owns_media()
 
     async def _owns_media(self) -> bool:
-        """Whether the media store belongs to this ledger; when it does not, that is logged, once."""
-        mine = await self._ledger.deployment()
-        theirs = await self._media.claim_deployment(mine)
-        warning = None if theirs == mine else _not_ours(self._media.deployment_location, theirs, mine)
+        """Return whether the media store belongs to this ledger. When it does not, log that once."""
+        own_id = await self._ledger.deployment()
+        store_id = await self._media.claim_deployment(own_id)
+        warning = None if store_id == own_id else _foreign_store(self._media.deployment_location, store_id, own_id)
         if warning and warning != self.warning:
-            log.error("media store of another deployment", reason=warning)
+            log.error("media_store_of_another_deployment", reason=warning)
         self.warning = warning
         return warning is None
 
-    async def _use(self, name: str) -> _Use:
-        """What the upload that a source belongs to needs it for."""
+    async def _use(self, name: str) -> _SourceUse:
+        """Return whether the upload of a source still needs it."""
         try:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
-            return _Use.UNKNOWN
+            return _SourceUse.UNKNOWN
         if name != source_key(upload):
-            return _Use.UNKNOWN  # of an earlier life, or of one that this ledger does not know of
-        return _Use.OVER if upload.state.terminal and not may_run_again(upload) else _Use.WANTED
+            return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
+        return _SourceUse.UNNEEDED if upload.state.terminal and not is_retryable(upload) else _SourceUse.NEEDED
 
 
 def _upload_id(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _not_ours(where: str, theirs: str, mine: str) -> str:
+def _foreign_store(where: str, store_id: str, own_id: str) -> str:
     return (
-        f"The media store belongs to the deployment {theirs} and the ledger to {mine}: no left-over source is deleted. "
-        f"Give each deployment a media store of its own. If this ledger has taken the other's place, delete {where}."
+        f"The media store belongs to the deployment {store_id} and the ledger to {own_id}, so no unused "
+        f"source is deleted. Give each deployment its own media store. If this ledger replaces the other one, "
+        f"delete {where}."
     )
 
 
-async def settle_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload in this stage has no use for any more."""
+async def cleanup_files(media: MediaStore, upload: Upload) -> None:
+    """Delete the files that an upload does not need in its terminal stage."""
     match upload.stage:
         case Stage.DONE:
             await media.discard_source(source_key(upload))
@@ -210,11 +214,11 @@ async def settle_files(media: MediaStore, upload: Upload) -> None:
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
             await media.discard_results(results_folder(upload))
-            if not may_run_again(upload):
+            if not is_retryable(upload):
                 await media.discard_source(source_key(upload))
 
 
-def may_run_again(upload: Upload) -> bool:
-    """Whether a failed upload's source is worth keeping for a retry."""
+def is_retryable(upload: Upload) -> bool:
+    """Return whether a retry of a failed upload can use its source."""
     failed = upload.stage is Stage.FAILED and upload.source is not None
     return failed and bool(upload.error and upload.error["retryable"])

@@ -16,7 +16,7 @@ from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import with_urls
-from roomcast.services.maintenance import may_run_again, settle_files
+from roomcast.services.maintenance import cleanup_files, is_retryable
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
@@ -104,7 +104,7 @@ class UploadService:
             upload = await self._ended(viewer, upload_id)
         if upload.stage is not Stage.CANCELLED:
             raise WrongState(f"The upload is already {upload.stage}.")
-        await settle_files(self._media, upload)
+        await cleanup_files(self._media, upload)
         return upload
 
     async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
@@ -114,7 +114,7 @@ class UploadService:
             raise WrongState(f"Only an upload that ended in an error can be retried. This one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Another attempt would fail in the same way. Send another file.")
-        kept = may_run_again(upload) and await self._media.has_source(source_key(upload))
+        kept = is_retryable(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_kept=kept)
         if kept:

@@ -118,10 +118,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
 
     async def shutdown(self) -> None:
         """End all sessions without a close packet, so that their clients reconnect."""
-        self.stop()
-
-    def stop(self) -> None:
-        """Do the same as `shutdown`, synchronously."""
         for session in tuple(self.sockets.values()):
             session.close(code=None)
 

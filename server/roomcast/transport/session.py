@@ -155,11 +155,6 @@ class Session:
         self._storage = storage
 
     @property
-    def connected(self) -> bool:
-        """Whether the session is open."""
-        return not self.closing
-
-    @property
     def upgraded(self) -> bool:
         """Whether a WebSocket serves the session."""
         return self._transport is not None

@@ -1,7 +1,7 @@
-"""The life of an upload: one table and one function.
+"""Define the lifecycle of an upload: one table of stages and one pure function.
 
-Rule 1: everything that decides where an upload may go next, or how full its bar is, lives in this file, and
-everything else asks it. It is pure: no clock, no I/O, nothing of ours but the error tree.
+Everything that decides which stage may follow, and what the progress bar shows, is in this file. It has no clock and
+no I/O, and imports nothing of this project but the error tree.
 
     receiving ─▶ queued ─▶ fetching ─▶ probing ─▶ compressing ─▶ thumbnails ─▶ storing ─▶ cleaning ─▶ done
         │          ▲ │         │          │            │              │           │          │
@@ -11,16 +11,16 @@ everything else asks it. It is pure: no clock, no I/O, nothing of ours but the e
         │          └─┼──────────────────────────┘
         └────────────┴─ from every stage before done: Failed ─▶ failed, Cancelled ─▶ cancelled
 
-    Progressed and Paused stay in their stage.
+    Progressed and Paused do not change the stage.
 
-The laws, which `tests/unit/test_lifecycle.py` holds it to:
+The laws, which `tests/unit/test_lifecycle.py` checks:
 
-* a terminal stage (done, failed, cancelled) absorbs: no fact leads out of it;
+* a terminal stage (done, failed, cancelled) is final: no fact leads out of it;
 * a fact that the table does not allow raises `IllegalFact` and changes nothing;
-* progress never falls within one attempt, and a new attempt starts from its stage's own place;
-* 100 is said by `done` and by nothing else; `failed` and `cancelled` leave the bar where it was.
+* progress never falls within one attempt, and a new attempt starts at the beginning of its stage's share;
+* only `done` has progress 100; `failed` and `cancelled` do not move the bar.
 
-Starting over is not a fact but a new life under the same id: `reopen()`.
+A retry by the client is not a fact: `reopen()` starts a new life of the same upload.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from roomcast.errors import WrongState
 
 
 class Status(StrEnum):
-    """The public five."""
+    """The five public statuses."""
 
     STARTING = "starting"
     COMPRESSING = "compressing"
@@ -43,7 +43,7 @@ class Status(StrEnum):
 
 
 class Stage(StrEnum):
-    """The finer place inside a status."""
+    """The step within a status."""
 
     RECEIVING = "receiving"
     QUEUED = "queued"
@@ -59,7 +59,10 @@ class Stage(StrEnum):
 
 
 class Row(NamedTuple):
-    """A stage's status, its share of the bar in percent (None: the bar stays), and the stages `Entered` may name."""
+    """A stage's status, its share of the progress bar in percent, and the stages that may follow it.
+
+    Without a share, the bar does not move.
+    """
 
     status: Status
     share: tuple[float, float] | None
@@ -82,16 +85,16 @@ TABLE: dict[Stage, Row] = {
 
 TERMINAL = frozenset(stage for stage, row in TABLE.items() if not row.leads_to)
 WORKING = frozenset(set(Stage) - TERMINAL - {Stage.RECEIVING, Stage.QUEUED})
-"""The stages in which a worker holds the upload."""
+"""The stages in which a worker has the upload's lease."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Where an upload is. `progress` is overall and `stage_progress` is the stage's own, both 0–100.
+    """The position of an upload in its lifecycle.
 
-    `attempt` counts from 1 every time the work is started anew; `failures` counts the attempts that ended in a
-    transient failure since the upload was last opened. `life` counts how often it was opened: once, and once more each
-    time it was started over.
+    `progress` is overall and `stage_progress` within the stage, both 0–100. `attempt` counts the attempts from 1.
+    `failures` counts those that ended in a transient failure since the upload was created or reopened. `life` is 1 and
+    rises each time the upload is reopened.
     """
 
     stage: Stage = Stage.RECEIVING
@@ -112,60 +115,60 @@ class State:
 
 @dataclass(frozen=True)
 class Entered:
-    """The next stage has begun."""
+    """The next stage begins."""
 
     stage: Stage
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """At least `fraction` (0–1) of the present stage is behind us. The only fact that a tick carries; an event carries
-    it when there is news in the midst of a stage."""
+    """At least `fraction` (0–1) of the stage is done. Ticks carry this fact alone; an event carries it when something
+    else changes within a stage."""
 
     fraction: float
 
 
 @dataclass(frozen=True)
 class Paused:
-    """`fraction` (0–1) of the file is here and safe; nobody sends any more of it at the moment."""
+    """`fraction` (0–1) of the file is stored, and no request sends more at the moment."""
 
     fraction: float
 
 
 @dataclass(frozen=True)
 class Retrying:
-    """The attempt failed in a way that may pass, or its worker was lost; the upload waits for another."""
+    """The attempt ended and another will follow: it failed (`failed`), or its worker was lost."""
 
     failed: bool = True
 
 
 @dataclass(frozen=True)
 class HandedBack:
-    """A worker that is stopping returns the upload untouched: the attempt goes on elsewhere."""
+    """A worker that is stopping returns the upload to the queue. Another worker continues the same attempt."""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The end, for a reason that the event tells."""
+    """The upload failed for good. The event has the error."""
 
 
 @dataclass(frozen=True)
 class Cancelled:
-    """The end, because its owner asked."""
+    """The upload was cancelled by its owner."""
 
 
 Fact = Entered | Progressed | Paused | Retrying | HandedBack | Failed | Cancelled
 
 
 class IllegalFact(WrongState):
-    """The table does not allow this fact in this stage."""
+    """A fact that the table does not allow in this stage."""
 
 
 def advance(state: State, fact: Fact) -> State:
-    """The state after `fact`; raises `IllegalFact` when the table does not allow it."""
+    """Return the state after `fact`, or raise `IllegalFact` when the table does not allow it."""
     row = TABLE[state.stage]
     if state.terminal:
-        raise IllegalFact(f"The upload is {state.stage} already.")
+        raise IllegalFact(f"The upload is already {state.stage}.")
     match fact:
         case Entered(stage) if stage in row.leads_to:
             return _at(state, stage, 100.0 if stage is Stage.DONE else 0.0)
@@ -174,29 +177,29 @@ def advance(state: State, fact: Fact) -> State:
         case Paused(fraction) if state.stage is Stage.RECEIVING and 0.0 <= fraction <= 1.0:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
         case Retrying(failed) if state.stage in WORKING:
-            started_over = replace(state, attempt=state.attempt + 1, failures=state.failures + failed, progress=0.0)
-            return _at(started_over, Stage.QUEUED, 0.0)
+            next_attempt = replace(state, attempt=state.attempt + 1, failures=state.failures + failed, progress=0.0)
+            return _at(next_attempt, Stage.QUEUED, 0.0)
         case HandedBack() if state.stage in WORKING:
             return _at(state, Stage.QUEUED, 0.0)
         case Failed():
             return replace(state, stage=Stage.FAILED)
         case Cancelled():
             return replace(state, stage=Stage.CANCELLED)
-    raise IllegalFact(f"{fact!r} is not possible while the upload is {state.stage}.")
+    raise IllegalFact(f"The fact {fact!r} is not possible while the upload is {state.stage}.")
 
 
 def reopen(state: State, *, source_kept: bool) -> State:
-    """A new life for a failed or cancelled upload: queued if its source is still there, else receiving again."""
+    """Return the first state of a new life: queued when the source is still stored, else receiving."""
     if state.stage not in (Stage.FAILED, Stage.CANCELLED):
-        raise IllegalFact(f"Only a failed or cancelled upload can be tried again; this one is {state.stage}.")
+        raise IllegalFact(f"Only a failed or cancelled upload can be retried. This one is {state.stage}.")
     stage = Stage.QUEUED if source_kept else Stage.RECEIVING
     return _at(State(attempt=state.attempt + 1, life=state.life + 1), stage, 0.0)
 
 
 def _at(state: State, stage: Stage, stage_progress: float) -> State:
-    """`state` in `stage`, its bar where the table puts it but never lower than it was."""
+    """Return `state` in `stage`, with the progress of the table but never less than before."""
     share = TABLE[stage].share
     assert share is not None  # noqa: S101  (failed and cancelled, the only stages without one, do not come here)
     low, high = share
-    place = low + (high - low) * stage_progress / 100.0
-    return replace(state, stage=stage, stage_progress=stage_progress, progress=max(state.progress, place))
+    progress = low + (high - low) * stage_progress / 100.0
+    return replace(state, stage=stage, stage_progress=stage_progress, progress=max(state.progress, progress))

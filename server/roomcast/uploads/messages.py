@@ -1,7 +1,7 @@
-"""The JSON shapes that every native client sees, as types.
+"""Define the JSON messages of the native clients as typed dictionaries.
 
-mypy holds the code that builds them to these types, and `roomcast.api_docs` reads the published documents from them,
-so that neither can say what the other does not. They cost nothing when they are used: a shape is a plain dict.
+mypy checks the code that builds a message against its type, and `roomcast.api_docs` generates the published documents
+from the same types, so code and documents cannot differ. At run time a message is a plain dict.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from roomcast.errors import Code
-from roomcast.uploads.ids import CLIENT_CHOSEN, SERVER_MADE
+from roomcast.uploads.ids import CLIENT_CHOSEN, GENERATED
 from roomcast.uploads.lifecycle import Stage, Status
 
 
 @with_config(use_attribute_docstrings=True)
 class Shape(TypedDict):
-    """What all shapes are: the text below a field is its description."""
+    """The base of all JSON shapes. The string below a field is its published description."""
 
 
 def _with_url(schema: JsonDict) -> None:
@@ -27,10 +27,10 @@ def _with_url(schema: JsonDict) -> None:
 
 
 _sent = with_config(use_attribute_docstrings=True, json_schema_extra=_with_url)
-"""Of a shape that is kept without its `url`, which all who are sent it find in it."""
+"""Decorates a shape that is stored without a `url` and always sent with one."""
 
 UploadId = Annotated[
-    str, Field(pattern=f"^({SERVER_MADE}|{CLIENT_CHOSEN})$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])
+    str, Field(pattern=f"^({GENERATED}|{CLIENT_CHOSEN})$", examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])
 ]
 AssemblyId = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["3b1e" * 16])]
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-03-01T12:00:00.000Z"])]
@@ -42,12 +42,12 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", examples=["d41d8cd98f00b204e9
 
 @_sent
 class Output(Shape):
-    """A result that is stored."""
+    """A stored result."""
 
     name: Annotated[str, Field(examples=["video"])]
     kind: Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
     key: Annotated[str, Field(examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/video.mp4"])]
-    """Its key in the media store."""
+    """The key in the media store."""
     bucket: str | None
     mime: Annotated[str, Field(examples=["video/mp4"])]
     size: Bytes
@@ -58,12 +58,11 @@ class Output(Shape):
     duration: float | None
     """Seconds."""
     url: NotRequired[Url]
-    """Signed when it is sent, and good for a while. Absolute where the server's public address is known; otherwise a
-    path on the server."""
+    """Signed when the message is sent; it expires. Absolute where the server's public address is known, else a path."""
 
 
 class Original(Shape):
-    """What the source turned out to be."""
+    """What is known of the source file."""
 
     filename: str
     size: Bytes | None
@@ -84,21 +83,21 @@ class Original(Shape):
 
 
 class Saved(Shape):
-    """What compressing has gained; negative where the result is larger."""
+    """The bytes and percent saved by compression; negative when the result is larger."""
 
     bytes: int
     percent: float
 
 
 class Partial(Shape):
-    """The source was cut short, and this is what could be read of it."""
+    """The source is truncated: how much of it could be read, and how much it declares."""
 
     seconds: float
     declaredSeconds: float
 
 
 class Quality(Shape):
-    """How a template's `target_quality` was met."""
+    """The quality that was reached, for a template with `target_quality`."""
 
     metric: Literal["vmaf", "ssim"] | None
     crf: int
@@ -107,28 +106,28 @@ class Quality(Shape):
 
 
 class Placeholder(Shape):
-    """What can be shown of a picture before it is there."""
+    """What a client can show before the image is loaded."""
 
     blurhash: str | None
 
 
 @_sent
 class Element(Shape):
-    """What became of an upload. The first of its outputs is the main one."""
+    """The result of an upload. The first of its outputs is the main one."""
 
     id: UploadId
     type: Annotated[str, Field(examples=["hero-video"])]
-    """The template; `file` for a file that was stored as it came."""
+    """The template; `file` for a file that was stored unchanged."""
     filename: Annotated[str, Field(examples=["holiday.mp4"])]
     url: NotRequired[Url | None]
-    """The main output's; null as long as there is none."""
+    """The URL of the main output; null while there is none."""
     outputs: list[Output]
     original: Original
     saved: Saved | None
     copied: NotRequired[bool]
-    """It was as it should be already, and was put into a new file only."""
+    """True when the video did not need to be compressed and was only copied into a new file."""
     codec: NotRequired[str]
-    """Another than the template's had to be used."""
+    """The codec that was used instead of the template's."""
     partial: NotRequired[Partial]
     quality: NotRequired[Quality]
     placeholder: NotRequired[Placeholder]
@@ -141,41 +140,41 @@ class UploadError(Shape):
     message: Annotated[str, Field(examples=["The file is broken."])]
     step: Stage
     retryable: bool
-    """Whether trying the same file again can help."""
+    """Whether another attempt with the same file can succeed."""
 
 
 class ForecastJson(Shape):
-    """What a long compression is expected to come to."""
+    """The expected outcome of a long compression."""
 
     bytes: Bytes
-    """Of the result."""
+    """The expected size of the result."""
     seconds: float
-    """That all of it takes."""
+    """The expected time of the whole compression."""
 
 
 class Metadata(Shape, total=False):
-    """What the client said of the file."""
+    """What the client declared about the file."""
 
     path: Annotated[str, Field(examples=["holidays/2026"])]
-    """The folder that it is to be in, which the keys of its results begin with."""
+    """The folder of the file, with which the keys of its results begin."""
 
 
 class Message(Shape):
-    """The state of an upload: an *event*, numbered and kept, or a *tick* between two events, of which the latest
-    counts."""
+    """The state of an upload: an *event*, which is numbered and stored, or a *tick* between two events, of which only
+    the latest matters."""
 
     uploadId: UploadId
     seq: Annotated[int, Field(ge=1, examples=[7])]
-    """The event's number, 1, 2, 3 … without gaps; a tick's is that of the event before it."""
+    """The event's number, 1, 2, 3 … without gaps. A tick has the number of the event before it."""
     epoch: Annotated[str, Field(examples=["9f86d081"])]
-    """Which log `seq` counts in. Another one than before: forget what you know."""
+    """Identifies the log that `seq` counts in. When it changes, discard what you know of the upload."""
     status: Annotated[Status, Field(examples=["compressing"])]
     stage: Annotated[Stage, Field(examples=["compressing"])]
     progress: Percent
-    """Of all the work. It never falls within one attempt, and is 100 when the result is stored."""
+    """Overall. It never falls within one attempt, and is 100 only when the result is stored."""
     stageProgress: Percent
-    message: Annotated[str, Field(examples=["Compressing the film"])]
-    """A sentence for the person who waits."""
+    message: Annotated[str, Field(examples=["Compressing the video."])]
+    """A sentence for the person who waits for the upload."""
     filename: Annotated[str, Field(examples=["holiday.mov"])]
     metadata: Metadata
     bytesReceived: Bytes
@@ -183,17 +182,17 @@ class Message(Shape):
     attempt: Annotated[int, Field(ge=1, examples=[1])]
     updatedAt: Timestamp
     eta: Annotated[float | None, Field(examples=[12.5])]
-    """Seconds that are left."""
+    """The expected remaining time in seconds."""
     speed: Annotated[float | None, Field(examples=[3.2])]
-    """Seconds of film in a second."""
+    """Seconds of video encoded per second."""
     fps: Annotated[float | None, Field(examples=[96.0])]
-    """Frames in a second."""
+    """Frames encoded per second."""
     queuePosition: int | None
-    """Its place in the queue, while it waits for a worker."""
+    """The position in the queue, while the upload waits for a worker."""
     poster: NotRequired[Output]
-    """Can be shown while the work goes on."""
+    """An image of the video that can be shown during compression."""
     forecast: NotRequired[ForecastJson]
     element: NotRequired[Element]
-    """What became of it, when it is `completed`."""
+    """The result, with status `completed`."""
     error: NotRequired[UploadError]
-    """Why, when it is in `error`."""
+    """The reason, with status `error`."""

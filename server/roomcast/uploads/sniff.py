@@ -1,8 +1,8 @@
-"""What a file is, from its first bytes. Pure: neither the name nor the client's word counts.
+"""Detect a file's type by its first bytes. Its name and the client's `Content-Type` are ignored. Pure.
 
-Only what a worker can open is in the table, so playlists, scripts, SVG and text are refused by not being there. The
-signatures are those of the formats' own specifications; `format` is the name of ffmpeg's demuxer or of Pillow's
-plug-in, which the worker then insists on. Sound is of the kind `video`: ffmpeg reads both.
+Only formats that a worker can open are detected, so playlists, scripts, SVG and text are refused. The signatures are
+those of the formats' specifications. `format` is the name of ffmpeg's demuxer or Pillow's plug-in, and the worker opens
+the file with no other. Audio has the kind `video`, because ffmpeg reads both.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from roomcast.uploads.model import SourceKind
 
 SNIFF_BYTES = 4096
-"""As many bytes from the start as `sniff` looks at."""
-
+"""The number of bytes that `sniff` needs."""
 
 OCTETS = "application/octet-stream"
-"""The MIME type of bytes that nothing is known of."""
+"""The MIME type of a file whose type is unknown."""
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """The kind of media, the format's name, and its MIME type."""
+    """A detected type: the kind of media, the format's name, and its MIME type."""
 
     kind: SourceKind
     format: str
@@ -59,11 +58,11 @@ _PREFIXES: tuple[tuple[bytes, Sniffed], ...] = (
 )
 
 _CANON_RAW = b"CR"
-"""At byte 8 of what otherwise looks like a TIFF: a photograph that only its camera's maker can read well."""
+"""At byte 8 of a TIFF signature: a raw photograph that Pillow cannot decode."""
 
 
 def sniff(head: bytes) -> Sniffed | None:
-    """The format that `head`, the first `SNIFF_BYTES` of a file or all of a shorter one, belongs to; None if none."""
+    """Return the type that the first `SNIFF_BYTES` of a file, or all of a shorter one, show; None if it is unknown."""
     for prefix, sniffed in _PREFIXES:
         if head.startswith(prefix):
             return None if sniffed is _TIFF and head[8:10] == _CANON_RAW else sniffed
@@ -93,7 +92,7 @@ _OLD_QUICKTIME_ATOMS = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b
 
 
 def _iso_media(head: bytes) -> Sniffed | None:
-    """ISO base media: an `ftyp` box with a brand, or QuickTime from before there were brands."""
+    """Detect ISO base media by the brand in the `ftyp` box, or old QuickTime, which has no brand."""
     if head[4:8] in _OLD_QUICKTIME_ATOMS and len(head) > 16:
         return _QUICKTIME
     if head[4:8] != b"ftyp" or len(head) < 12:
@@ -142,7 +141,7 @@ def _ogg(head: bytes) -> Sniffed | None:
 
 
 def _tagged_sound(head: bytes) -> Sniffed | None:
-    """An ID3v2 tag, and what it stands before; when that is out of sight it is MP3, which nearly all such files are."""
+    """Detect the audio behind an ID3v2 tag. If the tag is longer than the head, it is MP3, as nearly all such files."""
     if head[:3] != b"ID3" or len(head) < 10 or max(head[3:5]) == 0xFF or max(head[6:10]) >= 0x80:
         return None
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -154,11 +153,11 @@ def _tagged_sound(head: bytes) -> Sniffed | None:
 
 _TS_SYNC = 0x47
 _TS_PACKETS = (188, 192, 204)
-"""MPEG-TS proper, with a time stamp before each packet (M2TS), and with error correction after each."""
+"""Packet sizes of plain MPEG-TS, with a time stamp before each packet (M2TS), and with error correction after it."""
 
 
 def _transport_stream(head: bytes) -> Sniffed | None:
-    """MPEG-TS has no header, only a sync byte in every packet; three in a row are no accident."""
+    """Detect MPEG-TS, which has no header, by the sync bytes of three packets in a row."""
     for packet in _TS_PACKETS:
         first = packet - 188 if packet == 192 else 0
         if len(head) > first + 2 * packet and all(head[first + n * packet] == _TS_SYNC for n in range(3)):
@@ -167,7 +166,7 @@ def _transport_stream(head: bytes) -> Sniffed | None:
 
 
 def _bare_sound(head: bytes) -> Sniffed | None:
-    """MP3 or AAC without a header: frames, each of which says how long it is. Two that fit are no accident."""
+    """Detect MP3 or AAC without a header by two frames in a row, each of which has its length."""
     for sniffed, length in ((_AAC, _adts_length), (_MP3, _mpeg_audio_length)):
         first = length(head)
         if first and length(head[first:]) and head[first : first + 2] == head[:2]:
@@ -176,14 +175,14 @@ def _bare_sound(head: bytes) -> Sniffed | None:
 
 
 def _adts_length(frame: bytes) -> int:
-    """Bytes of the AAC frame that starts here; 0 when none does."""
+    """Return the size of the AAC frame that begins here, in bytes; 0 if there is none."""
     if len(frame) < 7 or frame[0] != 0xFF or frame[1] & 0xF6 != 0xF0:
         return 0
     rate, size = frame[2] >> 2 & 0xF, (frame[3] & 3) << 11 | frame[4] << 3 | frame[5] >> 5
     return size if rate < 13 and size > 7 else 0
 
 
-# ISO/IEC 11172-3 and 13818-3: kilobits a second by the index in the header, for each kind of frame.
+# ISO/IEC 11172-3 and 13818-3: kilobits per second by the index in the header, for each version and layer.
 _MPEG1_LAYER_1 = (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448)
 _MPEG1_LAYER_2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _MPEG1_LAYER_3 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -201,7 +200,7 @@ _MPEG1_RATES = (44_100, 48_000, 32_000)
 
 
 def _mpeg_audio_length(frame: bytes) -> int:
-    """Bytes of the MPEG audio frame (layer I, II or III) that starts here; 0 when none does, or it does not say."""
+    """Return the size of the MPEG audio frame (layer I, II or III) that begins here; 0 if there is none or no size."""
     if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xE0 != 0xE0:
         return 0
     version, layer = frame[1] >> 3 & 3, 4 - (frame[1] >> 1 & 3)  # version: 3 is MPEG-1, 2 MPEG-2, 0 MPEG-2.5

@@ -1,4 +1,4 @@
-"""Templates: the named recipes. Pure, but for reading the one file that adds to them."""
+"""Define templates: named recipes for processing uploads, built in or read from a TOML file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from roomcast.errors import Malformed, UnsupportedType
 from roomcast.uploads.sniff import OCTETS, Sniffed
-from roomcast.uploads.webhook import Webhook, WebhookUrl
 
 ImageSide = Annotated[int, Field(ge=16, le=8192)]
 LadderSide = Annotated[int, Field(ge=144, le=4320)]
@@ -22,13 +23,36 @@ CodecName = Literal["h264", "av1", "vp9"]
 CRF_RANGE: Mapping[CodecName, tuple[int, int]] = {"h264": (0, 51), "av1": (1, 63), "vp9": (0, 63)}
 CRF_DEFAULT: Mapping[CodecName, int] = {"h264": 22, "av1": 35, "vp9": 33}
 
-_SECRET_LENGTH = 16
+_MIN_SECRET_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """The URL of a webhook, and the secret that signs its requests."""
+
+    url: str
+    secret: bytes = field(repr=False)
+
+
+def _check_url(url: str) -> str:
+    """Return `url`, or raise `ValueError` when a webhook cannot have it."""
+    url_parts = urlsplit(url)
+    if url_parts.scheme not in ("https", "http") or not url_parts.hostname:
+        raise ValueError("It must be an https:// or http:// URL.")
+    if "@" in url_parts.netloc:
+        raise ValueError("It must not contain credentials: the receiver checks the signature.")
+    if url_parts.port == 0:  # the property raises ValueError for an invalid port
+        raise ValueError("It must not name port 0.")
+    return url
+
+
+WebhookUrl = Annotated[str, AfterValidator(_check_url)]
 
 
 class Template(BaseModel):
-    """Which kind of media it takes, and how the workers treat it. Sizes in bytes, sides in pixels.
+    """Which files are accepted, and how they are processed. Sizes are in bytes, sides in pixels.
 
-    A template of the kind `file` takes whatever comes, and it is stored as it is.
+    A template of kind `file` accepts every file and stores it unchanged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,55 +75,55 @@ class Template(BaseModel):
     )
     quality: int = Field(default=80, ge=1, le=100)
     webhook_url: WebhookUrl | None = None
-    webhook_secret: SecretStr | None = Field(default=None, min_length=_SECRET_LENGTH)
+    webhook_secret: SecretStr | None = Field(default=None, min_length=_MIN_SECRET_LENGTH)
     webhook_secret_env: str | None = None
 
     @property
     def video_crf(self) -> int:
-        """The quality of the pictures in the codec's own terms, lower is better."""
+        """The constant rate factor of the codec; lower is better."""
         return CRF_DEFAULT[self.codec] if self.crf is None else self.crf
 
     @model_validator(mode="after")
-    def _asks_for_one_thing(self) -> Self:
+    def _check_rate_control(self) -> Self:
         asked = [name for name in ("crf", "target_bytes", "target_quality") if getattr(self, name) is not None]
         if len(asked) > 1:
-            raise ValueError(f"{' and '.join(asked)} contradict each other: give one of them")
+            raise ValueError(f"The settings {' and '.join(asked)} exclude each other: set only one of them.")
         if self.kind == "image" and (asked or self.codec != "h264"):
-            raise ValueError(f"{(asked or ['codec'])[0]} is for video, and this template takes images")
+            raise ValueError(f"The setting {(asked or ['codec'])[0]} is for video, and this template accepts images.")
         if self.hls and self.codec != "h264":
-            raise ValueError("hls: its renditions are H.264, and so must codec be")
+            raise ValueError("The renditions of hls are H.264, so codec must be h264.")
         low, high = CRF_RANGE[self.codec]
         if not low <= self.video_crf <= high:
-            raise ValueError(f"crf: {self.codec} takes {low} to {high}")
+            raise ValueError(f"With the codec {self.codec}, crf must be from {low} to {high}.")
         return self
 
     @model_validator(mode="after")
-    def _is_bounded(self) -> Self:
+    def _check_file_kind(self) -> Self:
         if self.kind != "file":
             return self
         if self.max_bytes is None:
-            raise ValueError("max_bytes: a template that takes any file must say how large a file may be")
-        if unused := sorted(_changed(self) - _OF_ANY_KIND):
-            raise ValueError(f"{unused[0]} is for media, and this template stores files as they are")
+            raise ValueError("A template that accepts every file must set max_bytes.")
+        if unused := sorted(_changed(self) - _COMMON_FIELDS):
+            raise ValueError(f"The setting {unused[0]} is for media, and this template stores files unchanged.")
         return self
 
     @model_validator(mode="after")
-    def _signs(self) -> Self:
+    def _check_webhook(self) -> Self:
         secrets = [given for given in (self.webhook_secret, self.webhook_secret_env) if given is not None]
         if self.webhook_url and len(secrets) != 1:
-            raise ValueError("webhook_url needs a webhook_secret or a webhook_secret_env, one of them")
+            raise ValueError("A webhook_url needs either webhook_secret or webhook_secret_env.")
         if secrets and not self.webhook_url:
-            raise ValueError("a secret without a webhook_url signs nothing")
-        if self.webhook_secret_env and len(os.environ.get(self.webhook_secret_env, "")) < _SECRET_LENGTH:
+            raise ValueError("A webhook secret needs a webhook_url.")
+        if self.webhook_secret_env and len(os.environ.get(self.webhook_secret_env, "")) < _MIN_SECRET_LENGTH:
             raise ValueError(
-                f"webhook_secret_env: the variable {self.webhook_secret_env} is not set, "
-                f"or holds less than {_SECRET_LENGTH} characters"
+                f"The variable of webhook_secret_env, {self.webhook_secret_env}, is not set, "
+                f"or has fewer than {_MIN_SECRET_LENGTH} characters."
             )
         return self
 
     @property
     def webhook(self) -> Webhook | None:
-        """Whom this template's assemblies are told to, if anybody."""
+        """The webhook that is called when an assembly of this template ends, or None."""
         if self.webhook_url is None:
             return None
         given = self.webhook_secret
@@ -109,12 +133,12 @@ class Template(BaseModel):
         return os.environ[self.webhook_secret_env or ""]
 
 
-_OF_ANY_KIND = {"name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env"}
-"""The fields that say something of every kind of file."""
+_COMMON_FIELDS = {"name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env"}
+"""The fields that apply to every kind of file."""
 
 
 def _changed(template: Template) -> set[str]:
-    """The fields that differ from their defaults."""
+    """Return the fields that differ from their defaults."""
     return {name for name, field in Template.model_fields.items() if getattr(template, name) != field.default}
 
 
@@ -130,11 +154,11 @@ DEFAULT = "auto"
 
 
 class TemplateFileError(ValueError):
-    """The template file is wrong; the message says where."""
+    """The template file is wrong. The message names the place."""
 
 
 class Templates:
-    """The templates of one server, by name."""
+    """The templates of a server."""
 
     def __init__(self, added: Mapping[str, Template] | None = None) -> None:
         self._by_name = {**BUILT_IN, **(added or {})}
@@ -143,12 +167,12 @@ class Templates:
         return iter(self._by_name.values())
 
     @property
-    def take_any_file(self) -> bool:
-        """Whether some template does."""
+    def accept_any_file(self) -> bool:
+        """Whether a template accepts every file."""
         return any(template.kind == "file" for template in self)
 
-    def named(self, name: str | None) -> Template:
-        """The template called `name`, or the default for None; `Malformed` when there is none."""
+    def get(self, name: str | None) -> Template:
+        """Return the template called `name`, or the default for None. Raises `Malformed` when there is none."""
         found = self._by_name.get(name or DEFAULT)
         if found is None:
             known = sorted(self._by_name)
@@ -156,55 +180,62 @@ class Templates:
         return found
 
     def webhook(self, name: str) -> Webhook | None:
-        """The webhook of the template called `name`; None when it has none, or there is no such template any more."""
+        """Return the webhook of a template, or None when it has none or no longer exists."""
         found = self._by_name.get(name)
         return found.webhook if found else None
 
 
 def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
-    """What was sniffed, if the template takes it; else `UnsupportedType`."""
+    """Return the type of a file, or raise `UnsupportedType` when the template does not accept it."""
     if template.kind == "file":
         return Sniffed("file", sniffed.format if sniffed else "", sniffed.mime if sniffed else OCTETS)
     if sniffed is None:
         raise UnsupportedType("This is not a video or an image that can be processed.")
     if template.kind not in ("auto", sniffed.kind):
-        raise UnsupportedType(f"The template “{template.name}” takes {template.kind} files; this is {sniffed.kind}.")
+        raise UnsupportedType(
+            f"The template “{template.name}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
+        )
     return sniffed
 
 
 def load(path: Path) -> Templates:
-    """The built-in templates with those of a TOML file, `[templates.NAME]`, added or put in their place."""
+    """Return the built-in templates and those of a TOML file, which may replace them.
+
+    Raises `TemplateFileError`.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text).get("templates", {})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TemplateFileError(f"{path}: {error}") from error
+        raise TemplateFileError(f"Template file {path}: {error}.") from error
     if not isinstance(tables, dict):
-        raise TemplateFileError(f"{path}: `templates` is not a table")
+        raise TemplateFileError(f"Template file {path}: `templates` is not a table.")
     return Templates({name: _template(path, text, name, table) for name, table in tables.items()})
 
 
 def _template(path: Path, text: str, name: str, table: object) -> Template:
     if not isinstance(table, dict):
-        raise TemplateFileError(f"{path}: [templates.{name}] is not a table")
+        raise TemplateFileError(f"Template file {path}: [templates.{name}] is not a table.")
     base = BUILT_IN[name].model_dump() if name in BUILT_IN else {}
     try:
         return Template.model_validate({**base, **table, "name": name})
     except ValidationError as error:
         reasons = "; ".join(_reason(text, name, found["loc"], found["msg"]) for found in error.errors())
-        raise TemplateFileError(f"{path}: [templates.{name}] {reasons}") from error
+        raise TemplateFileError(f"Template file {path}: [templates.{name}] {reasons}.") from error
 
 
 def _reason(text: str, name: str, at: tuple[int | str, ...], why: str) -> str:
     key = str(at[0]) if at else ""
     line = _line(text, name, key)
     where = f" (at line {line})" if line else ""
-    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why.removeprefix('Value error, ')}{where}"
+    return f"{'.'.join(map(str, at))}{': ' if at else ''}{why.removeprefix('Value error, ').removesuffix('.')}{where}"
 
 
 def _line(text: str, name: str, key: str) -> int | None:
-    """The line that a template's key stands in, or its heading's for a key that is not there; None when the file writes
-    its tables in another way."""
+    """Return the line of a template's key, or of its heading when the key is missing.
+
+    Returns None when the file writes its tables in another way.
+    """
     heading = re.compile(rf"""\s*\[\s*templates\s*\.\s*["']?{re.escape(name)}["']?\s*\]""")
     entry = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*=""") if key else None
     found = None

@@ -158,8 +158,8 @@ async def test_a_file_goes_through_the_same_room_and_bar_as_a_film(
     end = await watcher.end(upload_id)
     assert end["element"]["outputs"][0]["kind"] == "file"
     assert end["element"]["saved"] == {"bytes": 0, "percent": 0.0}
-    assert statuses(watcher.about(upload_id)) == ["starting", "compressing", "uploading", "completed"]
-    assert_truthful(watcher.about(upload_id))
+    assert statuses(watcher.messages(upload_id)) == ["starting", "compressing", "uploading", "completed"]
+    assert_truthful(watcher.messages(upload_id))
 
 
 async def test_an_empty_file_is_a_file(api: Api) -> None:

@@ -18,13 +18,13 @@ from tests.support.redis_server import RunningRedis
 HOUR = 3600.0
 
 
-async def test_a_ledger_s_deployment_stays_the_same(ledger: Ledger) -> None:
+async def test_ledger_s_deployment_stays_the_same(ledger: Ledger) -> None:
     mine = await ledger.deployment()
     assert mine
     assert [await ledger.deployment() for _ in range(2)] == [mine] * 2
 
 
-async def test_a_sqlite_ledger_keeps_its_deployment_and_another_has_another(tmp_path: Path) -> None:
+async def test_each_sqlite_file_has_its_own_deployment(tmp_path: Path) -> None:
     found = []
     for name in ("one", "one", "other"):
         ledger = SqliteLedger(tmp_path / f"{name}.sqlite3")
@@ -33,7 +33,7 @@ async def test_a_sqlite_ledger_keeps_its_deployment_and_another_has_another(tmp_
     assert found[0] == found[1] != found[2]
 
 
-async def test_all_who_share_a_redis_ledger_share_its_deployment(redis: RunningRedis) -> None:
+async def test_processes_on_one_redis_share_its_deployment(redis: RunningRedis) -> None:
     namespace = secrets.token_hex(4)
     ledgers = [RedisLedger(connect(redis.url), namespace=name) for name in (namespace, namespace, f"{namespace}.other")]
     found = [await ledger.deployment() for ledger in ledgers]
@@ -42,21 +42,21 @@ async def test_all_who_share_a_redis_ledger_share_its_deployment(redis: RunningR
     assert found[0] == found[1] != found[2]
 
 
-async def test_a_media_store_belongs_to_whoever_came_first(media: MediaStore) -> None:
+async def test_first_ledger_claims_a_media_store(media: MediaStore) -> None:
     assert await media.claim_deployment("first") == "first"
     assert await media.claim_deployment("second") == "first"
     assert await media.claim_deployment("first") == "first"
     assert "deployment" in media.deployment_location
 
 
-async def test_a_media_store_s_owner_is_no_source_and_survives_a_sweep(media: MediaStore) -> None:
+async def test_deployment_is_not_a_source_and_survives_a_sweep(media: MediaStore) -> None:
     await media.claim_deployment("mine")
     await media.sweep(-HOUR)
     assert await media.list_sources() == []
     assert await media.claim_deployment("other") == "mine"
 
 
-async def test_sources_are_told_by_their_age(media: MediaStore) -> None:
+async def test_list_sources_filters_by_age(media: MediaStore) -> None:
     whole, partial = new_upload_id(), new_upload_id()
     await received(media, whole)
     async with media.receive(partial) as incoming:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.uploads.model import new_upload_id
 
@@ -19,11 +19,11 @@ DATA = bytes(range(256)) * 4096
 async def received(media: MediaStore, upload_id: str) -> str:
     async with media.receive(upload_id) as incoming:
         await incoming.write(DATA[:1000])
-        await incoming.write(bytearray(DATA[1000:]))
+        await incoming.write(DATA[1000:])
         return await incoming.commit()
 
 
-async def test_a_source_comes_back_as_it_came(media: MediaStore, tmp_path: Path) -> None:
+async def test_fetched_source_has_the_bytes_that_were_received(media: MediaStore, tmp_path: Path) -> None:
     upload_id = new_upload_id()
     key = await received(media, upload_id)
     async with media.fetch(key, tmp_path) as path:
@@ -32,7 +32,7 @@ async def test_a_source_comes_back_as_it_came(media: MediaStore, tmp_path: Path)
     assert await media.list_sources() == [upload_id]
 
 
-async def test_a_source_that_is_not_committed_leaves_nothing(media: MediaStore) -> None:
+async def test_uncommitted_source_is_deleted(media: MediaStore) -> None:
     upload_id = new_upload_id()
 
     async def break_off() -> None:
@@ -47,7 +47,7 @@ async def test_a_source_that_is_not_committed_leaves_nothing(media: MediaStore) 
     assert await media.list_sources() == []
 
 
-async def test_a_cancelled_intake_leaves_nothing(media: MediaStore) -> None:
+async def test_cancelled_receive_leaves_nothing(media: MediaStore) -> None:
     upload_id, begun = new_upload_id(), asyncio.Event()
 
     async def take_in() -> None:
@@ -65,7 +65,7 @@ async def test_a_cancelled_intake_leaves_nothing(media: MediaStore) -> None:
     assert await media.list_sources() == []
 
 
-async def test_discarding_a_source_is_silent_when_there_is_none(media: MediaStore, tmp_path: Path) -> None:
+async def test_discarding_an_unknown_source_does_nothing(media: MediaStore, tmp_path: Path) -> None:
     upload_id = new_upload_id()
     key = await received(media, upload_id)
     await media.discard_source(upload_id)
@@ -76,7 +76,7 @@ async def test_discarding_a_source_is_silent_when_there_is_none(media: MediaStor
             pass
 
 
-async def test_results_are_stored_whole_replaced_and_discarded(media: MediaStore, tmp_path: Path) -> None:
+async def test_result_is_stored_replaced_and_discarded(media: MediaStore, tmp_path: Path) -> None:
     upload_id, heard = new_upload_id(), 0
 
     def hear(count: int) -> None:
@@ -97,19 +97,19 @@ async def test_results_are_stored_whole_replaced_and_discarded(media: MediaStore
     assert not await media.has_results(upload_id)
 
 
-async def test_free_bytes_is_a_number_or_unknown(media: MediaStore) -> None:
+async def test_free_bytes_is_a_number_or_none(media: MediaStore) -> None:
     free = await media.free_bytes()
     assert free is None or free > 0
 
 
 @pytest.mark.parametrize("name", ["video.mp4", "storyboard.vtt", "hls.m3u8"])
-async def test_a_result_is_served_as_it_was_stored(media: MediaStore, tmp_path: Path, name: str) -> None:
+async def test_served_result_has_the_bytes_that_were_stored(media: MediaStore, tmp_path: Path, name: str) -> None:
     upload_id, local = new_upload_id(), tmp_path / name
     local.write_bytes(DATA)
     key = await media.store(local, upload_id, name, lambda _: None)
     assert f"/{upload_id}/{name}" in media.url(key)
     match await media.serve(f"{upload_id}/{name}"):
-        case LocalFile(path):
+        case DiskFile(path):
             assert path.read_bytes() == DATA
         case InlineFile(content):
             assert content == DATA
@@ -118,7 +118,7 @@ async def test_a_result_is_served_as_it_was_stored(media: MediaStore, tmp_path: 
     await media.discard_results(upload_id)
 
 
-async def test_what_names_its_siblings_has_a_link_of_ours(media: MediaStore) -> None:
+async def test_result_with_relative_urls_has_a_url_of_the_server(media: MediaStore) -> None:
     for name in ("storyboard.vtt", "hls.m3u8", "hls-720.m3u8"):
         url = media.url(f"upload_x/{name}")
         assert url == SIGNER.url(f"upload_x/{name}")
@@ -126,7 +126,7 @@ async def test_what_names_its_siblings_has_a_link_of_ours(media: MediaStore) -> 
             await media.serve(f"upload_x/{name}")
 
 
-async def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
+async def test_directory_serves_nothing_but_results(tmp_path: Path) -> None:
     store = DirectoryMediaStore(tmp_path / "data", SIGNER)
     (tmp_path / "data" / "secret").write_text("x")
     (tmp_path / "data" / "media" / "upload_x").mkdir()
@@ -141,7 +141,7 @@ async def test_the_directory_serves_nothing_but_results(tmp_path: Path) -> None:
             await store.serve(key)
 
 
-async def test_sweeping_takes_what_is_stale_and_leaves_what_is_whole(media: MediaStore, tmp_path: Path) -> None:
+async def test_sweep_deletes_stale_partial_files_and_no_complete_ones(media: MediaStore, tmp_path: Path) -> None:
     whole = new_upload_id()
     await received(media, whole)
     async with media.receive(new_upload_id()) as incoming:

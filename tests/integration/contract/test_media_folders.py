@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import LocalFile, MediaStore, Redirect, ServedFile
+from roomcast.media.contract import DiskFile, MediaStore, Redirect, ServedFile
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.s3.store import S3MediaStore
@@ -23,7 +23,7 @@ async def kept(media: MediaStore, local: Path, folder: str, name: str) -> str:
 async def there(media: MediaStore, key: str) -> bool:
     """Whether a result is there: a bucket is asked, for its links are made without asking."""
     if isinstance(media, S3MediaStore):
-        listed = await media._bucket.listed("list_objects_v2", "Contents", Prefix=media._media)
+        listed = await media._bucket.list_objects(media._media)
         return media._media + key.removeprefix(media._media) in [entry["Key"] for entry in listed]
     try:
         await media.serve(key)
@@ -32,7 +32,7 @@ async def there(media: MediaStore, key: str) -> bool:
     return True
 
 
-async def test_results_go_with_their_own_folder_and_those_below_it_stay(media: MediaStore, tmp_path: Path) -> None:
+async def test_discarding_results_leaves_the_folders_of_other_uploads(media: MediaStore, tmp_path: Path) -> None:
     local = tmp_path / "made"
     own = [
         await kept(media, local, "a/upload_1", "video.mp4"),
@@ -51,13 +51,13 @@ async def test_results_go_with_their_own_folder_and_those_below_it_stay(media: M
 
 
 @pytest.mark.parametrize("name", ["page.html", "list.m3u8", "clip.mp4.part", "ä ö?#%.txt"])
-async def test_a_download_is_served_whatever_its_name(media: MediaStore, tmp_path: Path, name: str) -> None:
+async def test_download_of_any_name_is_served_as_an_attachment(media: MediaStore, tmp_path: Path, name: str) -> None:
     folder = f"docs/upload_1/{DOWNLOAD}"
     key = await kept(media, tmp_path / "made", folder, name)
     await media.sweep(-3600)
     served: ServedFile = await media.serve(f"{folder}/{name}")
     match served:
-        case LocalFile(path):
+        case DiskFile(path):
             assert path.read_bytes() == name.encode()
         case Redirect(url):
             assert url == media.url(key)
@@ -65,7 +65,7 @@ async def test_a_download_is_served_whatever_its_name(media: MediaStore, tmp_pat
             raise AssertionError("it is no document of ours")
 
 
-async def test_what_was_half_stored_is_swept_at_any_depth(tmp_path: Path) -> None:
+async def test_sweep_deletes_partial_results_at_any_depth(tmp_path: Path) -> None:
     store = DirectoryMediaStore(tmp_path / "data", SIGNER)
     key = await kept(store, tmp_path / "made", f"a/b/upload_1/{DOWNLOAD}", "movie.part")
     folder = tmp_path / "data" / "media" / "a" / "b" / "upload_1"

@@ -1,4 +1,4 @@
-"""One server and its clients, in the test's own event loop."""
+"""A server and its clients in the event loop of the test."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import socketio
 from aiohttp import web
 
 TRANSPORTS = {"websocket": ["websocket"], "polling": ["polling"], "upgrade": ["polling", "websocket"]}
-"""By the name of the parameter: what `AsyncClient.connect` is given."""
+"""The option `transports` of `AsyncClient.connect`, by the name of the test's parameter."""
 
 _TIMEOUT_SECONDS = 10.0
 
 
 class Inbox:
-    """What handlers were called with, in order."""
+    """The arguments of handlers' calls, in order."""
 
     def __init__(self) -> None:
         self._calls: asyncio.Queue[Any] = asyncio.Queue()
@@ -27,7 +27,7 @@ class Inbox:
         self._calls.put_nowait(arguments if len(arguments) != 1 else arguments[0])
 
     async def get(self) -> Any:
-        """The next call: its argument, or a tuple of several."""
+        """Return the argument of the next call, or a tuple of several."""
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return await self._calls.get()
 
@@ -40,7 +40,7 @@ class Inbox:
 
 
 class ConnectedClient:
-    """A client that is connected: `events` are `(event, *arguments)`, with the namespace before if it is not `/`."""
+    """A connected client. `events` are `(event, *arguments)`, after the namespace if it is not `/`."""
 
     def __init__(self, http: aiohttp.ClientSession, namespaces: Sequence[str]) -> None:
         self.client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=http)
@@ -48,7 +48,7 @@ class ConnectedClient:
         self.disconnects = Inbox()
         self.refusals = Inbox()
         self.answers: dict[str, Any] = {}
-        """By the event's name: what the client acknowledges it with; a coroutine function is called for it."""
+        """The client's acknowledgement of each event: a value, or a coroutine function that returns it."""
         for namespace in namespaces:
             self.client.on("*", self._receiver(namespace), namespace=namespace)
             self.client.on("disconnect", self._disconnected(namespace), namespace=namespace)
@@ -76,12 +76,12 @@ class ConnectedClient:
         return await self.client.call(event, data, timeout=_TIMEOUT_SECONDS, **options)
 
     async def event(self) -> Any:
-        """The next event."""
+        """Return the next event."""
         return await self.events.get()
 
 
 class Harness:
-    """A server of one kind, and guests that connect to it by one transport."""
+    """A server of one type, and clients that connect to it by one transport."""
 
     def __init__(self, make_server: Callable[..., Any], transport: str) -> None:
         self.transport = transport
@@ -96,11 +96,11 @@ class Harness:
     async def __aexit__(self, *_: object) -> None:
         async with self._exits:
             for client in self._clients:
-                await client.client.eio.disconnect(abort=True)  # or it would wait for a poll that stock never ends
+                await client.client.eio.disconnect(abort=True)  # otherwise it waits for a poll that stock never ends
             await self.http.close()
 
     async def serve(self, **options: Any) -> Any:
-        """The server, which listens; handlers may be added as long as nobody connects."""
+        """Start a server and return it. Handlers may be added until a client connects."""
         sio = self._make_server(**options)
         app = web.Application()
         sio.attach(app)
@@ -113,7 +113,7 @@ class Harness:
         return sio
 
     async def connect(self, *namespaces: str, query: str = "", **options: Any) -> ConnectedClient:
-        """A guest that is in these namespaces, or in `/`, and uses the party's transport."""
+        """Connect a client to these namespaces, or to `/`, by the transport."""
         client = ConnectedClient(self.http, namespaces or ["/"])
         self._clients.append(client)
         await client.client.connect(
@@ -128,15 +128,15 @@ class Harness:
         return [await self.connect(*namespaces) for _ in range(count)]
 
     async def refused(self, *namespaces: str, **options: Any) -> Any:
-        """What a client is refused with."""
+        """Connect a client that the server must refuse; return the refusal."""
         client = await self.connect(*namespaces, wait=False, **options)
         return await client.refusals.get()
 
 
 async def _close(runner: web.AppRunner, listener: asyncio.Server) -> None:
-    """Close everything, and wait until no connection is left."""
+    """Close the server, and wait until no connection is open."""
     all_closed = asyncio.create_task(listener.wait_closed())
-    await asyncio.sleep(0)  # Python 3.11 waits for connections only if it is asked to before `close`
+    await asyncio.sleep(0)  # in Python 3.11, `wait_closed` must start before `close` to wait for connections
     listener.close()
     await runner.cleanup()
     await asyncio.wait_for(all_closed, _TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Every check runs on Roomcast's server by each transport, and on the stock one by those that differ most."""
+"""Every test runs on Roomcast's server by each transport, and on the stock one by two transports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.socketio_api.clients import TRANSPORTS, Harness
 from tests.integration.socketio_api.server_kinds import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
 
 STOCK_TRANSPORTS = ("websocket", "polling")
-"""What is asked for is what stock gives; how it changes transports is its own affair."""
+"""Stock's upgrade from polling to a WebSocket is not tested."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,6 +1,6 @@
-"""The servers that the checks of python-socketio's documented API run on: the stock one, and Roomcast's.
+"""The servers that the tests of python-socketio's documented API run on: the stock one, and Roomcast's.
 
-Whatever a check asks for, stock python-socketio gives, or `FAULTS` and `NOT_TRIED_ON_STOCK` say why not.
+Stock python-socketio passes every test, or `UPSTREAM_BUGS` and `SKIPPED_ON_STOCK` give the reason.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import socketio
 
 RELEASE = tuple(int(number) for number in importlib.metadata.version("python-socketio").split(".")[:2])
-"""Of python-socketio: the checks run on the oldest and on the newest that is supported."""
+"""The release of python-socketio: the tests run on the oldest and on the newest that is supported."""
 
 
 def _stock(**options: Any) -> Any:
@@ -22,11 +22,11 @@ def _stock(**options: Any) -> Any:
 
 
 def _roomcast(**options: Any) -> Any:
-    return importlib.import_module("roomcast.rooms.server").Server(**options)
+    return importlib.import_module("roomcast.rooms.server").SocketIOServer(**options)
 
 
 def redis_manager(kind: str, url: str) -> Any:
-    """A client manager that also emits what comes by Redis; Roomcast's is combined with stock's by inheritance."""
+    """Make a client manager that also emits events from Redis. Roomcast's is combined with stock's by inheritance."""
     if kind == "stock":
         return socketio.AsyncRedisManager(url)
     ours = importlib.import_module("roomcast.rooms.manager").Manager
@@ -42,11 +42,11 @@ UPSTREAM_BUGS = {
         "`config` in socketio.async_admin reuses the name `sid`, so the list goes to the last socket that it holds"
     ),
 }
-"""Names of the checks that fail whatever the server, by a fault of python-socketio's own, each with the reason."""
+"""Tests that fail on every server because of a bug of python-socketio, with the reason."""
 
 SKIPPED_ON_STOCK = {
     "test_large_event_arrives_complete_in_both_directions[stock-polling]": (
         "engineio reads a POST by one `StreamReader.read`, which returns what has come so far"
     ),
 }
-"""Names of checks, or of cases of them, whose outcome on stock python-socketio depends on timing."""
+"""Tests whose outcome on stock python-socketio depends on timing, with the reason."""

@@ -22,11 +22,11 @@ LATEST_SECONDS = 10
 
 async def test_simple_client_emits_calls_and_receives(harness: Harness) -> None:
     sio, calls = await harness.serve(), Inbox()
-    sio.on("told", calls.put)
+    sio.on("notice", calls.put)
     sio.on("double", lambda _sid, number: number * 2)
     client = socketio.AsyncSimpleClient(reconnection=False, handle_sigint=False, http_session=harness.http)
     await client.connect(harness.url, transports=TRANSPORTS[harness.transport], auth={"token": "t"})
-    await client.emit("told", (1, b"two"))
+    await client.emit("notice", (1, b"two"))
     assert await calls.get() == (client.sid, 1, b"two")
     assert await client.call("double", 21, timeout=LATEST_SECONDS) == 42
     await sio.emit("news", {"a": [b"bytes"]}, to=client.sid)
@@ -53,12 +53,12 @@ async def test_javascript_client_connects_calls_and_receives(harness: Harness, n
     async with _watching(harness.url, options) as (commands, lines):
         assert await calls.get() == ("connect", {"token": "t"})
         commands.write(json.dumps({"call": 1, "name": "ask", "args": ["é€😀", 2]}).encode() + b"\n")
-        said: list[Any] = []
-        while not said or said[-1]["kind"] != "ack":
-            said.append(json.loads(await lines.readline()))
+        output: list[Any] = []
+        while not output or output[-1]["kind"] != "ack":
+            output.append(json.loads(await lines.readline()))
         commands.close()
         assert await calls.get() == ("disconnect", sio.reason.CLIENT_DISCONNECT)
-    assert [one for one in said if one["kind"] != "upgrade"] == [
+    assert [one for one in output if one["kind"] != "upgrade"] == [
         {"kind": "connect"},
         {"kind": "event", "name": "meanwhile", "args": ["é€😀", None]},
         {"kind": "ack", "call": 1, "reply": ["é€😀", 2]},
@@ -69,7 +69,7 @@ async def test_javascript_client_connects_calls_and_receives(harness: Harness, n
 async def _watching(
     url: str, options: dict[str, Any]
 ) -> AsyncIterator[tuple[asyncio.StreamWriter, asyncio.StreamReader]]:
-    """The official client in a process of its own: its input, and its output."""
+    """Run the official client in a process; yield its stdin and stdout."""
     pipe = asyncio.subprocess.PIPE
     command = ("node", str(SCRIPT), url, json.dumps(options))
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
@@ -83,7 +83,7 @@ async def _watching(
         await process.communicate()
 
 
-@pytest.mark.parametrize("transport", ["websocket"])  # what comes from Redis is emitted as everything else is
+@pytest.mark.parametrize("transport", ["websocket"])  # events from Redis are emitted like all others
 async def test_redis_manager_of_another_process_reaches_clients(harness: Harness, kind: str, tmp_path: Path) -> None:
     with RunningRedis(tmp_path) as redis:
         sio = await harness.serve(client_manager=redis_manager(kind, redis.url))
@@ -91,14 +91,14 @@ async def test_redis_manager_of_another_process_reaches_clients(harness: Harness
         await sio.enter_room(first.sid, "red")
         emitter = socketio.AsyncRedisManager(redis.url, write_only=True)
         reached = asyncio.create_task(first.event())
-        while not reached.done():  # the server subscribes in its own time; what comes before is lost
+        while not reached.done():  # events before the server's subscription are lost
             await emitter.emit("ready?", None, room="red")
             await asyncio.wait([reached], timeout=0.02)
-        await emitter.emit("told", {"n": 1}, room="red")
-        await emitter.emit("told", {"n": 2})
-        assert await second.event() == ("told", {"n": 2})
-        heard = [event for event in await _until(first, ("told", {"n": 2})) if event != "ready?"]
-        assert heard == [("told", {"n": 1}), ("told", {"n": 2})]
+        await emitter.emit("notice", {"n": 1}, room="red")
+        await emitter.emit("notice", {"n": 2})
+        assert await second.event() == ("notice", {"n": 2})
+        received = [event for event in await _until(first, ("notice", {"n": 2})) if event != "ready?"]
+        assert received == [("notice", {"n": 1}), ("notice", {"n": 2})]
         sio.manager.thread.cancel()
         for manager in (emitter, sio.manager):
             await manager.redis.aclose()

@@ -1,4 +1,4 @@
-"""python-socketio's documented API: how clients come, are refused and go, and what is known of them meanwhile."""
+"""python-socketio's documented API: connections, refusals, disconnections, sessions and environs."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ async def test_connection_refused_by_an_exception_has_its_arguments(
 
     assert await harness.refused() == expected
     client = await harness.connect(auth={"token": "t"})
-    await sio.emit("told", 1)
-    assert await client.event() == ("told", 1)
+    await sio.emit("notice", 1)
+    assert await client.event() == ("notice", 1)
     assert list(sio.manager.get_participants("/", "red")) == []
     assert disconnects.empty
 
@@ -156,7 +156,7 @@ async def test_always_connect_leaves_an_accepted_client_connected(harness: Harne
     assert await client.call("echo", 1) == 1
 
 
-# --- goodbyes --------------------------------------------------------------------------------------------------------
+# --- disconnections --------------------------------------------------------------------------------------------------
 
 
 async def test_disconnect_handler_gets_client_disconnect(harness: Harness) -> None:
@@ -168,7 +168,7 @@ async def test_disconnect_handler_gets_client_disconnect(harness: Harness) -> No
 
     client = await harness.connect()
     sid = client.sid
-    await client.client.eio.send("1")  # that it leaves `/`
+    await client.client.eio.send("1")  # it leaves `/`
     assert await calls.get() == (sid, sio.reason.CLIENT_DISCONNECT)
     assert not sio.manager.is_connected(sid, "/")
 
@@ -188,14 +188,14 @@ async def test_disconnect_handler_gets_server_disconnect(harness: Harness) -> No
 async def test_disconnect_handler_gets_the_reason_of_a_lost_connection(harness: Harness) -> None:
     sio, calls = await harness.serve(ping_interval=0.1, ping_timeout=0.1), Inbox()
     sio.on("disconnect", calls.put)
-    await _lose(harness)
+    await _lose_connection(harness)
     _, reason = await calls.get()
     expected = {"polling": {sio.reason.PING_TIMEOUT, sio.reason.TRANSPORT_ERROR}}
     assert reason in expected.get(harness.transport, {sio.reason.TRANSPORT_CLOSE, sio.reason.TRANSPORT_ERROR})
 
 
-async def _lose(harness: Harness) -> None:
-    """Connect, and vanish without a word."""
+async def _lose_connection(harness: Harness) -> None:
+    """Connect, and lose the connection without a close packet."""
     client = Client(harness.http, harness.url)
     if harness.transport == "polling":
         sid = await client.open_polling()
@@ -249,7 +249,7 @@ async def test_disconnect_handler_finds_session_rooms_and_environ(harness: Harne
 async def test_disconnected_client_leaves_nothing_behind(harness: Harness) -> None:
     sio, calls = await harness.serve(ping_interval=0.1, ping_timeout=0.1), Inbox()
     sio.on("disconnect", calls.put)
-    await _lose(harness)
+    await _lose_connection(harness)
     await calls.get()
     await eventually(lambda: not (sio.environ or sio.eio.sockets or sio.manager.rooms), what="nothing left of a client")
     assert not sio.manager.callbacks
@@ -325,7 +325,7 @@ async def test_shutdown_ends_the_server_s_tasks(harness: Harness) -> None:
     await sio.shutdown()
 
     def services() -> list[str]:
-        """The server's own tasks; those of its client and of aiohttp come and go."""
+        """Return the server's tasks, without those of clients and of aiohttp."""
         names = (getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks())
         return [name for name in names if name.endswith("_service_task")]
 

@@ -1,1 +1,1 @@
-"""ffmpeg and ffprobe: which programs, the commands they are given, how they are run, and what they report."""
+"""ffmpeg and ffprobe: which programs, the commands they run, how they are run, and what they report."""

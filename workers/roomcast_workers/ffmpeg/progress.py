@@ -1,6 +1,6 @@
-"""What ffmpeg's `-progress` says, and whether it is a sign of life. Pure.
+"""Parse ffmpeg's `-progress` output, and detect stalls. Pure.
 
-The keys are those of ffmpeg's `fftools/ffmpeg.c`, `print_report`.
+The keys are those of `print_report` in ffmpeg's `fftools/ffmpeg.c`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProgressBlock:
     """One block of `-progress`: `seconds` of media written (never negative), `frame` and `size` (bytes) so far,
-    encoding rate `fps`, `speed` as a multiple of real time; None where ffmpeg said N/A or nothing readable."""
+    encoding rate `fps`, and `speed` as a multiple of real time; None where ffmpeg wrote N/A or nothing readable."""
 
     seconds: float | None
     frame: int | None
@@ -26,24 +26,24 @@ class Reading:
 class ProgressParser:
     """Incremental parser of ffmpeg's `-progress` output.
 
-    Takes any bytes in any pieces and never raises; keeps at most one unfinished line and one unfinished block.
+    Accepts any bytes in any chunks, never raises, and stores at most one unfinished line and one unfinished block.
     """
 
-    _LONGEST_LINE = 256
+    _MAX_LINE = 256
     _KEYS = frozenset({b"frame", b"fps", b"total_size", b"out_time_us", b"out_time_ms", b"out_time", b"speed"})
 
     def __init__(self) -> None:
         self._rest = b""
         self._block: dict[bytes, bytes] = {}
 
-    def feed(self, data: bytes) -> list[Reading]:
-        """The readings that `data` completes, in order."""
+    def feed(self, data: bytes) -> list[ProgressBlock]:
+        """Return the blocks that `data` completes, in order."""
         *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: self._LONGEST_LINE + 1]  # one byte more than is taken, so that it stays too long
-        readings = (self._take(line) for line in lines if len(line) <= self._LONGEST_LINE)
-        return [reading for reading in readings if reading is not None]
+        self._rest = rest[: self._MAX_LINE + 1]  # one byte over the limit, so that the line stays too long
+        blocks = (self._parse_line(line) for line in lines if len(line) <= self._MAX_LINE)
+        return [block for block in blocks if block is not None]
 
-    def _take(self, line: bytes) -> Reading | None:
+    def _parse_line(self, line: bytes) -> ProgressBlock | None:
         key, _, value = line.partition(b"=")
         key, value = key.strip(), value.strip()
         if key in self._KEYS:
@@ -51,7 +51,7 @@ class ProgressParser:
         if key != b"progress" or value not in {b"continue", b"end"}:
             return None
         block, self._block = self._block, {}
-        return Reading(
+        return ProgressBlock(
             seconds=_out_time(block),
             frame=_count(block.get(b"frame")),
             fps=_rate(block.get(b"fps")),
@@ -62,7 +62,7 @@ class ProgressParser:
 
 
 def _out_time(block: dict[bytes, bytes]) -> float | None:
-    for key in (b"out_time_us", b"out_time_ms"):  # both are microseconds, whatever the second one's name says
+    for key in (b"out_time_us", b"out_time_ms"):  # both are in microseconds, despite the second one's name
         value = block.get(key, b"")
         if re.fullmatch(rb"-?\d{1,19}", value):
             return max(0.0, int(value) / 1e6)
@@ -84,14 +84,15 @@ def _rate(value: bytes | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-class Pulse:
-    """Tells work from babble: a reading is a sign of life only if it goes beyond every earlier one."""
+class StallDetector:
+    """Detects progress: a block counts only if its time, frame or size is above that of every earlier block."""
 
     def __init__(self) -> None:
-        self._furthest: list[float] = [0.0, 0.0, 0.0]
+        self._highest: list[float] = [0.0, 0.0, 0.0]
 
-    def advances(self, reading: Reading) -> bool:
-        now = [value or 0 for value in (reading.seconds, reading.frame, reading.size)]
-        advanced = any(new > old for new, old in zip(now, self._furthest, strict=True))
-        self._furthest = [max(pair) for pair in zip(now, self._furthest, strict=True)]
-        return advanced
+    def advanced(self, block: ProgressBlock) -> bool:
+        """Return whether this block shows progress, and remember it."""
+        now = [value or 0 for value in (block.seconds, block.frame, block.size)]
+        grown = any(new > old for new, old in zip(now, self._highest, strict=True))
+        self._highest = [max(pair) for pair in zip(now, self._highest, strict=True)]
+        return grown

@@ -1,133 +1,136 @@
-"""Run ffmpeg and ffprobe, and interpret how they end. No other module starts them.
+"""Run ffmpeg and ffprobe, and map how they end to results and errors. No other module starts them.
 
-What they write to stderr goes to the log and never to a client.
+Their stderr goes to the log and never to a client.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import structlog
 from roomcast import errors
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
-from roomcast_workers.ffmpeg.progress import ProgressParser, Pulse, Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser, StallDetector
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.sandbox.sandbox import Limits
-from roomcast_workers.sandbox.subprocess_runner import Finished, run_tool
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-PROBE_OUTPUT_KEPT = 4 * 1024 * 1024
+MAX_PROBE_BYTES = 4 * 1024 * 1024
 DEFAULT_LIMITS = MediaLimits()
-_REFUSED = {errors.Code.TOO_LARGE, errors.Code.UNSUPPORTED_TYPE}
+_LIMIT_CODES = {errors.Code.TOO_LARGE, errors.Code.UNSUPPORTED_TYPE}
+_NOT_MEDIA = "The file cannot be read as media."
 
 
-class NothingInside(errors.UnreadableMedia):
-    """A file of the right format without a single stream. Of our own making: its source could not be decoded at all."""
+class NoStreams(errors.UnreadableMedia):
+    """The file has the right format and no streams. If it is a result of ours, nothing of its source was decodable."""
 
 
 async def run_ffmpeg(
     binaries: Binaries,
     arguments: Sequence[str],
     *,
-    on_reading: Callable[[Reading], None],
+    on_progress: Callable[[ProgressBlock], None],
     stall_seconds: float,
-    wall_seconds: float,
-    limits: Limits,
+    timeout_seconds: float,
+    limits: ResourceLimits,
     media_limits: MediaLimits = DEFAULT_LIMITS,
-    reads: Sequence[Path] = (),
+    readable: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> None:
-    """Run ffmpeg with `arguments`, made by `commands`, to its end; `on_reading` is called about four times a second.
+    """Run ffmpeg with `arguments`, made by `commands`, to its end, and call `on_progress` about four times a second.
 
-    In a sandbox it reads `reads` and writes in `cwd` alone. `media_limits` are those its inputs were given.
+    In a sandbox it can read `readable` and write only in `cwd`. `media_limits` are those of its inputs.
 
-    A reading in which neither time, frame nor size has grown is no sign of life. While ffmpeg moves the index of a
-    finished MP4 to its front it says nothing: `stall_seconds` must leave time for copying the result once.
+    Progress means that time, frame or size has grown. While ffmpeg moves the index of a finished MP4 to the front it
+    reports nothing: `stall_seconds` must be enough for copying the result once.
 
-    Raises `Stalled`, `TimedOut`, `TooLarge`, or what `failure` makes of its end. Success means return code 0, no more:
-    probe the result.
+    Raises `Stalled`, `TimedOut`, `TooLarge`, or the error that `map_failure` returns. Success means only
+    return code 0: probe the result.
     """
-    parser, pulse = ProgressParser(), Pulse()
+    parser, stall_detector = ProgressParser(), StallDetector()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         alive = False
-        for reading in parser.feed(data):
-            alive |= pulse.advances(reading)
-            if (reading.seconds or 0.0) > media_limits.max_duration_seconds:
-                raise too_long(media_limits)  # whatever its header said
-            on_reading(reading)
+        for block in parser.feed(data):
+            alive |= stall_detector.advanced(block)
+            if (block.seconds or 0.0) > media_limits.max_duration_seconds:
+                raise too_long(media_limits)  # the header may have declared less
+            on_progress(block)
         return alive
 
-    finished = await run_tool(
+    ended = await run_sandboxed(
         [binaries.ffmpeg, *arguments],
-        on_output=hear,
-        wall_seconds=wall_seconds,
+        on_output=on_output,
+        timeout_seconds=timeout_seconds,
         stall_seconds=stall_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
-        reads=reads,
+        readable=readable,
         cwd=cwd,
     )
-    if finished.returncode != 0:
-        log.warning("ffmpeg ended with %d: %r", finished.returncode, finished.stderr)
-        raise failure(finished, media_limits)
+    if ended.returncode != 0:
+        log.warning("ffmpeg_failed", returncode=ended.returncode, stderr=ended.stderr)
+        raise map_failure(ended, media_limits)
 
 
 async def run_ffprobe(
-    binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float = 30.0
+    binaries: Binaries, file: InputFile, *, limits: ResourceLimits, timeout_seconds: float = 30.0
 ) -> dict[str, Any]:
-    """Return what ffprobe says about a file's format and streams, as its JSON.
+    """Return ffprobe's JSON about a file's format and streams.
 
-    Raises `UnreadableMedia` when it can make nothing of the file, `UnsupportedType` when a stream needs a decoder that
-    is not offered, `TooLarge` when a frame or the number of streams is over the file's limits, `TimedOut`, and
+    Raises `UnreadableMedia` when it cannot read the file, `UnsupportedType` when a stream needs a decoder that is not
+    on the list, `TooLarge` when a frame or the number of streams is over the file's limits, `TimedOut`, and
     `TranscodeError` when it crashes.
     """
     output = bytearray()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         output.extend(data)
-        if len(output) > PROBE_OUTPUT_KEPT:
-            raise errors.UnreadableMedia("the file describes itself at too great length")
+        if len(output) > MAX_PROBE_BYTES:
+            raise errors.UnreadableMedia("The file's description of itself is too long.")
         return True
 
-    finished = await _run_ffprobe(binaries, file, commands.probe(file), hear, limits, wall_seconds)
-    if finished.returncode != 0:
-        log.warning("ffprobe ended with %d: %r", finished.returncode, finished.stderr)
-        problem = failure(finished, file.limits)
-        if finished.returncode < 0 or problem.code in _REFUSED:
-            raise problem
-        raise errors.UnreadableMedia("the file cannot be read as media") from problem
-    said = _probe_object(bytes(output))
-    refusal = _refusal(finished.stderr, file.limits)
-    if refusal is not None and not _usable_all_the_same(said, finished.stderr):
-        raise refusal
-    return said
+    ended = await _run_ffprobe(binaries, file, commands.probe(file), on_output, limits, timeout_seconds)
+    if ended.returncode != 0:
+        log.warning("ffprobe_failed", returncode=ended.returncode, stderr=ended.stderr)
+        error = map_failure(ended, file.limits)
+        if ended.returncode < 0 or error.code in _LIMIT_CODES:
+            raise error
+        raise errors.UnreadableMedia(_NOT_MEDIA) from error
+    described = _probe_object(bytes(output))
+    limit_error = _map_limit_error(ended.stderr, file.limits)
+    if limit_error is not None and not _usable_despite_limit(described, ended.stderr):
+        raise limit_error
+    return described
 
 
-async def scan_packets(binaries: Binaries, file: InputFile, *, limits: Limits, wall_seconds: float) -> PacketScan:
-    """Read every packet of a file, as far as it can be read: where that ends before the file does is no error.
+async def scan_packets(
+    binaries: Binaries, file: InputFile, *, limits: ResourceLimits, timeout_seconds: float
+) -> PacketScan:
+    """Read the packets of a file as far as they are readable; stopping before the end of the file is not an error.
 
     Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
     """
     scan = PacketScan()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         scan.feed(data)
         return True
 
-    finished = await _run_ffprobe(binaries, file, commands.list_packets(file), hear, limits, wall_seconds)
-    if finished.returncode < 0:
-        raise failure(finished)
+    ended = await _run_ffprobe(binaries, file, commands.list_packets(file), on_output, limits, timeout_seconds)
+    if ended.returncode < 0:
+        raise map_failure(ended)
     return scan
 
 
@@ -137,7 +140,7 @@ _features: dict[str, frozenset[str]] = {}
 async def features(binaries: Binaries) -> frozenset[str]:
     """Return the names of this ffmpeg's filters and decoders, and `scale:intent` if its `scale` filter has that option.
 
-    Each ffmpeg is asked once.
+    The answer is cached for each ffmpeg.
     """
     if binaries.ffmpeg not in _features:
         listing = await _output(binaries, commands.list_filters()) + await _output(binaries, commands.list_decoders())
@@ -149,15 +152,16 @@ async def features(binaries: Binaries) -> frozenset[str]:
 
 
 async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:
+    """Run ffmpeg and return its stdout."""
     output = bytearray()
 
-    def hear(data: bytes) -> bool:
+    def on_output(data: bytes) -> bool:
         output.extend(data)
         return True
 
-    limits = Limits(address_space=None, cpu_seconds=30, file_size=0)
+    limits = ResourceLimits(address_space=None, cpu_seconds=30, file_size=0)
     argv = [binaries.ffmpeg, *arguments]
-    await run_tool(argv, on_output=hear, wall_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
+    await run_sandboxed(argv, on_output=on_output, timeout_seconds=30.0, limits=limits, sandbox=binaries.sandbox)
     return output.decode("utf-8", "replace")
 
 
@@ -165,50 +169,51 @@ async def _run_ffprobe(
     binaries: Binaries,
     file: InputFile,
     arguments: Sequence[str],
-    hear: Callable[[bytes], bool],
-    limits: Limits,
-    wall_seconds: float,
-) -> Finished:
-    return await run_tool(
+    on_output: Callable[[bytes], bool],
+    limits: ResourceLimits,
+    timeout_seconds: float,
+) -> ProgramExit:
+    return await run_sandboxed(
         [binaries.ffprobe, *arguments],
-        on_output=hear,
-        wall_seconds=wall_seconds,
+        on_output=on_output,
+        timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=binaries.sandbox,
-        reads=[file.path],
+        readable=[file.path],
     )
 
 
 def _probe_object(output: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(output.decode("utf-8", "replace"))
+        described = json.loads(output.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict) or not isinstance(said.get("streams"), list):
-        raise errors.UnreadableMedia("the file cannot be read as media")
-    if not said["streams"]:
-        raise NothingInside("the file holds nothing that can be decoded")
-    return said
+        described = None
+    if not isinstance(described, dict) or not isinstance(described.get("streams"), list):
+        raise errors.UnreadableMedia(_NOT_MEDIA)
+    if not described["streams"]:
+        raise NoStreams("The file has no streams that can be decoded.")
+    return described
 
 
-def _usable_all_the_same(said: dict[str, Any], stderr: str) -> bool:
-    """Whether what was refused is not missed: a header's false size, when the frames have another."""
-    films = [stream for stream in said["streams"] if isinstance(stream, dict) and stream.get("codec_type") == "video"]
-    return _MANY_STREAMS_PHRASE not in stderr and all(film.get("width") for film in films)
+def _usable_despite_limit(described: dict[str, Any], stderr: str) -> bool:
+    """Return whether only a header's size was over the limit, while the frames have another size."""
+    streams = [stream for stream in described["streams"] if isinstance(stream, dict)]
+    videos = [stream for stream in streams if stream.get("codec_type") == "video"]
+    return _MANY_STREAMS_PHRASE not in stderr and all(video.get("width") for video in videos)
 
 
-# ffmpeg's return code is the low byte of its error number; older versions return 1 for everything.
+# ffmpeg's return code is the low byte of its error number; older versions return 1 for every error.
 _RC_INTERRUPTED = 255
 _RC_RATE_EXCEEDED = 69  # more than two thirds of the frames could not be decoded
 _RC_INVALID_DATA = 183
 _RC_OUT_OF_SPACE = {228, 134}  # ENOSPC, EDQUOT
 _RC_TOO_LARGE = 229  # EFBIG
-_RC_OUT_OF_MEMORY = 244  # ENOMEM, which on Linux is the limit's word: a machine without memory kills instead
-_RC_PASSING = {_RC_INTERRUPTED, 245, 232, 233}  # and EAGAIN, EMFILE, ENFILE: no word about the file
+_RC_OUT_OF_MEMORY = 244  # ENOMEM, which on Linux comes from our limit: without free memory Linux kills the process
+_RC_TRANSIENT = {_RC_INTERRUPTED, 245, 232, 233}  # and EAGAIN, EMFILE, ENFILE: not the file's fault
 _SPACE_PHRASES = ("No space left on device", "uota exceeded")
 _MANY_STREAMS_PHRASE = "exceeds max_streams"
-_PICTURE_SIZE = re.compile(r"Picture size (\d{1,10})x(\d{1,10}) ")  # said of one that is refused
-_NOT_OFFERED_PHRASE = ") not on whitelist"  # after the name of a codec; formats and protocols have no brackets
+_PICTURE_SIZE = re.compile(r"Picture size (\d{1,10})x(\d{1,10}) ")  # written about a frame over `max_pixels`
+_NOT_OFFERED_PHRASE = ") not on whitelist"  # after a codec's name; formats and protocols are not in brackets
 _UNREADABLE_PHRASES = (
     "Invalid data found when processing input",
     "moov atom not found",
@@ -219,38 +224,40 @@ _UNREADABLE_PHRASES = (
 )
 
 
-def failure(finished: Finished, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
-    """What an end other than return code 0 means: `UnreadableMedia`, `UnsupportedType` and `TooLarge` are for good,
-    `DiskFull`, `TimedOut` and `TranscodeError` may pass. `limits` are those that were set."""
-    code, said = finished.returncode, finished.stderr
+def map_failure(ended: ProgramExit, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
+    """Return the error for a return code other than 0. `limits` are those that were set.
+
+    `UnreadableMedia`, `UnsupportedType` and `TooLarge` are final; `DiskFull`, `TimedOut` and `TranscodeError` may pass.
+    """
+    code, stderr = ended.returncode, ended.stderr
     if code == -signal.SIGXFSZ or code == _RC_TOO_LARGE:
-        return errors.TooLarge("the result would be larger than it may be")
+        return errors.TooLarge("The result would be larger than allowed.")
     if code == -signal.SIGXCPU:
-        return errors.TimedOut("the step used more processor time than it may")
+        return errors.TimedOut("The step used more processor time than allowed.")
     if code < 0:
-        return errors.TranscodeError("the encoder crashed or was killed")
-    if code in _RC_OUT_OF_SPACE or any(phrase in said for phrase in _SPACE_PHRASES):
-        return errors.DiskFull("there is no room left to write the result")
-    return _refusal(said, limits) or _fault(code, said)
+        return errors.TranscodeError("The encoder crashed or was killed.")
+    if code in _RC_OUT_OF_SPACE or any(phrase in stderr for phrase in _SPACE_PHRASES):
+        return errors.DiskFull("The disk is full, so the result cannot be written.")
+    return _map_limit_error(stderr, limits) or _map_media_error(code, stderr)
 
 
-def _refusal(said: str, limits: MediaLimits) -> errors.RoomcastError | None:
-    """When ffmpeg held to what it was told, or None."""
-    if _MANY_STREAMS_PHRASE in said:
+def _map_limit_error(stderr: str, limits: MediaLimits) -> errors.RoomcastError | None:
+    """Return the error for a limit that ffmpeg enforced, or None."""
+    if _MANY_STREAMS_PHRASE in stderr:
         return too_many_streams(limits)
-    if any(int(width) * int(height) > limits.max_pixels for width, height in _PICTURE_SIZE.findall(said)):
+    if any(int(width) * int(height) > limits.max_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
         return too_many_pixels(limits)
-    if _NOT_OFFERED_PHRASE in said:
-        return errors.UnsupportedType("the file is encoded in a way that is not taken")
+    if _NOT_OFFERED_PHRASE in stderr:
+        return errors.UnsupportedType("The file uses a codec that is not supported.")
     return None
 
 
-def _fault(code: int, said: str) -> errors.RoomcastError:
-    """The file's fault, or else ours."""
+def _map_media_error(code: int, stderr: str) -> errors.RoomcastError:
+    """Return `TooLarge` or `UnreadableMedia` when the file is at fault, else `TranscodeError`."""
     if code == _RC_OUT_OF_MEMORY:
-        return errors.TooLarge("the file needs more memory than it may have")
+        return errors.TooLarge("The file needs more memory than allowed.")
     if code in {_RC_INVALID_DATA, _RC_RATE_EXCEEDED}:
-        return errors.UnreadableMedia("the file cannot be decoded")
-    if code not in _RC_PASSING and any(phrase in said for phrase in _UNREADABLE_PHRASES):
-        return errors.UnreadableMedia("the file cannot be decoded")
-    return errors.TranscodeError("the encoder failed")
+        return errors.UnreadableMedia("The file cannot be decoded.")
+    if code not in _RC_TRANSIENT and any(phrase in stderr for phrase in _UNREADABLE_PHRASES):
+        return errors.UnreadableMedia("The file cannot be decoded.")
+    return errors.TranscodeError("The encoder failed.")

@@ -1,13 +1,12 @@
-"""Compress a picture, in a confined child: Pillow never meets an upload in this process.
+"""Process an image: start a sandboxed child that decodes and encodes it, and collect the results.
 
-The child has read untrusted bytes, so its word is taken for progress and the source's looks only: which files there
-must be, and what they are, is worked out here.
+Pillow never reads an upload in this process. The child has read untrusted bytes, so this process uses only its progress
+and its description of the source; which files must exist, and what they are, is computed here.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import sys
 from collections.abc import Callable
@@ -15,31 +14,33 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from roomcast import errors
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 
-from roomcast_workers.ffmpeg.runner import failure
-from roomcast_workers.image.child.plan import SEVERAL_FRAMES, Kind, Order, fit, planned
+from roomcast_workers.ffmpeg.runner import map_failure
+from roomcast_workers.image.child.plan import ANIMATION_NAME, ImageRequest, fit, plan_images
 from roomcast_workers.job import GIB, Job, ResultFile, Results
-from roomcast_workers.sandbox.sandbox import NO_WALLS, Limits, Sandbox
-from roomcast_workers.sandbox.subprocess_runner import Finished, run_tool
+from roomcast_workers.sandbox.sandbox import UNSANDBOXED, ResourceLimits, Sandbox
+from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-_CHILD_LIMITS = Limits(address_space=3 * GIB, cpu_seconds=600, file_size=GIB)
+_CHILD_LIMITS = ResourceLimits(address_space=3 * GIB, cpu_seconds=600, file_size=GIB)
 _CHILD = Path(__file__).with_name("child")
-_LONGEST_LINE = 1024
+_MAX_LINE = 1024
 _BLURHASH = re.compile(r"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{28}")
-"""Its alphabet, and its length for the 4 × 3 colours that are asked for."""
+"""A blurhash's alphabet, and its length for 4 × 3 colours."""
 
 _MIMES = {"webp": "image/webp", "avif": "image/avif", "jpeg": "image/jpeg"}
+_INCOMPLETE = "The results of the image are incomplete."
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """Longest `sides` in pixels (never scaled up), the `formats` to make of each, the `quality` (1–100, JPEG's scale),
-    and the most pixels and frames that a source may have."""
+    """Longest `sides` in pixels (nothing is enlarged), `formats` to make of each, `quality` (1–100, JPEG's scale), and
+    the most pixels in a frame and frames that a source may have."""
 
     sides: tuple[int, ...] = (2048, 1024, 480)
     formats: tuple[str, ...] = ("webp", "avif", "jpeg")
@@ -49,20 +50,8 @@ class ImageSettings:
 
 
 @dataclass(frozen=True)
-class ImageResult:
-    """One file that was made: where it is, what it is, and its size in pixels."""
-
-    name: str
-    kind: Kind
-    path: Path
-    mime: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
 class ImageSource:
-    """What the source turned out to be: its size upright, whether it has alpha, its frames, and its blurhash."""
+    """The source as the child described it: its upright size, whether it has alpha, its frames, and its blurhash."""
 
     width: int
     height: int
@@ -71,30 +60,30 @@ class ImageSource:
     placeholder: str
 
 
-async def compress_picture(job: Job) -> Results:
-    """Everything that is made of a picture. Enters the stages from compressing to thumbnails."""
-    template, tools, reporter = job.template, job.tools, job.reporter
+async def process_image(job: Job) -> Results:
+    """Process an image into still images and, if it is animated, an animation."""
+    template, deps, reporter = job.template, job.deps, job.reporter
     settings = ImageSettings(
         sides=template.image_sides,
         formats=template.image_formats,
         quality=template.quality,
-        max_pixels=tools.limits.max_pixels,
-        max_frames=tools.limits.max_frames,
+        max_pixels=deps.limits.max_pixels,
+        max_frames=deps.limits.max_frames,
     )
-    await reporter.enter(Stage.COMPRESSING, "Compressing the picture")
-    source, results = await compress_image(
+    await reporter.enter(Stage.COMPRESSING, "Compressing the image")
+    source, files = await compress_image(
         job.path,
         job.scratch,
         job.source.format,
         settings,
         limits=_CHILD_LIMITS,
-        wall_seconds=min(tools.step_seconds, tools.stall_seconds * 10),
+        timeout_seconds=min(deps.step_seconds, deps.stall_seconds * 10),
         on_fraction=lambda fraction: reporter.progress(Tick(fraction)),
-        sandbox=tools.binaries.sandbox,
+        sandbox=deps.binaries.sandbox,
     )
-    await reporter.enter(Stage.THUMBNAILS, "Checking the pictures")
+    await reporter.enter(Stage.THUMBNAILS, "Checking the images")
     return Results(
-        [ResultFile(made.path, made.kind, made.mime, made.width, made.height) for made in results],
+        files,
         original={
             "width": source.width,
             "height": source.height,
@@ -103,7 +92,7 @@ async def compress_picture(job: Job) -> Results:
             "animated": source.frames > 1,
             "frames": source.frames,
         },
-        facts={"placeholder": {"blurhash": source.placeholder}},
+        extra={"placeholder": {"blurhash": source.placeholder}},
     )
 
 
@@ -113,75 +102,75 @@ async def compress_image(
     image_format: str,
     settings: ImageSettings,
     *,
-    limits: Limits,
-    wall_seconds: float,
+    limits: ResourceLimits,
+    timeout_seconds: float,
     on_fraction: Callable[[float], None],
-    sandbox: Sandbox = NO_WALLS,
-) -> tuple[ImageSource, list[ImageResult]]:
-    """Make the pictures that `image_child.plan` tells of in `out_dir`, which must exist; the main one first.
+    sandbox: Sandbox = UNSANDBOXED,
+) -> tuple[ImageSource, list[ResultFile]]:
+    """Make the images that `image.child.plan` names in `out_dir`, which must exist; return the main one first.
 
-    `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`; case
-    does not matter): no other decoder is tried. Upright, in sRGB, without metadata. Alpha is kept in WebP and AVIF, and
-    is white in JPEG. Of a moving picture there is an animated WebP, before the still ones of its first frame.
-    `on_fraction` hears of progress, 0 to 1, never falling.
+    `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`, in either
+    case): no other decoder is tried. Results are upright, in sRGB, without metadata. Alpha is preserved in WebP and
+    AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still images of
+    its first frame. `on_fraction` receives progress from 0 to 1, which never falls.
 
-    Raises `UnreadableMedia` (not a whole picture of that format), `TooLarge` (more pixels or frames than are taken, or
-    a result over the limits), `DiskFull`, `TimedOut`, and `TranscodeError` when the child crashes or needs more memory
-    than it may have. However it ends, no process is left.
+    Raises `UnreadableMedia` (not a complete image of that format), `TooLarge` (too many pixels or frames, or a result
+    over the limits), `DiskFull`, `TimedOut`, and `TranscodeError` when the child crashes or runs out of memory. However
+    it ends, no process is left.
     """
-    report = _Report(on_fraction, settings)
-    finished = await run_tool(
-        [sys.executable, "-I", str(_CHILD), _order(source, out_dir, image_format, settings)],
-        on_output=report.hear,
-        wall_seconds=wall_seconds,
+    report = _ChildReport(on_fraction, settings)
+    ended = await run_sandboxed(
+        [sys.executable, "-I", str(_CHILD), _request_json(source, out_dir, image_format, settings)],
+        on_output=report.feed,
+        timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=sandbox,
-        reads=[source],
+        readable=[source],
         cwd=out_dir,
     )
-    if finished.returncode != 0:
-        log.warning("image child ended with %d: %r", finished.returncode, finished.stderr)
-        raise _failure(report.failed, finished, settings)
-    found = report.source()
-    return found, _results(found, out_dir, settings)
+    if ended.returncode != 0:
+        log.warning("image_child_failed", returncode=ended.returncode, stderr=ended.stderr)
+        raise _map_child_error(report.failed, ended, settings)
+    described = report.source()
+    return described, _result_files(described, out_dir, settings)
 
 
-def _order(source: Path, out_dir: Path, image_format: str, settings: ImageSettings) -> str:
-    """The child's only argument."""
-    order = Order(
+def _request_json(source: Path, out_dir: Path, image_format: str, settings: ImageSettings) -> str:
+    """Return the child's only argument."""
+    request = ImageRequest(
         source=str(source.absolute()), out=str(out_dir.absolute()), format=image_format.upper(), **asdict(settings)
     )
-    return json.dumps(order._asdict())
+    return json.dumps(request._asdict())
 
 
-class _Report:
-    """What the child says, read line by line; anything unexpected is passed over."""
+class _ChildReport:
+    """Parser of the child's output, line by line; ignores anything unexpected."""
 
     def __init__(self, on_fraction: Callable[[float], None], settings: ImageSettings) -> None:
         self._on_fraction = on_fraction
         self._settings = settings
         self._rest = b""
         self._fraction = 0.0
-        self._facts: dict[str, Any] = {}
+        self._source: dict[str, Any] = {}
         self.failed: str | None = None
 
-    def hear(self, data: bytes) -> bool:
+    def feed(self, data: bytes) -> bool:
         *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[: _LONGEST_LINE + 1]
+        self._rest = rest[: _MAX_LINE + 1]
         for line in lines:
-            said = _object(line) if len(line) <= _LONGEST_LINE else {}
-            self._take(said)
+            if len(line) <= _MAX_LINE:
+                self._apply(_parse_line(line))
         return True
 
     def source(self) -> ImageSource:
-        """What it said of the source; `TranscodeError` when that is not everything."""
+        """Return the description of the source, or raise `TranscodeError` if it is incomplete."""
         try:
-            return ImageSource(**self._facts)
+            return ImageSource(**self._source)
         except TypeError:
-            raise errors.TranscodeError("the picture's results are not complete") from None
+            raise errors.TranscodeError(_INCOMPLETE) from None
 
-    def _take(self, said: dict[str, Any]) -> None:
-        match said:
+    def _apply(self, fields: dict[str, Any]) -> None:
+        match fields:
             case {"fraction": int() | float() as fraction} if self._fraction < fraction <= 1:
                 self._fraction = float(fraction)
                 self._on_fraction(self._fraction)
@@ -193,54 +182,55 @@ class _Report:
             }:
                 possible = width > 0 and height > 0 and width * height <= self._settings.max_pixels
                 if possible and 0 < frames <= self._settings.max_frames:
-                    self._facts |= {"width": width, "height": height, "alpha": alpha, "frames": frames}
+                    self._source |= {"width": width, "height": height, "alpha": alpha, "frames": frames}
             case {"placeholder": str() as placeholder} if _BLURHASH.fullmatch(placeholder):
-                self._facts["placeholder"] = placeholder
+                self._source["placeholder"] = placeholder
             case {"failed": str() as reason}:
                 self.failed = reason
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _parse_line(line: bytes) -> dict[str, Any]:
     try:
-        said = json.loads(line)
+        fields = json.loads(line)
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def _results(source: ImageSource, out_dir: Path, settings: ImageSettings) -> list[ImageResult]:
+def _result_files(source: ImageSource, out_dir: Path, settings: ImageSettings) -> list[ResultFile]:
+    """Return the files that the plan names. Raise `TranscodeError` if one is missing or a symbolic link."""
     size = (source.width, source.height)
-    results = [
-        ImageResult(each.name, each.kind, out_dir / each.name, _MIMES[each.format], each.width, each.height)
-        for each in planned(size, settings.sides, settings.formats)
+    files = [
+        ResultFile(out_dir / planned.name, planned.kind, _MIMES[planned.format], planned.width, planned.height)
+        for planned in plan_images(size, settings.sides, settings.formats)
     ]
     if source.frames > 1:
         largest = fit(size, max(settings.sides))
-        moving = ImageResult(SEVERAL_FRAMES, "image", out_dir / SEVERAL_FRAMES, _MIMES["webp"], *largest)
-        results.insert(0, moving)
-    if any(result.path.is_symlink() or not result.path.is_file() for result in results):
-        raise errors.TranscodeError("the picture's results are not complete")
-    return results
+        files.insert(0, ResultFile(out_dir / ANIMATION_NAME, "image", _MIMES["webp"], *largest))
+    if any(file.path.is_symlink() or not file.path.is_file() for file in files):
+        raise errors.TranscodeError(_INCOMPLETE)
+    return files
 
 
-def _failure(reason: str | None, finished: Finished, settings: ImageSettings) -> errors.RoomcastError:
+def _map_child_error(reason: str | None, ended: ProgramExit, settings: ImageSettings) -> errors.RoomcastError:
+    """Return the error for the reason that the child gave, or for its exit code."""
     match reason:
         case "unreadable":
-            return errors.UnreadableMedia("the picture cannot be decoded, or is not whole")
+            return errors.UnreadableMedia("The image cannot be decoded, or is incomplete.")
         case "too-many-pixels":
             return errors.TooLarge(
-                f"the picture has more than {settings.max_pixels:,} pixels", details={"maxPixels": settings.max_pixels}
+                f"The image has more than {settings.max_pixels:,} pixels.", details={"maxPixels": settings.max_pixels}
             )
         case "too-many-frames":
             return errors.TooLarge(
-                f"the picture has more than {settings.max_frames:,} frames, or they are too large together",
+                f"The image has more than {settings.max_frames:,} frames, or its frames have too many pixels together.",
                 details={"maxFrames": settings.max_frames},
             )
         case "disk-full":
-            return errors.DiskFull("there is no room left to write the result")
+            return errors.DiskFull("The disk is full, so the result cannot be written.")
         case "too-large":
-            return errors.TooLarge("the result would be larger than it may be")
+            return errors.TooLarge("The result would be larger than allowed.")
         case "memory":
-            return errors.TranscodeError("the picture needs more memory than it may have")
+            return errors.TranscodeError("The image needs more memory than allowed.")
         case _:
-            return failure(finished) if finished.returncode < 0 else errors.TranscodeError("the picture failed")
+            return map_failure(ended) if ended.returncode < 0 else errors.TranscodeError("The image conversion failed.")

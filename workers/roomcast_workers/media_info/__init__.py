@@ -1,1 +1,1 @@
-"""What a media file contains: ffprobe, packet scan, truncation."""
+"""What a media file contains: ffprobe's description, a scan of its packets, and truncation."""

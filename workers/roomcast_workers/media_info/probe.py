@@ -1,4 +1,4 @@
-"""What a file holds: ffprobe's JSON, read with suspicion. Pure."""
+"""Parse ffprobe's JSON defensively. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from roomcast import errors
 
-_LARGEST_SIDE = 1 << 20
+_MAX_SIDE = 1 << 20
 _QUARTER_TURN = 90
 _HDR_TRANSFERS = {"smpte2084", "arib-std-b67"}
 _WIDE_PRIMARIES = {"bt2020", "smpte431", "smpte432"}
@@ -21,11 +21,13 @@ _HARMLESS_SIDE_DATA = {"CPB properties"}
 
 @dataclass(frozen=True)
 class VideoStream:
-    """The film. `width` and `height` are as displayed: after `rotation` (clockwise: 0, 90, 180 or 270) and with
-    square pixels. `fps` is the average rate, `frames` what the header counts, `duration` seconds; each may be unknown.
-    `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours as ffmpeg calls
-    them, None where the file does not say. `as_is`: the pictures are shown as they are stored, neither turned
-    nor flipped, their pixels square."""
+    """The video stream.
+
+    `width` and `height` are as displayed: after `rotation` (clockwise: 0, 90, 180 or 270) and with square pixels. `fps`
+    is the average rate, `frames` the header's count, `duration` is in seconds; each may be unknown. `index` is the
+    stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names, None where the
+    file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with square pixels.
+    """
 
     index: int
     codec: str
@@ -52,13 +54,13 @@ class VideoStream:
 
     @property
     def needs_colour_management(self) -> bool:
-        """Whether its colours go beyond what BT.709 shows, so that they have to be mapped into it."""
+        """Whether its colours exceed BT.709 and must be mapped into it."""
         return self.hdr or self.primaries in _WIDE_PRIMARIES
 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """The sound. `channels` and `sample_rate` (Hz) are positive; `index` is the stream's number in the file."""
+    """The audio stream. `channels` and `sample_rate` (Hz) are positive; `index` is the stream's number in the file."""
 
     index: int
     codec: str
@@ -70,9 +72,12 @@ class AudioStream:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """One file: `duration` in seconds of what would be kept (the longer of film and sound, else what the container
-    declares), `size` in bytes, ffprobe's `format_name`; the first real video stream, and of the usable sounds the one
-    marked as the default, or else the first."""
+    """One file.
+
+    `duration` is in seconds: the longer of video and audio, else what the container declares. `size` is in bytes and
+    `format_name` is ffprobe's. `video` is the first real video stream; `audio` is the usable audio stream that is
+    marked as default, or else the first.
+    """
 
     duration: float | None
     size: int | None
@@ -81,25 +86,27 @@ class MediaInfo:
     audio: AudioStream | None
 
 
-def parse(said: Any) -> MediaInfo:
-    """Read what ffprobe said with `-show_format -show_streams`.
+def parse_ffprobe(described: Any) -> MediaInfo:
+    """Parse ffprobe's output for `-show_format -show_streams`.
 
-    Cover art is not taken for the film, nor a stream that lacks what is needed to decode it. Raises `UnreadableMedia`
-    when that leaves neither video nor sound, and nothing else, whatever `said` is.
+    Ignores cover art, and streams that lack what is needed to decode them. Raises `UnreadableMedia` when that leaves
+    neither video nor audio, and nothing else, whatever the input is.
     """
-    root = _mapping(said)
+    root = _mapping(described)
     container = _mapping(root.get("format"))
     streams = root.get("streams")
     mappings = [_mapping(stream) for stream in streams] if isinstance(streams, list) else []
     video = next((found for found in map(_video, mappings) if found is not None), None)
-    sounds = [(stream, found) for stream in mappings if (found := _audio(stream)) is not None]
-    audio = next((found for _, found in sorted(sounds, key=lambda pair: not _marked(pair[0], "default"))), None)
+    audios = [(stream, found) for stream in mappings if (found := _audio(stream)) is not None]
+    audio = next(
+        (found for _, found in sorted(audios, key=lambda pair: not _has_disposition(pair[0], "default"))), None
+    )
     if video is None and audio is None:
-        raise errors.UnreadableMedia("the file holds neither video nor sound")
-    kept = [stream.duration for stream in (video, audio) if stream is not None and stream.duration is not None]
-    known_whole = len(kept) == sum(stream is not None for stream in (video, audio))
+        raise errors.UnreadableMedia("The file contains neither video nor audio.")
+    durations = [stream.duration for stream in (video, audio) if stream is not None and stream.duration is not None]
+    all_known = len(durations) == sum(stream is not None for stream in (video, audio))
     return MediaInfo(
-        duration=max(kept) if known_whole else _positive(container.get("duration")),
+        duration=max(durations) if all_known else _positive(container.get("duration")),
         size=_integer(container.get("size")),
         format_name=_text(container.get("format_name")) or "",
         video=video,
@@ -108,22 +115,22 @@ def parse(said: Any) -> MediaInfo:
 
 
 def require_video(info: MediaInfo) -> VideoStream:
-    """The film; raises `UnreadableMedia` when there is none."""
+    """Return the video stream, or raise `UnreadableMedia` when there is none."""
     if info.video is None:
-        raise errors.UnreadableMedia("the file holds no video")
+        raise errors.UnreadableMedia("The file contains no video.")
     return info.video
 
 
 def _video(stream: Mapping[str, Any]) -> VideoStream | None:
-    still = _marked(stream, "attached_pic", "timed_thumbnails", "still_image")
+    still = _has_disposition(stream, "attached_pic", "timed_thumbnails", "still_image")
     index, codec = _integer(stream.get("index")), _text(stream.get("codec_name"))
     width, height = _integer(stream.get("width")), _integer(stream.get("height"))
     if stream.get("codec_type") != "video" or still or index is None or codec is None or not width or not height:
         return None
-    if max(width, height) > _LARGEST_SIDE:
+    if max(width, height) > _MAX_SIDE:
         return None
     aspect = _pixel_aspect(stream)
-    width = min(_LARGEST_SIDE, max(1, round(width * aspect)))
+    width = min(_MAX_SIDE, max(1, round(width * aspect)))
     rotation = _rotation(stream)
     pix_fmt = _text(stream.get("pix_fmt"))
     if rotation % (2 * _QUARTER_TURN):
@@ -145,7 +152,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         transfer=_text(stream.get("color_transfer")),
         interlaced=_text(stream.get("field_order")) in _INTERLACED,
         alpha=re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
-        as_is=aspect == 1.0 and not rotation and not _reshaped(stream),
+        as_is=aspect == 1.0 and not rotation and not _has_display_side_data(stream),
     )
 
 
@@ -164,26 +171,28 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream | None:
     )
 
 
-def _marked(stream: Mapping[str, Any], *dispositions: str) -> bool:
-    said = _mapping(stream.get("disposition"))
-    return any(_integer(said.get(name)) for name in dispositions)
+def _has_disposition(stream: Mapping[str, Any], *dispositions: str) -> bool:
+    described = _mapping(stream.get("disposition"))
+    return any(_integer(described.get(name)) for name in dispositions)
 
 
-def _reshaped(stream: Mapping[str, Any]) -> bool:
-    """Whether a player is told to flip, crop or wrap the pictures, on top of what the size and rotation say."""
+def _has_display_side_data(stream: Mapping[str, Any]) -> bool:
+    """Return whether players are told to flip, crop or project the frames, beyond size and rotation."""
     sides = stream.get("side_data_list")
-    kinds = {_text(_mapping(side).get("side_data_type")) for side in sides} if isinstance(sides, list) else set()
-    return not kinds <= _HARMLESS_SIDE_DATA
+    types = {_text(_mapping(side).get("side_data_type")) for side in sides} if isinstance(sides, list) else set()
+    return not types <= _HARMLESS_SIDE_DATA
 
 
 def _rotation(stream: Mapping[str, Any]) -> int:
-    """Clockwise quarter turns, in degrees. The display matrix counts the other way round from the old `rotate` tag."""
+    """Return the clockwise rotation in degrees, a multiple of 90. The display matrix counts in the opposite direction
+    from the old `rotate` tag.
+    """
     sides = stream.get("side_data_list")
     matrix = [_number(_mapping(side).get("rotation")) for side in sides] if isinstance(sides, list) else []
-    turned = next((-angle for angle in matrix if angle is not None), None)
-    if turned is None:
-        turned = _number(_mapping(stream.get("tags")).get("rotate")) or 0.0
-    return round(turned / _QUARTER_TURN) * _QUARTER_TURN % 360
+    angle = next((-angle for angle in matrix if angle is not None), None)
+    if angle is None:
+        angle = _number(_mapping(stream.get("tags")).get("rotate")) or 0.0
+    return round(angle / _QUARTER_TURN) * _QUARTER_TURN % 360
 
 
 def _pixel_aspect(stream: Mapping[str, Any]) -> float:
@@ -191,10 +200,10 @@ def _pixel_aspect(stream: Mapping[str, Any]) -> float:
 
 
 def _ratio(value: Any, separator: str) -> float | None:
-    """`30000/1001` or `4:3`; None where either part is not a positive number."""
-    above, _, below = (_text(value) or "").partition(separator)
-    top, bottom = _positive(above), _positive(below)
-    return _positive(top / bottom) if top is not None and bottom is not None else None
+    """Return the value of `30000/1001` or `4:3`, or None where either number is not positive."""
+    top_text, _, bottom_text = (_text(value) or "").partition(separator)
+    numerator, denominator = _positive(top_text), _positive(bottom_text)
+    return _positive(numerator / denominator) if numerator is not None and denominator is not None else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -221,6 +230,6 @@ def _positive(value: Any) -> float | None:
 
 
 def _integer(value: Any) -> int | None:
-    """A whole number that is not negative; None otherwise."""
+    """Return a non-negative integer, or None."""
     number = _number(value)
     return int(number) if number is not None and number >= 0 and number.is_integer() else None

@@ -1,4 +1,4 @@
-"""Whether all of a file is there: what was read, against what it declares. Pure."""
+"""Detect truncated media: compare what could be read of a file with what it declares. Pure."""
 
 from __future__ import annotations
 
@@ -9,95 +9,99 @@ from roomcast.errors import UnreadableMedia
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 
-_SLACK_SECONDS = 1.0
-_SLACK_SHARE = 0.02
-_BELIEVED = 1000
-"""A file that declares more than so many times what it holds, and counts no frames, is not cut short: it lies."""
+_TOLERANCE_SECONDS = 1.0
+_TOLERANCE_FRACTION = 0.02
+_MAX_CREDIBLE_RATIO = 1000
+"""A file that declares more than this many times what it contains, and no number of frames, has a forged header."""
 
 _ONE_FRAME = 0.04
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 @dataclass(frozen=True)
-class Partial:
-    """A film that is cut short: seconds that could be read, of seconds declared."""
+class Truncation:
+    """A truncated file: the seconds that could be read, and the seconds declared."""
 
     seconds: float
     declared: float
 
-    def told(self) -> dict[str, float]:
-        """As it is said in `element.partial`."""
+    def to_json(self) -> dict[str, float]:
+        """Return `element.partial`."""
         return {"seconds": round(self.seconds, 3), "declaredSeconds": round(self.declared, 3)}
 
 
 @dataclass(frozen=True)
 class VerifiedMedia:
-    """What a file has been found to hold: what its header says of the streams that have packets, the packets, the true
-    length in seconds, and what is missing."""
+    """What a file really contains.
+
+    `info` describes only streams that have packets; `seconds` is the duration by the packets; `truncation` is None for
+    a complete file.
+    """
 
     info: MediaInfo
     scan: PacketScan
     seconds: float
-    missing: Partial | None
+    truncation: Truncation | None
 
 
-def contents(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
-    """What can be read of a file. `head`: its first bytes, some hundred will do.
+def verify_media(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
+    """Return what can be read of a file. `head` is its first bytes; some hundred are enough.
 
-    Raises `UnreadableMedia` when that is nothing, or a film without a single picture.
+    Raises `UnreadableMedia` when there are no packets, or none of a declared video.
     """
-    heard = info.audio if info.audio and scan.stream(info.audio.index).packets else None
-    seen = info.video if info.video and scan.stream(info.video.index).packets else None
-    if (seen is None and info.video is not None) or (seen is None and heard is None):
-        raise UnreadableMedia("nothing of the file can be read")
-    seconds = scan.seconds(*(stream.index for stream in (seen, heard) if stream is not None))
+    audio = info.audio if info.audio and scan.stream(info.audio.index).packets else None
+    video = info.video if info.video and scan.stream(info.video.index).packets else None
+    if (video is None and info.video is not None) or (video is None and audio is None):
+        raise UnreadableMedia("Nothing in the file can be read.")
+    seconds = scan.seconds(*(stream.index for stream in (video, audio) if stream is not None))
     seconds = seconds or info.duration or _ONE_FRAME
-    if seen is not None:
-        seen = replace(seen, duration=scan.stream(seen.index).seconds or seconds)
-    left = replace(info, duration=seconds, video=seen, audio=heard)
-    return VerifiedMedia(left, scan, seconds, partial(info, scan, head))
+    if video is not None:
+        video = replace(video, duration=scan.stream(video.index).seconds or seconds)
+    readable = replace(info, duration=seconds, video=video, audio=audio)
+    return VerifiedMedia(readable, scan, seconds, find_truncation(info, scan, head))
 
 
-def same_length(one: float, other: float) -> bool:
-    """Whether two lengths, in seconds, differ by no more than containers and encoders make them."""
-    return abs(one - other) <= max(_SLACK_SECONDS, _SLACK_SHARE * max(one, other))
+def lengths_match(one: float, other: float) -> bool:
+    """Return whether two durations, in seconds, differ no more than containers and encoders make them."""
+    return abs(one - other) <= max(_TOLERANCE_SECONDS, _TOLERANCE_FRACTION * max(one, other))
 
 
-def partial(info: MediaInfo, scan: PacketScan, head: bytes) -> Partial | None:
-    """What is missing of a file, or None when it is whole. `head`: its first bytes, some hundred will do.
+def find_truncation(info: MediaInfo, scan: PacketScan, head: bytes) -> Truncation | None:
+    """Return how a file is truncated, or None when it is complete. `head` is its first bytes; some hundred are enough.
 
-    A sample table that counts more packets than there are is proof. Matroska says how many bytes it has. Of the others
-    the declared length is believed, unless it is out of all proportion: a forged header is no reason to call a whole
-    file partial.
+    A sample table with more entries than there are packets is proof. Matroska declares its size in bytes. Any other
+    declared duration is believed unless it is out of all proportion: a forged header does not make a file truncated.
     """
     if info.format_name.startswith("matroska"):
-        whole = segment_size(head)
-        if whole is None or info.size is None or info.size >= whole:
+        declared_size = segment_size(head)
+        if declared_size is None or info.size is None or info.size >= declared_size:
             return None
     if info.format_name == "avi" and info.video and info.video.frames and info.video.fps:
-        # Of what is cut short ffmpeg guesses a length by the bytes that are there; the header counts the frames.
+        # ffmpeg estimates a truncated AVI's duration from the bytes that exist; the header has the number of frames.
         info = replace(info, video=replace(info.video, duration=info.video.frames / info.video.fps))
     for stream in (info.video, info.audio):
-        found = _missing(stream, info.duration, scan) if stream is not None else None
-        if found is not None:
-            return found
+        truncation = _stream_truncation(stream, info.duration, scan) if stream is not None else None
+        if truncation is not None:
+            return truncation
     return None
 
 
-def _missing(stream: VideoStream | AudioStream, declared: float | None, scan: PacketScan) -> Partial | None:
-    seen = scan.stream(stream.index)
+def _stream_truncation(
+    stream: VideoStream | AudioStream, declared: float | None, scan: PacketScan
+) -> Truncation | None:
+    packets = scan.stream(stream.index)
     declared = stream.duration or declared
-    if declared is None or seen.seconds >= declared or same_length(seen.seconds, declared):
+    if declared is None or packets.seconds >= declared or lengths_match(packets.seconds, declared):
         return None
-    counted_all = stream.frames is not None and seen.packets >= stream.frames * (1 - _SLACK_SHARE)
-    lying = stream.frames is None and declared > seen.seconds * _BELIEVED
-    return None if counted_all or lying else Partial(seen.seconds, declared)
+    all_frames = stream.frames is not None and packets.packets >= stream.frames * (1 - _TOLERANCE_FRACTION)
+    forged = stream.frames is None and declared > packets.seconds * _MAX_CREDIBLE_RATIO
+    return None if all_frames or forged else Truncation(packets.seconds, declared)
 
 
 def segment_size(head: bytes) -> int | None:
-    """How many bytes a Matroska file has by its own account; None when it does not say (a live recording does not).
+    """Return the size in bytes that a Matroska file declares, or None when it declares none, as in a live recording.
 
-    RFC 8794: an element is an id, a size and so much content; the first is the EBML head, the second the segment.
+    RFC 8794: an element is an id, a size and its content. The first is the EBML header, the second the segment.
     """
     if not head.startswith(_EBML):
         return None
@@ -109,7 +113,7 @@ def segment_size(head: bytes) -> int | None:
 
 
 def _vint(data: bytes, at: int) -> tuple[int | None, int]:
-    """The number at `at`, None for "unknown", and where it ends."""
+    """Return the number at `at`, None for "unknown", and the position after it."""
     width = 9 - data[at].bit_length() if at < len(data) else 9
     if width > 8 or at + width > len(data):
         return None, at

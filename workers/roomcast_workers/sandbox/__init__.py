@@ -1,1 +1,1 @@
-"""Confine programs that read untrusted media."""
+"""Confinement of programs that read untrusted media: resource limits, a sandbox, and a supervised process group."""

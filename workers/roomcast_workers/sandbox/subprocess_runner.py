@@ -1,9 +1,8 @@
-"""Running one program that reads untrusted media: a confined process group with an end, whatever happens."""
+"""Run one program that reads untrusted media: sandboxed, in its own process group, and dead when the call ends."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import os
 import signal
@@ -11,88 +10,98 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from roomcast import errors
 from roomcast.runtime.programs import Program, start_program
 from roomcast.runtime.tasks import finish_despite_cancel
 
-from roomcast_workers.sandbox.sandbox import ENVIRONMENT_KEPT, NO_WALLS, Limits, Sandbox, confined, ending, was_started
+from roomcast_workers.sandbox.sandbox import (
+    PASSED_ENVIRONMENT,
+    UNSANDBOXED,
+    ResourceLimits,
+    Sandbox,
+    real_exit_code,
+    sandboxed_argv,
+    was_started,
+)
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
-STDERR_KEPT = 8 * 1024
+MAX_STDERR_BYTES = 8 * 1024
 TERM_GRACE = 5.0
 KILL_GRACE = 5.0
 _TERM_REPEAT = 0.05
 _GROUP_POLL = 0.01
+_NOT_STARTED = "The media tools could not be started."
 
 
 @dataclass(frozen=True)
-class Finished:
-    """How a program ended: its return code (negative: the signal) and the end of what it said on stderr."""
+class ProgramExit:
+    """How a program ended: its return code (negative: the signal) and the end of its stderr."""
 
     returncode: int
     stderr: str
 
 
-async def run_tool(
+async def run_sandboxed(
     argv: Sequence[str],
     *,
     on_output: Callable[[bytes], bool],
-    wall_seconds: float,
-    limits: Limits,
+    timeout_seconds: float,
+    limits: ResourceLimits,
     stall_seconds: float | None = None,
-    sandbox: Sandbox = NO_WALLS,
-    reads: Sequence[Path] = (),
+    sandbox: Sandbox = UNSANDBOXED,
+    readable: Sequence[Path] = (),
     cwd: Path | None = None,
-) -> Finished:
-    """Run one program, confined, in a session of its own, until it ends.
+) -> ProgramExit:
+    """Run one program to its end, in its own session and process group.
 
-    Behind the walls of `sandbox` it reads `reads` and writes in `cwd`, and has no other files and no network.
+    In a sandbox it can read `readable` and write in `cwd`, and has no other files and no network.
 
-    `on_output` is called with each piece of stdout and says whether it is a sign of life. Raises `TimedOut` after
-    `wall_seconds`, `Stalled` after `stall_seconds` without a sign of life, whatever `on_output` raises, and
-    `RoomcastError` (INTERNAL) when the program cannot be started; a return code other than 0 is the caller's to judge.
+    `on_output` receives each chunk of stdout and returns whether it shows progress. Raises `TimedOut` after
+    `timeout_seconds`, `Stalled` after `stall_seconds` without progress, whatever `on_output` raises, and
+    `RoomcastError` (INTERNAL) when the program cannot be started. The caller judges the return code.
 
-    However this ends, by result, error or any number of cancellations, the process group is dead and reaped first.
+    However the call ends, by result, error or any number of cancellations, the process group is dead and reaped.
     """
-    child = _Child(confined(argv, limits, sandbox, reads=reads, folder=cwd), cwd, on_output)
+    child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output)
     try:
-        await _watch(child, wall_seconds, stall_seconds)
+        await _watch(child, timeout_seconds, stall_seconds)
     finally:
-        await _put_down(child)
-    finished = Finished(ending(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
-    if not was_started(finished.returncode, finished.stderr):
-        log.error("program could not be started: %r", finished.stderr)
-        raise errors.RoomcastError("the media tools could not be started")
-    return finished
+        await _terminate_group(child)
+    ended = ProgramExit(real_exit_code(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
+    if not was_started(ended.returncode, ended.stderr):
+        log.error("program_not_started", stderr=ended.stderr)
+        raise errors.RoomcastError(_NOT_STARTED)
+    return ended
 
 
 def _start(
     argv: Sequence[str], cwd: Path | None, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
 ) -> Program:
-    environment = {name: os.environ[name] for name in ENVIRONMENT_KEPT if name in os.environ}
+    environment = {name: os.environ[name] for name in PASSED_ENVIRONMENT if name in os.environ}
     environment["LANG"] = "C.UTF-8"
     if cwd is not None:
         environment["TMPDIR"] = str(cwd)
     try:
         return start_program(argv, on_stdout=on_stdout, on_stderr=on_stderr, env=environment, cwd=cwd, new_session=True)
-    except OSError as problem:  # out of processes, descriptors or memory; or no such directory
-        log.exception("program could not be started")
-        raise errors.RoomcastError("the media tools could not be started") from problem
+    except OSError as error:  # no processes, descriptors or memory left, or `cwd` does not exist
+        log.exception("program_not_started")
+        raise errors.RoomcastError(_NOT_STARTED) from error
 
 
 class _Child:
-    """What is known of one running program. `over` is done when it has exited or its output was not acceptable."""
+    """A running program and its output. `done` is set when it has exited or `on_output` has raised."""
 
     def __init__(self, argv: Sequence[str], cwd: Path | None, on_output: Callable[[bytes], bool]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
-        self.problem: Exception | None = None
+        self.error: Exception | None = None
         self.stderr = bytearray()
-        self.over: asyncio.Future[None] = self._loop.create_future()
-        self.program = _start(argv, cwd, self._hear, self._hear_stderr)
-        self.program.exited.add_done_callback(lambda _: _settle(self.over))
-        self.last_life = self._loop.time()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self.program = _start(argv, cwd, self._on_stdout, self._on_stderr)
+        self.program.exited.add_done_callback(lambda _: _set_done(self.done))
+        self.last_progress = self._loop.time()
 
     @property
     def pid(self) -> int:
@@ -102,86 +111,88 @@ class _Child:
     def exited(self) -> asyncio.Future[int]:
         return self.program.exited
 
-    def _hear(self, data: bytes) -> None:
-        if self.problem is not None:
+    def _on_stdout(self, data: bytes) -> None:
+        if self.error is not None:
             return
         try:
             if self._on_output(data):
-                self.last_life = self._loop.time()
-        except Exception as problem:  # noqa: BLE001 - raised by `_watch`: in here the loop would only log it
-            self.problem = problem
-            _settle(self.over)
+                self.last_progress = self._loop.time()
+        except Exception as error:  # noqa: BLE001 - raised by `_watch`: here the event loop would only log it
+            self.error = error
+            _set_done(self.done)
 
-    def _hear_stderr(self, data: bytes) -> None:
+    def _on_stderr(self, data: bytes) -> None:
         self.stderr += data
-        del self.stderr[:-STDERR_KEPT]
+        del self.stderr[:-MAX_STDERR_BYTES]
 
 
-def _settle(future: asyncio.Future[None]) -> None:
+def _set_done(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
 
 
-async def _watch(child: _Child, wall_seconds: float, stall_seconds: float | None) -> None:
-    """Return when the program has exited and its output is read; raise when it takes too long."""
+async def _watch(child: _Child, timeout_seconds: float, stall_seconds: float | None) -> None:
+    """Return when the program has exited and its output is read. Raise `TimedOut`, `Stalled` or `child.error`."""
     now = asyncio.get_running_loop().time
-    child.last_life = now()
-    wall = now() + wall_seconds
-    while not child.over.done():
-        stall = child.last_life + stall_seconds if stall_seconds is not None else math.inf
-        if now() >= wall:
-            raise errors.TimedOut("the step took longer than it may")
-        if now() >= stall:
-            raise errors.Stalled("the step stopped making progress")
-        await asyncio.wait({child.over}, timeout=min(wall, stall) - now())
-    if child.problem is None:
-        # Whoever is left in the group could hold the pipes open for ever: kill first, then read to the end.
+    child.last_progress = now()
+    deadline = now() + timeout_seconds
+    while not child.done.done():
+        stalled_at = child.last_progress + stall_seconds if stall_seconds is not None else math.inf
+        if now() >= deadline:
+            raise errors.TimedOut("The step took longer than allowed.")
+        if now() >= stalled_at:
+            raise errors.Stalled("The step stopped making progress.")
+        await asyncio.wait({child.done}, timeout=min(deadline, stalled_at) - now())
+    if child.error is None:
+        # A process left in the group could keep the pipes open for ever: kill the group, then read to the end.
         _signal_group(child, signal.SIGKILL)
-        await asyncio.wait({child.program.drained}, timeout=KILL_GRACE)
-    if child.problem is not None:
-        raise child.problem
+        await asyncio.wait({child.program.output_closed}, timeout=KILL_GRACE)
+    if child.error is not None:
+        raise child.error
 
 
-async def _put_down(child: _Child) -> None:
+async def _terminate_group(child: _Child) -> None:
     """End the process group: SIGTERM, then SIGKILL. A cancellation cuts the time for SIGTERM short, and is raised when
     the group has ended."""
     try:
-        await _ask_to_end(child)
+        await _send_term(child)
     finally:
-        await finish_despite_cancel(lambda: _make_end(child), idempotent=True)
+        await finish_despite_cancel(lambda: _send_kill(child), idempotent=True)
 
 
-async def _ask_to_end(child: _Child) -> None:
+async def _send_term(child: _Child) -> None:
     """Send SIGTERM until the leader has exited or the grace period is over."""
     now = asyncio.get_running_loop().time
     until = now() + TERM_GRACE
     while not child.exited.done() and now() < until:
-        # At the first TERM ffmpeg encodes what it has read, for seconds; from the fourth on it just goes. Nothing that
-        # it could still write is wanted.
+        # At the first TERM ffmpeg encodes what it has read, for seconds; from the fourth on it exits at once. Nothing
+        # that it could still write is needed.
         if not _signal_group(child, signal.SIGTERM):
             return
         await asyncio.wait({child.exited}, timeout=_TERM_REPEAT)
 
 
-async def _make_end(child: _Child) -> None:
+async def _send_kill(child: _Child) -> None:
     """Send SIGKILL until no process of the group runs and its leader is reaped, then close its pipes. Only the kernel
     can keep a process alive beyond that."""
     now = asyncio.get_running_loop().time
     until = now() + KILL_GRACE
-    while _signal_group(child, signal.SIGKILL) and not (child.exited.done() and _only_corpses(child.pid)):
+    while _signal_group(child, signal.SIGKILL) and not (child.exited.done() and _only_zombies(child.pid)):
         if now() >= until:
-            log.error("process group %s does not die", child.pid)
+            log.error("process_group_not_killed", group=child.pid)
             break
         await asyncio.sleep(_GROUP_POLL)
     child.program.close()
 
 
 def _signal_group(child: _Child, number: signal.Signals) -> bool:
-    """Signal the whole group; False when there is nobody left in it. The leader's pid stays the group's id, and is
-    not given to another process, until the group is empty."""
+    """Signal the process group, and return whether it has any process left.
+
+    The group's id is its leader's pid, which no other process gets until the group is empty.
+    """
     try:
         if child.exited.done():
-            # Orphans of the group are ours to reap when we are process 1, as in a container.
+            # When we are process 1, as in a container, orphans of the group are ours to reap.
             os.waitpid(-child.pid, os.WNOHANG)
     except ChildProcessError:
         pass
@@ -192,15 +203,17 @@ def _signal_group(child: _Child, number: signal.Signals) -> bool:
     return True
 
 
-def _only_corpses(group: int) -> bool:
-    """Whether all that is left of the group is dead and waits for process 1 to reap it, which may take its time (Linux;
-    elsewhere a group of corpses cannot be signalled in the first place)."""
+def _only_zombies(group: int) -> bool:
+    """Return whether the group has only zombies, which process 1 will reap in its own time.
+
+    Linux only: elsewhere a group of zombies cannot be signalled in the first place.
+    """
     stats = list(Path("/proc").glob("[0-9]*/stat"))
     for stat in stats:
         try:
-            state, _parent, its_group, *_ = stat.read_text().rpartition(")")[2].split()
-        except (OSError, ValueError):  # it has just gone
+            state, _parent, process_group, *_ = stat.read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):  # the process has just exited
             continue
-        if int(its_group) == group and state not in {"Z", "X"}:
+        if int(process_group) == group and state not in {"Z", "X"}:
             return False
     return bool(stats)

@@ -1,1 +1,1 @@
-"""Steps that process a video or its sound."""
+"""Steps that process a video, or audio alone."""

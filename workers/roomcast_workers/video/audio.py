@@ -1,4 +1,4 @@
-"""The steps of sound without pictures: an AAC file that everything plays."""
+"""Process audio without video: make an AAC file that plays everywhere."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from roomcast.uploads.lifecycle import Stage
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job, ResultFile, Results
-from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
-from roomcast_workers.video import verification as video
-from roomcast_workers.video.copy_or_compress import sound_complies
-from roomcast_workers.video.encoder import EncodedFile, audio_bits, result_of
-from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
+from roomcast_workers.video.copy_or_compress import audio_meets_template
+from roomcast_workers.video.encoder import EncodedFile, audio_bitrate_for, probe_output
+from roomcast_workers.video.progress_meter import ProgressMeter
+from roomcast_workers.video.verification import is_short, verify_copied
 
 
-async def compress_sound(job: Job, source: VerifiedMedia) -> Results:
-    """Everything that is made of sound alone. Enters the stages from compressing to thumbnails."""
-    await job.reporter.enter(Stage.COMPRESSING, "Compressing the sound")
-    result = await _compressed(job, source, Pace(source.seconds, job.reporter.progress))
-    await job.reporter.enter(Stage.THUMBNAILS, "Checking the sound")
-    sound = source.info.audio
+async def process_audio(job: Job, source: VerifiedMedia) -> Results:
+    """Process audio alone; a step like those in `pipeline`, for a source that is verified already."""
+    await job.reporter.enter(Stage.COMPRESSING, "Compressing the audio")
+    result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
+    await job.reporter.enter(Stage.THUMBNAILS, "Checking the audio")
+    audio = source.info.audio
     return Results(
         [ResultFile(result.path, "audio", result.mime, duration=result.info.duration)],
-        original={"duration": round(source.seconds, 3), "audioCodec": sound.codec if sound else None},
-        facts=result.facts,
+        original={"duration": round(source.seconds, 3), "audioCodec": audio.codec if audio else None},
+        extra=result.extra,
     )
 
 
-async def _compressed(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
-    """A new file: of the same sound where it will do as it is."""
-    target, info, bitrate = job.scratch / "audio.m4a", source.info, audio_bits(job, source)
-    sound = info.audio
-    if sound is None:
-        raise ValueError("there is no sound")
-    copied = sound_complies(sound, source, bitrate)
+async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+    """Copy the audio if it meets the template, otherwise compress it."""
+    target, info, bitrate = job.scratch / "audio.m4a", source.info, audio_bitrate_for(job, source)
+    audio = info.audio
+    if audio is None:
+        raise ValueError("There is no audio.")
+    copied = audio_meets_template(audio, source, bitrate)
     if copied:
-        command = commands.copy(job.source_file, target, info, muxer="ipod")
+        command = commands.remux(job.source_input, target, info, muxer="ipod")
     else:
-        command = commands.compress_sound(job.source_file, target, sound, bitrate)
-    await job.encode(command, pace)
-    result = await result_of(job, target, "mov")
-    video.verify_copy(info, source.seconds, result)
-    facts: dict[str, Any] = {"copied": True} if copied else {}
-    if source.missing is None and video.is_short(source.seconds, result):
-        facts["partial"] = Partial(result.duration or 0.0, source.seconds).told()
-    return EncodedFile(target, result, "mov", "audio/mp4", facts)
+        command = commands.compress_audio(job.source_input, target, audio, bitrate)
+    await job.run_ffmpeg(command, meter)
+    result = await probe_output(job, target, "mov")
+    verify_copied(info, source.seconds, result)
+    extra: dict[str, Any] = {"copied": True} if copied else {}
+    if source.truncation is None and is_short(source.seconds, result):
+        extra["partial"] = Truncation(result.duration or 0.0, source.seconds).to_json()
+    return EncodedFile(target, result, "mov", "audio/mp4", extra)

@@ -1,4 +1,4 @@
-"""Whether a film has to be compressed at all. Pure."""
+"""Decide whether to copy a video's streams or to compress them. Pure."""
 
 from __future__ import annotations
 
@@ -10,80 +10,86 @@ from roomcast_workers.ffmpeg.codecs import peak_bitrate
 from roomcast_workers.media_info.probe import AudioStream
 from roomcast_workers.media_info.truncation import VerifiedMedia
 
-Choice = Literal["copy", "compare", "encode"]
-"""`copy`: the film as it is, in a new file. `encode`: it must be compressed. `compare`: it would do as it is; it is
-compressed, and the better of the two is kept."""
+Decision = Literal["copy", "compare", "encode"]
+"""`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do; compress it, and
+use the better of the two.
+"""
 
 _PLAYABLE_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High"}
 _PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg"}
 _STEREO = 2
-_LONGEST_KEY_GAP = 12.0
-_MONO_SHARE = 0.6
-_LEAST_BITRATE = 32_000
-_WORTH_IT = 0.95
-_FRUGAL_SHARE = 0.2
+_MAX_KEYFRAME_GAP = 12.0
+_MONO_FRACTION = 0.6
+_MIN_AUDIO_BITRATE = 32_000
+_WORTHWHILE_FRACTION = 0.95
+_LOW_BITRATE_FRACTION = 0.2
 
 
-def choose(source: VerifiedMedia, template: Template) -> Choice:
-    """What to do with a film under a template."""
-    film = source.info.video
-    # The last packets of what is cut short are broken, and would be copied as they are.
-    if film is None or source.missing or not complies(source, template):
+def decide(source: VerifiedMedia, template: Template) -> Decision:
+    """Return what to do with a video under a template."""
+    video = source.info.video
+    # The last packets of a truncated file are broken and would be copied too.
+    if video is None or source.truncation or not meets_template(source, template):
         return "encode"
     if template.target_bytes is not None:
         return "copy" if source.info.size is not None and source.info.size <= template.target_bytes else "encode"
-    pictures = source.scan.stream(film.index)
-    bitrate = pictures.size * 8 / source.seconds
-    return "copy" if bitrate <= frugal_bitrate(film.width, film.height, film.fps) else "compare"
+    packets = source.scan.stream(video.index)
+    bitrate = packets.size * 8 / source.seconds
+    return "copy" if bitrate <= low_bitrate(video.width, video.height, video.fps) else "compare"
 
 
-def complies(source: VerifiedMedia, template: Template) -> bool:
-    """Whether the pictures are, as they are, what the template would have made of them."""
-    film = source.info.video
-    if film is None or film.codec != template.codec or template.codec == "vp9":
+def meets_template(source: VerifiedMedia, template: Template) -> bool:
+    """Return whether the video stream is, as it is, what the template asks for."""
+    video = source.info.video
+    if video is None or video.codec != template.codec or template.codec == "vp9":
         return False
-    pictures = source.scan.stream(film.index)
+    packets = source.scan.stream(video.index)
     return (
-        film.as_is
-        and film.pix_fmt == "yuv420p"
-        and (film.codec != "h264" or film.profile in _PLAYABLE_PROFILES)
-        and not (film.full_range or film.hdr or film.interlaced)
-        and not film.needs_colour_management
-        and film.matrix in _PLAIN_MATRICES
-        and film.width % 2 == film.height % 2 == 0
-        and max(film.width, film.height) <= template.video_long_side
-        # An edit list that begins amid the pictures would go on showing, or hiding, what it cuts off.
-        and pictures.begins_with_key
-        and not pictures.hidden
-        and not pictures.untimed
-        and pictures.key_gap <= _LONGEST_KEY_GAP
+        video.as_is
+        and video.pix_fmt == "yuv420p"
+        and (video.codec != "h264" or video.profile in _PLAYABLE_PROFILES)
+        and not (video.full_range or video.hdr or video.interlaced)
+        and not video.needs_colour_management
+        and video.matrix in _PLAIN_MATRICES
+        and video.width % 2 == video.height % 2 == 0
+        and max(video.width, video.height) <= template.video_long_side
+        # A copy would show, or still hide, frames that an edit list cuts off between keyframes.
+        and packets.starts_with_keyframe
+        and not packets.hidden
+        and not packets.untimed
+        and packets.max_keyframe_gap <= _MAX_KEYFRAME_GAP
     )
 
 
-def sound_complies(sound: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
-    """Whether the sound can be taken as it is: AAC, at most stereo, at hardly more than the wanted bits a second."""
-    heard = source.scan.stream(sound.index)
+def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
+    """Return whether the audio can be copied: AAC, at most stereo, and at most 10 % above `bitrate` (bits per
+    second).
+    """
+    packets = source.scan.stream(audio.index)
     return (
-        sound.codec == "aac"
-        and sound.channels <= _STEREO
-        and not heard.untimed
-        and heard.size * 8 <= 1.1 * bitrate * max(heard.seconds, 1.0)
+        audio.codec == "aac"
+        and audio.channels <= _STEREO
+        and not packets.untimed
+        and packets.size * 8 <= 1.1 * bitrate * max(packets.seconds, 1.0)
     )
 
 
-def sound_bitrate(sound: AudioStream, source: VerifiedMedia, asked: int) -> int:
-    """The bits a second to spend on the sound, of those `asked` for stereo: less on one channel, and no more than it
-    has."""
-    heard = source.scan.stream(sound.index)
-    has = round(heard.size * 8 / max(heard.seconds, 1.0))
-    return min(asked if sound.channels > 1 else round(asked * _MONO_SHARE), max(has, _LEAST_BITRATE))
+def target_audio_bitrate(audio: AudioStream, source: VerifiedMedia, requested: int) -> int:
+    """Return the bitrate for the audio, of `requested` bits per second for stereo: less for mono, and at most the
+    source's.
+    """
+    packets = source.scan.stream(audio.index)
+    source_bitrate = round(packets.size * 8 / max(packets.seconds, 1.0))
+    return min(
+        requested if audio.channels > 1 else round(requested * _MONO_FRACTION), max(source_bitrate, _MIN_AUDIO_BITRATE)
+    )
 
 
-def frugal_bitrate(width: int, height: int, fps: float | None) -> int:
-    """The bits a second below which compressing such a film again would gain next to nothing."""
-    return round(peak_bitrate(width, height, fps) * _FRUGAL_SHARE)
+def low_bitrate(width: int, height: int, fps: float | None) -> int:
+    """Return the bitrate, in bits per second, below which compressing such a video again would gain almost nothing."""
+    return round(peak_bitrate(width, height, fps) * _LOW_BITRATE_FRACTION)
 
 
-def worth_it(result_bytes: int, copied_bytes: int) -> bool:
-    """Whether compressing gained enough over the film as it was: five per cent."""
-    return result_bytes <= copied_bytes * _WORTH_IT
+def is_worthwhile(result_bytes: int, copied_bytes: int) -> bool:
+    """Return whether compressing saved at least five per cent over copying."""
+    return result_bytes <= copied_bytes * _WORTHWHILE_FRACTION

@@ -1,28 +1,28 @@
-"""One run of ffmpeg over a film, and the check of what came out."""
+"""Encode or copy a video in one run of ffmpeg, and verify the result."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.codecs import AtQuality, Recipe, audio_options, codec_for
+from roomcast_workers.ffmpeg.codecs import ConstantQuality, EncodeSettings, audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper
-from roomcast_workers.ffmpeg.progress import Reading
-from roomcast_workers.ffmpeg.runner import NothingInside
+from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.runner import NoStreams
 from roomcast_workers.job import Job
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
-from roomcast_workers.media_info.truncation import Partial, VerifiedMedia
-from roomcast_workers.video import verification as video
-from roomcast_workers.video.copy_or_compress import sound_bitrate, sound_complies
-from roomcast_workers.video.progress_meter import Pace
+from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
+from roomcast_workers.video.copy_or_compress import audio_meets_template, target_audio_bitrate
+from roomcast_workers.video.progress_meter import ProgressMeter
+from roomcast_workers.video.verification import is_short, verify_copied, verify_encoded
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _TAIL_SECONDS = 5.0
 _AV1_DECODERS = {"libdav1d", "libaom-av1"}
@@ -30,119 +30,129 @@ _AV1_DECODERS = {"libdav1d", "libaom-av1"}
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """A film or sound that has been compressed, and checked: the file, what it holds, how ffmpeg must read it, its MIME
-    type. `facts` are fields of `element`."""
+    """A verified result: the file, what it contains, the demuxer that reads it, and its MIME type. `extra` are fields
+    of `element`."""
 
     path: Path
     info: MediaInfo
     demuxer: str
     mime: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return self.path.stat().st_size
 
 
-async def recipe_for(job: Job, source: VerifiedMedia) -> Recipe:
-    """How the template wants this film compressed."""
+async def settings_for(job: Job, source: VerifiedMedia) -> EncodeSettings:
+    """Return how the template wants this video encoded."""
     template = job.template
-    film = require_video(source.info)
-    width, height = fit_even(film.width, film.height, template.video_long_side)
+    video = require_video(source.info)
+    width, height = fit_even(video.width, video.height, template.video_long_side)
     codec = codec_for(template.codec, width, height)
     crf = template.video_crf if codec.name == template.codec else CRF_DEFAULT["h264"]
-    mapper = await tone_mapper(job, film)
-    return Recipe(codec, template.preset, AtQuality(crf), width, height, audio_bits(job, source), tone_mapper=mapper)
+    return EncodeSettings(
+        codec,
+        template.preset,
+        ConstantQuality(crf),
+        width,
+        height,
+        audio_bitrate_for(job, source),
+        tone_mapper=await tone_mapper(job, video),
+    )
 
 
 def fit_even(width: int, height: int, long_side: int) -> tuple[int, int]:
-    """The largest even (width, height) of this shape that is no larger than it is and fits `long_side`."""
-    shrink = min(1.0, long_side / max(width, height))
-    return _even(width * shrink), _even(height * shrink)
+    """Return the largest even (width, height) of this shape that fits `long_side` and enlarges nothing."""
+    scale = min(1.0, long_side / max(width, height))
+    return _even(width * scale), _even(height * scale)
 
 
 def _even(side: float) -> int:
     return max(2, int(side + 1e-9) // 2 * 2)
 
 
-async def tone_mapper(job: Job, film: VideoStream) -> ToneMapper:
-    """What the ffmpeg in use can do for this film's colours, if they need it."""
-    if not film.needs_colour_management:
+async def tone_mapper(job: Job, video: VideoStream) -> ToneMapper:
+    """Return how the installed ffmpeg can convert this video's colours; "none" if they need no conversion."""
+    if not video.needs_colour_management:
         return "none"
-    can = await job.ffmpeg_features()
-    if {"zscale", "tonemap"} <= can:
+    features = await job.ffmpeg_features()
+    if {"zscale", "tonemap"} <= features:
         return "zscale"
-    return "swscale" if "scale:intent" in can else "none"
+    return "swscale" if "scale:intent" in features else "none"
 
 
 async def can_decode(job: Job, codec: str) -> bool:
-    """Whether the ffmpeg in use can look at what it makes: for AV1 it needs more than its own decoder, which is for
-    hardware."""
+    """Return whether the installed ffmpeg can decode this codec; its own AV1 decoder works only with hardware."""
     return codec != "av1" or bool(_AV1_DECODERS & await job.ffmpeg_features())
 
 
-def audio_bits(job: Job, source: VerifiedMedia) -> int:
-    """The bits a second to spend on the sound."""
-    asked = int(job.template.audio_bitrate.removesuffix("k")) * 1000
-    return sound_bitrate(source.info.audio, source, asked) if source.info.audio else asked
+def audio_bitrate_for(job: Job, source: VerifiedMedia) -> int:
+    """Return the bitrate for this source's audio, in bits per second."""
+    requested = int(job.template.audio_bitrate.removesuffix("k")) * 1000
+    return target_audio_bitrate(source.info.audio, source, requested) if source.info.audio else requested
 
 
-async def encode(job: Job, source: VerifiedMedia, recipe: Recipe, pace: Pace) -> EncodedFile:
-    """Compress the film. When less of it could be decoded than it has packets, `facts` say so."""
-    target = job.scratch / f"video{recipe.codec.suffix}"
-    await job.encode(commands.compress(job.source_file, target, source.info, recipe), pace)
-    result = await result_of(job, target, recipe.codec.demuxer)
-    video.verify(recipe, source.info, source.seconds, result)
-    facts: dict[str, Any] = {} if recipe.codec.name == job.template.codec else {"codec": recipe.codec.name}
-    if video.is_short(source.seconds, result):
-        facts["partial"] = (await _undecodable(job, source, result)).told()
-    return EncodedFile(target, result, recipe.codec.demuxer, recipe.codec.mime, facts)
+async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings, meter: ProgressMeter) -> EncodedFile:
+    """Encode the video. If less of it could be decoded than it has packets, `extra` has `partial`."""
+    target = job.scratch / f"video{settings.codec.suffix}"
+    await job.run_ffmpeg(commands.compress(job.source_input, target, source.info, settings), meter)
+    result = await probe_output(job, target, settings.codec.demuxer)
+    verify_encoded(settings, source.info, source.seconds, result)
+    extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}
+    if is_short(source.seconds, result):
+        extra["partial"] = (await _missing_tail(job, source, result)).to_json()
+    return EncodedFile(target, result, settings.codec.demuxer, settings.codec.mime, extra)
 
 
-async def copy(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile | None:
-    """The film as it is, in a new file; None when it does not go into one."""
-    target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bits(job, source)
-    audio = None
-    if info.audio is not None and not sound_complies(info.audio, source, bitrate):
-        audio = audio_options("aac", "aac", bitrate, info.audio.channels, info.audio.sample_rate)
+async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile | None:
+    """Copy the video stream into a new file, or return None when the result is not a complete video."""
+    target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bitrate_for(job, source)
+    audio_encoding = None
+    if info.audio is not None and not audio_meets_template(info.audio, source, bitrate):
+        audio_encoding = audio_options("aac", "aac", bitrate, info.audio.channels, info.audio.sample_rate)
     try:
-        await job.encode(commands.copy(job.source_file, target, info, sound_options=audio), pace)
-        result = await result_of(job, target, "mov")
-        video.verify_copy(info, source.seconds, result)
-        if video.is_short(source.seconds, result):
-            raise TranscodeError("the copy is not the whole film")
+        await job.run_ffmpeg(commands.remux(job.source_input, target, info, audio_encoding=audio_encoding), meter)
+        result = await probe_output(job, target, "mov")
+        verify_copied(info, source.seconds, result)
+        if is_short(source.seconds, result):
+            raise TranscodeError("The copy is shorter than its source.")
     except RoomcastError as error:
         if error.code not in {Code.TRANSCODE_ERROR, Code.UNREADABLE_MEDIA}:
             raise
-        log.warning("the film cannot be copied: %s", error.message)
+        log.warning("video_not_copied", reason=error.message)
         return None
     return EncodedFile(target, result, "mov", "video/mp4", {"copied": True})
 
 
-async def result_of(job: Job, path: Path, demuxer: str) -> MediaInfo:
-    """What our own result holds; that it cannot be read is not the source's fault, but that nothing is in it is."""
+async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
+    """Return what our own result contains.
+
+    Raises `TranscodeError` when it cannot be read, which is not the source's fault, and `NoStreams` when it is empty,
+    which is.
+    """
     try:
-        return await job.look(path, demuxer)
-    except NothingInside:
+        return await job.probe(path, demuxer)
+    except NoStreams:
         raise
     except UnreadableMedia as error:
         raise TranscodeError("The encoder's result cannot be read.") from error
 
 
-async def _undecodable(job: Job, source: VerifiedMedia, result: MediaInfo) -> Partial:
-    """What is missing, if the source is to blame: there are packets, but they are not pictures. Else raises."""
-    got = result.duration or 0.0
-    pictures = 0
+async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> Truncation:
+    """Return how the source is truncated if its last packets cannot be decoded. Otherwise raise `TranscodeError`."""
+    encoded_seconds = result.duration or 0.0
+    frames = 0
 
-    def hear(reading: Reading) -> None:
-        nonlocal pictures
-        pictures = max(pictures, reading.frame or 0)
+    def on_progress(block: ProgressBlock) -> None:
+        nonlocal frames
+        frames = max(frames, block.frame or 0)
 
     try:
-        start = got + _TAIL_SECONDS / 5
-        await job.encode(commands.count_pictures(job.source_file, source.info, start, _TAIL_SECONDS), hear)
+        start = encoded_seconds + _TAIL_SECONDS / 5
+        await job.run_ffmpeg(commands.count_frames(job.source_input, source.info, start, _TAIL_SECONDS), on_progress)
     except UnreadableMedia:
-        pictures = 0
-    if pictures:
-        raise TranscodeError("the result is shorter than its source")
-    return Partial(got, source.seconds)
+        frames = 0
+    if frames:
+        raise TranscodeError("The result is shorter than its source.")
+    return Truncation(encoded_seconds, source.seconds)

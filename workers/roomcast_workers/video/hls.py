@@ -1,13 +1,17 @@
-"""The HLS ladder: a film in several sizes, cut into CMAF segments, for players that choose by what the line carries.
+"""Make HLS: a video in several sizes, cut into CMAF segments, for players that adapt to their bandwidth.
 
-    hls.m3u8                        the master playlist: which renditions there are, and what each takes
-    hls-720.m3u8                    a rendition's own playlist; `hls-audio` is the sound, once for all
+    hls.m3u8                        the master playlist: the renditions and the bandwidth of each
+    hls-720.m3u8                    a rendition's own playlist; `hls-audio` is the audio of all renditions
     hls-720-init.mp4, hls-720-00000.m4s, …
 
-It is made of the compressed film rather than of its source. That one is upright, square, whole, in the colours of
-every screen and known to be readable, so nothing of it has to be put right again for each rendition; the one
-generation more is lost in what a smaller size loses. One decode feeds all renditions. They are cut at the same frames,
-so that a player can change between any two segments.
+The input is the compressed video and not its source: it is upright, with square pixels, complete, in colours that every
+screen shows, and known to be readable. The loss of the second generation is small beside that of scaling down. One
+decoder feeds all renditions, and they are cut at the same frames, so that a player can switch between any two segments.
+
+ffmpeg's own master playlist (`-master_pl_name`, tried with ffmpeg 8.1.2) is not used. Its EXT-X-STREAM-INF lines have
+no FRAME-RATE, which Apple's authoring specification requires; it lists the audio once more as a variant of its own; it
+names it `audio_2`, which players show, and without AUTOSELECT; and for a video of 8.04 s it wrote BANDWIDTH=615928 with
+AVERAGE-BANDWIDTH=616550, a peak below the average.
 """
 
 from __future__ import annotations
@@ -23,15 +27,16 @@ from roomcast.errors import TranscodeError
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.commands import Rendition
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.job import Job, ResultFile
-from roomcast_workers.media_info import probe
+from roomcast_workers.media_info.probe import MediaInfo, require_video
 
 _STEREO = 2
+_PLAYLIST_MIME = "application/vnd.apple.mpegurl"
 _FULL_HD_PIXELS = 1920 * 1080
-_FULL_HD_RATE = 6_000_000
-_SMOOTH_FPS = 40
-_SLACK_SECONDS = 1.0
+_FULL_HD_BITRATE = 6_000_000
+_HIGH_FPS = 40
+_TOLERANCE_SECONDS = 1.0
 _SEGMENT = re.compile(r"^#EXTINF:([\d.]+),[^\n]*\n([^#\n]+)$", re.MULTILINE)
 _AVC = re.compile(rb"avcC.(...)", re.DOTALL)
 """Profile, constraints and level, in an `avcC` box (ISO/IEC 14496-15)."""
@@ -40,16 +45,16 @@ _AAC = re.compile(rb"esds.*?\x05\x80\x80\x80.(.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Segment:
-    """One entry of a rendition's playlist."""
+class MediaSegment:
+    """One segment in a rendition's playlist."""
 
     name: str
     seconds: float
 
 
 @dataclass(frozen=True)
-class Rate:
-    """What a rendition takes, in bits a second: at most in any segment, and on average."""
+class Bandwidth:
+    """The bandwidth of a rendition in bits per second: that of its largest segment, and the average."""
 
     peak: int
     average: int
@@ -57,116 +62,128 @@ class Rate:
 
 @dataclass(frozen=True)
 class Variant:
-    """A rung as it came out. `codec` as RFC 6381 writes it."""
+    """A video rendition as it was encoded. `codec` is in the notation of RFC 6381."""
 
-    rung: Rendition
+    rendition: Rendition
     codec: str
-    rate: Rate
+    bandwidth: Bandwidth
 
 
 @dataclass(frozen=True)
-class Sound:
-    """The one rendition of the sound, as it came out."""
+class AudioRendition:
+    """The audio rendition as it was encoded."""
 
     channels: int
     codec: str
-    rate: Rate
+    bandwidth: Bandwidth
 
 
-def rungs(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
-    """The ladder of a film of so many pixels, largest size first. `sides` are short sides in pixels, as in “720p”; none
-    is larger than the film, so those above it come to the film's own size, once."""
+def renditions(sides: Sequence[int], width: int, height: int, fps: float | None = None) -> list[Rendition]:
+    """Return the renditions of a video of this size, the largest first.
+
+    `sides` are short sides in pixels, as in "720p". Nothing is enlarged: all sides above the video's own give one
+    rendition in its own size.
+    """
     short = min(width, height)
-    found: dict[int, Rendition] = {}
+    by_name: dict[int, Rendition] = {}
     for side in sorted({min(side, short) for side in sides}, reverse=True):
         wide, high = (max(2, int(length * side / short + 1e-9) // 2 * 2) for length in (width, height))
         name = min(wide, high)
-        found.setdefault(name, Rendition(str(name), wide, high, _max_rate(wide * high, fps)))
-    return list(found.values())
+        by_name.setdefault(name, Rendition(str(name), wide, high, _max_rate(wide * high, fps)))
+    return list(by_name.values())
 
 
 def _max_rate(pixels: int, fps: float | None) -> int:
-    """6 Mbit/s for Full HD, half as much again above 40 frames a second; detail grows slower than area."""
-    smooth = 1.5 if fps and fps > _SMOOTH_FPS else 1.0
-    return round(_FULL_HD_RATE * smooth * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
+    """Return 6 Mbit/s for Full HD, half as much again above 40 fps, and less than proportionally for other sizes."""
+    factor = 1.5 if fps and fps > _HIGH_FPS else 1.0
+    return round(_FULL_HD_BITRATE * factor * math.pow(pixels / _FULL_HD_PIXELS, 0.75))
 
 
-def work(sides: Sequence[int], width: int, height: int) -> float:
-    """How much there is to encode for the ladder, as a multiple of the film."""
-    return sum(rung.width * rung.height for rung in rungs(sides, width, height)) / (width * height)
+def relative_cost(sides: Sequence[int], width: int, height: int) -> float:
+    """Return how many pixels all renditions have together, as a multiple of the video's."""
+    return sum(rendition.width * rendition.height for rendition in renditions(sides, width, height)) / (width * height)
 
 
-def segments(playlist: str) -> list[Segment]:
-    """The entries of a rendition's playlist, in order."""
-    return [Segment(name, float(seconds)) for seconds, name in _SEGMENT.findall(playlist)]
+def parse_segments(playlist: str) -> list[MediaSegment]:
+    """Return the segments of a rendition's playlist, in order."""
+    return [MediaSegment(name, float(seconds)) for seconds, name in _SEGMENT.findall(playlist)]
 
 
-def rate_of(entries: Sequence[Segment], sizes: Sequence[int]) -> Rate:
-    """What a rendition takes whose segments have these sizes in bytes."""
-    timed = [(size * 8, max(entry.seconds, 1e-3)) for entry, size in zip(entries, sizes, strict=True)]
-    # A last segment of a frame or two says nothing of what the line must carry.
+def bandwidth_of(segments: Sequence[MediaSegment], sizes: Sequence[int]) -> Bandwidth:
+    """Return the bandwidth of a rendition whose segments have these sizes in bytes."""
+    timed = [(size * 8, max(segment.seconds, 1e-3)) for segment, size in zip(segments, sizes, strict=True)]
+    # A last segment of one or two frames is left out of the peak: its bitrate is that of a keyframe.
     full = [bits / seconds for bits, seconds in timed if seconds >= commands.HLS_SEGMENT_SECONDS / 2]
     average = sum(bits for bits, _ in timed) / sum(seconds for _, seconds in timed)
-    return Rate(peak=round(max([average, *full])), average=round(average))
+    return Bandwidth(peak=round(max([average, *full])), average=round(average))
 
 
-def codec_of(init: bytes) -> str:
-    """The codec of an H.264 or AAC initialization segment, as RFC 6381 writes it; `TranscodeError` for any other."""
-    if found := _AVC.search(init):
-        return f"avc1.{found[1].hex()}"
-    if found := _AAC.search(init):
-        return f"mp4a.40.{found[1][0] >> 3}"
-    raise TranscodeError("The ladder has a rendition that is not what it should be.")
+def codec_string(init: bytes) -> str:
+    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment, or raise `TranscodeError` for any
+    other.
+    """
+    if match := _AVC.search(init):
+        return f"avc1.{match[1].hex()}"
+    if match := _AAC.search(init):
+        return f"mp4a.40.{match[1][0] >> 3}"
+    raise TranscodeError("An HLS rendition does not have the expected codec.")
 
 
-def master_playlist(variants: Sequence[Variant], fps: float | None, sound: Sound | None) -> str:
-    """The master playlist. With `sound`, each variant plays with the one rendition of it."""
+def master_playlist(variants: Sequence[Variant], fps: float | None, audio: AudioRendition | None) -> str:
+    """Return the master playlist. With `audio`, every variant refers to that rendition."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-INDEPENDENT-SEGMENTS"]
-    if sound:
-        described = f'TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="{sound.channels}"'
-        lines.append(f'#EXT-X-MEDIA:{described},URI="hls-audio.m3u8"')
+    if audio:
+        lines.append(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,'
+            f'CHANNELS="{audio.channels}",URI="hls-audio.m3u8"'
+        )
     for variant in variants:
-        rung, rate = variant.rung, variant.rate
-        codecs = f"{variant.codec},{sound.codec}" if sound else variant.codec
-        facts = [
-            f"BANDWIDTH={rate.peak + (sound.rate.peak if sound else 0)}",
-            f"AVERAGE-BANDWIDTH={rate.average + (sound.rate.average if sound else 0)}",
+        rendition, bandwidth = variant.rendition, variant.bandwidth
+        codecs = f"{variant.codec},{audio.codec}" if audio else variant.codec
+        attributes = [
+            f"BANDWIDTH={bandwidth.peak + (audio.bandwidth.peak if audio else 0)}",
+            f"AVERAGE-BANDWIDTH={bandwidth.average + (audio.bandwidth.average if audio else 0)}",
             f'CODECS="{codecs}"',
-            f"RESOLUTION={rung.width}x{rung.height}",
+            f"RESOLUTION={rendition.width}x{rendition.height}",
             *([f"FRAME-RATE={fps:.3f}"] if fps else []),
-            *(['AUDIO="audio"'] if sound else []),
+            *(['AUDIO="audio"'] if audio else []),
         ]
-        lines += [f"#EXT-X-STREAM-INF:{','.join(facts)}", f"hls-{rung.name}.m3u8"]
+        lines += [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"hls-{rendition.name}.m3u8"]
     return "\n".join(lines) + "\n"
 
 
-async def make_ladder(
-    job: Job, film: Path, info: probe.MediaInfo, demuxer: str, on_reading: Callable[[Reading], None]
+async def make_hls(
+    job: Job, video: Path, info: MediaInfo, demuxer: str, on_progress: Callable[[ProgressBlock], None]
 ) -> list[ResultFile]:
-    """The ladder of the compressed film: the master playlist, which is listed, and all that it leads to. Raises
-    `TranscodeError` when what came out is not the whole film, or is not cut alike."""
-    stream = probe.require_video(info)
+    """Encode the renditions of a compressed video and return their files; only the master playlist is listed.
+
+    Raises `TranscodeError` when the result is incomplete or the renditions are not cut at the same frames.
+    """
+    stream = require_video(info)
     template = job.template
-    ladder = rungs(template.hls, stream.width, stream.height, stream.fps)
-    source = job.input(film, demuxer)
-    await job.encode(
-        commands.make_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
-        on_reading,
+    ladder = renditions(template.hls, stream.width, stream.height, stream.fps)
+    source = job.input(video, demuxer)
+    await job.run_ffmpeg(
+        commands.encode_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
+        on_progress,
     )
 
-    cuts = {rung.name: _cut(job, rung.name) for rung in ladder}
-    _verify(list(cuts.values()), stream.duration or info.duration)
-    variants = [Variant(rung, _codec(job, rung.name), _rate(job, cuts[rung.name])) for rung in ladder]
-    sound = None
-    if info.audio is not None:
-        cuts["audio"] = _cut(job, "audio")
-        sound = Sound(_channels(info.audio), _codec(job, "audio"), _rate(job, cuts["audio"]))
-    master = job.scratch / "hls.m3u8"
-    master.write_text(master_playlist(variants, stream.fps, sound))
-    made = [
-        ResultFile(master, "hls", "application/vnd.apple.mpegurl", ladder[0].width, ladder[0].height, info.duration)
+    segments = {rendition.name: _segments(job, rendition.name) for rendition in ladder}
+    _verify(list(segments.values()), stream.duration or info.duration)
+    variants = [
+        Variant(rendition, _codec(job, rendition.name), _bandwidth(job, segments[rendition.name]))
+        for rendition in ladder
     ]
-    return made + [part for name, entries in cuts.items() for part in _parts(job, name, entries)]
+    audio = None
+    if info.audio is not None:
+        segments["audio"] = _segments(job, "audio")
+        channels = min(info.audio.channels, _STEREO)
+        audio = AudioRendition(channels, _codec(job, "audio"), _bandwidth(job, segments["audio"]))
+    master = job.scratch / "hls.m3u8"
+    master.write_text(master_playlist(variants, stream.fps, audio))
+    largest = ladder[0]
+    files = [ResultFile(master, "hls", _PLAYLIST_MIME, largest.width, largest.height, info.duration)]
+    return files + [file for name in segments for file in _rendition_files(job, name, segments[name])]
 
 
 def _playlist(job: Job, name: str) -> Path:
@@ -177,36 +194,33 @@ def _init(job: Job, name: str) -> Path:
     return job.scratch / f"hls-{name}-init.mp4"
 
 
-def _cut(job: Job, name: str) -> list[Segment]:
-    return segments(_playlist(job, name).read_text())
+def _segments(job: Job, name: str) -> list[MediaSegment]:
+    return parse_segments(_playlist(job, name).read_text())
 
 
 def _codec(job: Job, name: str) -> str:
-    return codec_of(_init(job, name).read_bytes())
+    return codec_string(_init(job, name).read_bytes())
 
 
-def _rate(job: Job, entries: Sequence[Segment]) -> Rate:
-    return rate_of(entries, [(job.scratch / entry.name).stat().st_size for entry in entries])
+def _bandwidth(job: Job, segments: Sequence[MediaSegment]) -> Bandwidth:
+    return bandwidth_of(segments, [(job.scratch / segment.name).stat().st_size for segment in segments])
 
 
-def _parts(job: Job, name: str, entries: Sequence[Segment]) -> list[ResultFile]:
-    """What a rendition consists of; none of it is listed."""
+def _rendition_files(job: Job, name: str, segments: Sequence[MediaSegment]) -> list[ResultFile]:
+    """Return the files of a rendition, none of which is listed."""
     return [
-        ResultFile(_playlist(job, name), "hls", "application/vnd.apple.mpegurl", listed=False),
+        ResultFile(_playlist(job, name), "hls", _PLAYLIST_MIME, listed=False),
         ResultFile(_init(job, name), "hls", "video/mp4", listed=False),
-        *(ResultFile(job.scratch / entry.name, "hls", "video/iso.segment", listed=False) for entry in entries),
+        *(ResultFile(job.scratch / segment.name, "hls", "video/iso.segment", listed=False) for segment in segments),
     ]
 
 
-def _verify(cuts: Sequence[Sequence[Segment]], duration: float | None) -> None:
+def _verify(by_rendition: Sequence[Sequence[MediaSegment]], duration: float | None) -> None:
+    """Raise `TranscodeError` unless every rendition is complete and all are cut at the same frames."""
+    cuts = [[segment.seconds for segment in segments] for segments in by_rendition]
     if not all(cuts):
-        raise TranscodeError("The ladder has a rendition without a segment.")
-    if any([entry.seconds for entry in one] != [entry.seconds for entry in other] for one, other in pairwise(cuts)):
-        raise TranscodeError("The renditions of the ladder are not cut at the same frames.")
-    length = sum(entry.seconds for entry in cuts[0])
-    if duration is not None and abs(length - duration) > max(_SLACK_SECONDS, duration / 50):
-        raise TranscodeError("The ladder is not as long as the film.")
-
-
-def _channels(audio: probe.AudioStream) -> int:
-    return min(audio.channels, _STEREO)
+        raise TranscodeError("An HLS rendition has no segments.")
+    if any(first != second for first, second in pairwise(cuts)):
+        raise TranscodeError("The HLS renditions are not cut at the same frames.")
+    if duration is not None and abs(sum(cuts[0]) - duration) > max(_TOLERANCE_SECONDS, duration / 50):
+        raise TranscodeError("The HLS renditions are not as long as the video.")

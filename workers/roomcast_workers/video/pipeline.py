@@ -1,4 +1,4 @@
-"""The steps of a film, from its probing to its results."""
+"""Process a video: poster, compressed video, HLS renditions, storyboard."""
 
 from __future__ import annotations
 
@@ -9,100 +9,100 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
-from roomcast_workers.media_info.truncation import VerifiedMedia, contents
-from roomcast_workers.video import hls
-from roomcast_workers.video.audio import compress_sound
-from roomcast_workers.video.copy_or_compress import choose, worth_it
-from roomcast_workers.video.encoder import EncodedFile, can_decode, copy, encode, recipe_for
-from roomcast_workers.video.hls import make_ladder
+from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
+from roomcast_workers.video.audio import process_audio
+from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
+from roomcast_workers.video.encoder import EncodedFile, can_decode, copy_video, encode_video, settings_for
+from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
-from roomcast_workers.video.progress_meter import Pace
-from roomcast_workers.video.rate_control import at_quality, estimate, into_bytes
+from roomcast_workers.video.progress_meter import ProgressMeter
+from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
 from roomcast_workers.video.storyboard import make_storyboard
 
 _HEAD_BYTES = 4096
 
 
-async def compress_film(job: Job) -> Results:
-    """Everything that is made of a film, or of sound alone. Enters the stages from compressing to thumbnails."""
-    source = await _contents(job)
+async def process_video(job: Job) -> Results:
+    """Process a video, or audio alone."""
+    source = await _verified_source(job)
     if source.info.video is None:
-        return await compress_sound(job, source)
-    film, wanted = source.info.video, job.template.hls
-    seen = job.path, source.info, job.source.format
-    poster = await make_poster(job, *seen)
+        return await process_audio(job, source)
+    video, hls_sides = source.info.video, job.template.hls
+    poster = await make_poster(job, job.path, source.info, job.source.format)
 
     await job.reporter.enter(Stage.COMPRESSING, "Compressing the video")
-    pace = Pace(source.seconds, job.reporter.progress, 1 / (1 + hls.work(wanted, film.width, film.height)))
-    result = await _compressed(job, source, pace)
+    video_share = 1 / (1 + relative_cost(hls_sides, video.width, video.height))
+    meter = ProgressMeter(source.seconds, job.reporter.progress, video_share)
+    result = await _copy_or_compress(job, source, meter)
     stream = require_video(result.info)
-    made = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
+    derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        seen = result.path, result.info, result.demuxer
-    if wanted:
-        pace.next_run(ends_at=1.0)
-        made += await make_ladder(job, *seen, pace)
+        derived_from = result.path, result.info, result.demuxer
+    if hls_sides:
+        meter.start_run(ends_at=1.0)
+        files += await make_hls(job, *derived_from, meter)
 
     await job.reporter.enter(Stage.THUMBNAILS, "Making the storyboard")
-    poster = poster or await make_poster(job, *seen)
-    made += await make_storyboard(job, *seen)
-    partial = {"partial": source.missing.told()} if source.missing else {}
-    return Results(made, [poster] if poster else [], _original(film, source), result.facts | partial)
+    poster = poster or await make_poster(job, *derived_from)
+    files += await make_storyboard(job, *derived_from)
+    partial = {"partial": source.truncation.to_json()} if source.truncation else {}
+    return Results(files, [poster] if poster else [], _original(video, source), result.extra | partial)
 
 
-async def _contents(job: Job) -> VerifiedMedia:
-    """What there really is, whatever the header says."""
-    info = await job.look(job.path, job.source.format)
+async def _verified_source(job: Job) -> VerifiedMedia:
+    """Return what the source really contains. Raise `TooLarge` when it is too long."""
+    info = await job.probe(job.path, job.source.format)
     with job.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-    found = contents(info, await job.scan(), head)
-    check_duration(found.seconds, job.tools.limits)
-    return found
+    source = verify_media(info, await job.scan_packets(), head)
+    check_duration(source.seconds, job.deps.limits)
+    return source
 
 
-async def _compressed(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
-    """The film as the template wants it: as it is where that will do, and where compressing would gain nothing."""
-    choice = choose(source, job.template)
-    if choice == "copy":
-        pace.film_run(1.0)
-        copied = await copy(job, source, pace)
+async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+    """Copy the video if it meets the template and compressing it would gain nothing; otherwise compress it."""
+    decision = decide(source, job.template)
+    if decision == "copy":
+        meter.start_video_run(1.0)
+        copied = await copy_video(job, source, meter)
         if copied is not None:
             return copied
-    encoded = await _encoded(job, source, pace)
-    if choice != "compare" or worth_it(encoded.size, job.source.size):
+    encoded = await _compress(job, source, meter)
+    if decision != "compare" or is_worthwhile(encoded.size, job.source.size):
         return encoded
     aside = encoded.path.replace(job.scratch / "compressed")
-    copied = await copy(job, source, pace)
-    if copied is not None and not worth_it(aside.stat().st_size, copied.size):
+    copied = await copy_video(job, source, meter)
+    if copied is not None and not is_worthwhile(aside.stat().st_size, copied.size):
         aside.unlink()
         return copied
     aside.replace(encoded.path)
     return encoded
 
 
-async def _encoded(job: Job, source: VerifiedMedia, pace: Pace) -> EncodedFile:
-    template, recipe = job.template, await recipe_for(job, source)
+async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
+    template, settings = job.template, await settings_for(job, source)
     if template.target_quality is not None:
-        return await at_quality(job, source, recipe, template.target_quality, pace)
-    await estimate(job, source, recipe)
+        return await encode_to_quality(job, source, settings, template.target_quality, meter)
+    await estimate(job, source, settings)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
-        return await into_bytes(job, source, recipe, template.target_bytes, pace)
-    pace.film_run(1.0, sized=True)
-    encoded = await encode(job, source, recipe, pace)
+        return await encode_to_size(job, source, settings, template.target_bytes, meter)
+    meter.start_video_run(1.0, predicts_size=True)
+    encoded = await encode_video(job, source, settings, meter)
     if template.target_bytes is not None and encoded.size > template.target_bytes:
-        return await into_bytes(job, source, recipe, template.target_bytes, pace)
+        return await encode_to_size(job, source, settings, template.target_bytes, meter)
     return encoded
 
 
-def _original(film: VideoStream, source: VerifiedMedia) -> dict[str, Any]:
-    """What the source turned out to be: as displayed, and as long as it really is."""
-    facts: dict[str, Any] = {
-        "width": film.width,
-        "height": film.height,
+def _original(video: VideoStream, source: VerifiedMedia) -> dict[str, Any]:
+    """Return `element.original`'s fields about the video, as displayed and with its real duration."""
+    original: dict[str, Any] = {
+        "width": video.width,
+        "height": video.height,
         "duration": round(source.seconds, 3),
-        "codec": film.codec,
-        "fps": round(film.fps, 3) if film.fps else None,
+        "codec": video.codec,
+        "fps": round(video.fps, 3) if video.fps else None,
     }
     if source.info.audio:
-        facts["audioCodec"] = source.info.audio.codec
-    return facts | ({"hdr": True} if film.hdr else {})
+        original["audioCodec"] = source.info.audio.codec
+    return original | ({"hdr": True} if video.hdr else {})

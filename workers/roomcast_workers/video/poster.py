@@ -1,61 +1,61 @@
-"""The poster: a picture of the film, shown to the room while the film is still being compressed."""
+"""The poster: one frame of the video, shown while the video is still being compressed."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
+import structlog
 from roomcast.errors import Code, RoomcastError
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.job import SPARED, Job, ResultFile
-from roomcast_workers.media_info import probe
+from roomcast_workers.job import NON_FATAL, Job, ResultFile
+from roomcast_workers.media_info.probe import MediaInfo, require_video
 from roomcast_workers.video.encoder import tone_mapper
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 _LONG_SIDE = 1280
 _LATEST_SECONDS = 3.0
-_WALL_SECONDS = 15.0
+_TIMEOUT_SECONDS = 15.0
 
 
-async def make_poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> dict[str, Any] | None:
-    """Make, store and announce the poster of a film; its output, or None when the film gives none so easily."""
-    made = await _poster(job, film, info, demuxer)
-    return await job.show_poster(made) if made else None
+async def make_poster(job: Job, video: Path, info: MediaInfo, demuxer: str) -> dict[str, Any] | None:
+    """Make, store and publish the poster of a video, and return its output, or None when no frame could be saved."""
+    poster = await _save_poster(job, video, info, demuxer)
+    return await job.publish_poster(poster) if poster else None
 
 
-async def _poster(job: Job, film: Path, info: probe.MediaInfo, demuxer: str) -> ResultFile | None:
-    """The first frame after a fade-in that shows something; in a dark film the frame that is there, or the first."""
-    stream = probe.require_video(info)
+async def _save_poster(job: Job, video: Path, info: MediaInfo, demuxer: str) -> ResultFile | None:
+    """Save the first bright frame after a fade-in; in a dark video the frame at that time, or else the first one."""
+    stream = require_video(info)
     path = job.scratch / "poster.jpg"
-    moment = poster_moment(info)
+    first_choice = poster_time(info)
     mapper = await tone_mapper(job, stream)
-    shrink = min(1.0, _LONG_SIDE / max(stream.width, stream.height))
-    width, height = (max(1, round(side * shrink)) for side in (stream.width, stream.height))
-    source = job.input(film, demuxer)
-    for start, skip_dark in ((moment, True), (moment, False), (0.0, False)):
+    scale = min(1.0, _LONG_SIDE / max(stream.width, stream.height))
+    width, height = (max(1, round(side * scale)) for side in (stream.width, stream.height))
+    source = job.input(video, demuxer)
+    for start, skip_dark in ((first_choice, True), (first_choice, False), (0.0, False)):
         try:
             command = commands.save_poster(
                 source, path, stream, width, height, mapper, start=start, skip_dark=skip_dark
             )
-            await job.encode(command, wall_seconds=_WALL_SECONDS)
+            await job.run_ffmpeg(command, timeout_seconds=_TIMEOUT_SECONDS)
             if not path.exists():
                 continue
-            picture = probe.require_video(await job.look(path, "image2"))
+            saved = require_video(await job.probe(path, "image2"))
         except RoomcastError as error:
-            if error.code not in SPARED:
+            if error.code not in NON_FATAL:
                 raise
-            log.warning("no poster at %.1f s: %s", start, error.message)
+            log.warning("poster_not_saved", start=start, reason=error.message)
             if error.code is Code.TIMEOUT:
                 break
         else:
-            return ResultFile(path, "poster", "image/jpeg", picture.width, picture.height)
+            return ResultFile(path, "poster", "image/jpeg", saved.width, saved.height)
     return None
 
 
-def poster_moment(info: probe.MediaInfo) -> float:
-    """Seconds into the film at which its poster is looked for: past most fade-ins, well before the end."""
-    stream = probe.require_video(info)
+def poster_time(info: MediaInfo) -> float:
+    """Return the time, in seconds, from which to search for a poster: after most fade-ins, well before the end."""
+    stream = require_video(info)
     return min(_LATEST_SECONDS, (stream.duration or info.duration or 0.0) / 4)

@@ -1,4 +1,4 @@
-"""How far a compression is, over however many runs of ffmpeg it takes: one bar that never falls."""
+"""Combine the progress of several ffmpeg runs into one fraction that never falls, with an ETA."""
 
 from __future__ import annotations
 
@@ -7,53 +7,56 @@ from collections.abc import Callable
 
 from roomcast.uploads.model import Forecast, Tick
 
-from roomcast_workers.ffmpeg.progress import Reading
+from roomcast_workers.ffmpeg.progress import ProgressBlock
 
 _ETA_AFTER_SECONDS = 2.0
 _ETA_AFTER_FRACTION = 0.03
 
 
-class Pace:
-    """Turns ffmpeg's readings into ticks. The ETA is hidden until enough has happened to believe it.
+class ProgressMeter:
+    """Turns ffmpeg's progress into ticks. There is no ETA until there is enough progress to estimate it.
 
-    A stage may take several runs over the film: the present one is its part up to the fraction `ends_at`. `duration` is
-    the film's, in seconds. The film itself has the first `share` of the stage.
+    A stage may take several runs of ffmpeg over the video, which lasts `duration` seconds; each run covers the stage up
+    to the fraction `ends_at`. Compressing the video itself is the first `video_share` of the stage.
     """
 
-    def __init__(self, duration: float | None, tell: Callable[[Tick], None], share: float = 1.0) -> None:
+    def __init__(self, duration: float | None, on_tick: Callable[[Tick], None], video_share: float = 1.0) -> None:
         self._duration = duration
-        self._tell = tell
-        self._share = share
+        self._on_tick = on_tick
+        self._video_share = video_share
         self._began = time.monotonic()
         self._starts_at = self._fraction = 0.0
-        self._ends_at = share
-        self._sized = False
+        self._ends_at = video_share
+        self._predicts_size = False
 
-    def film_run(self, ends_at: float, *, sized: bool = False) -> None:
-        """The next run over the film, up to a fraction of its share. `sized`: its output is the result, so that its
-        size so far tells what to expect."""
-        self.next_run(self._share * ends_at)
-        self._sized = sized
+    def start_video_run(self, ends_at: float, *, predicts_size: bool = False) -> None:
+        """Begin a run that covers the video's share up to the fraction `ends_at`.
 
-    def next_run(self, ends_at: float) -> None:
+        `predicts_size`: the run writes the result itself, so the size so far predicts the final size.
+        """
+        self.start_run(self._video_share * ends_at)
+        self._predicts_size = predicts_size
+
+    def start_run(self, ends_at: float) -> None:
+        """Begin a run that covers the stage up to the fraction `ends_at`."""
         self._starts_at = self._fraction
         self._ends_at = max(ends_at, self._fraction)
-        self._sized = False
+        self._predicts_size = False
 
-    def end_run(self) -> None:
-        """The present run has come to its end, whatever its readings said."""
+    def finish_run(self) -> None:
+        """Count the current run as complete, whatever progress it reported."""
         self._fraction = self._ends_at
 
-    def __call__(self, reading: Reading) -> None:
+    def __call__(self, block: ProgressBlock) -> None:
         done = 0.0
-        if self._duration and reading.seconds:
-            done = min(1.0, reading.seconds / self._duration)
+        if self._duration and block.seconds:
+            done = min(1.0, block.seconds / self._duration)
             self._fraction = max(self._fraction, self._starts_at + done * (self._ends_at - self._starts_at))
         fraction = self._fraction
         elapsed = time.monotonic() - self._began
         eta = forecast = None
         if elapsed >= _ETA_AFTER_SECONDS and fraction >= _ETA_AFTER_FRACTION:
             eta = round(elapsed * (1 - fraction) / fraction, 1)
-            if self._sized and reading.size and done >= _ETA_AFTER_FRACTION:
-                forecast = Forecast(round(reading.size / done), round(elapsed / fraction, 1))
-        self._tell(Tick(fraction, eta=eta, speed=reading.speed, fps=reading.fps, forecast=forecast))
+            if self._predicts_size and block.size and done >= _ETA_AFTER_FRACTION:
+                forecast = Forecast(round(block.size / done), round(elapsed / fraction, 1))
+        self._on_tick(Tick(fraction, eta=eta, speed=block.speed, fps=block.fps, forecast=forecast))

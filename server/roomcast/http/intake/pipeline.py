@@ -1,99 +1,84 @@
-"""The bytes of a file on their way from the socket to the media store: timed, paced, bounded, sniffed, and told of.
+"""Take the bytes of an upload through the same steps, whichever way they arrive.
 
-Memory is flat whatever the size: one batch is being written in a thread while the next one gathers, and the socket is
-not read further than that. Nothing is copied on the way: a batch is the chunks as they were read.
+`RequestBody` reads a request: it enforces the idle timeout and the owner's byte rate. `BodyPipeline` then checks the
+size, detects the type, computes the digests, stores the bytes and reports progress. Forms, PUT, tus and presigned
+uploads all use it, so a limit holds for each of them.
+
+Memory use does not depend on the file's size: one batch is written in a thread while the next one is collected, and
+the socket is not read further than that. A batch holds the chunks as they were read, without a copy.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from typing import Self
 
 from aiohttp import ClientPayloadError
+from aiohttp.http_exceptions import HttpProcessingError
 
-from roomcast.errors import Interrupted, RoomcastError, Stalled, TooLarge, UnreadableMedia
-from roomcast.media.contract import Data, WriteChunks
+from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnreadableMedia
+from roomcast.media.contract import WriteChunks
+from roomcast.settings import IntakeSettings
+from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
 from roomcast.uploads.templates import Template, check_kind
 
 BATCH_BYTES = 1 << 20
-"""What is written at once, when it comes."""
+"""A batch is written when it has this size, or at the end of the body."""
 
 _BATCH_CHUNKS = 512
-"""A client may send bytes one by one; each of these chunks has its own overhead."""
+"""A batch is written when it has this many chunks: a client may send single bytes, and each chunk has overhead."""
 
-ANY_MEDIA = Template(name="any", kind="auto")
-
-Chunks = AsyncIterator[Data]
-
-BROKEN = (ConnectionError, EOFError, ClientPayloadError)
-"""What reading a body raises when its connection is gone."""
+Chunks = AsyncIterator[bytes]
+OnProgress = Callable[[int], Awaitable[None]]
 
 
-class Timed:
-    """Chunks that end with `Stalled` when the next one is longer in coming than `seconds`, or with another error as
-    soon as somebody stops them."""
+class IdleTimeout:
+    """Iterates over chunks and raises `Stalled` when the next one takes longer than `seconds`."""
 
     def __init__(self, chunks: Chunks, seconds: float) -> None:
         self._chunks = chunks
         self._seconds = seconds
-        self._patience: asyncio.Timeout | None = None
-        self._why: RoomcastError | None = None
+        self._timeout: asyncio.Timeout | None = None
+        self._error: RoomcastError | None = None
 
-    def stop(self, why: RoomcastError) -> None:
-        """No more are wanted."""
-        self._why = why
-        if self._patience and not self._patience.expired():
-            self._patience.reschedule(asyncio.get_running_loop().time())
+    def stop(self, error: RoomcastError) -> None:
+        """Make the iteration raise `error` now, or at the next chunk if none is awaited."""
+        self._error = error
+        if self._timeout and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
-    async def __aiter__(self) -> Chunks:
-        while self._why is None:
-            try:
-                async with asyncio.timeout(self._seconds) as self._patience:
-                    chunk = await anext(self._chunks)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                raise self._why or Stalled("No more bytes came.") from None
-            finally:
-                self._patience = None
-            yield chunk
-        raise self._why
+    def __aiter__(self) -> Self:
+        return self
 
-
-class Unbroken:
-    """Chunks that simply end where they break off; `broken` says why they did."""
-
-    def __init__(self, chunks: AsyncIterable[Data]) -> None:
-        self._chunks = chunks
-        self.broken: RoomcastError | None = None
-
-    async def __aiter__(self) -> Chunks:
+    async def __anext__(self) -> bytes:
+        if self._error:
+            raise self._error
         try:
-            async for chunk in self._chunks:
-                yield chunk
-        except RoomcastError as error:
-            self.broken = error
-        except BROKEN:
-            self.broken = Interrupted("The connection closed before the whole file had arrived.")
+            async with asyncio.timeout(self._seconds) as self._timeout:
+                return await anext(self._chunks)
+        except TimeoutError:
+            raise self._error or Stalled("No further bytes arrived in time.") from None
+        finally:
+            self._timeout = None
 
 
-class Pace:
-    """Holds what each viewer sends to a number of bytes per second, whatever the number of files at once."""
+class RateLimiter:
+    """Limits how many bytes per second each user may send, over all of the user's requests to this process."""
 
     def __init__(self, bytes_per_second: int | None) -> None:
         self._rate = bytes_per_second
         self._free_at: dict[str, float] = {}
 
-    async def keep(self, user: str, chunks: AsyncIterable[Data]) -> Chunks:
-        """The chunks, each one followed by the pause that it costs."""
-        async for chunk in chunks:
-            yield chunk
-            if pause := self.pause(user, len(chunk), asyncio.get_running_loop().time()):
-                await asyncio.sleep(pause)
+    async def throttle(self, user: str, size: int) -> None:
+        """Wait until the user, who has sent `size` bytes, may send again."""
+        if delay := self.delay(user, size, asyncio.get_running_loop().time()):
+            await asyncio.sleep(delay)
 
-    def pause(self, user: str, size: int, now: float) -> float:
-        """For how many seconds the user is to send nothing after so many bytes."""
+    def delay(self, user: str, size: int, now: float) -> float:
+        """Count `size` bytes that the user has sent, and return the seconds until the user may send again."""
         if self._rate is None:
             return 0.0
         self._free_at = {other: at for other, at in self._free_at.items() if at > now}
@@ -101,88 +86,196 @@ class Pace:
         return self._free_at[user] - now
 
 
-class BodyPipeline:
-    """One file, or the next piece of one, as it comes.
+class RequestBody:
+    """The bytes of a request, under the idle timeout and at the user's rate.
 
-    `at` is how many of its bytes came before, and `head` the first of them; `sniffing` is False when they were judged
-    by those already. `most` is how many there may be in all, `declared` how many there should be. What the template
-    `early` does not take is refused by its first bytes.
+    Every failure is a `RoomcastError`: `Stalled`, `Interrupted` when the connection closes, `Malformed` when the body
+    breaks the rules of HTTP, or the error that was passed to `stop`. A reader that is cancelled leaves the body usable:
+    another one can read on.
+    """
+
+    def __init__(self, chunks: Chunks, user: str, limiter: RateLimiter, *, idle_seconds: float) -> None:
+        self._timeout = IdleTimeout(chunks, idle_seconds)
+        self._user = user
+        self._limiter = limiter
+        self._last_size = 0
+
+    def stop(self, error: RoomcastError) -> None:
+        """Make the reader fail with `error`, also while it waits for the next bytes."""
+        self._timeout.stop(error)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        size, self._last_size = self._last_size, 0
+        await self._limiter.throttle(self._user, size)
+        try:
+            chunk = await anext(self._timeout)
+        except (ConnectionError, EOFError, ClientPayloadError) as error:
+            raise Interrupted("The connection closed before the whole file had arrived.") from error
+        except HttpProcessingError as error:
+            raise Malformed("The request's body could not be read.") from error
+        self._last_size = len(chunk)
+        return chunk
+
+
+class IgnoreDisconnect:
+    """Iterates over chunks and ends where they fail, so that what arrived is stored; `error` is the failure."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+        self.error: RoomcastError | None = None
+
+    async def __aiter__(self) -> Chunks:
+        try:
+            async for chunk in self._chunks:
+                yield chunk
+        except RoomcastError as error:
+            self.error = error
+
+
+class Digests:
+    """Computes digests of a file while its bytes arrive, in threads. `algorithms` are names that `hashlib` knows."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+
+    @property
+    def computed(self) -> bool:
+        """Whether any digest is computed."""
+        return bool(self._hashes)
+
+    async def update(self, *chunks: bytes) -> None:
+        """Add the next bytes of the file."""
+        if self._hashes:
+            await asyncio.to_thread(self._update, chunks)
+
+    def _update(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            for digest in self._hashes.values():
+                digest.update(chunk)
+
+    def hex(self, algorithm: str) -> str | None:
+        """Return the digest in hexadecimal; None when this algorithm is not computed."""
+        return self._hashes[algorithm].hexdigest() if algorithm in self._hashes else None
+
+
+class BodyPipeline:
+    """Checks, hashes and stores the bytes of one file, and reports progress.
+
+    `template` is the upload's, or, while the client may still choose one, a template that accepts all that any of them
+    accepts. A pass over the rest of a file starts at `offset`; `head` then holds the first bytes, as far as they are
+    stored. A `partial` file is one of several to be concatenated, so its bytes alone have neither type nor digest.
     """
 
     def __init__(
         self,
-        put: WriteChunks,
-        tell: Callable[[int], Awaitable[None]],
+        upload: Upload,
+        settings: IntakeSettings,
+        template: Template,
         *,
-        most: int,
-        declared: int | None,
-        at: int = 0,
+        offset: int = 0,
         head: bytes = b"",
-        sniffing: bool = True,
-        early: Template = ANY_MEDIA,
+        partial: bool = False,
     ) -> None:
-        self._put = put
-        self._tell = tell
-        self._most = most
-        self._declared = declared
-        self._sniffing = sniffing
-        self._early = early
-        self.head = bytearray(head)
-        self.size = at
+        self._declared_size = upload.bytes_expected
+        self._declared_md5 = upload.declared_md5
+        self._settings = settings
+        self._template = template
+        self._head = bytearray(head)
+        self._detecting = not partial and offset == len(head)
+        algorithms = settings.algorithms | ({"md5"} if upload.declared_md5 else set())
+        self.digests = Digests(() if partial or offset else algorithms)
+        self.size = offset
 
-    async def take(self, chunks: AsyncIterable[Data]) -> None:
-        """Put all that comes, a batch at a time. Raises what the first bytes or their number are refused for."""
-        writing: asyncio.Future[None] | None = None
-        batch: list[Data] = []
-        put = self.size
+    async def run(
+        self, chunks: AsyncIterable[bytes], write: WriteChunks | None = None, on_progress: OnProgress | None = None
+    ) -> None:
+        """Take all chunks through the steps; without `write`, they are only checked and hashed.
+
+        `on_progress` is called with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or
+        `UnreadableMedia` as soon as the bytes so far show that the file is not accepted, and what `chunks`, `write` and
+        `on_progress` raise.
+        """
+        processing: asyncio.Task[None] | None = None
+        batch: list[bytes] = []
+        size = 0
         try:
             async for chunk in chunks:
+                self._check(chunk)
                 batch.append(chunk)
-                self.size += len(chunk)
-                self._check_size()
-                self._look(chunk)
-                if self.size - put >= BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
-                    if writing:
-                        await writing
-                    writing = asyncio.ensure_future(self._put(*batch))
-                    batch, put = [], self.size
-                await self._tell(self.size)
-            if writing:
-                await writing
+                size += len(chunk)
+                if size >= BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
+                    if processing:
+                        await processing
+                    processing = asyncio.create_task(self._process(batch, write))
+                    batch, size = [], 0
+                if on_progress:
+                    await on_progress(self.size)
+            if processing:
+                await processing
             if batch:
-                await self._put(*batch)
+                await self._process(batch, write)
         finally:
-            if writing and not writing.done():
-                await asyncio.wait({writing})
+            if processing and not processing.done():
+                await asyncio.wait({processing})
 
-    def _check_size(self) -> None:
-        if self.size > self._most:
-            raise too_large(self._most)
-        if self._declared is not None and self.size > self._declared:
-            raise TooLarge(f"More bytes came than the {self._declared} that were declared.")
+    async def inspect(self, chunk: bytes) -> None:
+        """Check and hash the next bytes of a file that is stored already."""
+        self._check(chunk)
+        await self.digests.update(chunk)
 
-    def _look(self, chunk: Data) -> None:
-        """Refuse what no worker could open as soon as there is enough to tell."""
-        if self._sniffing:
-            self.head += chunk[: SNIFF_BYTES - len(self.head)]
-            if len(self.head) == SNIFF_BYTES:
-                self._sniffing = False
-                judge(self.head, self._early)
+    def verify(self, template: Template) -> Sniffed:
+        """Check the complete file under a template, and return its type.
+
+        Raises `Malformed` when the size or the MD5 is not the declared one, `TooLarge`, `UnsupportedType` or
+        `UnreadableMedia`.
+        """
+        if self._declared_size is not None and self.size < self._declared_size:
+            raise Malformed(f"The file was declared to have {self._declared_size} bytes, but {self.size} arrived.")
+        check_size(self.size, template, self._settings)
+        detected = detect_type(self._head, template)
+        if self._declared_md5 not in (None, self.digests.hex("md5")):
+            raise Malformed("The file's MD5 is not the declared one.")
+        return detected
+
+    def _check(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        check_size(self.size, self._template, self._settings)
+        if self._declared_size is not None and self.size > self._declared_size:
+            raise TooLarge(f"More bytes arrived than the {self._declared_size} that were declared.")
+        if self._detecting:
+            self._head += chunk[: SNIFF_BYTES - len(self._head)]
+            if len(self._head) == SNIFF_BYTES:
+                self._detecting = False
+                detect_type(self._head, self._template)
+
+    async def _process(self, batch: list[bytes], write: WriteChunks | None) -> None:
+        if write is None:
+            await self.digests.update(*batch)
+        elif self.digests.computed:
+            await asyncio.gather(write(*batch), self.digests.update(*batch))
+        else:
+            await write(*batch)
 
 
-def early(template: Template) -> Template:
-    """Return the template that judges a file's first bytes while the rest is still to come: what no worker could open
-    is refused then, and what only another template would take when all is here."""
-    return template if template.kind == "file" else ANY_MEDIA
+def detect_type(head: bytes | bytearray, template: Template) -> Sniffed:
+    """Return the type that the first bytes of a file show.
 
-
-def judge(head: bytes | bytearray, template: Template = ANY_MEDIA) -> Sniffed:
-    """What a file is by its first bytes, if the template takes it. `UnreadableMedia` when media has none."""
+    Raises `UnreadableMedia` when there are no bytes, and `UnsupportedType` when the template does not accept the type.
+    """
     if not head and template.kind != "file":
         raise UnreadableMedia("The file is empty.")
     return check_kind(template, sniff(bytes(head)))
 
 
-def too_large(limit: int) -> TooLarge:
-    """The refusal of a file above a limit."""
-    return TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
+def max_bytes(template: Template, settings: IntakeSettings) -> int:
+    """Return the size of the largest file that is accepted under a template."""
+    return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
+
+
+def check_size(size: int, template: Template, settings: IntakeSettings) -> None:
+    """Raise `TooLarge` for a file of more bytes than the template or the server accepts."""
+    if size > (limit := max_bytes(template, settings)):
+        raise TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})

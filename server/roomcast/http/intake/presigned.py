@@ -1,7 +1,7 @@
-"""Direct uploads: the client sends the bytes to the bucket itself, in parts, and tells us how far it is.
+"""Receive presigned uploads: the client sends the parts of a file to the bucket itself and reports to the server.
 
-For hosts whose router forbids long requests. What the client says is never believed: how much has arrived, the bucket
-is asked; what it is, the bytes say.
+They are for hosts whose router limits the length of requests. Nothing that the client reports is relied on: the bucket
+says which parts it has, and the server reads the complete object for its type and digests.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from roomcast.errors import Malformed, WrongState
-from roomcast.http.intake.receiver import Receiver
+from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.responses import Links, json_response
 from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
-from roomcast.ledger.contract import Claim, Ledger
+from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, Upload, message, source_key
-from roomcast.uploads.sniff import SNIFF_BYTES, sniff
-from roomcast.uploads.templates import Templates, check_kind
+from roomcast.uploads.templates import Templates
 
 
 class CompletedPart(BaseModel):
-    """A part that was sent: its number, and the `ETag` of the bucket's answer."""
+    """A part that was sent: its number, and the `ETag` of the bucket's response."""
 
     model_config = ConfigDict(strict=True)
 
@@ -42,23 +41,23 @@ class Completion(BaseModel):
     parts: Annotated[list[CompletedPart], Field(min_length=1, max_length=10_000)]
 
 
-class DirectIntake:
-    """Begins direct uploads for reservations, and handles the calls that follow."""
+class PresignedIntake:
+    """Begins presigned uploads, reports their progress and completes them."""
 
-    def __init__(self, ledger: Ledger, direct: PresignedUploads, templates: Templates, receiver: Receiver) -> None:
+    def __init__(self, ledger: Ledger, store: PresignedUploads, templates: Templates, receiver: Receiver) -> None:
         self._ledger = ledger
-        self._direct = direct
+        self._store = store
         self._templates = templates
         self._receiver = receiver
 
     async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, PresignedParts]]:
-        """The uploads, each with the parts that its client is to send; none is in the ledger yet."""
+        """Begin uploads that are not in the ledger yet; return each with the parts that its client is to send."""
         begun: list[tuple[Upload, PresignedParts]] = []
         try:
             for upload in uploads:
                 if upload.bytes_expected is None:
                     raise Malformed("A direct upload needs the file's size.")
-                parts = await self._direct.begin(source_key(upload), upload.bytes_expected)
+                parts = await self._store.begin(source_key(upload), upload.bytes_expected)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)
@@ -66,46 +65,44 @@ class DirectIntake:
         return begun
 
     async def abort(self, begun: Sequence[tuple[Upload, PresignedParts]]) -> None:
+        """Delete what `begin` has created in the bucket."""
         for upload, parts in begun:
-            await self._direct.abort(source_key(upload), parts.token)
+            await self._store.abort(source_key(upload), parts.token)
 
     async def progress(self, upload: Upload) -> web.Response:
-        """The client has sent a part: ask the bucket how much is there, and tell the room."""
-        sent = await self._direct.list_parts(source_key(upload), _token(upload))
+        """Publish how much the bucket has, after the client has sent a part. Return the parts that are there."""
+        sent = await self._store.list_parts(source_key(upload), _require_token(upload))
         received = sum(part.size for part in sent)
         if received > upload.bytes_received and upload.bytes_expected:
             fraction = min(1.0, received / upload.bytes_expected)
             change = Change(Progressed(fraction), "Receiving the file", bytes_received=received)
             upload = await self._ledger.append(upload.id, change)
         parts: list[SentPart] = [{"number": part.number, "etag": part.etag, "size": part.size} for part in sent]
-        standing: PresignedProgress = {"ok": True, "state": message(upload), "parts": parts}
-        return json_response(standing)
+        response: PresignedProgress = {"ok": True, "state": message(upload), "parts": parts}
+        return json_response(response)
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
-        """All parts are there: join them, verify size and hash, and queue. The queued upload."""
+        """Join the parts, verify the file and queue the upload. Return its new state."""
         try:
             completion = Completion.model_validate_json(await request.read())
         except ValidationError as error:
-            raise Malformed("The completion is not of the right form.") from error
+            raise Malformed("The completion is not valid.") from error
         parts = [PartETag(part.number, part.etag) for part in completion.parts]
-        size = upload.bytes_expected or 0
-        await self._direct.verify(source_key(upload), _token(upload), parts, size=size)
-        return await self._receiver.settle(upload, lambda claim: self._take_over(claim, parts))
+        key, token, size = source_key(upload), _require_token(upload), upload.bytes_expected or 0
+        await self._store.verify(key, token, parts, size=size)
 
-    async def _take_over(self, claim: Claim, parts: Sequence[PartETag]) -> Upload:
-        upload, template = claim.upload, self._templates.named(claim.upload.template)
-        size = upload.bytes_expected or 0
-        key = await self._direct.complete(source_key(upload), _token(upload), parts, size=size)
-        sniffed = check_kind(template, sniff(await self._direct.read_head(key, SNIFF_BYTES)))
-        digests = self._receiver.digests(upload)
-        async for chunk in self._direct.read_chunks(key):
-            await digests.update(chunk)
-        digests.check(upload)
-        return await self._receiver.accept(claim, template, key, size, sniffed, digests)
+        async def work(intake: LeasedIntake) -> Upload:
+            object_key = await self._store.complete(key, token, parts, size=size)
+            template = self._templates.get(intake.upload.template)
+            pipeline = intake.pipeline(template)
+            await pipeline.run(self._store.read_chunks(object_key))
+            return await intake.enqueue(object_key, pipeline, pipeline.verify(template), template)
+
+        return await self._receiver.run_leased(upload, work)
 
 
-def entry(upload: Upload, parts: PresignedParts, links: Links) -> UploadEntry:
-    """What the reservation's answer says of a direct upload."""
+def presigned_entry(upload: Upload, parts: PresignedParts, links: Links) -> UploadEntry:
+    """Return the entry of a presigned upload in the response to a reservation."""
     return {
         "uploadId": upload.id,
         "filename": upload.filename,
@@ -116,7 +113,7 @@ def entry(upload: Upload, parts: PresignedParts, links: Links) -> UploadEntry:
     }
 
 
-def _token(upload: Upload) -> str:
+def _require_token(upload: Upload) -> str:
     if upload.direct_token is None or upload.stage is not Stage.RECEIVING:
-        raise WrongState("The upload takes no parts.")
+        raise WrongState("The upload accepts no parts.")
     return upload.direct_token

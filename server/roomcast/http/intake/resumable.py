@@ -1,23 +1,23 @@
-"""Taking in uploads whose bytes come in pieces: who may add to one, where it stands, and when it is whole.
+"""Receive uploads whose bytes arrive in several requests.
 
-Where an upload stands, the media store says: its durable bytes. Whoever sends a piece holds the upload's lease, and
-takes it from whoever had it before, for the older request is most likely dead. In this process that one is stopped
-first, and puts away what it has; in another it finds its lease lost, and whatever it still writes are the same bytes.
-So nothing is locked by the dead. Once all bytes are here, the lease is taken from nobody any more.
+The media store knows how many bytes of an upload are durable. Each request holds the upload's lease while it appends,
+and takes the lease from an earlier request, which is most likely dead. If that one runs in this process, it is stopped
+first and stores what it has; in another process it finds that its lease is lost, and what it still writes are the same
+bytes at the same offsets. A crashed request therefore never blocks the next one. After the last byte the lease can no
+longer be taken over.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from roomcast.errors import RoomcastError, WrongState
-from roomcast.http.intake.digests import Digests
-from roomcast.http.intake.pipeline import BodyPipeline, Chunks, Timed, Unbroken, early, judge
-from roomcast.http.intake.receiver import Receiver, Superseded
-from roomcast.ledger.contract import Claim, Ledger
+from roomcast.http.intake.pipeline import IgnoreDisconnect, RequestBody
+from roomcast.http.intake.receiver import LeasedIntake, Receiver, Superseded
+from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore, ResumableSources
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, TusState, Upload, source_key
@@ -26,38 +26,41 @@ from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import concatenated
 
 _YIELD_SECONDS = 10.0
-_RECEIVING = "Receiving the file"
+"""How long a request waits for the one before it to end; then that one loses its lease instead."""
 
 
-class OtherOffset(WrongState):
-    """The piece does not begin where the upload stands."""
+class OffsetMismatch(WrongState):
+    """The chunk does not begin at the end of the bytes that are stored."""
 
 
-class Busy(WrongState):
-    """All bytes are here, and another request is making a whole of them; ask again in a moment."""
+class Locked(WrongState):
+    """All bytes are stored, and another request is completing the file."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Bytes of a file from `offset` on. `length` is the whole file's, when only now it is told. `checked` gives the
-    chunks once they are known to be right."""
+    """The bytes of a file from `offset` on, as a request brings them.
+
+    `length` is the size of the complete file, if this request is the first to declare it. `verified` yields the body's
+    bytes after their checksum has been verified.
+    """
 
     offset: int
     length: int | None
-    chunks: Timed
-    checked: Callable[[Chunks], AbstractAsyncContextManager[Chunks]]
+    body: RequestBody
+    verified: Callable[[RequestBody], AbstractAsyncContextManager[AsyncIterable[bytes]]]
 
 
 @dataclass
-class _Sender:
-    """A request of this process that is adding to an upload."""
+class _Writer:
+    """A request of this process that is appending to an upload."""
 
     stop: Callable[[RoomcastError], None]
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Resuming:
-    """Takes in pieces for one web process."""
+class ResumableIntake:
+    """Receives the chunks of resumable uploads in one web process."""
 
     def __init__(
         self, ledger: Ledger, media: MediaStore, sources: ResumableSources, templates: Templates, receiver: Receiver
@@ -67,157 +70,137 @@ class Resuming:
         self._sources = sources
         self._templates = templates
         self._receiver = receiver
-        self._senders: dict[str, _Sender] = {}
+        self._writers: dict[str, _Writer] = {}
 
-    async def where(self, upload: Upload) -> tuple[Upload, int]:
-        """The upload, and how many of its bytes are here. Nobody of this process adds to them any more.
+    async def offset(self, upload: Upload) -> tuple[Upload, int]:
+        """Stop what appends to the upload in this process; return its state and how many bytes are stored.
 
-        An upload that has all its bytes, but whose last request died before it was queued, is queued first; `Busy`
-        when that is being done elsewhere.
+        An upload that has all its bytes, but whose last request died before it was queued, is queued first. Raises
+        `Locked` when another process is doing that.
         """
-        await self._stop_sender(upload.id)
+        await self._stop_writer(upload.id)
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
             return upload, upload.bytes_received
         received = await self._sources.received_bytes(source_key(upload))
-        if received and received == upload.bytes_expected and _is_a_file(upload):
-            async with self._alone(upload.id, lambda _: None):
+        if received and received == upload.bytes_expected and _is_standalone(upload):
+            async with self._exclusive(upload.id, lambda _: None):
                 upload = await self._finish(upload)
         return upload, received
 
-    async def take(self, upload: Upload, piece: Chunk) -> Upload:
-        """Add a piece: the upload waits for more, or is queued when that was all. `OtherOffset` when the piece does not
-        fit; what breaks off is kept as far as it came."""
-        if upload.id in self._senders:
-            await self._check_offset(upload, piece)  # or a misguided request would stop a good one
-        async with self._alone(upload.id, piece.chunks.stop):
-            await self._check_offset(upload, piece)
-            upload = await self._begun(upload, piece)
-            if piece.offset == upload.bytes_expected and _is_a_file(upload):
-                return await self._finish(upload)
-            return await self._receiver.settle(upload, lambda claim: self._add(claim, piece), over=True)
+    async def append(self, upload: Upload, chunk: Chunk) -> Upload:
+        """Append a chunk, and return the upload's state: it waits for more bytes, or is queued.
 
-    async def joined_size(self, parts: Sequence[Upload]) -> int:
-        """How large the file is that these parts make up; `WrongState` when they are no parts or not all here."""
+        What arrives of a chunk whose request breaks off is stored. Raises `OffsetMismatch`.
+        """
+        if upload.id in self._writers:
+            await self._check_offset(upload, chunk)  # before a request with the wrong offset stops the current one
+        async with self._exclusive(upload.id, chunk.body.stop):
+            await self._check_offset(upload, chunk)
+            upload = await self._prepare(upload, chunk)
+            if chunk.offset == upload.bytes_expected and _is_standalone(upload):
+                return await self._finish(upload)
+            return await self._receiver.run_leased(upload, lambda intake: self._receive(intake, chunk), steal=True)
+
+    async def concatenated_size(self, partials: Sequence[Upload]) -> int:
+        """Return the size of the file that these uploads make up.
+
+        Raises `WrongState` when one of them is not a partial upload, or is incomplete.
+        """
         size = 0
-        for part in parts:
-            if not part.is_partial or part.stage is not Stage.RECEIVING:
-                raise WrongState("Only partial uploads can be joined.")
-            received = await self._sources.received_bytes(source_key(part))
-            if received != part.bytes_expected:
-                raise WrongState("A part has not arrived yet.")
+        for partial in partials:
+            if not partial.is_partial or partial.stage is not Stage.RECEIVING:
+                raise WrongState("Only partial uploads can be concatenated.")
+            received = await self._sources.received_bytes(source_key(partial))
+            if received != partial.bytes_expected:
+                raise WrongState("A partial upload is incomplete.")
             size += received
         return size
 
-    async def join(self, upload: Upload, parts: Sequence[Upload]) -> Upload:
-        """Make one file of parts that are all here, and queue it; the parts are no more then."""
-        of = [source_key(part) for part in parts]
-        queued = await self._receiver.settle(upload, lambda claim: self._complete(claim, of=of))
-        for part in parts:
-            with suppress(RoomcastError):  # it lapses later then
-                await self._ledger.request_cancel(part.id, concatenated())
-                await self._media.discard_source(source_key(part))
+    async def concatenate(self, upload: Upload, partials: Sequence[Upload]) -> Upload:
+        """Make one file of complete partial uploads, queue it, and delete the partial ones. Return its state."""
+        keys = [source_key(partial) for partial in partials]
+        queued = await self._receiver.run_leased(upload, lambda intake: self._complete(intake, keys=keys))
+        for partial in partials:
+            with suppress(RoomcastError):  # it expires later instead
+                await self._ledger.request_cancel(partial.id, concatenated())
+                await self._media.discard_source(source_key(partial))
         return queued
 
-    async def _begun(self, upload: Upload, piece: Chunk) -> Upload:
-        """The upload as it is now, with what the piece lets us know of it; an event, if there is any."""
+    async def _prepare(self, upload: Upload, chunk: Chunk) -> Upload:
+        """Record what the request declares about the upload, and return the upload's current state."""
         upload = await self._ledger.get(upload.id)
         if upload.stage is not Stage.RECEIVING:
-            raise WrongState(f"The upload is {upload.stage}; it takes no more bytes.")
-        length = piece.length if upload.bytes_expected is None else None
+            raise WrongState(f"The upload is {upload.stage} and accepts no more bytes.")
+        length = chunk.length if upload.bytes_expected is None else None
         if upload.resumable and length is None:
             return upload
-        change = Change(Progressed(0.0), _RECEIVING, bytes_expected=length, resumable=upload.resumable or TusState())
+        state = upload.resumable or TusState()
+        change = Change(Progressed(0.0), "Receiving the file", bytes_expected=length, resumable=state)
         return await self._ledger.append(upload.id, change)
 
-    async def _check_offset(self, upload: Upload, piece: Chunk) -> None:
+    async def _check_offset(self, upload: Upload, chunk: Chunk) -> None:
         received = await self._sources.received_bytes(source_key(upload))
-        if piece.offset != received:
-            raise OtherOffset(f"The upload has {received} bytes.", details={"offset": received})
+        if chunk.offset != received:
+            raise OffsetMismatch(f"The upload has {received} bytes.", details={"offset": received})
 
-    async def _add(self, claim: Claim, piece: Chunk) -> Upload:
-        """Under the lease: the piece's bytes, as far as they come."""
-        upload, name = claim.upload, source_key(claim.upload)
-        sniffing = _is_a_file(upload) and piece.offset < SNIFF_BYTES
-        head = await self._sources.read_head(name, SNIFF_BYTES) if sniffing else b""
-        digests = self._receiver.digests(upload) if _is_a_file(upload) and piece.offset == 0 else Digests(())
-        chunks = self._receiver.paced(upload, piece.chunks)
-        async with piece.checked(chunks) as checked, self._sources.append(name, piece.offset) as write:
-            template = self._templates.named(upload.template)
-            arrival = BodyPipeline(
-                digests.beside(write),
-                self._receiver.tell(claim, upload.bytes_expected),
-                most=self._receiver.largest(template),
-                declared=upload.bytes_expected,
-                at=piece.offset,
-                head=head,
-                sniffing=sniffing,
-                early=early(template),
-            )
-            coming = Unbroken(checked)
-            await arrival.take(coming)
-        if coming.broken:
-            raise coming.broken
-        if arrival.size != upload.bytes_expected or not _is_a_file(upload):
-            return await self._receiver.pause(claim)
-        if piece.offset:
-            return await self._complete(claim)
-        key = await self._sources.complete(name)  # all of it was seen as it came
-        return await self._queue(claim, key, arrival.size, arrival.head, digests)
+    async def _receive(self, intake: LeasedIntake, chunk: Chunk) -> Upload:
+        """Store a chunk as far as it arrives; queue the upload if it is complete then."""
+        upload, key, template = intake.upload, source_key(intake.upload), self._templates.get(intake.upload.template)
+        standalone = _is_standalone(upload)
+        needs_head = standalone and chunk.offset < SNIFF_BYTES
+        head = await self._sources.read_head(key, SNIFF_BYTES) if needs_head else b""
+        pipeline = intake.pipeline(template, offset=chunk.offset, head=head, partial=not standalone)
+        async with chunk.verified(chunk.body) as verified, self._sources.append(key, chunk.offset) as write:
+            chunks = IgnoreDisconnect(verified)
+            await pipeline.run(chunks, write, intake.progress_reporter(upload.bytes_expected))
+        if chunks.error:
+            raise chunks.error
+        if pipeline.size != upload.bytes_expected or not standalone:
+            return await intake.suspend()
+        if chunk.offset:
+            return await self._complete(intake)
+        key = await self._sources.complete(key)  # the pipeline has seen all of it
+        return await intake.enqueue(key, pipeline, pipeline.verify(template), template)
 
     async def _finish(self, upload: Upload) -> Upload:
-        """Queue an upload whose bytes are all here."""
+        """Queue an upload all of whose bytes are stored."""
         try:
-            return await self._receiver.settle(upload, self._complete)
+            return await self._receiver.run_leased(upload, self._complete)
         except WrongState as error:
             upload = await self._ledger.get(upload.id)
             if upload.stage is Stage.RECEIVING:
-                raise Busy("The file is being put together.") from error
+                raise Locked("Another request is completing the file.") from error
             return upload
 
-    async def _complete(self, claim: Claim, *, of: Sequence[str] = ()) -> Upload:
-        """Under the lease: make the source whole, look at all of it, and queue the upload."""
-        digests, head, size = self._receiver.digests(claim.upload), bytearray(), 0
-
-        async def see(data: bytes) -> None:
-            nonlocal size
-            size += len(data)
-            head.extend(data[: SNIFF_BYTES - len(head)])
-            await digests.update(data)
-
-        key = await self._sources.complete(source_key(claim.upload), see, concat=of)
-        return await self._queue(claim, key, size, head, digests)
-
-    async def _queue(self, claim: Claim, key: str, size: int, head: bytes | bytearray, digests: Digests) -> Upload:
-        """Under the lease: the source is whole, and queued if it is what it should be."""
-        template = self._templates.named(claim.upload.template)
-        self._receiver.check_length(size, template)
-        sniffed = judge(head, template)
-        digests.check(claim.upload)
-        return await self._receiver.accept(claim, template, key, size, sniffed, digests)
+    async def _complete(self, intake: LeasedIntake, *, keys: Sequence[str] = ()) -> Upload:
+        """Complete the source, of partial sources if `keys` names them; check and hash all of it; queue the upload."""
+        template = self._templates.get(intake.upload.template)
+        pipeline = intake.pipeline(template)
+        key = await self._sources.complete(source_key(intake.upload), pipeline.inspect, concat=keys)
+        return await intake.enqueue(key, pipeline, pipeline.verify(template), template)
 
     @asynccontextmanager
-    async def _alone(self, upload_id: str, stop: Callable[[RoomcastError], None]) -> AsyncIterator[None]:
-        """Be the one request of this process that adds to the upload, until the next one comes."""
-        await self._stop_sender(upload_id)
-        mine = self._senders[upload_id] = _Sender(stop)
+    async def _exclusive(self, upload_id: str, stop: Callable[[RoomcastError], None]) -> AsyncIterator[None]:
+        """Be the only request of this process that appends to the upload, until the next one calls `stop`."""
+        await self._stop_writer(upload_id)
+        writer = self._writers[upload_id] = _Writer(stop)
         try:
             yield
         finally:
-            mine.ended.set()
-            if self._senders.get(upload_id) is mine:
-                del self._senders[upload_id]
+            writer.ended.set()
+            if self._writers.get(upload_id) is writer:
+                del self._writers[upload_id]
 
-    async def _stop_sender(self, upload_id: str) -> None:
-        """Whoever adds to the upload in this process puts away what has come, and ends. If that takes too long, it
-        loses its lease instead."""
+    async def _stop_writer(self, upload_id: str) -> None:
+        """Make the request of this process that appends to the upload store what it has, and end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_YIELD_SECONDS):
-                while sender := self._senders.get(upload_id):
-                    sender.stop(Superseded("Another request goes on with this upload."))
-                    await sender.ended.wait()
+                while writer := self._writers.get(upload_id):
+                    writer.stop(Superseded("Another request has taken over this upload."))
+                    await writer.ended.wait()
 
 
-def _is_a_file(upload: Upload) -> bool:
-    """And neither a part of one nor joined of parts."""
+def _is_standalone(upload: Upload) -> bool:
+    """Return whether the upload is a file of its own: neither a partial upload nor concatenated of some."""
     return not upload.is_partial and not (upload.resumable and upload.resumable.concat)

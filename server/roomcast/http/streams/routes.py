@@ -11,7 +11,7 @@ from roomcast.assemblies.records import DismissedTask
 from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
 from roomcast.errors import Forbidden, Malformed, NotFound
-from roomcast.http.intake.forms import Intake
+from roomcast.http.intake.forms import FormIntake
 from roomcast.http.operations import (
     FORM,
     INTAKE_ERRORS,
@@ -95,7 +95,7 @@ class StreamRoutes(RouteGroup):
         streams: Streams,
         uploads: UploadService,
         tasks: TaskView,
-        intake: Intake,
+        forms: FormIntake,
         *,
         linger_seconds: float,
         attempts: int,
@@ -106,7 +106,7 @@ class StreamRoutes(RouteGroup):
         self._streams = streams
         self._uploads = uploads
         self._tasks = tasks
-        self._intake = intake
+        self._forms = forms
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
@@ -141,7 +141,7 @@ class StreamRoutes(RouteGroup):
     async def _upload_files(self, request: web.Request) -> web.Response:
         if request.content_type != FORM:
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_response(files.taken((await self._intake.take_any(request, self._files_template)).entries))
+        return json_response(files.taken((await self._forms.receive_files(request, self._files_template)).entries))
 
     @operation(
         "GET",

@@ -84,7 +84,7 @@ class TransflowRoutes(RouteGroup):
     async def _get_stream(self, request: web.Request) -> web.StreamResponse:
         requested_id = request.query.get("uploadId")
         if not requested_id:
-            raise Malformed("The query needs an upload's id: ?uploadId=…")
+            raise Malformed("The query needs an upload's id in `uploadId`.")
         uploads = await self._uploads_of(request[VIEWER], requested_id)
         positions = _parse_positions(request.headers.get("Last-Event-ID"), len(uploads))
         queue = Subscriber(self._streams.stats)

@@ -1,9 +1,9 @@
-"""A piece that comes with its checksum: put aside, and handed on once it is known to be right."""
+"""Verify the checksum of a chunk before its bytes are appended to the upload."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +17,14 @@ _READ_BYTES = 1 << 20
 
 
 @asynccontextmanager
-async def checked(chunks: Chunks, checksum: Checksum | None, *, most: int, folder: Path) -> AsyncIterator[Chunks]:
-    """The chunks, if they are as the checksum says; `ChecksumMismatch` otherwise, and `TooLarge` above `most` bytes.
-    Until then they wait in a file in `folder` that has no name and goes with us."""
+async def verified(
+    chunks: AsyncIterable[bytes], checksum: Checksum | None, *, max_bytes: int, folder: Path
+) -> AsyncIterator[AsyncIterable[bytes]]:
+    """Return the chunks after their checksum has been verified; without a checksum, return them as they are.
+
+    Until then they are stored in an unnamed file in `folder`, which the system deletes if the process dies. Raises
+    `ChecksumMismatch`, and `TooLarge` for more than `max_bytes`.
+    """
     if checksum is None:
         yield chunks
         return
@@ -27,13 +32,13 @@ async def checked(chunks: Chunks, checksum: Checksum | None, *, most: int, folde
         digest, size = ALGORITHMS[checksum.algorithm](), 0
         async for chunk in chunks:
             size += len(chunk)
-            if size > most:
-                raise TooLarge(f"More bytes came than the {most} that are left.")
-            await run_in_thread_shielded(lambda chunk=chunk: _keep(file, digest, chunk))  # type: ignore[misc]
+            if size > max_bytes:
+                raise TooLarge(f"The chunk has more than the {max_bytes} bytes that are left.")
+            await run_in_thread_shielded(lambda chunk=chunk: _add(file, digest, chunk))  # type: ignore[misc]
         if digest.digest() != checksum.digest:
-            raise ChecksumMismatch("The bytes are not those that the checksum is of.")
+            raise ChecksumMismatch("The chunk does not have the declared checksum.")
         await run_in_thread_shielded(lambda: file.seek(0))
-        yield _contents(file)
+        yield _read(file)
 
 
 def _unnamed_file(folder: Path) -> Any:
@@ -43,11 +48,11 @@ def _unnamed_file(folder: Path) -> Any:
         raise disk_error(error) from error
 
 
-def _keep(file: BinaryIO, digest: Any, chunk: bytes) -> None:
+def _add(file: BinaryIO, digest: Any, chunk: bytes) -> None:
     file.write(chunk)
     digest.update(chunk)
 
 
-async def _contents(file: BinaryIO) -> Chunks:
+async def _read(file: BinaryIO) -> Chunks:
     while chunk := await run_in_thread_shielded(lambda: file.read(_READ_BYTES)):
         yield chunk

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from roomcast.errors import Forbidden, NotFound
-from roomcast.http.intake.resumable import Busy
+from roomcast.http.intake.resumable import Locked
 from roomcast.http.operations import INTAKE_ERRORS, Binary, ErrorType, Parameter, ResponseSpec
 from roomcast.http.tus import protocol
 
@@ -70,9 +70,9 @@ CREATED = ResponseSpec(
     headers=(Parameter("Location", str, "Where its chunks are sent.", "header", required=True), *OFFSET_HEADERS),
 )
 
-CHUNK_BODY = {protocol.PIECE_TYPE: Binary}
+CHUNK_BODY = {protocol.CHUNK_TYPE: Binary}
 CHUNK_ERRORS: Sequence[ErrorType] = (
-    protocol.OtherVersion, protocol.ChecksumMismatch, protocol.Gone, Busy, NotFound, Forbidden, *INTAKE_ERRORS,
+    protocol.UnsupportedVersion, protocol.ChecksumMismatch, protocol.Gone, Locked, NotFound, Forbidden, *INTAKE_ERRORS,
 )  # fmt: skip
-STATUSES = {error: status for error, (status, _) in protocol.OWN_STATUS.items()}
-"""The statuses that the protocol wants instead of those of the errors' codes."""
+STATUSES = {error: status for error, (status, _) in protocol.STATUS_OVERRIDES.items()}
+"""The statuses that the protocol requires instead of those of the errors' codes."""

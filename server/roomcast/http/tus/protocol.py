@@ -1,7 +1,7 @@
-"""The headers of tus 1.0.0 (the protocol of resumable uploads), both ways. Pure.
+"""Parse and write the headers of tus 1.0.0, the protocol of resumable uploads. Pure.
 
-Its extensions are creation, creation-with-upload, creation-defer-length, expiration, checksum, termination and
-concatenation.
+The server supports the extensions creation, creation-with-upload, creation-defer-length, expiration, checksum,
+termination and concatenation.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from email.utils import formatdate
 from typing import Any
 
 from roomcast.errors import Forbidden, Malformed, NotFound, RoomcastError, UnsupportedType
-from roomcast.http.intake.resumable import Busy
+from roomcast.http.intake.resumable import Locked
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
 TUS = "/api/tus"
-"""What the address of every upload in pieces begins with."""
+"""The path below which all tus requests are."""
 
 REQUEST_HEADERS = (
     "Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Checksum,"
     " Upload-Concat, X-HTTP-Method-Override, X-Requested-With, X-Request-ID"
 )
-ANSWER_HEADERS = (
+RESPONSE_HEADERS = (
     "Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Length,"
     " Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Concat, Upload-Expires"
 )
-"""What pages of other origins may send, and read."""
+"""The headers that pages of other origins may send and read."""
 
-PIECE_TYPE = "application/offset+octet-stream"
+CHUNK_TYPE = "application/offset+octet-stream"
 
 ALGORITHMS: Mapping[str, Callable[[], Any]] = {
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
@@ -43,17 +43,17 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = {
 }
 
 NUMBER = r"[0-9]{1,18}"
-"""How a number of bytes is written."""
+"""The pattern of a number of bytes."""
 
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+", re.ASCII)
 
 
-class OtherVersion(Malformed):
-    """The client speaks another version of the protocol, or none."""
+class UnsupportedVersion(Malformed):
+    """The request names another version of the protocol, or none."""
 
 
 class ChecksumMismatch(Malformed):
-    """The piece's bytes are not those that were sent; they do not count, and can be sent again."""
+    """The chunk does not have its declared checksum. It is not stored, and can be sent again."""
 
     @property
     def retryable(self) -> bool:
@@ -61,21 +61,21 @@ class ChecksumMismatch(Malformed):
 
 
 class Gone(NotFound):
-    """The upload has ended otherwise than by being whole."""
+    """The upload has failed or was cancelled."""
 
 
-OWN_STATUS: Mapping[type[RoomcastError], tuple[int, str]] = {
-    OtherVersion: (412, "Precondition Failed"),
+STATUS_OVERRIDES: Mapping[type[RoomcastError], tuple[int, str]] = {
+    UnsupportedVersion: (412, "Precondition Failed"),
     ChecksumMismatch: (460, "Checksum Mismatch"),
     Gone: (410, "Gone"),
-    Busy: (423, "Locked"),
+    Locked: (423, "Locked"),
 }
-"""Where the protocol wants another status than the error's code has."""
+"""Errors for which the protocol requires another status than that of their code."""
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a piece's digest must be, and the algorithm by which it is made."""
+    """The declared digest of a chunk, and its algorithm: a key of `ALGORITHMS`."""
 
     algorithm: str
     digest: bytes
@@ -83,8 +83,11 @@ class Checksum:
 
 @dataclass(frozen=True)
 class Creation:
-    """What a client wants to upload. `length` is None when it is to be told later. `metadata` is the header as it came,
-    `values` what it says. `concat` are the URLs of the parts of a file that are all here."""
+    """What a POST asks for.
+
+    `length` is None when the client will declare it later. `metadata` is the header as received, `values` its decoded
+    pairs. A `partial` upload is to be concatenated later; `concat` are the URLs of those that make up a final upload.
+    """
 
     length: int | None
     metadata: str = ""
@@ -98,107 +101,109 @@ class Creation:
 
     @property
     def template(self) -> str | None:
-        """`type` names the template; some clients put the file's MIME type there, which counts for nothing."""
+        """The template in `type`; None for a MIME type, which some clients send there."""
         named = self.values.get("type", "")
         return named if named and "/" not in named else None
 
 
 def check_version(headers: Mapping[str, str]) -> None:
+    """Raise `UnsupportedVersion` unless the request names the version that the server supports."""
     if headers.get("Tus-Resumable") != VERSION:
-        raise OtherVersion(f"This server speaks tus {VERSION}; name it in Tus-Resumable.")
+        raise UnsupportedVersion(f"This server supports tus {VERSION}. Send the header Tus-Resumable: {VERSION}.")
 
 
-def check_piece_type(content_type: str) -> None:
-    if content_type != PIECE_TYPE:
-        raise UnsupportedType(f"The Content-Type must be {PIECE_TYPE}.")
+def check_chunk_type(content_type: str) -> None:
+    """Raise `UnsupportedType` unless this is the type of chunks."""
+    if content_type != CHUNK_TYPE:
+        raise UnsupportedType(f"The Content-Type must be {CHUNK_TYPE}.")
 
 
 def creation(headers: Mapping[str, str]) -> Creation:
-    """What a POST asks for."""
+    """Parse the headers of a POST. Raises `Malformed`."""
     metadata = headers.get("Upload-Metadata", "").strip()
     values = _values(metadata)
-    kind, _, urls = headers.get("Upload-Concat", "").strip().partition(";")
+    concat, _, urls = headers.get("Upload-Concat", "").strip().partition(";")
     deferred = headers.get("Upload-Defer-Length")
-    told = length(headers)
-    if kind == "final":
-        if told is not None or deferred is not None or not urls.split():
-            raise Malformed("A final upload names its parts in Upload-Concat, and no length.")
+    declared = length(headers)
+    if concat == "final":
+        if declared is not None or deferred is not None or not urls.split():
+            raise Malformed("A final upload names its partial uploads in Upload-Concat, and has no Upload-Length.")
         return Creation(None, metadata, values, concat=tuple(urls.split()))
-    if kind not in ("", "partial") or urls:
-        raise Malformed("Upload-Concat must be “partial”, or “final;” and the URLs of the parts.")
-    if deferred not in (None, "1") or (deferred is None) == (told is None):
-        raise Malformed("Upload-Length must tell the file's length, or Upload-Defer-Length: 1 that it will be told.")
-    return Creation(told, metadata, values, partial=kind == "partial")
+    if concat not in ("", "partial") or urls:
+        raise Malformed("Upload-Concat must be “partial”, or “final;” and the URLs of the partial uploads.")
+    if deferred not in (None, "1") or (deferred is None) == (declared is None):
+        raise Malformed("Send the file's size in Upload-Length, or Upload-Defer-Length: 1 to send it later.")
+    return Creation(declared, metadata, values, partial=concat == "partial")
 
 
 def offset(headers: Mapping[str, str]) -> int:
-    """Where a piece begins."""
+    """Return where the chunk begins. Raises `Malformed`, also without the header."""
     found = _number(headers, "Upload-Offset")
     if found is None:
-        raise Malformed("Upload-Offset must tell where the piece begins.")
+        raise Malformed("Send the offset of the chunk's first byte in Upload-Offset.")
     return found
 
 
 def length(headers: Mapping[str, str]) -> int | None:
-    """How long the whole file is, if that is told."""
+    """Return the size of the complete file; None when the request does not declare it. Raises `Malformed`."""
     return _number(headers, "Upload-Length")
 
 
 def checksum(headers: Mapping[str, str]) -> Checksum | None:
-    """What the piece's checksum is said to be."""
+    """Return the declared checksum of the chunk, if there is one. Raises `Malformed`."""
     value = headers.get("Upload-Checksum")
     if value is None:
         return None
     algorithm, _, encoded = value.strip().partition(" ")
     if algorithm not in ALGORITHMS:
-        raise Malformed(f"Upload-Checksum knows {', '.join(ALGORITHMS)}.")
+        raise Malformed(f"The algorithms of Upload-Checksum are {', '.join(ALGORITHMS)}.")
     digest = _from_base64(encoded.strip())
     if len(digest) != ALGORITHMS[algorithm]().digest_size:
-        raise Malformed(f"This is no {algorithm} checksum.")
+        raise Malformed(f"The value of Upload-Checksum is not a {algorithm} digest.")
     return Checksum(algorithm, digest)
 
 
-def check_takes_pieces(upload: Upload) -> None:
-    """Raises what a client is told that would go on with an upload that has ended, or has no pieces."""
+def require_writable(upload: Upload) -> None:
+    """Raise `Forbidden` for a presigned upload, and `Gone` for one that has failed or was cancelled."""
     if upload.direct_token:
-        raise Forbidden("The bytes of this upload go to the bucket.")
+        raise Forbidden("The bytes of this upload must be sent to the bucket.")
     if upload.stage in (Stage.FAILED, Stage.CANCELLED):
         raise Gone("The upload has ended.", details={"why": upload.error and upload.error["code"]})
 
 
-def capabilities(largest_bytes: int) -> dict[str, str]:
-    """The headers that answer OPTIONS."""
+def server_headers(max_bytes: int) -> dict[str, str]:
+    """Return the headers of the response to OPTIONS."""
     return {
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,
-        "Tus-Max-Size": str(largest_bytes),
+        "Tus-Max-Size": str(max_bytes),
         "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
     }
 
 
-def standing(upload: Upload, received: int, *, patience_seconds: float) -> dict[str, str]:
-    """The headers that tell how far an upload has come, and until when it waits for more."""
-    joining = upload.stage is Stage.RECEIVING and upload.resumable is not None and upload.resumable.concat
-    headers = {} if joining else {"Upload-Offset": str(received)}
+def offset_headers(upload: Upload, received: int, *, expires_after: float) -> dict[str, str]:
+    """Return the headers about the stored bytes. The upload expires so many seconds after its last change."""
+    concatenating = upload.stage is Stage.RECEIVING and upload.resumable is not None and upload.resumable.concat
+    headers = {} if concatenating else {"Upload-Offset": str(received)}
     if upload.stage is Stage.RECEIVING:
-        headers["Upload-Expires"] = formatdate(upload.updated_at + patience_seconds, usegmt=True)
+        headers["Upload-Expires"] = formatdate(upload.updated_at + expires_after, usegmt=True)
     return headers
 
 
-def description(upload: Upload, url: Callable[[str], str]) -> dict[str, str]:
-    """The headers that tell what an upload is. `url` gives the address of the parts it is made of, by their ids."""
+def upload_headers(upload: Upload, url: Callable[[str], str]) -> dict[str, str]:
+    """Return the headers about the upload itself. `url` returns the URL of a partial upload by its id."""
     headers = {}
     if upload.bytes_expected is None:
         headers["Upload-Defer-Length"] = "1"
     else:
         headers["Upload-Length"] = str(upload.bytes_expected)
-    known = upload.resumable
-    if known and known.metadata:
-        headers["Upload-Metadata"] = known.metadata
-    if known and known.partial:
+    state = upload.resumable
+    if state and state.metadata:
+        headers["Upload-Metadata"] = state.metadata
+    if state and state.partial:
         headers["Upload-Concat"] = "partial"
-    if known and known.concat:
-        headers["Upload-Concat"] = f"final;{' '.join(map(url, known.concat))}"
+    if state and state.concat:
+        headers["Upload-Concat"] = f"final;{' '.join(map(url, state.concat))}"
     return headers
 
 
@@ -207,17 +212,17 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(NUMBER, value, re.ASCII):
-        raise Malformed(f"{name} must be a number of bytes.")
+        raise Malformed(f"The header {name} must be a number of bytes.")
     return int(value)
 
 
 def _values(metadata: str) -> dict[str, str]:
-    """Pairs of a key and a value in Base64, with commas between; a value may be missing."""
+    """Parse pairs of a key and a Base64 value, separated by commas. The value is optional."""
     values: dict[str, str] = {}
     for pair in metadata.split(",") if metadata else ():
         key, _, encoded = pair.strip().partition(" ")
         if not _KEY.fullmatch(key) or key in values:
-            raise Malformed("Upload-Metadata must hold pairs of a key and a value in Base64, each key once.")
+            raise Malformed("Upload-Metadata must contain pairs of a key and a Base64 value, each key once.")
         values[key] = _from_base64(encoded.strip()).decode("utf-8", "replace")
     return values
 
@@ -226,4 +231,4 @@ def _from_base64(encoded: str) -> bytes:
     try:
         return b64decode(encoded, validate=True)
     except ValueError as error:
-        raise Malformed("Invalid Base64.") from error
+        raise Malformed("A value is not valid Base64.") from error

@@ -1,4 +1,4 @@
-"""`/api/tus/`: tus 1.0.0. The id of a tus upload is the upload's id, so its room is there before its first byte."""
+"""Serve `/api/tus/`, tus 1.0.0. A tus upload has the id of the upload, so its room exists before its first byte."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from roomcast.assemblies.service import AssemblyService
 from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TimedOut, TooLarge, UnreadableMedia
 from roomcast.http import errors
-from roomcast.http.intake.forms import new_upload
+from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.intake.resumable import Chunk, Resuming
+from roomcast.http.intake.records import new_upload
+from roomcast.http.intake.resumable import Chunk, ResumableIntake
 from roomcast.http.operations import JSON, Parameter, ResponseSpec, RouteGroup, Tag, operation
 from roomcast.http.responses import VIEWER, Links
 from roomcast.http.tus import parameters
 from roomcast.http.tus import protocol as tus_protocol
-from roomcast.http.tus.checksum import checked
+from roomcast.http.tus.checksum import verified
 from roomcast.ledger.contract import Ledger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Stage
@@ -34,25 +35,28 @@ _ONE = f"{tus_protocol.TUS}/{{id}}"
 
 
 def _in_protocol(handler: _Method) -> _Method:
-    """Return the handler for clients of the protocol: it checks their version, and errors get the protocol's status."""
+    """Return the handler with the protocol's version check and the protocol's statuses of errors."""
 
-    async def answer(self: TusRoutes, request: web.Request) -> web.Response:
+    async def handle(self: TusRoutes, request: web.Request) -> web.Response:
         try:
             tus_protocol.check_version(request.headers)
             return await handler(self, request)
         except RoomcastError as error:
-            refusal = errors.refuse(request, error)
-            if own := tus_protocol.OWN_STATUS.get(type(error)):
-                refusal.set_status(*own)
-                refusal.headers["Tus-Version"] = tus_protocol.VERSION
-            return refusal
+            response = errors.refuse(request, error)
+            if status := tus_protocol.STATUS_OVERRIDES.get(type(error)):
+                response.set_status(*status)
+                response.headers["Tus-Version"] = tus_protocol.VERSION
+            return response
 
-    return answer
+    return handle
 
 
 class TusRoutes(RouteGroup):
-    """The handlers of the protocol's requests. `patience_seconds` is how long an upload waits for its next piece;
-    `folder` is where pieces wait until they are checked."""
+    """The handlers of the protocol's requests.
+
+    An upload expires `expires_after` seconds after its last change. Chunks that have a checksum are stored in `folder`
+    until it is verified.
+    """
 
     def __init__(
         self,
@@ -61,12 +65,10 @@ class TusRoutes(RouteGroup):
         control: UploadService,
         templates: Templates,
         receiver: Receiver,
-        resuming: Resuming,
+        resumable: ResumableIntake,
         links: Links,
         *,
-        max_in_flight: int,
-        max_upload_bytes: int,
-        patience_seconds: float,
+        expires_after: float,
         folder: Path,
     ) -> None:
         self._ledger = ledger
@@ -74,11 +76,10 @@ class TusRoutes(RouteGroup):
         self._control = control
         self._templates = templates
         self._receiver = receiver
-        self._resuming = resuming
+        self._resumable = resumable
         self._links = links
-        self._max_in_flight = max_in_flight
-        self._max_upload_bytes = max_upload_bytes
-        self._patience_seconds = patience_seconds
+        self._settings = receiver.settings
+        self._expires_after = expires_after
         self._folder = folder
         self._methods = {hdrs.METH_HEAD: self._head, hdrs.METH_PATCH: self._patch, hdrs.METH_DELETE: self._delete}
 
@@ -104,7 +105,7 @@ class TusRoutes(RouteGroup):
         parameters=(parameters.ANY_ID,),
     )
     async def _options(self, _: web.Request) -> web.Response:
-        return web.Response(status=204, headers=tus_protocol.capabilities(self._max_upload_bytes))
+        return web.Response(status=204, headers=tus_protocol.server_headers(self._settings.max_upload_bytes))
 
     @operation(
         "POST",
@@ -130,47 +131,46 @@ class TusRoutes(RouteGroup):
     )
     @_in_protocol
     async def _post(self, request: web.Request) -> web.Response:
-        """201: an upload to send pieces to, with the first one taken if it came along."""
-        wanted = tus_protocol.creation(request.headers)
-        template = self._templates.named(wanted.template)
-        upload = new_upload(request[VIEWER], template, wanted.filename, wanted.length, None)
-        if wanted.concat:
-            return await self._join(request, wanted, upload)
+        """Create an upload: 201. The body, if there is one, is its first chunk."""
+        creation = tus_protocol.creation(request.headers)
+        template = self._templates.get(creation.template)
+        upload = new_upload(request[VIEWER], template, creation.filename, size=creation.length)
+        if creation.concat:
+            return await self._concatenate(request, creation, upload)
         if request.can_read_body:
-            tus_protocol.check_piece_type(request.content_type)
-        upload = replace(upload, resumable=TusState(wanted.metadata, partial=wanted.partial))
-        await self._create(upload, wanted.length)
+            tus_protocol.check_chunk_type(request.content_type)
+        upload = replace(upload, resumable=TusState(creation.metadata, partial=creation.partial))
+        await self._create(upload, creation.length)
         if request.can_read_body:
-            upload = await self._take(request, upload, offset=0)
+            upload = await self._append(request, upload, offset=0)
         return self._created(upload)
 
-    async def _join(self, request: web.Request, wanted: tus_protocol.Creation, upload: Upload) -> web.Response:
-        """201: the parts are one file now, and it is queued."""
-        ids = [urlsplit(url).path.rpartition("/")[2] for url in wanted.concat]
-        parts = [await self._look(request, part_id) for part_id in ids]
-        size = await self._resuming.joined_size(parts)
-        resumable = TusState(wanted.metadata, concat=tuple(ids))
-        upload = replace(upload, bytes_expected=size, resumable=resumable)
+    async def _concatenate(self, request: web.Request, creation: tus_protocol.Creation, upload: Upload) -> web.Response:
+        """Create a final upload of complete partial ones, and queue it: 201."""
+        ids = [urlsplit(url).path.rpartition("/")[2] for url in creation.concat]
+        partials = [await self._load(request, partial_id) for partial_id in ids]
+        size = await self._resumable.concatenated_size(partials)
+        upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=tuple(ids)))
         await self._create(upload, size)
-        queued = await self._resuming.join(upload, parts)
+        queued = await self._resumable.concatenate(upload, partials)
         await self._submissions.resolve_id(queued.submission)
         return self._created(queued)
 
     async def _create(self, upload: Upload, length: int | None) -> None:
-        self._check_length(upload, length)
-        await self._receiver.check_room(length or 0)
+        self._check_declared_size(upload, length)
+        await self._receiver.check_space(length or 0)
         if upload.is_partial:
-            await self._ledger.create([upload], in_flight=self._max_in_flight)
+            await self._ledger.create([upload], in_flight=self._settings.max_in_flight)
         else:
-            await self._submissions.create([upload], in_flight=self._max_in_flight)
+            await self._submissions.create([upload], in_flight=self._settings.max_in_flight)
 
-    def _check_length(self, upload: Upload, length: int | None) -> None:
+    def _check_declared_size(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
-        self._receiver.check_length(length or 0, self._templates.named(upload.template))
+        check_size(length or 0, self._templates.get(upload.template), self._settings)
 
     def _created(self, upload: Upload) -> web.Response:
-        headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._standing(upload, upload.bytes_received)}
+        headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
         return web.Response(status=201, headers=headers)
 
     @operation(
@@ -189,11 +189,14 @@ class TusRoutes(RouteGroup):
     )
     @_in_protocol
     async def _head(self, request: web.Request) -> web.Response:
-        """Where the upload stands. Whoever is still adding to it is stopped, so that the answer stays true."""
-        upload = await self._look(request, request.match_info["id"])
-        upload, received = await self._resuming.where(upload)
-        description = tus_protocol.description(upload, self._links.tus)
-        headers = {"Cache-Control": "no-store", **description, **self._standing(upload, received)}
+        """Return the offset. A request that is still appending is stopped, so that the offset stays true."""
+        upload = await self._load(request, request.match_info["id"])
+        upload, received = await self._resumable.offset(upload)
+        headers = {
+            "Cache-Control": "no-store",
+            **tus_protocol.upload_headers(upload, self._links.tus),
+            **self._offset_headers(upload, received),
+        }
         return web.Response(headers=headers)
 
     @operation(
@@ -209,44 +212,44 @@ class TusRoutes(RouteGroup):
     )
     @_in_protocol
     async def _patch(self, request: web.Request) -> web.Response:
-        """204: the piece is here, and durable."""
-        upload = await self._look(request, request.match_info["id"])
-        tus_protocol.check_piece_type(request.content_type)
+        """Append a chunk: 204 when its bytes are durable."""
+        upload = await self._load(request, request.match_info["id"])
+        tus_protocol.check_chunk_type(request.content_type)
         if upload.resumable and upload.resumable.concat:
-            raise Forbidden("A final upload takes no pieces.")
-        upload = await self._take(request, upload, offset=tus_protocol.offset(request.headers))
-        return web.Response(status=204, headers=self._standing(upload, upload.bytes_received))
+            raise Forbidden("A final upload accepts no chunks.")
+        upload = await self._append(request, upload, offset=tus_protocol.offset(request.headers))
+        return web.Response(status=204, headers=self._offset_headers(upload, upload.bytes_received))
 
-    async def _take(self, request: web.Request, upload: Upload, *, offset: int) -> Upload:
+    async def _append(self, request: web.Request, upload: Upload, *, offset: int) -> Upload:
         length = tus_protocol.length(request.headers)
         if length is not None:
             if upload.bytes_expected not in (None, length):
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
             if length < offset:
-                raise Malformed(f"The file has more than {length} bytes already.")
-            self._check_length(upload, length)
-        left = self._left(upload, length, offset)
+                raise Malformed(f"More than {length} bytes of the file are stored already.")
+            self._check_declared_size(upload, length)
+        left = self._bytes_left(upload, length, offset)
         if (request.content_length or 0) > left:
-            raise TooLarge(f"More bytes are sent than the {left} that are left.")
-        await self._receiver.check_room(request.content_length or 0)
+            raise TooLarge(f"The chunk has more than the {left} bytes that are left.")
+        await self._receiver.check_space(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        piece = Chunk(
+        chunk = Chunk(
             offset=offset,
             length=length,
-            chunks=self._receiver.timed(request.content.iter_any()),
-            checked=partial(checked, checksum=checksum, most=left, folder=self._folder),
+            body=self._receiver.body(request, upload.owner),
+            verified=partial(verified, checksum=checksum, max_bytes=left, folder=self._folder),
         )
-        upload = await self._resuming.take(upload, piece)
+        upload = await self._resumable.append(upload, chunk)
         if upload.stage is Stage.QUEUED:
             await self._submissions.resolve_id(upload.submission)
         return upload
 
-    def _left(self, upload: Upload, length: int | None, offset: int) -> int:
-        """How many bytes may still come."""
-        whole = upload.bytes_expected if length is None else length
-        if whole is None:
-            whole = self._receiver.largest(self._templates.named(upload.template))
-        return max(0, whole - offset)
+    def _bytes_left(self, upload: Upload, length: int | None, offset: int) -> int:
+        """Return how many bytes the file may have after `offset`."""
+        size = upload.bytes_expected if length is None else length
+        if size is None:
+            size = max_bytes(self._templates.get(upload.template), self._settings)
+        return max(0, size - offset)
 
     @operation(
         "DELETE",
@@ -260,8 +263,8 @@ class TusRoutes(RouteGroup):
     )
     @_in_protocol
     async def _delete(self, request: web.Request) -> web.Response:
-        """204: the upload is cancelled, and its bytes are gone."""
-        upload = await self._look(request, request.match_info["id"])
+        """Cancel the upload and delete its bytes: 204."""
+        upload = await self._load(request, request.match_info["id"])
         await self._control.cancel(request[VIEWER], upload.id)
         return web.Response(status=204)
 
@@ -292,22 +295,23 @@ class TusRoutes(RouteGroup):
         statuses=parameters.STATUSES,
     )
     @_in_protocol
-    async def _overridden(self, request: web.Request) -> web.Response:
-        """For clients whose network knows no PATCH or DELETE."""
+    async def _post_override(self, request: web.Request) -> web.Response:
+        """Handle a POST as the method in `X-HTTP-Method-Override`."""
         handler = self._methods.get(request.headers.get("X-HTTP-Method-Override", "").upper())
         if handler is None:
             raise web.HTTPMethodNotAllowed(request.method, self._methods)
         return await handler(request)
 
-    async def _look(self, request: web.Request, upload_id: str) -> Upload:
+    async def _load(self, request: web.Request, upload_id: str) -> Upload:
         upload = await self._control.get(request[VIEWER], upload_id)
-        tus_protocol.check_takes_pieces(upload)
+        tus_protocol.require_writable(upload)
         return upload
 
-    def _standing(self, upload: Upload, received: int) -> dict[str, str]:
-        return tus_protocol.standing(upload, received, patience_seconds=self._patience_seconds)
+    def _offset_headers(self, upload: Upload, received: int) -> dict[str, str]:
+        return tus_protocol.offset_headers(upload, received, expires_after=self._expires_after)
 
 
 async def _add_version(request: web.Request, response: web.StreamResponse) -> None:
+    """Name the protocol's version in every response on its paths, those of the middlewares included."""
     if request.path.startswith(tus_protocol.TUS):
         response.headers["Tus-Resumable"] = tus_protocol.VERSION

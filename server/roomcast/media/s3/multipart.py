@@ -1,8 +1,8 @@
-"""Writing one object: whole by a single put when it is small, in parts as its bytes come when it is not.
+"""Writing an object: with one PUT if it is small, otherwise in parts as its bytes arrive.
 
-Memory is bounded by one part that gathers and `IN_FLIGHT` that are being sent, and by the bucket's slots for all
-objects together. Nothing of an object is in the bucket before it is whole, and nothing of it remains when it never
-becomes so: neither the object nor a multipart upload.
+Memory is bounded: one part that is being filled and `PARTS_IN_FLIGHT` that are being sent for each object, and the
+bucket's `part_slots` for all objects together. An object that is not committed leaves nothing in the bucket, neither an
+object nor a multipart upload.
 """
 
 from __future__ import annotations
@@ -13,74 +13,54 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
-from roomcast.media.contract import Data
-from roomcast.media.s3.client import BACKOFF, TRIES, Bucket, TransientError, Unsupported, with_retries
+from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, Unsupported, with_retries
 from roomcast.runtime.tasks import finish_despite_cancel
 
 log = structlog.get_logger(__name__)
 
-IN_FLIGHT = 3
+PARTS_IN_FLIGHT = 3
 PART_BYTES = 8 << 20
 PART_BYTES_FIELD = "part-bytes"
-"""In an object's metadata: the size of each of its parts but the last, by which its ETag can be made again."""
+"""Name in an object's metadata: the size of each of its parts but the last, which its ETag can be computed from."""
 
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 _MIB = 1 << 20
-_UNDO_SECONDS = 20.0
+_ABORT_SECONDS = 20.0
 _SEND_BYTES = 256 * 1024
 _MD5 = re.compile(r'"?([0-9a-f]{32})"?')
 
 
 class CompletionMismatch(StorageError):
-    """There is an object, and it is not the one that was sent."""
+    """The completed object is not the one that was sent."""
 
 
 def part_bytes_for(size: int) -> int:
-    """The size of the parts of an object of up to `size` bytes: 8 MiB, or as much more as keeps them to 10,000."""
-    needed = -(-size // _MOST_PARTS)
+    """Return the part size for an object of at most `size` bytes: 8 MiB, or more if that would be over 10,000 parts."""
+    needed = -(-size // _MAX_PARTS)
     return max(PART_BYTES, -(-needed // _MIB) * _MIB)
 
 
-def etag_of_parts(digests: list[bytes]) -> str:
-    """The ETag, without quotes, of an object whose parts have these MD5s."""
-    return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
+def etag_of_parts(md5s: list[bytes]) -> str:
+    """Return the ETag, without quotes, of an object whose parts have these MD5s."""
+    return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
 
 
-def etag_is_md5(bucket: Bucket, answer: Mapping[str, Any]) -> bool:
-    """Whether ETags in this answer are made of MD5s; those of objects under a key of their own never are."""
-    kms = str(answer.get("ServerSideEncryption", "")).startswith("aws:kms")
-    return bucket.md5_etags and not kms and "SSECustomerAlgorithm" not in answer
-
-
-@asynccontextmanager
-async def writing(
-    bucket: Bucket,
-    key: str,
-    *,
-    part_bytes: int,
-    headers: Mapping[str, Any],
-    on_bytes: Callable[[int], None] | None = None,
-    same_bytes: bool = False,
-) -> AsyncIterator[ObjectWriter]:
-    """An object to be written; see `ObjectWriter`. Left without a commit that came to its end, nothing remains; but
-    when all who write this key write the `same_bytes`, a whole object of another's is let be."""
-    writer = ObjectWriter(bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes, same_bytes=same_bytes)
-    try:
-        yield writer
-    finally:
-        await writer.close()
+def etag_is_md5(bucket: Bucket, response: Mapping[str, Any]) -> bool:
+    """Return whether the ETag in a response is made of MD5s. Those of objects encrypted with a client's own key are
+    not."""
+    kms = str(response.get("ServerSideEncryption", "")).startswith("aws:kms")
+    return bucket.md5_etags and not kms and "SSECustomerAlgorithm" not in response
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part that is ready to go, or has arrived. `crc32` is big-endian, in base64."""
+    """A part with its checksums. `crc32` is in Base64."""
 
     number: int
     content: memoryview
@@ -92,7 +72,12 @@ class _Part:
 
 
 class ObjectWriter:
-    """One object on its way into the bucket."""
+    """Writes one object. Unless `commit` succeeds before its context is left, everything written is deleted.
+
+    `headers` are the object's, as botocore names them. `on_bytes` is called with the size of each part that has been
+    sent. `same_bytes` says that all writers of this key write the same bytes: an object that is there is then not
+    deleted, as it may be another writer's.
+    """
 
     def __init__(
         self,
@@ -101,8 +86,8 @@ class ObjectWriter:
         *,
         part_bytes: int,
         headers: Mapping[str, Any],
-        on_bytes: Callable[[int], None] | None,
-        same_bytes: bool,
+        on_bytes: Callable[[int], None] | None = None,
+        same_bytes: bool = False,
     ) -> None:
         self._bucket = bucket
         self._key = key
@@ -110,91 +95,94 @@ class ObjectWriter:
         self._headers = dict(headers)
         self._on_bytes = on_bytes or (lambda _: None)
         self._same_bytes = same_bytes
-        self._gathering = bytearray(part_bytes)
+        self._buffer = bytearray(part_bytes)
         self._filled = 0
         self._size = 0
         self._crc32 = 0
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._slots = asyncio.Semaphore(PARTS_IN_FLIGHT)
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._entries: dict[int, dict[str, Any]] = {}
-        self._digests: list[bytes] = []
+        self._md5s: list[bytes] = []
         self._multipart_id = ""
-        self._begun = self._may_exist = self._committed = False
+        self._multipart = self._may_exist = self._committed = False
 
-    async def write(self, data: Data) -> None:
-        """Append; waits while `IN_FLIGHT` parts are on their way."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._committed:
+            await finish_despite_cancel(self._abort, idempotent=True)
+
+    async def write(self, data: bytes) -> None:
+        """Append bytes. Waits while `PARTS_IN_FLIGHT` parts are being sent. Raise the failure of an earlier part."""
         view = memoryview(data)
         while view:
             if self._filled == self._part_bytes:
                 await self._send()
             count = min(len(view), self._part_bytes - self._filled)
-            self._gathering[self._filled : self._filled + count] = view[:count]
+            self._buffer[self._filled : self._filled + count] = view[:count]
             self._filled += count
             self._size += count
             view = view[count:]
-        self._check()
+        self._raise_failure()
 
     async def commit(self) -> None:
-        """Make the object whole, and see that it is what was written."""
-        if not self._begun:
-            part = await self._ready()
+        """Make the object complete, and verify that it is what was written."""
+        if not self._multipart:
+            part = await self._next_part()
             self._may_exist = True
-            await finish_despite_cancel(lambda: with_retries(lambda: self._put_whole(part)))
+            await finish_despite_cancel(lambda: with_retries(lambda: self._put_object(part)))
         else:
             if self._filled:
                 await self._send()
             while self._sending:
                 await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
-                self._check()
-            self._check()
+                self._raise_failure()
+            self._raise_failure()
             self._may_exist = True
             await finish_despite_cancel(self._complete)
         self._committed = True
 
-    async def close(self) -> None:
-        """After a commit nothing; otherwise undo."""
-        if not self._committed:
-            await finish_despite_cancel(self._undo, idempotent=True)
-
     async def _send(self) -> None:
-        """Hand the gathered part over; the next one gathers in fresh memory."""
-        if not self._begun:
-            self._begun = True
+        """Start to send the buffer as a part; the next part is collected in a new buffer."""
+        if not self._multipart:
+            self._multipart = True
             await finish_despite_cancel(self._begin)
-        await self._take_slot()
+        await self._acquire_slot()
         try:
-            self._check()
-            if len(self._digests) == _MOST_PARTS:
-                raise TooLarge("The file is larger than the media store takes.")
-            part = await self._ready()
+            self._raise_failure()
+            if len(self._md5s) == _MAX_PARTS:
+                raise TooLarge("The file is larger than the media store accepts.")
+            part = await self._next_part()
         except BaseException:
-            self._give_slot()
+            self._release_slot()
             raise
-        sending = asyncio.create_task(self._put(part))
+        sending = asyncio.create_task(self._send_part(part))
         self._sending.add(sending)
-        sending.add_done_callback(self._sent)
-        self._gathering = bytearray(self._part_bytes)
+        sending.add_done_callback(self._on_sent)
+        self._buffer = bytearray(self._part_bytes)
         self._filled = 0
 
-    async def _take_slot(self) -> None:
+    async def _acquire_slot(self) -> None:
         await self._slots.acquire()
         try:
-            await self._bucket.slots.acquire()
+            await self._bucket.part_slots.acquire()
         except BaseException:
             self._slots.release()
             raise
 
-    def _give_slot(self) -> None:
-        self._bucket.slots.release()
+    def _release_slot(self) -> None:
+        self._bucket.part_slots.release()
         self._slots.release()
 
-    async def _ready(self) -> _Part:
-        """The gathered bytes with their digests, made off the event loop and in order: the CRC goes over all."""
-        content = memoryview(self._gathering)[: self._filled]
-        md5, crc32, self._crc32 = await asyncio.to_thread(_digests, content, self._crc32)
-        self._digests.append(md5)
-        return _Part(len(self._digests), content, md5, _in_base64(crc32))
+    async def _next_part(self) -> _Part:
+        """Return the buffer as a part. Checksums are computed off the event loop, and in order: the CRC-32 continues
+        over all parts."""
+        content = memoryview(self._buffer)[: self._filled]
+        md5, crc32, self._crc32 = await asyncio.to_thread(_checksums, content, self._crc32)
+        self._md5s.append(md5)
+        return _Part(len(self._md5s), content, md5, _base64(crc32))
 
     async def _begin(self) -> None:
         checksum: dict[str, Any] = {}
@@ -203,104 +191,116 @@ class ObjectWriter:
         headers = {**self._headers, **checksum}
         self._multipart_id = await begin_multipart(self._bucket, self._key, self._part_bytes, headers)
 
-    async def _put(self, part: _Part) -> None:
-        """Send one part."""
+    async def _send_part(self, part: _Part) -> None:
         try:
-            etag = await with_retries(lambda: self._put_part(part))
+            etag = await with_retries(lambda: self._upload_part(part))
         except NotFound as error:
-            raise StorageError("The file was discarded while it arrived.") from error
+            raise StorageError("The file was deleted while it was being received.") from error
         checksum = {"ChecksumCRC32": part.crc32} if self._bucket.full_checksums else {}
         self._entries[part.number] = {"PartNumber": part.number, "ETag": etag, **checksum}
         self._on_bytes(len(part))
 
-    def _sent(self, sending: asyncio.Task[None]) -> None:
-        # Here and not in `_put`, of which nothing runs when it is cancelled before its first step.
-        self._give_slot()
+    def _on_sent(self, sending: asyncio.Task[None]) -> None:
+        # Not at the end of `_send_part`, which does not run at all if it is cancelled before its first step.
+        self._release_slot()
         self._sending.discard(sending)
         if not sending.cancelled():
             self._failure = self._failure or sending.exception()
 
-    async def _put_part(self, part: _Part) -> str:
-        answer = await self._bucket.call(
+    async def _upload_part(self, part: _Part) -> str:
+        response = await self._bucket.call(
             "upload_part",
             size=len(part),
             Key=self._key,
             UploadId=self._multipart_id,
             PartNumber=part.number,
-            **_carrying(self._bucket, part),
+            Body=_Body(part.content),
+            **_checksum_headers(self._bucket, part),
         )
-        _check_etag(self._bucket, answer, part)
-        return str(answer["ETag"])
+        _check_etag(self._bucket, response, part)
+        return str(response["ETag"])
 
-    async def _put_whole(self, part: _Part) -> None:
-        await _put_object(self._bucket, self._key, part, self._headers)
+    async def _put_object(self, part: _Part) -> None:
+        await _put(self._bucket, self._key, part, self._headers)
         self._on_bytes(len(part))
 
     async def _complete(self) -> None:
-        whole: dict[str, Any] = {}
+        checksums: dict[str, Any] = {}
         if self._bucket.full_checksums:
-            crc32 = _in_base64(self._crc32)
-            whole = {"ChecksumCRC32": crc32, "ChecksumType": "FULL_OBJECT", "MpuObjectSize": self._size}
+            crc32 = _base64(self._crc32)
+            checksums = {"ChecksumCRC32": crc32, "ChecksumType": "FULL_OBJECT", "MpuObjectSize": self._size}
         entries = [self._entries[number] for number in sorted(self._entries)]
         await complete_multipart(
-            self._bucket, self._key, self._multipart_id, entries, md5s=self._digests, size=self._size, whole=whole
+            self._bucket,
+            self._key,
+            self._multipart_id,
+            entries,
+            md5s=self._md5s,
+            size=self._size,
+            checksums=checksums,
         )
 
-    def _check(self) -> None:
-        """Raise the failure of a part."""
+    def _raise_failure(self) -> None:
         if self._failure:
             raise self._failure
 
-    async def _undo(self) -> None:
+    async def _abort(self) -> None:
         for sending in self._sending:
             sending.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
         try:
-            async with asyncio.timeout(_UNDO_SECONDS):
+            async with asyncio.timeout(_ABORT_SECONDS):
                 if self._multipart_id:
                     await abort_multipart(self._bucket, self._key, self._multipart_id)
-                elif self._begun:
-                    # Begun, but cut off before the answer: whatever its id is, it is under this key.
-                    await abort_multiparts(self._bucket, self._key)
+                elif self._multipart:
+                    # `_begin` got no response. Whatever the id is, it is listed under this key.
+                    await abort_all_multiparts(self._bucket, self._key)
                 if self._may_exist and not self._same_bytes:
                     await self._bucket.call("delete_object", Key=self._key)
         except (RoomcastError, TimeoutError):
-            # What is left now is for the sweep; the failure or cancellation that led here is what counts.
-            log.warning("media store: leftovers of an object not deleted", exc_info=True)
+            # The sweep deletes the rest later. The failure or cancellation that led here is what the caller must see.
+            log.warning("s3_abort_failed", exc_info=True)
 
 
-async def put_whole(bucket: Bucket, key: str, content: bytes | bytearray, headers: Mapping[str, Any]) -> None:
-    """Put a small object. Left by an exception, it may be there or not."""
+async def put_object(bucket: Bucket, key: str, content: bytes | bytearray, headers: Mapping[str, Any]) -> None:
+    """Store a small object. If this fails, it may be stored or not."""
     view = memoryview(content)
-    md5, crc32, _ = await asyncio.to_thread(_digests, view, 0)
-    part = _Part(1, view, md5, _in_base64(crc32))
-    await finish_despite_cancel(lambda: with_retries(lambda: _put_object(bucket, key, part, headers)))
+    md5, crc32, _ = await asyncio.to_thread(_checksums, view, 0)
+    part = _Part(1, view, md5, _base64(crc32))
+    await finish_despite_cancel(lambda: with_retries(lambda: _put(bucket, key, part, headers)))
 
 
-async def _put_object(bucket: Bucket, key: str, part: _Part, headers: Mapping[str, Any]) -> None:
-    answer = await bucket.call("put_object", size=len(part), Key=key, **_carrying(bucket, part), **headers)
-    _check_etag(bucket, answer, part)
+async def _put(bucket: Bucket, key: str, part: _Part, headers: Mapping[str, Any]) -> None:
+    response = await bucket.call(
+        "put_object",
+        size=len(part),
+        Key=key,
+        Body=_Body(part.content),
+        **_checksum_headers(bucket, part),
+        **headers,
+    )
+    _check_etag(bucket, response, part)
 
 
-def _carrying(bucket: Bucket, part: _Part) -> dict[str, Any]:
-    checksum = {"ChecksumCRC32": part.crc32} if bucket.full_checksums else {}
-    return {"Body": _Body(part.content), "ContentMD5": b64encode(part.md5).decode(), **checksum}
+def _checksum_headers(bucket: Bucket, part: _Part) -> dict[str, Any]:
+    crc32 = {"ChecksumCRC32": part.crc32} if bucket.full_checksums else {}
+    return {"ContentMD5": b64encode(part.md5).decode(), **crc32}
 
 
-def _check_etag(bucket: Bucket, answer: Mapping[str, Any], part: _Part) -> None:
-    md5 = _MD5.fullmatch(str(answer.get("ETag")))
-    if md5 and etag_is_md5(bucket, answer) and md5[1] != part.md5.hex():
-        raise TransientError("The media store took in other bytes than were sent.")
+def _check_etag(bucket: Bucket, response: Mapping[str, Any], part: _Part) -> None:
+    md5 = _MD5.fullmatch(str(response.get("ETag")))
+    if md5 and etag_is_md5(bucket, response) and md5[1] != part.md5.hex():
+        raise TransientError("The media store received other bytes than were sent.")
 
 
 async def begin_multipart(bucket: Bucket, key: str, part_bytes: int, headers: Mapping[str, Any]) -> str:
-    """The id of a new multipart upload, whose parts are to have `part_bytes` each."""
+    """Begin a multipart upload whose parts will have `part_bytes` each. Return its id."""
     metadata = {PART_BYTES_FIELD: str(part_bytes)}
-    answer = await bucket.call("create_multipart_upload", Key=key, Metadata=metadata, **headers)
-    multipart_id = str(answer["UploadId"])
-    if answer["ResponseMetadata"].get("RetryAttempts"):
-        # An answer was lost, and the upload that it told of with it.
-        await abort_multiparts(bucket, key, but=multipart_id)
+    response = await bucket.call("create_multipart_upload", Key=key, Metadata=metadata, **headers)
+    multipart_id = str(response["UploadId"])
+    if response["ResponseMetadata"].get("RetryAttempts"):
+        # The response to an earlier attempt was lost, and with it the id of the multipart upload that it began.
+        await abort_all_multiparts(bucket, key, but=multipart_id)
     return multipart_id
 
 
@@ -312,42 +312,47 @@ async def complete_multipart(
     *,
     md5s: list[bytes],
     size: int,
-    whole: Mapping[str, Any],
+    checksums: Mapping[str, Any],
 ) -> None:
-    """Make one object of the parts, and see that it has their `size` together and, as far as the server's ETags tell,
-    their MD5s. An answer that was lost is made up for by a look at the object: the parts may be joined already."""
-    for failures in range(1, TRIES + 1):
+    """Make an object of the parts, and verify its size and, if the server's ETags are MD5s, their MD5s.
+
+    If the response is lost, the object itself tells whether the parts were completed. Raise `CompletionMismatch` if the
+    object is another one, and `StorageError` if there is none.
+    """
+    for failures in range(1, MAX_ATTEMPTS + 1):
         try:
             parts = {"Parts": entries}
             await bucket.call(
-                "complete_multipart_upload", Key=key, UploadId=multipart_id, MultipartUpload=parts, **whole
+                "complete_multipart_upload", Key=key, UploadId=multipart_id, MultipartUpload=parts, **checksums
             )
         except (TransientError, NotFound) as error:
-            if await _is_whole(bucket, key, md5s, size):
+            if await _is_complete(bucket, key, md5s, size):
                 return
-            if isinstance(error, NotFound) or failures == TRIES:
-                raise StorageError("The media store did not join the parts of the file.") from error
-            await BACKOFF.wait(failures)
+            if isinstance(error, NotFound) or failures == MAX_ATTEMPTS:
+                raise StorageError("The media store could not complete the file.") from error
+            await S3_BACKOFF.wait(failures)
         else:
-            if not await _is_whole(bucket, key, md5s, size):
-                raise CompletionMismatch("The media store joined the parts of the file wrongly.")
+            if not await _is_complete(bucket, key, md5s, size):
+                raise CompletionMismatch("The media store completed the file incorrectly.")
             return
 
 
-async def _is_whole(bucket: Bucket, key: str, md5s: list[bytes], size: int) -> bool:
+async def _is_complete(bucket: Bucket, key: str, md5s: list[bytes], size: int) -> bool:
     try:
-        found = await bucket.call("head_object", Key=key)
+        response = await bucket.call("head_object", Key=key)
     except NotFound:
         return False
-    etag = str(found["ETag"]).strip('"')
-    comparable = etag_is_md5(bucket, found) and etag.endswith(f"-{len(md5s)}")
-    return found["ContentLength"] == size and (not comparable or etag == etag_of_parts(md5s))
+    etag = str(response["ETag"]).strip('"')
+    comparable = etag_is_md5(bucket, response) and etag.endswith(f"-{len(md5s)}")
+    return response["ContentLength"] == size and (not comparable or etag == etag_of_parts(md5s))
 
 
 async def abort_multipart(bucket: Bucket, key: str, multipart_id: str) -> None:
-    """End a multipart upload; silent when there is none. A part that was under way may land after the abort, so it
-    is repeated until the upload is seen to be gone."""
-    for _ in range(TRIES):
+    """Abort a multipart upload. Do nothing if there is none.
+
+    A part that is being sent may arrive after the abort, so it is repeated until the multipart upload is gone.
+    """
+    for _ in range(MAX_ATTEMPTS):
         try:
             await bucket.call("abort_multipart_upload", Key=key, UploadId=multipart_id)
             await bucket.call("list_parts", Key=key, UploadId=multipart_id, MaxParts=1)
@@ -355,25 +360,25 @@ async def abort_multipart(bucket: Bucket, key: str, multipart_id: str) -> None:
             return
 
 
-async def multiparts(bucket: Bucket, prefix: str) -> list[dict[str, Any]]:
-    """The multipart uploads of the keys that begin with `prefix`, as the client lists them: `Key`, `UploadId`,
-    `Initiated`. None when the server cannot list them: then it has to clear them away by itself."""
+async def list_multiparts(bucket: Bucket, prefix: str) -> list[dict[str, Any]]:
+    """Return `Key`, `UploadId` and `Initiated` of the multipart uploads whose keys begin with `prefix`. The list is
+    empty if the server cannot list them: it must then delete old ones itself."""
     try:
-        return await bucket.listed("list_multipart_uploads", "Uploads", Prefix=prefix)
+        return await bucket.list_all("list_multipart_uploads", "Uploads", Prefix=prefix)
     except Unsupported:
         return []
 
 
-async def abort_multiparts(bucket: Bucket, key: str, *, but: str | None = None) -> None:
-    """End every multipart upload of a key, `but` one."""
-    for entry in await multiparts(bucket, key):
+async def abort_all_multiparts(bucket: Bucket, key: str, *, but: str | None = None) -> None:
+    """Abort all multipart uploads of a key, except the one with the id `but`."""
+    for entry in await list_multiparts(bucket, key):
         if entry["Key"] == key and entry["UploadId"] != but:
             await abort_multipart(bucket, key, entry["UploadId"])
 
 
 class _Body:
-    """Bytes as a request's body that can be sent again: botocore asks for a file, aiohttp for an iterator, and
-    neither copies them whole or writes them all at once."""
+    """Bytes as a request body that can be sent again. botocore wants a file and aiohttp an iterator; neither of them
+    copies all of it or writes it in one go."""
 
     def __init__(self, content: memoryview) -> None:
         self._content = content
@@ -396,19 +401,19 @@ class _Body:
         return data
 
     async def __aiter__(self) -> AsyncIterator[memoryview]:
-        for piece in self._pieces():
-            yield piece
+        for chunk in self._chunks():
+            yield chunk
 
-    def _pieces(self) -> Iterator[memoryview]:
+    def _chunks(self) -> Iterator[memoryview]:
         for start in range(0, len(self._content), _SEND_BYTES):
             yield self._content[start : start + _SEND_BYTES]
 
 
-def _digests(content: memoryview, before: int) -> tuple[bytes, int, int]:
-    """MD5 and CRC-32 of `content`, and the CRC-32 of all that came before it and it."""
+def _checksums(content: memoryview, crc32_before: int) -> tuple[bytes, int, int]:
+    """Return the MD5 and CRC-32 of `content`, and the CRC-32 of everything before it and it."""
     md5 = hashlib.md5(content, usedforsecurity=False).digest()
-    return md5, zlib.crc32(content), zlib.crc32(content, before)
+    return md5, zlib.crc32(content), zlib.crc32(content, crc32_before)
 
 
-def _in_base64(crc32: int) -> str:
+def _base64(crc32: int) -> str:
     return b64encode(crc32.to_bytes(4, "big")).decode()

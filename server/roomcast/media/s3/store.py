@@ -1,11 +1,11 @@
-"""The media store of many processes: a bucket of Amazon S3, or of a server that speaks its protocol.
+"""The media store of many processes: a bucket of Amazon S3 or of a compatible server.
 
-    <prefix>incoming/<upload id>        sources (`s3_resumable` tells of those that come in pieces)
+    <prefix>incoming/<name>[/…]         sources (`resumable.py` describes those in segments)
     <prefix>media/<folder>/<name>       results
     <prefix>deployment                  the id of the ledger that the sources belong to
 
-An object is there whole or not at all. What a process that died left of one is a multipart upload, which costs money
-and is seen by nobody: `discard_source` and `sweep` end it.
+An object is complete or does not exist. A process that is killed while it writes one leaves a multipart upload, which
+costs money and is in no listing of objects: `discard_source` and `sweep` abort it.
 """
 
 from __future__ import annotations
@@ -21,32 +21,31 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.contract import Data, InlineFile, Redirect
+from roomcast.media.contract import InlineFile, Redirect
 from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
-from roomcast.media.s3.download import download, look, read_all
+from roomcast.media.s3.download import download, head_object, read_object
 from roomcast.media.s3.multipart import (
     ObjectWriter,
+    abort_all_multiparts,
     abort_multipart,
-    abort_multiparts,
-    multiparts,
+    list_multiparts,
     part_bytes_for,
-    writing,
 )
 from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.runtime.files import run_in_thread_shielded
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30
-_READ_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _CHECK_SECONDS = 5.0
-_NAMING_SIBLINGS = {".m3u8", ".vtt"}
+_SUFFIXES_WITH_RELATIVE_URLS = {".m3u8", ".vtt"}
 
 
 class S3MediaStore:
-    """See `roomcast.media.contract.MediaStore`, the contract. `direct` lets clients send sources to the bucket."""
+    """Stores sources and results as objects. Implements `roomcast.media.contract.MediaStore`. See `open`."""
 
     def __init__(
         self,
@@ -87,13 +86,13 @@ class S3MediaStore:
         largest_bytes: int = 64 * _GIB,
         md5_etags: bool = True,
     ) -> AsyncIterator[Self]:
-        """A store with one client that lasts until the end of the context. `StorageError` when it cannot be set up;
-        whether the bucket answers is `check`'s to say.
+        """Open a store, whose client lasts until the end of the context. Raise `StorageError` if it cannot be
+        configured. The bucket itself is not contacted: see `check_writable`.
 
-        With a `public_base_url`, the URL under which the world reads the bucket, results have its plain URLs;
-        otherwise signed ones that hold for `url_seconds`: the bucket's own, or for what names its siblings those of
-        `signer`, which lead to `serve`. `largest_bytes` is the largest source to come: it decides
-        how large parts are. `md5_etags` is False for a server whose ETags look like MD5s but are none.
+        With a `public_base_url`, under which anybody can read the bucket, results have plain URLs below it. Otherwise
+        their URLs are valid for `url_seconds`: presigned ones of the bucket, or `signer`'s, which lead to `serve`, for
+        results that refer to their siblings by relative URLs. `largest_bytes` is the size of the largest source: it
+        determines the size of parts. `md5_etags` is False for a server whose ETags look like MD5s but are not.
         """
         folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         async with open_bucket(
@@ -113,12 +112,12 @@ class S3MediaStore:
         return self._bucket.name
 
     @asynccontextmanager
-    async def receive(self, name: str) -> AsyncIterator[_IncomingObject]:
+    async def receive(self, name: str) -> AsyncIterator[_StagedObject]:
         self._receiving[name] += 1
         key, headers = self._source_key(name), {"ContentType": "application/octet-stream"}
         try:
-            async with writing(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
-                yield _IncomingObject(writer, name)
+            async with ObjectWriter(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
+                yield _StagedObject(writer, name)
         finally:
             self._receiving -= Counter([name])
 
@@ -139,9 +138,9 @@ class S3MediaStore:
             "CacheControl": self._cache_control,
         }
         try:
-            with _opened(path) as file:
+            with _open(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
-                async with writing(
+                async with ObjectWriter(
                     self._bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
                 ) as writer:
                     await _copy(file, writer)
@@ -151,20 +150,20 @@ class S3MediaStore:
 
     async def discard_source(self, name: str) -> None:
         key = self._source_key(name)
-        await abort_multiparts(self._bucket, key)
+        await abort_all_multiparts(self._bucket, key)
         await self._bucket.call("delete_object", Key=key)
         await self.resumable.discard(name)
 
     async def discard_results(self, folder: str) -> None:
         prefix = f"{self._media}{folder}/"
 
-        def own(entry: dict[str, Any]) -> bool:
-            below, slash, _ = entry["Key"].removeprefix(prefix).rpartition("/")
-            return not slash or below == DOWNLOAD
+        def belongs_to_upload(entry: dict[str, Any]) -> bool:
+            subfolder, slash, _ = entry["Key"].removeprefix(prefix).rpartition("/")
+            return not slash or subfolder == DOWNLOAD
 
-        await self._abort_below(prefix, own)
-        for entry in await self._bucket.listed("list_objects_v2", "Contents", Prefix=prefix):
-            if own(entry):
+        await self._abort_multiparts(prefix, belongs_to_upload)
+        for entry in await self._bucket.list_objects(prefix):
+            if belongs_to_upload(entry):
                 await self._bucket.call("delete_object", Key=entry["Key"])
 
     async def has_results(self, folder: str) -> bool:
@@ -173,7 +172,7 @@ class S3MediaStore:
 
     async def has_source(self, name: str) -> bool:
         try:
-            await look(self._bucket, self._source_key(name))
+            await head_object(self._bucket, self._source_key(name))
         except NotFound:
             return False
         return True
@@ -184,52 +183,48 @@ class S3MediaStore:
     def url(self, key: str) -> str:
         # A record of an older version has the key without the folder.
         path = key.removeprefix(self._media)
-        if self._public is None and _names_siblings(path):
-            return self._signer.url(path)  # a presigned URL opens one object, and a relative URL loses its query
+        if self._public is None and _has_relative_urls(path):
+            return self._signer.url(path)  # a presigned URL is for one object, and relative URLs lose its query
         return self._object_url(path)
 
     async def serve(self, key: str) -> InlineFile | Redirect:
-        if not _names_siblings(key):
+        if not _has_relative_urls(key):
             return Redirect(self._object_url(key))
-        facts = await look(self._bucket, self._media + key)
-        return InlineFile(b"".join([piece async for piece in read_all(self._bucket, facts)]))
+        return InlineFile(await read_object(self._bucket, self._media + key))
 
     async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        whole = await self._bucket.listed("list_objects_v2", "Contents", Prefix=self._incoming)
-        partial = await multiparts(self._bucket, self._incoming)
+        entries = await self._bucket.list_objects(self._incoming)
+        entries += await list_multiparts(self._bucket, self._incoming)
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
-        touched: dict[str, datetime] = {}
-        for entry in whole + partial:
+        modified: dict[str, datetime] = {}
+        for entry in entries:
             name = entry["Key"].removeprefix(self._incoming).partition("/")[0]
             at = entry.get("LastModified") or entry["Initiated"]
-            touched[name] = max(at, touched.get(name, at))
+            modified[name] = max(at, modified.get(name, at))
         if older_than_seconds:
-            return sorted(name for name, at in touched.items() if at < before and not self._receiving[name])
-        # Those that this process is receiving may still be in memory alone.
-        return sorted(touched.keys() | self._receiving.keys())
+            return sorted(name for name, at in modified.items() if at < before and not self._receiving[name])
+        # Sources that this process is receiving may be in memory only.
+        return sorted(modified.keys() | self._receiving.keys())
 
     async def claim_deployment(self, mine: str) -> str:
-        # Of two that write it at once, the later one's counts: it is read again whenever it matters.
+        # If two processes write it at once, the later one wins; so it is read again after it was written.
         try:
-            facts = await look(self._bucket, self._deployment_key)
+            deployment = await read_object(self._bucket, self._deployment_key)
         except NotFound:
             await self._bucket.call("put_object", Key=self._deployment_key, Body=mine.encode())
-            facts = await look(self._bucket, self._deployment_key)
-        return b"".join([piece async for piece in read_all(self._bucket, facts)]).decode("utf-8", "replace").strip()
+            deployment = await read_object(self._bucket, self._deployment_key)
+        return deployment.decode("utf-8", "replace").strip()
 
     async def sweep(self, older_than_seconds: float) -> int:
-        """End the multipart uploads that were begun longer ago than that, and delete the pieces of sources that got
-        none since; how many. An upload that is still going on then fails, so let it be longer than any may take."""
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         stale = [
-            await self._abort_below(prefix, lambda entry: entry["Initiated"] < before)
+            await self._abort_multiparts(prefix, lambda entry: entry["Initiated"] < before)
             for prefix in (self._incoming, self._media)
         ]
         return sum(stale) + await self.resumable.sweep(before)
 
     async def check_writable(self) -> None:
-        """`StorageError` unless the bucket takes an object within five seconds. It writes a small one each time, always
-        the same, and leaves it."""
+        # An empty object, always the same one, which is not deleted: one request instead of two.
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await self._bucket.call("put_object", Key=self._check_key, Body=b"")
@@ -244,41 +239,41 @@ class S3MediaStore:
     def _source_key(self, name: str) -> str:
         return self._incoming + name
 
-    async def _abort_below(self, prefix: str, wanted: Callable[[dict[str, Any]], bool]) -> int:
-        entries = await multiparts(self._bucket, prefix)
-        chosen = [entry for entry in entries if wanted(entry)]
+    async def _abort_multiparts(self, prefix: str, is_wanted: Callable[[dict[str, Any]], bool]) -> int:
+        chosen = [entry for entry in await list_multiparts(self._bucket, prefix) if is_wanted(entry)]
         for entry in chosen:
             await abort_multipart(self._bucket, entry["Key"], entry["UploadId"])
         return len(chosen)
 
 
-class _IncomingObject:
-    """See `roomcast.media.contract.Incoming`."""
+class _StagedObject:
+    """Writes a source to its object. Implements `roomcast.media.contract.StagedSource`."""
 
-    def __init__(self, writer: ObjectWriter, upload_id: str) -> None:
+    def __init__(self, writer: ObjectWriter, name: str) -> None:
         self._writer = writer
-        self._upload_id = upload_id
+        self._name = name
 
-    async def write(self, *chunks: Data) -> None:
+    async def write(self, *chunks: bytes) -> None:
         for chunk in chunks:
             await self._writer.write(chunk)
 
     async def commit(self) -> str:
         await self._writer.commit()
-        return self._upload_id
+        return self._name
 
 
-def _names_siblings(key: str) -> bool:
-    return PurePosixPath(key).suffix in _NAMING_SIBLINGS and not is_download(key)
+def _has_relative_urls(key: str) -> bool:
+    return PurePosixPath(key).suffix in _SUFFIXES_WITH_RELATIVE_URLS and not is_download(key)
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Opened here and not in a thread: nobody would close a file that a cancelled caller did not get to see."""
+def _open(path: Path) -> BinaryIO:
+    """Open a file on the event loop and not in a thread: if the caller were cancelled meanwhile, nothing would close
+    it."""
     return path.open("rb")
 
 
 async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:
-    # Each read is waited for: a cancelled caller closes the file, and a thread must not be reading it then.
-    while data := await finish_despite_cancel(lambda: asyncio.to_thread(file.read, _READ_BYTES)):
+    # Each read is waited for: a cancelled caller closes the file, which no thread may be reading then.
+    while data := await run_in_thread_shielded(lambda: file.read(_CHUNK_BYTES)):
         await writer.write(data)
     await writer.commit()

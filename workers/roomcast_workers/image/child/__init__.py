@@ -1,2 +1,5 @@
-"""Turns one untrusted picture into the web's formats, as a confined program of its own: the only code that lets Pillow
-read an upload. Imports nothing of ours outside this package; `plan` alone is read from outside."""
+"""Convert one untrusted image into web formats, as a sandboxed program of its own.
+
+The only code in which Pillow reads an upload. Imports nothing of ours from outside this package; from outside, only
+`plan` is imported.
+"""

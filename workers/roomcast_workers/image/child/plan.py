@@ -1,22 +1,25 @@
-"""Which files a picture becomes: pure, so that the worker can work it out too and need not believe the child."""
+"""Plan which files an image becomes. Pure: the worker repeats the plan, so it need not trust the child."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-# Named tuples, because what it takes to import `dataclasses` every child would pay.
-Kind = Literal["image", "thumbnail"]
+# Named tuples, because importing `dataclasses` would slow down the start of every child.
+ImageKind = Literal["image", "thumbnail"]
 
-_ENDINGS = {"webp": "webp", "avif": "avif", "jpeg": "jpg"}
+_SUFFIXES = {"webp": "webp", "avif": "avif", "jpeg": "jpg"}
 
-SEVERAL_FRAMES = "animation.webp"
-"""What a moving picture becomes, beside the still ones."""
+ANIMATION_NAME = "animation.webp"
+"""The file that an animated source becomes, beside the still images."""
 
 
-class Order(NamedTuple):
-    """What is asked for. `format` is Pillow's name of the source's; `sides` are longest sides in pixels, `formats` are
-    among `webp`, `avif` and `jpeg`, `quality` is 1–100. `max_pixels` are those of one frame."""
+class ImageRequest(NamedTuple):
+    """What the child is asked to do.
+
+    `format` is Pillow's name of the source's format; `sides` are longest sides in pixels; `formats` are among `webp`,
+    `avif` and `jpeg`; `quality` is 1–100. `max_pixels` limits one frame.
+    """
 
     source: str
     out: str
@@ -28,11 +31,11 @@ class Order(NamedTuple):
     max_frames: int
 
 
-class Planned(NamedTuple):
-    """One file to make: its name and kind, its format as in `Order.formats`, its size in pixels."""
+class PlannedImage(NamedTuple):
+    """One file to make: its name and kind, its format as in `ImageRequest.formats`, its size in pixels."""
 
     name: str
-    kind: Kind
+    kind: ImageKind
     format: str
     width: int
     height: int
@@ -42,17 +45,17 @@ class Planned(NamedTuple):
         return self.width, self.height
 
 
-def planned(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str]) -> list[Planned]:
-    """The still pictures that come of one of this size, upright; the main one first.
+def plan_images(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str]) -> list[PlannedImage]:
+    """Return the still images to make of a source of this upright size, the main one first.
 
-    The largest are `image.webp` and so on; the smaller ones carry their side: `image-480.webp`. The smallest of the
-    first format is the `thumbnail`, unless it is the largest too.
+    The largest are named `image.webp` and so on; the smaller ones carry their side: `image-480.webp`. The smallest of
+    the first format is the `thumbnail`, unless it is also the largest.
     """
-    fitted = [(side, fit(size, side)) for side in smaller_sides(size, sides)]
+    fitted = [(side, fit(size, side)) for side in distinct_sides(size, sides)]
     last = len(fitted) - 1
     return [
-        Planned(
-            f"image{f'-{side}' if number else ''}.{_ENDINGS[name]}",
+        PlannedImage(
+            f"image{f'-{side}' if number else ''}.{_SUFFIXES[name]}",
             "thumbnail" if number == last > 0 and name == formats[0] else "image",
             name,
             *small,
@@ -62,12 +65,12 @@ def planned(size: tuple[int, int], sides: Sequence[int], formats: Sequence[str])
     ]
 
 
-def smaller_sides(size: tuple[int, int], sides: Sequence[int]) -> list[int]:
-    """The longest sides to make, largest first: nothing is scaled up, and no size is made twice."""
+def distinct_sides(size: tuple[int, int], sides: Sequence[int]) -> list[int]:
+    """Return the longest sides to make, largest first: nothing is enlarged, and no size is made twice."""
     return sorted({min(side, max(size)) for side in sides}, reverse=True)
 
 
 def fit(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """The size of the same shape with its longest side at most `side`; never larger than `size`."""
+    """Return the size of the same shape with its longest side at most `side`, and never larger than `size`."""
     scale = min(1.0, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

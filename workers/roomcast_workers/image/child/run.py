@@ -1,9 +1,14 @@
-"""One picture from ORDER to the last file, and what is said meanwhile.
+"""Convert one image, from the request to the last file, and report on stdout.
 
-ORDER is JSON: the fields of `plan.Order`. On stdout, one JSON object a line: `{"fraction": 0–1}`; once the source is
-known `{"width", "height", "alpha", "frames"}`, its size upright; `{"placeholder": blurhash}`; and at a bad end
-`{"failed": reason}` and exit code 1, with reason one of `unreadable`, `too-many-pixels`, `too-many-frames`,
-`disk-full`, `too-large`, `memory`, `failed`. The files are those that `plan` tells of.
+The request is JSON: the fields of `plan.ImageRequest`. The report is one JSON object per line:
+
+    {"fraction": 0–1}                                 progress
+    {"width", "height", "alpha", "frames"}            the source, once it is known; its size is upright
+    {"placeholder": blurhash}
+    {"failed": reason}                                on failure, with exit code 1
+
+Reasons are `unreadable`, `too-many-pixels`, `too-many-frames`, `disk-full`, `too-large`, `memory` and `failed`. The
+files are those that `plan` names.
 """
 
 from __future__ import annotations
@@ -14,10 +19,10 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from .moving import count_frames, write_moving
-from .plan import Order
-from .source import TooManyFrames, TooManyPixels, Unreadable, open_picture, reading, turn_of, upright
-from .still import decoded, placeholder, write_all
+from .animation import count_frames, write_animation
+from .decoding import TooManyFrames, TooManyPixels, Unreadable, decoding, open_image, orientation_of, upright_size
+from .plan import ImageRequest
+from .still import decode_frame, placeholder, write_images
 
 _REASONS: dict[type[Exception], str] = {
     Unreadable: "unreadable",
@@ -34,42 +39,42 @@ _ERRNO_REASONS = {
 
 
 def main(argv: list[str]) -> int:
-    """Do what `argv[0]` orders; the exit code."""
-    order = Order(**json.loads(argv[0]))
+    """Carry out the request in `argv[0]` and return the exit code."""
+    request = ImageRequest(**json.loads(argv[0]))
     try:
-        with Path(order.source).open("rb") as file:
-            _compress(file, order)
-    except Exception as problem:  # noqa: BLE001 - a decoder may raise anything, and all of it must have a name
-        sys.stderr.write(f"{type(problem).__name__}: {problem}\n")
-        _say(failed=_reason(problem))
+        with Path(request.source).open("rb") as file:
+            _compress(file, request)
+    except Exception as error:  # noqa: BLE001 - a decoder may raise anything, and every failure needs a reason
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        _emit(failed=_reason(error))
         return 1
     return 0
 
 
-def _compress(file: IO[bytes], order: Order) -> None:
-    with reading():
-        opened = open_picture(file, order.format, order.max_pixels)
-        frames = count_frames(opened, order)
-        _say(fraction=0.05)
-        stored_size = opened.size
-        picture = decoded(opened, max(order.sides))
-        width, height = upright(stored_size, turn_of(opened))
-    _say(width=width, height=height, alpha=opened.has_transparency_data, frames=frames)
-    _say(placeholder=placeholder(picture))
-    begun, end = 0.3, 0.5 if frames > 1 else 1.0
-    _say(fraction=begun)
-    for share in write_all(picture, (width, height), order):
-        _say(fraction=begun + (end - begun) * share)
+def _compress(file: IO[bytes], request: ImageRequest) -> None:
+    with decoding():
+        source = open_image(file, request.format, request.max_pixels)
+        frames = count_frames(source, request)
+        _emit(fraction=0.05)
+        stored_size = source.size
+        image = decode_frame(source, max(request.sides))
+        width, height = upright_size(stored_size, orientation_of(source))
+    _emit(width=width, height=height, alpha=source.has_transparency_data, frames=frames)
+    _emit(placeholder=placeholder(image))
+    start, end = 0.3, 0.5 if frames > 1 else 1.0
+    _emit(fraction=start)
+    for fraction in write_images(image, (width, height), request):
+        _emit(fraction=start + (end - start) * fraction)
     if frames > 1:
-        write_moving(opened, frames, order, lambda share: _say(fraction=end + (1 - end) * share))
-    _say(fraction=1.0)
+        write_animation(source, frames, request, lambda fraction: _emit(fraction=end + (1 - end) * fraction))
+    _emit(fraction=1.0)
 
 
-def _say(**line: Any) -> None:
+def _emit(**line: Any) -> None:
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 
-def _reason(problem: Exception) -> str:
-    number = problem.errno if isinstance(problem, OSError) else None  # Pillow's own OSErrors carry none
-    return _REASONS.get(type(problem)) or _ERRNO_REASONS.get(number or 0, "failed")
+def _reason(error: Exception) -> str:
+    number = error.errno if isinstance(error, OSError) else None  # Pillow's own OSErrors have none
+    return _REASONS.get(type(error)) or _ERRNO_REASONS.get(number or 0, "failed")

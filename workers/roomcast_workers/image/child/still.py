@@ -1,4 +1,4 @@
-"""The still pictures: one decoding, each size from the next larger one, each written in every format."""
+"""Still images: decode once, derive each size from the next larger one, and write each size in every format."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from typing import Any
 import blurhash
 from PIL import AvifImagePlugin, Image, WebPImagePlugin
 
-from .colour import flattened, in_srgb, plain
-from .plan import Order, Planned, fit, planned
-from .source import turn_of
+from .colour import in_srgb, on_white, to_8bit
+from .decoding import orientation_of
+from .plan import ImageRequest, PlannedImage, fit, plan_images
 
-SAVERS = (AvifImagePlugin, WebPImagePlugin)  # imported for what they register
+SAVERS = (AvifImagePlugin, WebPImagePlugin)  # imported because importing registers them
 
 _HASH_SIDE = 32
 _METADATA = {"exif", "icc_profile", "xmp", "comment"}
 
 # Settings of equal DSSIM, as measured by https://www.industrialempathy.com/posts/avif-webp-quality-settings/.
-_SAME_QUALITY = {"jpeg": (1, 50, 60, 70, 80, 100), "webp": (1, 55, 64, 72, 82, 100), "avif": (1, 48, 51, 56, 64, 100)}
+_EQUAL_QUALITY = {"jpeg": (1, 50, 60, 70, 80, 100), "webp": (1, 55, 64, 72, 82, 100), "avif": (1, 48, 51, 56, 64, 100)}
 
 
-def decoded(opened: Image.Image, side: int) -> Image.Image:
-    """The frame that `opened` is at: upright, sRGB, RGB or RGBA, its longest side at most `side`, nothing attached."""
-    target = fit(opened.size, side)
-    if opened.format in {"JPEG", "MPO"}:
-        opened.draft(opened.mode, target)  # at 1/2, 1/4 or 1/8, but no smaller than the target
-    opened.load()
-    profile = opened.info.get("icc_profile")
-    turn = turn_of(opened)
-    picture = in_srgb(shrunk(plain(opened), target), profile)
+def decode_frame(source: Image.Image, side: int) -> Image.Image:
+    """Return the current frame of `source`: upright, sRGB, RGB or RGBA, longest side at most `side`, no metadata."""
+    target = fit(source.size, side)
+    if source.format in {"JPEG", "MPO"}:
+        source.draft(source.mode, target)  # decodes at 1/2, 1/4 or 1/8, but not smaller than the target
+    source.load()
+    profile = source.info.get("icc_profile")
+    turn = orientation_of(source)
+    image = in_srgb(resized(to_8bit(source), target), profile)
     if turn is not None:
-        picture = picture.transpose(turn)
-    picture.info.clear()  # or the encoders would copy comments and profiles from it
-    return picture
+        image = image.transpose(turn)
+    image.info.clear()  # otherwise the encoders copy comments and profiles from it
+    return image
 
 
-def shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Resampled to `size`, alpha weighed in; the picture itself when that is its size."""
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the image resampled to `size` with alpha taken into account; the same object if it has that size."""
     if image.size == size:
         return image
     return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
-def write_all(picture: Image.Image, size: tuple[int, int], order: Order) -> Iterator[float]:
-    """Write what is planned for a source of this upright size; yields the share that is done."""
-    plan = planned(size, order.sides, order.formats)
-    whole, done = sum(each.width * each.height for each in plan), 0
-    for each in plan:
-        picture = shrunk(picture, each.size)
-        write(Path(order.out, each.name), picture, each, order.quality)
-        done += each.width * each.height
-        yield done / whole
+def write_images(image: Image.Image, size: tuple[int, int], request: ImageRequest) -> Iterator[float]:
+    """Write the planned images for a source of this upright size, and yield the fraction done after each."""
+    plan = plan_images(size, request.sides, request.formats)
+    total, done = sum(planned.width * planned.height for planned in plan), 0
+    for planned in plan:
+        image = resized(image, planned.size)
+        write_image(Path(request.out, planned.name), image, planned, request.quality)
+        done += planned.width * planned.height
+        yield done / total
 
 
-def write(path: Path, image: Image.Image, each: Planned, quality: int) -> None:
-    """Save, without metadata, and read it back: what cannot be read again was not written."""
-    if each.format == "jpeg":
-        image = flattened(image)
-    image.save(path, each.format.upper(), **_options(each.format, quality))
-    with Image.open(path, formats=[each.format.upper()]) as again:
-        again.load()
-        if again.size != each.size or _METADATA & set(again.info):
-            raise RuntimeError("the result is not what was written")
+def write_image(path: Path, image: Image.Image, planned: PlannedImage, quality: int) -> None:
+    """Save the image without metadata and read it back. Raise `RuntimeError` if it is not as planned."""
+    if planned.format == "jpeg":
+        image = on_white(image)
+    image.save(path, planned.format.upper(), **_options(planned.format, quality))
+    with Image.open(path, formats=[planned.format.upper()]) as written:
+        written.load()
+        if written.size != planned.size or _METADATA & set(written.info):
+            raise RuntimeError("The written image is not as planned.")
 
 
 def _options(image_format: str, quality: int) -> dict[str, Any]:
-    """What the encoder is told. AVIF at speed 8 costs less than WebP here, and gives up few bytes."""
+    """Return the encoder's options. AVIF at speed 8 costs less CPU here than WebP and is only slightly larger."""
     encoder: dict[str, dict[str, Any]] = {
         "jpeg": {"optimize": True, "progressive": True},
         "webp": {"method": 4},
@@ -77,16 +77,16 @@ def _options(image_format: str, quality: int) -> dict[str, Any]:
 
 
 def quality_of(image_format: str, quality: int) -> int:
-    """The encoder's own setting for a quality on JPEG's scale."""
-    here, there = _SAME_QUALITY["jpeg"], _SAME_QUALITY[image_format]
-    upper = next(number for number in range(1, len(here)) if quality <= here[number])
-    share = (quality - here[upper - 1]) / (here[upper] - here[upper - 1])
-    return round(there[upper - 1] + share * (there[upper] - there[upper - 1]))
+    """Return the encoder's own quality setting for a quality on JPEG's scale."""
+    jpeg_scale, format_scale = _EQUAL_QUALITY["jpeg"], _EQUAL_QUALITY[image_format]
+    upper = next(number for number in range(1, len(jpeg_scale)) if quality <= jpeg_scale[number])
+    share = (quality - jpeg_scale[upper - 1]) / (jpeg_scale[upper] - jpeg_scale[upper - 1])
+    return round(format_scale[upper - 1] + share * (format_scale[upper] - format_scale[upper - 1]))
 
 
-def placeholder(picture: Image.Image) -> str:
-    """The blurhash: a few colours to show before there is a picture, seen through no alpha."""
-    small = flattened(shrunk(picture, fit(picture.size, _HASH_SIDE)))
+def placeholder(image: Image.Image) -> str:
+    """Return the blurhash, 4 × 3 colours, of the image on white."""
+    small = on_white(resized(image, fit(image.size, _HASH_SIDE)))
     width, height = small.size
     rows = [[small.getpixel((x, y)) for x in range(width)] for y in range(height)]
     across, down = (4, 3) if width >= height else (3, 4)

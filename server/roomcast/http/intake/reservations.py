@@ -1,0 +1,176 @@
+"""Reserve uploads, and receive the bytes of a reserved upload from one PUT request."""
+
+# ruff: noqa: N815  (the contract's spelling)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from roomcast.assemblies.model import Submission
+from roomcast.assemblies.service import Assembly, AssemblyService
+from roomcast.errors import IdTaken, Malformed, TooMany, WrongState
+from roomcast.http.intake.pipeline import check_size
+from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
+from roomcast.http.intake.receiver import LeasedIntake, Receiver
+from roomcast.http.intake.records import accepted, new_upload, upload_entry, upload_response
+from roomcast.http.responses import VIEWER, Links, json_response
+from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
+from roomcast.media.contract import MediaStore
+from roomcast.media.links import with_urls
+from roomcast.uploads.ids import CLIENT_CHOSEN
+from roomcast.uploads.model import Upload, message, results_folder
+from roomcast.uploads.templates import Templates
+
+ChosenId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$")]
+"""An upload id that the client chose. The schema has no example, because an id that many clients copy is taken."""
+
+
+class ReservedFile(BaseModel):
+    """A file that the client will send."""
+
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
+
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
+    size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
+    md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
+    uploadId: ChosenId | None = None
+    """The id of the upload: a new version-4 UUID in lower case. The server makes one if it is left out."""
+
+
+class Reservation(BaseModel):
+    """The body of `POST /api/uploads` as JSON."""
+
+    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
+
+    type: Annotated[str | None, Field(examples=["auto"])] = None
+    direct: bool = False
+    uploadId: ChosenId | None = None
+    """The `uploadId` of the first file."""
+    files: Annotated[list[ReservedFile], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _ids_differ(self) -> Self:
+        first = self.files[0].uploadId
+        if self.uploadId and first and self.uploadId != first:
+            raise ValueError("The reservation's uploadId differs from its first file's.")
+        chosen = [chosen for chosen in self.chosen_ids if chosen]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError("Two files have the same uploadId.")
+        return self
+
+    @property
+    def chosen_ids(self) -> list[str | None]:
+        """The id that the client chose for each file; None where it chose none."""
+        ids = [file.uploadId for file in self.files]
+        return [ids[0] or self.uploadId, *ids[1:]]
+
+
+class Reservations:
+    """Creates uploads whose bytes follow in other requests, and receives them by PUT."""
+
+    def __init__(
+        self,
+        assemblies: AssemblyService,
+        media: MediaStore,
+        templates: Templates,
+        receiver: Receiver,
+        presigned: PresignedIntake | None,
+        links: Links,
+    ) -> None:
+        self._assemblies = assemblies
+        self._media = media
+        self._templates = templates
+        self._receiver = receiver
+        self._presigned = presigned
+        self._links = links
+
+    async def reserve(self, request: web.Request) -> web.Response:
+        """Create the uploads of a `Reservation`: 201 with the URLs for their bytes.
+
+        If all files are declared by MD5 and the owner has their results already, the response is 200 with those.
+        """
+        try:
+            reservation = Reservation.model_validate_json(await request.read())
+        except ValidationError as error:
+            raise Malformed("The reservation is not valid.", details=_field_errors(error)) from error
+        template, settings = self._templates.get(reservation.type), self._receiver.settings
+        if len(reservation.files) > settings.max_files:
+            raise TooMany(f"One request may contain at most {settings.max_files} files.")
+        for file in reservation.files:
+            check_size(file.size or 0, template, settings)
+        await self._receiver.check_space(sum(file.size or 0 for file in reservation.files))
+        uploads = [
+            new_upload(request[VIEWER], template, file.filename, size=file.size, md5=file.md5, chosen_id=chosen)
+            for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
+        ]
+        chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]
+        if chosen:
+            await self._check_unused(chosen)
+        elif found := await self._assemblies.find_completed(uploads):
+            return json_response(self._completed_response(found))
+        if reservation.direct:
+            submission, entries = await self._reserve_presigned(uploads)
+        else:
+            submission = await self._assemblies.create(uploads, in_flight=settings.max_in_flight)
+            entries = [self._entry(upload) for upload in uploads]
+        body = upload_response("Reserved", uploads, submission.assembly_id)
+        return json_response({**body, "uploads": entries}, status=201)
+
+    async def receive_content(self, request: web.Request, upload: Upload) -> web.Response:
+        """Receive the bytes of a reserved upload: 202 when they are stored and queued."""
+        if upload.resumable:
+            raise WrongState("This upload is sent in chunks. Continue at its tusUrl.")
+        template = self._templates.get(upload.template)
+        length = request.content_length
+        if length is not None:
+            check_size(length, template, self._receiver.settings)
+            if upload.bytes_expected not in (None, length):
+                raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
+        await self._receiver.check_space(length or upload.bytes_expected or 0)
+        body = self._receiver.body(request, upload.owner)
+
+        async def work(intake: LeasedIntake) -> Upload:
+            async with intake.stored(body, template, total=upload.bytes_expected or length) as stored:
+                return await stored.enqueue(template)
+
+        queued = await self._receiver.run_leased(upload, work)
+        return accepted([queued], await self._assemblies.resolve_id(queued.submission))
+
+    async def _check_unused(self, uploads: Sequence[Upload]) -> None:
+        """Raise `IdTaken` for an id that has results in the media store: its new owner would get links to them.
+
+        Whether the ledger has an upload of that id is for `Ledger.create` to say, which alone is atomic.
+        """
+        for upload in uploads:
+            if await self._media.has_results(results_folder(upload)):
+                raise IdTaken
+
+    async def _reserve_presigned(self, uploads: Sequence[Upload]) -> tuple[Submission, list[UploadEntry]]:
+        if self._presigned is None:
+            raise Malformed("This server has no bucket that files could be sent to directly.")
+        begun = await self._presigned.begin(uploads)
+        try:
+            reserved = [upload for upload, _ in begun]
+            submission = await self._assemblies.create(reserved, in_flight=self._receiver.settings.max_in_flight)
+        except BaseException:
+            await self._presigned.abort(begun)
+            raise
+        return submission, [presigned_entry(upload, parts, self._links) for upload, parts in begun]
+
+    def _entry(self, upload: Upload) -> UploadEntry:
+        urls: UploadUrls = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
+        return {**upload_entry(upload), **urls}
+
+    def _completed_response(self, assembly: Assembly) -> UploadResponse:
+        """Return the response for files that were processed before: their results, and no URLs to send them to."""
+        state = with_urls(message(assembly.uploads[0]), self._media)
+        body = upload_response("Known already", assembly.uploads, assembly.submission.assembly_id)
+        return {**body, "state": state, "element": state["element"]}
+
+
+def _field_errors(error: ValidationError) -> dict[str, Any]:
+    return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}

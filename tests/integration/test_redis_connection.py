@@ -1,0 +1,111 @@
+"""Redis that is away or silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from roomcast.errors import StorageError
+from roomcast.ledger.contract import Lease
+from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import CALL_SECONDS, MAX_CONCURRENT_CALLS, Scripts
+from roomcast.uploads.lifecycle import Failed, Stage
+from roomcast.uploads.model import Change, Tick, new_upload_id
+from roomcast.uploads.transitions import cancelled
+
+from tests.integration.contract.ledgers import Clock, created, fresh
+from tests.support.redis_server import RunningRedis
+
+UNKNOWN = new_upload_id()
+
+CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
+    "create": lambda ledger: ledger.create([fresh(Clock())]),
+    "get": lambda ledger: ledger.get(UNKNOWN),
+    "events": lambda ledger: ledger.events(UNKNOWN),
+    "page": lambda ledger: ledger.page("ada"),
+    "queue": lambda ledger: ledger.queue(),
+    "unfinished": lambda ledger: ledger.active_ids(),
+    "append": lambda ledger: ledger.append(UNKNOWN, Change(Failed(), "")),
+    "tick": lambda ledger: ledger.tick(UNKNOWN, Tick(0.5), token="t"),
+    "claim": lambda ledger: ledger.claim(UNKNOWN, holder="w", seconds=5),
+    "claim_next": lambda ledger: ledger.claim_next(holder="w", seconds=5),
+    "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
+    "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
+    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_kept=True),
+    "reap": lambda ledger: ledger.expire_leases(reserved_before=0),
+    "expire": lambda ledger: ledger.prune(0),
+    "follow": lambda ledger: ledger.subscribe(UNKNOWN),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_call_to_an_unreachable_redis_raises_storage_error(
+    away: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
+    ledger = RedisLedger(connect(away))
+    with pytest.raises(StorageError):
+        await CALLS[name](ledger)
+    await ledger.close()
+
+
+@pytest.fixture(scope="module")
+def away(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of a Redis that has ended."""
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as redis:
+        return redis.url
+
+
+async def test_call_to_a_paused_redis_raises_storage_error_in_time_and_later_calls_succeed(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        ledger = RedisLedger(connect(redis.url))
+        upload = await created(ledger, Clock())
+        redis.pause()
+        began = time.monotonic()
+        # More than there are connections in the pool: who waits for one does not wait twice as long.
+        outcomes = await asyncio.gather(*(call(ledger) for call in [*CALLS.values()] * 3), return_exceptions=True)
+        assert time.monotonic() - began < CALL_SECONDS + 1
+        assert {type(outcome) for outcome in outcomes} == {StorageError}
+        redis.resume()
+        assert (await ledger.get(upload.id)).seq == 1
+        await ledger.close()
+
+
+async def test_calls_succeed_after_a_restart_broke_the_connections(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", persistent=True) as redis:
+        ledger = RedisLedger(connect(redis.url))
+        uploads = [fresh(Clock()) for _ in range(8)]
+        await asyncio.gather(*(ledger.create([upload]) for upload in uploads))
+        await asyncio.to_thread(redis.kill)
+        await asyncio.to_thread(redis.restart)
+        assert [(await ledger.get(upload.id)).seq for upload in uploads] == [1] * 8
+        await ledger.close()
+
+
+async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis", options={"unixsocket": str(tmp_path / "redis.sock")}):
+        ledger = RedisLedger(connect(f"unix://{tmp_path / 'redis.sock'}"))
+        upload = await created(ledger, Clock())
+        await ledger.subscribe(upload.id)
+        await ledger.close()
+
+
+async def test_waiting_calls_are_served_in_order(tmp_path: Path) -> None:
+    with RunningRedis(tmp_path / "redis") as redis:
+        client = connect(redis.url)
+        scripts, answered, ahead = Scripts(client), [0] * (4 * MAX_CONCURRENT_CALLS), []
+
+        async def call_again_and_again(caller: int) -> None:
+            for _ in range(20):
+                await scripts.command("PING")
+                answered[caller] += 1
+                ahead.append(max(answered) - min(answered))
+
+        await asyncio.gather(*(call_again_and_again(caller) for caller in range(len(answered))))
+        await client.aclose()
+    assert max(ahead) <= 2

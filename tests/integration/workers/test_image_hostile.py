@@ -1,0 +1,174 @@
+"""What bad pictures get: a stable code, in little time and memory; and a child that crashes or lies is not believed."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from roomcast import errors
+from roomcast_workers.image import pipeline as image
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+
+from tests.support.attacks import packed_gibibyte
+from tests.support.clips import make_image, truncate
+from tests.support.pictures import BLUE, EncodedFile, chunk, compress, near, pixel, png
+from tests.support.runs import assert_nobody_left
+
+SMALL = ResourceLimits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
+"""All that a bad picture may cost."""
+FILES = [
+    ("in.jpg", "JPEG"),
+    ("in.png", "PNG"),
+    ("in.webp", "WEBP"),
+    ("in.gif", "GIF"),
+    ("in.tif", "TIFF"),
+    ("in.avif", "AVIF"),
+]
+
+
+@pytest.mark.parametrize(("name", "image_format"), FILES)
+async def test_truncated_image_raises_unreadable_media(name: str, image_format: str, tmp_path: Path) -> None:
+    source = truncate(make_image(tmp_path / name, noise=True, size=(320, 240)), 0.6)
+    with pytest.raises(errors.UnreadableMedia) as caught:
+        await compress(source, image_format, limits=SMALL)
+    assert not caught.value.retryable
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"just words", b"\xff\xd8\xff\xe0 and no more", png(64, 64, b"short")])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "HEIF"])
+async def test_random_bytes_raise_unreadable_media(content: bytes, image_format: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(content)
+    with pytest.raises(errors.UnreadableMedia):
+        await compress(tmp_path / "in", image_format, limits=SMALL)
+
+
+async def test_only_the_requested_decoder_is_tried(tmp_path: Path) -> None:
+    with pytest.raises(errors.UnreadableMedia):
+        await compress(make_image(tmp_path / "in.png"), "JPEG")
+
+
+@pytest.mark.parametrize(
+    ("size", "allowed"), [((101, 100), 10_000), ((300, 100), 10_000), ((60_000, 60_000), 100_000_000)]
+)
+async def test_image_with_too_many_pixels_is_refused_before_decoding(
+    size: tuple[int, int], allowed: int, tmp_path: Path
+) -> None:
+    (tmp_path / "bomb.png").write_bytes(png(*size, bytes(1000)))
+    with pytest.raises(errors.TooLarge, match=rf"more than {allowed:,} pixels"):
+        await compress(tmp_path / "bomb.png", "PNG", max_pixels=allowed, limits=SMALL)
+
+
+@pytest.mark.parametrize(("name", "image_format"), FILES)
+async def test_too_many_pixels_raise_too_large_in_every_format(name: str, image_format: str, tmp_path: Path) -> None:
+    with pytest.raises(errors.TooLarge, match="more than 10,000 pixels"):
+        await compress(make_image(tmp_path / name), image_format, max_pixels=10_000, limits=SMALL)
+
+
+async def test_as_many_pixels_as_allowed_are_accepted(tmp_path: Path) -> None:
+    assert await compress(make_image(tmp_path / "in.png", size=(100, 100)), "PNG", max_pixels=10_000)
+
+
+async def test_png_text_bomb_is_not_decompressed(tmp_path: Path) -> None:
+    rows = b"".join(b"\0" + bytes(BLUE) * 64 for _ in range(64))
+    (tmp_path / "in.png").write_bytes(png(64, 64, rows, extra=chunk(b"zTXt", b"Comment\0\0" + packed_gibibyte())))
+    with pytest.raises(errors.UnreadableMedia):
+        await compress(tmp_path / "in.png", "PNG", limits=SMALL)
+
+
+async def test_tiff_with_offsets_outside_the_file_raises_unreadable_media(tmp_path: Path) -> None:
+    whole = make_image(tmp_path / "in.tif").read_bytes()
+    directory = struct.unpack("<I", whole[4:8])[0]
+    for number, broken in enumerate([whole[:4] + b"\xff\xff\xff\x7f" + whole[8:], whole[: directory + 2]]):
+        (tmp_path / f"{number}.tif").write_bytes(broken)
+        with pytest.raises(errors.UnreadableMedia):
+            await compress(tmp_path / f"{number}.tif", "TIFF", limits=SMALL)
+
+
+@pytest.mark.parametrize("damage", [b"\xff" * 12, b"\0" * 12, b"MM\0*\xff\xff\xff\xff\0\0\0\0"])
+async def test_photograph_with_corrupt_exif_is_converted(damage: bytes, tmp_path: Path) -> None:
+    source = make_image(tmp_path / "in.jpg", orientation=6)
+    data = source.read_bytes()
+    for offset in (6, 14):
+        at = data.index(b"Exif\0\0") + offset
+        source.write_bytes(data[:at] + damage + data[at + len(damage) :])
+        made = await compress(source, "JPEG")
+        assert near(pixel(made.jpeg, (0.6, 0.6)), BLUE)
+
+
+async def test_too_little_memory_raises_retryable_error(tmp_path: Path) -> None:
+    source = make_image(tmp_path / "in.png", size=(6000, 6000))
+    with pytest.raises(errors.TranscodeError) as caught:
+        await compress(source, "PNG", limits=ResourceLimits(160 << 20, 60, 1 << 28))
+    assert caught.value.retryable
+
+
+async def test_image_result_over_the_limit_raises_too_large(tmp_path: Path) -> None:
+    source = make_image(tmp_path / "in.png", noise=True)
+    with pytest.raises(errors.TooLarge):
+        await compress(source, "PNG", limits=ResourceLimits(3 << 30, 60, 8192))
+
+
+@pytest.mark.usefixtures("only_new_processes")
+async def test_slow_child_raises_timed_out_and_leaves_no_process(tmp_path: Path) -> None:
+    with pytest.raises(errors.TimedOut):
+        await compress(make_image(tmp_path / "in.png"), "PNG", timeout_seconds=0.001)
+    assert_nobody_left()
+
+
+async def test_error_in_the_child_raises_retryable_error(tmp_path: Path) -> None:
+    with pytest.raises(errors.TranscodeError):
+        await compress(tmp_path / "absent.png", "PNG")
+
+
+HASH = "LEHV6nWB2yk8pyo0adR*.7kCMdnj"
+FACTS = {"width": 64, "height": 64, "alpha": False, "frames": 1}
+COMPLETE = f"""
+import json
+for name in ("image.webp", "image.avif", "image.jpg"):
+    open(name, "w").close()
+print(json.dumps({FACTS!r}))
+print(json.dumps({{"placeholder": {HASH!r}}}))
+"""
+LINKED = COMPLETE + "import os\nos.remove('image.avif')\nos.symlink('/etc/passwd', 'image.avif')\n"
+ABSENT = COMPLETE + "import os\nos.remove('image.jpg')\n"
+
+
+async def test_child_that_reports_and_writes_everything_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next test's children fail by their one fault alone."""
+    made = await told(COMPLETE, tmp_path, monkeypatch)
+    assert len(made.results) == 3
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        'print(\'{"failed": "no such reason"}\'); raise SystemExit(1)',
+        "raise ImportError('no PIL')",
+        "pass",
+        LINKED,
+        ABSENT,
+        COMPLETE.replace(HASH, HASH[:-1]),
+        COMPLETE.replace(HASH, "<script>alert(1)</script>   "),
+        COMPLETE.replace("64", "640_000_000"),
+        COMPLETE.replace("'frames': 1", "'frames': 0"),
+        COMPLETE.replace("'frames': 1", "'frames': 2"),
+    ],
+)
+async def test_child_that_crashes_or_reports_falsely_raises_transcode_error(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(errors.TranscodeError) as caught:
+        await told(code, tmp_path, monkeypatch)
+    assert type(caught.value) is errors.TranscodeError
+
+
+async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodedFile:
+    """What comes of it when this is the child."""
+    (tmp_path / "child.py").write_text(code)
+    monkeypatch.setattr(image, "_CHILD", tmp_path / "child.py")
+    return await compress(make_image(tmp_path / "in.png"), "PNG")

@@ -1,0 +1,100 @@
+"""Pillow's own test pictures, odd and broken ones among them: each becomes what it should, or has a stable code.
+
+A fixed twelfth of them by default; `ROOMCAST_ALL_PICTURES=1` takes all.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+
+import pillow_heif
+import pytest
+from PIL import Image, ImageChops, ImageOps, ImageStat
+from roomcast import errors
+from roomcast.errors import Code
+from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
+from roomcast_workers.sandbox.sandbox import ResourceLimits
+
+from tests.support.corpus import pictures, required
+from tests.support.pictures import assert_nothing_else_in, compress, opened
+
+LIMITS = ResourceLimits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
+"""All that any of them may cost."""
+
+SHARE = 1 if os.environ.get("ROOMCAST_ALL_PICTURES") else 12
+PARTS = 8
+SLACK = 6
+
+# Pillow's tests name what is wrong with these; nothing else may be refused.
+BROKEN = {
+    "broken", "bomb", "dos", "truncated", "oom", "timeout", "segfault", "overflow", "oob", "seek_too_large",
+    "zero_width", "unknown", "chunk_no", "sequence", "syntax", "ultrahdr", "hopper_webp",
+}  # fmt: skip
+
+
+def taken() -> list[tuple[Path, Sniffed]]:
+    """The pictures of the default run, by their first bytes alone."""
+    found = []
+    for path in required(pictures()):
+        with path.open("rb") as file:
+            sniffed = sniff(file.read(SNIFF_BYTES))
+        if sniffed is not None and sniffed.kind == "image":
+            found.append((path, sniffed))
+    return found[::SHARE]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_each_real_image_is_converted_or_has_a_stable_code(part: int, tmp_path: Path) -> None:
+    chosen = taken()[part::PARTS]
+    assert chosen
+    wrong = {}
+    for number, (path, sniffed) in enumerate(chosen):
+        (tmp_path / str(number)).mkdir()
+        if reason := await what_is_wrong(path, sniffed, tmp_path / str(number)):
+            wrong[path.name] = reason
+    assert wrong == {}
+
+
+async def what_is_wrong(path: Path, sniffed: Sniffed, folder: Path) -> str | None:
+    """With how this one ended; None when nothing is."""
+    (folder / "in").symlink_to(path)
+    try:
+        made = await compress(folder / "in", sniffed.format, limits=LIMITS, sides=(256, 64), formats=("webp", "jpeg"))
+    except errors.RoomcastError as refused:
+        expected = refused.code in {Code.UNREADABLE_MEDIA, Code.TOO_LARGE} and any(word in path.name for word in BROKEN)
+        return None if expected else f"{refused.code} {refused.message}"
+    for result in made.results:
+        assert_nothing_else_in(result)
+        if opened(result).size != (result.width, result.height):
+            return f"{result.name} is of another size than is said"
+    reference = _as_pillow_sees_it(path)
+    if reference is None:
+        return None
+    size = (made.source.width, made.source.height)
+    if reference.size != size:
+        return f"{size} instead of {reference.size}"
+    return _compared(opened(made.jpeg), reference)
+
+
+def _as_pillow_sees_it(path: Path) -> Image.Image | None:
+    """The first picture, upright and on white; None for a colour space or a depth that takes more than that."""
+    pillow_heif.register_heif_opener()
+    with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        if picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"} or "icc_profile" in picture.info:
+            return None
+        picture.load()
+        upright = ImageOps.exif_transpose(picture).convert("RGBA")
+    white = Image.new("RGBA", upright.size, "white")
+    return Image.alpha_composite(white, upright).convert("RGB")
+
+
+def _compared(ours: Image.Image, reference: Image.Image) -> str | None:
+    """Whether it is the same picture, but for scaling. What JPEG does to fine colours is done to both."""
+    plain = io.BytesIO()
+    reference.resize(ours.size, Image.Resampling.LANCZOS).save(plain, "JPEG", quality=80)
+    with Image.open(plain) as expected:
+        mean = max(ImageStat.Stat(ImageChops.difference(ours, expected)).mean)
+    return None if mean < SLACK else f"differs by {mean:.1f} levels"

@@ -1,0 +1,372 @@
+"""What becomes of a film or of sound: real clips, one for each thing that is wrong with them, and the real ffmpeg."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roomcast import errors
+from roomcast.uploads.lifecycle import Stage
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.job import Results
+from roomcast_workers.video.pipeline import process_video
+
+from tests.support import clips
+from tests.support.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
+from tests.support.jobs import Notes, job_on
+
+
+async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, Notes]:
+    template.setdefault("preset", "ultrafast")
+    job, notes = job_on(source, tmp_path / "job", **template)
+    results = await process_video(job)
+    return results, results.files[0].path, notes
+
+
+def said(path: Path, *entries: str) -> dict[str, Any]:
+    argv = [find_binaries().ffprobe, "-v", "error", "-of", "json", "-show_format", "-show_streams", "-show_chapters"]
+    done = subprocess.run([*argv, *entries, str(path)], capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def streams(path: Path) -> dict[str, dict[str, Any]]:
+    return {stream["codec_type"]: stream for stream in said(path)["streams"]}
+
+
+def frame_times(path: Path) -> list[float]:
+    argv = [find_binaries().ffprobe, "-v", "error", "-of", "json", "-select_streams", "v:0"]
+    done = subprocess.run([*argv, "-show_entries", "frame=pts_time", str(path)], capture_output=True, check=True)
+    return [float(frame["pts_time"]) for frame in json.loads(done.stdout)["frames"]]
+
+
+def first_frame(path: Path) -> bytes:
+    """The luma and chroma of the first frame as stored, 4:2:0."""
+    argv = [find_binaries().ffmpeg, "-v", "error", "-i", str(path), "-frames:v", "1", "-f", "rawvideo", "-"]
+    return subprocess.run(argv, capture_output=True, check=True).stdout
+
+
+def assert_plays_anywhere(path: Path) -> None:
+    """H.264 in 8-bit 4:2:0, TV range, square pixels, upright, progressive, even, tagged; AAC; the index in front, a
+    keyframe first, and nothing that the source said about itself."""
+    seen = said(path, "-show_entries", "packet=flags")
+    film = next(stream for stream in seen["streams"] if stream["codec_type"] == "video")
+    assert (film["codec_name"], film["pix_fmt"]) == ("h264", "yuv420p")
+    assert film.get("sample_aspect_ratio", "1:1") == "1:1"
+    assert film.get("color_range", "tv") == "tv"
+    assert film["color_space"] == film["color_transfer"] or film["color_space"] == "bt470bg"
+    assert film["field_order"] == "progressive"
+    assert "side_data_list" not in film or "rotation" not in str(film["side_data_list"])
+    assert film["width"] % 2 == film["height"] % 2 == 0
+    sounds = [stream for stream in seen["streams"] if stream["codec_type"] == "audio"]
+    assert all(sound["codec_name"] == "aac" and sound["channels"] <= 2 for sound in sounds)
+    assert len(seen["streams"]) == 1 + len(sounds)
+    assert "K" in seen["packets"][0]["flags"]
+    assert seen["chapters"] == []
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+# --- Right ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "size"),
+    [
+        ("turned.mp4", {"rotation": 90}, (240, 320)),
+        ("turned-back.mov", {"rotation": 270, "odd": True}, (238, 318)),
+        ("wide.mp4", {"aspect": "4:3"}, (426, 240)),
+        ("turned-wide.mp4", {"aspect": "4:3", "rotation": 90}, (240, 426)),
+        ("cover.mp4", {"cover": True}, (320, 240)),
+        ("silent.mkv", {"sound": False, "pix_fmt": "yuvj420p"}, (320, 240)),
+        ("vp9.webm", {"codec": "libvpx-vp9"}, (320, 240)),
+        ("deep.mkv", {"pix_fmt": "yuv422p10le"}, (320, 240)),
+        ("surround.mp4", {"channels": 6}, (320, 240)),
+        ("100%d.mp4", {"size": "64x48", "crf": 1}, (64, 48)),
+        ("slow.mp4", {"fps": 1, "seconds": 3}, (320, 240)),
+        ("quick.mp4", {"fps": 240, "size": "64x48"}, (64, 48)),
+        ("tall.mp4", {"size": "16x4096", "fps": 5}, (6, 1920)),
+        ("instant.mp4", {"seconds": 0.1}, (320, 240)),
+        ("frame.mp4", {"seconds": 0.04, "sound": False}, (320, 240)),
+    ],
+)
+async def test_compressed_video_plays_everywhere(
+    name: str, wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / name, **({"seconds": 1} | wishes))
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert_plays_anywhere(path)
+    film = results.files[0]
+    assert (film.kind, film.mime, film.width, film.height) == ("video", "video/mp4", *size)
+    assert ("audio" in streams(path)) == wishes.get("sound", True)
+    assert len(frame_times(path)) == len(frame_times(clip))
+    assert "partial" not in results.extra
+    assert results.original["duration"] == pytest.approx(wishes.get("seconds", 1), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("mj.mov", ("-c:v", "mjpeg", "-c:a", "pcm_s16le")),
+        ("m2.ts", ("-c:v", "mpeg2video", "-c:a", "mp2")),
+        ("m2.mpg", ("-c:v", "mpeg2video", "-c:a", "mp2")),
+        ("m4.avi", ("-c:v", "mpeg4", "-c:a", "libmp3lame")),
+        ("w.wmv", ("-c:v", "wmv2", "-c:a", "wmav2")),
+        ("f.flv", ("-c:v", "flv", "-c:a", "libmp3lame", "-ar", "44100")),
+        ("live.webm", ("-c:v", "libvpx", "-c:a", "libopus", "-live", "1")),
+        ("pieces.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "frag_keyframe+empty_moov", "-g", "9")),
+    ],
+)
+async def test_old_containers_and_codecs_are_compressed(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
+    results, path, _ = await run_video_steps(make_encoded(tmp_path / name, *encoding), tmp_path)
+    assert_plays_anywhere(path)
+    assert len(frame_times(path)) == 25
+    assert results.original["duration"] == pytest.approx(1, abs=0.1)
+    assert "partial" not in results.extra
+
+
+async def test_variable_frame_rate_preserves_every_frame_and_its_time(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "vfr.mp4", seconds=4, vfr=True, crf=1, size="160x120")
+    _, path, _ = await run_video_steps(clip, tmp_path)
+    before, after = frame_times(clip), frame_times(path)
+    assert len({round(b - a, 3) for a, b in itertools.pairwise(before)}) > 2, "the clip is not variable"
+    assert after == pytest.approx(before, abs=0.001)
+
+
+async def test_frames_hidden_by_an_edit_list_are_absent_from_the_result(tmp_path: Path) -> None:
+    clip = clips.make_trimmed(tmp_path / "trimmed.mp4")
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert "copied" not in results.extra
+    hidden = said(clip, "-show_entries", "packet=flags")["packets"]
+    assert any("D" in packet["flags"] for packet in hidden), "the clip hides nothing"
+    assert len(frame_times(path)) == len(frame_times(clip))
+    assert not any("D" in packet["flags"] for packet in said(path, "-select_streams", "v", "-show_packets")["packets"])
+
+
+@pytest.mark.parametrize(("film", "sound"), [(1.0, 2.0), (2.0, 1.0)])
+async def test_video_and_audio_of_different_duration_are_both_complete(
+    film: float, sound: float, tmp_path: Path
+) -> None:
+    results, path, _ = await run_video_steps(make_uneven(tmp_path / "uneven.mp4", film=film, sound=sound), tmp_path)
+    seen = streams(path)
+    assert float(seen["video"]["duration"]) == pytest.approx(film, abs=0.1)
+    assert float(seen["audio"]["duration"]) == pytest.approx(sound, abs=0.1)
+    assert results.original["duration"] == pytest.approx(2, abs=0.1)
+
+
+async def test_default_audio_stream_is_used(tmp_path: Path) -> None:
+    _, path, _ = await run_video_steps(clips.make_two_sounds(tmp_path / "two.mkv"), tmp_path)
+    assert streams(path)["audio"]["channels"] == 1
+
+
+@pytest.mark.parametrize("name", ["late.ts", "late.mkv"])
+async def test_video_with_a_late_start_starts_at_zero(name: str, tmp_path: Path) -> None:
+    results, path, _ = await run_video_steps(clips.make_late(tmp_path / name), tmp_path)
+    assert frame_times(path)[0] == pytest.approx(0, abs=0.1)
+    assert results.original["duration"] == pytest.approx(1, abs=0.1)
+
+
+async def test_interlaced_video_is_deinterlaced(tmp_path: Path) -> None:
+    clip = clips.make_interlaced(tmp_path / "fields.mp4")
+    assert streams(clip)["video"]["field_order"] == "tt"
+    _, path, _ = await run_video_steps(clip, tmp_path)
+    assert_plays_anywhere(path)
+
+
+async def test_hdr_video_is_tone_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
+    results, path, _ = await run_video_steps(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
+    assert results.original["hdr"] is True
+    seen = said(path, "-show_frames")
+    film = seen["streams"][0]
+    assert [film[f"color_{what}"] for what in ("space", "transfer", "primaries")] == ["bt709"] * 3
+    assert "light" not in json.dumps(seen).lower()
+    stripes = [first_frame(path)[32 * 320 + x] for x in (40, 120, 200, 280)]
+    # Black stays black and the brightest becomes white; the white of a page (203 cd/m²) is well above its code in PQ.
+    assert stripes == pytest.approx([16, 137, 164, 235], abs=4)
+
+
+async def no_poster(*_: object) -> None:
+    """For HDR: each run of ffmpeg's works out its table of colours anew, which takes seconds."""
+
+
+async def test_transparent_video_is_blended_onto_black(tmp_path: Path) -> None:
+    _, path, _ = await run_video_steps(clips.make_alpha(tmp_path / "alpha.mov"), tmp_path)
+    frame = first_frame(path)
+    assert frame[0] == pytest.approx(40, abs=4)  # half of the luma of red over that of black
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("a.mp3", ("-c:a", "libmp3lame", "-metadata", "title=A secret")),
+        ("a.wav", ()),
+        ("a.flac", ()),
+        ("a.ogg", ("-c:a", "libopus")),
+        ("a.m4a", ("-c:a", "aac", "-metadata", "title=A secret")),
+        ("a.aac", ("-c:a", "aac")),
+        ("eleven.mp3", ("-ar", "11025", "-c:a", "libmp3lame")),
+        ("five-one.mp4", ("-ac", "6", "-c:a", "ac3")),
+    ],
+)
+async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
+    source = make_sound(tmp_path / name, *encoding)
+    results, path, notes = await run_video_steps(source, tmp_path)
+    (made,) = results.files
+    assert (path.name, made.kind, made.mime, made.width) == ("audio.m4a", "audio", "audio/mp4", None)
+    (sound,) = said(path)["streams"]
+    assert (sound["codec_name"], sound["channels"] <= 2) == ("aac", True)
+    assert made.duration == pytest.approx(2, abs=0.15)
+    assert "A secret" not in json.dumps(said(path))
+    assert results.extra == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
+    assert [stage.value for stage in notes.begins] == ["compressing", "thumbnails"]
+
+
+# --- Whole, or not ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "kept"), [("cut.mp4", 0.5), ("cut.mkv", 0.5), ("cut.webm", 0.5), ("cut.avi", 0.5)])
+async def test_truncated_file_completes_with_partial(name: str, kept: float, tmp_path: Path) -> None:
+    codec = {"cut.webm": "libvpx-vp9", "cut.avi": "mpeg4"}.get(name, "libx264")
+    clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec, size="160x120"), kept)
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert_plays_anywhere(path)
+    told = results.extra["partial"]
+    assert 1 < told["seconds"] < 5
+    assert told["declaredSeconds"] == pytest.approx(6, abs=0.1)
+    assert results.files[0].duration == pytest.approx(told["seconds"], abs=0.3)
+    assert results.original["duration"] == pytest.approx(told["seconds"], abs=0.3)
+
+
+async def test_forged_header_does_not_make_a_video_partial(tmp_path: Path) -> None:
+    clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3, size="160x120"))
+    results, _, _ = await run_video_steps(clip, tmp_path)
+    assert "partial" not in results.extra
+    assert results.files[0].duration == pytest.approx(3, abs=0.1)
+    assert results.original["duration"] == pytest.approx(3, abs=0.1)
+
+
+async def test_undecodable_last_packets_are_reported_as_partial(tmp_path: Path) -> None:
+    clip = clips.blank(make_clip(tmp_path / "blank.mp4", seconds=6, size="160x120"), 0.5)
+    results, _, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra["partial"]["declaredSeconds"] == pytest.approx(6, abs=0.1)
+    assert results.extra["partial"]["seconds"] < 5
+
+
+async def test_file_without_readable_packets_raises_unreadable_media(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "head.mp4", seconds=1)
+    clip.write_bytes(clip.read_bytes()[: clip.read_bytes().index(b"mdat") + 4])
+    with pytest.raises(errors.UnreadableMedia):
+        await run_video_steps(clip, tmp_path)
+
+
+# --- Private ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crf", [1, 40])
+async def test_metadata_is_absent_from_compressed_and_copied_videos(crf: int, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "tagged.mov", seconds=1, tags=True, crf=crf)
+    secrets = ("A secret", "+52.5", "mine", "My camera")
+    assert all(secret in json.dumps(said(clip)) for secret in secrets)
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == ({"copied": True} if crf == 40 else {})
+    assert not any(secret.encode() in path.read_bytes() for secret in secrets)
+    assert b"x264" not in path.read_bytes() or crf == 1
+
+
+# --- Small ------------------------------------------------------------------------------------------------------------
+
+
+async def test_small_video_that_meets_the_template_is_copied(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "small.mkv", seconds=2, crf=40)
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == {"copied": True}
+    assert_plays_anywhere(path)
+    assert path.stat().st_size < clip.stat().st_size + 5000
+
+
+async def test_video_that_compression_does_not_shrink_is_copied(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "dense.mp4", seconds=2, crf=30, size="320x240")
+    results, path, _ = await run_video_steps(clip, tmp_path, crf=10)
+    assert results.extra == {"copied": True}
+    assert path.stat().st_size <= clip.stat().st_size + 2000
+    results, path, _ = await run_video_steps(make_clip(tmp_path / "large.mp4", seconds=2, crf=1), tmp_path / "2")
+    assert results.extra == {}
+    assert path.stat().st_size < 0.95 * (tmp_path / "large.mp4").stat().st_size
+
+
+async def test_copied_video_has_its_audio_compressed_if_that_does_not_meet_the_template(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "surround.mkv", seconds=2, crf=40, channels=6)
+    results, path, _ = await run_video_steps(clip, tmp_path)
+    assert results.extra == {"copied": True}
+    assert streams(path)["audio"]["channels"] == 2
+
+
+@pytest.mark.parametrize(
+    ("codec", "mime", "name", "sound"),
+    [("av1", "video/mp4", "av1", "aac"), ("vp9", "video/webm", "vp9", "opus")],
+)
+async def test_av1_and_vp9_are_encoded_into_their_containers(
+    codec: str, mime: str, name: str, sound: str, tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=1, vfr=True)
+    results, path, _ = await run_video_steps(clip, tmp_path, codec=codec)
+    seen = streams(path)
+    assert (results.files[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
+    assert seen["video"]["pix_fmt"] == "yuv420p"
+    packets = said(path, "-select_streams", "v", "-show_packets")["packets"]
+    assert len(packets) == len(frame_times(clip))
+
+
+async def test_video_too_small_for_svt_av1_becomes_h264(tmp_path: Path) -> None:
+    results, path, _ = await run_video_steps(make_clip(tmp_path / "c.mp4", size="32x16"), tmp_path, codec="av1")
+    assert streams(path)["video"]["codec_name"] == "h264"
+    assert results.extra["codec"] == "h264"
+
+
+@pytest.mark.parametrize(("target", "codec"), [(60_000, "h264"), (150_000, "h264"), (60_000, "vp9"), (60_000, "av1")])
+async def test_target_bytes_gives_a_result_at_most_five_per_cent_below(target: int, codec: str, tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10, size="192x144")
+    assert clip.stat().st_size > target
+    _, path, notes = await run_video_steps(clip, tmp_path, target_bytes=target, codec=codec)
+    assert 0.95 * target <= path.stat().st_size <= target
+    fractions = [tick.fraction for tick in notes.ticks[: notes.begins[Stage.THUMBNAILS]]]
+    assert fractions == sorted(fractions)
+
+
+async def test_target_bytes_does_not_inflate_a_smaller_video(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mkv", seconds=2)
+    results, path, _ = await run_video_steps(clip, tmp_path, target_bytes=10_000_000)
+    assert results.extra == {"copied": True}
+    assert path.stat().st_size < clip.stat().st_size + 5000
+
+
+async def test_unreachable_target_bytes_raises_too_large(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
+    with pytest.raises(errors.TooLarge, match="too long for the target size") as refused:
+        await run_video_steps(clip, tmp_path, target_bytes=10_000)
+    assert not refused.value.retryable
+
+
+async def test_target_quality_is_reached_on_samples(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5, size="128x96")
+    results, _, notes = await run_video_steps(clip, tmp_path, target_quality=90)
+    quality = results.extra["quality"]
+    assert quality["metric"] == "ssim"  # the wheel's ffmpeg has no libvmaf
+    assert quality["score"] >= quality["target"] == 0.965
+    worse, _, _ = await run_video_steps(clip, tmp_path / "worse", target_quality=60)
+    assert worse.extra["quality"]["crf"] > quality["crf"]
+    assert notes.noted[-1]["forecast"].bytes > 0
+
+
+async def test_long_compression_publishes_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roomcast_workers.video.rate_control._MIN_FORECAST_SECONDS", 0.0)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
+    _, path, notes = await run_video_steps(clip, tmp_path)
+    forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)
+    assert forecast.bytes == pytest.approx(path.stat().st_size, rel=0.6)
+    assert forecast.seconds > 0

@@ -1,0 +1,68 @@
+"""What the command says, and the number it ends with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from roomcast.cli import formatting
+from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
+from roomcast.client.errors import NETWORK
+from roomcast.errors import Code
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (2**31, "2.1 GB"),
+     (5e15, "5000.0 TB")],
+)  # fmt: skip
+def test_sizes(count: float, said: str) -> None:
+    assert formatting.size(count) == said
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
+def test_durations(seconds: float, said: str) -> None:
+    assert formatting.duration(seconds) == said
+
+
+def state(**known: Any) -> Any:
+    silent = {"queuePosition": None, "speed": None, "eta": None, "progress": 5.0}
+    return {**silent, "bytesReceived": 2_000_000, "bytesExpected": 4_000_000, **known}
+
+
+@pytest.mark.parametrize(
+    ("known", "line"),
+    [
+        ({"stage": "receiving"}, "5 % sending (2.0 MB of 4.0 MB)"),
+        ({"stage": "queued", "queuePosition": 3}, "5 % queued (number 3 in the queue)"),
+        ({"stage": "compressing", "speed": 2.34, "eta": 67.0}, "5 % compressing (2.3×, 1:07 left)"),
+        ({"stage": "storing"}, "5 % storing"),
+    ],
+)
+def test_lines(known: dict[str, Any], line: str) -> None:
+    assert formatting.line(state(**known)) == line
+
+
+def test_how_fast_it_is_sent() -> None:
+    said = formatting.detail(state(stage="receiving"), bytes_per_second=500_000)
+    assert said == "2.0 MB of 4.0 MB, 500 kB/s, 0:04 left"
+
+
+def test_what_came_of_it() -> None:
+    assert formatting.result(state()) == "received"
+    element: dict[str, Any] = {"outputs": [{"size": 1_000_000}], "original": {"size": 4_000_000}, "saved": None}
+    assert formatting.result(state(element=element)) == "1.0 MB"
+    element["saved"] = {"bytes": 3_000_000, "percent": 75.0}
+    assert formatting.result(state(element=element)) == "4.0 MB → 1.0 MB (-75 %)"
+
+
+def test_endings() -> None:
+    assert {code: exit_code_for(code) for code in Code if exit_code_for(code) is not ExitCode.FAILED} == {
+        Code.UNAUTHENTICATED: ExitCode.NOT_AUTHORISED,
+        Code.FORBIDDEN: ExitCode.NOT_AUTHORISED,
+    }
+    assert exit_code_for(NETWORK) is ExitCode.UNREACHABLE
+    assert exit_code_for_all([]) is ExitCode.COMPLETED
+    assert exit_code_for_all([ExitCode.COMPLETED, ExitCode.UNREACHABLE]) is ExitCode.UNREACHABLE
+    assert exit_code_for_all([ExitCode.NOT_AUTHORISED, ExitCode.UNREACHABLE]) is ExitCode.FAILED
+    assert all(str(ending.value) in EPILOG for ending in ExitCode)

@@ -1,0 +1,42 @@
+"""File names from clients, cleaned."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from roomcast.uploads.filenames import MAX_LENGTH, clean_filename
+
+
+@pytest.mark.parametrize(
+    ("given_name", "shown"),
+    [
+        ("film.mp4", "film.mp4"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\ada\\film.mp4", "film.mp4"),
+        ("a\x00b.mp4", "ab.mp4"),
+        ("line\nbreak\t.mp4", "linebreak.mp4"),
+        ("\u202egpj.mp4", "gpj.mp4"),
+        ("👩‍👩‍👧.mp4", "👩‍👩‍👧.mp4"),
+        ("..", "untitled"),
+        ("", "untitled"),
+        (None, "untitled"),
+        ("dir/", "untitled"),
+        ("\ud800.mp4", "?.mp4"),
+        ("x" * 5000 + ".mp4", "x" * (MAX_LENGTH - 4) + ".mp4"),
+        ("x" * 5000, "x" * MAX_LENGTH),
+    ],
+)
+def test_file_name_is_cleaned(given_name: str | None, shown: str) -> None:
+    assert clean_filename(given_name) == shown
+
+
+@given(st.text())
+def test_any_text_becomes_a_file_name_that_can_be_shown(name: str) -> None:
+    shown = clean_filename(name)
+    assert 0 < len(shown) <= MAX_LENGTH
+    assert "/" not in shown
+    assert "\\" not in shown
+    assert "\x00" not in shown
+    assert shown.encode()
+    assert clean_filename(shown) == shown

@@ -1,0 +1,76 @@
+"""A file that is stored as it is, and found out when it is not what arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from roomcast.errors import StorageError
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.model import Source
+from roomcast_workers.job import Job
+from roomcast_workers.unchanged_file import process_file
+
+from tests.support.jobs import Notes, file_job
+
+CONTENT = b"one file\n" * 1_000_000
+
+
+@pytest.fixture
+def job_and_notes(tmp_path: Path) -> tuple[Job, Notes]:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(CONTENT)
+    return file_job(path, tmp_path)
+
+
+def of(source: Source, **facts: object) -> Source:
+    return replace(source, **facts)  # type: ignore[arg-type]
+
+
+async def test_file_is_stored_unchanged_and_reports_progress(job_and_notes: tuple[Job, Notes]) -> None:
+    job, notes = job_and_notes
+    (made,) = (await process_file(job)).files
+    assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
+    assert made.path.read_bytes() == CONTENT
+    assert list(notes.begins) == [Stage.COMPRESSING, Stage.THUMBNAILS]
+    fractions = [tick.fraction for tick in notes.ticks]
+    assert len(fractions) > 1
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert job.path.read_bytes() == CONTENT
+
+
+async def test_file_on_another_disk_is_copied(
+    job_and_notes: tuple[Job, Notes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (made,) = (await process_file(job_and_notes[0])).files
+    assert made.path.read_bytes() == CONTENT
+    assert made.path.stat().st_ino != job_and_notes[0].path.stat().st_ino
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"size": len(CONTENT) + 1}, {"size": len(CONTENT) - 1}, {"md5": "0" * 32}, {"sha256": "0" * 64}],
+    ids=["shorter", "longer", "of another MD5", "of another SHA-256"],
+)
+async def test_file_that_differs_from_the_received_one_raises_retryable_error(
+    job_and_notes: tuple[Job, Notes], facts: dict[str, object]
+) -> None:
+    job, _ = job_and_notes
+    with pytest.raises(StorageError) as refused:
+        await process_file(replace(job, source=of(job.source, **facts)))
+    assert refused.value.retryable
+
+
+@pytest.mark.parametrize("hashes", [{}, {"md5"}, {"sha256"}])
+async def test_only_recorded_digests_are_compared(job_and_notes: tuple[Job, Notes], hashes: set[str]) -> None:
+    job, _ = job_and_notes
+    made = {name: hashlib.new(name, CONTENT).hexdigest() if name in hashes else None for name in ("md5", "sha256")}
+    await process_file(replace(job, source=of(job.source, **made)))
