@@ -14,7 +14,7 @@ from tests.e2e.tokens import token
 from tests.support.harness import ROOT, ServerUnderTest
 
 JAVASCRIPT = ("node", str(ROOT / "tests" / "node" / "tus.mjs"))
-PYTHON = (sys.executable, str(ROOT / "tests" / "tuspy_client.py"))
+PYTHON = (sys.executable, str(ROOT / "tests" / "support" / "tuspy_client.py"))
 
 
 class Client:
