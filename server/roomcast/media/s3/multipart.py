@@ -13,9 +13,8 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -59,29 +58,6 @@ def etag_is_md5(bucket: Bucket, response: Mapping[str, Any]) -> bool:
     return bucket.md5_etags and not kms and "SSECustomerAlgorithm" not in response
 
 
-@asynccontextmanager
-async def open_writer(
-    bucket: Bucket,
-    key: str,
-    *,
-    part_bytes: int,
-    headers: Mapping[str, Any],
-    on_bytes: Callable[[int], None] | None = None,
-    same_bytes: bool = False,
-) -> AsyncIterator[ObjectWriter]:
-    """Open an object for writing. Unless `commit` succeeds before the context is left, everything written is deleted.
-
-    `headers` are the object's, as botocore names them. `on_bytes` is called with the size of each part that has been
-    sent. `same_bytes` says that all writers of this key write the same bytes: an object that is there is then not
-    deleted, as it may be another writer's.
-    """
-    writer = ObjectWriter(bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes, same_bytes=same_bytes)
-    try:
-        yield writer
-    finally:
-        await writer.close()
-
-
 @dataclass(frozen=True)
 class _Part:
     """A part with its checksums. `crc32` is in Base64."""
@@ -96,7 +72,12 @@ class _Part:
 
 
 class ObjectWriter:
-    """Writes one object. See `open_writer`."""
+    """Writes one object. Unless `commit` succeeds before its context is left, everything written is deleted.
+
+    `headers` are the object's, as botocore names them. `on_bytes` is called with the size of each part that has been
+    sent. `same_bytes` says that all writers of this key write the same bytes: an object that is there is then not
+    deleted, as it may be another writer's.
+    """
 
     def __init__(
         self,
@@ -105,8 +86,8 @@ class ObjectWriter:
         *,
         part_bytes: int,
         headers: Mapping[str, Any],
-        on_bytes: Callable[[int], None] | None,
-        same_bytes: bool,
+        on_bytes: Callable[[int], None] | None = None,
+        same_bytes: bool = False,
     ) -> None:
         self._bucket = bucket
         self._key = key
@@ -125,6 +106,13 @@ class ObjectWriter:
         self._md5s: list[bytes] = []
         self._multipart_id = ""
         self._multipart = self._may_exist = self._committed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._committed:
+            await finish_despite_cancel(self._abort, idempotent=True)
 
     async def write(self, data: bytes) -> None:
         """Append bytes. Waits while `PARTS_IN_FLIGHT` parts are being sent. Raise the failure of an earlier part."""
@@ -155,11 +143,6 @@ class ObjectWriter:
             self._may_exist = True
             await finish_despite_cancel(self._complete)
         self._committed = True
-
-    async def close(self) -> None:
-        """Delete everything written, unless it was committed."""
-        if not self._committed:
-            await finish_despite_cancel(self._abort, idempotent=True)
 
     async def _send(self) -> None:
         """Start to send the buffer as a part; the next part is collected in a new buffer."""
