@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 Then = Callable[[Any], None]
-Job = tuple[Work, Then, asyncio.Future[Any]]
+_Job = tuple[Work, Then, asyncio.Future[Any]]
 
 _MOST_AT_ONCE = 256
 
@@ -34,7 +34,7 @@ class SqliteThread:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._loop = asyncio.get_running_loop()
         self._read_only = read_only
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA busy_timeout = 5000")
         if read_only:
@@ -68,7 +68,7 @@ class SqliteThread:
             self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
         self._connection.close()
 
-    def _gather(self) -> list[Job]:
+    def _gather(self) -> list[_Job]:
         """What waits, at least one; empty when the thread is to end."""
         first = self._queue.get()
         batch = [first] if first else []
@@ -80,14 +80,14 @@ class SqliteThread:
             batch.append(following)
         return batch
 
-    def _read(self, batch: list[Job]) -> list[Any]:
+    def _read(self, batch: list[_Job]) -> list[Any]:
         self._connection.execute("BEGIN")
         try:
             return [_attempt(work, self._connection) for work, _, _ in batch]
         finally:
             self._connection.execute("COMMIT")
 
-    def _write(self, batch: list[Job]) -> list[Any]:
+    def _write(self, batch: list[_Job]) -> list[Any]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._savepoint(work) for work, _, _ in batch]
@@ -125,7 +125,7 @@ def _translated(error: sqlite3.Error) -> RoomcastError:
     return ours
 
 
-def _resolve(batch: list[Job], outcomes: list[Any]) -> None:
+def _resolve(batch: list[_Job], outcomes: list[Any]) -> None:
     for (_, then, future), outcome in zip(batch, outcomes, strict=True):
         if not isinstance(outcome, BaseException):
             try:
