@@ -162,7 +162,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     backends = await lifetime.enter_async_context(open_backends(settings))
     registry = CollectorRegistry()
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
-    repositories = await lifetime.enter_async_context(open_repositories(settings))
+    repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     relay.start()

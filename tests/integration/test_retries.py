@@ -32,7 +32,7 @@ async def send(api: Api, upload_id: str, clip: Path) -> None:
     assert (await api.put(f"/api/uploads/{upload_id}/content", clip.read_bytes())).status == 202
 
 
-async def test_a_failure_that_passes(
+async def test_transient_failure_is_retried_and_completes(
     api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, tmp_path: Path
 ) -> None:
     fake.behave(f"die-once:{tmp_path / 'died'}")
@@ -47,7 +47,7 @@ async def test_a_failure_that_passes(
     assert_truthful(watcher.messages(upload_id))
 
 
-async def test_a_failure_that_stays_and_a_retry_once_it_is_mended(
+async def test_permanent_failure_ends_in_error_and_a_later_retry_completes(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
 ) -> None:
     fake.behave("die")
@@ -81,7 +81,7 @@ async def test_retry_over_http(api: Api, watcher: Watcher, shelf: Shelf, fake: F
 
 
 @pytest.mark.parametrize("behaviour", ["stall-after:2", "hang", "babble"])
-async def test_a_stall_is_killed(
+async def test_stalled_encoder_is_killed(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str
 ) -> None:
     fake.behave(behaviour)
@@ -98,7 +98,7 @@ async def test_a_stall_is_killed(
 @pytest.mark.parametrize(
     ("behaviour", "code"), [("crash", "TRANSCODE_ERROR"), ("wrong-output", "TRANSCODE_ERROR"), ("enospc", "DISK_FULL")]
 )
-async def test_other_ways_to_fail(
+async def test_failed_upload_has_the_code_of_its_cause(
     api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str, code: str
 ) -> None:
     fake.behave(behaviour)
@@ -108,7 +108,7 @@ async def test_other_ways_to_fail(
     assert last["attempt"] == 3
 
 
-async def test_what_cannot_be_read_is_not_tried_again(
+async def test_unreadable_file_is_not_retried(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.heal()
@@ -124,7 +124,7 @@ async def test_what_cannot_be_read_is_not_tried_again(
     assert server.files_of(upload_id) == []
 
 
-async def test_retry_of_what_runs_or_is_done(
+async def test_retry_of_a_running_or_completed_upload_is_refused(
     api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str
 ) -> None:
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")

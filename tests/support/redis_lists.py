@@ -13,6 +13,8 @@ from roomcast.runtime.redis_lua import Call, Scripts
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, decode
 
+_UNLISTED = {"queue-moved-lately", "schema"}
+
 _READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
 
 
@@ -24,10 +26,10 @@ class RedisLists:
         self._base = f"{{{namespace}}}:"
 
     async def names(self) -> set[str]:
-        """The names of the ledger's keys, all in one hash slot; without the one that only limits a rate and expires."""
+        """The names of the ledger's keys, all in one hash slot."""
         keys: Any = await self._client.keys(f"{self._base}*")
         assert len({key_slot(key) for key in keys}) <= 1
-        return {key.decode().removeprefix(self._base) for key in keys} - {"queue-moved-lately"}
+        return {key.decode().removeprefix(self._base) for key in keys} - _UNLISTED
 
     async def check(self) -> None:
         """There are exactly the keys that there should be, with exactly the members that they should have."""

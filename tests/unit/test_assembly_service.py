@@ -1,7 +1,8 @@
-"""What belongs to a submission: the uploads that came in it, and no other, whatever ids a client has chosen."""
+"""Submissions: created together with their uploads, and without those of others, whatever ids clients choose."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from roomcast.assemblies.model import Submission, assembly_id
 from roomcast.assemblies.service import AssemblyService
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
-from roomcast.errors import IdTaken, NotFound
+from roomcast.assemblies.sqlite_store import SqliteRecordStore
+from roomcast.errors import IdTaken, NotFound, TooMany
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.viewer import Viewer
 
@@ -28,10 +29,9 @@ class Scene:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    ledger, file = SqliteLedger(tmp_path / "ledger.sqlite3"), SqliteFile(tmp_path / "assemblies.sqlite3")
-    records = SqliteRecordStore(file, "submissions", Submission)
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
+    records = SqliteRecordStore(ledger.database, "submissions", Submission)
     yield Scene(ledger, records, AssemblyService(records, ledger, reproducible=True))
-    await file.close()
     await ledger.close()
 
 
@@ -49,8 +49,8 @@ async def test_an_id_that_is_taken_leaves_no_submission(scene: Scene) -> None:
     assert len(await scene.records.in_group(assembly_id(MD5S, "auto", "bob"))) == 1
 
 
-async def test_a_submission_that_names_anothers_upload_has_no_part_in_it(scene: Scene) -> None:
-    """A process that died between the record and its uploads, whose id was taken, has left such a one."""
+async def test_a_submission_excludes_an_upload_whose_id_was_chosen_again(scene: Scene) -> None:
+    """Its own upload with that id was pruned."""
     clock = Clock()
     hers = await scene.submissions.create([fresh(clock, "ada")])
     left = replace(hers, id="submission_left", owner="bob", group="0" * 64, revision=1)
@@ -59,3 +59,23 @@ async def test_a_submission_that_names_anothers_upload_has_no_part_in_it(scene: 
     assert await scene.submissions.uploads(left) == []
     with pytest.raises(NotFound):
         await scene.submissions.get(Viewer("bob"), "0" * 64)
+
+
+async def test_a_file_that_is_refused_is_not_listed_in_its_form(scene: Scene) -> None:
+    clock = Clock()
+    first, second = fresh(clock), fresh(clock)
+    form = await scene.submissions.add_file(first, "a", None, in_flight=1)
+    with pytest.raises(TooMany):
+        await scene.submissions.add_file(second, "b", form, in_flight=1)
+    submission = await scene.records.get(form)
+    assert [(file.upload_id, file.field) for file in submission.files] == [(first.id, "a")]
+
+
+async def test_files_added_to_a_form_at_once_are_all_listed(scene: Scene) -> None:
+    clock = Clock()
+    uploads = [fresh(clock) for _ in range(8)]
+    form = await scene.submissions.add_file(uploads[0], "f", None)
+    await asyncio.gather(*(scene.submissions.add_file(upload, "f", form) for upload in uploads[1:]))
+    submission = await scene.records.get(form)
+    assert {file.upload_id for file in submission.files} == {upload.id for upload in uploads}
+    assert len(await scene.submissions.uploads(submission)) == 8

@@ -29,7 +29,7 @@ from tests.scale.oracle import TABLE as CONTRACT
 from tests.support import described, settings_page
 from tests.support.harness import ROOT
 from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
-from tests.unit.test_house import PRIVATE
+from tests.unit.test_house import LAYERS, PRIVATE
 
 TRANSPORT = ROOT / "server/roomcast/transport/README.md"
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", TRANSPORT]
@@ -119,6 +119,15 @@ def test_a_page_about_the_code_names_files_that_exist(page: Path) -> None:
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|lua|js|md|toml|txt)|/))`", text(page)))
     assert named
     assert {name for name in named if not any((root / name).exists() for root in roots)} == set()
+
+
+def test_the_table_of_layers() -> None:
+    rows = [cells[1].split(", ") for cells in table(DOCS / "architecture.md", "layers")]
+    assert [{_module(name) for name in names} for names in rows] == list(LAYERS)
+
+
+def _module(name: str) -> str:
+    return "roomcast_workers" if name == "workers/" else f"roomcast.{name.removesuffix('/').removesuffix('.py')}"
 
 
 def test_the_settings_page_is_generated_from_the_settings() -> None:

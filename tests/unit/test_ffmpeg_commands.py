@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 from pathlib import Path
 
 import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, TwoPass, audio_options
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
@@ -17,13 +15,10 @@ from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 from roomcast_workers.video.hls import renditions
 
-from tests.support.clips import make_clip
-
 LIMITS = MediaLimits(max_pixels=1000, max_duration_seconds=60, max_streams=9)
 SOURCE = InputFile(Path("/in/film.mov"), "mov", LIMITS)
 SAVED = InputFile(Path("/work/saved.mkv"), "matroska", LIMITS)
 TARGET = Path("/work/out.mp4")
-
 HEVC = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 HDR = dataclasses.replace(HEVC, transfer="smpte2084", primaries="bt2020", matrix="bt2020nc", interlaced=True)
 H264 = VideoStream(1, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0)
@@ -33,9 +28,6 @@ LARGE = MediaInfo(10.0, 1000, "mov", HEVC, AC3)
 SMALL = MediaInfo(10.0, 1000, "mov", H264, AAC)
 RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(23), 1280, 720)
 TWO_PASSES = dataclasses.replace(RECIPE, codec=CODECS["av1"], rate=TwoPass(500_000, 1, Path("/work/passes")))
-
-# What each command consists of.
-
 FLAGS = (
     "-hide_banner -nostdin -nostats -loglevel error -progress pipe:1 -stats_period 0.25 -max_alloc 536870912 -y"
 )  # fmt: skip
@@ -82,7 +74,6 @@ def chain(pictures: str, *filters: str, first: int = 0) -> str:
 
 
 SHOWN = chain("0:0", scaled(1280, 720), *FILM_FILTERS)
-
 GOLDEN: dict[str, tuple[list[str], list[str]]] = {
     "a film": (
         commands.compress(SOURCE, TARGET, LARGE, RECIPE),
@@ -182,7 +173,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "how many pictures can be decoded": (
-        commands.count_frames(SOURCE, LARGE, 4, 5),
+        commands.count_decodable_frames(SOURCE, LARGE, 4, 5),
         [reads("/in/film.mov", start="4.000", seconds="5.000"), "-map 0:0 -f null -", FLAGS],
     ),
     "samples": (
@@ -369,13 +360,13 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("command", GOLDEN)
-def test_a_command_is_word_for_word_what_it_should_be(command: str) -> None:
+def test_command_has_exactly_these_arguments(command: str) -> None:
     arguments, expected = GOLDEN[command]
     assert " ".join(arguments) == " ".join(expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_hls_copies_aac_that_players_take_as_it_is(channels: int) -> None:
+def test_hls_copies_stereo_aac(channels: int) -> None:
     sound = dataclasses.replace(AAC, channels=channels)
     info = dataclasses.replace(SMALL, audio=sound)
     arguments = commands.encode_hls(SOURCE, info, renditions([480], 1280, 720), preset="fast", audio_bitrate="128k")
@@ -383,32 +374,24 @@ def test_hls_copies_aac_that_players_take_as_it_is(channels: int) -> None:
     assert "-b:a" not in arguments
 
 
-def test_colours_are_not_tagged_again_in_a_copy_that_has_its_tags() -> None:
+def test_copy_with_colour_tags_gets_no_new_ones() -> None:
     tagged = dataclasses.replace(SMALL, video=dataclasses.replace(H264, matrix="bt709"))
     assert "-bsf:v filter_units=remove_types=6 " in " ".join(commands.remux(SOURCE, TARGET, tagged))
 
 
-def test_a_film_without_pictures_cannot_be_compressed() -> None:
+def test_compress_without_video_raises_unreadable_media() -> None:
     with pytest.raises(errors.UnreadableMedia):
         commands.compress(SOURCE, TARGET, dataclasses.replace(SMALL, video=None), RECIPE)
 
 
-def test_paths_are_never_taken_for_options_protocols_or_patterns() -> None:
+def test_paths_are_neither_options_nor_protocols_nor_patterns() -> None:
     arguments = commands.compress(InputFile(Path("-y"), "mov"), Path("http:x %d.mp4"), LARGE, RECIPE)
     assert arguments[arguments.index("-i") + 1] == f"file:{Path.cwd()}/-y"
     assert f"file:{Path.cwd()}/http:x %d.mp4" in arguments
     assert commands.probe(InputFile(Path("-y"), "mov"))[-1] == f"file:{Path.cwd()}/-y"
 
 
-def test_a_long_limit_is_written_without_an_exponent() -> None:
+def test_large_duration_limit_is_written_without_exponent() -> None:
     limits = MediaLimits(max_duration_seconds=30_000_000)
     arguments = commands.count_keyframes(dataclasses.replace(SOURCE, limits=limits), HEVC)
     assert arguments[arguments.index("-t") + 1] == "30000001.000"
-
-
-def test_ffmpeg_obeys_global_flags_after_the_output(tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=0.2)
-    command = [find_binaries().ffmpeg, *commands.count_keyframes(InputFile(clip, "mov"), HEVC)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.endswith("progress=end\n")

@@ -1,4 +1,4 @@
-"""The lookout, over real records and a real ledger: what is told, bound and forgotten, and how often."""
+"""The finalizer over a real ledger: deliveries are created once, ids resolved, forms sealed, old records deleted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission, assembly_id
 from roomcast.assemblies.service import AssemblyService
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
@@ -28,18 +28,17 @@ HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secre
 
 
 class Scene:
-    """A lookout, and what it looks after."""
+    """A finalizer, and the stores that it works on."""
 
     def __init__(self, folder: Path) -> None:
         self.ledger = SqliteLedger(folder / "ledger.sqlite3")
-        self.file = SqliteFile(folder / "records.sqlite3")
-        self.records = SqliteRecordStore(self.file, "submissions", Submission)
-        self.deliveries = SqliteRecordStore(self.file, "deliveries", Delivery)
+        self.records = SqliteRecordStore(self.ledger.database, "submissions", Submission)
+        self.deliveries = SqliteRecordStore(self.ledger.database, "deliveries", Delivery)
         self.submissions = AssemblyService(self.records, self.ledger, reproducible=True)
         self.woken = 0
-        self.finalizer = self.look_for(86400.0)
+        self.finalizer = self.with_retention(86400.0)
 
-    def look_for(self, retention_seconds: float) -> Finalizer:
+    def with_retention(self, retention_seconds: float) -> Finalizer:
         return Finalizer(
             self.submissions,
             self.records,
@@ -54,10 +53,10 @@ class Scene:
     def wake(self) -> None:
         self.woken += 1
 
-    async def look(self, submission: Submission) -> None:
+    async def finalize(self, submission: Submission) -> None:
         await self.finalizer.finalize(await self.records.get(submission.id))
 
-    async def told(self, submission: Submission) -> list[Delivery]:
+    async def deliveries_of(self, submission: Submission) -> list[Delivery]:
         return await self.deliveries.in_group((await self.records.get(submission.id)).group)
 
     async def cancel(self, upload: Upload) -> Upload:
@@ -68,7 +67,6 @@ class Scene:
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     scene = Scene(tmp_path)
     yield scene
-    await scene.file.close()
     await scene.ledger.close()
 
 
@@ -77,35 +75,35 @@ def upload(md5: str | None = MD5, *, ago: float = 0.0) -> Upload:
     return Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", now, now, declared_md5=md5)
 
 
-async def test_an_end_is_told_once_however_often_it_is_looked_at(scene: Scene) -> None:
+async def test_an_outcome_is_delivered_once_however_often_it_is_finalized(scene: Scene) -> None:
     one, two = upload(), upload()
     submission = await scene.submissions.create([one, two])
     await scene.cancel(one)
-    await scene.look(submission)
-    assert await scene.told(submission) == [], "one is still under way"
+    await scene.finalize(submission)
+    assert await scene.deliveries_of(submission) == [], "one is still under way"
     await scene.cancel(two)
     for _ in range(3):
-        await scene.look(submission)
-    (delivery,) = await scene.told(submission)
+        await scene.finalize(submission)
+    (delivery,) = await scene.deliveries_of(submission)
     assert delivery.body == {"uploads": [one.id, two.id]}
     assert scene.woken == 1
 
 
-async def test_what_starts_over_is_looked_at_soon_and_told_again(scene: Scene) -> None:
+async def test_an_assembly_that_starts_over_is_due_soon_and_delivered_again(scene: Scene) -> None:
     one = upload()
     submission = await scene.submissions.create([one])
     ended = await scene.cancel(one)
-    await scene.look(submission)
+    await scene.finalize(submission)
     assert ((await scene.records.get(submission.id)).due_at or 0) > time.time() + 60
     await scene.submissions.reschedule(ended)
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
     await scene.ledger.reopen(one.id, source_kept=False)
     await scene.cancel(one)
-    await scene.look(submission)
-    assert len(await scene.told(submission)) == 2
+    await scene.finalize(submission)
+    assert len(await scene.deliveries_of(submission)) == 2
 
 
-async def test_a_look_does_not_undo_that_somebody_wants_one_soon(scene: Scene) -> None:
+async def test_finalizing_does_not_undo_a_concurrent_reschedule(scene: Scene) -> None:
     one = upload()
     submission = await scene.submissions.create([one])
     ended = await scene.cancel(one)
@@ -115,40 +113,37 @@ async def test_a_look_does_not_undo_that_somebody_wants_one_soon(scene: Scene) -
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
 
 
-async def test_what_the_ledger_has_half_forgotten_is_not_told_as_a_whole(scene: Scene) -> None:
+async def test_a_partly_pruned_assembly_is_not_delivered_again(scene: Scene) -> None:
     one, two = upload(), upload()
     submission = await scene.submissions.create([one, two])
     await scene.cancel(one)
     ended_between = time.time()
     await scene.cancel(two)
-    await scene.look(submission)
+    await scene.finalize(submission)
     assert await scene.ledger.prune(ended_between) == [one.id]
-    scene.finalizer = scene.look_for(0.0)
-    await scene.look(submission)
-    assert len(await scene.told(submission)) == 1
+    scene.finalizer = scene.with_retention(0.0)
+    await scene.finalize(submission)
+    assert len(await scene.deliveries_of(submission)) == 1
 
 
-async def test_a_form_whose_end_nobody_heard_of_is_closed_and_bound(scene: Scene) -> None:
+async def test_an_abandoned_form_is_sealed_once_no_file_is_arriving(scene: Scene) -> None:
     one = upload(None, ago=120.0)
     form = await scene.submissions.add_file(one, "media_file", None)
     await scene.records.update(form, lambda submission: replace(submission, created_at=one.created_at))
-    await scene.look(await scene.records.get(form))
+    await scene.finalize(await scene.records.get(form))
     assert (await scene.records.get(form)).group == "", "its file may still come"
     source = replace(SOURCE, md5=MD5)
     await scene.ledger.append(one.id, Change(Entered(Stage.QUEUED), "Queued", source=source))
-    await scene.look(await scene.records.get(form))
+    await scene.finalize(await scene.records.get(form))
     assert (await scene.records.get(form)).group == "", "it has only just come: more may follow"
     assert await scene.submissions.seal(form) == assembly_id([MD5], "auto", "ada")
 
 
-async def test_a_submission_without_uploads_is_forgotten_in_the_end(scene: Scene) -> None:
+async def test_a_submission_whose_uploads_were_all_pruned_is_deleted(scene: Scene) -> None:
     one = upload()
     submission = await scene.submissions.create([one])
     await scene.cancel(one)
     await scene.ledger.prune(time.time() + 1)
-    await scene.look(submission)
-    assert (await scene.records.get(submission.id)).id == submission.id, "its uploads may be about to be made"
-    await scene.records.update(submission.id, lambda found: replace(found, created_at=found.created_at - 120))
-    await scene.look(submission)
+    await scene.finalize(submission)
     with pytest.raises(NotFound):
         await scene.records.get(submission.id)

@@ -54,9 +54,9 @@ def test_request_that_is_not_a_plain_handshake_is_left_to_http(data: bytes) -> N
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-def test_arbitrary_bytes_are_a_plain_handshake_or_left_to_http(rubbish: bytes, at: int) -> None:
-    whole = request()
-    for data in (rubbish, whole[:at] + rubbish + whole[at:], whole[:at] + rubbish + whole[at + len(rubbish) :]):
+def test_arbitrary_bytes_are_a_plain_handshake_or_left_to_http(garbage: bytes, at: int) -> None:
+    valid = request()
+    for data in (garbage, valid[:at] + garbage + valid[at:], valid[:at] + garbage + valid[at + len(garbage) :]):
         found = plain(data)
         assert found is None or found.headers["upgrade"].lower() == "websocket"
 
@@ -92,7 +92,7 @@ def test_environ_has_the_keys_of_wsgi() -> None:
     }
     assert len(environ) == 11
     assert "HTTP_ORIGIN" not in environ
-    assert environ.get("HTTP_A") is None, "a header is found by its whole name"
+    assert environ.get("HTTP_A") is None, "a header is found by its complete name"
 
 
 @given(st.binary(max_size=300))

@@ -17,12 +17,12 @@ def is_call(node: ast.AST, *names: str) -> bool:
 
 
 def makes_a_backoff(node: ast.AST) -> bool:
-    """Whether a node is jitter, a power of two that grows, or a delay that is doubled."""
+    """Whether a node is jitter, a variable power of two, a delay that is doubled, or a class for one."""
     if is_call(node, "random.uniform"):
         return True
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         return isinstance(node.left, ast.Constant) and node.left.value == 2 and not isinstance(node.right, ast.Constant)
-    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if isinstance(node, ast.ClassDef):
         return "backoff" in node.name.lower()
     doubled: ast.expr | None = None
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult):

@@ -12,7 +12,7 @@ sides = st.lists(st.integers(16, 8192), min_size=1, max_size=8)
 sizes = st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
 
 
-def test_a_large_picture_comes_in_every_size_and_format() -> None:
+def test_large_image_is_planned_in_every_size_and_format() -> None:
     assert [(each.name, each.kind, each.size) for each in plan_images((6000, 4000), (2048, 1024, 480), FORMATS)] == [
         ("image.webp", "image", (2048, 1365)),
         ("image.avif", "image", (2048, 1365)),
@@ -26,7 +26,7 @@ def test_a_large_picture_comes_in_every_size_and_format() -> None:
     ]
 
 
-def test_a_small_picture_is_made_once() -> None:
+def test_small_image_is_planned_in_one_size() -> None:
     plan = plan_images((300, 200), (2048, 1024, 480), ("jpeg", "webp"))
     assert [(each.name, each.kind, each.size) for each in plan] == [
         ("image.jpg", "image", (300, 200)),
@@ -35,7 +35,9 @@ def test_a_small_picture_is_made_once() -> None:
 
 
 @given(sizes, sides, st.permutations(FORMATS))
-def test_nothing_is_scaled_up_or_made_twice(size: tuple[int, int], wanted: list[int], formats: list[str]) -> None:
+def test_plan_enlarges_nothing_and_has_no_duplicates(
+    size: tuple[int, int], wanted: list[int], formats: list[str]
+) -> None:
     plan = plan_images(size, wanted, formats)
     assert len({each.name for each in plan}) == len(plan)
     assert len({(max(each.size), each.format) for each in plan}) == len(plan)
@@ -48,7 +50,7 @@ def test_nothing_is_scaled_up_or_made_twice(size: tuple[int, int], wanted: list[
 
 
 @given(sizes, st.integers(16, 8192))
-def test_the_shape_is_kept_to_half_a_pixel(size: tuple[int, int], side: int) -> None:
+def test_fit_preserves_the_shape_to_half_a_pixel(size: tuple[int, int], side: int) -> None:
     width, height = fit(size, side)
     scale = min(1.0, side / max(size))
     assert abs(width - size[0] * scale) <= max(0.5, 1 - size[0] * scale)
@@ -56,6 +58,6 @@ def test_the_shape_is_kept_to_half_a_pixel(size: tuple[int, int], side: int) -> 
 
 
 @given(st.sampled_from(FORMATS), st.integers(1, 99))
-def test_more_quality_is_more_in_every_format(image_format: str, quality: int) -> None:
+def test_quality_of_grows_with_quality_in_every_format(image_format: str, quality: int) -> None:
     assert 1 <= quality_of(image_format, quality) <= quality_of(image_format, quality + 1) <= 100
     assert quality_of("jpeg", quality) == quality

@@ -91,7 +91,7 @@ async def test_what_nobody_follows_is_never_received(
     await writing.create([followed])
     await eventually(lambda: ears.heard)
     messages = [reply for reply in received if reply[0] == b"message"]
-    assert [reply[1].decode() for reply in messages] == [listening._scripts.key("notices", followed.id)]
+    assert [reply[1].decode() for reply in messages] == [listening.scripts.key("notices", followed.id)]
 
 
 async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:

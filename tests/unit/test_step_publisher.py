@@ -1,4 +1,4 @@
-"""What goes to the progress queue: each step once and in order, one end for a submission, and nothing of another's."""
+"""The step publisher: each step is published once and in order, one end for a submission, nothing of another's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.service import AssemblyService
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.sqs import SqsQueue
@@ -52,9 +52,8 @@ class Scene:
     def __init__(self, folder: Path) -> None:
         self.clock, self.queue, self.registry = Clock(), Queue(), CollectorRegistry()
         self.ledger = SqliteLedger(folder / "ledger.sqlite3")
-        self.file = SqliteFile(folder / "assemblies.sqlite3")
-        self.records = SqliteRecordStore(self.file, "submissions", Submission)
-        self.cursors = SqliteRecordStore(self.file, "sendings", PublishCursor)
+        self.records = SqliteRecordStore(self.ledger.database, "submissions", Submission)
+        self.cursors = SqliteRecordStore(self.ledger.database, "publish_cursors", PublishCursor)
         self.submissions = AssemblyService(self.records, self.ledger, reproducible=True, cursors=self.cursors)
         self.stack = AsyncExitStack()
 
@@ -97,7 +96,6 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     scene = Scene(tmp_path)
     yield scene
     await scene.stack.aclose()
-    await scene.file.close()
     await scene.ledger.close()
 
 
@@ -143,8 +141,8 @@ async def test_a_form_is_done_once_when_its_files_are_and_no_more_come(scene: Sc
     assert (done["uploadId"], done["message"]) == (upload.id, "All processing completed successfully")
 
 
-async def test_nothing_of_anothers_upload_is_sent(scene: Scene) -> None:
-    """A submission is recorded before its uploads, and the id that its client chose may turn out to be taken."""
+async def test_steps_of_another_submissions_upload_are_not_published(scene: Scene) -> None:
+    """The other submission's upload was pruned, and its id was chosen again."""
     hers = await scene.submissions.create([fresh(scene.clock, "ada")])
     left = replace(hers, id="submission_left", owner="bob", created_at=0.0)
     await scene.records.add(left)

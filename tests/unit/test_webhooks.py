@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from roomcast.assemblies.model import Submission, SubmittedFile
-from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore
+from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.delivery import (
     GIVE_UP_SECONDS,
@@ -29,6 +29,7 @@ from roomcast.assemblies.webhooks.delivery import (
 from roomcast.assemblies.webhooks.sender import Sender, signature_headers
 from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
 from roomcast.errors import LeaseLost, NotFound
+from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.templates import Template, Templates, Webhook
 
 from tests.integration.contract.ledgers import Clock, fresh
@@ -165,7 +166,7 @@ async def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:
     sender = Sender(private=True, seconds=0.2)
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
     await sender.close()
-    assert (attempt.status, attempt.error) == (None, "no answer in time")
+    assert (attempt.status, attempt.error) == (None, "The receiver did not respond in time.")
 
 
 async def test_a_receiver_that_hangs_up_is_told_again(receiver: Receiver, sender: Sender) -> None:
@@ -177,7 +178,7 @@ async def test_a_receiver_that_hangs_up_is_told_again(receiver: Receiver, sender
 
     receiver.answer = hang_up
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
-    assert (attempt.status, attempt.error) == (None, "the connection broke off")
+    assert (attempt.status, attempt.error) == (None, "The connection to the receiver was lost.")
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(receiver: Receiver, sender: Sender) -> None:
@@ -216,7 +217,7 @@ async def test_a_refused_address_says_so(receiver: Receiver) -> None:
 
 async def test_a_name_that_nobody_knows(sender: Sender) -> None:
     attempt = await sender.send(Webhook("http://no-such-host.invalid/", KEY), "delivery_1", b"{}")
-    assert (attempt.status, attempt.error) == (None, "the name is not known")
+    assert (attempt.status, attempt.error) == (None, "The receiver's host name could not be resolved.")
 
 
 # When it is tried again, and when it is given up
@@ -303,8 +304,8 @@ class Scene:
 
     def __init__(self, path: Path, clock: Clock, url: str, *, secret: bytes = KEY) -> None:
         self.clock = clock
-        self.file = SqliteFile(path)
-        self.records = SqliteRecordStore(self.file, "deliveries", Delivery, clock=clock)
+        self.ledger = SqliteLedger(path)
+        self.records = SqliteRecordStore(self.ledger.database, "deliveries", Delivery, clock=clock)
         templates = Templates(
             {"auto": Template(name="auto", webhook_url=url, webhook_secret=SecretStr(secret.decode()))} if url else {}
         )
@@ -325,7 +326,7 @@ class Scene:
 
     async def close(self) -> None:
         await self.sender.close()
-        await self.file.close()
+        await self.ledger.close()
 
 
 @pytest.fixture
@@ -375,5 +376,5 @@ async def test_a_template_that_has_no_webhook_any_more_tells_nobody(
     await scene.records.add(first)
     await scene.tried()
     (attempt,) = (await scene.records.get(first.id)).attempts
-    assert attempt.error == "the template has no webhook any more"
+    assert attempt.error == "The template has no webhook any more."
     await scene.close()

@@ -1,7 +1,7 @@
-"""Looks after submissions until they are gone: binds what a crash left unbound, and notices what has ended.
+"""Finalise submissions: resolve assembly ids, seal abandoned forms, create webhook deliveries, delete old records.
 
-That an assembly has ended is not known from a notice alone. A notice is a hint to look at once; what nothing can lose
-is the time at which each submission is looked at next, whoever is there by then.
+A notification of an upload's end finalises its submission at once. As notifications may be lost, every submission is
+also due at a time, and whichever web process claims it then finalises it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from roomcast.assemblies.model import Submission, all_terminal, received, with_id
-from roomcast.assemblies.service import LOOK_AGAIN_SECONDS, AssemblyService
+from roomcast.assemblies.service import CHECK_SECONDS, AssemblyService
 from roomcast.assemblies.store import RecordStore
 from roomcast.assemblies.webhooks.delivery import Delivery, new_delivery
 from roomcast.errors import NotFound
@@ -24,21 +24,21 @@ from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Templates
 
-_AT_ONCE = 100
+_MAX_CLAIMED = 100
 _POLL_SECONDS = 1.0
-_QUIET_SECONDS = 60.0
-"""How long a submission may be without uploads, and a form without a file that arrives, before it is over."""
+_SEAL_SECONDS = 60.0
+"""How long a form may be without an arriving file before it is sealed: the process that read it has died."""
 
 _BACKSTOP_SECONDS = 600.0
-"""How soon an assembly whose end was told is looked at again, should it have been started over."""
+"""When a delivered assembly is due again, because its uploads may have started over."""
 
-_ENDS = frozenset({Status.COMPLETED.value, Status.ERROR.value})
+_TERMINAL = frozenset({Status.COMPLETED.value, Status.ERROR.value})
 
 Render = Callable[[Submission, Sequence[Upload]], Mapping[str, Any]]
 
 
 class Finalizer:
-    """One web process's share of the submissions. `render` makes a delivery's body; `wake` says that there is one."""
+    """The finalizer of one web process. `render` makes a delivery's body; `wake` is called for a new delivery."""
 
     def __init__(
         self,
@@ -65,30 +65,33 @@ class Finalizer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        unlisten = self._ledger.add_listener(self)
+        """Finalise submissions for the duration of the context."""
+        remove_listener = self._ledger.add_listener(self)
         try:
             async with periodic(
                 self._finalize_due, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"
             ):
                 yield
         finally:
-            unlisten()
+            remove_listener()
 
     def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
-        ends = {notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _ENDS}
-        if ends:
-            self._hints |= ends
+        ended = {
+            notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _TERMINAL
+        }
+        if ended:
+            self._hints |= ended
             self._hinted.set()
 
     def on_queue_moved(self) -> None:
-        """The queue is not what this looks after."""
+        """Do nothing: queue positions do not matter here."""
 
     def on_gap(self) -> None:
-        """What is due shows what was missed."""
+        """Do nothing: submissions become due, whatever notifications were lost."""
 
     async def _finalize_due(self) -> None:
         await self._process_hints()
-        for submission in await self._records.claim_due(limit=_AT_ONCE, seconds=LOOK_AGAIN_SECONDS):
+        for submission in await self._records.claim_due(limit=_MAX_CLAIMED, seconds=CHECK_SECONDS):
             await self.finalize(submission)
 
     async def _process_hints(self) -> None:
@@ -100,41 +103,40 @@ class Finalizer:
                     await self.finalize(submission)
 
     async def finalize(self, submission: Submission) -> None:
-        """Bind it, tell of its end, or forget it; and settle when to look again."""
+        """Resolve the assembly's id, seal an abandoned form, enqueue a delivery once all uploads are terminal, and set
+        when the submission is due next. Delete the submission if all of its uploads were pruned."""
         uploads = await self._submissions.uploads(submission)
         now = time.time()
-        quiet = now - max([submission.created_at, *(upload.updated_at for upload in uploads)]) > _QUIET_SECONDS
         if not uploads:
-            if quiet:
-                await self._records.delete(submission.id)
+            await self._records.delete(submission.id)
             return
         if len(uploads) < len(submission.files) and now - submission.created_at > self._retention_seconds:
-            # The ledger has begun to forget it: what is left says nothing of the whole.
+            # Some uploads were pruned, so what is left does not represent the assembly any more.
             await self._records.update(submission.id, lambda found: replace(found, due_at=now + _BACKSTOP_SECONDS))
             return
-        arriving = any(upload.stage is Stage.RECEIVING for upload in uploads)
-        closes = quiet and not arriving
-        after = with_id(replace(submission, closed=submission.closed or closes), uploads)
-        over = all_terminal(uploads)
-        tells = self._templates.webhook(uploads[0].template) is not None
-        if over and tells and after.assembly_id:
+        quiet = now - max([submission.created_at, *(upload.updated_at for upload in uploads)]) > _SEAL_SECONDS
+        seals = quiet and not any(upload.stage is Stage.RECEIVING for upload in uploads)
+        after = with_id(replace(submission, closed=submission.closed or seals), uploads)
+        terminal = all_terminal(uploads)
+        delivers = self._templates.webhook(uploads[0].template) is not None
+        if terminal and delivers and after.assembly_id:
             await self._enqueue_delivery(after, received(uploads), now)
-        due_at = self._next_due(after, tells=tells, over=over, now=now)
+        due_at = self._next_due(after, delivers=delivers, terminal=terminal, now=now)
 
-        def settled(found: Submission) -> Submission:
-            moved = found.revision != submission.revision
-            found = with_id(replace(found, closed=found.closed or closes), uploads)
-            # Whoever changed it meanwhile may have settled on a sooner look.
-            return found if moved else replace(found, due_at=due_at)
+        def finalized(found: Submission) -> Submission:
+            changed = found.revision != submission.revision
+            found = with_id(replace(found, closed=found.closed or seals), uploads)
+            # A concurrent writer may have made the submission due earlier.
+            return found if changed else replace(found, due_at=due_at)
 
         with suppress(NotFound):
-            await self._records.update(submission.id, settled)
+            await self._records.update(submission.id, finalized)
 
-    def _next_due(self, submission: Submission, *, tells: bool, over: bool, now: float) -> float:
-        gone = now + self._retention_seconds
-        if tells:
-            return min(gone, now + _BACKSTOP_SECONDS) if over else now + LOOK_AGAIN_SECONDS
-        return gone if submission.assembly_id or over else now + _QUIET_SECONDS
+    def _next_due(self, submission: Submission, *, delivers: bool, terminal: bool, now: float) -> float:
+        pruned_at = now + self._retention_seconds
+        if delivers:
+            return min(pruned_at, now + _BACKSTOP_SECONDS) if terminal else now + CHECK_SECONDS
+        return pruned_at if submission.assembly_id or terminal else now + _SEAL_SECONDS
 
     async def _enqueue_delivery(self, submission: Submission, uploads: list[Upload], now: float) -> None:
         delivery = new_delivery(submission, uploads, self._render(submission, uploads), now)

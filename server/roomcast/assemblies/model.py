@@ -1,13 +1,13 @@
-"""Assemblies: the uploads of one submission under one template, found again by what was in them. Pure.
+"""Submissions, and the deterministic ids of the assemblies that their files make. Pure.
 
-A *submission* is one form, or one reservation. It is recorded before its uploads exist, and as soon as it is known
-which bytes it brought it is *bound* to its assembly's id:
+A *submission* is the set of uploads of one form or one reservation. Its *assembly id* is resolved as soon as the
+content of its files is known:
 
     sha256(the files' MD5s, sorted and joined ‖ template ‖ user)
 
-so that a client can work out the id by itself, and the same files sent again come to the same id. Of several
-submissions with one id the latest counts. Where no MD5 was made of a file, its upload's id stands in its place, and
-where a file's MD5 must not be the right to an upload, a secret of the submission is part of the id.
+Clients can compute the id themselves, and the same files sent again have the same id; of several submissions with one
+id the latest counts. An upload without an MD5 contributes its upload id instead. Where knowing an id grants access, a
+secret of the submission is part of the id.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from roomcast.uploads.model import Upload, error_body
 
 @dataclass(frozen=True)
 class SubmittedFile:
-    """An upload, and the field of the form that it came in."""
+    """An upload, and the form field that it was sent in."""
 
     upload_id: str
     field: str
@@ -34,8 +34,11 @@ class SubmittedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Submission(Record):
-    """The uploads of one submission, in its order. Its group is the assembly's id, once it is bound. `closed`: no more
-    files come. `secret`: what makes the id one that nobody can work out; empty where clients may."""
+    """The uploads of one submission, in order. Its group is the assembly's id once that is resolved.
+
+    `closed`: the submission gets no more files. `secret` makes the assembly's id unpredictable; it is empty where
+    clients may compute the id.
+    """
 
     owner: str
     files: tuple[SubmittedFile, ...]
@@ -44,65 +47,68 @@ class Submission(Record):
 
     @property
     def first_upload_id(self) -> str:
-        """The id that the submission was answered with."""
+        """The upload id that the client was given for the whole submission."""
         return self.files[0].upload_id
 
     @property
     def assembly_id(self) -> str | None:
+        """The assembly's id, or None while it is not resolved."""
         return self.group or None
 
 
 def new_submission_id() -> str:
-    """An id with 128 random bits."""
+    """Return an id with 128 random bits."""
     return f"submission_{secrets.token_hex(16)}"
 
 
 def assembly_id(md5s: Iterable[str], template: str, user: str) -> str:
-    """The id of the assembly that these files make; hex digests, in any order."""
+    """Return the id of the assembly of files with these MD5s (hexadecimal, in any order)."""
     return hashlib.sha256(("".join(sorted(md5s)) + template + user).encode()).hexdigest()
 
 
 def resolve_id(closed: bool, uploads: Sequence[Upload], secret: str = "") -> str | None:
-    """The assembly's id as far as it can be known: every file's MD5 was declared, or all that arrive have arrived.
-    Files that never came have no part in it; without any file there is no assembly."""
-    marks = [mark for upload in uploads if (mark := content_key(upload))]
+    """Return the assembly's id, or None while a file may still be added or has neither arrived nor a declared MD5.
+
+    Files that never arrived do not contribute; without any file there is no assembly.
+    """
+    keys = [key for upload in uploads if (key := content_key(upload))]
     waits = any(upload.stage is Stage.RECEIVING and not content_key(upload) for upload in uploads)
-    if not closed or waits or not marks:
+    if not closed or waits or not keys:
         return None
-    return assembly_id(marks, uploads[0].template, uploads[0].owner + secret)
+    return assembly_id(keys, uploads[0].template, uploads[0].owner + secret)
 
 
 def with_id(submission: Submission, uploads: Sequence[Upload]) -> Submission:
-    """The submission with its assembly's id, if that can be known by now."""
+    """Return the submission with its assembly's id, if that can be resolved by now."""
     return replace(submission, group=resolve_id(submission.closed, uploads, submission.secret) or submission.group)
 
 
 def received(uploads: Iterable[Upload]) -> list[Upload]:
-    """The uploads that make up the assembly: all but those whose bytes never came."""
+    """Return the uploads of the assembly: all except those that ended before their bytes arrived."""
     return [upload for upload in uploads if content_key(upload) or not upload.state.terminal]
 
 
 def all_terminal(uploads: Sequence[Upload]) -> bool:
-    """Nothing is under way any more."""
+    """Return whether every upload is in a terminal stage."""
     return all(upload.state.terminal for upload in uploads)
 
 
 def all_completed(uploads: Sequence[Upload]) -> bool:
-    """Every upload has its results."""
+    """Return whether every upload has its results."""
     return all(upload.stage is Stage.DONE for upload in uploads)
 
 
 def first_error(uploads: Sequence[Upload]) -> UploadError:
-    """The error of the first upload that ended in one; there must be such an upload."""
+    """Return the error of the first failed or cancelled upload; there must be one."""
     failed = next(upload for upload in uploads if upload.stage in (Stage.FAILED, Stage.CANCELLED))
     return failed.error or error_body(RoomcastError("Something went wrong on the server."), failed.stage)
 
 
 def md5_of(upload: Upload) -> str | None:
-    """The MD5 of the upload's bytes: what they had when they came, or what was declared."""
+    """Return the MD5 of the received bytes, or else the declared one."""
     return upload.source.md5 if upload.source else upload.declared_md5
 
 
 def content_key(upload: Upload) -> str | None:
-    """What stands for the upload's bytes in the assembly's id; None as long as there are none."""
+    """Return what identifies the upload's content in the assembly's id; None while nothing does."""
     return md5_of(upload) or (upload.id if upload.source else None)

@@ -1,6 +1,7 @@
-"""Submissions on their way to being assemblies: recorded before their uploads exist, bound as soon as can be.
+"""Create submissions together with their uploads, find assemblies, and resolve an assembly's id as files arrive.
 
-What a crash leaves unbound, `roomcast.assemblies.finalizer` finds and binds.
+A submission and its uploads are created in one transaction, and so is each file that is added to a form. A form whose
+process died is left with the files created so far; `roomcast.assemblies.finalizer` seals it.
 """
 
 from __future__ import annotations
@@ -27,33 +28,35 @@ from roomcast.assemblies.model import (
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
-from roomcast.ledger.contract import Ledger
+from roomcast.ledger.contract import Ledger, RecordConflict
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
-LOOK_AGAIN_SECONDS = 3.0
-"""How soon a submission is looked at that nobody spoke of."""
+CHECK_SECONDS = 3.0
+"""How long after a change a submission is checked if no notification causes it earlier."""
 
 FIELD = "file"
-"""The field of files that came in no form."""
+"""The form field of files that were not sent in a form."""
 
 _ASSEMBLY_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """A submission that is bound, and the uploads that make it up."""
+    """A submission whose id is resolved, and its uploads that have content."""
 
     submission: Submission
     uploads: list[Upload]
 
 
 class AssemblyService:
-    """What intake, dialects and rooms ask about submissions. `reproducible`: whether an assembly is found by who knows
-    its files; in open mode off loopback, a file's MD5 must not be the right to an upload. `cursors` is there when
-    progress goes to a queue as well."""
+    """Creates and finds submissions and assemblies.
+
+    `reproducible`: whether everyone who has the files can compute the assembly's id. It must be False where knowing an
+    id grants access. `cursors` is given if the steps of uploads are published to a queue.
+    """
 
     def __init__(
         self,
@@ -69,37 +72,42 @@ class AssemblyService:
         self._reproducible = reproducible
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> Submission:
-        """Record a submission of just these files, and then its uploads; see `Ledger.create` for how that fails."""
-        submission = self._new(uploads, FIELD, closed=True)
-        await self._create(submission, uploads, in_flight)
-        return submission
+        """Create a submission of exactly these uploads; raises what `Ledger.create` raises."""
+        return await self._create(uploads, FIELD, in_flight=in_flight, closed=True)
 
     async def add_file(self, upload: Upload, field: str, form: str | None, *, in_flight: int | None = None) -> str:
-        """Record an upload of the form whose submission's id is `form`, or of a new one (None); that id."""
+        """Add an upload to the form whose submission id is `form`, or to a new form (None); return the submission id.
+
+        Raises what `Ledger.create` raises.
+        """
         if form is None:
-            submission = self._new([upload], field, closed=False)
-            await self._create(submission, [upload], in_flight)
-            return submission.id
+            return (await self._create([upload], field, in_flight=in_flight, closed=False)).id
         file = SubmittedFile(upload.id, field)
-        await self._records.update(
-            form, lambda submission: replace(submission, files=(*submission.files, file), closed=False)
-        )
-        await self._ledger.create([replace(upload, submission=form)], in_flight=in_flight)
-        return form
+        while True:
+            before = await self._records.get(form)
+            after = replace(before, files=(*before.files, file), closed=False, revision=before.revision + 1)
+            with suppress(RecordConflict):  # another process changed the submission: read it again
+                await self._ledger.create(
+                    [replace(upload, submission=form)], in_flight=in_flight, records=[self._records.as_write(after)]
+                )
+                return form
 
     async def seal(self, form: str | None) -> str | None:
-        """No more files come; the assembly's id, as far as it is known."""
+        """Record that the form has no more files; return the assembly's id if it is known by now."""
         if form is None:
             return None
         try:
             await self._records.update(form, lambda submission: replace(submission, closed=True))
         except RoomcastError:
-            log.warning("form not closed", submission=form, exc_info=True)
+            log.warning("form_not_sealed", submission=form, exc_info=True)
             return None
         return await self.resolve_id(form)
 
     async def resolve_id(self, submission_id: str | None) -> str | None:
-        """The assembly's id as far as it is known. Never fails: what cannot be bound now is bound later."""
+        """Return the assembly's id if it is known by now, and store it in the submission.
+
+        Failures are logged and return None: the finalizer resolves the id later.
+        """
         if submission_id is None:
             return None
         try:
@@ -109,27 +117,27 @@ class AssemblyService:
             if after != submission:
                 after = await self._records.update(submission_id, lambda submission: with_id(submission, uploads))
         except RoomcastError:
-            log.warning("submission not bound", submission=submission_id, exc_info=True)
+            log.warning("assembly_id_not_resolved", submission=submission_id, exc_info=True)
             return None
         return after.assembly_id
 
     async def uploads(self, submission: Submission) -> list[Upload]:
-        """Those of its uploads that the ledger knows, in its order.
+        """Return the submission's uploads in its order, without those that were pruned.
 
-        A submission is recorded before its uploads: an id that its client chose may turn out to be another's.
+        After an upload was pruned, a client may choose its id again, for an upload of another submission.
         """
         found = await asyncio.gather(*(self._find(file.upload_id) for file in submission.files))
         return [upload for upload in found if upload and upload.submission == submission.id]
 
     async def submission_of(self, upload: Upload) -> Submission | None:
-        """The submission that an upload came in, if it is known."""
+        """Return the upload's submission, or None if it has none or its record was deleted."""
         try:
             return await self._records.get(upload.submission) if upload.submission else None
         except NotFound:
             return None
 
     async def get(self, viewer: Viewer, wanted: str) -> Assembly:
-        """The assembly; `NotFound`, or `Forbidden` for another's."""
+        """Return the latest assembly with the id `wanted`; raise `NotFound`, or `Forbidden` for another owner's."""
         if not _ASSEMBLY_ID.fullmatch(wanted):
             raise NotFound("There is no such assembly.")
         for submission in await self._records.in_group(wanted):
@@ -139,7 +147,10 @@ class AssemblyService:
         raise NotFound("There is no such assembly.")
 
     async def find_completed(self, uploads: Sequence[Upload]) -> Assembly | None:
-        """The owner's finished assembly of the same files under the same template, if every file's MD5 is declared."""
+        """Return the owner's completed assembly of the same files under the same template, if there is one.
+
+        It is found only if the MD5 of every file is declared.
+        """
         md5s = [upload.declared_md5 for upload in uploads if upload.declared_md5]
         if len(md5s) < len(uploads):
             return None
@@ -151,10 +162,10 @@ class AssemblyService:
         return None
 
     async def reschedule(self, upload: Upload) -> None:
-        """The upload is about to start over: whoever looks after its submission will want to know how that ends."""
+        """Make the records of the upload's submission due soon, because the upload is about to start over."""
         if upload.submission is None:
             return
-        due_at = time.time() + LOOK_AGAIN_SECONDS
+        due_at = time.time() + CHECK_SECONDS
         for records in (self._records, self._cursors):
             if records:
                 with suppress(NotFound):
@@ -166,28 +177,24 @@ class AssemblyService:
         except NotFound:
             return None
 
-    def _new(self, uploads: Sequence[Upload], field: str, *, closed: bool) -> Submission:
+    async def _create(
+        self, uploads: Sequence[Upload], field: str, *, in_flight: int | None, closed: bool
+    ) -> Submission:
         now = time.time()
         submission = Submission(
             id=new_submission_id(),
             group="",
             created_at=now,
-            due_at=now + LOOK_AGAIN_SECONDS,
+            due_at=now + CHECK_SECONDS,
             owner=uploads[0].owner,
             files=tuple(SubmittedFile(upload.id, field) for upload in uploads),
             closed=closed,
             secret="" if self._reproducible else secrets.token_hex(16),
         )
-        return with_id(submission, uploads)
-
-    async def _create(self, submission: Submission, uploads: Sequence[Upload], in_flight: int | None) -> None:
-        await self._records.add(submission)
+        submission = with_id(submission, uploads)
+        records = [self._records.as_write(submission)]
         if self._cursors:
-            await self._cursors.add(PublishCursor.new(submission))
-        try:
-            await self._ledger.create(
-                [replace(upload, submission=submission.id) for upload in uploads], in_flight=in_flight
-            )
-        except RoomcastError:
-            await self._records.delete(submission.id)
-            raise
+            records.append(self._cursors.as_write(PublishCursor.new(submission)))
+        uploads = [replace(upload, submission=submission.id) for upload in uploads]
+        await self._ledger.create(uploads, in_flight=in_flight, records=records)
+        return submission

@@ -1,8 +1,6 @@
-"""Small records beside the ledger that somebody has to look at again: submissions, and what webhooks are to be told.
+"""Stores of small records beside the ledger that become due at a time: submissions, webhook deliveries and others.
 
-One Protocol; its docstrings are the contract. `tests/integration/contract/test_records.py` holds every
-implementation to it. A record changes only as a whole, from one revision to the next: a writer
-that loses a race computes its change again.
+`RecordStore` is the contract; `tests/integration/contract/test_records.py` holds every implementation to it.
 """
 
 from __future__ import annotations
@@ -14,13 +12,15 @@ from typing import Generic, Protocol, TypeVar
 import orjson
 from pydantic import TypeAdapter
 
+from roomcast.ledger.contract import RecordWrite
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What every record has. Times are seconds since the Unix epoch.
+    """The fields of every record. Times are seconds since the Unix epoch.
 
-    `group` is a name that it is found under beside its id, together with others ("": none). At `due_at` somebody is to
-    look at it (None: nobody needs to). `revision` counts its changes.
+    `group` is a second name under which the record is found together with others ("": none). At `due_at` the record is
+    handed out to be processed (None: never). `revision` counts its versions, from 1.
     """
 
     id: str
@@ -34,40 +34,56 @@ R = TypeVar("R", bound=Record)
 
 
 class RecordStore(Protocol[R]):
-    """All records of one kind. One that is not there raises `NotFound`; a write that returned is durable."""
+    """All records of one type. An unknown id raises `NotFound`; a write that has returned is durable."""
 
     async def add(self, record: R) -> bool:
-        """Keep a new record. False, and nothing changes, when its id is known already."""
+        """Add a new record. Return False, and change nothing, if its id is known already."""
 
     async def get(self, record_id: str) -> R:
-        """The record."""
+        """Return the record."""
 
-    async def in_group(self, name: str) -> list[R]:
-        """The records of a group, newest first."""
+    async def in_group(self, group: str) -> list[R]:
+        """Return the records of a group, newest first."""
 
     async def update(self, record_id: str, change: Callable[[R], R]) -> R:
-        """Put what `change` makes of the record in its place, a revision further; the record as it is then.
+        """Replace the record by `change(record)` with the next revision, and return it.
 
-        `change` is pure, may be called several times, and refuses by raising. If it returns what it was given, nothing
-        is written.
+        `change` is pure, may be called several times because of concurrent writers, and may raise to refuse. If it
+        returns its argument, nothing is written.
         """
 
     async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
-        """The records whose time has come, the longest due first. Nobody else is given them for so long: each is a
-        revision further, and due again after `seconds`."""
+        """Return records that are due, longest due first. Each gets the next revision and is due again in `seconds`,
+        so no other caller is given it before."""
 
     async def delete(self, record_id: str) -> None:
-        """Forget the record; silent when there is none."""
+        """Delete the record, if there is one."""
+
+    def as_write(self, record: R) -> RecordWrite:
+        """Return the write of `record`, a new one or the next revision, for `Ledger.create`."""
 
 
-class Codec(Generic[R]):
-    """A kind of record as bytes, and back."""
+class RecordCodec(Generic[R]):
+    """Serialises the records of one type, which are stored in `table` and, in Redis, expire after `ttl` seconds."""
 
-    def __init__(self, kind: type[R]) -> None:
-        self._adapter = TypeAdapter(kind)
-
-    def encode(self, record: R) -> bytes:
-        return orjson.dumps(record)
+    def __init__(self, table: str, record_type: type[R], *, ttl: int = 0) -> None:
+        self.table = table
+        self.ttl = ttl
+        self._adapter = TypeAdapter(record_type)
 
     def decode(self, body: bytes) -> R:
+        """Parse a stored record."""
         return self._adapter.validate_json(body)
+
+    def as_write(self, record: R) -> RecordWrite:
+        """Serialise a record with the fields that its store needs."""
+        return RecordWrite(
+            table=self.table,
+            id=record.id,
+            group=record.group,
+            created_at=record.created_at,
+            due_at=record.due_at,
+            revision=record.revision,
+            body=orjson.dumps(record),
+            ttl=self.ttl,
+        )

@@ -1,1 +1,1 @@
-"""Dispatch wakes workers. The contract stands in ``contract``; ``in_process`` and ``taskiq_streams`` implement it."""
+"""Dispatch: wakes workers. The contract is in `contract.py`; `in_process.py` and `taskiq_streams.py` implement it."""

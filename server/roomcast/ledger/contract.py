@@ -17,8 +17,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
+from roomcast.errors import StorageError, WrongState
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Tick, Upload
@@ -50,6 +51,40 @@ class Renewal:
 
     lease: Lease
     cancel_requested: bool
+
+
+@dataclass(frozen=True)
+class RecordWrite:
+    """A record to be written beside the uploads, in the same transaction. Times are seconds since the Unix epoch.
+
+    `table` is one of the record stores. The write is valid if the stored revision is `revision - 1` (0: there is no
+    such record). Redis deletes the record after `ttl` seconds unless it is written again; SQLite keeps it.
+    """
+
+    table: str
+    id: str
+    group: str
+    created_at: float
+    due_at: float | None
+    revision: int
+    body: bytes
+    ttl: int
+
+
+class RecordConflict(WrongState):
+    """A record has changed since it was read, so a `RecordWrite` is not valid any more."""
+
+
+class IncompatibleSchema(StorageError):
+    """The stored data is of a version of Roomcast that this one cannot read, so it refuses to touch it."""
+
+    @classmethod
+    def newer(cls, storage: str, version: int, supported: int) -> Self:
+        """Return the error for data of schema `version` where this version supports up to `supported`."""
+        return cls(
+            f"The {storage} was written by a newer version of Roomcast: its schema version is {version}, and this"
+            f" version reads up to {supported}. Run the newer version, or restore a backup from before the upgrade."
+        )
 
 
 @dataclass(slots=True)
@@ -146,11 +181,13 @@ class UploadLog(Protocol):
     and a power failure as far as the storage does. The record and its event change in one transaction.
     """
 
-    async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
-        """Record new uploads of one owner, each with its event 1: all of them or none.
+    async def create(
+        self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
+    ) -> None:
+        """Record new uploads of one owner, each with its event 1, and write `records`: all of it or nothing.
 
-        Raise `TooMany` if the owner would then have more than `in_flight` active uploads, and `IdTaken` if one of the
-        ids is known already, whoever owns it.
+        Raise `TooMany` if the owner would then have more than `in_flight` active uploads, `IdTaken` if one of the
+        upload ids is known already, whoever owns it, and `RecordConflict` if a record has changed meanwhile.
         """
 
     async def get(self, upload_id: str) -> Upload:

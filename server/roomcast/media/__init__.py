@@ -1,1 +1,1 @@
-"""Where bytes are stored: a directory or an S3 bucket."""
+"""The media store: where bytes live. The contract is in `contract.py`; `directory.py` and `s3/` implement it."""

@@ -1,5 +1,1 @@
-"""What a process needs to live, whatever it does: background tasks and child programs.
-
-``tasks``     background tasks, and the end of the process when one of them dies.
-``programs``  child programs, started without Python code between fork and exec.
-"""
+"""What any Roomcast process needs: its entry and exit, background tasks, child programs, files, SQLite and Redis."""

@@ -1,15 +1,18 @@
-"""One SQLite connection in a thread of its own, committing whatever has gathered in one transaction.
+"""One SQLite file in WAL mode: a thread that writes, a thread that reads, and a lock that keeps other processes out.
 
-A durable commit costs an fsync. Callers that come while one is under way share the next, so a busy ledger pays for
-far fewer fsyncs than it makes writes, and an idle one waits for nobody.
+A durable commit costs an fsync. Writes that arrive while one is under way share the next transaction, so a busy
+database needs far fewer fsyncs than it makes writes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -22,60 +25,90 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
-Then = Callable[[Any], None]
-Job = tuple[Work, Then, asyncio.Future[Any]]
+OnDurable = Callable[[Any], None]
+Job = tuple[Work, OnDurable, asyncio.Future[Any]]
 
-_MOST_AT_ONCE = 256
+_MAX_BATCH = 256
 
 
-class SqliteThread:
-    """Runs functions of a connection in order, each whole or not at all, and answers on the event loop."""
+class SqliteDatabase:
+    """One file, open in this process only. Failures of SQLite are raised as `StorageError` or `DiskFull`."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, migrate: Callable[[sqlite3.Connection], None]) -> None:
+        """Open the file. `migrate` creates or migrates its tables; its exceptions close the file again."""
+        self._lock = _lock(path.with_suffix(".lock"))
+        try:
+            with closing(_connect(path)) as connection:
+                migrate(connection)
+                # `migrate` may refuse the file, so its journal mode, which is stored in it, is changed only now.
+                connection.execute("PRAGMA journal_mode = WAL")
+            self._writer = _Thread(_connect(path), read_only=False)
+            self._reader = _Thread(_connect(path), read_only=True)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise _translated(error, f"The database {path.name} could not be opened: {error}.") from error
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def write(
+        self, work: Callable[[sqlite3.Connection], T], on_durable: Callable[[T], None] = lambda _: None
+    ) -> asyncio.Future[T]:
+        """Run `work` in a write transaction; the future resolves when its changes are durable.
+
+        If `work` raises, its changes are undone. Just before the future resolves, `on_durable` is called with the
+        result on the event loop, in the order of the transactions, even if the caller does not wait any more.
+        """
+        return self._writer.submit(work, on_durable)
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Run `work` in a read transaction, which sees every write whose future has resolved."""
+        return self._reader.submit(work, lambda _: None)
+
+    async def close(self) -> None:
+        """Finish the pending work, then close the file."""
+        await asyncio.gather(self._writer.close(), self._reader.close())
+        os.close(self._lock)
+
+
+class _Thread:
+    """A thread with a connection of its own; it runs the jobs that have gathered in one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, *, read_only: bool) -> None:
         self._loop = asyncio.get_running_loop()
         self._read_only = read_only
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._connection = connection
         if read_only:
             self._connection.execute("PRAGMA query_only = ON")
         else:
-            self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def submit(
-        self, work: Callable[[sqlite3.Connection], T], then: Callable[[T], None] = lambda _: None
-    ) -> asyncio.Future[T]:
-        """Run `work`; the future resolves when what it wrote is durable.
-
-        `then` is called with the result on the event loop just before, in the order of submission, whether or not
-        the caller still waits.
-        """
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put((work, then, future))
+    def submit(self, work: Work, on_durable: OnDurable) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((work, on_durable, future))
         return future
 
     async def close(self) -> None:
-        """Finish what was submitted, then close the connection."""
-        self._queue.put(None)
+        self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
-        while batch := self._gather():
+        while batch := self._next_batch():
             outcomes = self._read(batch) if self._read_only else self._write(batch)
             self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
         self._connection.close()
 
-    def _gather(self) -> list[Job]:
-        """What waits, at least one; empty when the thread is to end."""
-        first = self._queue.get()
+    def _next_batch(self) -> list[Job]:
+        """Return the jobs that wait, at least one; an empty list ends the thread."""
+        first = self._jobs.get()
         batch = [first] if first else []
-        while batch and not self._queue.empty() and len(batch) < _MOST_AT_ONCE:
-            following = self._queue.get()
+        while batch and not self._jobs.empty() and len(batch) < _MAX_BATCH:
+            following = self._jobs.get()
             if following is None:
-                self._queue.put(None)
+                self._jobs.put(None)
                 break
             batch.append(following)
         return batch
@@ -99,7 +132,7 @@ class SqliteThread:
         return outcomes
 
     def _savepoint(self, work: Work) -> Any:
-        """`work`'s result, or its exception with its writes undone."""
+        """Return the result of `work`, or its exception after undoing its changes."""
         self._connection.execute("SAVEPOINT one")
         outcome = _attempt(work, self._connection)
         if isinstance(outcome, BaseException):
@@ -108,33 +141,50 @@ class SqliteThread:
         return outcome
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA busy_timeout = 5000")
+    return connection
+
+
 def _attempt(work: Work, connection: sqlite3.Connection) -> Any:
     try:
         return work(connection)
     except sqlite3.Error as error:
         return _translated(error)
-    except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to the caller)
+    except Exception as error:  # noqa: BLE001 - it is raised in the caller
         return error
 
 
-def _translated(error: sqlite3.Error) -> RoomcastError:
-    """SQLite's error in our words; the original stays its cause, for the log."""
+def _translated(error: sqlite3.Error, text: str = "The ledger could not be written.") -> RoomcastError:
+    """Return the `RoomcastError` for SQLite's error, which becomes its cause, for the log."""
     full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    ours = DiskFull("The disk is full.") if full else StorageError("The ledger could not be written.")
-    ours.__cause__ = error
-    return ours
+    translated = DiskFull("The disk is full.") if full else StorageError(text)
+    translated.__cause__ = error
+    return translated
 
 
 def _resolve(batch: list[Job], outcomes: list[Any]) -> None:
-    for (_, then, future), outcome in zip(batch, outcomes, strict=True):
+    for (_, on_durable, future), outcome in zip(batch, outcomes, strict=True):
         if not isinstance(outcome, BaseException):
             try:
-                then(outcome)
+                on_durable(outcome)
             except Exception:
-                log.exception("listener failed")  # the write stands, and others wait for theirs
+                log.exception("listener_failed")  # the write stands, and the other futures must resolve
         if future.done():
             continue
         if isinstance(outcome, BaseException):
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
+
+
+def _lock(path: Path) -> int:
+    """Lock the file until the returned descriptor is closed or the process ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StorageError("Another process has this data directory open.") from None
+    return descriptor

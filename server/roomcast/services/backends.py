@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, PublishCursor
@@ -43,8 +44,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     async with AsyncExitStack() as stack:
         await _refuse_unverified(settings)
         media, resumable, direct = await _open_media(settings, stack)
-        ledger = _open_ledger(settings)
-        stack.push_async_callback(ledger.close)
+        ledger = await _open_ledger(settings, stack)
         dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 
@@ -61,36 +61,38 @@ class Repositories:
 
 
 @asynccontextmanager
-async def open_repositories(settings: Settings) -> AsyncIterator[Repositories]:
-    """Open the repositories after the backends, and close them on exit."""
+async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator[Repositories]:
+    """Open the repositories in the storage of `ledger`, and close them on exit."""
     if settings.storage.redis_url:
         from roomcast.assemblies.redis_store import RedisRecordStore  # noqa: PLC0415
+        from roomcast.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from roomcast.runtime.redis_connection import connect  # noqa: PLC0415
         from roomcast.runtime.redis_lua import Scripts  # noqa: PLC0415
         from roomcast.services.presence import RedisPresence  # noqa: PLC0415
 
+        scripts = cast(RedisLedger, ledger).scripts
         client = connect(settings.storage.redis_url, trust=settings.storage.redis_trust)
-        scripts, keep_seconds = Scripts(client), settings.retention.retention_seconds + GIVE_UP_SECONDS
+        ttl = settings.retention.retention_seconds + GIVE_UP_SECONDS
         yield Repositories(
-            RedisRecordStore(scripts, "submissions", Submission, keep_seconds=keep_seconds),
-            RedisRecordStore(scripts, "deliveries", Delivery, keep_seconds=keep_seconds),
-            RedisRecordStore(scripts, "dismissed", DismissedTask, keep_seconds=keep_seconds),
-            RedisRecordStore(scripts, "sendings", PublishCursor, keep_seconds=keep_seconds),
-            RedisPresence(scripts),
+            RedisRecordStore(scripts, "submissions", Submission, ttl=ttl),
+            RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
+            RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
+            RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisPresence(Scripts(client)),
         )
         await client.aclose()
     else:
-        from roomcast.assemblies.sqlite_store import SqliteFile, SqliteRecordStore  # noqa: PLC0415
+        from roomcast.assemblies.sqlite_store import SqliteRecordStore  # noqa: PLC0415
+        from roomcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415
 
-        file = SqliteFile(settings.storage.data / "assemblies.sqlite3")
+        database = cast(SqliteLedger, ledger).database
         yield Repositories(
-            SqliteRecordStore(file, "submissions", Submission),
-            SqliteRecordStore(file, "deliveries", Delivery),
-            SqliteRecordStore(file, "dismissed", DismissedTask),
-            SqliteRecordStore(file, "sendings", PublishCursor),
+            SqliteRecordStore(database, "submissions", Submission),
+            SqliteRecordStore(database, "deliveries", Delivery),
+            SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
+            SqliteRecordStore(database, "publish_cursors", PublishCursor),
             LocalPresence(),
         )
-        await file.close()
 
 
 async def _refuse_unverified(settings: Settings) -> None:
@@ -101,15 +103,21 @@ async def _refuse_unverified(settings: Settings) -> None:
         await refuse_unverified(settings.storage.redis_url, settings.storage.redis_trust)
 
 
-def _open_ledger(settings: Settings) -> Ledger:
+async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
+    """Open the ledger and migrate older data; raise `IncompatibleSchema` for data of a newer version."""
     if settings.storage.redis_url:
         from roomcast.ledger.redis.ledger import RedisLedger  # noqa: PLC0415
         from roomcast.runtime.redis_connection import connect  # noqa: PLC0415
 
-        return RedisLedger(connect(settings.storage.redis_url, trust=settings.storage.redis_trust))
+        redis = RedisLedger(connect(settings.storage.redis_url, trust=settings.storage.redis_trust))
+        stack.push_async_callback(redis.close)
+        await redis.prepare()
+        return redis
     from roomcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415
 
-    return SqliteLedger(settings.storage.data / "ledger.sqlite3")
+    sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3")
+    stack.push_async_callback(sqlite.close)
+    return sqlite
 
 
 async def _open_media(

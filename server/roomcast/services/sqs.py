@@ -1,4 +1,4 @@
-"""A FIFO queue of SQS, through aioboto3."""
+"""Send messages to an SQS FIFO queue with aioboto3."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from roomcast.errors import StorageError
 
 LARGEST_BATCH = 10
-"""The messages that SQS takes in one request."""
+"""The largest number of messages that SQS accepts in one request."""
 
 
 class SqsQueue:
-    """A FIFO queue of SQS. Endpoint, region and credentials come from the usual `AWS_*`."""
+    """An SQS FIFO queue. Endpoint, region and credentials come from the usual `AWS_*` variables."""
 
     def __init__(self, client: Any, *, name: str | None, url: str | None, batch_size: int) -> None:
         self._client = client
@@ -27,13 +27,15 @@ class SqsQueue:
     @classmethod
     @asynccontextmanager
     async def open(cls, *, name: str | None, url: str | None, batch_size: int) -> AsyncIterator[SqsQueue]:
-        """Open the queue at `url`, or the account's own of that `name`. It need not be there yet: whether it is, shows
-        when a message is sent."""
+        """Open the queue at `url`, or the account's queue called `name`.
+
+        The queue need not exist yet: a missing one makes `send` fail.
+        """
         async with aioboto3.Session().client("sqs") as client:
             yield cls(client, name=name, url=url, batch_size=batch_size)
 
     async def send(self, group: str, messages: Sequence[tuple[str, bytes]]) -> None:
-        """See `roomcast.services.step_publisher.ProgressQueue`."""
+        """Send messages as `roomcast.services.step_publisher.ProgressQueue` requires."""
         for start in range(0, len(messages), self._batch_size):
             entries = [
                 {
@@ -49,7 +51,7 @@ class SqsQueue:
                 raise StorageError("The progress queue refused a message.")
 
     async def _address(self) -> str:
-        """The queue's URL, which a name is looked up for once."""
+        """Return the queue's URL; a name is resolved once."""
         if self._url is None:
             self._url = str((await self._call("get_queue_url", QueueName=self._name))["QueueUrl"])
         return self._url

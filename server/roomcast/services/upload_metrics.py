@@ -1,6 +1,6 @@
-"""What a process does to uploads, counted from the events that it makes in the ledger, and from nothing else.
+"""Count the events that a process makes in the ledger, as Prometheus metrics.
 
-Each process counts for itself and from its own start; what all of them do is the sum, as Prometheus makes it.
+Each process counts its own events since its start; the totals are the sums that Prometheus computes.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from roomcast.uploads.model import Upload
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800)
 _AT_WORK = 1000
-"""Uploads whose step is timed at once. More are not at work in one process; older ones were lost to another."""
+"""The most uploads that are timed at once. One process never works on more; the oldest were lost to another."""
 
 
 class UploadMetrics:
-    """`on_event` is for `Ledger.add_observer`."""
+    """The metrics of uploads. `on_event` is an observer for `Ledger.add_observer`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"roomcast_{name}", text, labels, registry=registry)
 
         ProcessCollector(registry=registry)
-        self._uploads = counter("uploads", "Uploads that came to a status", "status", "template")
-        self._received = counter("received_bytes", "Bytes of files that were taken in", "kind")
+        self._uploads = counter("uploads", "Uploads that entered a status", "status", "template")
+        self._received = counter("received_bytes", "Bytes of received files", "kind")
         self._stored = counter("stored_bytes", "Bytes of results", "kind")
         self._errors = counter("errors", "Attempts that failed or were cancelled", "step", "code")
-        self._lost = counter("lease_losses", "Uploads found without whoever worked on them")
+        self._lost = counter("lease_losses", "Leases that expired because their holder was lost")
         self._steps = Histogram(
             "roomcast_step_seconds",
             "Time that a worker spent in a step",
@@ -92,7 +92,7 @@ def _kind(upload: Upload) -> str:
 
 
 def _was_lost(before: Upload, after: Upload) -> bool:
-    """Whether the event is that of a lease that lapsed."""
+    """Return whether the event was caused by an expired lease."""
     if after.error:
         return bool(after.error["code"] == Code.WORKER_LOST)
     one_more = after.state.attempt > before.state.attempt and after.state.failures == before.state.failures

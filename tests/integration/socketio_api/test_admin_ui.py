@@ -114,11 +114,11 @@ async def test_admin_gets_sent_and_received_events(harness: Harness, instrument:
     admin, client = await _admin(harness), await harness.connect()
     assert await client.call("ask", 1) == 2
     assert (await _next_event(admin, "event_received"))[:3] == ["/", client.sid, ["ask", 1]]
-    await sio.emit("told", (1, "two"), to=client.sid)
-    assert (await _next_event(admin, "event_sent"))[:3] == ["/", client.sid, ["told", 1, "two"]]
-    await sio.emit("told", 3, skip_sid=client.sid)
-    await sio.emit("told", 4)
-    assert (await _next_event(admin, "event_sent"))[:3] == ["/", client.sid, ["told", 4]]
+    await sio.emit("notice", (1, "two"), to=client.sid)
+    assert (await _next_event(admin, "event_sent"))[:3] == ["/", client.sid, ["notice", 1, "two"]]
+    await sio.emit("notice", 3, skip_sid=client.sid)
+    await sio.emit("notice", 4)
+    assert (await _next_event(admin, "event_sent"))[:3] == ["/", client.sid, ["notice", 4]]
 
 
 async def test_admin_gets_joined_and_left_rooms(harness: Harness, instrument: Instrument) -> None:
@@ -155,12 +155,12 @@ async def test_admin_moves_emits_to_and_disconnects_sockets(harness: Harness, in
     await admin.emit("join", ("/", "red", client.sid), **ADMIN)
     await _next_event(admin, "room_joined", lambda _, room, *__: room == "red")
     assert sorted(sio.rooms(client.sid)) == sorted([client.sid, "red"])
-    await admin.emit("emit", ("/", "red", "told", 1, "two"), **ADMIN)
-    assert await client.event() == ("told", 1, "two")
+    await admin.emit("emit", ("/", "red", "notice", 1, "two"), **ADMIN)
+    assert await client.event() == ("notice", 1, "two")
     await admin.emit("leave", ("/", "red", "red"), **ADMIN)
     await _next_event(admin, "room_left", lambda _, room, *__: room == "red")
     assert sio.rooms(client.sid) == [client.sid]
     await admin.emit("_disconnect", ("/", False, client.sid), **ADMIN)
     assert await client.disconnects.get() == "/"
-    await sio.emit("told", 2)
-    assert await other.event() == ("told", 2)
+    await sio.emit("notice", 2)
+    assert await other.event() == ("notice", 2)

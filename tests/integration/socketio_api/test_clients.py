@@ -22,11 +22,11 @@ LATEST_SECONDS = 10
 
 async def test_simple_client_emits_calls_and_receives(harness: Harness) -> None:
     sio, calls = await harness.serve(), Inbox()
-    sio.on("told", calls.put)
+    sio.on("notice", calls.put)
     sio.on("double", lambda _sid, number: number * 2)
     client = socketio.AsyncSimpleClient(reconnection=False, handle_sigint=False, http_session=harness.http)
     await client.connect(harness.url, transports=TRANSPORTS[harness.transport], auth={"token": "t"})
-    await client.emit("told", (1, b"two"))
+    await client.emit("notice", (1, b"two"))
     assert await calls.get() == (client.sid, 1, b"two")
     assert await client.call("double", 21, timeout=LATEST_SECONDS) == 42
     await sio.emit("news", {"a": [b"bytes"]}, to=client.sid)
@@ -53,12 +53,12 @@ async def test_javascript_client_connects_calls_and_receives(harness: Harness, n
     async with _watching(harness.url, options) as (commands, lines):
         assert await calls.get() == ("connect", {"token": "t"})
         commands.write(json.dumps({"call": 1, "name": "ask", "args": ["é€😀", 2]}).encode() + b"\n")
-        said: list[Any] = []
-        while not said or said[-1]["kind"] != "ack":
-            said.append(json.loads(await lines.readline()))
+        output: list[Any] = []
+        while not output or output[-1]["kind"] != "ack":
+            output.append(json.loads(await lines.readline()))
         commands.close()
         assert await calls.get() == ("disconnect", sio.reason.CLIENT_DISCONNECT)
-    assert [one for one in said if one["kind"] != "upgrade"] == [
+    assert [one for one in output if one["kind"] != "upgrade"] == [
         {"kind": "connect"},
         {"kind": "event", "name": "meanwhile", "args": ["é€😀", None]},
         {"kind": "ack", "call": 1, "reply": ["é€😀", 2]},
@@ -94,11 +94,11 @@ async def test_redis_manager_of_another_process_reaches_clients(harness: Harness
         while not reached.done():  # events before the server's subscription are lost
             await emitter.emit("ready?", None, room="red")
             await asyncio.wait([reached], timeout=0.02)
-        await emitter.emit("told", {"n": 1}, room="red")
-        await emitter.emit("told", {"n": 2})
-        assert await second.event() == ("told", {"n": 2})
-        received = [event for event in await _until(first, ("told", {"n": 2})) if event != "ready?"]
-        assert received == [("told", {"n": 1}), ("told", {"n": 2})]
+        await emitter.emit("notice", {"n": 1}, room="red")
+        await emitter.emit("notice", {"n": 2})
+        assert await second.event() == ("notice", {"n": 2})
+        received = [event for event in await _until(first, ("notice", {"n": 2})) if event != "ready?"]
+        assert received == [("notice", {"n": 1}), ("notice", {"n": 2})]
         sio.manager.thread.cancel()
         for manager in (emitter, sio.manager):
             await manager.redis.aclose()

@@ -93,8 +93,8 @@ async def test_connection_refused_by_an_exception_has_its_arguments(
 
     assert await harness.refused() == expected
     client = await harness.connect(auth={"token": "t"})
-    await sio.emit("told", 1)
-    assert await client.event() == ("told", 1)
+    await sio.emit("notice", 1)
+    assert await client.event() == ("notice", 1)
     assert list(sio.manager.get_participants("/", "red")) == []
     assert disconnects.empty
 

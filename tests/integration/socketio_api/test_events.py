@@ -33,10 +33,10 @@ ANSWERS = {
 
 async def test_handler_gets_arguments_of_every_type(harness: Harness) -> None:
     sio, calls = await harness.serve(), Inbox()
-    sio.on("told", calls.put)
+    sio.on("notice", calls.put)
     client = await harness.connect()
     for data, _ in ARGUMENTS.values():
-        await client.emit("told", data)
+        await client.emit("notice", data)
     expected = [(client.sid, *arrived) if arrived else client.sid for _, arrived in ARGUMENTS.values()]
     assert await calls.get_many(len(ARGUMENTS)) == expected
 
@@ -45,8 +45,8 @@ async def test_client_gets_arguments_of_every_type(harness: Harness) -> None:
     sio = await harness.serve()
     client = await harness.connect()
     for data, _ in ARGUMENTS.values():
-        await sio.emit("told", data, to=client.sid)
-    expected = [("told", *arrived) if arrived else "told" for _, arrived in ARGUMENTS.values()]
+        await sio.emit("notice", data, to=client.sid)
+    expected = [("notice", *arrived) if arrived else "notice" for _, arrived in ARGUMENTS.values()]
     assert await client.events.get_many(len(ARGUMENTS)) == expected
 
 
@@ -232,15 +232,15 @@ async def test_handlers_run_one_by_one_without_async_handlers(harness: Harness) 
 
 
 async def test_handlers_run_concurrently_by_default(harness: Harness) -> None:
-    sio, second_came = await harness.serve(), asyncio.Event()
+    sio, second_started = await harness.serve(), asyncio.Event()
 
     @sio.event
     async def first(_sid: str) -> bool:
-        return await second_came.wait()
+        return await second_started.wait()
 
     @sio.event
     async def second(_sid: str) -> None:
-        second_came.set()
+        second_started.set()
 
     client = await harness.connect()
     answer = asyncio.create_task(client.call("first"))

@@ -36,8 +36,8 @@ class Chat(socketio.AsyncNamespace):  # type: ignore[misc]
     async def on_close(self, _sid: str, room: str) -> None:
         await self.close_room(room)
 
-    async def on_say(self, sid: str, room: str, text: str) -> None:
-        await self.emit("said", text, room=room, skip_sid=sid)
+    async def on_publish(self, sid: str, room: str, text: str) -> None:
+        await self.emit("relayed", text, room=room, skip_sid=sid)
         await self.send("sent", to=sid)
 
     async def on_ask(self, sid: str) -> Any:
@@ -59,9 +59,9 @@ async def test_namespace_class_handles_its_events(harness: Harness) -> None:
     here = {"namespace": "/chat"}
     assert await first.call("join", "red", **here) == ["red"]
     assert await second.call("join", "red", **here) == ["red"]
-    await first.call("say", ("red", "hello"), **here)
+    await first.call("publish", ("red", "hello"), **here)
     assert await first.event() == ("/chat", "message", "sent")
-    assert await second.event() == ("/chat", "said", "hello")
+    assert await second.event() == ("/chat", "relayed", "hello")
     assert await second.call("leave", "red", **here) == []
     first.answers["question"] = "yes"
     assert await first.call("ask", **here) == "yes"
@@ -97,28 +97,28 @@ async def test_catch_all_namespace_class_gets_the_namespace(harness: Harness) ->
     calls = Inbox()
 
     class Any_(socketio.AsyncNamespace):  # type: ignore[misc] # noqa: N801
-        def on_told(self, namespace: str, sid: str, value: Any) -> None:
+        def on_notice(self, namespace: str, sid: str, value: Any) -> None:
             calls.put(namespace, sid, value)
 
     sio = await harness.serve(namespaces="*")
     sio.register_namespace(Any_("*"))
     client = await harness.connect("/one", "/two")
-    await client.emit("told", 1, namespace="/one")
-    await client.emit("told", 2, namespace="/two")
+    await client.emit("notice", 1, namespace="/one")
+    await client.emit("notice", 2, namespace="/two")
     expected = [(name, client.client.get_sid(name), value) for name, value in (("/one", 1), ("/two", 2))]
     assert await calls.get_many(2) == expected
 
 
 async def test_most_specific_handler_is_called(harness: Harness) -> None:
     sio, calls = await harness.serve(namespaces=["/one", "/two"]), Inbox()
-    sio.on("told", lambda *arguments: calls.put("event", *arguments), namespace="/one")
+    sio.on("notice", lambda *arguments: calls.put("event", *arguments), namespace="/one")
     sio.on("*", lambda *arguments: calls.put("any event", *arguments), namespace="/one")
-    sio.on("told", lambda *arguments: calls.put("any namespace", *arguments), namespace="*")
+    sio.on("notice", lambda *arguments: calls.put("any namespace", *arguments), namespace="*")
     sio.on("*", lambda *arguments: calls.put("anything", *arguments), namespace="*")
     client = await harness.connect("/one", "/two")
     one, two = client.client.get_sid("/one"), client.client.get_sid("/two")
     for namespace in ("/one", "/two"):
-        for event in ("told", "asked"):
+        for event in ("notice", "asked"):
             await client.emit(event, 1, namespace=namespace)
     assert await calls.get_many(4) == [
         ("event", one, 1),
@@ -131,10 +131,10 @@ async def test_most_specific_handler_is_called(harness: Harness) -> None:
 async def test_client_has_a_different_sid_in_each_namespace(harness: Harness) -> None:
     sio, calls = await harness.serve(), Inbox()
     for namespace in ("/", "/one"):
-        sio.on("told", calls.put, namespace=namespace)
+        sio.on("notice", calls.put, namespace=namespace)
     client = await harness.connect("/", "/one")
-    await client.emit("told", "main")
-    await client.emit("told", "one", namespace="/one")
+    await client.emit("notice", "main")
+    await client.emit("notice", "one", namespace="/one")
     sid, one = client.sid, client.client.get_sid("/one")
     assert sid != one
     assert await calls.get_many(2) == [(sid, "main"), (one, "one")]
@@ -160,13 +160,13 @@ async def test_unknown_namespace_is_refused(harness: Harness) -> None:
 async def test_main_namespace_needs_no_handler(harness: Harness) -> None:
     sio = await harness.serve()
     client = await harness.connect()
-    await sio.emit("told", 1)
-    assert await client.event() == ("told", 1)
+    await sio.emit("notice", 1)
+    assert await client.event() == ("notice", 1)
 
 
 async def test_namespaces_option_accepts_every_namespace(harness: Harness) -> None:
     sio = await harness.serve(namespaces="*")
     client = await harness.connect("/whatever", "/else")
-    await sio.emit("told", 1, namespace="/whatever")
-    await sio.emit("told", 2, namespace="/else")
-    assert sorted(await client.events.get_many(2)) == [("/else", "told", 2), ("/whatever", "told", 1)]
+    await sio.emit("notice", 1, namespace="/whatever")
+    await sio.emit("notice", 2, namespace="/else")
+    assert sorted(await client.events.get_many(2)) == [("/else", "notice", 2), ("/whatever", "notice", 1)]

@@ -35,50 +35,50 @@ async def _in_rooms(harness: Harness) -> tuple[Any, list[ConnectedClient]]:
 
 async def test_emit_without_a_recipient_reaches_all_clients(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
-    await sio.emit("told", 1)
-    assert await _received(sio, clients) == [[("told", 1)]] * 3
+    await sio.emit("notice", 1)
+    assert await _received(sio, clients) == [[("notice", 1)]] * 3
 
 
 async def test_emit_to_a_client_reaches_it_only(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
-    await sio.emit("told", 1, to=clients[1].sid)
-    await sio.emit("told", 2, room=clients[1].sid)
-    assert await _received(sio, clients) == [[], [("told", 1), ("told", 2)], []]
+    await sio.emit("notice", 1, to=clients[1].sid)
+    await sio.emit("notice", 2, room=clients[1].sid)
+    assert await _received(sio, clients) == [[], [("notice", 1), ("notice", 2)], []]
 
 
 async def test_emit_to_a_room_reaches_its_members(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
-    await sio.emit("told", 1, to="red")
-    await sio.emit("told", (2, b"bytes"), room="blue")
-    two = ("told", 2, b"bytes")
-    assert await _received(sio, clients) == [[("told", 1)], [("told", 1), two], [two]]
+    await sio.emit("notice", 1, to="red")
+    await sio.emit("notice", (2, b"bytes"), room="blue")
+    two = ("notice", 2, b"bytes")
+    assert await _received(sio, clients) == [[("notice", 1)], [("notice", 1), two], [two]]
 
 
 async def test_emit_to_several_rooms_reaches_each_member_once(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
-    await sio.emit("told", 1, to=["red", "blue"])
-    await sio.emit("told", 2, room=["nowhere", "blue", clients[0].sid])
-    assert await _received(sio, clients) == [[("told", 1), ("told", 2)]] * 3
+    await sio.emit("notice", 1, to=["red", "blue"])
+    await sio.emit("notice", 2, room=["nowhere", "blue", clients[0].sid])
+    assert await _received(sio, clients) == [[("notice", 1), ("notice", 2)]] * 3
 
 
 async def test_skip_sid_excludes_clients(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     first, second, third = (client.sid for client in clients)
-    await sio.emit("told", 1, skip_sid=first)
-    await sio.emit("told", 2, room="red", skip_sid=second)
-    await sio.emit("told", 3, skip_sid=[first, third])
-    await sio.emit("told", 4, to=["red", "blue"], skip_sid=[first, second, third])
-    one, two, three = ("told", 1), ("told", 2), ("told", 3)
+    await sio.emit("notice", 1, skip_sid=first)
+    await sio.emit("notice", 2, room="red", skip_sid=second)
+    await sio.emit("notice", 3, skip_sid=[first, third])
+    await sio.emit("notice", 4, to=["red", "blue"], skip_sid=[first, second, third])
+    one, two, three = ("notice", 1), ("notice", 2), ("notice", 3)
     assert await _received(sio, clients) == [[two], [one, three], [one]]
 
 
 async def test_emit_to_an_unknown_recipient_reaches_no_client(harness: Harness) -> None:
     sio = await harness.serve()
-    await sio.emit("told", 1)
+    await sio.emit("notice", 1)
     clients = [await harness.connect()]
-    await sio.emit("told", 1, to="nowhere")
-    await sio.emit("told", 2, to="nowhere", callback=print)
-    await sio.emit("told", 3, namespace="/nowhere")
+    await sio.emit("notice", 1, to="nowhere")
+    await sio.emit("notice", 2, to="nowhere", callback=print)
+    await sio.emit("notice", 3, namespace="/nowhere")
     assert await _received(sio, clients) == [[]]
 
 
@@ -86,8 +86,8 @@ async def test_client_that_leaves_a_room_gets_no_more_of_it(harness: Harness) ->
     sio, clients = await _in_rooms(harness)
     await sio.leave_room(clients[1].sid, "red")
     await sio.leave_room(clients[1].sid, "never entered")
-    await sio.emit("told", 1, to="red")
-    assert await _received(sio, clients) == [[("told", 1)], [], []]
+    await sio.emit("notice", 1, to="red")
+    assert await _received(sio, clients) == [[("notice", 1)], [], []]
     assert set(sio.rooms(clients[1].sid)) == {clients[1].sid, "blue"}
 
 
@@ -95,7 +95,7 @@ async def test_closed_room_is_empty(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.close_room("red")
     await sio.close_room("nowhere")
-    await sio.emit("told", 1, to="red")
+    await sio.emit("notice", 1, to="red")
     assert await _received(sio, clients) == [[], [], []]
     assert [set(sio.rooms(client.sid)) - {client.sid} for client in clients] == [set(), {"blue"}, {"blue"}]
 
@@ -110,8 +110,8 @@ async def test_rooms_returns_the_client_s_own_and_entered_rooms(harness: Harness
 async def test_room_name_may_be_a_number(harness: Harness) -> None:
     sio, clients = await _in_rooms(harness)
     await sio.enter_room(clients[0].sid, 7)
-    await sio.emit("told", 1, to=7)
-    assert await _received(sio, clients) == [[("told", 1)], [], []]
+    await sio.emit("notice", 1, to=7)
+    assert await _received(sio, clients) == [[("notice", 1)], [], []]
 
 
 async def test_unknown_client_cannot_enter_a_room(harness: Harness) -> None:
@@ -137,9 +137,9 @@ async def test_disconnected_client_is_in_no_room(harness: Harness) -> None:
     await sio.disconnect(sid)
     await clients[1].disconnects.get()
     assert sio.rooms(sid) == []
-    await sio.emit("told", 1, to=["red", "blue"])
-    await sio.emit("told", 2, to=sid)
-    assert await _received(sio, [clients[0], clients[2]]) == [[("told", 1)]] * 2
+    await sio.emit("notice", 1, to=["red", "blue"])
+    await sio.emit("notice", 2, to=sid)
+    assert await _received(sio, [clients[0], clients[2]]) == [[("notice", 1)]] * 2
 
 
 async def test_rooms_of_two_namespaces_are_independent(harness: Harness) -> None:
@@ -147,11 +147,11 @@ async def test_rooms_of_two_namespaces_are_independent(harness: Harness) -> None
     client = await harness.connect("/", "/other")
     sid, other = client.sid, client.client.get_sid("/other")
     await sio.enter_room(sid, "red")
-    await sio.emit("told", 1, to="red", namespace="/other")
+    await sio.emit("notice", 1, to="red", namespace="/other")
     await sio.enter_room(other, "red", namespace="/other")
-    await sio.emit("told", 2, to="red", namespace="/other")
-    await sio.emit("told", 3, to="red")
-    assert await client.events.get_many(2) == [("/other", "told", 2), ("told", 3)]
+    await sio.emit("notice", 2, to="red", namespace="/other")
+    await sio.emit("notice", 3, to="red")
+    assert await client.events.get_many(2) == [("/other", "notice", 2), ("notice", 3)]
     assert sorted(sio.rooms(other, namespace="/other")) == sorted([other, "red"])
 
 
@@ -172,20 +172,20 @@ async def test_handlers_enter_and_leave_rooms_and_emit(harness: Harness) -> None
         await sio.enter_room(sid, "everybody")
 
     @sio.event
-    async def say(sid: str, text: str) -> None:
-        await sio.emit("said", text, to="everybody", skip_sid=sid)
+    async def publish(sid: str, text: str) -> None:
+        await sio.emit("relayed", text, to="everybody", skip_sid=sid)
 
     @sio.event
     async def go(sid: str) -> None:
         await sio.leave_room(sid, "everybody")
 
     first, second = await harness.connect_many(2)
-    await first.call("say", "one")
+    await first.call("publish", "one")
     await second.call("go")
-    await first.call("say", "two")
-    await second.call("say", "three")
-    assert await first.event() == ("said", "three")
-    assert await _received(sio, [second]) == [[("said", "one")]]
+    await first.call("publish", "two")
+    await second.call("publish", "three")
+    assert await first.event() == ("relayed", "three")
+    assert await _received(sio, [second]) == [[("relayed", "one")]]
 
 
 # --- the client manager ----------------------------------------------------------------------------------------------

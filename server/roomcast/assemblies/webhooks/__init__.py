@@ -1,1 +1,1 @@
-"""Webhooks: telling a template's receiver how its assemblies ended, until it has heard."""
+"""Webhooks: deliveries of assemblies' outcomes to the receivers that templates name, repeated until accepted."""

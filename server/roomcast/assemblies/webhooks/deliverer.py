@@ -1,6 +1,6 @@
-"""Delivers what is due, wherever it was noticed: every web process takes its share, under a lease.
+"""Send the webhook deliveries that are due. Every web process takes part; a claimed delivery is leased to one of them.
 
-That a delivery is sent at least once is promised; that it is never sent twice is not, so it has an id.
+A delivery is sent at least once. It may be sent twice, so it has an id by which receivers can ignore duplicates.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from roomcast.uploads.templates import Templates, Webhook
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = SEND_SECONDS * 2
-"""How long nobody else is given a delivery: longer than any request takes."""
+"""How long a claimed delivery is leased: longer than any request takes."""
 
-_AT_ONCE = 8
+_MAX_SENDING = 8
 _POLL_SECONDS = 1.0
 
 
 class Deliverer:
-    """The deliveries of one web process. `link` signs the links of a body that is about to go."""
+    """The sender of deliveries in one web process. `link` signs the links of a body that is about to be sent."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class Deliverer:
         self._sender = sender
         self._link = link
         self._keep_seconds = keep_seconds
-        self._news = asyncio.Event()
+        self._woken = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """Something may be due."""
-        self._news.set()
+        """Look for due deliveries now instead of at the next poll."""
+        self._woken.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Deliver, until this is left. What is under way then is sent again later, by whoever is there."""
+        """Send due deliveries for the duration of the context. Requests that are cut off then are repeated later."""
         try:
-            poll = periodic(self.deliver_due, _POLL_SECONDS, wake=self._news, failure_event="webhook_poll_failed")
+            poll = periodic(self.deliver_due, _POLL_SECONDS, wake=self._woken, failure_event="webhook_poll_failed")
             async with poll:
                 yield
         finally:
@@ -71,47 +71,49 @@ class Deliverer:
             await self._sender.close()
 
     async def deliver_due(self) -> None:
-        """Begin to send what is due, as far as there are hands."""
-        hands = _AT_ONCE - len(self._sending)
-        for delivery in await self._deliveries.claim_due(limit=hands, seconds=LEASE_SECONDS) if hands else ():
+        """Start to send due deliveries, up to `_MAX_SENDING` at a time."""
+        free = _MAX_SENDING - len(self._sending)
+        for delivery in await self._deliveries.claim_due(limit=free, seconds=LEASE_SECONDS) if free else ():
             sending = asyncio.create_task(self.deliver(delivery))
             self._sending.add(sending)
-            sending.add_done_callback(self._done)
+            sending.add_done_callback(self._on_sent)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """One try of a delivery that was taken; one that has been over for long is forgotten instead."""
+        """Make one attempt for a claimed delivery; delete one that was delivered or dead for the retention time."""
         try:
             if delivery.status != "pending":
                 await self._deliveries.delete(delivery.id)
                 return
-            attempt = await self._try(delivery, self._templates.webhook(delivery.template))
-            jitter = random.random()  # noqa: S311  (it spreads tries; it guards nothing)
+            attempt = await self._attempt(delivery, self._templates.webhook(delivery.template))
+            jitter = random.random()  # noqa: S311 - it spreads load and guards no secret
             after = await self._deliveries.update(
                 delivery.id,
-                lambda now: record_attempt(now, delivery, attempt, jitter=jitter, keep_seconds=self._keep_seconds),
+                lambda current: record_attempt(
+                    current, delivery, attempt, jitter=jitter, keep_seconds=self._keep_seconds
+                ),
             )
         except (NotFound, LeaseLost):
-            return  # forgotten, or replayed meanwhile
+            return  # deleted or replayed meanwhile
         except Exception:
-            log.exception("delivery not recorded", delivery=delivery.id)
+            log.exception("webhook_attempt_not_recorded", delivery=delivery.id)
             return
         log.info(
-            "webhook told",
+            "webhook_delivered" if attempt.delivered else "webhook_attempt_failed",
             delivery=delivery.id,
             assembly=delivery.group,
-            answer=attempt.status,
+            response=attempt.status,
             error=attempt.error,
-            now=after.status,
+            status=after.status,
         )
 
-    async def _try(self, delivery: Delivery, webhook: Webhook | None) -> Attempt:
+    async def _attempt(self, delivery: Delivery, webhook: Webhook | None) -> Attempt:
         if webhook is None:
-            attempt = Attempt(self._sender.now(), 0.0, None, "the template has no webhook any more")
+            attempt = Attempt(self._sender.now(), 0.0, None, "The template has no webhook any more.")
         else:
             attempt = await self._sender.send(webhook, delivery.id, encode_json(self._link(delivery.body)))
         self._attempts.labels("delivered" if attempt.delivered else "failed").inc()
         return attempt
 
-    def _done(self, sending: asyncio.Task[None]) -> None:
+    def _on_sent(self, sending: asyncio.Task[None]) -> None:
         self._sending.discard(sending)
         self.wake()

@@ -1,8 +1,8 @@
-"""What webhooks are to be told, and how it went. Pure.
+"""Webhook deliveries: what is to be sent, the log of attempts, and when the next attempt is due. Pure.
 
-A *delivery* is one telling of one outcome: an assembly whose uploads have all ended. Its id comes from that outcome, so
-whoever notices it first, and how often, makes no difference. It is tried again, after pauses that double, until the
-receiver says 2xx or a day has gone by; then it is dead until somebody asks for a replay.
+A *delivery* is the notification of one outcome: an assembly whose uploads are all terminal. Its id is derived from the
+outcome, so several processes that detect it create the same delivery. Attempts are repeated with exponential backoff
+until the receiver answers 2xx or a day has passed; then the delivery is dead until it is replayed.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.uploads.model import Upload
 
 GIVE_UP_SECONDS = 86400.0
+"""How long after its start, or its replay, a delivery is attempted."""
+
 BACKOFF = Backoff(5.0, cap=3600.0, jitter=(1.0, 1.25))
-_ATTEMPTS_KEPT = 100
+_MAX_LOGGED_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One request: when, how long it took, the answer's status or why there was none."""
+    """One request: its time and duration in seconds, and the response status, or the error if there was no response."""
 
     at: float
     seconds: float
@@ -39,9 +41,9 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery(Record):
-    """One outcome to be told to the webhook of a template. Its group is the assembly's id.
+    """The notification of one outcome to a template's webhook. Its group is the assembly's id.
 
-    `body` is the assembly's status, its links still to be signed. `began_at` is when the day of tries began.
+    `body` is the assembly's status with links that are not signed yet. `GIVE_UP_SECONDS` count from `began_at`.
     """
 
     owner: str
@@ -54,7 +56,7 @@ class Delivery(Record):
 
 
 def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
-    """The telling of how the submission's uploads have ended. Due at once."""
+    """Return the delivery of the outcome of these uploads, due at once."""
     outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq}" for upload in uploads)
     digest = hashlib.sha256(f"{submission.id}|{outcome}".encode()).hexdigest()
     return Delivery(
@@ -71,26 +73,27 @@ def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mappin
 
 
 def record_attempt(
-    delivery: Delivery, taken: Delivery, attempt: Attempt, *, jitter: float, keep_seconds: float
+    delivery: Delivery, claimed: Delivery, attempt: Attempt, *, jitter: float, keep_seconds: float
 ) -> Delivery:
-    """The delivery after an attempt of whoever had `taken` it; `jitter` is from 0 to 1. One that is over is due again
-    after `keep_seconds`, to be forgotten.
+    """Return the delivery after an attempt; `jitter`, from 0 to 1, spreads the next attempts.
 
-    `LeaseLost` when it was taken again meanwhile, or replayed: then that one's attempt counts.
+    `claimed` is the delivery as the sender claimed it. If it was claimed again or replayed meanwhile, raise
+    `LeaseLost`: the other attempt counts. A delivery that is delivered or dead is due after `keep_seconds`, to be
+    deleted.
     """
-    if delivery.revision != taken.revision:
-        raise LeaseLost("The delivery is another's by now.")
+    if delivery.revision != claimed.revision:
+        raise LeaseLost("The delivery was claimed by another sender.")
     now = attempt.at + attempt.seconds
-    attempts = (*delivery.attempts, attempt)[-_ATTEMPTS_KEPT:]
+    attempts = (*delivery.attempts, attempt)[-_MAX_LOGGED_ATTEMPTS:]
     if attempt.delivered:
         return replace(delivery, status="delivered", attempts=attempts, due_at=now + keep_seconds)
-    tries = sum(one.at >= delivery.began_at for one in attempts)
-    due_at = now + BACKOFF.delay(tries, sample=jitter)
+    failures = sum(one.at >= delivery.began_at for one in attempts)
+    due_at = now + BACKOFF.delay(failures, sample=jitter)
     if due_at > delivery.began_at + GIVE_UP_SECONDS:
         return replace(delivery, status="dead", attempts=attempts, due_at=now + keep_seconds)
     return replace(delivery, attempts=attempts, due_at=due_at)
 
 
 def reset_delivery(delivery: Delivery, now: float) -> Delivery:
-    """The delivery with a new day of tries, due at once, whatever became of it before."""
+    """Return the delivery as pending and due at once, whatever its status, with its log of attempts."""
     return replace(delivery, status="pending", began_at=now, due_at=now)

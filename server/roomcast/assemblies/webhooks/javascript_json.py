@@ -1,12 +1,12 @@
-"""Write JSON exactly as JavaScript would write it after it has read it. Pure.
+"""Serialise JSON exactly as JavaScript serialises it after parsing. Pure.
 
-A receiver in JavaScript often has no bytes any more when it checks a signature, but a parsed body, which it writes
-again: `JSON.stringify(req.body)`. So what is signed must be what `JSON.stringify(JSON.parse(body))` returns for it,
-byte for byte (ECMAScript, "SerializeJSONProperty" and "Number::toString"):
+When a receiver in JavaScript checks a signature, it often has no longer the bytes but a parsed body, which it
+serialises again: `JSON.stringify(req.body)`. So the signed bytes must equal `JSON.stringify(JSON.parse(body))`
+(ECMAScript, "SerializeJSONProperty" and "Number::toString"):
 
-- every number is a double: 3 and not 3.0, 1e+22 and not 1e22, 0 and not -0, null for what is too large;
-- a key that is an array index comes before the others, in ascending order;
-- two halves of a surrogate pair are one character, a half without the other is escaped.
+- every number is a double: 3 instead of 3.0, 1e+22 instead of 1e22, 0 instead of -0, null for what is too large;
+- a key that is an array index precedes the others, in ascending order;
+- two halves of a surrogate pair are one character; a half without the other is escaped.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r":
 
 
 def encode_json(value: Any) -> bytes:
-    """Return `value`, of what JSON knows, in UTF-8 as `JSON.stringify(JSON.parse(…))` writes it."""
-    parts: list[str] = []
-    _write(value, parts)
-    return "".join(parts).encode()
+    """Return `value`, which must be JSON, in UTF-8 as `JSON.stringify(JSON.parse(…))` writes it."""
+    chunks: list[str] = []
+    _write(value, chunks)
+    return "".join(chunks).encode()
 
 
-def _write(value: Any, parts: list[str]) -> None:
+def _write(value: Any, chunks: list[str]) -> None:
     match value:
         case None:
-            parts.append("null")
+            chunks.append("null")
         case bool():
-            parts.append("true" if value else "false")
+            chunks.append("true" if value else "false")
         case str():
-            parts.append(_quoted(_joined(value)))
+            chunks.append(_quoted(_joined(value)))
         case int() | float():
-            parts.append(_number(value))
+            chunks.append(_number(value))
         case Mapping():
-            _write_object(value, parts)
+            _write_object(value, chunks)
         case list() | tuple():
-            _write_array(value, parts)
+            _write_array(value, chunks)
         case _:
             raise TypeError(f"JSON has no {type(value).__name__}.")
 
 
-def _write_array(items: Sequence[Any], parts: list[str]) -> None:
-    parts.append("[")
-    for place, item in enumerate(items):
-        if place:
-            parts.append(",")
-        _write(item, parts)
-    parts.append("]")
+def _write_array(items: Sequence[Any], chunks: list[str]) -> None:
+    chunks.append("[")
+    for index, item in enumerate(items):
+        if index:
+            chunks.append(",")
+        _write(item, chunks)
+    chunks.append("]")
 
 
-def _write_object(members: Mapping[str, Any], parts: list[str]) -> None:
-    # Keys that JavaScript takes for one and the same are one member: where the first stood, with the last one's value.
+def _write_object(members: Mapping[str, Any], chunks: list[str]) -> None:
+    # Keys that JavaScript considers equal are one member, at the position of the first and with the value of the last.
     ordered = {_joined(key): item for key, item in members.items()}
     indexes = sorted((key for key in ordered if _is_index(key)), key=int)
     separator = "{"
     for key in (*indexes, *(key for key in ordered if not _is_index(key))):
-        parts.append(f"{separator}{_quoted(key)}:")
-        _write(ordered[key], parts)
+        chunks.append(f"{separator}{_quoted(key)}:")
+        _write(ordered[key], chunks)
         separator = ","
-    parts.append("{}" if separator == "{" else "}")
+    chunks.append("{}" if separator == "{" else "}")
 
 
 def _is_index(key: str) -> bool:
@@ -73,7 +73,7 @@ def _is_index(key: str) -> bool:
 
 
 def _joined(text: str) -> str:
-    """`text` with each pair of surrogates as the one character that it stands for."""
+    """Return `text` with each surrogate pair replaced by the character that it encodes."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
@@ -98,23 +98,23 @@ def _number(value: float) -> str:
     if double == 0:
         return "0"
     sign, digits, point = _digits(double)
-    return sign + _placed(digits, point)
+    return sign + _with_point(digits, point)
 
 
 def _digits(double: float) -> tuple[str, str, int]:
-    """The sign, the shortest digits that make the double, and where the decimal point is among them."""
+    """Return the sign, the shortest digits that identify the double, and the position of the decimal point in them."""
     mantissa, _, exponent = repr(abs(double)).partition("e")
     sign = "-" if double < 0 else ""
-    whole, _, fraction = mantissa.partition(".")
-    digits = whole + fraction
-    point = len(whole) + int(exponent or 0)
+    integer, _, fraction = mantissa.partition(".")
+    digits = integer + fraction
+    point = len(integer) + int(exponent or 0)
     stripped = digits.lstrip("0")
     point -= len(digits) - len(stripped)
     return sign, stripped.rstrip("0"), point
 
 
-def _placed(digits: str, point: int) -> str:
-    """The digits with their decimal point: in full from 1e-6 to below 1e+21, else with an exponent."""
+def _with_point(digits: str, point: int) -> str:
+    """Return the digits with a decimal point: in full from 1e-6 to below 1e+21, else with an exponent."""
     if len(digits) <= point <= 21:
         return digits.ljust(point, "0")
     if 0 < point <= 21:

@@ -1,4 +1,4 @@
-"""One request to a webhook's receiver, which may be anything: slow, huge, gone, or not what it says."""
+"""Send one signed request to a webhook's receiver, within limits of time and response size."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
 from roomcast.uploads.templates import Webhook
 
 SEND_SECONDS = 5.0
-"""For all of it: the name, the connection, the request and the answer."""
+"""The time limit for name resolution, connection, request and response together."""
 
 _READ_BYTES = 64 * 1024
 
 
 class Sender:
-    """Makes requests. With `private`, they may go to this network's own addresses too. Times in seconds."""
+    """Sends requests to public addresses, and with `private` to all others too. Times are in seconds."""
 
     def __init__(self, *, private: bool, seconds: float = SEND_SECONDS, clock: Callable[[], float] = time.time) -> None:
         connector = aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True)
@@ -37,38 +37,38 @@ class Sender:
         return self._clock()
 
     async def send(self, webhook: Webhook, delivery_id: str, body: bytes) -> Attempt:
-        """POST the body, signed. Redirects are not followed: an answer counts as it is."""
+        """POST the body with its signatures. Redirects are not followed: a 3xx response is a failed attempt."""
         at, began = self._clock(), time.monotonic()
         status, error = None, None
         signed = signature_headers(webhook.secret, body, delivery_id, int(at))
         try:
             async with self._session.post(webhook.url, data=body, headers=signed, allow_redirects=False) as response:
                 status = response.status
-                await response.content.read(_READ_BYTES)  # what more there is goes with the connection
+                await response.content.read(_READ_BYTES)  # the rest is dropped with the connection
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            error = None if status else _why(failure)
+            error = None if status else _describe(failure)
         return Attempt(at, round(time.monotonic() - began, 3), status, error)
 
     async def close(self) -> None:
         await self._session.close()
 
 
-def _why(failure: Exception) -> str:
-    """What the delivery log says; nothing of this server's inside."""
+def _describe(failure: Exception) -> str:
+    """Return the sentence for the delivery log, without internal details."""
     match failure:
         case TimeoutError():
-            return "no answer in time"
+            return "The receiver did not respond in time."
         case aiohttp.ClientSSLError():
-            return "the certificate does not hold"
+            return "The receiver's TLS certificate is not valid."
         case aiohttp.ClientConnectorDNSError():
-            return "the name is not known"
+            return "The receiver's host name could not be resolved."
         case aiohttp.ClientConnectorError() if isinstance(failure.os_error, NotPublic):
             return str(failure.os_error)
         case aiohttp.ClientConnectorError():
-            return "no connection"
+            return "The receiver refused the connection or is unreachable."
         case aiohttp.ClientConnectionError() | OSError():
-            return "the connection broke off"
-    return "no answer that could be understood"
+            return "The connection to the receiver was lost."
+    return "The response was not valid HTTP."
 
 
 def signature_headers(secret: bytes, body: bytes, delivery_id: str, now: int) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""Keep the ledger of many processes in Redis.
+"""The ledger of several processes, in Redis.
 
-All keys of a ledger are in one hash slot, so each change is one script: it writes an upload's state, its event, its
-lease and the queue, and publishes the event, all or nothing. The next record is worked out here, by the pure functions
-of `roomcast.uploads.model`, and written by compare-and-set: whoever loses a race works it out again.
+All keys of a ledger are in one hash slot, so each change is one script: it writes an upload's state, event, lease and
+queue entry, and publishes the event, entirely or not at all. The next record is computed in this process by the pure
+functions of `roomcast.uploads.model` and written by compare-and-set; a writer that loses a race computes it again.
 
-What Redis loses is lost: run it with an append-only file. After a restart from nothing every upload is `NotFound`.
+Run Redis with an append-only file: what Redis loses is lost, and after a restart without data every upload is
+`NotFound`.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+import structlog
 from redis.asyncio import Redis
 
 from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
 from roomcast.ledger.contract import (
     EVENT_LOG_LENGTH,
     Claim,
+    IncompatibleSchema,
     Lease,
     LeasedUpload,
     Listener,
     Observer,
     Page,
     QueueStats,
+    RecordConflict,
+    RecordWrite,
     Renewal,
     Replay,
     new_token,
@@ -43,10 +48,10 @@ from roomcast.ledger.redis.scripts import (
     CLAIM,
     CLAIM_NEXT,
     CREATE,
-    DUE,
-    EXPIRE,
+    EXPIRED,
+    LAST_SEQS,
     LOAD,
-    POSITIONS,
+    PRUNE,
     READ,
     RENEW,
     REQUEST_CANCEL,
@@ -59,6 +64,7 @@ from roomcast.ledger.redis.uploads import (
     claimed,
     creation_arguments,
     event_arguments,
+    record_arguments,
     tick_arguments,
 )
 from roomcast.uploads.lifecycle import (
@@ -75,42 +81,62 @@ from roomcast.uploads.lifecycle import (
 from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
+log = structlog.get_logger(__name__)
+
 _PAGE_READ = 100
-_MOST_AT_ONCE = 500
+_MAX_BATCH = 500
 _CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 NextRecord = Callable[[Snapshot], Upload]
-"""Works out the next record; raises when there is none."""
+"""Computes the next record; raises if there is none."""
 
 
 class RedisLedger:
-    """See `roomcast.ledger.contract.Ledger`, the contract.
+    """`Ledger` in Redis. Record stores use the same `scripts`.
 
-    `client` (see `redis_connection.connect`) becomes the ledger's, and is closed with it. Ledgers that share a Redis
-    have different `namespace`s. Without a `clock`, Redis's own time counts.
+    `client` (see `redis_connection.connect`) is closed with the ledger. Ledgers that share a Redis have different
+    `namespace`s. Without a `clock`, Redis's own time is used.
     """
 
     def __init__(self, client: Redis, *, namespace: str = "roomcast", clock: Callable[[], float] | None = None) -> None:
         self._client = client
-        self._scripts = LedgerScripts(client, namespace=namespace, clock=clock)
-        self._time = self._scripts.time
-        self._queue = RedisQueue(self._scripts)
-        self._ticks = ProgressBatcher(self._scripts)
-        self._notices = Notices(client, queue_channel=self._scripts.key("queue-moved"))
-        # The latest snapshot of what was claimed through this object: its holder need not read before it writes.
+        self.scripts = LedgerScripts(client, namespace=namespace, clock=clock)
+        self._time = self.scripts.time
+        self._queue = RedisQueue(self.scripts)
+        self._ticks = ProgressBatcher(self.scripts)
+        self._notices = Notices(client, queue_channel=self.scripts.key("queue-moved"))
+        # The latest snapshot of each upload claimed through this object: its holder need not read before it writes.
         self._cache: dict[str, Snapshot] = {}
         self._observers: list[Observer] = []
         self._claiming = asyncio.Lock()
         self._claims_failed = 0
 
-    async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+    async def prepare(self) -> None:
+        """Migrate older data; raise `IncompatibleSchema` for newer data.
+
+        If Redis cannot be reached or refuses, the first call that reaches it does the same.
+        """
+        try:
+            await self.scripts.prepare()
+        except IncompatibleSchema:
+            raise
+        except StorageError:
+            log.warning("redis_not_prepared", exc_info=True)
+
+    async def create(
+        self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
+    ) -> None:
         limit = "" if in_flight is None else in_flight
-        fields = [argument for upload in uploads for argument in creation_arguments(upload)]
-        verdict = await self._scripts.run(CREATE, limit, uploads[0].owner, EVENT_LOG_LENGTH, *fields)
+        fields = [argument for record in records for argument in record_arguments(record)]
+        fields += [argument for upload in uploads for argument in creation_arguments(upload)]
+        head = (limit, uploads[0].owner, EVENT_LOG_LENGTH, len(records))
+        verdict = await self.scripts.run(CREATE, *head, *fields)
         if verdict == b"too many":
             raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
         if verdict == b"exists":
             raise IdTaken
+        if verdict == b"conflict":
+            raise RecordConflict("The record was changed by another writer.")
         for upload in uploads:
             self._notify_observers(None, upload)
 
@@ -120,19 +146,19 @@ class RedisLedger:
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
         upload, bodies = await self._read(upload_id, since=max(0, since))
-        whole = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
-        return Replay(upload, [orjson.loads(body) for body in bodies] if whole else [], whole)
+        gapless = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
+        return Replay(upload, [orjson.loads(body) for body in bodies] if gapless else [], gapless)
 
     async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
-        found = await self._scripts.run(POSITIONS, *upload_ids) if upload_ids else []
+        found = await self.scripts.run(LAST_SEQS, *upload_ids) if upload_ids else []
         return {upload_id: int(seq) for upload_id, seq in zip(upload_ids, found, strict=True) if seq is not None}
 
     async def deployment(self) -> str:
-        key = self._scripts.key("deployment")
-        await self._scripts.command("SETNX", key, secrets.token_hex(8))
-        found = await self._scripts.command("GET", key)
+        key = self.scripts.key("deployment")
+        await self.scripts.command("SETNX", key, secrets.token_hex(8))
+        found = await self.scripts.command("GET", key)
         if found is None:
-            raise StorageError("Redis has lost the id of the ledger: it was emptied at this moment.")
+            raise StorageError("Redis was emptied at this moment and has lost the id of the ledger.")
         return str(found.decode())
 
     async def page(
@@ -141,7 +167,7 @@ class RedisLedger:
         after = _position(cursor) if cursor else None
         found: list[tuple[Upload, str]] = []
         while len(found) <= limit:
-            now, listed = await self._queue.page(owner, status, after=after, most=max(_PAGE_READ, limit + 1))
+            now, listed = await self._queue.page(owner, status, after=after, limit=max(_PAGE_READ, limit + 1))
             if not listed:
                 break
             after = listed[-1].member
@@ -195,7 +221,7 @@ class RedisLedger:
         if snapshot.token != token:
             return
         if self._cached(upload_id, token):
-            # The holder's next event starts from this reading, whichever of the two reaches Redis first.
+            # The holder's next event starts from this tick, whichever of the two reaches Redis first.
             self._cache[upload_id] = replace(snapshot, view=view)
         ticks = await self._ticks.send(upload_id, tick_arguments(view, token))
         cached = self._cached(upload_id, token)
@@ -206,19 +232,19 @@ class RedisLedger:
 
     async def claim(self, upload_id: str, *, holder: str, seconds: float, steal: bool = False) -> Claim:
         token = new_token(holder, self._time.now())
-        reply = await self._scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if steal else "")
+        reply = await self.scripts.run(CLAIM, upload_id, token, repr(seconds), "1" if steal else "")
         snapshot = self._snapshot(reply)
         if reply[0] == b"not receiving":
             raise WrongState(f"The upload is {snapshot.upload.stage}; it takes no more bytes.")
-        if reply[0] == b"held":
+        if reply[0] == b"leased already":
             raise WrongState("The file is arriving already.")
         return self._claimed(snapshot)
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         failures = self._claims_failed
-        # One at a time: the workers of this process would otherwise all compete for the same first upload.
+        # One claim at a time: the workers of this process would otherwise all compete for the same first upload.
         async with self._claiming:
-            if self._claims_failed > failures:  # Redis was away while this one waited; it does not wait once more
+            if self._claims_failed > failures:  # Redis failed while this call waited: do not wait again
                 raise StorageError("The ledger could not be reached.")
             try:
                 return await self._claim_first(holder, seconds)
@@ -227,13 +253,13 @@ class RedisLedger:
                 raise
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
-        reply = await self._scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
+        reply = await self.scripts.run(RENEW, lease.upload_id, lease.token, repr(seconds))
         now = self._synced(reply)
         if reply[0] != b"renewed":
             self._cache.pop(lease.upload_id, None)
             if reply[0] == b"missing":
                 raise NotFound("There is no such upload.")
-            raise LeaseLost("The lease on the upload is gone.")
+            raise LeaseLost("The lease on the upload is lost.")
         return Renewal(replace(lease, expires_at=now + seconds), cancel_requested=bool(reply[2]))
 
     async def release(self, lease: Lease, *, text: str) -> Upload:
@@ -241,7 +267,7 @@ class RedisLedger:
 
     async def request_cancel(self, upload_id: str, change: Change) -> Upload:
         while True:
-            reply = await self._scripts.run(REQUEST_CANCEL, upload_id)
+            reply = await self.scripts.run(REQUEST_CANCEL, upload_id)
             snapshot = self._snapshot(reply)
             if reply[0] == b"requested" or snapshot.upload.stage is Stage.CANCELLED:
                 return snapshot.view
@@ -260,11 +286,11 @@ class RedisLedger:
         return await self._advance(upload_id, next_record, Precondition.FREE, "")
 
     async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
-        reply = await self._scripts.run(DUE, repr(reserved_before), _MOST_AT_ONCE)
+        reply = await self.scripts.run(EXPIRED, repr(reserved_before), _MAX_BATCH)
         now = self._synced(reply)
         writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
-        replies = await self._scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
-        # A write that was refused was overtaken: the upload goes on, or the next call finds it again.
+        replies = await self.scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
+        # A refused write was overtaken: the upload has a holder again, or the next call finds it.
         settled = [write for write, reply in zip(writes, replies, strict=True) if reply[0] == b"written"]
         for write in settled:
             self._cache.pop(write.upload.id, None)
@@ -272,7 +298,7 @@ class RedisLedger:
         return [write.upload for write in settled]
 
     async def prune(self, finished_before: float) -> list[str]:
-        expired = await self._scripts.run(EXPIRE, repr(finished_before), _MOST_AT_ONCE, *sorted(TERMINAL))
+        expired = await self.scripts.run(PRUNE, repr(finished_before), _MAX_BATCH, *sorted(TERMINAL))
         return [upload_id.decode() for upload_id in expired]
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
@@ -282,11 +308,11 @@ class RedisLedger:
         self._observers.append(observer)
 
     async def subscribe(self, upload_id: str) -> None:
-        """See the contract; `StorageError` when Redis does not confirm it in time."""
-        await self._notices.subscribe(self._scripts.key("notices", upload_id))
+        """Raise `StorageError` if Redis does not confirm the subscription in time."""
+        await self._notices.subscribe(self.scripts.key("notices", upload_id))
 
     def unsubscribe(self, upload_id: str) -> None:
-        self._notices.unsubscribe(self._scripts.key("notices", upload_id))
+        self._notices.unsubscribe(self.scripts.key("notices", upload_id))
 
     def connected(self) -> bool:
         return self._notices.connected()
@@ -294,26 +320,27 @@ class RedisLedger:
     async def close(self) -> None:
         await self._ticks.close()
         await self._notices.close()
+        await self.scripts.close()
         await self._client.aclose()
 
     async def _load(self, upload_id: str) -> Snapshot:
-        return self._snapshot(await self._scripts.run(LOAD, upload_id))
+        return self._snapshot(await self.scripts.run(LOAD, upload_id))
 
     async def _read(self, upload_id: str, *, since: int | None) -> tuple[Upload, list[bytes]]:
-        """The upload with its position in the queue, and the bodies of its events after `since`."""
-        reply = await self._scripts.run(READ, upload_id, "" if since is None else since)
+        """Return the upload with its queue position, and the bodies of its events after `since`."""
+        reply = await self.scripts.run(READ, upload_id, "" if since is None else since)
         view = self._snapshot(reply).view
         _, _, _, position, bodies = reply
         return replace(view, queue_position=position) if position else view, bodies
 
     async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
-        reply = await self._scripts.run(CLAIM_NEXT, "", "")
+        reply = await self.scripts.run(CLAIM_NEXT, "", "")
         while reply[0] == b"next":
             first = self._snapshot(reply)
             upload, token = self._next_record(first, change), new_token(holder, self._time.now())
             event = (*event_arguments(upload), entry_of(upload))
-            reply = await self._scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
+            reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
             if reply[0] == b"claimed":
                 now = self._synced(reply)
                 self._notify_observers(first.upload, upload)
@@ -323,7 +350,7 @@ class RedisLedger:
     async def _advance(
         self, upload_id: str, next_record: NextRecord, precondition: Precondition, token: str, *, pauses: bool = False
     ) -> Upload:
-        """Write one event; keep the cache up to date."""
+        """Write one event and update the cache."""
         cached = self._cached(upload_id, token)
         try:
             snapshot = await self._compare_and_set(upload_id, cached, next_record, precondition, token, pauses=pauses)
@@ -346,7 +373,7 @@ class RedisLedger:
         *,
         pauses: bool,
     ) -> Snapshot:
-        """Try until the event is written or refused. A cached snapshot may be old, so it is no reason to refuse."""
+        """Try until the event is written or refused; only a snapshot fresh from Redis can be the reason to refuse."""
         snapshot, fresh = cached or await self._load(upload_id), cached is None
         while True:
             try:
@@ -364,27 +391,27 @@ class RedisLedger:
             fresh = True
 
     async def _write(self, write: Write) -> tuple[bool, Snapshot]:
-        """Whether the event was written, and the upload as it is now."""
+        """Return whether the event was written, and the upload as it is now."""
         script = APPEND_AND_MOVE if write.moves else APPEND
-        reply = await self._scripts.run(script, *write.arguments())
+        reply = await self.scripts.run(script, *write.arguments())
         if reply[0] != b"written":
             return False, self._snapshot(reply)
         self._notify_observers(write.before.upload, write.upload)
         return True, write.after(self._synced(reply))
 
     def _settled(self, snapshot: Snapshot) -> Write:
-        """The event of an upload that nobody works on any more."""
+        """Return the event of an upload whose lease or reservation has expired."""
         if snapshot.token:
             change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
-            precondition = Precondition.LAPSED
+            precondition = Precondition.EXPIRED
         else:
             change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
         upload = self._next_record(snapshot, change)
         return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
 
     def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:
-        heeded = honour_cancel(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
-        return apply_event(snapshot.view, heeded, self._time.now())
+        change = honour_cancel(change, snapshot.upload.stage, cancel_requested=snapshot.cancel_requested)
+        return apply_event(snapshot.view, change, self._time.now())
 
     def _claimed(self, snapshot: Snapshot) -> Claim:
         self._cache[snapshot.upload.id] = snapshot
@@ -402,7 +429,7 @@ class RedisLedger:
         return Snapshot.of(reply[2], self._synced(reply))
 
     def _synced(self, reply: Sequence[Any]) -> float:
-        """Redis's time, by a reply `{verdict, time, …}`."""
+        """Return Redis's time, from a reply `{verdict, time, …}`, and adjust the clock to it."""
         now = float(reply[1])
         self._time.sync(now)
         return now
@@ -416,7 +443,7 @@ def _position(cursor: str) -> str:
     try:
         position = base64.urlsafe_b64decode(cursor.encode()).decode()
     except ValueError as error:
-        raise Malformed("The cursor is not one that this server gave.") from error
+        raise Malformed("The cursor is invalid.") from error
     if not _CURSOR.fullmatch(position):
-        raise Malformed("The cursor is not one that this server gave.")
+        raise Malformed("The cursor is invalid.")
     return position

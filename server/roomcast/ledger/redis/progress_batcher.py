@@ -1,4 +1,4 @@
-"""Send ticks to Redis in batches: those that come within a few milliseconds share a script, and the latest wins."""
+"""Send ticks to Redis in batches: ticks within a few milliseconds share a script, and an upload's latest wins."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from roomcast.ledger.redis.scripts import TICK, Argument, LedgerScripts
 
 _COLLECT_SECONDS = 0.003
 
-_MOST_AT_ONCE = 100
-"""How many ticks one script writes: about a millisecond in which Redis serves nobody else."""
+_MAX_BATCH = 100
+"""How many ticks one script writes. That takes Redis about a millisecond, in which it serves nothing else."""
 
 Arguments = tuple[Argument, ...]
 
 
 class ProgressBatcher:
-    """One batch at a time, so that no tick overtakes a later one of the same upload."""
+    """Sends one batch at a time, so that a tick cannot overtake a later one of the same upload."""
 
     def __init__(self, scripts: LedgerScripts) -> None:
         self._scripts = scripts
@@ -25,7 +25,7 @@ class ProgressBatcher:
         self._sending: asyncio.Task[None] | None = None
 
     async def send(self, upload_id: str, arguments: Arguments) -> int:
-        """The script's reply to the upload's latest tick; a tick that a later one replaced gets that one's."""
+        """Send a tick and return the script's reply; a tick that a later one replaced returns the later one's reply."""
         self._waiting[upload_id] = arguments
         if self._replies is None:
             self._replies = asyncio.get_running_loop().create_future()
@@ -40,7 +40,7 @@ class ProgressBatcher:
         return replies[upload_id]
 
     async def close(self) -> None:
-        """Send what waits."""
+        """Send the pending ticks."""
         if self._sending:
             await self._sending
 
@@ -51,12 +51,14 @@ class ProgressBatcher:
             self._waiting, self._replies = {}, None
             try:
                 replies.set_result(await self._run(waiting))
-            except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to those who wait)
+            except Exception as error:  # noqa: BLE001 - it is raised in the callers
                 replies.set_result(error)
         self._sending = None
 
     async def _run(self, ticks: Mapping[str, Arguments]) -> dict[str, int]:
         every = list(ticks.values())
-        batches = [every[first : first + _MOST_AT_ONCE] for first in range(0, len(every), _MOST_AT_ONCE)]
-        counts = await self._scripts.run_all(TICK, [[part for one in batch for part in one] for batch in batches])
+        batches = [every[first : first + _MAX_BATCH] for first in range(0, len(every), _MAX_BATCH)]
+        counts = await self._scripts.run_all(
+            TICK, [[argument for tick in batch for argument in tick] for batch in batches]
+        )
         return dict(zip(ticks, (count for batch in counts for count in batch), strict=True))

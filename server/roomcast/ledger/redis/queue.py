@@ -1,8 +1,8 @@
-"""Name the lists in Redis that an upload is in, and read the queue and the listings.
+"""The queue and the listings in Redis: which lists an upload is in, and how the lists are read.
 
-`lua/queue.lua` lists the keys. The order of the queue is written into members of sorted sets as text that sorts:
-an owner's queue by `priority|queued at|id`, and the heads of all owners' queues by
-`uploads ahead of it|priority|owner last served|queued at|id`. So the next upload is simply the first of the heads.
+`lua/queue.lua` lists the keys. The order of the queue is encoded in members of sorted sets as text that sorts: an
+owner's queue by `priority|queued at|id`, and the heads of all owners' queues by
+`uploads ahead of it|priority|owner last served|queued at|id`. So the next upload is the first of the heads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RECEIVING = "receiving"
 
 @dataclass(frozen=True)
 class ListEntry:
-    """An upload's snapshot, as Redis replied it, and its member of the list, after which the list goes on."""
+    """A member of a listing, which is also the cursor for the next page, and the upload's fields (None: evicted)."""
 
     member: str
     fields: Sequence[Any] | None
@@ -31,7 +31,7 @@ class ListEntry:
 
 @dataclass(frozen=True)
 class QueueCounts:
-    """What `Ledger.standing` is made from: `leased` and `failed` are snapshots, as Redis replied them."""
+    """The reply of `stats.lua`; `leased` and `failed` are the fields of snapshots."""
 
     now: float
     waiting: Mapping[str, int]
@@ -44,13 +44,13 @@ class QueueCounts:
 
 
 class RedisQueue:
-    """Reads the queue and the listings."""
+    """Reads the queue and the listings of a ledger."""
 
     def __init__(self, scripts: LedgerScripts) -> None:
         self._scripts = scripts
 
     async def order(self) -> list[str]:
-        """The ids that wait, in the order in which they will be claimed."""
+        """Return the ids that wait, in the order in which they will be claimed."""
         waiting = []
         for working, served, members in await self._scripts.run(QUEUE_ORDER):
             for ahead, member in enumerate(members, start=working):
@@ -59,22 +59,24 @@ class RedisQueue:
         return [upload_id.decode() for *_, upload_id in sorted(waiting)]
 
     async def active_ids(self) -> list[str]:
-        """The ids of uploads that have not ended, oldest first."""
+        """Return the ids of active uploads, oldest first."""
         members = await self._scripts.command("ZRANGE", self._scripts.key("all", _UNFINISHED), 0, -1)
         return [member.decode().partition("|")[2] for member in members]
 
     async def page(
-        self, owner: str | None, status: Status | None, *, after: str | None, most: int
+        self, owner: str | None, status: Status | None, *, after: str | None, limit: int
     ) -> tuple[float, list[ListEntry]]:
-        """The time, and the owner's uploads, or everybody's, newest first, from a member on. Of everybody's, all those
-        of the status are among them; of the owner's, all."""
-        everybodys = [f"all:{outcome}" for outcome in _outcomes(status)]
-        lists = everybodys if owner is None else [f"uploads:{owner}"]
+        """Return the time, and the owner's or everyone's uploads, newest first, after the member `after`.
+
+        Every upload with the status is listed, and possibly others.
+        """
+        lists = [f"all:{outcome}" for outcome in _outcomes(status)] if owner is None else [f"uploads:{owner}"]
         start = "+" if after is None else f"({after}"
-        now, found = await self._scripts.run(PAGE, start, most, *lists)
+        now, found = await self._scripts.run(PAGE, start, limit, *lists)
         return float(now), [ListEntry(member.decode(), fields) for member, fields in found]
 
     async def stats(self, *, since: float, failures: int) -> QueueCounts:
+        """Return the counts for `WorkQueue.stats`."""
         stages = sorted(TERMINAL)
         reply = await self._scripts.run(STATS, repr(since), failures, *stages)
         now, templates, oldest, delayed, active, leased, outcomes, failed = reply
@@ -91,7 +93,7 @@ class RedisQueue:
 
 
 def entry_of(upload: Upload) -> bytes:
-    """What `queue.lua` lists an upload by."""
+    """Return the upload's entry for `queue.lua`: its state, and its members of the listings, as JSON."""
     state = _queue_state(upload.stage)
     return orjson.dumps(
         {
@@ -100,29 +102,31 @@ def entry_of(upload: Upload) -> bytes:
             "template": upload.template,
             "list_member": f"{_sort_key(upload.created_at)}|{upload.id}",
             "queue_member": f"{_inverted(upload.priority)}|{_sort_key(upload.updated_at)}|{upload.id}",
-            # A queued upload does not wait before that time; any other is in its state since then.
+            # A queued upload waits from that time on; any other upload has been in its state since then.
             "since": repr(upload.not_before if upload.stage is Stage.QUEUED else upload.updated_at),
         }
     )
 
 
 def same_entry(before: Upload, after: Upload, *, leased: bool) -> bool:
-    """Whether an event leaves the upload listed as it was. One that is `leased` is not listed among those that wait for
-    bytes, and no time counts for it."""
+    """Return whether an event leaves the upload's entry in the listings unchanged.
+
+    A `leased` upload is not listed among those that wait for bytes, so its time there does not matter.
+    """
     state = _queue_state(after.stage)
     timeless = state == "working" or (state == _RECEIVING and leased)
     return timeless and _queue_state(before.stage) == state
 
 
 def _queue_state(stage: Stage) -> str:
-    """The states of `queue.lua`: the terminal stages, and three for everything before."""
+    """Return the state that `queue.lua` knows: a terminal stage, `receiving`, `queued` or `working`."""
     if stage in TERMINAL or stage in {Stage.RECEIVING, Stage.QUEUED}:
         return stage.value
     return "working"
 
 
 def _outcomes(status: Status | None) -> list[str]:
-    """The lists of everybody's uploads in which those of a status are."""
+    """Return the outcomes whose listings contain every upload with the status."""
     if status is None:
         return [_UNFINISHED, *sorted(TERMINAL)]
     stages = (stage for stage, row in TABLE.items() if row.status is status)
@@ -130,10 +134,10 @@ def _outcomes(status: Status | None) -> list[str]:
 
 
 def _sort_key(seconds: float) -> str:
-    """A time as text that sorts as the time does."""
+    """Format a time as text that sorts like the time."""
     return f"{seconds:017.6f}"
 
 
 def _inverted(priority: int) -> str:
-    """A priority as text that sorts the higher first."""
+    """Format a priority as text that sorts higher priorities first."""
     return f"{10**9 - priority:010d}"

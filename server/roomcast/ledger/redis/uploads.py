@@ -1,7 +1,7 @@
-"""Read one upload from Redis, and make the arguments of the scripts that write it.
+"""Parse an upload that a script returned, and make the arguments of the scripts that write.
 
-The pure functions of `roomcast.uploads.model` work out the next record from a `Snapshot`; a script writes it if the
-upload has not changed since (`seq`, number of ticks) and the writer may write (its lease). Otherwise the script answers
+The pure functions of `roomcast.uploads.model` compute the next record from a `Snapshot`. A script writes it if the
+upload has not changed since (`seq`, number of ticks) and the writer may write (its lease); otherwise the script returns
 a new snapshot.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
-from roomcast.ledger.contract import EVENT_LOG_LENGTH
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, RecordWrite
 from roomcast.ledger.redis.queue import entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.uploads.lifecycle import Stage
@@ -23,16 +23,16 @@ from roomcast.uploads.model import Upload, decode, encode, message
 
 
 class Precondition(StrEnum):
-    """Who may write: anybody while nobody has the lease; its holder; whoever finds that it has lapsed."""
+    """Which lease a write requires: none (`FREE`), the writer's own (`HOLDER`), or an expired one (`EXPIRED`)."""
 
     FREE = "free"
     HOLDER = "holder"
-    LAPSED = "lapsed"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An upload as it was in Redis at `now`. `view` is `upload` with its latest tick folded in."""
+    """An upload as it was in Redis at `now`. `view` is `upload` with its latest tick applied."""
 
     upload: Upload
     view: Upload
@@ -44,7 +44,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, fields: Sequence[Any] | None, now: float) -> Snapshot:
-        """The reply of `snapshot` in `keys.lua`; `NotFound` if there is no upload."""
+        """Parse the reply of `snapshot` in `keys.lua`; raise `NotFound` if there is no upload."""
         if not fields:
             raise NotFound("There is no such upload.")
         record, _, token, cancel, tick, ticks, expires_at = fields
@@ -60,21 +60,21 @@ class Snapshot:
         )
 
     @property
-    def lapsed(self) -> bool:
+    def lease_expired(self) -> bool:
+        """Whether the upload has a lease that has expired."""
         return bool(self.token) and self.expires_at <= self.now
 
     def check(self, precondition: Precondition, token: str) -> None:
-        """Raise the error of a writer that may not write."""
+        """Raise `WrongState` or `LeaseLost` if the writer may not write."""
         if precondition is Precondition.FREE and self.token:
             raise WrongState("Upload is locked by another worker.")
-        if precondition is Precondition.HOLDER and (self.token != token or self.lapsed):
-            raise LeaseLost("The lease on the upload is gone.")
+        if precondition is Precondition.HOLDER and (self.token != token or self.lease_expired):
+            raise LeaseLost("The lease on the upload is lost.")
 
 
 @dataclass(frozen=True)
 class Write:
-    """An event to be written: `upload`, worked out from `before`. Ends the lease if it `pauses` the upload, or takes it
-    to a stage in which nobody works."""
+    """An event to be written: `upload`, computed from `before`. `pauses`: the event pauses the upload."""
 
     before: Snapshot
     upload: Upload
@@ -83,16 +83,17 @@ class Write:
 
     @property
     def ends_lease(self) -> bool:
+        """Whether nothing works on the upload after the event."""
         return self.upload.state.terminal or self.upload.stage is Stage.QUEUED or self.pauses
 
     @property
     def moves(self) -> bool:
-        """Whether the upload is listed elsewhere from then on."""
+        """Whether the event changes the listings of the upload."""
         leased = bool(self.before.token) and not self.ends_lease
         return not same_entry(self.before.upload, self.upload, leased=leased)
 
     def arguments(self) -> tuple[Argument, ...]:
-        """The arguments of `append.lua`."""
+        """Return the arguments of `append.lua`."""
         before = self.before
         return (
             self.upload.id,
@@ -107,29 +108,44 @@ class Write:
         )
 
     def after(self, now: float) -> Snapshot:
-        """The upload once the event is written."""
+        """Return the upload after the event was written."""
         token, expires_at = ("", 0.0) if self.ends_lease else (self.before.token, self.before.expires_at)
         cancel = self.before.cancel_requested and not self.ends_lease
         return Snapshot(self.upload, self.upload, 0, token, expires_at, cancel, now)
 
 
 def event_arguments(upload: Upload) -> tuple[Argument, ...]:
-    """The arguments of `store` in `keys.lua`, but for the id."""
+    """Return the arguments of `store` in `keys.lua` after the id."""
     return upload.stage.value, upload.seq, encode(upload), _body(upload), EVENT_LOG_LENGTH
 
 
 def tick_arguments(view: Upload, token: str) -> tuple[Argument, ...]:
-    """The arguments of `tick.lua` for one tick."""
+    """Return the arguments of `tick.lua` for one tick."""
     return view.id, token, view.seq, encode(view), _body(view)
 
 
 def creation_arguments(upload: Upload) -> tuple[Argument, ...]:
-    """The arguments of `create.lua` for one upload."""
+    """Return the arguments of `create.lua` for one upload."""
     return upload.id, upload.stage.value, encode(upload), _body(upload), entry_of(upload)
 
 
+def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
+    """Return the arguments of `write_record` in `records.lua`."""
+    due_at = "" if write.due_at is None else repr(write.due_at)
+    return (
+        write.table,
+        write.id,
+        write.body,
+        write.revision,
+        write.group,
+        repr(write.created_at),
+        due_at,
+        write.ttl,
+    )
+
+
 def claimed(upload: Upload, token: str, expires_at: float, now: float) -> Snapshot:
-    """An upload once it is leased."""
+    """Return the snapshot of an upload that was leased just now."""
     return Snapshot(upload, upload, 0, token, expires_at, cancel_requested=False, now=now)
 
 

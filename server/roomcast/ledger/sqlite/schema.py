@@ -1,6 +1,25 @@
-"""The tables of the SQLite ledger. An index for each question that is asked again and again."""
+"""The tables of the SQLite file, their schema version, and the migration of older files.
+
+`PRAGMA user_version` holds the schema version. Version 0 is a new file, or one that was written before there were
+versions; its records were in a second file, `assemblies.sqlite3`.
+"""
 
 from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from roomcast.ledger.contract import IncompatibleSchema
+
+SCHEMA_VERSION = 1
+
+RECORD_TABLES = {
+    "submissions": "submissions",
+    "deliveries": "deliveries",
+    "dismissed_tasks": "dismissed",
+    "publish_cursors": "sendings",
+}
+"""The tables of the record stores, with their names in `assemblies.sqlite3`."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS uploads (
@@ -18,6 +37,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     record BLOB NOT NULL
 ) WITHOUT ROWID;
+-- One index for each frequent query.
 CREATE INDEX IF NOT EXISTS uploads_by_owner ON uploads (owner, created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS uploads_newest ON uploads (created_at DESC, id DESC);
 CREATE INDEX IF NOT EXISTS uploads_by_status ON uploads (status, created_at DESC, id DESC);
@@ -28,7 +48,7 @@ CREATE INDEX IF NOT EXISTS uploads_queued ON uploads (owner, priority DESC, queu
 CREATE INDEX IF NOT EXISTS uploads_reserved ON uploads (queued_at) WHERE stage = 'receiving' AND lease_token IS NULL;
 CREATE INDEX IF NOT EXISTS uploads_held ON uploads (owner) WHERE lease_token IS NOT NULL;
 CREATE INDEX IF NOT EXISTS uploads_lapsing ON uploads (lease_expires_at) WHERE lease_token IS NOT NULL;
-DROP INDEX IF EXISTS uploads_receiving; -- of an older build, as the next one
+DROP INDEX IF EXISTS uploads_receiving;
 DROP INDEX IF EXISTS uploads_leased;
 CREATE TABLE IF NOT EXISTS events (
     upload_id TEXT NOT NULL,
@@ -40,3 +60,55 @@ CREATE TABLE IF NOT EXISTS owners (owner TEXT PRIMARY KEY, served_at REAL NOT NU
 CREATE TABLE IF NOT EXISTS deployment (id TEXT NOT NULL);
 INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM deployment);
 """
+
+RECORD_SCHEMA = """
+CREATE TABLE IF NOT EXISTS {table} (
+    id TEXT PRIMARY KEY,
+    group_name TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    due_at REAL,
+    record BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS {table}_by_group ON {table} (group_name, created_at DESC);
+CREATE INDEX IF NOT EXISTS {table}_due ON {table} (due_at) WHERE due_at IS NOT NULL;
+"""
+
+
+def migrate(connection: sqlite3.Connection, earlier_records: Path) -> None:
+    """Create the tables, or migrate those of an older version; raise `IncompatibleSchema` for those of a newer one.
+
+    Everything happens in one transaction. `earlier_records` is `assemblies.sqlite3` of version 0: its records are
+    imported, and it is deleted after the commit. If the process dies in between, the next start imports them again,
+    which changes nothing.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise IncompatibleSchema.newer("data directory", version, SCHEMA_VERSION)
+    importing = earlier_records.exists()
+    if importing:
+        connection.execute("ATTACH DATABASE ? AS earlier", (str(earlier_records),))
+    connection.execute("BEGIN IMMEDIATE")
+    if version < SCHEMA_VERSION:
+        for tables in (SCHEMA, *(RECORD_SCHEMA.format(table=table) for table in RECORD_TABLES)):
+            for statement in tables.split(";\n"):  # `executescript` would commit the transaction
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if importing:
+        _import_records(connection)
+    # The lock of the file shows that the processes which held these leases are gone.
+    connection.execute("UPDATE uploads SET lease_expires_at = 0 WHERE lease_token IS NOT NULL")
+    connection.execute("COMMIT")
+    if importing:
+        connection.execute("DETACH DATABASE earlier")
+        for suffix in ("", "-wal", "-shm"):
+            earlier_records.with_name(earlier_records.name + suffix).unlink(missing_ok=True)
+
+
+def _import_records(connection: sqlite3.Connection) -> None:
+    tables = {name for (name,) in connection.execute("SELECT name FROM earlier.sqlite_master WHERE type = 'table'")}
+    for table, earlier in RECORD_TABLES.items():
+        if earlier in tables:
+            connection.execute(
+                f"INSERT OR IGNORE INTO main.{table} SELECT id, its_group, created_at, due_at, record"  # noqa: S608
+                f" FROM earlier.{earlier}"
+            )

@@ -13,14 +13,13 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
-from roomcast.media.s3.client import BACKOFF, MAX_ATTEMPTS, Bucket, TransientError, Unsupported, with_retries
+from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, Unsupported, with_retries
 from roomcast.runtime.tasks import finish_despite_cancel
 
 log = structlog.get_logger(__name__)
@@ -59,29 +58,6 @@ def etag_is_md5(bucket: Bucket, response: Mapping[str, Any]) -> bool:
     return bucket.md5_etags and not kms and "SSECustomerAlgorithm" not in response
 
 
-@asynccontextmanager
-async def open_writer(
-    bucket: Bucket,
-    key: str,
-    *,
-    part_bytes: int,
-    headers: Mapping[str, Any],
-    on_bytes: Callable[[int], None] | None = None,
-    same_bytes: bool = False,
-) -> AsyncIterator[ObjectWriter]:
-    """Open an object for writing. Unless `commit` succeeds before the context is left, everything written is deleted.
-
-    `headers` are the object's, as botocore names them. `on_bytes` is called with the size of each part that has been
-    sent. `same_bytes` says that all writers of this key write the same bytes: an object that is there is then not
-    deleted, as it may be another writer's.
-    """
-    writer = ObjectWriter(bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes, same_bytes=same_bytes)
-    try:
-        yield writer
-    finally:
-        await writer.close()
-
-
 @dataclass(frozen=True)
 class _Part:
     """A part with its checksums. `crc32` is in Base64."""
@@ -96,7 +72,12 @@ class _Part:
 
 
 class ObjectWriter:
-    """Writes one object. See `open_writer`."""
+    """Writes one object. Unless `commit` succeeds before its context is left, everything written is deleted.
+
+    `headers` are the object's, as botocore names them. `on_bytes` is called with the size of each part that has been
+    sent. `same_bytes` says that all writers of this key write the same bytes: an object that is there is then not
+    deleted, as it may be another writer's.
+    """
 
     def __init__(
         self,
@@ -105,8 +86,8 @@ class ObjectWriter:
         *,
         part_bytes: int,
         headers: Mapping[str, Any],
-        on_bytes: Callable[[int], None] | None,
-        same_bytes: bool,
+        on_bytes: Callable[[int], None] | None = None,
+        same_bytes: bool = False,
     ) -> None:
         self._bucket = bucket
         self._key = key
@@ -125,6 +106,13 @@ class ObjectWriter:
         self._md5s: list[bytes] = []
         self._multipart_id = ""
         self._multipart = self._may_exist = self._committed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if not self._committed:
+            await finish_despite_cancel(self._abort, idempotent=True)
 
     async def write(self, data: bytes) -> None:
         """Append bytes. Waits while `PARTS_IN_FLIGHT` parts are being sent. Raise the failure of an earlier part."""
@@ -155,11 +143,6 @@ class ObjectWriter:
             self._may_exist = True
             await finish_despite_cancel(self._complete)
         self._committed = True
-
-    async def close(self) -> None:
-        """Delete everything written, unless it was committed."""
-        if not self._committed:
-            await finish_despite_cancel(self._abort, idempotent=True)
 
     async def _send(self) -> None:
         """Start to send the buffer as a part; the next part is collected in a new buffer."""
@@ -347,7 +330,7 @@ async def complete_multipart(
                 return
             if isinstance(error, NotFound) or failures == MAX_ATTEMPTS:
                 raise StorageError("The media store could not complete the file.") from error
-            await BACKOFF.wait(failures)
+            await S3_BACKOFF.wait(failures)
         else:
             if not await _is_complete(bucket, key, md5s, size):
                 raise CompletionMismatch("The media store completed the file incorrectly.")

@@ -20,7 +20,7 @@ from roomcast.errors import NotFound
 from roomcast.media.contract import OnChunk, WriteChunks
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import head_object, read_range
-from roomcast.media.s3.multipart import PART_BYTES, open_writer, put_object
+from roomcast.media.s3.multipart import PART_BYTES, ObjectWriter, put_object
 from roomcast.runtime.tasks import finish_despite_cancel
 
 _HEADERS = {"ContentType": "application/octet-stream"}
@@ -119,7 +119,7 @@ class S3ResumableSources:
 
     async def _concatenate(self, name: str, names: Sequence[str], on_chunk: OnChunk | None) -> None:
         key = self._source_key(name)
-        async with open_writer(
+        async with ObjectWriter(
             self._bucket, key, part_bytes=self._part_bytes, headers=_HEADERS, same_bytes=True
         ) as writer:
 

@@ -30,7 +30,6 @@ from roomcast.media.s3.multipart import (
     abort_all_multiparts,
     abort_multipart,
     list_multiparts,
-    open_writer,
     part_bytes_for,
 )
 from roomcast.media.s3.presigned import S3PresignedUploads
@@ -117,7 +116,7 @@ class S3MediaStore:
         self._receiving[name] += 1
         key, headers = self._source_key(name), {"ContentType": "application/octet-stream"}
         try:
-            async with open_writer(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
+            async with ObjectWriter(self._bucket, key, part_bytes=self._part_bytes, headers=headers) as writer:
                 yield _StagedObject(writer, name)
         finally:
             self._receiving -= Counter([name])
@@ -141,7 +140,7 @@ class S3MediaStore:
         try:
             with _open(path) as file:
                 part_bytes = part_bytes_for(os.fstat(file.fileno()).st_size)
-                async with open_writer(
+                async with ObjectWriter(
                     self._bucket, key, part_bytes=part_bytes, headers=headers, on_bytes=on_bytes
                 ) as writer:
                     await _copy(file, writer)

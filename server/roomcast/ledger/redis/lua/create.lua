@@ -1,15 +1,20 @@
--- Create uploads of one owner: all, or none.
-local in_flight, owner, kept = tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local FIRST, FIELDS = 5, 5
-local count = (#ARGV - FIRST + 1) / FIELDS
+-- Create uploads of one owner, and write records beside them: all of it, or nothing.
+local in_flight, owner, log_length, records = tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
+local RECORDS, RECORD_FIELDS, UPLOAD_FIELDS = 6, 8, 5
+local UPLOADS = RECORDS + records * RECORD_FIELDS
+local count = (#ARGV - UPLOADS + 1) / UPLOAD_FIELDS
 if in_flight and redis.call('SCARD', key('unfinished', owner)) + count > in_flight then return 'too many' end
-for at = FIRST, #ARGV, FIELDS do
+for at = UPLOADS, #ARGV, UPLOAD_FIELDS do
   if redis.call('EXISTS', key('upload', ARGV[at])) == 1 then return 'exists' end
 end
-for at = FIRST, #ARGV, FIELDS do
-  local id, stage, record, body, entry = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  delete(id)  -- what may be left of an upload that Redis evicted
-  store(id, stage, 1, record, body, kept)
+for at = RECORDS, UPLOADS - 1, RECORD_FIELDS do
+  if not follows(ARGV[at], ARGV[at + 1], ARGV[at + 3]) then return 'conflict' end
+end
+for at = RECORDS, UPLOADS - 1, RECORD_FIELDS do write_record(unpack(ARGV, at, at + RECORD_FIELDS - 1)) end
+for at = UPLOADS, #ARGV, UPLOAD_FIELDS do
+  local id, stage, record, body, entry = unpack(ARGV, at, at + UPLOAD_FIELDS - 1)
+  delete(id)  -- the remains of an upload that Redis evicted
+  store(id, stage, 1, record, body, log_length)
   move(id, entry)
 end
 return 'created'

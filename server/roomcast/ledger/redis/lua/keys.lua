@@ -1,14 +1,15 @@
--- Included in every script of the ledger. `time_of` and `exact` come from `redis_scripts`.
+-- Included in every script of the ledger. `time_of` and `exact` come from `redis_lua.py`.
 --
 -- Every key is BASE:name or BASE:name:of. BASE is a hash tag, so all keys of a ledger are in one slot, and one script
 -- may change any of them:
 --
+--   schema               string  the schema version (`schema.py`)
 --   upload:<id>          hash    record, seq, stage; token and cancel while leased; tick and ticks since the last event
 --   events:<id>          stream  the event log; the id of an entry is its seq
 --   notices:<id>         channel every event and tick
---   leases               zset    upload id by the time at which its lease ends
+--   leases               zset    upload id by the time at which its lease expires
 --
--- `queue.lua` lists the keys of the queue and the listings.
+-- `queue.lua` lists the keys of the queue and the listings, `records.lua` those of the record stores.
 local BASE = KEYS[1]
 local LEASES = BASE .. ':leases'
 local now = time_of(ARGV[1])
@@ -18,7 +19,7 @@ local function key(name, of)
   return BASE .. ':' .. name
 end
 
--- What `uploads.Snapshot` is read from; false when there is no such upload.
+-- Return the fields that `uploads.Snapshot` parses; false if there is no such upload.
 local function snapshot(id)
   local state = redis.call('HMGET', key('upload', id), 'record', 'seq', 'token', 'cancel', 'tick', 'ticks')
   if not state[1] then return false end
@@ -26,11 +27,11 @@ local function snapshot(id)
   return state
 end
 
-local function lease_ends(id) return tonumber(redis.call('ZSCORE', LEASES, id) or 0) end
+local function lease_expires(id) return tonumber(redis.call('ZSCORE', LEASES, id) or 0) end
 
--- Make event `seq`: the record, the log and the notification.
-local function store(id, stage, seq, record, body, kept)
-  redis.call('XADD', key('events', id), 'MAXLEN', '=', kept, seq .. '-0', 'body', body)
+-- Write event `seq`: the record, the log and the notification.
+local function store(id, stage, seq, record, body, log_length)
+  redis.call('XADD', key('events', id), 'MAXLEN', '=', log_length, seq .. '-0', 'body', body)
   redis.call('HSET', key('upload', id), 'record', record, 'seq', seq, 'stage', stage)
   redis.call('PUBLISH', key('notices', id), 'e' .. body)
 end

@@ -1,2 +1,2 @@
--- Read an upload, to work out its next record.
+-- Read an upload.
 return {'loaded', exact(now), snapshot(ARGV[2])}

@@ -1,21 +1,21 @@
--- The queue, the listings and their counts. Included in every script that moves an upload from one to another.
+-- The queue, the listings and their counts. Included in every script that changes or reads the queue.
 --
---   entries              hash    upload id to its entry: the JSON of `queue.Entry`, which names where it is listed
+--   entries              hash    upload id to its entry: the JSON of `queue.entry_of`, which names its listings
 --   receiving            zset    uploads that wait for bytes and have no lease, by the time of their last event
 --   delayed              zset    uploads that wait for a retry, by the time at which it is due
 --   queue:<owner>        zset    the owner's queue, by `queue_member`
---   working:<owner>      set     the owner's uploads that workers have
+--   working:<owner>      set     the owner's uploads that workers have leased
 --   heads, head-of       zset    the first of each owner's queue, by `ahead|priority|served|queued at|id`; hash of them
---   served               hash    owner to the time of the latest claim
+--   served               hash    owner to the time of its latest claim
 --   waiting              zset    uploads in the queues, by the time since when they wait
 --   templates            hash    template to its number of uploads in the queues
---   unfinished:<owner>   set     the owner's uploads that have not ended
+--   unfinished:<owner>   set     the owner's active uploads
 --   uploads:<owner>      zset    all uploads of the owner, by `list_member`
---   all:<outcome>        zset    everybody's uploads of that outcome, by `list_member`; of the unfinished ones likewise
+--   all:<outcome>        zset    all terminal uploads of that outcome, by `list_member`; `all:unfinished`: active ones
 --   ended:<outcome>      zset    uploads of that outcome by the time at which they ended
 --   queue-moved          channel the order of the queue has changed
 --
--- Members that are compared as text have score 0: they sort by themselves.
+-- Members that are ordered as text have score 0.
 local UNFINISHED = {receiving = true, queued = true, working = true}
 local IN_QUEUE = {queued = true, working = true}
 local NEVER = string.format('%017.6f', 0)
@@ -27,14 +27,14 @@ end
 
 local function list_of(entry) return key('all', UNFINISHED[entry.state] and 'unfinished' or entry.state) end
 
--- Publish that the queue has moved, at most ten times a second: listeners read it again a little later.
+-- Publish that the queue has moved, at most ten times a second; listeners read it again a little later.
 local function publish_queue_moved()
   if redis.call('SET', key('queue-moved-lately'), '1', 'NX', 'PX', 100) then
     redis.call('PUBLISH', key('queue-moved'), '')
   end
 end
 
--- Renew the owner's member of `heads`, which depends on its queue, its uploads at work and when it was served.
+-- Update the owner's member of `heads`, which depends on its queue, its uploads at work and its latest claim.
 local function update_head(owner)
   local old = redis.call('HGET', key('head-of'), owner)
   if old then redis.call('ZREM', key('heads'), old) end
@@ -98,7 +98,7 @@ local function enter(id, entry)
   else redis.call('ZADD', key('ended', entry.state), entry.since, id) end
 end
 
--- List an upload by `text`, its new entry, instead of by its old one, if it has one.
+-- Replace an upload's entry, if it has one, by `text`, and move it between the listings accordingly.
 local function move(id, text)
   local before, after = entry_of(id), cjson.decode(text)
   if before then leave(id, before) end
@@ -116,7 +116,7 @@ local function move(id, text)
   end
 end
 
--- Delete an upload and everything that lists it.
+-- Delete an upload, its events, and its members in all listings.
 local function delete(id)
   redis.call('DEL', key('upload', id), key('events', id))
   redis.call('ZREM', LEASES, id)
@@ -134,14 +134,14 @@ local function delete(id)
   end
 end
 
--- What decides between two that have equally many ahead of them.
+-- Return text by which uploads are ordered that have equally many uploads ahead of them.
 local function tie_break(owner, queue_member)
   local served = redis.call('HGET', key('served'), owner) or NEVER
   local priority, rest = queue_member:match('^([^|]*)|(.*)$')
   return priority .. '|' .. served .. '|' .. rest
 end
 
--- The position of an upload in the queue, from 1; false when it does not wait in it.
+-- Return the position of an upload in the queue, from 1; false if it is not in the queue.
 local function position(id)
   promote()
   local entry = entry_of(id)
@@ -152,7 +152,7 @@ local function position(id)
   local own = tie_break(entry.owner, entry.queue_member)
   local found = 1
   for _, owner in ipairs(redis.call('HKEYS', key('head-of'))) do
-    local level = ahead - redis.call('SCARD', key('working', owner))  -- the rank there that has equally many ahead
+    local level = ahead - redis.call('SCARD', key('working', owner))  -- the rank in that queue with equally many ahead
     found = found + math.min(math.max(level, 0), redis.call('ZCARD', key('queue', owner)))
     local rival = level >= 0 and redis.call('ZRANGE', key('queue', owner), level, level)[1]
     if rival and tie_break(owner, rival) < own then found = found + 1 end

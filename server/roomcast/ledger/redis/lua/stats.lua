@@ -1,8 +1,8 @@
--- How everybody's uploads stand: see `Ledger.standing`.
+-- Count all uploads: see `WorkQueue.stats` in `contract.py`.
 promote()
 local since, failures = ARGV[2], tonumber(ARGV[3])
-local ended = {}
-for at = 4, #ARGV do ended[at - 3] = redis.call('ZCOUNT', key('ended', ARGV[at]), since, '+inf') end
+local outcomes = {}
+for at = 4, #ARGV do outcomes[at - 3] = redis.call('ZCOUNT', key('ended', ARGV[at]), since, '+inf') end
 local function snapshots(ids)
   local found = {}
   for _, id in ipairs(ids) do found[#found + 1] = snapshot(id) or nil end
@@ -15,6 +15,6 @@ return {
   redis.call('ZCARD', key('delayed')),
   redis.call('ZCARD', key('all', 'unfinished')),
   snapshots(redis.call('ZRANGE', LEASES, 0, -1)),
-  ended,
+  outcomes,
   snapshots(failures > 0 and redis.call('ZREVRANGE', key('ended', 'failed'), 0, failures - 1) or {}),
 }

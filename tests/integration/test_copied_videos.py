@@ -11,7 +11,9 @@ from tests.support.harness import Api
 from tests.support.watchers import Watcher
 
 
-async def test_a_film_that_will_do_is_copied(api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path) -> None:
+async def test_video_that_meets_the_template_is_copied(
+    api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
+) -> None:
     upload_id = await api.accepted(shelf.clip("small.mkv", seconds=2, crf=40))
     await watcher.join(upload_id)
     element = (await watcher.end(upload_id))["element"]
@@ -21,7 +23,7 @@ async def test_a_film_that_will_do_is_copied(api: Api, watcher: Watcher, shelf: 
     check_film(await fetched(api, film), film, tmp_path, sound=True)
 
 
-async def test_sound_alone_becomes_an_m4a(api: Api, watcher: Watcher, tmp_path: Path) -> None:
+async def test_audio_alone_becomes_an_m4a(api: Api, watcher: Watcher, tmp_path: Path) -> None:
     upload_id = await api.accepted(make_sound(tmp_path / "note.wav"))
     await watcher.join(upload_id)
     element = (await watcher.end(upload_id))["element"]

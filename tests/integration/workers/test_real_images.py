@@ -47,7 +47,7 @@ def taken() -> list[tuple[Path, Sniffed]]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_each_becomes_what_it_should_or_has_a_stable_code(part: int, tmp_path: Path) -> None:
+async def test_each_real_image_is_converted_or_has_a_stable_code(part: int, tmp_path: Path) -> None:
     chosen = taken()[part::PARTS]
     assert chosen
     wrong = {}

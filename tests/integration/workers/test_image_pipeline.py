@@ -20,7 +20,7 @@ CHILD = Path(image.__file__).with_name("image_child")
 ROOT = CHILD.parents[1]
 
 
-async def test_the_whole_set_comes_out_and_is_what_it_says(tmp_path: Path) -> None:
+async def test_image_becomes_every_planned_file(tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.jpg", size=(3000, 150)), "JPEG")
     assert [(result.name, result.kind, result.mime, result.width) for result in made.results] == [
         ("image.webp", "image", "image/webp", 2048),
@@ -45,7 +45,7 @@ async def test_the_whole_set_comes_out_and_is_what_it_says(tmp_path: Path) -> No
     assert made.fractions[-1] == 1.0
 
 
-async def test_a_template_chooses_sides_and_formats(tmp_path: Path) -> None:
+async def test_template_chooses_sides_and_formats(tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.png"), "PNG", sides=(100, 320), formats=("jpeg",))
     assert [(result.name, result.kind, result.width) for result in made.results] == [
         ("image.jpg", "image", 320),
@@ -53,7 +53,7 @@ async def test_a_template_chooses_sides_and_formats(tmp_path: Path) -> None:
     ]
 
 
-async def test_more_quality_is_more_bytes_in_every_format(tmp_path: Path) -> None:
+async def test_higher_quality_gives_more_bytes_in_every_format(tmp_path: Path) -> None:
     source = make_image(tmp_path / "in.png", noise=True, size=(160, 120))
     poor = {result.name: result.path.stat().st_size for result in (await compress(source, "PNG", quality=30)).results}
     rich = {result.name: result.path.stat().st_size for result in (await compress(source, "PNG", quality=90)).results}
@@ -62,7 +62,9 @@ async def test_more_quality_is_more_bytes_in_every_format(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("name", "image_format"), [("in.jpg", "JPEG"), ("in.tif", "TIFF"), ("in.png", "PNG")])
-async def test_pictures_come_out_upright(name: str, image_format: str, orientation: int, tmp_path: Path) -> None:
+async def test_image_with_exif_orientation_becomes_upright(
+    name: str, image_format: str, orientation: int, tmp_path: Path
+) -> None:
     source = make_image(tmp_path / name, size=(640, 320), orientation=orientation, quality=95)
     made = await compress(source, image_format, sides=(320,))
     # Where the first stored row and column are shown: EXIF's own words.
@@ -86,7 +88,7 @@ async def test_pictures_come_out_upright(name: str, image_format: str, orientati
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-async def test_photographs_of_a_telephone_come_out_upright(orientation: int, tmp_path: Path) -> None:
+async def test_heic_photograph_becomes_upright(orientation: int, tmp_path: Path) -> None:
     pillow_heif.register_heif_opener()
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -100,7 +102,7 @@ async def test_photographs_of_a_telephone_come_out_upright(orientation: int, tmp
         assert near(pixel(result), BLUE, slack=25)
 
 
-async def test_of_many_pictures_in_one_heic_file_the_primary_one_is_taken(tmp_path: Path) -> None:
+async def test_heic_with_several_images_yields_the_primary_one(tmp_path: Path) -> None:
     pictures = pillow_heif.from_pillow(Image.new("RGB", (64, 64), "red"))
     for _ in range(50):  # telephones keep as many: tiles, gain maps, depths
         pictures.add_from_pillow(Image.new("RGB", (64, 64), "lime"))
@@ -111,7 +113,7 @@ async def test_of_many_pictures_in_one_heic_file_the_primary_one_is_taken(tmp_pa
 
 
 @pytest.mark.parametrize("suffix", ["tif", "mpo"])
-async def test_of_many_pages_the_first_is_taken(suffix: str, tmp_path: Path) -> None:
+async def test_image_with_several_pages_yields_the_first(suffix: str, tmp_path: Path) -> None:
     pages = [Image.new("RGB", (64, 64), colour) for colour in ("red", "lime")]
     pages[0].save(tmp_path / f"in.{suffix}", save_all=True, append_images=pages[1:])
     made = await compress(tmp_path / f"in.{suffix}", "TIFF" if suffix == "tif" else "JPEG")
@@ -119,7 +121,7 @@ async def test_of_many_pages_the_first_is_taken(suffix: str, tmp_path: Path) -> 
     assert near(pixel(made.jpeg), (254, 0, 0))
 
 
-async def test_alpha_is_kept_and_is_white_in_jpeg(tmp_path: Path) -> None:
+async def test_alpha_is_preserved_and_white_in_jpeg(tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.png", mode="RGBA", size=(4000, 100)), "PNG")
     assert made.source.alpha
     for result in made.results:
@@ -130,7 +132,7 @@ async def test_alpha_is_kept_and_is_white_in_jpeg(tmp_path: Path) -> None:
             assert near(pixel(result, (0.9, 0.9)), (*BLUE, 128))
 
 
-async def test_the_placeholder_is_a_small_picture_of_it(tmp_path: Path) -> None:
+async def test_placeholder_resembles_the_image(tmp_path: Path) -> None:
     Image.radial_gradient("L").save(tmp_path / "in.png")
     rows = blurhash.decode((await compress(tmp_path / "in.png", "PNG")).source.placeholder, 9, 9)
     assert rows[4][4][0] < 60
@@ -138,7 +140,7 @@ async def test_the_placeholder_is_a_small_picture_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 2), (2048, 9)])
-async def test_small_and_thin_pictures(size: tuple[int, int], tmp_path: Path) -> None:
+async def test_small_and_thin_images_are_converted(size: tuple[int, int], tmp_path: Path) -> None:
     Image.new("RGB", size, "red").save(tmp_path / "in.png")
     made = await compress(tmp_path / "in.png", "PNG")
     assert max(opened(made.webp).size) == min(2048, max(size))
@@ -148,7 +150,7 @@ async def test_small_and_thin_pictures(size: tuple[int, int], tmp_path: Path) ->
         assert near(pixel(result)[:3], (254, 0, 0), slack=8)
 
 
-async def test_a_fine_pattern_is_averaged_not_sampled(tmp_path: Path) -> None:
+async def test_fine_pattern_is_averaged_when_scaled_down(tmp_path: Path) -> None:
     stripes = Image.new("L", (2, 1))
     stripes.putpixel((1, 0), 255)
     pattern = Image.new("L", (4096, 64))
@@ -180,7 +182,7 @@ def secrets(image_format: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "AVIF", "PNG", "TIFF", "GIF", "HEIF"])
-async def test_nothing_but_the_picture_comes_out(image_format: str, tmp_path: Path) -> None:
+async def test_results_have_no_metadata(image_format: str, tmp_path: Path) -> None:
     profile = named_profile()
     carried = secrets(image_format) | {"icc_profile": profile}
     card = Image.new("RGB", (640, 480), BLUE)
@@ -214,7 +216,7 @@ def named_profile() -> bytes:
     return profile.replace(name, "SECRET place.".encode("utf-16-be"))
 
 
-async def test_what_hangs_on_behind_the_picture_stays_behind(tmp_path: Path) -> None:
+async def test_bytes_after_the_image_are_absent_from_the_results(tmp_path: Path) -> None:
     page = b"<html><script>alert(1)</script></html>PK\x03\x04" + b"SECRET" * 100
     for name, image_format in (("in.jpg", "JPEG"), ("in.png", "PNG"), ("in.gif", "GIF"), ("in.webp", "WEBP")):
         source = make_image(tmp_path / name)
@@ -226,7 +228,7 @@ async def test_what_hangs_on_behind_the_picture_stays_behind(tmp_path: Path) -> 
 # --- The child --------------------------------------------------------------------------------------------------------
 
 
-def test_the_child_imports_nothing_of_ours_but_itself() -> None:
+def test_child_imports_nothing_else_of_ours() -> None:
     code = "import sys, roomcast_workers.image.child.run; print(*sorted(sys.modules))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     modules = said.split()
@@ -236,7 +238,7 @@ def test_the_child_imports_nothing_of_ours_but_itself() -> None:
     assert [name for name in modules if name.startswith("workers.") and "image_child" not in name] == []
 
 
-def test_this_process_never_loads_pillow_for_it() -> None:
+def test_parent_process_never_loads_pillow() -> None:
     code = "import sys, roomcast_workers.worker; print('PIL' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert said.stdout == "False\n"

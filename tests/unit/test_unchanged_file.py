@@ -30,7 +30,7 @@ def of(source: Source, **facts: object) -> Source:
     return replace(source, **facts)  # type: ignore[arg-type]
 
 
-async def test_a_file_comes_out_as_it_went_in_and_its_bar_moves(job_and_notes: tuple[Job, Notes]) -> None:
+async def test_file_is_stored_unchanged_and_reports_progress(job_and_notes: tuple[Job, Notes]) -> None:
     job, notes = job_and_notes
     (made,) = (await process_file(job)).files
     assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
@@ -43,7 +43,7 @@ async def test_a_file_comes_out_as_it_went_in_and_its_bar_moves(job_and_notes: t
     assert job.path.read_bytes() == CONTENT
 
 
-async def test_a_file_on_another_disk_is_copied(
+async def test_file_on_another_disk_is_copied(
     job_and_notes: tuple[Job, Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -60,7 +60,7 @@ async def test_a_file_on_another_disk_is_copied(
     [{"size": len(CONTENT) + 1}, {"size": len(CONTENT) - 1}, {"md5": "0" * 32}, {"sha256": "0" * 64}],
     ids=["shorter", "longer", "of another MD5", "of another SHA-256"],
 )
-async def test_a_file_that_is_not_what_arrived_is_refused_and_may_be_tried_again(
+async def test_file_that_differs_from_the_received_one_raises_retryable_error(
     job_and_notes: tuple[Job, Notes], facts: dict[str, object]
 ) -> None:
     job, _ = job_and_notes
@@ -70,7 +70,7 @@ async def test_a_file_that_is_not_what_arrived_is_refused_and_may_be_tried_again
 
 
 @pytest.mark.parametrize("hashes", [{}, {"md5"}, {"sha256"}])
-async def test_only_the_digests_that_were_made_are_compared(job_and_notes: tuple[Job, Notes], hashes: set[str]) -> None:
+async def test_only_recorded_digests_are_compared(job_and_notes: tuple[Job, Notes], hashes: set[str]) -> None:
     job, _ = job_and_notes
     made = {name: hashlib.new(name, CONTENT).hexdigest() if name in hashes else None for name in ("md5", "sha256")}
     await process_file(replace(job, source=of(job.source, **made)))

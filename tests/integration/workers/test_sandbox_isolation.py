@@ -112,7 +112,7 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_it_reads_its_source_and_nobody_elses_files(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
+def test_program_reads_its_source_and_no_other_file(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     for name in ("source", "sibling"):
         (tmp_path / name).write_text("bytes")
     said = tried(
@@ -134,9 +134,7 @@ def test_it_reads_its_source_and_nobody_elses_files(sandbox: Sandbox, own: Path,
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_it_does_as_it_likes_in_its_own_directory_and_writes_nowhere_else(
-    sandbox: Sandbox, own: Path, tmp_path: Path
-) -> None:
+def test_program_writes_in_its_own_directory_only(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     said = tried(
         sandbox,
         ("mkdir", own / "segments"),
@@ -156,7 +154,7 @@ def test_it_does_as_it_likes_in_its_own_directory_and_writes_nowhere_else(
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_a_way_out_through_a_link_is_none(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
+def test_link_to_the_outside_is_not_followed(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     (tmp_path / "sibling").write_text("bytes")
     (own / "link").symlink_to(tmp_path / "sibling")
     (own / "way").symlink_to(tmp_path)
@@ -173,7 +171,7 @@ def test_a_way_out_through_a_link_is_none(sandbox: Sandbox, own: Path, tmp_path:
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_it_has_no_network_and_reaches_no_other_process(sandbox: Sandbox, own: Path, listener: Listener) -> None:
+def test_program_has_no_network_and_signals_no_other_process(sandbox: Sandbox, own: Path, listener: Listener) -> None:
     name = f"roomcast-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(f"\0{name}")
@@ -187,7 +185,7 @@ def test_it_has_no_network_and_reaches_no_other_process(sandbox: Sandbox, own: P
         assert not kill
 
 
-def test_without_walls_all_of_this_is_possible(own: Path, tmp_path: Path, listener: Listener) -> None:
+def test_unsandboxed_program_can_do_all_of_this(own: Path, tmp_path: Path, listener: Listener) -> None:
     """What the other tests try must be able to succeed."""
     (tmp_path / "sibling").write_text("bytes")
     said = tried(
@@ -204,7 +202,7 @@ def test_without_walls_all_of_this_is_possible(own: Path, tmp_path: Path, listen
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_ffmpeg_and_the_picture_library_work_behind_them(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
+def test_ffmpeg_and_pillow_work_in_the_sandbox(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     clip, picture = make_clip(tmp_path / "clip.mp4", seconds=1), make_image(tmp_path / "picture.png")
     encode = [find_binaries().ffmpeg, "-loglevel", "error", "-i", str(clip), "-c:v", "libx264", str(own / "out.mp4")]
     shrink = f"from PIL import Image; Image.open({str(picture)!r}).save({str(own / 'out.webp')!r})"
@@ -217,7 +215,7 @@ def test_ffmpeg_and_the_picture_library_work_behind_them(sandbox: Sandbox, own: 
 
 @pytest.mark.parametrize("sandbox", WALLS)
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGXCPU])
-def test_the_signal_that_ended_it_is_known(sandbox: Sandbox, number: signal.Signals, own: Path) -> None:
+def test_signal_that_ended_the_program_is_its_return_code(sandbox: Sandbox, number: signal.Signals, own: Path) -> None:
     command = sandboxed_argv(
         [sys.executable, "-IS", "-c", f"import os; os.kill(os.getpid(), {int(number)})"], LIMITS, sandbox
     )
@@ -225,7 +223,7 @@ def test_the_signal_that_ended_it_is_known(sandbox: Sandbox, number: signal.Sign
 
 
 @pytest.mark.parametrize("sandbox", WALLS)
-def test_ends_of_its_own_are_left_as_they_are(sandbox: Sandbox) -> None:
+def test_other_exit_codes_are_unchanged(sandbox: Sandbox) -> None:
     for code in (0, 1, 183, 228, 244, 255):
         command = sandboxed_argv([sys.executable, "-IS", "-c", f"raise SystemExit({code})"], LIMITS, sandbox)
         assert real_exit_code(subprocess.run(command, check=False).returncode, sandbox) == code
@@ -241,7 +239,7 @@ def nothing(monkeypatch: pytest.MonkeyPatch, **there: Any) -> None:
     monkeypatch.setattr("roomcast_workers.sandbox.sandbox.seccomp_supported", lambda: there.get("seccomp", False))
 
 
-def test_where_there_is_nothing_programs_still_run_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_mechanisms_is_unsandboxed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch)
     found = detect([["/bin/echo"]])
     assert found.to_json() == {"bwrap": False, "network": "none", "files": "none"}
@@ -250,7 +248,7 @@ def test_where_there_is_nothing_programs_still_run_and_it_is_said(monkeypatch: p
 
 
 @pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither")
-def test_the_most_walls_are_taken_behind_which_every_program_runs(
+def test_detect_returns_the_strongest_sandbox_in_which_all_programs_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = find_binaries().ffmpeg
@@ -263,14 +261,14 @@ def test_the_most_walls_are_taken_behind_which_every_program_runs(
 
 
 @pytest.mark.parametrize("bwrap", ["/bin/false", "/no/such/bwrap"])
-def test_a_bubblewrap_that_does_not_work_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_bubblewrap_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing(monkeypatch, bwrap=bwrap)
     found = detect([["/bin/echo"]])
     assert found == UNSANDBOXED
     assert any("bwrap for files" in why for why in found.missing)
 
 
-def test_walls_that_cannot_be_put_up_keep_the_program_from_running(tmp_path: Path) -> None:
+def test_program_does_not_run_if_the_sandbox_fails(tmp_path: Path) -> None:
     interpreter, isolated, bare, confine, *rest = sandboxed_argv(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
     older = tmp_path / "confine.py"  # as it would fare on a kernel that knows no such system call
     older.write_text(Path(confine).read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))

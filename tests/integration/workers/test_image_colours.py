@@ -35,7 +35,7 @@ RED, GREEN = (250, 10, 10), (10, 250, 10)
         ("in.tif", "TIFF", "F"),
     ],
 )
-async def test_every_kind_of_picture(name: str, image_format: str, mode: str, tmp_path: Path) -> None:
+async def test_image_of_every_mode_has_its_colours(name: str, image_format: str, mode: str, tmp_path: Path) -> None:
     rgb = Image.open(make_image(tmp_path / "rgb.png"))
     if mode == "LAB":
         srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
@@ -54,7 +54,7 @@ async def test_every_kind_of_picture(name: str, image_format: str, mode: str, tm
             assert near(other, BLUE, slack=20)
 
 
-async def test_inverted_inks_of_adobe(tmp_path: Path) -> None:
+async def test_inverted_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
     """A JPEG with Adobe's mark counts its inks the other way round; YCCK is the same with two of them mixed."""
     source = make_image(tmp_path / "cmyk.jpg", mode="CMYK", quality=95)
     marked = source.read_bytes()
@@ -64,7 +64,7 @@ async def test_inverted_inks_of_adobe(tmp_path: Path) -> None:
     assert near(pixel(made.jpeg, REST), BLUE, slack=10)
 
 
-async def test_mixed_inks_of_adobe(tmp_path: Path) -> None:
+async def test_mixed_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
     # The inks as they are stored are the picture's own red, green and blue, beside a K of 255. YCCK keeps what is left
     # of them to 255 as YCbCr (libjpeg's jdcolor.c), and Adobe's transform alone tells it from CMYK.
     ycc = inverted(Image.new("RGB", (64, 64), BLUE)).convert("YCbCr").split()
@@ -83,7 +83,7 @@ def inverted(band: Image.Image) -> Image.Image:
 
 
 @pytest.mark.parametrize(("name", "image_format"), [("in.gif", "GIF"), ("in.png", "PNG")])
-async def test_a_transparent_colour_of_a_palette_is_transparent(name: str, image_format: str, tmp_path: Path) -> None:
+async def test_transparent_palette_colour_is_transparent(name: str, image_format: str, tmp_path: Path) -> None:
     image = Image.new("P", (64, 64), 4)
     image.putpalette([0, 0, 0, 9, 9, 9, 99, 99, 99, 200, 0, 0, 0, 200, 0])
     image.paste(3, (32, 0, 64, 64))
@@ -96,7 +96,7 @@ async def test_a_transparent_colour_of_a_palette_is_transparent(name: str, image
     assert near(pixel(made.jpeg, (0.2, 0.5)), WHITE)
 
 
-async def test_alpha_that_hides_nothing_costs_nothing(tmp_path: Path) -> None:
+async def test_opaque_alpha_is_dropped(tmp_path: Path) -> None:
     Image.new("RGBA", (64, 64), (*BLUE, 255)).save(tmp_path / "in.png")
     made = await compress(tmp_path / "in.png", "PNG")
     assert made.source.alpha
@@ -104,20 +104,20 @@ async def test_alpha_that_hides_nothing_costs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "image_format"), [("in.png", "PNG"), ("in.tif", "TIFF")])
-async def test_sixteen_bits_of_grey_keep_their_brightness(name: str, image_format: str, tmp_path: Path) -> None:
+async def test_16_bit_grey_preserves_brightness(name: str, image_format: str, tmp_path: Path) -> None:
     Image.new("I;16", (64, 64), 0x8080).save(tmp_path / name)
     made = await compress(tmp_path / name, image_format)
     assert all(near(pixel(result), (128, 128, 128), slack=2) for result in made.results)
 
 
-async def test_sixteen_bits_of_colour_keep_theirs(tmp_path: Path) -> None:
+async def test_16_bit_colour_preserves_brightness(tmp_path: Path) -> None:
     rows = b"".join(b"\0" + struct.pack(">HHH", 0xC0C0, 0x4040, 0x8080) * 64 for _ in range(64))
     (tmp_path / "in.png").write_bytes(png(64, 64, rows, depth=16, colour=2))
     made = await compress(tmp_path / "in.png", "PNG")
     assert all(near(pixel(result), (192, 64, 128), slack=5) for result in made.results)
 
 
-async def test_a_transparent_grey_of_sixteen_bits_is_transparent(tmp_path: Path) -> None:
+async def test_transparent_16_bit_grey_is_transparent(tmp_path: Path) -> None:
     row = b"\0" + struct.pack(">H", 0x1234) * 32 + struct.pack(">H", 0x8080) * 32
     content = png(64, 64, row * 64, depth=16, colour=0, extra=chunk(b"tRNS", struct.pack(">H", 0x1234)))
     (tmp_path / "in.png").write_bytes(content)
@@ -137,7 +137,7 @@ async def test_a_transparent_grey_of_sixteen_bits_is_transparent(tmp_path: Path)
         ("I", (-100_000, 0, 100_000), (0, 128, 255)),
     ],
 )
-async def test_levels_without_a_fixed_scale(
+async def test_deep_levels_without_fixed_scale_are_stretched(
     mode: str, levels: tuple[float, ...], greys: tuple[int, ...], tmp_path: Path
 ) -> None:
     image = Image.new(mode, (96, 32), levels[1])
@@ -166,7 +166,7 @@ def swapped_primaries() -> bytes:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
-async def test_other_colour_spaces_become_srgb(mode: str, tmp_path: Path) -> None:
+async def test_embedded_profile_is_converted_to_srgb(mode: str, tmp_path: Path) -> None:
     colour = (*RED, 128) if mode == "RGBA" else RED
     image = Image.new("RGBA" if mode == "RGBA" else "RGB", (64, 64), colour).convert(mode)
     image.save(tmp_path / "in.png", icc_profile=swapped_primaries())
@@ -176,17 +176,17 @@ async def test_other_colour_spaces_become_srgb(mode: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "AVIF", "TIFF"])
-async def test_profiles_are_found_in_every_format(image_format: str, tmp_path: Path) -> None:
+async def test_embedded_profile_is_found_in_every_format(image_format: str, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), RED).save(tmp_path / "in", image_format, icc_profile=swapped_primaries())
     assert near(pixel((await compress(tmp_path / "in", image_format)).jpeg), GREEN, slack=20)
 
 
 @pytest.mark.parametrize("profile", [b"rubbish", b"\0" * 200, swapped_primaries()[:300]])
-async def test_a_broken_colour_profile_is_passed_over(profile: bytes, tmp_path: Path) -> None:
+async def test_broken_colour_profile_is_ignored(profile: bytes, tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.jpg", icc_profile=profile), "JPEG")
     assert all(near(pixel(result, REST), BLUE) for result in made.results)
 
 
-async def test_a_profile_for_another_kind_of_picture_is_passed_over(tmp_path: Path) -> None:
+async def test_profile_of_another_colour_space_is_ignored(tmp_path: Path) -> None:
     source = make_image(tmp_path / "in.jpg", mode="CMYK", icc_profile=swapped_primaries())
     assert near(pixel((await compress(source, "JPEG")).jpeg, REST), BLUE, slack=20)

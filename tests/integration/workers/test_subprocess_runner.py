@@ -34,7 +34,7 @@ async def cancelled(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def test_a_grandchild_deaf_to_term_goes_when_ffmpeg_ends_well(
+async def test_grandchild_that_ignores_term_is_killed_when_ffmpeg_exits(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool, "KILL_GRACE", 600.0)  # it holds stdout: waiting for that would outlast the test
@@ -45,7 +45,7 @@ async def test_a_grandchild_deaf_to_term_goes_when_ffmpeg_ends_well(
 
 
 @linux
-async def test_a_group_of_corpses_is_told_from_one_with_somebody_in_it() -> None:
+async def test_only_zombies_is_true_only_when_no_process_of_the_group_runs() -> None:
     child = await asyncio.create_subprocess_exec("/bin/cat", stdin=PIPE, start_new_session=True)
     assert not tool._only_zombies(child.pid)
     child.kill()
@@ -54,7 +54,7 @@ async def test_a_group_of_corpses_is_told_from_one_with_somebody_in_it() -> None
 
 
 @pytest.mark.parametrize("behaviour", ["slow:600", "grandchild-hang"])
-async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
+async def test_cancelled_run_leaves_no_process(behaviour: str, tmp_path: Path) -> None:
     fake = Fake(tmp_path, behaviour)
     task = await start_and_hear_once(fake, tmp_path)
     task.cancel()
@@ -62,7 +62,7 @@ async def test_cancelling_leaves_nobody(behaviour: str, tmp_path: Path) -> None:
     assert_nobody_left(fake.pid(), *([fake.pid("grandchild")] if behaviour.startswith("grand") else []))
 
 
-async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
+async def test_cancelled_real_encode_leaves_no_process(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="1280x720")
     heard = asyncio.Event()
     task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=lambda _: heard.set()))
@@ -72,7 +72,9 @@ async def test_cancelling_a_real_encode_leaves_nobody(tmp_path: Path) -> None:
     assert_nobody_left()
 
 
-async def test_deaf_to_term_it_is_killed_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_program_that_ignores_term_is_killed_after_the_grace_period(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tool, "TERM_GRACE", 0.2)
     fake = Fake(tmp_path, "ignore-term")
     task = await start_and_hear_once(fake, tmp_path)
@@ -81,7 +83,7 @@ async def test_deaf_to_term_it_is_killed_after_the_grace(tmp_path: Path, monkeyp
     assert_nobody_left(fake.pid())
 
 
-async def test_a_second_cancellation_cuts_the_grace_short_and_leaves_nobody(
+async def test_second_cancellation_shortens_the_grace_period_and_leaves_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool, "TERM_GRACE", 600.0)  # waiting for its end would outlast the test's own limit
@@ -94,7 +96,7 @@ async def test_a_second_cancellation_cuts_the_grace_short_and_leaves_nobody(
     assert_nobody_left(fake.pid())
 
 
-async def test_cancelling_without_end_changes_nothing(tmp_path: Path) -> None:
+async def test_repeated_cancellation_leaves_no_process(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "ignore-term")
     task = await start_and_hear_once(fake, tmp_path)
     while not task.done():
@@ -105,7 +107,7 @@ async def test_cancelling_without_end_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_cancelling_while_it_starts_leaves_nobody(turns: int, tmp_path: Path) -> None:
+async def test_cancellation_during_the_start_leaves_no_process(turns: int, tmp_path: Path) -> None:
     task = asyncio.create_task(fake_run(Fake(tmp_path, "hang"), tmp_path))
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -115,7 +117,7 @@ async def test_cancelling_while_it_starts_leaves_nobody(turns: int, tmp_path: Pa
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_the_same_on_either_event_loop(
+def test_cancelled_run_leaves_no_process_on_either_event_loop(
     new_loop: Callable[[], asyncio.AbstractEventLoop], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tool, "TERM_GRACE", 0.2)
@@ -150,7 +152,7 @@ asyncio.run(run_ffmpeg(Binaries(sys.argv[1], sys.argv[1]), ["out.mp4"], on_progr
 
 
 @linux
-async def test_kill_9_of_the_parent_takes_ffmpeg_along(tmp_path: Path) -> None:
+async def test_killing_the_parent_kills_ffmpeg(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "ignore-term")
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PARENT, str(fake.path), cwd=ROOT, stdout=DEVNULL

@@ -21,14 +21,14 @@ with scratch_directory(Path(sys.argv[1])) as own:
 """
 
 
-def test_it_is_empty_and_goes_with_its_owner(tmp_path: Path) -> None:
+def test_scratch_directory_is_empty_and_deleted_on_exit(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as own:
         (own / "film.mp4").write_text("x")
         assert own.parent == tmp_path
     assert not own.exists()
 
 
-def test_the_living_are_left_alone_and_the_dead_are_swept(tmp_path: Path) -> None:
+def test_directories_of_dead_processes_are_deleted_and_others_left(tmp_path: Path) -> None:
     with scratch_directory(tmp_path) as first, scratch_directory(tmp_path) as second:
         assert first != second
         other = subprocess.Popen(

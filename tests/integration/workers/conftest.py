@@ -1,4 +1,4 @@
-"""What unit tests share."""
+"""What the tests of the workers share: a clip, and the processes that existed before a test."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def only_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that look for processes left behind: those that are there already are none of theirs."""
+    """For tests that look for processes left behind: those that run already are none of theirs."""
     monkeypatch.setattr(runs, "earlier", set(psutil.Process().children(recursive=True)))

@@ -94,7 +94,9 @@ def assert_plays_anywhere(path: Path) -> None:
         ("frame.mp4", {"seconds": 0.04, "sound": False}, (320, 240)),
     ],
 )
-async def test_results_play_anywhere(name: str, wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
+async def test_compressed_video_plays_everywhere(
+    name: str, wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path
+) -> None:
     clip = make_clip(tmp_path / name, **({"seconds": 1} | wishes))
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
@@ -119,7 +121,7 @@ async def test_results_play_anywhere(name: str, wishes: dict[str, Any], size: tu
         ("pieces.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "frag_keyframe+empty_moov", "-g", "9")),
     ],
 )
-async def test_containers_and_codecs_of_all_ages(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
+async def test_old_containers_and_codecs_are_compressed(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
     results, path, _ = await run_video_steps(make_encoded(tmp_path / name, *encoding), tmp_path)
     assert_plays_anywhere(path)
     assert len(frame_times(path)) == 25
@@ -127,7 +129,7 @@ async def test_containers_and_codecs_of_all_ages(name: str, encoding: tuple[str,
     assert "partial" not in results.extra
 
 
-async def test_every_frame_of_a_variable_rate_is_kept_at_its_time(tmp_path: Path) -> None:
+async def test_variable_frame_rate_preserves_every_frame_and_its_time(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "vfr.mp4", seconds=4, vfr=True, crf=1, size="160x120")
     _, path, _ = await run_video_steps(clip, tmp_path)
     before, after = frame_times(clip), frame_times(path)
@@ -135,7 +137,7 @@ async def test_every_frame_of_a_variable_rate_is_kept_at_its_time(tmp_path: Path
     assert after == pytest.approx(before, abs=0.001)
 
 
-async def test_what_an_edit_list_hides_is_not_in_the_result(tmp_path: Path) -> None:
+async def test_frames_hidden_by_an_edit_list_are_absent_from_the_result(tmp_path: Path) -> None:
     clip = clips.make_trimmed(tmp_path / "trimmed.mp4")
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert "copied" not in results.extra
@@ -146,7 +148,9 @@ async def test_what_an_edit_list_hides_is_not_in_the_result(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("film", "sound"), [(1.0, 2.0), (2.0, 1.0)])
-async def test_film_and_sound_need_not_end_together(film: float, sound: float, tmp_path: Path) -> None:
+async def test_video_and_audio_of_different_duration_are_both_complete(
+    film: float, sound: float, tmp_path: Path
+) -> None:
     results, path, _ = await run_video_steps(make_uneven(tmp_path / "uneven.mp4", film=film, sound=sound), tmp_path)
     seen = streams(path)
     assert float(seen["video"]["duration"]) == pytest.approx(film, abs=0.1)
@@ -154,26 +158,26 @@ async def test_film_and_sound_need_not_end_together(film: float, sound: float, t
     assert results.original["duration"] == pytest.approx(2, abs=0.1)
 
 
-async def test_of_two_sounds_the_default_is_taken(tmp_path: Path) -> None:
+async def test_default_audio_stream_is_used(tmp_path: Path) -> None:
     _, path, _ = await run_video_steps(clips.make_two_sounds(tmp_path / "two.mkv"), tmp_path)
     assert streams(path)["audio"]["channels"] == 1
 
 
 @pytest.mark.parametrize("name", ["late.ts", "late.mkv"])
-async def test_a_film_that_begins_late_begins_at_once(name: str, tmp_path: Path) -> None:
+async def test_video_with_a_late_start_starts_at_zero(name: str, tmp_path: Path) -> None:
     results, path, _ = await run_video_steps(clips.make_late(tmp_path / name), tmp_path)
     assert frame_times(path)[0] == pytest.approx(0, abs=0.1)
     assert results.original["duration"] == pytest.approx(1, abs=0.1)
 
 
-async def test_fields_become_frames(tmp_path: Path) -> None:
+async def test_interlaced_video_is_deinterlaced(tmp_path: Path) -> None:
     clip = clips.make_interlaced(tmp_path / "fields.mp4")
     assert streams(clip)["video"]["field_order"] == "tt"
     _, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
 
 
-async def test_hdr_is_brought_into_the_range_of_every_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hdr_video_is_tone_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
     results, path, _ = await run_video_steps(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
     assert results.original["hdr"] is True
@@ -190,7 +194,7 @@ async def no_poster(*_: object) -> None:
     """For HDR: each run of ffmpeg's works out its table of colours anew, which takes seconds."""
 
 
-async def test_what_is_transparent_is_laid_on_black(tmp_path: Path) -> None:
+async def test_transparent_video_is_blended_onto_black(tmp_path: Path) -> None:
     _, path, _ = await run_video_steps(clips.make_alpha(tmp_path / "alpha.mov"), tmp_path)
     frame = first_frame(path)
     assert frame[0] == pytest.approx(40, abs=4)  # half of the luma of red over that of black
@@ -209,7 +213,7 @@ async def test_what_is_transparent_is_laid_on_black(tmp_path: Path) -> None:
         ("five-one.mp4", ("-ac", "6", "-c:a", "ac3")),
     ],
 )
-async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
+async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
     source = make_sound(tmp_path / name, *encoding)
     results, path, notes = await run_video_steps(source, tmp_path)
     (made,) = results.files
@@ -226,7 +230,7 @@ async def test_sound_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
 
 
 @pytest.mark.parametrize(("name", "kept"), [("cut.mp4", 0.5), ("cut.mkv", 0.5), ("cut.webm", 0.5), ("cut.avi", 0.5)])
-async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, kept: float, tmp_path: Path) -> None:
+async def test_truncated_file_completes_with_partial(name: str, kept: float, tmp_path: Path) -> None:
     codec = {"cut.webm": "libvpx-vp9", "cut.avi": "mpeg4"}.get(name, "libx264")
     clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec, size="160x120"), kept)
     results, path, _ = await run_video_steps(clip, tmp_path)
@@ -238,7 +242,7 @@ async def test_a_file_cut_short_is_completed_and_said_to_be_partial(name: str, k
     assert results.original["duration"] == pytest.approx(told["seconds"], abs=0.3)
 
 
-async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
+async def test_forged_header_does_not_make_a_video_partial(tmp_path: Path) -> None:
     clip = clips.forge_duration(make_clip(tmp_path / "forged.mp4", seconds=3, size="160x120"))
     results, _, _ = await run_video_steps(clip, tmp_path)
     assert "partial" not in results.extra
@@ -246,14 +250,14 @@ async def test_a_header_that_lies_makes_no_film_partial(tmp_path: Path) -> None:
     assert results.original["duration"] == pytest.approx(3, abs=0.1)
 
 
-async def test_packets_that_are_no_pictures_are_missing(tmp_path: Path) -> None:
+async def test_undecodable_last_packets_are_reported_as_partial(tmp_path: Path) -> None:
     clip = clips.blank(make_clip(tmp_path / "blank.mp4", seconds=6, size="160x120"), 0.5)
     results, _, _ = await run_video_steps(clip, tmp_path)
     assert results.extra["partial"]["declaredSeconds"] == pytest.approx(6, abs=0.1)
     assert results.extra["partial"]["seconds"] < 5
 
 
-async def test_a_file_of_which_nothing_can_be_read_is_unreadable(tmp_path: Path) -> None:
+async def test_file_without_readable_packets_raises_unreadable_media(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "head.mp4", seconds=1)
     clip.write_bytes(clip.read_bytes()[: clip.read_bytes().index(b"mdat") + 4])
     with pytest.raises(errors.UnreadableMedia):
@@ -264,9 +268,7 @@ async def test_a_file_of_which_nothing_can_be_read_is_unreadable(tmp_path: Path)
 
 
 @pytest.mark.parametrize("crf", [1, 40])
-async def test_titles_places_and_comments_are_gone_from_what_is_compressed_and_what_is_copied(
-    crf: int, tmp_path: Path
-) -> None:
+async def test_metadata_is_absent_from_compressed_and_copied_videos(crf: int, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "tagged.mov", seconds=1, tags=True, crf=crf)
     secrets = ("A secret", "+52.5", "mine", "My camera")
     assert all(secret in json.dumps(said(clip)) for secret in secrets)
@@ -279,7 +281,7 @@ async def test_titles_places_and_comments_are_gone_from_what_is_compressed_and_w
 # --- Small ------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_film_that_complies_and_is_small_is_copied(tmp_path: Path) -> None:
+async def test_small_video_that_meets_the_template_is_copied(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "small.mkv", seconds=2, crf=40)
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert results.extra == {"copied": True}
@@ -287,7 +289,7 @@ async def test_a_film_that_complies_and_is_small_is_copied(tmp_path: Path) -> No
     assert path.stat().st_size < clip.stat().st_size + 5000
 
 
-async def test_a_film_that_compressing_does_not_shrink_stays_as_it_is(tmp_path: Path) -> None:
+async def test_video_that_compression_does_not_shrink_is_copied(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "dense.mp4", seconds=2, crf=30, size="320x240")
     results, path, _ = await run_video_steps(clip, tmp_path, crf=10)
     assert results.extra == {"copied": True}
@@ -297,7 +299,7 @@ async def test_a_film_that_compressing_does_not_shrink_stays_as_it_is(tmp_path: 
     assert path.stat().st_size < 0.95 * (tmp_path / "large.mp4").stat().st_size
 
 
-async def test_sound_that_does_not_comply_is_compressed_beside_a_film_that_is_copied(tmp_path: Path) -> None:
+async def test_copied_video_has_its_audio_compressed_if_that_does_not_meet_the_template(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "surround.mkv", seconds=2, crf=40, channels=6)
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert results.extra == {"copied": True}
@@ -308,7 +310,9 @@ async def test_sound_that_does_not_comply_is_compressed_beside_a_film_that_is_co
     ("codec", "mime", "name", "sound"),
     [("av1", "video/mp4", "av1", "aac"), ("vp9", "video/webm", "vp9", "opus")],
 )
-async def test_other_codecs(codec: str, mime: str, name: str, sound: str, tmp_path: Path) -> None:
+async def test_av1_and_vp9_are_encoded_into_their_containers(
+    codec: str, mime: str, name: str, sound: str, tmp_path: Path
+) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, vfr=True)
     results, path, _ = await run_video_steps(clip, tmp_path, codec=codec)
     seen = streams(path)
@@ -318,14 +322,14 @@ async def test_other_codecs(codec: str, mime: str, name: str, sound: str, tmp_pa
     assert len(packets) == len(frame_times(clip))
 
 
-async def test_what_svt_av1_cannot_do_is_h264(tmp_path: Path) -> None:
+async def test_video_too_small_for_svt_av1_becomes_h264(tmp_path: Path) -> None:
     results, path, _ = await run_video_steps(make_clip(tmp_path / "c.mp4", size="32x16"), tmp_path, codec="av1")
     assert streams(path)["video"]["codec_name"] == "h264"
     assert results.extra["codec"] == "h264"
 
 
 @pytest.mark.parametrize(("target", "codec"), [(60_000, "h264"), (150_000, "h264"), (60_000, "vp9"), (60_000, "av1")])
-async def test_a_film_lands_within_five_per_cent_below_its_target(target: int, codec: str, tmp_path: Path) -> None:
+async def test_target_bytes_gives_a_result_at_most_five_per_cent_below(target: int, codec: str, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10, size="192x144")
     assert clip.stat().st_size > target
     _, path, notes = await run_video_steps(clip, tmp_path, target_bytes=target, codec=codec)
@@ -334,21 +338,21 @@ async def test_a_film_lands_within_five_per_cent_below_its_target(target: int, c
     assert fractions == sorted(fractions)
 
 
-async def test_a_film_below_its_target_is_not_inflated(tmp_path: Path) -> None:
+async def test_target_bytes_does_not_inflate_a_smaller_video(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mkv", seconds=2)
     results, path, _ = await run_video_steps(clip, tmp_path, target_bytes=10_000_000)
     assert results.extra == {"copied": True}
     assert path.stat().st_size < clip.stat().st_size + 5000
 
 
-async def test_a_target_that_no_film_fits_into_is_an_error(tmp_path: Path) -> None:
+async def test_unreachable_target_bytes_raises_too_large(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=30, size="64x48", fps=1)
     with pytest.raises(errors.TooLarge, match="too long for the target size") as refused:
         await run_video_steps(clip, tmp_path, target_bytes=10_000)
     assert not refused.value.retryable
 
 
-async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
+async def test_target_quality_is_reached_on_samples(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5, size="128x96")
     results, _, notes = await run_video_steps(clip, tmp_path, target_quality=90)
     quality = results.extra["quality"]
@@ -359,7 +363,7 @@ async def test_a_target_of_quality_is_met_on_samples(tmp_path: Path) -> None:
     assert notes.noted[-1]["forecast"].bytes > 0
 
 
-async def test_of_what_takes_long_there_is_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_compression_publishes_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roomcast_workers.video.rate_control._MIN_FORECAST_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
     _, path, notes = await run_video_steps(clip, tmp_path)

@@ -42,7 +42,7 @@ def frames_of(path: Path) -> list[tuple[tuple[int, ...], float]]:
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-async def test_frames_and_pace_are_kept(image_format: str, tmp_path: Path) -> None:
+async def test_animation_preserves_frames_and_durations(image_format: str, tmp_path: Path) -> None:
     made = await compress(film(tmp_path / "in", image_format), image_format)
     assert made.source.frames == 4
     assert [(made.results[0].name, made.results[0].kind), (made.results[1].name, made.results[1].kind)] == [
@@ -59,7 +59,7 @@ async def test_frames_and_pace_are_kept(image_format: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("image_format", ["WEBP", "PNG", "AVIF"])
-async def test_alpha_keeps_showing_through(image_format: str, tmp_path: Path) -> None:
+async def test_animation_preserves_alpha(image_format: str, tmp_path: Path) -> None:
     made = await compress(film(tmp_path / "in", image_format, mode="RGBA"), image_format)
     assert made.source.alpha
     with Image.open(made.results[0].path) as image:
@@ -83,17 +83,19 @@ async def test_alpha_keeps_showing_through(image_format: str, tmp_path: Path) ->
         ("PNG", {"loop": 0}, 0),
     ],
 )
-async def test_it_is_shown_as_often(image_format: str, save: dict[str, Any], shown: int, tmp_path: Path) -> None:
+async def test_animation_preserves_its_loop_count(
+    image_format: str, save: dict[str, Any], shown: int, tmp_path: Path
+) -> None:
     made = await compress(film(tmp_path / "in", image_format, **save), image_format)
     assert opened(made.results[0]).info["loop"] == shown
 
 
-async def test_a_frame_without_a_pace_is_shown_as_long_as_browsers_do(tmp_path: Path) -> None:
+async def test_frame_without_duration_gets_that_of_browsers(tmp_path: Path) -> None:
     made = await compress(film(tmp_path / "in", "GIF", duration=0), "GIF")
     assert [pace for _, pace in frames_of(made.results[0].path)] == [100] * 4
 
 
-async def test_the_picture_for_those_who_cannot_show_an_animation_is_no_part_of_it(tmp_path: Path) -> None:
+async def test_fallback_image_of_an_apng_is_no_frame(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (64, 48), colour) for colour in COLOURS]
     frames[0].save(tmp_path / "in", "PNG", save_all=True, append_images=frames[1:], default_image=True, duration=50)
     made = await compress(tmp_path / "in", "PNG")
@@ -103,7 +105,7 @@ async def test_the_picture_for_those_who_cannot_show_an_animation_is_no_part_of_
     assert near(pixel(made.jpeg), COLOURS[0])
 
 
-async def test_large_ones_are_scaled_down_and_lose_their_metadata(tmp_path: Path) -> None:
+async def test_large_animation_is_scaled_down_without_metadata(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SECRET camera"
     source = film(tmp_path / "in", "WEBP", size=(900, 300), exif=exif, xmp=b"SECRET")
@@ -113,14 +115,14 @@ async def test_large_ones_are_scaled_down_and_lose_their_metadata(tmp_path: Path
         assert_nothing_else_in(result, b"SECRET")
 
 
-async def test_one_frame_is_a_still_picture(tmp_path: Path) -> None:
+async def test_one_frame_becomes_a_still_image(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "red").save(tmp_path / "in.gif", save_all=True)
     made = await compress(tmp_path / "in.gif", "GIF")
     assert made.source.frames == 1
     assert made.results[0].name == "image.webp"
 
 
-async def test_memory_does_not_grow_with_the_frames(tmp_path: Path) -> None:
+async def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     """A hundred and twenty frames of 1000 × 1000 would be 480 MB; a tenth of that must do."""
     frames = []
     for number in range(120):
@@ -144,31 +146,31 @@ def many_frames(path: Path, count: int, *, size: tuple[int, int] = (1, 1)) -> Pa
     return path
 
 
-async def test_as_many_frames_as_are_taken_are_taken(tmp_path: Path) -> None:
+async def test_as_many_frames_as_allowed_are_accepted(tmp_path: Path) -> None:
     made = await compress(many_frames(tmp_path / "in", 20), "GIF", max_frames=20)
     assert made.source.frames == 20
 
 
 @pytest.mark.parametrize("frames", [21, 300_000])
-async def test_more_frames_are_refused_without_being_read(frames: int, tmp_path: Path) -> None:
+async def test_too_many_gif_frames_are_refused_without_decoding(frames: int, tmp_path: Path) -> None:
     source = many_frames(tmp_path / "in", frames)
     with pytest.raises(errors.TooLarge, match="more than 20 frames"):
         await compress(source, "GIF", max_frames=20, limits=ResourceLimits(1 << 30, 2, 1 << 28))
 
 
 @pytest.mark.parametrize("image_format", ["WEBP", "PNG", "AVIF"])
-async def test_more_frames_are_refused_in_every_format(image_format: str, tmp_path: Path) -> None:
+async def test_too_many_frames_raise_too_large_in_every_format(image_format: str, tmp_path: Path) -> None:
     with pytest.raises(errors.TooLarge):
         await compress(film(tmp_path / "in", image_format), image_format, max_frames=3)
 
 
-async def test_frames_that_are_large_together_are_refused(tmp_path: Path) -> None:
+async def test_too_many_pixels_in_all_frames_raise_too_large(tmp_path: Path) -> None:
     source = many_frames(tmp_path / "in", 300, size=(100, 100))
     with pytest.raises(errors.TooLarge):
         await compress(source, "GIF", max_pixels=100_000)
 
 
-async def test_a_frame_that_is_larger_than_the_picture_is_counted(tmp_path: Path) -> None:
+async def test_gif_frame_larger_than_the_image_is_cropped(tmp_path: Path) -> None:
     big = b"\x2c" + struct.pack("<HHHHB", 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00"
     head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     (tmp_path / "in").write_bytes(head + _FRAME + big + b";")
@@ -177,7 +179,7 @@ async def test_a_frame_that_is_larger_than_the_picture_is_counted(tmp_path: Path
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-async def test_an_animation_cut_short_is_unreadable(image_format: str, tmp_path: Path) -> None:
+async def test_truncated_animation_raises_unreadable_media(image_format: str, tmp_path: Path) -> None:
     whole = film(tmp_path / "whole", image_format, size=(320, 240)).read_bytes()
     (tmp_path / "in").write_bytes(whole[: len(whole) * 3 // 4])
     with pytest.raises(errors.UnreadableMedia):

@@ -42,7 +42,7 @@ async def compressing(api: Api, watcher: Watcher, fake: FakeFfmpeg, clip: Path) 
     return upload_id
 
 
-async def test_the_room_sees_the_poster_before_the_film_is_compressed(
+async def test_poster_arrives_before_the_video_is_compressed(
     api: Api, watcher: Watcher, fake: FakeFfmpeg, shelf: Shelf
 ) -> None:
     upload_id = await compressing(api, watcher, fake, shelf.clip())
@@ -58,7 +58,7 @@ async def test_the_room_sees_the_poster_before_the_film_is_compressed(
     assert (await api.cancel(upload_id)).status == 200
 
 
-async def test_the_poster_goes_with_its_files_and_a_retry_makes_another(
+async def test_poster_is_deleted_with_its_upload_and_made_again_on_retry(
     api: Api, watcher: Watcher, fake: FakeFfmpeg, shelf: Shelf
 ) -> None:
     upload_id = await compressing(api, watcher, fake, shelf.clip())
@@ -78,7 +78,7 @@ async def test_the_poster_goes_with_its_files_and_a_retry_makes_another(
     assert picture(await fetched(api, output(last["element"], "poster"))).width > 0
 
 
-async def test_a_storyboard_leads_to_its_sprite(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_storyboard_links_to_its_sprite(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.clip(seconds=4))
     await watcher.join(upload_id, since=0)
     last = await watcher.end(upload_id)
@@ -96,12 +96,12 @@ async def test_a_storyboard_leads_to_its_sprite(api: Api, watcher: Watcher, shel
         assert y + height <= sprite["height"]
 
 
-async def test_a_clip_too_short_to_look_through_has_no_storyboard(api: Api, shelf: Shelf) -> None:
+async def test_short_clip_has_no_storyboard(api: Api, shelf: Shelf) -> None:
     element = (await api.finished(await api.accepted(shelf.clip(seconds=1))))["element"]
     assert {entry["kind"] for entry in element["outputs"]} == {"video", "poster"}
 
 
-async def test_a_ladder_plays_from_its_one_link(
+async def test_hls_plays_from_the_master_playlist_link(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, tmp_path: Path
 ) -> None:
     upload_id = await api.accepted(shelf.clip(seconds=9, size="320x240", fps=10), template="streamed")
@@ -147,7 +147,9 @@ def assert_plays(url: str, folder: Path) -> None:
     assert float(re.findall(r"format,([\d.]+)", said)[0]) == pytest.approx(9, abs=0.2)
 
 
-async def test_a_ladder_goes_with_its_upload(api: Api, watcher: Watcher, fake: FakeFfmpeg, shelf: Shelf) -> None:
+async def test_hls_files_are_deleted_with_their_upload(
+    api: Api, watcher: Watcher, fake: FakeFfmpeg, shelf: Shelf
+) -> None:
     fake.behave("slow:60")
     upload_id = await api.accepted(shelf.clip(), template="streamed")
     await watcher.join(upload_id, since=0)

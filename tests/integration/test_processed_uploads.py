@@ -61,7 +61,7 @@ async def sent_with_watchers(api: Api, clip: Path, watchers: list[Recorder]) -> 
 
 @pytest.mark.node
 @pytest.mark.parametrize("wishes", CLIPS.values(), ids=CLIPS.keys())
-async def test_a_clip_becomes_a_smaller_film_and_its_room_hears_the_truth(
+async def test_clip_becomes_smaller_and_its_room_gets_every_event(
     api: Api, both: list[Recorder], shelf: Shelf, tmp_path: Path, wishes: dict[str, Any]
 ) -> None:
     clip = shelf.clip(**wishes)
@@ -113,7 +113,7 @@ def assert_upright(film: dict[str, Any], wishes: dict[str, Any]) -> None:
 
 
 @pytest.mark.node
-async def test_four_ticks_a_second_at_most_while_compressing(
+async def test_compressing_sends_at_most_four_ticks_a_second(
     serve: ServeApp, fake: FakeFfmpeg, shelf: Shelf, node: None
 ) -> None:
     fake.behave("slow:3")
@@ -132,7 +132,7 @@ async def test_four_ticks_a_second_at_most_while_compressing(
             assert len({tick["progress"] for tick in ticks}) > 5
 
 
-async def test_the_result_is_there_when_100_is_said(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_result_is_available_at_100_percent(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await sent_with_watchers(api, shelf.clip(seconds=2), [watcher])
     last = await watcher.until(upload_id, lambda message: message["progress"] == 100)
     for entry in last["element"]["outputs"]:
@@ -142,7 +142,9 @@ async def test_the_result_is_there_when_100_is_said(api: Api, watcher: Watcher, 
     assert state["element"]["outputs"] == last["element"]["outputs"]
 
 
-async def test_bytes_are_heard_as_they_arrive(server: AppServer, api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_received_bytes_are_reported_during_the_upload(
+    server: AppServer, api: Api, watcher: Watcher, shelf: Shelf
+) -> None:
     clip = shelf.clip(seconds=2)
     size = clip.stat().st_size
     upload_id, content_url = await api.reserved(clip.name, size)
@@ -159,7 +161,7 @@ async def test_bytes_are_heard_as_they_arrive(server: AppServer, api: Api, watch
     assert_truthful(watcher.live_messages(upload_id))
 
 
-async def test_multipart_takes_several_files_and_names_each(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_multipart_with_several_files_returns_each(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     clips = [shelf.clip(f"{name}.mp4", seconds=1 + number) for number, name in enumerate(("one", "two"))]
     reply = await api.upload(*clips, shelf.image("three.png"))
     assert reply.status == 202
@@ -176,14 +178,14 @@ async def test_multipart_takes_several_files_and_names_each(api: Api, watcher: W
 
 
 @pytest.mark.parametrize("field", ["media_file", "file", "files"])
-async def test_every_field_name_of_the_contract_is_taken(api: Api, shelf: Shelf, field: str) -> None:
+async def test_every_documented_field_name_is_accepted(api: Api, shelf: Shelf, field: str) -> None:
     reply = await api.upload(shelf.image(), field=field)
     assert reply.status == 202
     assert (await api.finished(reply.body["uploadId"]))["status"] == "completed"
 
 
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg", "picture.webp"])
-async def test_an_image_comes_out_as_webp_and_jpeg(api: Api, watcher: Watcher, shelf: Shelf, name: str) -> None:
+async def test_image_becomes_webp_and_jpeg(api: Api, watcher: Watcher, shelf: Shelf, name: str) -> None:
     image = shelf.image(name, size=(2100, 300))
     upload_id = await sent_with_watchers(api, image, [watcher])
     last = await watcher.end(upload_id)
@@ -200,13 +202,13 @@ async def test_an_image_comes_out_as_webp_and_jpeg(api: Api, watcher: Watcher, s
     assert max(formats["image/jpeg"]) == 2048
 
 
-async def test_a_template_that_is_asked_for_is_used(api: Api, shelf: Shelf) -> None:
+async def test_requested_template_is_used(api: Api, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.clip(), template="hero-video")
     assert (await api.finished(upload_id))["status"] == "completed"
     assert (await api.upload(shelf.image(), template="hero-video")).refusal == (415, "UNSUPPORTED_TYPE")
 
 
-async def test_nothing_is_left_in_the_scratch_directory(server: AppServer, api: Api, shelf: Shelf) -> None:
+async def test_scratch_directory_is_empty_afterwards(server: AppServer, api: Api, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.clip())
     await api.finished(upload_id)
     assert server.scratch() == []

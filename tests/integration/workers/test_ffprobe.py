@@ -6,12 +6,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.runner import run_ffprobe
+from roomcast_workers.media_info.probe import parse_ffprobe, require_video
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, text_named_mp4, truncate
@@ -21,21 +23,21 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "-i.mp4", "100%d.mp4", 'a "quoted"|name:x.mp4', "🎬.mp4"])
-async def test_probing_tells_streams_and_format_whatever_the_name(name: str, tmp_path: Path) -> None:
+async def test_probe_returns_streams_and_format_for_any_file_name(name: str, tmp_path: Path) -> None:
     said = await run_ffprobe(find_binaries(), InputFile(make_clip(tmp_path / name, seconds=1), "mov"), limits=LIMITS)
     assert [stream["codec_type"] for stream in said["streams"]] == ["video", "audio"]
     assert float(said["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
     assert_nobody_left()
 
 
-async def test_the_demuxer_can_be_forced(clip: Path) -> None:
+async def test_probe_with_the_wrong_demuxer_raises_unreadable_media(clip: Path) -> None:
     said = await run_ffprobe(find_binaries(), InputFile(clip, "mov"), limits=LIMITS)
     assert said["format"]["format_name"].startswith("mov")
     with pytest.raises(errors.UnreadableMedia):
         await run_ffprobe(find_binaries(), InputFile(clip, "matroska"), limits=LIMITS)
 
 
-async def test_what_is_no_media_cannot_be_probed(tmp_path: Path) -> None:
+async def test_probe_of_other_files_raises_unreadable_media(tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     for path in (
         text_named_mp4(tmp_path / "text.mp4"),
@@ -48,7 +50,7 @@ async def test_what_is_no_media_cannot_be_probed(tmp_path: Path) -> None:
         assert str(tmp_path) not in caught.value.message
 
 
-async def test_a_playlist_of_remote_media_is_not_followed(tmp_path: Path) -> None:
+async def test_probe_does_not_follow_a_playlist_to_remote_media(tmp_path: Path) -> None:
     connections: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _reader, writer: connections.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -72,7 +74,7 @@ def script(tmp_path: Path, code: str) -> Binaries:
     return Binaries(str(path), str(path))
 
 
-async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) -> None:
+async def test_probe_allows_only_the_file_protocol(clip: Path, tmp_path: Path) -> None:
     binaries = fake_probe(tmp_path, "")
     await run_ffprobe(binaries, InputFile(clip, "mov"), limits=LIMITS)
     argv = json.loads(fake_ffmpeg.beside(Path(binaries.ffprobe), "calls").read_text())
@@ -83,7 +85,7 @@ async def test_probing_allows_no_protocol_but_files(clip: Path, tmp_path: Path) 
     ("behaviour", "timeout_seconds", "error"),
     [("hang", 1, errors.TimedOut), ("crash", 10, errors.TranscodeError), ("die", 10, errors.UnreadableMedia)],
 )
-async def test_a_probe_that_fails(
+async def test_failed_probe_raises_the_error_of_its_cause(
     behaviour: str, timeout_seconds: float, error: type[Exception], clip: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(error):
@@ -106,7 +108,35 @@ async def test_a_probe_that_fails(
         "while True: print('x' * 10_000)",
     ],
 )
-async def test_a_probe_that_makes_no_sense_is_unreadable(code: str, clip: Path, tmp_path: Path) -> None:
+async def test_probe_with_invalid_output_raises_unreadable_media(code: str, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.UnreadableMedia):
         await run_ffprobe(script(tmp_path, code), InputFile(clip, "mov"), limits=LIMITS)
     assert_nobody_left()
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "size", "rotation", "channels"),
+    [
+        ("plain.mp4", {}, (320, 240), 0, 2),
+        ("turned.mp4", {"rotation": 90}, (240, 320), 90, 2),
+        ("over.mov", {"rotation": 180}, (320, 240), 180, 2),
+        ("odd.mp4", {"odd": True}, (319, 239), 0, 2),
+        ("wide.mp4", {"aspect": "4:3"}, (427, 240), 0, 2),
+        ("cover.mp4", {"cover": True}, (320, 240), 0, 2),
+        ("silent.mkv", {"sound": False}, (320, 240), 0, None),
+        ("surround.mp4", {"channels": 6}, (320, 240), 0, 6),
+        ("vp9.webm", {"codec": "libvpx-vp9"}, (320, 240), 0, 2),
+    ],
+)
+async def test_probe_of_real_clips_is_parsed(
+    name: str, wishes: dict[str, Any], size: tuple[int, int], rotation: int, channels: int | None, tmp_path: Path
+) -> None:
+    path = make_clip(tmp_path / name, seconds=1, **wishes)
+    demuxer = "mov" if path.suffix in {".mp4", ".mov"} else "matroska"
+    info = parse_ffprobe(await run_ffprobe(find_binaries(), InputFile(path, demuxer), limits=LIMITS))
+    video = require_video(info)
+    assert ((video.width, video.height), video.rotation) == (size, rotation)
+    assert (info.audio.channels if info.audio else None) == channels
+    assert info.duration == pytest.approx(1.0, abs=0.1)
+    assert info.size == path.stat().st_size
+    assert video.fps == pytest.approx(25, abs=0.1)

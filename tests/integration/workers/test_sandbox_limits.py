@@ -39,7 +39,7 @@ def python(code: str, limits: ResourceLimits = NONE) -> subprocess.CompletedProc
 
 
 @linux
-def test_every_limit_is_set_and_no_privilege_can_be_gained() -> None:
+def test_program_has_every_limit_and_gains_no_privilege() -> None:
     seen = json.loads(python(LOOK, ResourceLimits(512 * MIB, 20, 3 * MIB, open_files=64, nice=7)).stdout)
     assert seen["AS"] == [512 * MIB, 512 * MIB]
     assert seen["CPU"] == [20, 22]
@@ -50,13 +50,13 @@ def test_every_limit_is_set_and_no_privilege_can_be_gained() -> None:
     assert "NoNewPrivs:\t1" in seen["status"]
 
 
-def test_a_limit_that_is_none_stays_as_it_is() -> None:
+def test_limit_of_none_is_inherited() -> None:
     seen = json.loads(python(LOOK).stdout)
     assert seen["FSIZE"] == list(resource.getrlimit(resource.RLIMIT_FSIZE))
     assert seen["AS"] == list(resource.getrlimit(resource.RLIMIT_AS))
 
 
-def test_a_limit_above_what_this_process_may_grant_is_lowered_to_it() -> None:
+def test_limit_above_the_hard_limit_is_lowered_to_it() -> None:
     inner = sandboxed_argv([sys.executable, "-IS", "-c", LOOK], ResourceLimits(None, None, None, open_files=200))
     relay = f"import os, sys; argv = {inner!r}; argv[4] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
     seen = json.loads(python(relay, ResourceLimits(None, None, None, open_files=100)).stdout)
@@ -64,17 +64,17 @@ def test_a_limit_above_what_this_process_may_grant_is_lowered_to_it() -> None:
 
 
 @linux
-def test_memory_beyond_the_limit_is_refused() -> None:
+def test_allocation_over_the_limit_fails() -> None:
     ended = python("bytearray(400 << 20)", ResourceLimits(200 * MIB, None, None))
     assert ended.returncode == 1
     assert "MemoryError" in ended.stderr
 
 
-def test_processor_time_beyond_the_limit_ends_the_program_with_its_own_signal() -> None:
+def test_cpu_time_over_the_limit_ends_with_sigxcpu() -> None:
     assert python("while True: pass", ResourceLimits(None, 1, None)).returncode == -signal.SIGXCPU
 
 
-def test_a_file_beyond_the_limit_ends_the_program_with_its_own_signal(tmp_path: Path) -> None:
+def test_file_over_the_limit_ends_with_sigxfsz(tmp_path: Path) -> None:
     big = tmp_path / "big"
     ended = run(["/bin/dd", "if=/dev/zero", f"of={big}", "bs=65536", "count=64"], ResourceLimits(None, None, MIB))
     assert ended.returncode == -signal.SIGXFSZ
@@ -82,20 +82,20 @@ def test_a_file_beyond_the_limit_ends_the_program_with_its_own_signal(tmp_path: 
 
 
 @pytest.mark.parametrize("program", ["/no/such/program", __file__, "/"])
-def test_a_program_that_cannot_be_run_is_told_from_one_that_failed(program: str) -> None:
+def test_program_that_cannot_run_was_not_started(program: str) -> None:
     ended = run([program])
     assert ended.returncode == EXIT_NOT_STARTED
     assert not was_started(ended.returncode, ended.stderr)
 
 
-def test_a_program_may_return_the_same_code_itself() -> None:
+def test_program_with_the_same_exit_code_was_started() -> None:
     ended = python(f"import sys; print('confined', file=sys.stderr); sys.exit({EXIT_NOT_STARTED})")
     assert ended.returncode == EXIT_NOT_STARTED
     assert was_started(ended.returncode, ended.stderr)
 
 
 @linux
-def test_it_does_not_run_under_another_parent() -> None:
+def test_program_under_another_parent_does_not_run() -> None:
     argv = sandboxed_argv(["/bin/echo", "ran"], NONE)
     argv[argv.index(f"parent={os.getpid()}")] = f"parent={os.getpid() + 1}"
     ended = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -103,12 +103,12 @@ def test_it_does_not_run_under_another_parent() -> None:
     assert ended.stdout == ""
 
 
-def test_modules_lying_about_are_not_imported(tmp_path: Path) -> None:
+def test_modules_in_the_working_directory_are_not_imported(tmp_path: Path) -> None:
     for name in ("os", "resource", "ctypes", "signal", "sitecustomize"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('caught')")
     ended = run(["/bin/echo", "ran"], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
     assert (ended.returncode, ended.stdout) == (0, "ran\n")
 
 
-def test_the_return_code_is_the_programs() -> None:
+def test_return_code_is_that_of_the_program() -> None:
     assert python("raise SystemExit(42)").returncode == 42

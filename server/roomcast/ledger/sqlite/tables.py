@@ -1,0 +1,145 @@
+"""Read and write the tables within a transaction. Each statistic is counted from an index of what it counts."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import orjson
+
+from roomcast.errors import NotFound
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordConflict, RecordWrite
+from roomcast.uploads.lifecycle import TERMINAL, Stage
+from roomcast.uploads.messages import Message
+from roomcast.uploads.model import Upload, decode, encode, message
+
+QUEUE = """
+WITH waiting AS (
+    SELECT id, owner, priority, queued_at,
+           ROW_NUMBER() OVER (PARTITION BY owner ORDER BY priority DESC, queued_at, id) AS position
+    FROM uploads WHERE stage = 'queued' AND not_before <= :now
+), working AS (
+    SELECT owner, COUNT(*) AS uploads FROM uploads
+    WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued') GROUP BY owner
+)
+SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
+ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
+"""
+"""The waiting uploads in the order of `WorkQueue.claim_next`."""
+
+EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
+EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
+
+WAITING = """
+SELECT json_extract(CAST(record AS TEXT), '$.template'), COUNT(*), MIN(MAX(queued_at, not_before))
+FROM uploads WHERE stage = 'queued' AND not_before <= :now GROUP BY 1
+"""
+DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
+ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
+LEASED = """
+SELECT record, lease_token, lease_expires_at FROM uploads
+WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued')
+"""
+OUTCOMES = """
+SELECT stage, COUNT(*) FROM uploads
+WHERE stage IN ('done', 'failed', 'cancelled') AND finished_at >= :since GROUP BY stage
+"""
+FAILURES = """
+SELECT record FROM uploads WHERE stage = 'failed' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT :limit
+"""
+
+
+@dataclass(frozen=True)
+class UploadRow:
+    """An upload with the columns beside its record. Without a lease, `token` is None."""
+
+    upload: Upload
+    token: str | None
+    expires_at: float
+    cancel_requested: bool
+
+
+@dataclass
+class WrittenEvent:
+    """An event that was written: the records before and after it, its message, and whether it ended the lease."""
+
+    before: Upload | None
+    upload: Upload
+    body: Message
+    lease_ended: bool
+
+
+def read_row(connection: sqlite3.Connection, upload_id: str) -> UploadRow:
+    """Return the upload's row; raise `NotFound` if there is none."""
+    query = "SELECT record, lease_token, lease_expires_at, cancel_requested FROM uploads WHERE id = ?"
+    found = connection.execute(query, (upload_id,)).fetchone()
+    if found is None:
+        raise NotFound("There is no such upload.")
+    record, token, expires_at, cancel_requested = found
+    return UploadRow(decode(record), token, expires_at or 0.0, bool(cancel_requested))
+
+
+def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:
+    """Map the id of every waiting upload to its position in the queue, from 1, in order."""
+    return {upload_id: position for position, (upload_id,) in enumerate(connection.execute(QUEUE, {"now": now}), 1)}
+
+
+def write_event(
+    connection: sqlite3.Connection, before: Upload | None, upload: Upload, *, pauses: bool = False
+) -> WrittenEvent:
+    """Write the record and its event. A pause, or a stage in which nothing works on the upload, ends the lease."""
+    idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
+    connection.execute(
+        "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
+        " finished_at = :finished_at, record = :record,"
+        " lease_token = IIF(:idle, NULL, lease_token), lease_expires_at = IIF(:idle, NULL, lease_expires_at),"
+        " cancel_requested = IIF(:idle, 0, cancel_requested) WHERE id = :id",
+        {
+            "id": upload.id,
+            "status": upload.state.status,
+            "stage": upload.stage,
+            "queued_at": upload.updated_at if idle or upload.stage is Stage.RECEIVING else None,
+            "not_before": upload.not_before,
+            "finished_at": upload.updated_at if upload.state.terminal else None,
+            "record": encode(upload),
+            "idle": idle,
+        },
+    )
+    body = message(upload)
+    connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
+    if upload.seq > EVENT_LOG_LENGTH:
+        query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"
+        connection.execute(query, (upload.id, upload.seq - EVENT_LOG_LENGTH))
+    return WrittenEvent(before, upload, body, idle)
+
+
+def write_record(connection: sqlite3.Connection, write: RecordWrite) -> None:
+    """Write a record beside the uploads; raise `RecordConflict` if it has changed since it was read."""
+    query = f"SELECT json_extract(CAST(record AS TEXT), '$.revision') FROM {write.table} WHERE id = ?"  # noqa: S608
+    found = connection.execute(query, (write.id,)).fetchone()
+    if (found[0] if found else 0) != write.revision - 1:
+        raise RecordConflict("The record was changed by another writer.")
+    connection.execute(
+        f"INSERT OR REPLACE INTO {write.table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608
+        (write.id, write.group, write.created_at, write.due_at, write.body),
+    )
+
+
+def queue_stats(connection: sqlite3.Connection, now: float, since: float, failures: int) -> QueueStats:
+    """Return what `WorkQueue.stats` returns, without the ticks of the leased uploads."""
+    waiting = connection.execute(WAITING, {"now": now}).fetchall()
+    leased = [
+        LeasedUpload.from_token(token, decode(record), expires_at)
+        for record, token, expires_at in connection.execute(LEASED)
+    ]
+    outcomes = dict.fromkeys(TERMINAL, 0)
+    outcomes |= {Stage(stage): count for stage, count in connection.execute(OUTCOMES, {"since": since})}
+    return QueueStats(
+        waiting={template: count for template, count, _ in waiting},
+        waiting_since=min((oldest for *_, oldest in waiting), default=None),
+        delayed=connection.execute(DELAYED, {"now": now}).fetchone()[0],
+        active=connection.execute(ACTIVE).fetchone()[0],
+        leased=sorted(leased, key=lambda one: one.since),
+        outcomes=outcomes,
+        failures=[decode(record) for (record,) in connection.execute(FAILURES, {"limit": failures})],
+    )

@@ -1,0 +1,111 @@
+"""HLS renditions that ffmpeg made: complete, aligned, and as their master playlist describes them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.video.hls import (
+    make_hls,
+    parse_segments,
+)
+
+from tests.support.clips import make_clip
+from tests.support.jobs import job_on
+
+
+def attributes(line: str) -> dict[str, str]:
+    """Of a playlist's tag."""
+    found = re.findall(r'([A-Z-]+)=("[^"]*"|[^,]*)', line.partition(":")[2])
+    return {name: value.strip('"') for name, value in found}
+
+
+def probed(path: Path, *wanted: str) -> dict[str, Any]:
+    """What ffprobe says of a file or a whole ladder."""
+    command = [find_binaries().ffprobe, "-v", "error", "-of", "json", *wanted, str(path)]
+    said: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    return said
+
+
+def frames(path: Path, stream: str = "v:0") -> list[tuple[float, bool]]:
+    """Each decoded frame's time and whether it is a keyframe."""
+    said = probed(path, "-select_streams", stream, "-show_entries", "frame=pts_time,key_frame")
+    return [(float(frame["pts_time"]), bool(frame["key_frame"])) for frame in said["frames"]]
+
+
+@pytest.mark.parametrize(
+    "wishes", [{}, {"vfr": True, "sound": False}, {"fps": 23.976, "channels": 1}], ids=["plain", "vfr", "film rate"]
+)
+async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
+    wishes: dict[str, Any], tmp_path: Path
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="320x240", **wishes)
+    job, _ = job_on(clip, tmp_path, hls=[480, 160], preset="ultrafast")
+    info = await job.probe(clip, "mov")
+    heard: list[float | None] = []
+    master, *rest = await make_hls(job, clip, info, "mov", lambda reading: heard.append(reading.seconds))
+    assert (master.kind, master.mime, master.listed) == ("hls", "application/vnd.apple.mpegurl", True)
+    assert not any(made.listed for made in rest)
+    assert heard[-1] == pytest.approx(9, abs=0.5)
+
+    names = {path.name for path in job.scratch.iterdir()}
+    assert {made.path.name for made in [master, *rest]} == names
+    assert all(re.fullmatch(r"hls[a-z0-9-]*\.(m3u8|m4s|mp4)", name) for name in names)
+    assert_as_the_master_says(master.path, sound=wishes.get("sound", True))
+
+    cuts = {name: parse_segments((job.scratch / f"hls-{name}.m3u8").read_text()) for name in ("240", "160")}
+    assert [entry.seconds for entry in cuts["240"]] == [entry.seconds for entry in cuts["160"]]
+    assert len(cuts["240"]) == 3
+    times = {name: frames(job.scratch / f"hls-{name}.m3u8") for name in cuts}
+    assert times["240"] == times["160"]
+    assert [key for _, key in times["240"]].count(True) == 3, "a keyframe begins each segment, and there is no other"
+    before = frames(clip)
+    offset = times["240"][0][0] - before[0][0]
+    assert [time - offset for time, _ in times["240"]] == pytest.approx([time for time, _ in before], abs=0.001)
+
+
+def assert_as_the_master_says(master: Path, *, sound: bool) -> None:
+    """ffmpeg's own player finds in the ladder what its master playlist promises."""
+    lines = master.read_text().splitlines()
+    found = probed(master, "-show_programs", "-show_streams")
+    variants = [
+        (attributes(line), uri) for line, uri in itertools.pairwise(lines) if line.startswith("#EXT-X-STREAM-INF")
+    ]
+    assert len(variants) == len(found["programs"]) == 2
+    for (said, uri), program in zip(variants, found["programs"], strict=True):
+        streams = {stream["codec_type"]: stream for stream in program["streams"]}
+        film = streams["video"]
+        assert said["RESOLUTION"] == f"{film['width']}x{film['height']}"
+        assert (said["CODECS"].count("avc1"), "mp4a.40.2" in said["CODECS"]) == (1, sound)
+        profile, level = int(said["CODECS"][5:7], 16), int(said["CODECS"][9:11], 16)
+        assert level == film["level"]
+        assert profile == {"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}[film["profile"]]
+        assert ("audio" in streams) == sound
+        sizes = [
+            (master.parent / entry.name).stat().st_size for entry in parse_segments((master.parent / uri).read_text())
+        ]
+        assert int(said["AVERAGE-BANDWIDTH"]) >= sum(sizes) * 8 / 9.5
+        assert int(said["BANDWIDTH"]) >= int(said["AVERAGE-BANDWIDTH"])
+
+
+def with_a_gap(clip: Path) -> Path:
+    """The clip without what is between its third second and its eleventh: there a frame stands still."""
+    target = clip.with_name("gapped.mp4")
+    select = "select=lt(t\\,3)+gt(t\\,11)"
+    encoding = ["-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"]
+    command = [find_binaries().ffmpeg, "-v", "error", "-i", str(clip), "-vf", select, *encoding, str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+async def test_video_with_a_gap_longer_than_a_segment_is_complete(tmp_path: Path) -> None:
+    gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="192x144", sound=False))
+    job, _ = job_on(gapped, tmp_path, hls=[144], preset="ultrafast")
+    made = await make_hls(job, gapped, await job.probe(gapped, "mov"), "mov", lambda _: None)
+    assert len(frames(made[0].path)) == len(frames(gapped))

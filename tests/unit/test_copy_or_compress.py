@@ -1,0 +1,103 @@
+"""The decision to copy a video's streams or to compress them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from roomcast.uploads.templates import Template
+from roomcast_workers.media_info.packet_scan import PacketScan
+from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
+from roomcast_workers.video.copy_or_compress import (
+    audio_meets_template,
+    decide,
+    is_worthwhile,
+    meets_template,
+    target_audio_bitrate,
+)
+
+FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
+SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
+INFO = MediaInfo(10.0, 1_000_000, "mov", FILM, SOUND)
+
+
+def scanned(
+    *, packets: int = 250, bits: int = 1_000_000, first: str = "K__", gap: int = 50, pts: bool = True
+) -> PacketScan:
+    """Ten seconds of film at 25 frames and `bits` a second, and as much sound at 100 kbit/s."""
+    scan = PacketScan()
+    for number in range(packets):
+        flags = first if number == 0 else "K__" if number % gap == 0 else "___"
+        time = f"{number / 25:.6f}"
+        scan.feed(f"0,{time if pts else 'N/A'},{time},0.040000,{bits // 200},{flags}\n".encode())
+    for number in range(500):
+        scan.feed(f"1,{number / 50:.6f},{number / 50:.6f},0.020000,250,K__\n".encode())
+    return scan
+
+
+def source(video: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
+    return VerifiedMedia(dataclasses.replace(INFO, video=video, **info), scan or scanned(), 10.0, None)
+
+
+def template(**wishes: Any) -> Template:
+    return Template(name="t", **wishes)
+
+
+def test_low_bitrate_is_copied_and_high_bitrate_compared() -> None:
+    assert decide(source(), template()) == "copy"
+    assert decide(source(scan=scanned(bits=5_000_000)), template()) == "compare"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"codec": "hevc"},
+        {"profile": "High 4:2:2"},
+        {"profile": None},
+        {"pix_fmt": "yuv420p10le"},
+        {"full_range": True},
+        {"interlaced": True},
+        {"as_is": False},
+        {"transfer": "smpte2084"},
+        {"primaries": "bt2020"},
+        {"matrix": "bt2020nc"},
+        {"width": 1279},
+        {"width": 1922},
+    ],
+)
+def test_video_that_some_players_show_wrongly_is_compressed(wrong: dict[str, Any]) -> None:
+    assert decide(source(dataclasses.replace(FILM, **wrong)), template()) == "encode"
+
+
+@pytest.mark.parametrize("wrong", [{"first": "___"}, {"first": "KD_"}, {"gap": 1000, "packets": 400}, {"pts": False}])
+def test_video_with_unsuitable_packets_is_compressed(wrong: dict[str, Any]) -> None:
+    assert not meets_template(source(scan=scanned(**wrong)), template())
+
+
+def test_decision_depends_on_the_template() -> None:
+    assert decide(source(), template(codec="av1")) == "encode"
+    assert decide(source(), template(video_long_side=640)) == "encode"
+    assert decide(source(), template(target_bytes=2_000_000)) == "copy"
+    assert decide(source(), template(target_bytes=999_999)) == "encode"
+
+
+def test_truncated_video_is_compressed() -> None:
+    cut = verify_media(INFO, scanned(packets=100), b"")
+    assert cut.truncation is not None
+    assert decide(cut, template()) == "encode"
+
+
+def test_audio_is_copied_if_it_meets_the_template() -> None:
+    assert audio_meets_template(SOUND, source(), 128_000)
+    assert not audio_meets_template(SOUND, source(), 64_000)
+    assert not audio_meets_template(dataclasses.replace(SOUND, channels=6), source(), 128_000)
+    assert not audio_meets_template(dataclasses.replace(SOUND, codec="mp3"), source(), 128_000)
+    assert target_audio_bitrate(SOUND, source(), 128_000) == pytest.approx(100_000, rel=0.01)
+    assert target_audio_bitrate(dataclasses.replace(SOUND, channels=1), source(), 100_000) == 60_000
+
+
+def test_saving_five_per_cent_is_worthwhile() -> None:
+    assert is_worthwhile(95, 100)
+    assert not is_worthwhile(96, 100)

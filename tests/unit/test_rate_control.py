@@ -1,0 +1,115 @@
+"""Sizes, bitrates and the search for a CRF."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from roomcast.errors import TooLarge
+from roomcast_workers.ffmpeg.codecs import peak_bitrate
+from roomcast_workers.video.copy_or_compress import (
+    low_bitrate,
+)
+from roomcast_workers.video.crf_search import (
+    MAX_TRIALS,
+    CrfSearch,
+    equivalent_ssim,
+    sample_starts,
+    ssim_score,
+    vmaf_score,
+)
+from roomcast_workers.video.encoder import fit_even
+from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
+
+sides = st.integers(2, 8192)
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000), st.integers(2, 4096))
+def test_fit_even_gives_even_sides_and_preserves_the_shape(width: int, height: int, long_side: int) -> None:
+    fitted = fit_even(width, height, long_side)
+    assert all(side % 2 == 0 and side >= 2 for side in fitted)
+    assert max(fitted) <= max(2, long_side)
+    scale = min(1, long_side / max(width, height))
+    assert all(abs(is_ - was * scale) <= 2 for is_, was in zip(fitted, (width, height), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("size", "fitted"),
+    [((1920, 1080), (1920, 1080)), ((3840, 2160), (1920, 1080)), ((319, 239), (318, 238)), ((1080, 2400), (864, 1920))],
+)
+def test_fit_even_examples(size: tuple[int, int], fitted: tuple[int, int]) -> None:
+    assert fit_even(*size, 1920) == fitted
+
+
+@given(sides, sides, st.floats(1, 240))
+def test_peak_bitrate_grows_with_size(width: int, height: int, fps: float) -> None:
+    assert low_bitrate(width, height, fps) < peak_bitrate(width, height, fps)
+    assert peak_bitrate(width, height, fps) <= peak_bitrate(width + 1, height, fps + 1)
+    assert peak_bitrate(width, height, None) == peak_bitrate(width, height, 30)
+
+
+@given(
+    st.integers(10_000, 10**9), st.floats(0.1, 20_000), st.tuples(sides, sides), st.floats(1, 120), st.integers(0, 8)
+)
+def test_budget_does_not_exceed_the_target(
+    target: int, seconds: float, size: tuple[int, int], fps: float, channels: int
+) -> None:
+    try:
+        share = compute_budget(target, seconds, size, fps, channels, 128_000)
+    except TooLarge:
+        return
+    assert (share.video_bitrate + share.audio_bitrate) * seconds / 8 < target
+    assert 0 < share.scale <= 1
+    assert (share.audio_bitrate > 0) == (channels > 0)
+    assert share.channels <= min(channels, 2)
+
+
+@given(st.integers(20_000, 10**7), st.floats(1, 600), st.floats(0.2, 3))
+def test_next_bitrate_converges_on_the_target(target: int, seconds: float, answer: float) -> None:
+    """Whatever the encoder makes of a bitrate, as long as it is always the same share of it."""
+    fixed = 0.1 * target
+    bitrate = int(target * 8 / seconds)
+    assume(bitrate > 8000)
+    for _ in range(4):
+        size = int(fixed + answer * bitrate * seconds / 8)
+        if hits_target(size, target):
+            return
+        bitrate = next_bitrate(bitrate, size, target, fixed)
+    assert hits_target(int(fixed + answer * bitrate * seconds / 8), target)
+
+
+@given(st.integers(0, 40), st.integers(1, 31), st.lists(st.floats(0, 100), min_size=72, max_size=72), st.floats(0, 100))
+def test_crf_search_finds_the_highest_sufficient_crf(low: int, span: int, scores: list[float], target: float) -> None:
+    falling = sorted(scores, reverse=True)
+    search = CrfSearch(low, low + span - 1, target)
+    while (crf := search.next) is not None:
+        assert low <= crf < low + span
+        search.record(crf, falling[crf])
+    assert len(search.scores) <= MAX_TRIALS
+    good = [crf for crf in range(low, low + span) if falling[crf] >= target]
+    assert search.best == (max(good) if good else min(search.scores))
+    assert good or search.best == low
+
+
+@given(st.floats(20, 99), st.floats(20, 99))
+def test_equivalent_ssim_grows_with_vmaf(one: float, other: float) -> None:
+    assert 0.5 < equivalent_ssim(min(one, other)) <= equivalent_ssim(max(one, other)) < 1
+
+
+def test_scores_are_parsed_or_none() -> None:
+    assert ssim_score("n:1 Y:0.9 U:0.9 V:0.9 All:0.900000 (10)\nn:2 All:1.000000 (inf)\n") == pytest.approx(0.95)
+    assert ssim_score("") is None
+    assert vmaf_score(json.dumps({"pooled_metrics": {"vmaf": {"mean": 93.5}}})) == 93.5
+    assert vmaf_score("{}") is None
+    assert vmaf_score("[") is None
+
+
+@given(st.floats(0.04, 10_000), st.integers(1, 5), st.floats(0.5, 3))
+def test_samples_are_within_the_video_and_do_not_overlap(seconds: float, count: int, length: float) -> None:
+    starts = sample_starts(seconds, count, length)
+    assert all(start >= 0 for start in starts)
+    assert all(after - before >= length - 0.01 for before, after in itertools.pairwise(starts))
+    assert starts == [0.0] or starts[-1] + length <= seconds + 0.01
