@@ -23,7 +23,7 @@ async def test_the_page_on_a_phone_and_on_a_desk(context: BrowserContext, server
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
             assert await page.evaluate(CONTRAST) >= 4.5, (width, scheme)
-    await page.get_by_text("Socket.IO calls").first.click()
+    await page.get_by_role("navigation").get_by_text("Socket.IO calls").click()
     await page.get_by_role("navigation").get_by_role("link", name="join-upload").click()
     await expect(page.locator("#socket-join-upload")).to_be_in_viewport()
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(server.url).netloc}

@@ -65,7 +65,7 @@ async def test_same_file_resumes_after_a_reload(open_own: Open, large: Path) -> 
 
 async def test_watched_upload_needs_its_file_after_a_reload(open_own: Open, large: Path) -> None:
     own = await open_own()
-    async with limited_bandwidth(own.page, 400_000):
+    async with limited_bandwidth(own.page, 150_000):
         (upload_id,) = await own.upload(large)
         await own.midway()
         other = await open_own()

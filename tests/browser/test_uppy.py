@@ -16,13 +16,13 @@ from tests.support.harness import ROOT, Api, RunningServer, eventually
 pytestmark = pytest.mark.browser
 
 BUNDLE = ROOT / "tests" / "node" / "node_modules" / "uppy" / "dist" / "uppy.min.mjs"
-PIECE_BYTES = 200_000
+CHUNK_BYTES = 200_000
 
 _SCRIPT = f"""
 async () => {{
   const {{ Uppy, Tus }} = await import("/uppy.min.mjs");
   globalThis.uppy = new Uppy({{ id: "own", autoProceed: true }});
-  uppy.use(Tus, {{ endpoint: "/api/tus/", chunkSize: {PIECE_BYTES} }});
+  uppy.use(Tus, {{ endpoint: "/api/tus/", chunkSize: {CHUNK_BYTES} }});
   document.querySelector("input").addEventListener("change", ({{ target }}) => {{
     for (const data of target.files) uppy.addFile({{ name: data.name, type: data.type, data, source: "input" }});
   }});
@@ -47,13 +47,13 @@ async def test_uppy_resumes_after_a_reload(uppy: OwnPage, shelf: Shelf, api: Api
     picture = pad(shelf.image(), 1_600_000)
     async with limited_bandwidth(uppy.page, 400_000):
         await uppy.pick(picture)
-        await eventually(lambda: len(uppy.chunks) == 3)
+        await eventually(lambda: len(uppy.chunks) >= 3)
         await uppy.load()
     before = uppy.chunks.copy()
     uppy.chunks.clear()
     await uppy.pick(picture)
     assert await uppy.evaluate("result.then(({ successful, failed }) => [successful.length, failed.length])") == [1, 0]
-    assert before == [0, PIECE_BYTES, 2 * PIECE_BYTES]
+    assert before[:3] == [0, CHUNK_BYTES, 2 * CHUNK_BYTES]
     assert uppy.chunks[0] >= before[-1], "at most the interrupted chunk is sent again"
     (upload,) = await list_uploads()
     completed = await api.finished(upload["uploadId"])

@@ -24,9 +24,9 @@ from roomcast.settings import RetentionSettings
 from structlog.testing import capture_logs
 
 from tests.integration.contract.ledgers import Clock, created
-from tests.integration.contract.test_dispatch import Handler
 from tests.scale.cluster import Line
 from tests.support.harness import eventually
+from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
 
 RESETS = 12
@@ -90,7 +90,7 @@ def test_wake_does_not_fail_while_connections_are_reset(line: Line) -> None:
 
 def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
     async def work() -> None:
-        handler, end = Handler(), exit_when_task_fails(asyncio.Event())
+        handler, end = RecordingHandler(), exit_when_task_fails(asyncio.Event())
         async with TaskiqDispatch.open(line.url, name="roomcast:workers") as dispatch, dispatch.workers(handler, 1):
             for turn in range(4):
                 line.reset()

@@ -1,4 +1,4 @@
-"""The dispatch over Redis Streams: what lies in Redis, and what becomes of hints whose worker or Redis is gone."""
+"""The dispatch on Redis Streams: the messages in Redis, and wake-ups whose worker or Redis has gone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from roomcast.dispatch.taskiq_streams import TaskiqDispatch
 from roomcast.runtime.redis_connection import connect
 from structlog.testing import capture_logs
 
-from tests.integration.contract.test_dispatch import Handler
 from tests.support.harness import eventually
+from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -71,14 +71,14 @@ async def test_wakeup_is_json_in_redis(dispatch: TaskiqDispatch, client: Redis, 
 async def test_pickled_message_in_redis_is_never_unpickled(
     dispatch: TaskiqDispatch, client: Redis, name: str, tmp_path: Path
 ) -> None:
-    trap, handler = tmp_path / "trap", Handler()
+    trap, handler = tmp_path / "trap", RecordingHandler()
     pickle.loads(pickle.dumps(Trap(tmp_path / "works")))  # noqa: S301 - what the trap does
     assert (tmp_path / "works").exists()
     await client.xadd(name, {"data": pickle.dumps(Trap(trap))})
     await client.xadd(name, {"data": json.dumps({"task_id": "1", "task_name": "os:system", "args": [], "kwargs": {}})})
     async with dispatch.workers(handler, 1):
         await dispatch.wake("upload_a", 2)
-        await handler.heard("upload_a")
+        await handler.called_with("upload_a")
     assert handler.ids == ["upload_a"]
     assert not trap.exists()
 
@@ -93,16 +93,16 @@ async def test_wakeups_do_not_pile_up_without_workers(dispatch: TaskiqDispatch, 
 async def test_process_takes_no_wakeup_without_a_free_worker(
     redis: RunningRedis, name: str, dispatch: TaskiqDispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy, idle = Handler(), Handler()
+    busy, idle = RecordingHandler(), RecordingHandler()
     busy.may_return.clear()
     async with dispatch.workers(busy, 1):
         await dispatch.wake("upload_0", 2)
-        await busy.heard("upload_0")
+        await busy.called_with("upload_0")
         monkeypatch.setattr(taskiq_streams, "process_name", lambda: "other.1")
         async with TaskiqDispatch.open(redis.url, name=name) as other, other.workers(idle, 1):
             for number in range(1, 4):
                 await dispatch.wake(f"upload_{number}", 2)
-            await idle.heard("upload_1", "upload_2", "upload_3")
+            await idle.called_with("upload_1", "upload_2", "upload_3")
             assert len(await dispatch.live_workers()) == 2
         busy.may_return.set()
     assert busy.ids == ["upload_0"]
@@ -116,9 +116,9 @@ async def test_wakeup_of_a_dead_process_is_taken_over(
     await client.xgroup_create(name, name, id="0", mkstream=True)
     await dispatch.wake("upload_a", 2)
     assert await client.xreadgroup(name, "dead.1", {name: ">"})
-    handler = Handler()
+    handler = RecordingHandler()
     async with dispatch.workers(handler, 1):
-        await handler.heard("upload_a")
+        await handler.called_with("upload_a")
         await eventually(lambda: nothing_pending(client, name), what="an acknowledgement")
 
 
@@ -127,24 +127,24 @@ async def nothing_pending(client: Redis, name: str) -> bool:
 
 
 async def test_workers_go_on_after_redis_lost_its_data(dispatch: TaskiqDispatch, client: Redis) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     with capture_logs():
         async with dispatch.workers(handler, 1):
             await dispatch.wake("upload_a", 2)
-            await handler.heard("upload_a")
+            await handler.called_with("upload_a")
             await client.flushall()
             await dispatch.wake("upload_b", 2)
-            await handler.heard("upload_b")
+            await handler.called_with("upload_b")
             await eventually(dispatch.live_workers, what="a worker that is seen")
 
 
 async def test_process_that_leaves_is_removed_from_the_group(
     dispatch: TaskiqDispatch, client: Redis, name: str
 ) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     async with dispatch.workers(handler, 1):
         await dispatch.wake("upload_a", 2)
-        await handler.heard("upload_a")
+        await handler.called_with("upload_a")
         assert len(await client.xinfo_consumers(name, name)) == 1
     assert await client.xinfo_consumers(name, name) == []
 

@@ -97,8 +97,8 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, **more: str) -> None:
         monkeypatch.setenv(name, value)
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore pauses for up to a second between its tries; here it does not."""
+def without_client_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make botocore retry at once, and not after up to a second."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.0)
 
 

@@ -128,7 +128,7 @@ class Relay:
             if upload is None or upload.seq == replay.upload.seq:
                 break
             if upload.seq < replay.upload.seq:  # the other subscribers are behind: let them catch up first
-                self._catch_up(upload_id, upload)
+                self._start_catch_up(upload_id, upload)
                 if upload.catching_up:
                     await asyncio.wait({upload.catching_up})
         if upload is None:
@@ -183,7 +183,7 @@ class Relay:
             elif seq == upload.seq + 1:
                 self._publish_event(upload, notice.message)
             elif seq > upload.seq:
-                self._catch_up(upload_id, upload)
+                self._start_catch_up(upload_id, upload)
 
     def _publish_event(self, upload: _SubscribedUpload, event: Message) -> None:
         new_status = event["status"] != upload.status
@@ -204,9 +204,9 @@ class Relay:
         """Read every upload from the ledger: notifications may have been lost."""
         self._queue_changed.set()
         for upload_id, upload in list(self._uploads.items()):
-            self._catch_up(upload_id, upload)
+            self._start_catch_up(upload_id, upload)
 
-    def _catch_up(self, upload_id: str, upload: _SubscribedUpload) -> None:
+    def _start_catch_up(self, upload_id: str, upload: _SubscribedUpload) -> None:
         if upload.catching_up is None:
             upload.catching_up = asyncio.create_task(self._publish_from_ledger(upload_id, upload))
 
@@ -256,7 +256,7 @@ class Relay:
                 continue
             for upload_id, upload in unnotified.items():
                 if positions.get(upload_id) != upload.seq and self._uploads.get(upload_id) is upload:
-                    self._catch_up(upload_id, upload)
+                    self._start_catch_up(upload_id, upload)
 
     # --- queue positions ---------------------------------------------------------------------------------------------
 

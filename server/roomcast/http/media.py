@@ -19,7 +19,7 @@ from roomcast.http.operations import (
     Tag,
     operation,
 )
-from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.result_keys import content_disposition, mime_type
 from roomcast.media.url_signer import UrlSigner
 
@@ -94,7 +94,7 @@ class MediaRoute(RouteGroup):
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
         match await self._media.serve(key):
-            case LocalFile(path):
+            case DiskFile(path):
                 return _FileResponse(path, headers=headers)
             case InlineFile(content):
                 return web.Response(body=content, headers=headers)

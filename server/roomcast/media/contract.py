@@ -18,7 +18,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class LocalFile:
+class DiskFile:
     """A result that is a file on this machine."""
 
     path: Path
@@ -38,7 +38,7 @@ class Redirect:
     url: str
 
 
-ServedFile = LocalFile | InlineFile | Redirect
+ServedFile = DiskFile | InlineFile | Redirect
 """How the web process answers a request for a result."""
 
 

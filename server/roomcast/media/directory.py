@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import LocalFile, OnChunk, WriteChunks
+from roomcast.media.contract import DiskFile, OnChunk, WriteChunks
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
@@ -123,13 +123,13 @@ class DirectoryMediaStore:
     def url(self, key: str) -> str:
         return self._signer.url(key)
 
-    async def serve(self, key: str) -> LocalFile:
+    async def serve(self, key: str) -> DiskFile:
         root = self._media.resolve()
         path = root / key
         # The resolved path must be the one that was asked for: neither `..` nor a symbolic link leads out of the store.
         if not path.is_relative_to(root) or path.resolve() != path or not path.is_file():
             raise NotFound("There is no such file.")
-        return LocalFile(path)
+        return DiskFile(path)
 
     async def claim_deployment(self, mine: str) -> str:
         return await run_in_thread(lambda: _read_or_create(self._deployment, mine))

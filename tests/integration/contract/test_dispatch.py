@@ -16,6 +16,7 @@ from roomcast.runtime.process import process_name
 from structlog.testing import capture_logs
 
 from tests.support.harness import eventually
+from tests.support.recording_handler import RecordingHandler
 
 
 @pytest.fixture(params=["in process", "taskiq"])
@@ -28,84 +29,63 @@ async def dispatch(request: pytest.FixtureRequest) -> AsyncIterator[Dispatch]:
         yield opened
 
 
-class Handler:
-    """Knows what it was called with, and returns when it may."""
-
-    def __init__(self) -> None:
-        self.ids: list[str] = []
-        self.running = 0
-        self.most_at_once = 0
-        self.may_return = asyncio.Event()
-        self.may_return.set()
-
-    async def __call__(self, upload_id: str) -> None:
-        self.ids.append(upload_id)
-        self.running += 1
-        self.most_at_once = max(self.most_at_once, self.running)
-        await self.may_return.wait()
-        self.running -= 1
-
-    async def heard(self, *ids: str) -> None:
-        await eventually(lambda: set(ids) <= set(self.ids), what=f"wake-ups for {ids}")
-
-
 async def test_wake_calls_the_handler_with_the_upload_s_id(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     async with dispatch.workers(handler, 1):
         await dispatch.wake("upload_a", 2)
-        await handler.heard("upload_a")
+        await handler.called_with("upload_a")
 
 
 async def test_wakeups_before_the_first_worker_are_handled_by_it(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     for number in range(3):
         await dispatch.wake(f"upload_{number}", 2)
     async with dispatch.workers(handler, 1):
-        await handler.heard("upload_0", "upload_1", "upload_2")
+        await handler.called_with("upload_0", "upload_1", "upload_2")
     assert handler.most_at_once == 1
 
 
 async def test_same_wakeup_twice_is_handled_once(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     for seq in (2, 2, 2, 5):
         await dispatch.wake("upload_a", seq)
     await dispatch.wake("upload_b", 2)
     async with dispatch.workers(handler, 1):
-        await handler.heard("upload_b")
+        await handler.called_with("upload_b")
     assert Counter(handler.ids) == {"upload_a": 2, "upload_b": 1}
 
 
 async def test_each_worker_handles_one_wakeup_at_a_time(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     handler.may_return.clear()
     async with dispatch.workers(handler, 2):
         for number in range(4):
             await dispatch.wake(f"upload_{number}", 2)
         await eventually(lambda: handler.running == 2, what="both workers")
         handler.may_return.set()
-        await handler.heard(*(f"upload_{number}" for number in range(4)))
+        await handler.called_with(*(f"upload_{number}" for number in range(4)))
     assert handler.most_at_once == 2
 
 
 async def test_delayed_wakeup_is_not_handled_early(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     async with dispatch.workers(handler, 1):
         due = time.time() + 0.3
         await dispatch.wake("upload_later", 4, not_before=due)
         await dispatch.wake("upload_now", 2)
-        await handler.heard("upload_now")
+        await handler.called_with("upload_now")
         assert handler.ids == ["upload_now"] or time.time() >= due
-        await handler.heard("upload_later")
+        await handler.called_with("upload_later")
         assert time.time() >= due
 
 
 async def test_leaving_waits_for_running_handlers_and_starts_no_other(dispatch: Dispatch) -> None:
-    handler = Handler()
+    handler = RecordingHandler()
     handler.may_return.clear()
     workers = dispatch.workers(handler, 1)
     await workers.__aenter__()
     await dispatch.wake("upload_a", 2)
-    await handler.heard("upload_a")
+    await handler.called_with("upload_a")
     leaving = asyncio.create_task(workers.__aexit__(None, None, None))
     await dispatch.wake("upload_b", 2)
     done, _ = await asyncio.wait({leaving}, timeout=0.2)
@@ -117,7 +97,7 @@ async def test_leaving_waits_for_running_handlers_and_starts_no_other(dispatch: 
 
 
 async def test_failed_handler_is_logged_and_its_worker_goes_on(dispatch: Dispatch) -> None:
-    good = Handler()
+    good = RecordingHandler()
 
     async def fail_once(upload_id: str) -> None:
         if upload_id == "upload_bad":
@@ -128,12 +108,12 @@ async def test_failed_handler_is_logged_and_its_worker_goes_on(dispatch: Dispatc
         async with dispatch.workers(fail_once, 1):
             await dispatch.wake("upload_bad", 2)
             await dispatch.wake("upload_good", 2)
-            await good.heard("upload_good")
+            await good.called_with("upload_good")
     assert [line["upload"] for line in logs if line["event"] == "worker_failed"] == ["upload_bad"]
 
 
 async def test_live_workers_counts_workers_while_they_run(dispatch: Dispatch) -> None:
     assert await dispatch.live_workers() == Counter()
-    async with dispatch.workers(Handler(), 3):
+    async with dispatch.workers(RecordingHandler(), 3):
         assert await dispatch.live_workers() == {process_name(): 3}
     assert await dispatch.live_workers() == Counter()

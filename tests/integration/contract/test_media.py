@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import InlineFile, LocalFile, MediaStore, Redirect
+from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.uploads.model import new_upload_id
 
@@ -109,7 +109,7 @@ async def test_served_result_has_the_bytes_that_were_stored(media: MediaStore, t
     key = await media.store(local, upload_id, name, lambda _: None)
     assert f"/{upload_id}/{name}" in media.url(key)
     match await media.serve(f"{upload_id}/{name}"):
-        case LocalFile(path):
+        case DiskFile(path):
             assert path.read_bytes() == DATA
         case InlineFile(content):
             assert content == DATA

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import NotFound
-from roomcast.media.contract import LocalFile, MediaStore, Redirect, ServedFile
+from roomcast.media.contract import DiskFile, MediaStore, Redirect, ServedFile
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.s3.store import S3MediaStore
@@ -57,7 +57,7 @@ async def test_download_of_any_name_is_served_as_an_attachment(media: MediaStore
     await media.sweep(-3600)
     served: ServedFile = await media.serve(f"{folder}/{name}")
     match served:
-        case LocalFile(path):
+        case DiskFile(path):
             assert path.read_bytes() == name.encode()
         case Redirect(url):
             assert url == media.url(key)

@@ -20,7 +20,17 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.uploads.model import new_upload_id
 
 from tests.support.harness import eventually
-from tests.support.s3_server import BUCKET, SIGNER, Fault, Proxy, S3Server, fail, hurry, refusal, set_environment
+from tests.support.s3_server import (
+    BUCKET,
+    SIGNER,
+    Fault,
+    Proxy,
+    S3Server,
+    fail,
+    refusal,
+    set_environment,
+    without_client_backoff,
+)
 
 MIB = 1 << 20
 PART = 1 << 16
@@ -33,7 +43,7 @@ Act = Callable[[S3MediaStore, str], Coroutine[Any, Any, str]]
 @pytest.fixture
 async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
     set_environment(monkeypatch)
-    hurry(monkeypatch)
+    without_client_backoff(monkeypatch)
     monkeypatch.setattr(multipart, "PART_BYTES", PART)
     monkeypatch.setattr(multipart, "_MIB", PART)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART)
@@ -216,7 +226,7 @@ async def test_permanent_failure_is_raised_and_leaves_nothing(
     kind: type[RoomcastError],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client, "BACKOFF", Backoff(0.0))
+    monkeypatch.setattr(client, "S3_BACKOFF", Backoff(0.0))
     fail(proxy, "PUT", "partNumber=2", [refusal(status, code) for _ in range(99)])
     with pytest.raises(kind) as caught:
         await receive(store, new_upload_id())

@@ -16,7 +16,16 @@ from roomcast.media.s3 import multipart
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
 
-from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, fail, hurry, refusal, set_environment
+from tests.support.s3_server import (
+    BUCKET,
+    SIGNER,
+    Proxy,
+    S3Server,
+    fail,
+    refusal,
+    set_environment,
+    without_client_backoff,
+)
 
 MIB = 1 << 20
 DATA = os.urandom(2 * MIB + 5)
@@ -25,7 +34,7 @@ DATA = os.urandom(2 * MIB + 5)
 @pytest.fixture
 async def store(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S3MediaStore]:
     set_environment(monkeypatch)
-    hurry(monkeypatch)
+    without_client_backoff(monkeypatch)
     monkeypatch.setattr(multipart, "PART_BYTES", MIB)
     monkeypatch.setattr(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", MIB)
     opening = S3MediaStore.open(BUCKET, endpoint_url=proxy.url, signer=SIGNER, public_base_url=None, url_seconds=60)

@@ -20,7 +20,16 @@ from roomcast.media.s3.store import S3MediaStore
 from roomcast.uploads.model import new_upload_id
 
 from tests.support.harness import eventually
-from tests.support.s3_server import BUCKET, SIGNER, Proxy, S3Server, fail, hurry, refusal, set_environment
+from tests.support.s3_server import (
+    BUCKET,
+    SIGNER,
+    Proxy,
+    S3Server,
+    fail,
+    refusal,
+    set_environment,
+    without_client_backoff,
+)
 
 DATA = os.urandom(1 << 20)
 RANGE_BYTES = 100_000
@@ -30,7 +39,7 @@ RANGE_BYTES = 100_000
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     set_environment(monkeypatch)
-    hurry(monkeypatch)
+    without_client_backoff(monkeypatch)
     monkeypatch.setattr(download_module, "PART_BYTES", RANGE_BYTES)
 
 

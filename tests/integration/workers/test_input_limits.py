@@ -52,7 +52,7 @@ def test_listed_decoders_are_unique_and_the_common_ones_exist() -> None:
 def decode(file: InputFile) -> list[str]:
     """What decodes the pictures of a file's first stream."""
     film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
-    return commands.count_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+    return commands.count_decodable_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
 
 
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 MAX_ATTEMPTS = 4
 """How often a part or a range is tried. The client itself makes up to three attempts for each request."""
 
-BACKOFF = Backoff(0.2, jitter=(0.5, 1.0))
+S3_BACKOFF = Backoff(0.2, jitter=(0.5, 1.0))
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
@@ -139,7 +139,7 @@ async def with_retries(attempt: Callable[[], Awaitable[T]]) -> T:
             return await attempt()
         except TransientError as error:
             log.info("s3_retry", failures=failures, cause=type(error.__cause__).__name__)
-            await BACKOFF.wait(failures)
+            await S3_BACKOFF.wait(failures)
     return await attempt()
 
 

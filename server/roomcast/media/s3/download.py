@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from roomcast.media.s3.client import BACKOFF, MAX_ATTEMPTS, Bucket, TransientError, mapped_errors, with_retries
+from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, mapped_errors, with_retries
 from roomcast.media.s3.multipart import PART_BYTES, PART_BYTES_FIELD, etag_is_md5, etag_of_parts
 from roomcast.runtime.files import disk_error, run_in_thread_shielded
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -75,7 +75,7 @@ async def read_range(bucket: Bucket, info: ObjectInfo, start: int, stop: int) ->
             failures += 1
             if failures == MAX_ATTEMPTS:
                 raise
-            await BACKOFF.wait(failures)
+            await S3_BACKOFF.wait(failures)
 
 
 async def read_all(bucket: Bucket, info: ObjectInfo) -> AsyncGenerator[bytes, None]:

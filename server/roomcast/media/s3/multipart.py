@@ -19,7 +19,7 @@ from typing import Any, Self
 import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
-from roomcast.media.s3.client import BACKOFF, MAX_ATTEMPTS, Bucket, TransientError, Unsupported, with_retries
+from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, Unsupported, with_retries
 from roomcast.runtime.tasks import finish_despite_cancel
 
 log = structlog.get_logger(__name__)
@@ -330,7 +330,7 @@ async def complete_multipart(
                 return
             if isinstance(error, NotFound) or failures == MAX_ATTEMPTS:
                 raise StorageError("The media store could not complete the file.") from error
-            await BACKOFF.wait(failures)
+            await S3_BACKOFF.wait(failures)
         else:
             if not await _is_complete(bucket, key, md5s, size):
                 raise CompletionMismatch("The media store completed the file incorrectly.")
