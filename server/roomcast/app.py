@@ -195,14 +195,7 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
 def build_intake(settings: Settings, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
-    receiver = Receiver(
-        ledger,
-        media,
-        core.backends.resumable,
-        core.backends.dispatch,
-        settings.intake,
-        lease_seconds=settings.worker.lease_seconds,
-    )
+    receiver = Receiver(core.backends, settings.intake, lease_seconds=settings.worker.lease_seconds)
     links = Links(settings.server.public_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
