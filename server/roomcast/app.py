@@ -195,14 +195,7 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
 def build_intake(settings: Settings, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
-    receiver = Receiver(
-        ledger,
-        media,
-        core.backends.resumable,
-        core.backends.dispatch,
-        settings.intake,
-        lease_seconds=settings.worker.lease_seconds,
-    )
+    receiver = Receiver(core.backends, settings.intake, lease_seconds=settings.worker.lease_seconds)
     links = Links(settings.server.public_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
@@ -224,7 +217,7 @@ def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
         Sender(private=settings.assemblies.webhook_private),
         partial(linked, url=core.backends.media.url),
         # Longer than its uploads are kept, or the finalizer would create it again.
-        keep_seconds=retention_seconds + GIVE_UP_SECONDS,
+        retention_seconds=retention_seconds + GIVE_UP_SECONDS,
         registry=core.registry,
     )
     finalizer = Finalizer(
@@ -299,7 +292,7 @@ def _add_upload_routes(
     StreamRoutes(
         streams,
         uploads,
-        TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
+        TaskView(uploads, ledger, core.repositories.dismissed, retention_seconds=settings.retention.task_seconds),
         intake.forms,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,

@@ -40,7 +40,7 @@ from roomcast.rooms.service import RoomService
 from roomcast.uploads.lifecycle import Progressed
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Tick, Upload, message, new_upload_id
-from roomcast_workers.worker import Workers
+from roomcast_workers.worker import WorkerPool
 
 TURN_SECONDS = 0.005
 """The pause between two looks at what is due, as in the peer."""
@@ -179,7 +179,7 @@ def main() -> int:
     with (
         mock.patch.object(app, "Relay", _KnownRelay),
         mock.patch.object(app, "RoomService", _KnownRooms),
-        mock.patch.object(Workers, "running", return_value=nullcontext()),
+        mock.patch.object(WorkerPool, "running", return_value=nullcontext()),
     ):
         return program.main()
 

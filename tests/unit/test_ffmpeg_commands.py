@@ -1,4 +1,4 @@
-"""Every command that ffmpeg and ffprobe are given, word by word."""
+"""Every command line of ffmpeg and ffprobe, argument by argument."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "how many pictures can be decoded": (
-        commands.count_frames(SOURCE, LARGE, 4, 5),
+        commands.count_decodable_frames(SOURCE, LARGE, 4, 5),
         [reads("/in/film.mov", start="4.000", seconds="5.000"), "-map 0:0 -f null -", FLAGS],
     ),
     "samples": (

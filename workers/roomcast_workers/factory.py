@@ -14,12 +14,12 @@ from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.sandbox.sandbox import detect
-from roomcast_workers.worker import AttemptPolicy, Workers
+from roomcast_workers.worker import AttemptPolicy, WorkerPool
 
 log = structlog.get_logger(__name__)
 
 
-def build_workers(settings: Settings, backends: Backends) -> Workers:
+def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
     """Return workers that are not running yet. Raise `BinariesError` when ffmpeg or ffprobe is missing."""
     worker, scratch = settings.worker, settings.storage.data / "work"
     deps = WorkerDeps(
@@ -30,7 +30,7 @@ def build_workers(settings: Settings, backends: Backends) -> Workers:
         limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
     )
     policy = AttemptPolicy(worker.lease_seconds, worker.attempts, worker.retry_seconds)
-    return Workers(backends.ledger, backends.dispatch, settings.assemblies.loaded_templates, deps, policy, scratch)
+    return WorkerPool(backends.ledger, backends.dispatch, settings.assemblies.loaded_templates, deps, policy, scratch)
 
 
 def _with_sandbox(binaries: Binaries) -> Binaries:

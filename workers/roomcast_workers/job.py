@@ -25,13 +25,13 @@ from roomcast_workers.media_info.probe import MediaInfo, parse_ffprobe
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
-GIB = 1 << 30
+_GIB = 1 << 30
 
-_PROBE_LIMITS = ResourceLimits(address_space=GIB, cpu_seconds=60, file_size=1 << 20)
-_ENCODE_ADDRESS_SPACE = 8 * GIB
-_MAX_RESULT = 16 * GIB
+_PROBE_LIMITS = ResourceLimits(address_space=_GIB, cpu_seconds=60, file_size=1 << 20)
+_ENCODE_ADDRESS_SPACE = 8 * _GIB
+_MAX_RESULT = 16 * _GIB
 _RESULT_PER_SOURCE = 32
-_RESULT_BASE = GIB // 4
+_RESULT_BASE = _GIB // 4
 
 NON_FATAL = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED, Code.TIMEOUT})
 """Errors after which an upload completes without its poster or storyboard: the video itself may be fine."""
@@ -178,6 +178,6 @@ class Job:
         }
 
 
-Step = Callable[[Job], Awaitable[Results]]
+ProcessingStep = Callable[[Job], Awaitable[Results]]
 """A step processes one kind of source: it enters the stages `compressing` and `thumbnails`, reports progress through
 `job.reporter`, and writes only in `job.scratch`. It returns its results, or raises a `RoomcastError`."""

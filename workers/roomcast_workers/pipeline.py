@@ -12,12 +12,12 @@ from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
 from roomcast_workers.image.pipeline import process_image
-from roomcast_workers.job import Job, Results, Step, WorkerDeps
+from roomcast_workers.job import Job, ProcessingStep, Results, WorkerDeps
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.unchanged_file import process_file
 from roomcast_workers.video.pipeline import process_video
 
-_STEPS: Mapping[SourceKind, Step] = {"video": process_video, "image": process_image, "file": process_file}
+_STEPS: Mapping[SourceKind, ProcessingStep] = {"video": process_video, "image": process_image, "file": process_file}
 
 
 async def process_upload(

@@ -75,7 +75,7 @@ class AttemptPolicy:
         return Backoff(self.retry_seconds, jitter=(0.5, 1.5)).delay(failures + 1)
 
 
-class Workers:
+class WorkerPool:
     """The workers of one process. Each process makes its own directory below `scratch`."""
 
     def __init__(

@@ -16,7 +16,7 @@ from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStrea
 
 from tests.support import attacks
 from tests.support.clips import make_clip
-from tests.support.runs import LIMITS
+from tests.support.ffmpeg_runs import LIMITS
 
 SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max_streams=1)
 
@@ -52,7 +52,7 @@ def test_listed_decoders_are_unique_and_the_common_ones_exist() -> None:
 def decode(file: InputFile) -> list[str]:
     """What decodes the pictures of a file's first stream."""
     film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
-    return commands.count_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+    return commands.count_decodable_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
 
 
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:

@@ -30,7 +30,7 @@ _MAX_FPS = 60.0
 
 
 @dataclass(frozen=True)
-class Codec:
+class VideoCodec:
     """A video codec: ffprobe's name for it, ffmpeg's encoder, and the file it goes in. `presets` maps x264's preset
     names to the encoder's own. `relative_bitrate` is the bitrate it needs where H.264 needs 1.
     """
@@ -55,15 +55,15 @@ def _presets(*values: str | int) -> dict[str, str | int]:
     return dict(zip(_PRESETS, values, strict=True))
 
 
-CODECS: dict[CodecName, Codec] = {
-    "h264": Codec(
+CODECS: dict[CodecName, VideoCodec] = {
+    "h264": VideoCodec(
         "h264", "libx264", "aac", "aac", "mp4", "mov", ".mp4", "video/mp4", 1.0, "preset", _presets(*_PRESETS)
     ),
-    "av1": Codec(
+    "av1": VideoCodec(
         "av1", "libsvtav1", "aac", "aac", "mp4", "mov", ".mp4", "video/mp4", 0.6, "preset",
         _presets(12, 11, 10, 9, 8, 7, 5, 4),
     ),
-    "vp9": Codec(
+    "vp9": VideoCodec(
         "vp9", "libvpx-vp9", "opus", "libopus", "webm", "matroska", ".webm", "video/webm", 0.7, "cpu-used",
         _presets(8, 7, 6, 5, 4, 3, 2, 1),
     ),
@@ -100,7 +100,7 @@ class EncodeSettings:
     installed ffmpeg offers for HDR.
     """
 
-    codec: Codec
+    codec: VideoCodec
     preset: str
     rate: RateControl
     width: int
@@ -110,7 +110,7 @@ class EncodeSettings:
     tone_mapper: ToneMapper = "none"
 
 
-def codec_for(wanted: CodecName, width: int, height: int) -> Codec:
+def codec_for(wanted: CodecName, width: int, height: int) -> VideoCodec:
     """Return the requested codec, or H.264 for videos so small that SVT-AV1 rejects them or never ends."""
     return CODECS["h264" if wanted == "av1" and min(width, height) < _MIN_AV1_SIDE else wanted]
 
@@ -123,7 +123,9 @@ def peak_bitrate(width: int, height: int, fps: float | None) -> int:
     return max(_MIN_PEAK, int(float(_PEAK_1080P30 * (pixels / _PIXELS_1080P30) ** _GROWTH)))
 
 
-def video_options(codec: Codec, preset: str, rate: RateControl, width: int, height: int, fps: float | None) -> Options:
+def video_options(
+    codec: VideoCodec, preset: str, rate: RateControl, width: int, height: int, fps: float | None
+) -> Options:
     """Return the video options of one output: a keyframe first, and then at least every five seconds."""
     keyframe_interval = min(_MAX_KEYFRAME_INTERVAL, max(1, round((fps or 25) * _KEYFRAME_SECONDS)))
     options: Options = {"c:v": codec.encoder, codec.preset_option: codec.presets[preset], "g": keyframe_interval}

@@ -110,7 +110,7 @@ def compress_audio(source: InputFile, target: Path, audio: AudioStream, bitrate:
     return _command([stream], target, options | _NO_METADATA | _MUXERS["ipod"])
 
 
-def count_frames(source: InputFile, info: MediaInfo, start: float, seconds: float) -> list[str]:
+def count_decodable_frames(source: InputFile, info: MediaInfo, start: float, seconds: float) -> list[str]:
     """Decode a section of a video and write nothing; the last progress block's `frame` is its number of frames."""
     frames = _input(source, start=start, seconds=seconds)[str(require_video(info).index)]
     return _command([frames], "-", _DISCARD)

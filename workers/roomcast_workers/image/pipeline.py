@@ -21,13 +21,14 @@ from roomcast.uploads.model import Tick
 
 from roomcast_workers.ffmpeg.runner import map_failure
 from roomcast_workers.image.child.plan import ANIMATION_NAME, ImageRequest, fit, plan_images
-from roomcast_workers.job import GIB, Job, ResultFile, Results
+from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.sandbox.sandbox import UNSANDBOXED, ResourceLimits, Sandbox
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
 log = structlog.get_logger(__name__)
 
-_CHILD_LIMITS = ResourceLimits(address_space=3 * GIB, cpu_seconds=600, file_size=GIB)
+_GIB = 1 << 30
+_CHILD_LIMITS = ResourceLimits(address_space=3 * _GIB, cpu_seconds=600, file_size=_GIB)
 _CHILD = Path(__file__).with_name("child")
 _MAX_LINE = 1024
 _BLURHASH = re.compile(r"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{28}")

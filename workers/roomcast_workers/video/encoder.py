@@ -150,7 +150,9 @@ async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> T
 
     try:
         start = encoded_seconds + _TAIL_SECONDS / 5
-        await job.run_ffmpeg(commands.count_frames(job.source_input, source.info, start, _TAIL_SECONDS), on_progress)
+        await job.run_ffmpeg(
+            commands.count_decodable_frames(job.source_input, source.info, start, _TAIL_SECONDS), on_progress
+        )
     except UnreadableMedia:
         frames = 0
     if frames:

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
 from roomcast.http.intake.pipeline import BodyPipeline, OnProgress, RateLimiter, RequestBody
-from roomcast.ledger.contract import Claim, Ledger
+from roomcast.ledger.contract import Claim
 from roomcast.ledger.lease import StopReason, run_under_lease
-from roomcast.media.contract import MediaStore, ResumableSources, StagedSource
+from roomcast.media.contract import StagedSource
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.services.backends import Backends
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
@@ -47,21 +47,9 @@ class Superseded(WrongState):
 class Receiver:
     """Receives uploads in one web process."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        media: MediaStore,
-        sources: ResumableSources,
-        dispatch: Dispatch,
-        settings: IntakeSettings,
-        *,
-        lease_seconds: float,
-    ) -> None:
+    def __init__(self, backends: Backends, settings: IntakeSettings, *, lease_seconds: float) -> None:
         self.settings = settings
-        self._ledger = ledger
-        self._media = media
-        self._sources = sources
-        self._dispatch = dispatch
+        self._backends = backends
         self._lease_seconds = lease_seconds
         self._rate_limiter = RateLimiter(settings.viewer_bytes_per_second)
         self._holder = f"web.{socket.gethostname()}"
@@ -71,7 +59,7 @@ class Receiver:
 
     async def check_space(self, size: int) -> None:
         """Raise `DiskFull` unless `size` more bytes fit beside the disk's reserve."""
-        free = await self._media.free_bytes()
+        free = await self._backends.media.free_bytes()
         if free is not None and free - self.settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
@@ -91,14 +79,12 @@ class Receiver:
         `CancelledByOwner` when the owner cancelled meanwhile, and `Superseded` when a newer request took the lease.
         """
         with self._counted(), log_context(upload.id):
-            seconds = self._lease_seconds
-            claim = await self._ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=steal)
-            intake = LeasedIntake(
-                claim, self._ledger, self._media, self._sources, self._dispatch, self.settings, lease_seconds=seconds
-            )
+            ledger, seconds = self._backends.ledger, self._lease_seconds
+            claim = await ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=steal)
+            intake = LeasedIntake(claim, self._backends, self.settings, lease_seconds=seconds)
             try:
                 outcome = await run_under_lease(
-                    self._ledger, claim.lease, work(intake), seconds=seconds, finishing=lambda: intake.finishing
+                    ledger, claim.lease, work(intake), seconds=seconds, finishing=lambda: intake.finishing
                 )
             except RoomcastError as error:
                 await intake.end(error)
@@ -142,25 +128,15 @@ class Receiver:
 class LeasedIntake:
     """One upload that is being received, and the lease under which that happens."""
 
-    def __init__(
-        self,
-        claim: Claim,
-        ledger: Ledger,
-        media: MediaStore,
-        sources: ResumableSources,
-        dispatch: Dispatch,
-        settings: IntakeSettings,
-        *,
-        lease_seconds: float,
-    ) -> None:
+    def __init__(self, claim: Claim, backends: Backends, settings: IntakeSettings, *, lease_seconds: float) -> None:
         self.upload = claim.upload
         self.finishing = False
         """Whether the write that ends the lease has begun."""
         self._lease = claim.lease
-        self._ledger = ledger
-        self._media = media
-        self._sources = sources
-        self._dispatch = dispatch
+        self._ledger = backends.ledger
+        self._media = backends.media
+        self._sources = backends.resumable
+        self._dispatch = backends.dispatch
         self._settings = settings
         self._lease_seconds = lease_seconds
 

@@ -61,8 +61,8 @@ class TusRoutes(RouteGroup):
     def __init__(
         self,
         ledger: Ledger,
-        submissions: AssemblyService,
-        control: UploadService,
+        assemblies: AssemblyService,
+        uploads: UploadService,
         templates: Templates,
         receiver: Receiver,
         resumable: ResumableIntake,
@@ -72,8 +72,8 @@ class TusRoutes(RouteGroup):
         folder: Path,
     ) -> None:
         self._ledger = ledger
-        self._submissions = submissions
-        self._control = control
+        self._assemblies = assemblies
+        self._uploads = uploads
         self._templates = templates
         self._receiver = receiver
         self._resumable = resumable
@@ -153,7 +153,7 @@ class TusRoutes(RouteGroup):
         upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=tuple(ids)))
         await self._create(upload, size)
         queued = await self._resumable.concatenate(upload, partials)
-        await self._submissions.resolve_id(queued.submission)
+        await self._assemblies.resolve_id(queued.submission)
         return self._created(queued)
 
     async def _create(self, upload: Upload, length: int | None) -> None:
@@ -162,7 +162,7 @@ class TusRoutes(RouteGroup):
         if upload.is_partial:
             await self._ledger.create([upload], in_flight=self._settings.max_in_flight)
         else:
-            await self._submissions.create([upload], in_flight=self._settings.max_in_flight)
+            await self._assemblies.create([upload], in_flight=self._settings.max_in_flight)
 
     def _check_declared_size(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
@@ -241,7 +241,7 @@ class TusRoutes(RouteGroup):
         )
         upload = await self._resumable.append(upload, chunk)
         if upload.stage is Stage.QUEUED:
-            await self._submissions.resolve_id(upload.submission)
+            await self._assemblies.resolve_id(upload.submission)
         return upload
 
     def _bytes_left(self, upload: Upload, length: int | None, offset: int) -> int:
@@ -265,7 +265,7 @@ class TusRoutes(RouteGroup):
     async def _delete(self, request: web.Request) -> web.Response:
         """Cancel the upload and delete its bytes: 204."""
         upload = await self._load(request, request.match_info["id"])
-        await self._control.cancel(request[VIEWER], upload.id)
+        await self._uploads.cancel(request[VIEWER], upload.id)
         return web.Response(status=204)
 
     @operation(
@@ -303,7 +303,7 @@ class TusRoutes(RouteGroup):
         return await handler(request)
 
     async def _load(self, request: web.Request, upload_id: str) -> Upload:
-        upload = await self._control.get(request[VIEWER], upload_id)
+        upload = await self._uploads.get(request[VIEWER], upload_id)
         tus_protocol.require_writable(upload)
         return upload
 
