@@ -1,19 +1,15 @@
-"""Roomcast's web process, and the contract that it shares with the workers.
+"""Roomcast: takes uploads, compresses and stores them, and reports their progress to a Socket.IO room.
 
-The 30-second map
------------------
-``__main__``   ``python -m roomcast``: reads the settings, serves, stops on SIGTERM.
-``app``        ``build_app(settings)``: the one place where the web process is wired.
-``settings``   every setting, its default, its environment variable.
-``access``     who is asking, and what they may do.
-``upload/``    the shared heart: lifecycle, events, errors, templates (pure); ledger, media store (I/O).
-``dispatch/``  wakes workers.
-``runtime/``   background tasks and child programs.
-``web/``       HTTP: intake, uploads, media, pages.
-``rooms/``     Socket.IO: python-socketio's server, the rooms of uploads, what clients may call.
-``transport/`` the Engine.IO server under it: a library that knows nothing of Roomcast.
-``fanout/``    from the ledger's notifications to the rooms and streams of this process.
-``client/``    the other side: a client for Python, and ``command_line/``, which is built on it.
+From low to high; a module imports only from lower layers:
 
-Read ``upload/lifecycle.py`` first: one table is the protocol. The workers live in ``workers/``.
+``errors``                          the errors that clients can get.
+``runtime/`` ``transport/``         tasks, files, processes, Redis and SQLite connections; the Engine.IO server.
+``uploads/``                        the domain: lifecycle, messages, templates. Pure.
+``settings`` ``ledger/`` ``media/`` ``dispatch/``   where state is stored, where bytes are stored, what wakes workers.
+``assemblies/`` ``fanout/`` ``auth``   submissions and webhooks; from the ledger to subscribers; tokens.
+``dialects/``                       the same state in the JSON of other clients. Pure.
+``services/``                       what HTTP, Socket.IO and the workers share.
+``http/`` ``rooms/``                the HTTP routes; the Socket.IO server. The workers are in ``roomcast_workers``.
+``api_docs/`` ``app``               the API's description; where everything is put together.
+``client/`` ``cli/``                the Python client, and the command line that uses it.
 """

@@ -27,7 +27,7 @@ from roomcast.runtime.process import (
 )
 from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
-from roomcast.settings import Settings, SettingsError, load
+from roomcast.settings import Settings, SettingsError, load_settings
 
 log = structlog.get_logger("roomcast")
 
@@ -79,7 +79,7 @@ def _address(listening: asyncio.Server) -> str:
 
 def main() -> int:
     try:
-        settings = load()
+        settings = load_settings()
     except SettingsError as error:
         return print_start_error(str(error))
     configure_logging(settings.server.log)

@@ -20,9 +20,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from roomcast.errors import Malformed
 from roomcast.origins import ANY, check_origins
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
-from roomcast.uploads import templates
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
-from roomcast.uploads.templates import Templates
+from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -298,7 +297,7 @@ class SocketSettings(_Group):
 
     @field_validator("socketio_admin")
     @classmethod
-    def _has_both_parts(cls, value: SecretStr | None) -> SecretStr | None:
+    def _is_username_and_password(cls, value: SecretStr | None) -> SecretStr | None:
         username, _, password = value.get_secret_value().partition(":") if value else ("-", "", "-" * 8)
         if not username or len(password) < 8:
             raise ValueError("Write a user name, a colon and a password of 8 characters or more.")
@@ -345,7 +344,7 @@ class AssemblySettings(_Group):
     @cached_property
     def loaded_templates(self) -> Templates:
         """The built-in templates and those of the file."""
-        return templates.load(self.templates) if self.templates else Templates()
+        return load_templates(self.templates) if self.templates else Templates()
 
 
 class WorkerSettings(_Group):
@@ -457,7 +456,15 @@ class _Environment(PydanticBaseSettingsSource):
         return groups
 
 
-def load() -> Settings:
+def load_templates(path: Path) -> Templates:
+    """Return the built-in templates and those of a TOML file. Raises `TemplateFileError`."""
+    try:
+        return parse_templates(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TemplateFileError) as error:
+        raise TemplateFileError(f"Template file {path}: {error}") from error
+
+
+def load_settings() -> Settings:
     """Return the settings of the environment, or raise `SettingsError` with every mistake."""
     try:
         settings = Settings()
@@ -475,6 +482,6 @@ def load() -> Settings:
         raise SettingsError(
             f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}."
         ) from error
-    except templates.TemplateFileError as error:
+    except TemplateFileError as error:
         raise SettingsError(f"ROOMCAST_TEMPLATES names a file that cannot be used. {error}") from error
     return settings

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve, Shelf
+from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer
-from tests.support.runs import linux
 
 
 class ColdServer(RunningServer):

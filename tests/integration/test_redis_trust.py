@@ -14,7 +14,7 @@ from roomcast.errors import RoomcastError, StorageError
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect, refuse_unverified
 from roomcast.runtime.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
-from roomcast.settings import load
+from roomcast.settings import load_settings
 
 from tests.integration.contract.ledgers import Clock, created
 from tests.support.certificates import Authority, Certificate, authority, self_signed
@@ -97,7 +97,7 @@ def test_first_use_is_the_default_only_on_a_dyno(
 ) -> None:
     for name, value in {"REDIS_URL": "rediss://redis.example", "JWT_SECRET": "s" * 32, **env}.items():
         monkeypatch.setenv(name, value)
-    assert (load().storage.redis_trust.first_use is not None) is first_use
+    assert (load_settings().storage.redis_trust.first_use is not None) is first_use
 
 
 async def test_self_signed_certificate_is_refused_with_instructions(redis: RunningRedis) -> None:

@@ -93,7 +93,7 @@ def _settings(**env: str) -> settings.Settings:
     others = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2"}
     with patch.dict(os.environ, {**others, **defaults, **env}, clear=True):
-        return settings.load()
+        return settings.load_settings()
 
 
 class _Runner(web.AppRunner):

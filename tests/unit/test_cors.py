@@ -138,7 +138,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
-        settings.load()
+        settings.load_settings()
     return str(refused.value)
 
 
@@ -158,7 +158,7 @@ def test_the_wildcard_with_a_cookie_of_the_operators_choice_refuses_the_start(mo
     told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="*", ROOMCAST_COOKIE="session")
     assert told.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
     monkeypatch.delenv("ROOMCAST_COOKIE")
-    assert settings.load().sockets.cors_origins == ["*"]
+    assert settings.load_settings().sockets.cors_origins == ["*"]
 
 
 async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> Client:

@@ -20,6 +20,7 @@ from roomcast.cli.main import app
 from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
+from roomcast.settings import load_templates
 from roomcast.transport.engine import Engine
 from roomcast.uploads import templates
 from roomcast.uploads.lifecycle import TABLE
@@ -281,7 +282,7 @@ def test_the_table_of_a_dialect_s_fields_names_fields_of_a_message(name: str) ->
 def test_the_templates_of_an_example_are_valid(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_SECRET", "a secret of the receiver's")
     (tmp_path / "templates.toml").write_text(examples("toml")[name].code)
-    names = {template.name for template in templates.load(tmp_path / "templates.toml")}
+    names = {template.name for template in load_templates(tmp_path / "templates.toml")}
     assert names > {template.name for template in templates.Templates()}
 
 

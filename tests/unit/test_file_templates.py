@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import UnsupportedType
-from roomcast.settings import SettingsError, load
+from roomcast.settings import SettingsError, load_settings, load_templates
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template, TemplateFileError, Templates, check_kind
-from roomcast.uploads.templates import load as load_templates
 
 DOCUMENT = Template(name="document", kind="file", max_bytes=1000)
 PNG = Sniffed("image", "PNG", "image/png")
@@ -56,4 +55,4 @@ def test_built_in_template_refuses_a_file_that_is_not_media(name: str) -> None:
 def test_server_does_not_start_when_the_files_template_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOMCAST_FILES_TEMPLATE", "document")
     with pytest.raises(SettingsError, match=r"ROOMCAST_FILES_TEMPLATE: .* there are auto, hero-video, image"):
-        load()
+        load_settings()

@@ -25,27 +25,27 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("variable", ["DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE"])
 def test_a_platform_is_listened_to_on_every_address(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
-    assert settings.load().server.host == "127.0.0.1"
+    assert settings.load_settings().server.host == "127.0.0.1"
     monkeypatch.setenv(variable, "web.1")
-    assert settings.load().server.host == "0.0.0.0"
+    assert settings.load_settings().server.host == "0.0.0.0"
 
 
 def test_an_explicit_host_wins_over_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNO", "web.1")
     monkeypatch.setenv("HOST", "127.0.0.1")
-    assert settings.load().server.host == "127.0.0.1"
+    assert settings.load_settings().server.host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("name", ["DYNO", "HOST"])
 def test_an_empty_variable_is_no_platform_and_no_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
-    assert settings.load().server.host == "127.0.0.1"
+    assert settings.load_settings().server.host == "127.0.0.1"
 
 
 def test_a_platform_without_a_secret_is_not_open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNO", "web.1")
     with pytest.raises(SettingsError, match=r"HOST=0\.0\.0\.0 can be reached by others.*JWT_SECRET"):
-        settings.load()
+        settings.load_settings()
 
 
 REDIS: dict[str, Any] = {"redis_url": "redis://redis"}

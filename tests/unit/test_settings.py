@@ -22,7 +22,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_contracts_defaults() -> None:
-    loaded = settings.load()
+    loaded = settings.load_settings()
     assert (loaded.server.port, loaded.server.host, loaded.storage.data) == (8000, "127.0.0.1", Path("data"))
     assert loaded.worker.workers == max(1, (os.cpu_count() or 1) // 2)
     assert (loaded.intake.max_upload_bytes, loaded.retention.retention_seconds) == (2 << 30, 86400)
@@ -35,14 +35,14 @@ def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROOMCAST_CORS_ORIGINS", "https://a.example, https://b.example")
     monkeypatch.setenv("JWT_SECRET", "s")
     monkeypatch.setenv("HOST", "0.0.0.0")
-    loaded = settings.load()
+    loaded = settings.load_settings()
     assert (loaded.server.port, loaded.sockets.cors_origins) == (9000, ["https://a.example", "https://b.example"])
     assert not loaded.auth.open_mode
 
 
 def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "")
-    assert settings.load().auth.open_mode
+    assert settings.load_settings().auth.open_mode
 
 
 def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ROOMCAST_WORKERS", "0")
     monkeypatch.setenv("ROOMCAST_LOG", "loud")
     with pytest.raises(SettingsError) as refused:
-        settings.load()
+        settings.load_settings()
     lines = str(refused.value).splitlines()
     assert [line.split(":")[0] for line in lines] == ["PORT", "ROOMCAST_LOG", "ROOMCAST_WORKERS"]
 
@@ -59,29 +59,29 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_open_mode_off_loopback_must_be_asked_for(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HOST", host)
     with pytest.raises(SettingsError, match="ROOMCAST_OPEN=1"):
-        settings.load()
+        settings.load_settings()
     monkeypatch.setenv("ROOMCAST_OPEN", "1")
-    assert settings.load().auth.open_mode
+    assert settings.load_settings().auth.open_mode
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
 def test_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HOST", host)
-    assert settings.load().server.loopback
+    assert settings.load_settings().server.loopback
 
 
 def test_a_secret_and_a_public_key_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
     monkeypatch.setenv("JWT_PUBLIC_KEY", "k")
     with pytest.raises(SettingsError, match="not both"):
-        settings.load()
+        settings.load_settings()
 
 
 def test_a_wrong_template_file_is_heard_of_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[templates.x]\ncrf = 99")
     monkeypatch.setenv("ROOMCAST_TEMPLATES", str(tmp_path / "t.toml"))
     with pytest.raises(SettingsError, match=r"ROOMCAST_TEMPLATES names a file .*crf"):
-        settings.load()
+        settings.load_settings()
 
 
 def test_the_url_secret_is_made_once_and_kept(tmp_path: Path) -> None:

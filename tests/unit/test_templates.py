@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import Malformed
-from roomcast.uploads.templates import TemplateFileError, Templates, load
+from roomcast.settings import load_templates
+from roomcast.uploads.templates import TemplateFileError, Templates
 
 
 def test_the_built_in_ones_and_the_default() -> None:
@@ -28,7 +29,7 @@ def test_an_unknown_name_says_which_there_are() -> None:
 def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.small]\nkind = "video"\nmax_bytes = 1000\n[templates.hero-video]\ncrf = 30\n')
-    templates = load(path)
+    templates = load_templates(path)
     assert (templates.get("small").max_bytes, templates.get("small").video_crf) == (1000, 22)
     assert (templates.get("hero-video").kind, templates.get("hero-video").video_crf) == ("video", 30)
 
@@ -61,9 +62,9 @@ def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, reas
     path = tmp_path / "templates.toml"
     path.write_text(text)
     with pytest.raises(TemplateFileError, match=reason):
-        load(path)
+        load_templates(path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateFileError, match="No such file"):
-        load(tmp_path / "none.toml")
+        load_templates(tmp_path / "none.toml")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from roomcast.uploads.templates import TemplateFileError, load
+from roomcast.settings import load_templates
+from roomcast.uploads.templates import TemplateFileError
 
 LONG = "a secret that is long enough"
 
@@ -20,7 +21,7 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("HOOK_SECRET", LONG)
     url = 'webhook_url = "https://hooks.example:8443/told?by=us"'
     for secret in (f'webhook_secret = "{LONG}"', 'webhook_secret_env = "HOOK_SECRET"'):
-        templates = load(loaded(tmp_path, url, secret))
+        templates = load_templates(loaded(tmp_path, url, secret))
         webhook = templates.webhook("avatar")
         assert webhook is not None
         assert (webhook.url, webhook.secret) == ("https://hooks.example:8443/told?by=us", LONG.encode())
@@ -49,7 +50,7 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
 )
 def test_a_wrong_webhook_is_refused_with_its_line_and_its_reason(tmp_path: Path, lines: list[str], reason: str) -> None:
     with pytest.raises(TemplateFileError, match=reason) as refused:
-        load(loaded(tmp_path, *lines))
+        load_templates(loaded(tmp_path, *lines))
     assert LONG not in str(refused.value)
 
 
@@ -57,4 +58,4 @@ def test_a_file_that_writes_its_tables_otherwise_is_refused_all_the_same(tmp_pat
     path = tmp_path / "templates.toml"
     path.write_text('templates = {avatar = {kind = "sound"}}')
     with pytest.raises(TemplateFileError, match=r"\[templates.avatar\] kind"):
-        load(path)
+        load_templates(path)

@@ -26,7 +26,7 @@ from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.settings import Settings, SettingsError, load
+from roomcast.settings import Settings, SettingsError, load_settings
 
 from roomcast_workers.factory import build_workers
 
@@ -80,7 +80,7 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
 
 def main() -> int:
     try:
-        settings = load()
+        settings = load_settings()
     except SettingsError as error:
         return print_start_error(str(error))
     configure_logging(settings.server.log)

@@ -1,4 +1,4 @@
-"""Define templates: named recipes for processing uploads, built in or read from a TOML file."""
+"""Define templates: named recipes for processing uploads, built in or parsed from TOML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -198,30 +197,29 @@ def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
     return sniffed
 
 
-def load(path: Path) -> Templates:
-    """Return the built-in templates and those of a TOML file, which may replace them.
+def parse_templates(text: str) -> Templates:
+    """Return the built-in templates and those of a TOML document, which may replace them.
 
     Raises `TemplateFileError`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text).get("templates", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TemplateFileError(f"Template file {path}: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TemplateFileError(f"{error}.") from error
     if not isinstance(tables, dict):
-        raise TemplateFileError(f"Template file {path}: `templates` is not a table.")
-    return Templates({name: _template(path, text, name, table) for name, table in tables.items()})
+        raise TemplateFileError("`templates` is not a table.")
+    return Templates({name: _template(text, name, table) for name, table in tables.items()})
 
 
-def _template(path: Path, text: str, name: str, table: object) -> Template:
+def _template(text: str, name: str, table: object) -> Template:
     if not isinstance(table, dict):
-        raise TemplateFileError(f"Template file {path}: [templates.{name}] is not a table.")
+        raise TemplateFileError(f"[templates.{name}] is not a table.")
     base = BUILT_IN[name].model_dump() if name in BUILT_IN else {}
     try:
         return Template.model_validate({**base, **table, "name": name})
     except ValidationError as error:
         reasons = "; ".join(_reason(text, name, found["loc"], found["msg"]) for found in error.errors())
-        raise TemplateFileError(f"Template file {path}: [templates.{name}] {reasons}.") from error
+        raise TemplateFileError(f"[templates.{name}] {reasons}.") from error
 
 
 def _reason(text: str, name: str, at: tuple[int | str, ...], why: str) -> str:
