@@ -10,7 +10,7 @@ TYPES := roomcast.d.ts upload-progress-list.d.ts upload-progress.d.ts \
 	client/aggregate.d.ts client/connection.d.ts client/upload.d.ts protocol/errors.d.ts protocol/messages.d.ts \
 	elements/list-options.d.ts elements/upload-element.d.ts elements/upload-progress-list.d.ts elements/upload-progress.d.ts \
 	locale/en.d.ts locale/format.d.ts
-SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin client elements locale page protocol results shared)))
+SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin client docs elements locale page protocol results shared)))
 # In a copy without the declarations of before, which tsc would read instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static

@@ -1,4 +1,4 @@
-"""Pack the page, the client and the elements into the wheel, with the npm files that they load and their licences."""
+"""Pack the pages, the client, the elements and the guides into the wheel, with the npm files and their licences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SERVED = {".html", ".css", ".js", ".ts", ".svg"}
 
 
 class WheelStatic(BuildHookInterface[Any]):
-    """Map files of the checkout's `static/` to `roomcast/static/` in the wheel."""
+    """Map files of the checkout's `static/` and `docs/` to `roomcast/static/` and `roomcast/docs/` in the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
@@ -26,6 +26,9 @@ class WheelStatic(BuildHookInterface[Any]):
             path = static / "node_modules" / library
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing. Run `npm ci --prefix static` before the wheel is built.")
-            chosen += [path, *sorted(static.joinpath("node_modules", library.split("/")[0]).glob("LICENSE*"))]
+            package = static / "node_modules" / library.split("/")[0]
+            chosen += [path, *sorted(package.glob("LICENSE*")), *sorted(package.glob("NOTICE*"))]
         for path in chosen:
             build_data["force_include"][str(path)] = f"roomcast/static/{path.relative_to(static).as_posix()}"
+        for guide in Path(self.root, "docs").glob("*.md"):
+            build_data["force_include"][str(guide)] = f"roomcast/docs/{guide.name}"

@@ -1,48 +1,143 @@
-"""`/docs` in a browser: it fits, it finds its way about, and it needs neither scripts nor anybody else."""
+"""The API reference at `/docs`: both viewers, trying out calls and requests, and what it says without npm."""
 
 from __future__ import annotations
 
+import json
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import BrowserContext, expect
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
-from tests.support.harness import RunningServer
+from tests.conftest import Serve
+from tests.e2e.tokens import SECRET, token
+from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser
 
 
-async def test_the_page_on_a_phone_and_on_a_desk(context: BrowserContext, server: RunningServer) -> None:
-    page = await context.new_page()
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+def sockets(page: Page) -> Locator:
+    return page.locator("#socket-viewer")
+
+
+def http(page: Page) -> Locator:
+    return page.locator("#http-viewer")
+
+
+async def open_docs(page: Page, server: RunningServer) -> None:
+    await page.goto(f"{server.url}/docs")
+    await expect(sockets(page).get_by_text("join-upload", exact=True)).to_be_visible(timeout=20_000)
+    await expect(http(page).get_by_text("Uploads", exact=True)).to_be_visible(timeout=20_000)
+
+
+async def test_the_page_fits_and_is_readable_in_both_colour_schemes(page: Page, server: RunningServer) -> None:
+    requested: set[str] = set()
+    page.on("request", lambda request: requested.add(request.url))
+    await open_docs(page, server)
+    await sockets(page).get_by_text("join-upload", exact=True).click()
+    await sockets(page).get_by_text("upload-progress", exact=True).click()
+    await http(page).get_by_text("Uploads", exact=True).click()
+    await http(page).get_by_text("Send files, or reserve uploads").click()
+    await expect(http(page).get_by_text("The files are stored and queued.").first).to_be_visible()
     for width in (390, 1280):
         await page.set_viewport_size({"width": width, "height": 800})
-        await page.goto(f"{server.url}/docs")
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            assert await page.evaluate(CONTRAST) >= 4.5, (width, scheme)
-    await page.get_by_role("navigation").get_by_text("Socket.IO calls").click()
-    await page.get_by_role("navigation").get_by_role("link", name="join-upload").click()
-    await expect(page.locator("#socket-join-upload")).to_be_in_viewport()
-    assert {urlsplit(url).netloc for url in asked} == {urlsplit(server.url).netloc}
-    assert not any(url.endswith(".js") for url in asked)
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            assert await page.evaluate(LOW_CONTRAST) == [], (width, scheme)
+    assert {urlsplit(url).netloc for url in requested if url.startswith("http")} == {urlsplit(server.url).netloc}
 
 
-CONTRAST = """() => {
-  const parse = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
-  const light = (colour) => parse(colour)
-    .map((part) => part / 255)
-    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (node) => {
-    while (getComputedStyle(node).backgroundColor === "rgba(0, 0, 0, 0)") node = node.parentElement;
-    return getComputedStyle(node).backgroundColor;
+async def test_the_reference_lists_every_call_event_and_group(page: Page, server: RunningServer) -> None:
+    await open_docs(page, server)
+    async with Api(server) as api:
+        asyncapi = (await api.say("GET", "/asyncapi.json")).body
+        openapi = (await api.say("GET", "/openapi.json")).body
+    listed = await sockets(page).locator(".opblock-summary-path").all_inner_texts()
+    assert set(listed) == set(asyncapi["operations"]) - {"connect"}
+    assert await http(page).locator(".opblock-tag").all_inner_texts() == [tag["name"] for tag in openapi["tags"]]
+
+
+async def test_a_call_is_tried_out_by_keyboard_and_its_events_are_listed(page: Page, server: RunningServer) -> None:
+    async with Api(server) as api:
+        files = [{"filename": "holiday.mov", "size": 100}]
+        upload_id = (await api.say("POST", "/api/uploads", json={"files": files})).body["uploadId"]
+    await open_docs(page, server)
+    call = sockets(page).locator(".opblock", has_text="join-upload").first
+    await call.locator(".opblock-summary-control").focus()
+    await page.keyboard.press("Enter")
+    await call.locator("textarea").fill(json.dumps({"uploadId": upload_id}))
+    await call.get_by_role("button", name="Execute").focus()
+    await page.keyboard.press("Enter")
+    await expect(call.locator(".live-responses-table")).to_contain_text('"stage": "receiving"')
+    await expect(call.locator("pre", has_text="socket.emit")).to_contain_text(
+        f'"join-upload", {{"uploadId": "{upload_id}"'
+    )
+    await expect(page.locator("#events")).to_contain_text(upload_id)
+
+
+async def test_the_token_is_sent_with_calls_and_requests(serve: Serve, page: Page) -> None:
+    server = serve(JWT_SECRET=SECRET)
+    async with Api(server, token("ada")) as ada:
+        files = [{"filename": "holiday.mov", "size": 100}]
+        upload_id = (await ada.say("POST", "/api/uploads", json={"files": files})).body["uploadId"]
+    await open_docs(page, server)
+    await page.get_by_label("Access token").fill(token("ada"))
+    await page.get_by_role("button", name="Use token").click()
+
+    call = sockets(page).locator(".opblock", has_text="join-upload").first
+    await call.locator(".opblock-summary-control").click()
+    await call.locator("textarea").fill(json.dumps(upload_id))
+    await call.get_by_role("button", name="Execute").click()
+    await expect(call.locator(".live-responses-table")).to_contain_text('"ok": true')
+
+    await http(page).get_by_text("Uploads", exact=True).click()
+    request = http(page).locator(".opblock", has_text="Get an upload").first
+    await request.locator(".opblock-summary-control").click()
+    await request.get_by_placeholder("id").fill(upload_id)
+    await request.get_by_role("button", name="Execute").click()
+    await expect(request.locator(".live-responses-table .response .response-col_status")).to_have_text("200")
+    await expect(request.locator(".curl-command")).to_contain_text("Authorization: Bearer")
+
+
+async def test_without_the_viewer_the_page_names_what_is_missing(
+    context: BrowserContext, server: RunningServer
+) -> None:
+    page = await context.new_page()
+    await page.route("**/swagger-ui-bundle.js", lambda route: route.fulfill(content_type="text/javascript", body=""))
+    await page.goto(f"{server.url}/docs")
+    missing = page.locator("#missing")
+    await expect(missing).to_be_visible()
+    await expect(missing).to_contain_text("npm ci --prefix static")
+    for name in ("openapi.json", "asyncapi.json"):
+        await expect(missing.get_by_role("link", name=name)).to_have_attribute("href", f"/{name}")
+
+
+LOW_CONTRAST = """() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = (colour) => channels(colour).slice(0, 3)
+    .map((value) => value / 255)
+    .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
+  const background = (node) => {
+    for (; node; node = node.parentElement) {
+      const [, , , alpha = 1] = channels(getComputedStyle(node).backgroundColor);
+      if (alpha === 1) return getComputedStyle(node).backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
   };
-  const texts = document.querySelectorAll("p, td, th, h4, code, a, .method, .status, td b, td i");
-  return Math.min(...[...texts].map((node) => {
-    const [a, b] = [light(getComputedStyle(node).color), light(behind(node))].sort((x, y) => y - x);
-    return (a + 0.05) / (b + 0.05);
-  }));
+  const ratio = (node) => {
+    const [high, low] = [luminance(getComputedStyle(node).color), luminance(background(node))].sort((x, y) => y - x);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const texts = [...document.querySelectorAll("body *")].filter((node) =>
+    node.checkVisibility({ visibilityProperty: true })
+    && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
+  return texts.filter((node) => ratio(node) < 4.5)
+    .map((node) => `${node.tagName}.${node.className} ${node.textContent.slice(0, 30)} ${ratio(node).toFixed(1)}`);
 }"""

@@ -15,7 +15,7 @@ import pytest
 from tests.support.harness import ROOT
 
 STATIC = ROOT / "static"
-LAYERS = ("protocol", "shared", "client", "locale", "results", "elements", "page", "admin", "")
+LAYERS = ("protocol", "shared", "client", "locale", "results", "elements", "page", "admin", "docs", "")
 """The folders, lowest first; the empty name is that of the public modules at the top."""
 
 _IMPORT = re.compile(r"""(?:\bfrom |\bimport\(|^import )"(\.[^"]+\.js)\"""", re.MULTILINE)

@@ -10,9 +10,9 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.conftest import Serve, Shelf
+from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer
 from tests.support.redis_server import RunningRedis
-from tests.support.runs import linux
 
 
 class ColdServer(RunningServer):

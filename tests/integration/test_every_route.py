@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from roomcast.api_docs.examples import example
 from roomcast.http.operations import FORM, JSON
 
 from tests.e2e.tokens import BAD_TOKENS, SECRET, token
 from tests.support.app import AppServer
+from tests.support.examples import example
 from tests.support.harness import Api, Reply
 
 Document = dict[str, Any]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from html.parser import HTMLParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,18 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 from roomcast.api_docs.asyncapi import asyncapi
-from roomcast.api_docs.docs import page
 from roomcast.api_docs.openapi import openapi
+from roomcast.api_docs.routes import GUIDES
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.app import SHUTDOWN, build_app
 from roomcast.http.operations import OPERATIONS, Operation
+from roomcast.http.pages import STATIC
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import PROGRESS
 from roomcast.uploads.lifecycle import Status
 
 from tests.support import described
+from tests.support.examples import example
 from tests.support.harness import ROOT
 from tests.support.settings import settings_of
 
@@ -88,45 +89,23 @@ def test_every_reference_leads_somewhere() -> None:
             assert place
 
 
-class Links(HTMLParser):
-    """The ids of a page, and where its links lead."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.tags: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        said = dict(attrs)
-        self.ids += [value for name in ("id",) if (value := said.get(name))]
-        self.targets += [value for name in ("href", "src") if (value := said.get(name))]
+@pytest.mark.parametrize("document", [described.http, described.sockets])
+def test_every_type_has_an_example_that_matches_it(document: Callable[[], described.Document]) -> None:
+    schemas = document()["components"]["schemas"]
+    for name, schema in schemas.items():
+        described.check(schema, example(schema, schemas), name, components=document)
 
 
-def test_the_page_has_all_of_it_and_needs_nothing_from_elsewhere() -> None:
-    text = page(described.http(), described.sockets(), url="https://example.org")
-    links = Links(text)
-    assert len(links.ids) == len(set(links.ids))
-    assert {target[1:] for target in links.targets if target.startswith("#")} <= set(links.ids)
-    assert {target for target in links.targets if not target.startswith("#")} == {
-        "/static/favicon.svg", "/static/base.css", "/static/page.css", "/static/docs.css",
-        "/openapi.json", "/asyncapi.json",
-    }  # fmt: skip
-    assert not links.tags & {"script", "style", "iframe", "img"}
-    for name in (*CALLS, *described.http()["components"]["schemas"]):
-        assert f"<code>{name}</code>" in text
-    for path in described.http()["paths"]:
-        assert f"<code>{path}</code>" in text
+def test_every_parameter_has_an_example_that_matches_it() -> None:
+    document = described.http()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for one in operation.get("parameters", []):
+                value = example(one["schema"], document["components"]["schemas"])
+                described.check(one["schema"], value, f"{method} {path} {one['name']}")
 
 
-def test_every_example_of_a_command_is_one() -> None:
-    text = page(described.http(), described.sockets(), url="https://example.org")
-    commands = re.findall(r'aria-label="As a command"><code>(.*?)</code>', text)
-    assert len(commands) > len(described.ROUTES)
-    for command in commands:
-        words = shlex.split(command.replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
-        assert words[0] == "curl"
-        assert any(word.startswith("https://example.org/") for word in words), command
-        assert not any("{" in word and word.startswith("https:") for word in words), command
+def test_every_guide_that_the_api_reference_links_to_is_served() -> None:
+    linked = set(re.findall(r'href="/docs/([^"]+)"', (STATIC / "docs" / "docs.html").read_text()))
+    assert {name for name in linked if not (GUIDES / name).is_file()} == set()
+    assert len(linked) > 10

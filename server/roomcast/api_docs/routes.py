@@ -1,27 +1,35 @@
-"""Serves `/openapi.json`, `/asyncapi.json` and `/docs`. The documents are made at the first request, in a thread."""
+"""Serves `/openapi.json`, `/asyncapi.json`, the API reference that shows both, and the guides that it links to.
+
+The documents are made at the first request, in a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from aiohttp import web
+from pydantic import Field
 
 from roomcast.api_docs.asyncapi import asyncapi
-from roomcast.api_docs.docs import page
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
-from roomcast.http.operations import OPERATIONS, RouteGroup, Tag, json_body, operation
-from roomcast.http.pages import PAGE_RESPONSE
+from roomcast.errors import NotFound
+from roomcast.http.operations import OPERATIONS, Parameter, ResponseSpec, RouteGroup, Tag, json_body, operation
+from roomcast.http.pages import PAGE_RESPONSE, STATIC
 from roomcast.http.responses import json_response
 from roomcast.settings import Settings
+
+GUIDES = STATIC.parent / "docs"
+"""The folder of the guides: inside an installed package, at the top of a checkout."""
 
 _HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    # Swagger UI's icons are data URLs, and what it shows of a downloaded image is a blob.
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
@@ -39,7 +47,10 @@ class ApiDocs(RouteGroup):
 
     @operation("GET", "/openapi.json", Tag.PAGES, "OpenAPI 3.1", json_body(dict[str, Any], "Every HTTP operation."))
     async def _get_openapi(self, request: web.Request) -> web.Response:
-        return json_response(await self._openapi_document(request.app))
+        if self._openapi is None:
+            operations = [*SOCKET_IO_OPERATIONS, *request.app[OPERATIONS]]
+            self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
+        return json_response(self._openapi)
 
     @operation(
         "GET",
@@ -49,21 +60,34 @@ class ApiDocs(RouteGroup):
         json_body(dict[str, Any], "Every Socket.IO call and event."),
     )
     async def _get_asyncapi(self, _: web.Request) -> web.Response:
-        return json_response(await self._asyncapi_document())
-
-    @operation("GET", "/docs", Tag.PAGES, "The API reference", PAGE_RESPONSE)
-    async def _get_page(self, request: web.Request) -> web.Response:
-        documents = await self._openapi_document(request.app), await self._asyncapi_document()
-        text = await asyncio.to_thread(page, *documents, url=self._url)
-        return web.Response(text=text, content_type="text/html", headers=_HEADERS)
-
-    async def _openapi_document(self, app: web.Application) -> dict[str, Any]:
-        if self._openapi is None:
-            operations = [*SOCKET_IO_OPERATIONS, *app[OPERATIONS]]
-            self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
-        return self._openapi
-
-    async def _asyncapi_document(self) -> dict[str, Any]:
         if self._asyncapi is None:
             self._asyncapi = await asyncio.to_thread(asyncapi, cookie=self._cookie, url=self._url)
-        return self._asyncapi
+        return json_response(self._asyncapi)
+
+    @operation("GET", "/docs", Tag.PAGES, "The API reference", PAGE_RESPONSE)
+    async def _get_page(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(STATIC / "docs" / "docs.html", headers=_HEADERS)
+
+    @operation(
+        "GET",
+        "/docs/{guide:[a-z]+[.]md}",
+        Tag.PAGES,
+        "A guide",
+        ResponseSpec(200, "The guide, in Markdown.", {"text/plain": str}),
+        parameters=(
+            Parameter(
+                "guide",
+                Annotated[str, Field(pattern=r"^[a-z]+\.md$", examples=["tutorial.md"])],
+                "The guide's file name.",
+                "path",
+                required=True,
+            ),
+        ),
+        errors=(NotFound,),
+    )
+    async def _get_guide(self, request: web.Request) -> web.Response:
+        path = GUIDES / request.match_info["guide"]
+        if not path.is_file():
+            raise NotFound("There is no such guide.")
+        text = await asyncio.to_thread(path.read_text, encoding="utf-8")
+        return web.Response(text=text, content_type="text/plain", headers=_HEADERS)

@@ -1,0 +1,85 @@
+/** The API reference: Swagger UI shows the Socket.IO and the HTTP API, both with the token of the form. */
+
+import { byId, setHidden, setText } from "../shared/dom.js";
+import { SocketCaller, describeSocketApi, socketPlugin } from "./socket-api.js";
+
+const MAX_EVENTS = 50;
+
+/** @type {string | null} */ let token = null;
+/** @type {any[]} */ const viewers = [];
+const caller = new SocketCaller(() => token, showEvent);
+
+followColorScheme();
+await showDocuments();
+
+async function showDocuments() {
+  const [openapi, asyncapi] = await Promise.all(["/openapi.json", "/asyncapi.json"].map(fetchJson));
+  const form = byId("token-form");
+  setHidden(form, !openapi.components.securitySchemes);
+  form.addEventListener("submit", applyToken);
+  const SwaggerUI = /** @type {any} */ (globalThis).SwaggerUIBundle; // defined by the script in the head, if it is installed
+  if (!SwaggerUI) return setHidden(byId("missing"), false);
+  const common = { docExpansion: "list", deepLinking: false, validatorUrl: null, tryItOutEnabled: true, defaultModelsExpandDepth: 0, syntaxHighlight: { theme: "tomorrow-night" } };
+  viewers.push(
+    SwaggerUI({
+      ...common,
+      spec: describeSocketApi(asyncapi),
+      dom_id: "#socket-viewer",
+      plugins: [socketPlugin],
+      supportedSubmitMethods: ["post"],
+      requestInterceptor: (/** @type {any} */ request) => Object.assign(request, { userFetch: caller.fetch.bind(caller) }),
+    }),
+    SwaggerUI({ ...common, docExpansion: "none", spec: forThisPage(openapi), dom_id: "#http-viewer" }),
+  );
+  if (token) authorize();
+}
+
+/** Return the OpenAPI document with this page's own server, and without the HEAD of each GET.
+ * @param {any} openapi */
+function forThisPage(openapi) {
+  for (const methods of Object.values(openapi.paths)) if (methods.get) delete methods.head;
+  return { ...openapi, servers: [{ url: location.origin }] };
+}
+
+/** @param {string} url @returns {Promise<any>} */
+async function fetchJson(url) {
+  return (await fetch(url)).json();
+}
+
+/** @param {Event} event */
+function applyToken(event) {
+  event.preventDefault();
+  token = /** @type {HTMLInputElement} */ (byId("token")).value.trim() || null;
+  caller.close();
+  authorize();
+  setText(byId("token-status"), token ? "The token is in use." : "No token is in use.");
+}
+
+function authorize() {
+  const http = viewers[1];
+  if (token) http?.preauthorizeApiKey("bearer", token);
+  else http?.authActions.logout(["bearer"]);
+}
+
+/** List an event that the socket has received, the latest first. @param {string} name @param {unknown} payload */
+function showEvent(name, payload) {
+  const list = byId("events");
+  const entry = document.createElement("li");
+  const summary = document.createElement("strong");
+  summary.textContent = name;
+  const body = document.createElement("pre");
+  body.textContent = JSON.stringify(payload);
+  entry.append(summary, body);
+  list.prepend(entry);
+  if (list.children.length > MAX_EVENTS) list.lastElementChild?.remove();
+  setHidden(list, false);
+  setHidden(byId("no-events"), true);
+}
+
+/** Set the class by which Swagger UI is dark. */
+function followColorScheme() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", apply);
+  apply();
+}
