@@ -217,7 +217,7 @@ def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
         Sender(private=settings.assemblies.webhook_private),
         partial(with_result_urls, url=core.backends.media.url),
         # Longer than its uploads are kept, or the finalizer would create it again.
-        keep_seconds=retention_seconds + GIVE_UP_SECONDS,
+        retention_seconds=retention_seconds + GIVE_UP_SECONDS,
         registry=core.registry,
     )
     finalizer = Finalizer(
@@ -292,7 +292,7 @@ def _add_upload_routes(
     StreamRoutes(
         streams,
         uploads,
-        TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
+        TaskView(uploads, ledger, core.repositories.dismissed, retention_seconds=settings.retention.task_seconds),
         intake.forms,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,

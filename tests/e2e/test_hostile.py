@@ -20,8 +20,8 @@ from roomcast_workers.sandbox.exec import landlock_version, seccomp_supported
 
 from tests.support import attacks
 from tests.support.clips import make_clip, make_heavy_clip, make_image, truncate
+from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer, eventually
-from tests.support.runs import linux
 
 SECRET = "the sibling's secret"
 REFUSED = "UNSUPPORTED_TYPE"

@@ -1,4 +1,4 @@
-"""What the real server makes of films that need no compressing, and of sound."""
+"""Videos that need no compression, and audio, on the real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes with a film: its poster at once, its storyboard, its ladder; and links that hold for all their parts."""
+"""Poster, storyboard and HLS of a video, and the links to all of their files."""
 
 from __future__ import annotations
 

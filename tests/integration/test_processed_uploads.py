@@ -1,4 +1,4 @@
-"""The main job: a real clip goes in, its room hears the truth, a smaller clip comes out."""
+"""The main job: a real clip is uploaded, its room gets every event, and a smaller clip is stored."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import pytest
 import uvloop
 from roomcast.runtime.programs import start_program
 
+from tests.support.ffmpeg_runs import linux
 from tests.support.harness import eventually
-from tests.support.runs import linux
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

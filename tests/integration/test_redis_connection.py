@@ -36,7 +36,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "claim_next": lambda ledger: ledger.claim_next(holder="w", seconds=5),
     "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
     "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
-    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_kept=True),
+    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_stored=True),
     "reap": lambda ledger: ledger.expire_leases(reserved_before=0),
     "expire": lambda ledger: ledger.prune(0),
     "follow": lambda ledger: ledger.subscribe(UNKNOWN),

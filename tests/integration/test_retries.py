@@ -1,4 +1,4 @@
-"""Failures that may pass are tried again and the room is told; those that cannot pass are not."""
+"""Transient failures are retried and the room is informed; permanent ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command that ffmpeg and ffprobe are given, word by word."""
+"""Every command line of ffmpeg and ffprobe, argument by argument."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files a picture becomes: laws, and a few plans in full."""
+"""The plan of the files that an image becomes."""
 
 from __future__ import annotations
 

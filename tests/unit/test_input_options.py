@@ -1,4 +1,4 @@
-"""What ffmpeg and ffprobe are told before they open an untrusted file, and that they hold to it."""
+"""The options with which ffmpeg and ffprobe read untrusted files, and limits on media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ffprobe says, however odd, is read or refused, and nothing else."""
+"""The parser of ffprobe's description, however odd that is."""
 
 from __future__ import annotations
 

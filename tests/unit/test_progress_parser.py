@@ -1,4 +1,4 @@
-"""ffmpeg's `-progress`, in every piece and with every kind of rubbish."""
+"""The parser of ffmpeg's `-progress`, with any chunks and any garbage."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ async def test_concurrent_events_have_no_gap(processes: Processes, ledger: Redis
             with suppress(RoomcastError):
                 await one.request_cancel(upload.id, CANCELLED)
             with suppress(RoomcastError):
-                await one.reopen(upload.id, source_kept=True)
+                await one.reopen(upload.id, source_stored=True)
 
     await asyncio.gather(churn(ledger), churn(other), churn(ledger))
     replay = await ledger.events(upload.id)
@@ -198,7 +198,7 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     await ledger.renew(claim.lease, seconds=LEASE)
     await ledger.release(claim.lease, text="")
     await ledger.request_cancel(upload.id, CANCELLED)
-    await ledger.reopen(upload.id, source_kept=True)
+    await ledger.reopen(upload.id, source_stored=True)
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     clock.now += LEASE
@@ -223,7 +223,7 @@ async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_i
     clock.now += 1
     [stalled] = await ledger.expire_leases(reserved_before=clock.now)
     assert stalled.id == reserved.id
-    again = await ledger.reopen(stalled.id, source_kept=False)
+    again = await ledger.reopen(stalled.id, source_stored=False)
     assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
@@ -271,7 +271,7 @@ async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: 
             with suppress(RoomcastError):
                 await one.request_cancel(upload.id, CANCELLED)
             with suppress(RoomcastError):
-                await one.reopen(upload.id, source_kept=True)
+                await one.reopen(upload.id, source_stored=True)
             if claim := await one.claim_next(holder="w", seconds=LEASE):
                 with suppress(RoomcastError):
                     await one.release(claim.lease, text="")
@@ -383,7 +383,7 @@ async def test_each_operation_takes_as_few_scripts_as_it_can(
     assert (await scripts_of(ledger.page("ada")))[0] == [scripts.PAGE] * 2
     cancelling = ledger.request_cancel(upload.id, CANCELLED)
     assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND_AND_MOVE]
-    reopening = ledger.reopen(upload.id, source_kept=True)
+    reopening = ledger.reopen(upload.id, source_stored=True)
     assert (await scripts_of(reopening))[0] == [scripts.LOAD, scripts.APPEND_AND_MOVE]
     clock.now += 1
     assert (await scripts_of(ledger.expire_leases(reserved_before=clock.now)))[0] == [scripts.EXPIRED]
@@ -396,7 +396,7 @@ async def test_the_log_is_a_capped_stream_whose_ids_are_the_seq(ledger: RedisLed
     upload = await queued(ledger, clock)
     while upload.seq < EVENT_LOG_LENGTH + 3:
         await ledger.request_cancel(upload.id, CANCELLED)
-        upload = await ledger.reopen(upload.id, source_kept=True)
+        upload = await ledger.reopen(upload.id, source_stored=True)
     entries = await ledger.scripts.command("XRANGE", ledger.scripts.key("events", upload.id), "-", "+")
     assert [entry[0] for entry in entries] == [
         f"{seq}-0".encode() for seq in range(upload.seq - EVENT_LOG_LENGTH + 1, upload.seq + 1)

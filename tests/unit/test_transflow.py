@@ -158,7 +158,7 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
 def test_an_upload_that_starts_over_starts_again() -> None:
     upload = fresh(Clock())
     ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
-    again = reset_for_retry(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
+    again = reset_for_retry(ended, reopen(ended.state, source_stored=True), upload.updated_at + 2)
     said = told([message(upload), message(ended), message(again)])
     assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
 

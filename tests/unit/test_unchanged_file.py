@@ -1,4 +1,4 @@
-"""A file that is stored as it is, and found out when it is not what arrived."""
+"""A file that is stored unchanged, and detected when it differs from the one that was received."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from roomcast.uploads.model import Source
 from roomcast_workers.job import Job
 from roomcast_workers.unchanged_file import process_file
 
-from tests.support.jobs import Notes, file_job
+from tests.support.jobs import RecordingReporter, file_job
 
 CONTENT = b"one file\n" * 1_000_000
 
 
 @pytest.fixture
-def job_and_notes(tmp_path: Path) -> tuple[Job, Notes]:
+def job_and_reporter(tmp_path: Path) -> tuple[Job, RecordingReporter]:
     path = tmp_path / "notes.txt"
     path.write_bytes(CONTENT)
     return file_job(path, tmp_path)
@@ -30,13 +30,13 @@ def of(source: Source, **facts: object) -> Source:
     return replace(source, **facts)  # type: ignore[arg-type]
 
 
-async def test_file_is_stored_unchanged_and_reports_progress(job_and_notes: tuple[Job, Notes]) -> None:
-    job, notes = job_and_notes
+async def test_file_is_stored_unchanged_and_reports_progress(job_and_reporter: tuple[Job, RecordingReporter]) -> None:
+    job, reporter = job_and_reporter
     (made,) = (await process_file(job)).files
     assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
     assert made.path.read_bytes() == CONTENT
-    assert list(notes.begins) == [Stage.COMPRESSING, Stage.THUMBNAILS]
-    fractions = [tick.fraction for tick in notes.ticks]
+    assert list(reporter.stage_starts) == [Stage.COMPRESSING, Stage.THUMBNAILS]
+    fractions = [tick.fraction for tick in reporter.ticks]
     assert len(fractions) > 1
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
@@ -44,15 +44,15 @@ async def test_file_is_stored_unchanged_and_reports_progress(job_and_notes: tupl
 
 
 async def test_file_on_another_disk_is_copied(
-    job_and_notes: tuple[Job, Notes], monkeypatch: pytest.MonkeyPatch
+    job_and_reporter: tuple[Job, RecordingReporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    (made,) = (await process_file(job_and_notes[0])).files
+    (made,) = (await process_file(job_and_reporter[0])).files
     assert made.path.read_bytes() == CONTENT
-    assert made.path.stat().st_ino != job_and_notes[0].path.stat().st_ino
+    assert made.path.stat().st_ino != job_and_reporter[0].path.stat().st_ino
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,18 @@ async def test_file_on_another_disk_is_copied(
     ids=["shorter", "longer", "of another MD5", "of another SHA-256"],
 )
 async def test_file_that_differs_from_the_received_one_raises_retryable_error(
-    job_and_notes: tuple[Job, Notes], facts: dict[str, object]
+    job_and_reporter: tuple[Job, RecordingReporter], facts: dict[str, object]
 ) -> None:
-    job, _ = job_and_notes
+    job, _ = job_and_reporter
     with pytest.raises(StorageError) as refused:
         await process_file(replace(job, source=of(job.source, **facts)))
     assert refused.value.retryable
 
 
 @pytest.mark.parametrize("hashes", [{}, {"md5"}, {"sha256"}])
-async def test_only_recorded_digests_are_compared(job_and_notes: tuple[Job, Notes], hashes: set[str]) -> None:
-    job, _ = job_and_notes
+async def test_only_recorded_digests_are_compared(
+    job_and_reporter: tuple[Job, RecordingReporter], hashes: set[str]
+) -> None:
+    job, _ = job_and_reporter
     made = {name: hashlib.new(name, CONTENT).hexdigest() if name in hashes else None for name in ("md5", "sha256")}
     await process_file(replace(job, source=of(job.source, **made)))

@@ -257,7 +257,7 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
     one = delivery(clock)
     began, pauses = clock(), []
     for jitter in jitters:
-        one = record_attempt(one, one, failure(clock), jitter=jitter, keep_seconds=100.0)
+        one = record_attempt(one, one, failure(clock), jitter=jitter, retention_seconds=100.0)
         assert one.due_at is not None
         if one.status == "dead":
             break
@@ -275,7 +275,7 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
 
 def test_a_delivery_that_arrived_is_over(clock: Clock) -> None:
     one = delivery(clock)
-    done = record_attempt(one, one, Attempt(clock(), 0.5, 204, None), jitter=0.0, keep_seconds=100.0)
+    done = record_attempt(one, one, Attempt(clock(), 0.5, 204, None), jitter=0.0, retention_seconds=100.0)
     assert (done.status, len(done.attempts), done.due_at) == ("delivered", 1, clock() + 0.5 + 100.0)
 
 
@@ -284,18 +284,18 @@ def test_who_was_too_slow_does_not_decide(clock: Clock) -> None:
     taken_again = reset_delivery(taken, clock())
     with pytest.raises(LeaseLost):
         record_attempt(
-            Delivery(**{**vars(taken_again), "revision": 2}), taken, failure(clock), jitter=0.0, keep_seconds=1.0
+            Delivery(**{**vars(taken_again), "revision": 2}), taken, failure(clock), jitter=0.0, retention_seconds=1.0
         )
 
 
 def test_a_replay_has_a_day_of_its_own(clock: Clock) -> None:
     one = delivery(clock)
     while one.status != "dead":
-        one = record_attempt(one, one, failure(clock), jitter=0.0, keep_seconds=100.0)
+        one = record_attempt(one, one, failure(clock), jitter=0.0, retention_seconds=100.0)
         clock.now = one.due_at or 0.0
     again = reset_delivery(one, clock())
     assert (again.status, again.due_at, again.attempts) == ("pending", clock(), one.attempts)
-    tried = record_attempt(again, again, failure(clock), jitter=0.0, keep_seconds=100.0)
+    tried = record_attempt(again, again, failure(clock), jitter=0.0, retention_seconds=100.0)
     assert (tried.status, tried.due_at) == ("pending", clock() + 5), "it begins with short pauses again"
 
 
@@ -312,7 +312,7 @@ class Scene:
         self.sender = Sender(private=True, clock=clock)
         self.registry = CollectorRegistry()
         self.deliverer = Deliverer(
-            self.records, templates, self.sender, lambda body: body, keep_seconds=100.0, registry=self.registry
+            self.records, templates, self.sender, lambda body: body, retention_seconds=100.0, registry=self.registry
         )
 
     def counted(self, outcome: str) -> float | None:

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
 OnDurable = Callable[[Any], None]
-Job = tuple[Work, OnDurable, asyncio.Future[Any]]
+_Job = tuple[Work, OnDurable, asyncio.Future[Any]]
 
 _MAX_BATCH = 256
 
@@ -77,7 +77,7 @@ class _Thread:
     def __init__(self, connection: sqlite3.Connection, *, read_only: bool) -> None:
         self._loop = asyncio.get_running_loop()
         self._read_only = read_only
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._connection = connection
         if read_only:
             self._connection.execute("PRAGMA query_only = ON")
@@ -101,7 +101,7 @@ class _Thread:
             self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
         self._connection.close()
 
-    def _next_batch(self) -> list[Job]:
+    def _next_batch(self) -> list[_Job]:
         """Return the jobs that wait, at least one; an empty list ends the thread."""
         first = self._jobs.get()
         batch = [first] if first else []
@@ -113,14 +113,14 @@ class _Thread:
             batch.append(following)
         return batch
 
-    def _read(self, batch: list[Job]) -> list[Any]:
+    def _read(self, batch: list[_Job]) -> list[Any]:
         self._connection.execute("BEGIN")
         try:
             return [_attempt(work, self._connection) for work, _, _ in batch]
         finally:
             self._connection.execute("COMMIT")
 
-    def _write(self, batch: list[Job]) -> list[Any]:
+    def _write(self, batch: list[_Job]) -> list[Any]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._savepoint(work) for work, _, _ in batch]
@@ -164,7 +164,7 @@ def _translated(error: sqlite3.Error, text: str = "The ledger could not be writt
     return translated
 
 
-def _resolve(batch: list[Job], outcomes: list[Any]) -> None:
+def _resolve(batch: list[_Job], outcomes: list[Any]) -> None:
     for (_, on_durable, future), outcome in zip(batch, outcomes, strict=True):
         if not isinstance(outcome, BaseException):
             try:

@@ -43,7 +43,7 @@ async def test_an_unknown_upload_is_not_found(ledger: Ledger, call: str) -> None
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "get": lambda: ledger.get(unknown),
         "events": lambda: ledger.events(unknown),
-        "reopen": lambda: ledger.reopen(unknown, source_kept=True),
+        "reopen": lambda: ledger.reopen(unknown, source_stored=True),
         "request_cancel": lambda: ledger.request_cancel(unknown, cancelled(Stage.QUEUED)),
         "append": lambda: ledger.append(unknown, Change(Failed(), "")),
         "claim": lambda: ledger.claim(unknown, holder="w", seconds=LEASE),
@@ -137,7 +137,7 @@ async def test_pages_of_everybodys_uploads(ledger: Ledger, clock: Clock) -> None
     of_status = {status: [one.id for one in (await ledger.page(None, status=status)).uploads] for status in Status}
     ended = {Status.COMPLETED: [done.id], Status.ERROR: [gone.id, failed.id]}
     assert of_status == {status: [] for status in Status} | ended | {Status.STARTING: [waiting.id]}
-    await ledger.reopen(failed.id, source_kept=False)
+    await ledger.reopen(failed.id, source_stored=False)
     assert [one.id for one in (await ledger.page(None, status=Status.STARTING)).uploads] == [waiting.id, failed.id]
 
 
@@ -375,15 +375,15 @@ async def test_an_intake_that_was_lost_and_a_reservation_nobody_used(ledger: Led
 async def test_reopening(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     with pytest.raises(WrongState):
-        await ledger.reopen(claim.upload.id, source_kept=True)
+        await ledger.reopen(claim.upload.id, source_stored=True)
     body = error_body(TranscodeError("no"), Stage.COMPRESSING)
     failed = await ledger.append(claim.upload.id, Change(Failed(), "no", error=body), token=claim.lease.token)
-    again = await ledger.reopen(failed.id, source_kept=True)
+    again = await ledger.reopen(failed.id, source_stored=True)
     assert (again.stage, again.seq, again.state.attempt, again.error) == (Stage.QUEUED, failed.seq + 1, 2, None)
     assert again.source == SOURCE
     assert await ledger.active_ids() == [failed.id]
     await ledger.request_cancel(failed.id, cancelled(Stage.QUEUED))
-    empty = await ledger.reopen(failed.id, source_kept=False)
+    empty = await ledger.reopen(failed.id, source_stored=False)
     assert (empty.stage, empty.source, empty.bytes_received) == (Stage.RECEIVING, None, 0)
 
 
@@ -448,5 +448,5 @@ async def test_an_observer_hears_of_each_event_that_is_made_here(ledger: Ledger,
     await ledger.release(claim.lease, text="")
     for _ in range(2):
         await ledger.request_cancel(claim.upload.id, cancelled(Stage.QUEUED))
-    await ledger.reopen(claim.upload.id, source_kept=True)
+    await ledger.reopen(claim.upload.id, source_stored=True)
     assert heard == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]

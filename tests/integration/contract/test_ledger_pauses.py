@@ -118,6 +118,6 @@ async def test_what_starts_over_may_come_by_another_way_unless_it_is_a_part(
     upload = await created(ledger, clock)
     await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState("filename Zg==", partial=part)))
     await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
-    again = await ledger.reopen(upload.id, source_kept=False)
+    again = await ledger.reopen(upload.id, source_stored=False)
     assert again.is_partial is part
     assert again.resumable == (TusState("filename Zg==", partial=True) if part else None)

@@ -89,7 +89,7 @@ async def test_how_uploads_ended_is_counted_from_a_time_on(ledger: Ledger, clock
     assert stats.outcomes == {Stage.DONE: 1, Stage.FAILED: 1, Stage.CANCELLED: 1}
     assert [upload.id for upload in stats.failures] == [failures[3], failures[2]], "newest first, not more"
     assert (await ledger.stats(since=0, failures=0)).outcomes[Stage.FAILED] == 4
-    await ledger.reopen(failures[3], source_kept=True)
+    await ledger.reopen(failures[3], source_stored=True)
     stats = await ledger.stats(since=recently, failures=10)
     assert (stats.outcomes[Stage.FAILED], stats.waiting) == (0, {"auto": 1})
     assert {upload.id for upload in stats.failures} == set(failures[:3])

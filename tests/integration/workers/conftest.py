@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support import runs
+from tests.support import ffmpeg_runs
 from tests.support.clips import make_clip
 
 
@@ -19,4 +19,4 @@ def clip(tmp_path: Path) -> Path:
 @pytest.fixture
 def only_new_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that look for processes left behind: those that run already are none of theirs."""
-    monkeypatch.setattr(runs, "earlier", set(psutil.Process().children(recursive=True)))
+    monkeypatch.setattr(ffmpeg_runs, "earlier", set(psutil.Process().children(recursive=True)))

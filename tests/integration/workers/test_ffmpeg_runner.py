@@ -1,4 +1,4 @@
-"""ffmpeg: which one, what it reports, and what its ends mean."""
+"""Runs of ffmpeg: which binary, its progress, and the errors that its exit codes mean."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from roomcast_workers.sandbox.subprocess_runner import ProgramExit
 from tests.support import fake_ffmpeg
 from tests.support.app import captured_log
 from tests.support.clips import make_clip, text_named_mp4, truncate
+from tests.support.ffmpeg_runs import GIB, LIMITS, Fake, assert_no_process_left, convert, fake_run, linux
 from tests.support.harness import eventually
-from tests.support.runs import GIB, LIMITS, Fake, assert_nobody_left, convert, fake_run, linux
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 
@@ -78,7 +78,7 @@ async def test_run_ffmpeg_converts_a_clip_and_reports_progress(clip: Path, tmp_p
     assert readings[-1].ended
     assert readings[-1].frame == 25
     assert (tmp_path / "out.mp4").stat().st_size > 0
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 async def test_run_ffmpeg_overwrites_an_existing_file(clip: Path, tmp_path: Path) -> None:
@@ -146,14 +146,14 @@ async def test_run_without_progress_raises_stalled(behaviour: str, tmp_path: Pat
     with pytest.raises(errors.Stalled) as caught:
         await fake_run(fake, tmp_path, stall_seconds=1)
     assert caught.value.retryable
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 async def test_run_that_never_ends_raises_timed_out(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "slow:600")
     with pytest.raises(errors.TimedOut):
         await fake_run(fake, tmp_path, timeout_seconds=1)
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_failed_run_raises_the_error_of_its_cause(
     with pytest.raises(error) as caught:
         await fake_run(fake, tmp_path)
     assert type(caught.value) is error
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 async def test_stderr_is_logged_and_absent_from_the_error(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ async def test_program_that_cannot_start_raises_internal_error_without_paths(tmp
             await tool.run_sandboxed([binary], on_output=bool, timeout_seconds=60, limits=LIMITS, cwd=folder)
         assert caught.value.code is errors.Code.INTERNAL
         assert str(tmp_path) not in caught.value.message
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 async def test_error_in_the_progress_callback_ends_the_run_and_is_raised(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ async def test_error_in_the_progress_callback_ends_the_run_and_is_raised(tmp_pat
 
     with pytest.raises(LookupError, match="not today"):
         await fake_run(fake, tmp_path, on_progress=refuse)
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 @pytest.mark.parametrize(

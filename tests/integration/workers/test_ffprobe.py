@@ -1,4 +1,4 @@
-"""ffprobe: what it tells, and what it must not be led to open."""
+"""ffprobe: its description of files, its errors, and what it must not open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from roomcast_workers.media_info.probe import parse_ffprobe, require_video
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, text_named_mp4, truncate
-from tests.support.runs import LIMITS, assert_nobody_left
+from tests.support.ffmpeg_runs import LIMITS, assert_no_process_left
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 
@@ -27,7 +27,7 @@ async def test_probe_returns_streams_and_format_for_any_file_name(name: str, tmp
     said = await run_ffprobe(find_binaries(), InputFile(make_clip(tmp_path / name, seconds=1), "mov"), limits=LIMITS)
     assert [stream["codec_type"] for stream in said["streams"]] == ["video", "audio"]
     assert float(said["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 async def test_probe_with_the_wrong_demuxer_raises_unreadable_media(clip: Path) -> None:
@@ -92,7 +92,7 @@ async def test_failed_probe_raises_the_error_of_its_cause(
         await run_ffprobe(
             fake_probe(tmp_path, behaviour), InputFile(clip, "mov"), limits=LIMITS, timeout_seconds=timeout_seconds
         )
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_failed_probe_raises_the_error_of_its_cause(
 async def test_probe_with_invalid_output_raises_unreadable_media(code: str, clip: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.UnreadableMedia):
         await run_ffprobe(script(tmp_path, code), InputFile(clip, "mov"), limits=LIMITS)
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Moving pictures keep moving: their frames, their pace, how often they are shown, and what shows through them."""
+"""Animated images: frames, durations, loop count, alpha and limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from roomcast import errors
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
-from tests.support.pictures import assert_nothing_else_in, compress, near, opened, pixel
+from tests.support.images import assert_no_metadata, compress, near, opened, pixel
 
 COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250), (250, 250, 0)]
 PACE = [40, 1000, 250, 90]
@@ -51,9 +51,9 @@ async def test_animation_preserves_frames_and_durations(image_format: str, tmp_p
     ]
     frames = frames_of(made.results[0].path)
     assert [pace for _, pace in frames] == PACE
-    assert all(near(seen[:3], wanted, slack=16) for (seen, _), wanted in zip(frames, COLOURS, strict=True))
+    assert all(near(seen[:3], wanted, tolerance=16) for (seen, _), wanted in zip(frames, COLOURS, strict=True))
     for result in made.results[1:]:
-        assert near(pixel(result), COLOURS[0], slack=16)
+        assert near(pixel(result), COLOURS[0], tolerance=16)
     assert made.fractions == sorted(set(made.fractions))
     assert made.fractions[-1] == 1.0
 
@@ -101,7 +101,7 @@ async def test_fallback_image_of_an_apng_is_no_frame(tmp_path: Path) -> None:
     made = await compress(tmp_path / "in", "PNG")
     assert made.source.frames == 3
     shown = frames_of(made.results[0].path)
-    assert all(near(seen[:3], wanted, slack=16) for (seen, _), wanted in zip(shown, COLOURS[1:], strict=True))
+    assert all(near(seen[:3], wanted, tolerance=16) for (seen, _), wanted in zip(shown, COLOURS[1:], strict=True))
     assert near(pixel(made.jpeg), COLOURS[0])
 
 
@@ -112,7 +112,7 @@ async def test_large_animation_is_scaled_down_without_metadata(tmp_path: Path) -
     made = await compress(source, "WEBP", sides=(300, 90))
     assert opened(made.results[0]).size == (300, 100)
     for result in made.results:
-        assert_nothing_else_in(result, b"SECRET")
+        assert_no_metadata(result, b"SECRET")
 
 
 async def test_one_frame_becomes_a_still_image(tmp_path: Path) -> None:

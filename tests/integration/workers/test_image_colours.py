@@ -1,4 +1,4 @@
-"""What is white stays white: modes, depths, palettes and colour profiles, each against a colour that is known."""
+"""Colours of images of every mode, depth, palette and profile, each against a known colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.support.clips import make_image
-from tests.support.pictures import BLUE, WHITE, chunk, compress, near, opened, pixel, png
+from tests.support.images import BLUE, WHITE, chunk, compress, near, opened, pixel, png
 
 CORNER, REST = (0.05, 0.05), (0.9, 0.9)
 RED, GREEN = (250, 10, 10), (10, 250, 10)
@@ -48,10 +48,10 @@ async def test_image_of_every_mode_has_its_colours(name: str, image_format: str,
     for result in (made.webp, made.avif, made.jpeg):
         assert (result.width, result.height) == (640, 480)
         white, other = pixel(result, CORNER)[:3], pixel(result, REST)[:3]
-        assert near(white, WHITE, slack=20)
+        assert near(white, WHITE, tolerance=20)
         assert sum(other) < sum(white) - 100
         if mode in {"RGB", "RGBA", "CMYK", "LAB", "YCbCr"}:
-            assert near(other, BLUE, slack=20)
+            assert near(other, BLUE, tolerance=20)
 
 
 async def test_inverted_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
@@ -60,8 +60,8 @@ async def test_inverted_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
     marked = source.read_bytes()
     assert b"Adobe" in marked
     made = await compress(source, "JPEG")
-    assert near(pixel(made.jpeg, CORNER), WHITE, slack=6)
-    assert near(pixel(made.jpeg, REST), BLUE, slack=10)
+    assert near(pixel(made.jpeg, CORNER), WHITE, tolerance=6)
+    assert near(pixel(made.jpeg, REST), BLUE, tolerance=10)
 
 
 async def test_mixed_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_mixed_cmyk_of_adobe_has_its_colours(tmp_path: Path) -> None:
     at = data.index(b"Adobe") + 11
     (tmp_path / "in.jpg").write_bytes(data[:at] + b"\x02" + data[at + 1 :])
     made = await compress(tmp_path / "in.jpg", "JPEG")
-    assert near(pixel(made.jpeg), BLUE, slack=10)
+    assert near(pixel(made.jpeg), BLUE, tolerance=10)
 
 
 def inverted(band: Image.Image) -> Image.Image:
@@ -107,14 +107,14 @@ async def test_opaque_alpha_is_dropped(tmp_path: Path) -> None:
 async def test_16_bit_grey_preserves_brightness(name: str, image_format: str, tmp_path: Path) -> None:
     Image.new("I;16", (64, 64), 0x8080).save(tmp_path / name)
     made = await compress(tmp_path / name, image_format)
-    assert all(near(pixel(result), (128, 128, 128), slack=2) for result in made.results)
+    assert all(near(pixel(result), (128, 128, 128), tolerance=2) for result in made.results)
 
 
 async def test_16_bit_colour_preserves_brightness(tmp_path: Path) -> None:
     rows = b"".join(b"\0" + struct.pack(">HHH", 0xC0C0, 0x4040, 0x8080) * 64 for _ in range(64))
     (tmp_path / "in.png").write_bytes(png(64, 64, rows, depth=16, colour=2))
     made = await compress(tmp_path / "in.png", "PNG")
-    assert all(near(pixel(result), (192, 64, 128), slack=5) for result in made.results)
+    assert all(near(pixel(result), (192, 64, 128), tolerance=5) for result in made.results)
 
 
 async def test_transparent_16_bit_grey_is_transparent(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_transparent_16_bit_grey_is_transparent(tmp_path: Path) -> None:
     (tmp_path / "in.png").write_bytes(content)
     made = await compress(tmp_path / "in.png", "PNG")
     assert pixel(made.webp, (0.2, 0.5))[3] == 0
-    assert near(pixel(made.webp, (0.8, 0.5)), (128, 128, 128, 255), slack=3)
+    assert near(pixel(made.webp, (0.8, 0.5)), (128, 128, 128, 255), tolerance=3)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_deep_levels_without_fixed_scale_are_stretched(
     image.save(tmp_path / "in.tif")
     made = await compress(tmp_path / "in.tif", "TIFF")
     for at, grey in zip((0.15, 0.5, 0.85), greys, strict=True):
-        assert near(pixel(made.webp, (at, 0.5)), (grey,) * 3, slack=4)
+        assert near(pixel(made.webp, (at, 0.5)), (grey,) * 3, tolerance=4)
 
 
 # --- Profiles ---------------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ async def test_embedded_profile_is_converted_to_srgb(mode: str, tmp_path: Path) 
 @pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "AVIF", "TIFF"])
 async def test_embedded_profile_is_found_in_every_format(image_format: str, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), RED).save(tmp_path / "in", image_format, icc_profile=swapped_primaries())
-    assert near(pixel((await compress(tmp_path / "in", image_format)).jpeg), GREEN, slack=20)
+    assert near(pixel((await compress(tmp_path / "in", image_format)).jpeg), GREEN, tolerance=20)
 
 
 @pytest.mark.parametrize("profile", [b"rubbish", b"\0" * 200, swapped_primaries()[:300]])
@@ -189,4 +189,4 @@ async def test_broken_colour_profile_is_ignored(profile: bytes, tmp_path: Path) 
 
 async def test_profile_of_another_colour_space_is_ignored(tmp_path: Path) -> None:
     source = make_image(tmp_path / "in.jpg", mode="CMYK", icc_profile=swapped_primaries())
-    assert near(pixel((await compress(source, "JPEG")).jpeg, REST), BLUE, slack=20)
+    assert near(pixel((await compress(source, "JPEG")).jpeg, REST), BLUE, tolerance=20)

@@ -1,4 +1,6 @@
-"""What bad pictures get: a stable code, in little time and memory; and a child that crashes or lies is not believed."""
+"""Broken and hostile images have a stable code, in little time and memory; a child that crashes or lies is not
+believed.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.attacks import packed_gibibyte
 from tests.support.clips import make_image, truncate
-from tests.support.pictures import BLUE, EncodedFile, chunk, compress, near, pixel, png
-from tests.support.runs import assert_nobody_left
+from tests.support.ffmpeg_runs import assert_no_process_left
+from tests.support.images import BLUE, CompressedImage, chunk, compress, near, pixel, png
 
 SMALL = ResourceLimits(address_space=512 << 20, cpu_seconds=5, file_size=1 << 26)
 """All that a bad picture may cost."""
@@ -114,7 +116,7 @@ async def test_image_result_over_the_limit_raises_too_large(tmp_path: Path) -> N
 async def test_slow_child_raises_timed_out_and_leaves_no_process(tmp_path: Path) -> None:
     with pytest.raises(errors.TimedOut):
         await compress(make_image(tmp_path / "in.png"), "PNG", timeout_seconds=0.001)
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 async def test_error_in_the_child_raises_retryable_error(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ async def test_child_that_crashes_or_reports_falsely_raises_transcode_error(
     assert type(caught.value) is errors.TranscodeError
 
 
-async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EncodedFile:
+async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
     """What comes of it when this is the child."""
     (tmp_path / "child.py").write_text(code)
     monkeypatch.setattr(image, "_CHILD", tmp_path / "child.py")

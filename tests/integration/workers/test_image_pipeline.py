@@ -1,4 +1,4 @@
-"""Pictures in, the web's formats out."""
+"""Images are converted to web formats."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from roomcast_workers.image import pipeline as image
 
 from tests.support.clips import make_image
-from tests.support.pictures import BLUE, MIDDLE, WHITE, assert_nothing_else_in, compress, near, opened, pixel
+from tests.support.images import BLUE, MIDDLE, WHITE, assert_no_metadata, compress, near, opened, pixel
 
 CHILD = Path(image.__file__).with_name("image_child")
 ROOT = CHILD.parents[1]
@@ -83,8 +83,8 @@ async def test_image_with_exif_orientation_becomes_upright(
     assert (made.source.width, made.source.height) == ((320, 640) if turned else (640, 320))
     for result in made.results:
         assert (result.width, result.height) == ((160, 320) if turned else (320, 160))
-        assert near(pixel(result, corner), WHITE, slack=25)
-        assert near(pixel(result), BLUE, slack=25)
+        assert near(pixel(result, corner), WHITE, tolerance=25)
+        assert near(pixel(result), BLUE, tolerance=25)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
@@ -98,8 +98,8 @@ async def test_heic_photograph_becomes_upright(orientation: int, tmp_path: Path)
     corner = {1: (0.05, 0.05), 3: (0.95, 0.95), 6: (0.95, 0.05)}[orientation]
     assert (made.source.width > made.source.height) is (orientation != 6)
     for result in made.results:
-        assert near(pixel(result, corner), WHITE, slack=25)
-        assert near(pixel(result), BLUE, slack=25)
+        assert near(pixel(result, corner), WHITE, tolerance=25)
+        assert near(pixel(result), BLUE, tolerance=25)
 
 
 async def test_heic_with_several_images_yields_the_primary_one(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_heic_with_several_images_yields_the_primary_one(tmp_path: Path) -
     pictures.save(tmp_path / "in.heic", primary_index=17)
     made = await compress(tmp_path / "in.heic", "HEIF")
     assert made.source.frames == 1
-    assert near(pixel(made.jpeg), (0, 255, 0), slack=20)
+    assert near(pixel(made.jpeg), (0, 255, 0), tolerance=20)
 
 
 @pytest.mark.parametrize("suffix", ["tif", "mpo"])
@@ -147,7 +147,7 @@ async def test_small_and_thin_images_are_converted(size: tuple[int, int], tmp_pa
     assert (made.source.width, made.source.height) == size
     for result in made.results:
         assert min(opened(result).size) >= 1
-        assert near(pixel(result)[:3], (254, 0, 0), slack=8)
+        assert near(pixel(result)[:3], (254, 0, 0), tolerance=8)
 
 
 async def test_fine_pattern_is_averaged_when_scaled_down(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_fine_pattern_is_averaged_when_scaled_down(tmp_path: Path) -> None
         pattern.paste(stripes.resize((2, 64), Image.Resampling.NEAREST), (left, 0))
     pattern.save(tmp_path / "in.png")
     for result in (await compress(tmp_path / "in.png", "PNG", sides=(512,))).results:
-        assert near(pixel(result), (127, 127, 127), slack=4)
+        assert near(pixel(result), (127, 127, 127), tolerance=4)
 
 
 # --- Private ----------------------------------------------------------------------------------------------------------
@@ -204,8 +204,8 @@ async def test_results_have_no_metadata(image_format: str, tmp_path: Path) -> No
     assert SECRET in path.read_bytes()
     made = await compress(path, image_format)
     for result in made.results:
-        assert_nothing_else_in(result, SECRET, "SECRET".encode("utf-16-be"), b"8BIM", b"xmpmeta", b"Photoshop")
-        assert near(pixel(result, MIDDLE), BLUE, slack=15)
+        assert_no_metadata(result, SECRET, "SECRET".encode("utf-16-be"), b"8BIM", b"xmpmeta", b"Photoshop")
+        assert near(pixel(result, MIDDLE), BLUE, tolerance=15)
 
 
 def named_profile() -> bytes:
@@ -222,7 +222,7 @@ async def test_bytes_after_the_image_are_absent_from_the_results(tmp_path: Path)
         source = make_image(tmp_path / name)
         source.write_bytes(source.read_bytes() + page)
         for result in (await compress(source, image_format)).results:
-            assert_nothing_else_in(result, SECRET, b"<html>", b"PK\x03\x04")
+            assert_no_metadata(result, SECRET, b"<html>", b"PK\x03\x04")
 
 
 # --- The child --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStrea
 
 from tests.support import attacks
 from tests.support.clips import make_clip
-from tests.support.runs import LIMITS
+from tests.support.ffmpeg_runs import LIMITS
 
 SMALL = MediaLimits(max_pixels=1000, max_duration_seconds=0.4, max_frames=1, max_streams=1)
 

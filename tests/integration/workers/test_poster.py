@@ -1,4 +1,4 @@
-"""The poster of real clips, and of those that give none so easily."""
+"""Posters of real clips, including dark and broken ones."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def luma(path: Path) -> float:
 )
 async def test_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, **wishes)
-    job, notes = job_on(clip, tmp_path)
+    job, reporter = job_on(clip, tmp_path)
     output = await make_poster(job, clip, await job.probe(clip, "mov"), "mov")
     assert output is not None
-    assert notes.noted == [{"poster": output}]
+    assert reporter.updates == [{"poster": output}]
     assert (output["name"], output["kind"], output["mime"]) == ("poster", "poster", "image/jpeg")
     assert (output["width"], output["height"]) == size
     with Image.open(tmp_path / "data" / "media" / output["key"], formats=["JPEG"]) as image:
@@ -76,11 +76,11 @@ async def test_failed_poster_is_no_error_and_the_result_may_give_one(tmp_path: P
     clip = make_clip(tmp_path / "clip.mp4", seconds=1)
     real = find_binaries()
     broken = fake_ffmpeg.install(tmp_path, "die", name="broken")
-    job, notes = job_on(clip, tmp_path, binaries=Binaries(str(broken), real.ffprobe))
+    job, reporter = job_on(clip, tmp_path, binaries=Binaries(str(broken), real.ffprobe))
     info = await job.probe(clip, "mov")
     broken.with_name("broken.real").write_text("/bin/false")  # posters are made by the real one
     assert await make_poster(job, clip, info, "mov") is None
-    assert notes.noted == []
+    assert reporter.updates == []
     broken.with_name("broken.real").write_text(real.ffmpeg)
     output = await make_poster(job, clip, info, "mov")
-    assert notes.noted == [{"poster": output}]
+    assert reporter.updates == [{"poster": output}]

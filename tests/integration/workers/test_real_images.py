@@ -1,6 +1,6 @@
-"""Pillow's own test pictures, odd and broken ones among them: each becomes what it should, or has a stable code.
+"""Pillow's own test images, odd and broken ones among them: each is converted or has a stable code.
 
-A fixed twelfth of them by default; `ROOMCAST_ALL_PICTURES=1` takes all.
+A fixed twelfth of them by default; all with `ROOMCAST_ALL_PICTURES=1`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.support.corpus import pictures, required
-from tests.support.pictures import assert_nothing_else_in, compress, opened
+from tests.support.images import assert_no_metadata, compress, opened
 
 LIMITS = ResourceLimits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
 """All that any of them may cost."""
@@ -67,7 +67,7 @@ async def what_is_wrong(path: Path, sniffed: Sniffed, folder: Path) -> str | Non
         expected = refused.code in {Code.UNREADABLE_MEDIA, Code.TOO_LARGE} and any(word in path.name for word in BROKEN)
         return None if expected else f"{refused.code} {refused.message}"
     for result in made.results:
-        assert_nothing_else_in(result)
+        assert_no_metadata(result)
         if opened(result).size != (result.width, result.height):
             return f"{result.name} is of another size than is said"
     reference = _as_pillow_sees_it(path)

@@ -1,4 +1,4 @@
-"""The walls around programs that read untrusted media: what is behind them reaches its own files and nothing else."""
+"""The sandbox of programs that read untrusted media: they reach their own files and nothing else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from roomcast_workers.sandbox.sandbox import (
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip, make_image
-from tests.support.runs import GIB, linux
+from tests.support.ffmpeg_runs import GIB, linux
 
 pytestmark = linux
 

@@ -1,4 +1,4 @@
-"""The limits hold, from inside a confined program."""
+"""Resource limits, seen from inside a sandboxed program."""
 
 from __future__ import annotations
 

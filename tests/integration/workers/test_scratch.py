@@ -1,4 +1,4 @@
-"""Scratch directories: one's own, and those of the dead."""
+"""Scratch directories of living and of dead processes."""
 
 from __future__ import annotations
 

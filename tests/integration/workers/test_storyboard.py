@@ -11,8 +11,8 @@ from PIL import Image, ImageChops, ImageStat
 from roomcast_workers.video.storyboard import make_storyboard
 
 from tests.support.clips import make_clip
+from tests.support.ffmpeg_runs import Fake
 from tests.support.jobs import job_on
-from tests.support.runs import Fake
 
 CUE = re.compile(
     r"(\d\d+):(\d\d):(\d\d)\.(\d{3}) --> (\d\d+):(\d\d):(\d\d)\.(\d{3})\n(.+)#xywh=(\d+),(\d+),(\d+),(\d+)"
@@ -35,7 +35,7 @@ def cues(track: str) -> list[tuple[int, int, tuple[int, ...]]]:
 @pytest.mark.parametrize(("size", "tile"), [("320x180", (192, 108)), ("90x160", (90, 160))])
 async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: tuple[int, int], tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, size=size, sound=False)
-    job, notes = job_on(clip, tmp_path)
+    job, reporter = job_on(clip, tmp_path)
     sprite, track = await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov")
     assert (sprite.kind, sprite.mime, track.kind, track.mime) == ("sprite", "image/jpeg", "storyboard", "text/vtt")
     assert (sprite.width, sprite.height) == (4 * tile[0], tile[1])
@@ -46,7 +46,7 @@ async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: t
         tiles = [image.crop((x, y, x + wide, y + high)) for _, _, (x, y, wide, high) in cues(track.path.read_text())]
     for one, other in itertools.combinations(tiles, 2):
         assert sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) > 5, "two tiles show the same moment"
-    assert notes.ticks[-1].fraction == 1.0
+    assert reporter.ticks[-1].fraction == 1.0
     assert sorted(path.name for path in job.scratch.iterdir()) == ["sprite.jpg", "storyboard.vtt"]
 
 

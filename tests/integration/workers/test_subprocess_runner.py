@@ -1,4 +1,4 @@
-"""A program that reads untrusted media never outlives us, however it and we end."""
+"""No program outlives its run, however the program and the run end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from roomcast_workers.sandbox import subprocess_runner as tool
 
 from tests.support import fake_ffmpeg
 from tests.support.clips import make_clip
+from tests.support.ffmpeg_runs import ROOT, Fake, assert_no_process_left, convert, fake_run, has_ended, linux
 from tests.support.harness import eventually
-from tests.support.runs import ROOT, Fake, assert_nobody_left, convert, fake_run, gone, linux
 
 pytestmark = pytest.mark.usefixtures("only_new_processes")
 
@@ -41,7 +41,7 @@ async def test_grandchild_that_ignores_term_is_killed_when_ffmpeg_exits(
     fake = Fake(tmp_path, "grandchild")
     await convert(fake.binaries, clip, tmp_path / "out.mp4")
     assert (tmp_path / "out.mp4").stat().st_size > 0
-    assert_nobody_left(fake.pid(), fake.pid("grandchild"))
+    assert_no_process_left(fake.pid(), fake.pid("grandchild"))
 
 
 @linux
@@ -59,7 +59,7 @@ async def test_cancelled_run_leaves_no_process(behaviour: str, tmp_path: Path) -
     task = await start_and_hear_once(fake, tmp_path)
     task.cancel()
     await cancelled(task)
-    assert_nobody_left(fake.pid(), *([fake.pid("grandchild")] if behaviour.startswith("grand") else []))
+    assert_no_process_left(fake.pid(), *([fake.pid("grandchild")] if behaviour.startswith("grand") else []))
 
 
 async def test_cancelled_real_encode_leaves_no_process(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_cancelled_real_encode_leaves_no_process(tmp_path: Path) -> None:
     await heard.wait()
     task.cancel()
     await cancelled(task)
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 async def test_program_that_ignores_term_is_killed_after_the_grace_period(
@@ -80,7 +80,7 @@ async def test_program_that_ignores_term_is_killed_after_the_grace_period(
     task = await start_and_hear_once(fake, tmp_path)
     task.cancel()
     await cancelled(task)
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 async def test_second_cancellation_shortens_the_grace_period_and_leaves_no_process(
@@ -93,7 +93,7 @@ async def test_second_cancellation_shortens_the_grace_period_and_leaves_no_proce
     await asyncio.sleep(0)
     task.cancel()
     await cancelled(task)
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 async def test_repeated_cancellation_leaves_no_process(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_repeated_cancellation_leaves_no_process(tmp_path: Path) -> None:
         task.cancel()
         await asyncio.sleep(0)
     await cancelled(task)
-    assert_nobody_left(fake.pid())
+    assert_no_process_left(fake.pid())
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -113,7 +113,7 @@ async def test_cancellation_during_the_start_leaves_no_process(turns: int, tmp_p
         await asyncio.sleep(0)
     task.cancel()
     await cancelled(task)
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -125,20 +125,20 @@ def test_cancelled_run_leaves_no_process_on_either_event_loop(
     async def all_of_it() -> None:
         fake = Fake(tmp_path, "grandchild")
         await convert(fake.binaries, clip, tmp_path / "out.mp4")
-        assert_nobody_left(fake.pid(), fake.pid("grandchild"))
+        assert_no_process_left(fake.pid(), fake.pid("grandchild"))
         for behaviour in ("slow:600", "ignore-term"):
             fake_ffmpeg.behave(fake.path, behaviour)
             task = await start_and_hear_once(fake, tmp_path)
             task.cancel()
             await cancelled(task)
-            assert_nobody_left(fake.pid())
+            assert_no_process_left(fake.pid())
         fake_ffmpeg.behave(fake.path, "die")
         with pytest.raises(errors.TranscodeError):
             await fake_run(fake, tmp_path)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(all_of_it())
-    assert_nobody_left()
+    assert_no_process_left()
 
 
 PARENT = """
@@ -158,7 +158,7 @@ async def test_killing_the_parent_kills_ffmpeg(tmp_path: Path) -> None:
         sys.executable, "-c", PARENT, str(fake.path), cwd=ROOT, stdout=DEVNULL
     )
     pid = await eventually(fake.pid, what="the fake's start")
-    assert not gone(pid)
+    assert not has_ended(pid)
     parent.kill()
     await parent.wait()
-    await eventually(lambda: gone(pid), what="the end of ffmpeg")
+    await eventually(lambda: has_ended(pid), what="the end of ffmpeg")

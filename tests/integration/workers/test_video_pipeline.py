@@ -1,4 +1,4 @@
-"""What becomes of a film or of sound: real clips, one for each thing that is wrong with them, and the real ffmpeg."""
+"""Videos and audio are processed by the real ffmpeg: real clips, one for each thing that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import make_clip, make_encoded, make_sound, make_uneven, truncate
-from tests.support.jobs import Notes, job_on
+from tests.support.jobs import RecordingReporter, job_on
 
 
-async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, Notes]:
+async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, RecordingReporter]:
     template.setdefault("preset", "ultrafast")
-    job, notes = job_on(source, tmp_path / "job", **template)
+    job, reporter = job_on(source, tmp_path / "job", **template)
     results = await process_video(job)
-    return results, results.files[0].path, notes
+    return results, results.files[0].path, reporter
 
 
 def said(path: Path, *entries: str) -> dict[str, Any]:
@@ -215,7 +215,7 @@ async def test_transparent_video_is_blended_onto_black(tmp_path: Path) -> None:
 )
 async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], tmp_path: Path) -> None:
     source = make_sound(tmp_path / name, *encoding)
-    results, path, notes = await run_video_steps(source, tmp_path)
+    results, path, reporter = await run_video_steps(source, tmp_path)
     (made,) = results.files
     assert (path.name, made.kind, made.mime, made.width) == ("audio.m4a", "audio", "audio/mp4", None)
     (sound,) = said(path)["streams"]
@@ -223,7 +223,7 @@ async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
     assert made.duration == pytest.approx(2, abs=0.15)
     assert "A secret" not in json.dumps(said(path))
     assert results.extra == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
-    assert [stage.value for stage in notes.begins] == ["compressing", "thumbnails"]
+    assert [stage.value for stage in reporter.stage_starts] == ["compressing", "thumbnails"]
 
 
 # --- Whole, or not ----------------------------------------------------------------------------------------------------
@@ -332,9 +332,9 @@ async def test_video_too_small_for_svt_av1_becomes_h264(tmp_path: Path) -> None:
 async def test_target_bytes_gives_a_result_at_most_five_per_cent_below(target: int, codec: str, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=10, size="192x144")
     assert clip.stat().st_size > target
-    _, path, notes = await run_video_steps(clip, tmp_path, target_bytes=target, codec=codec)
+    _, path, reporter = await run_video_steps(clip, tmp_path, target_bytes=target, codec=codec)
     assert 0.95 * target <= path.stat().st_size <= target
-    fractions = [tick.fraction for tick in notes.ticks[: notes.begins[Stage.THUMBNAILS]]]
+    fractions = [tick.fraction for tick in reporter.ticks[: reporter.stage_starts[Stage.THUMBNAILS]]]
     assert fractions == sorted(fractions)
 
 
@@ -354,19 +354,19 @@ async def test_unreachable_target_bytes_raises_too_large(tmp_path: Path) -> None
 
 async def test_target_quality_is_reached_on_samples(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=4, crf=5, size="128x96")
-    results, _, notes = await run_video_steps(clip, tmp_path, target_quality=90)
+    results, _, reporter = await run_video_steps(clip, tmp_path, target_quality=90)
     quality = results.extra["quality"]
     assert quality["metric"] == "ssim"  # the wheel's ffmpeg has no libvmaf
     assert quality["score"] >= quality["target"] == 0.965
     worse, _, _ = await run_video_steps(clip, tmp_path / "worse", target_quality=60)
     assert worse.extra["quality"]["crf"] > quality["crf"]
-    assert notes.noted[-1]["forecast"].bytes > 0
+    assert reporter.updates[-1]["forecast"].bytes > 0
 
 
 async def test_long_compression_publishes_a_forecast_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roomcast_workers.video.rate_control._MIN_FORECAST_SECONDS", 0.0)
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="160x90", crf=5)
-    _, path, notes = await run_video_steps(clip, tmp_path)
-    forecast = next(noted["forecast"] for noted in notes.noted if "forecast" in noted)
+    _, path, reporter = await run_video_steps(clip, tmp_path)
+    forecast = next(updates["forecast"] for updates in reporter.updates if "forecast" in updates)
     assert forecast.bytes == pytest.approx(path.stat().st_size, rel=0.6)
     assert forecast.seconds > 0

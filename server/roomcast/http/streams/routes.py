@@ -40,18 +40,23 @@ class TaskView:
     """The tasks of the polling dialect: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, uploads: UploadService, ledger: Ledger, dismissals: RecordStore[DismissedTask], *, keep_seconds: float
+        self,
+        uploads: UploadService,
+        ledger: Ledger,
+        dismissals: RecordStore[DismissedTask],
+        *,
+        retention_seconds: float,
     ) -> None:
         self._uploads = uploads
         self._ledger = ledger
         self._dismissals = dismissals
-        self._keep_seconds = keep_seconds
+        self._retention_seconds = retention_seconds
 
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
         """Return a task's upload. Raise `NotFound` if it was dismissed or ended too long ago."""
         try:
             upload = await self._uploads.get(viewer, task_id)
-            require_recent(upload, self._keep_seconds)
+            require_recent(upload, self._retention_seconds)
         except NotFound:
             raise NotFound(tasks.not_found_message(task_id)) from None
         if await self._is_dismissed(upload):
@@ -65,7 +70,7 @@ class TaskView:
         except NotFound:
             return
         await self._sweep()
-        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
+        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._retention_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
@@ -76,10 +81,10 @@ class TaskView:
 
     async def _sweep(self) -> None:
         """Delete the dismissals of tasks that are no longer shown anyway."""
-        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._keep_seconds):
+        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._retention_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
-                require_recent(upload, self._keep_seconds)
+                require_recent(upload, self._retention_seconds)
             except NotFound:
                 await self._dismissals.delete(old.id)
                 continue

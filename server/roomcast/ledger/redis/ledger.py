@@ -278,9 +278,9 @@ class RedisLedger:
             if written:
                 return after.upload
 
-    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         def next_record(snapshot: Snapshot) -> Upload:
-            state = reopen(snapshot.upload.state, source_kept=source_kept)
+            state = reopen(snapshot.upload.state, source_stored=source_stored)
             return reset_for_retry(snapshot.upload, state, self._time.now())
 
         return await self._advance(upload_id, next_record, Precondition.FREE, "")

@@ -1,4 +1,4 @@
-"""Pictures compressed for a test, and a look at what came out."""
+"""Images compressed for a test, and their contents."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MIDDLE = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
-class EncodedFile:
-    """What came of a source. `[name]` is the result of that name."""
+class CompressedImage:
+    """The results of a source image. `[name]` is the result of that name."""
 
     source: ImageSource
     results: list[ResultFile]
@@ -45,12 +45,12 @@ class EncodedFile:
 
 async def compress(
     source: Path, image_format: str, *, limits: ResourceLimits = LIMITS, timeout_seconds: float = 60, **settings: Any
-) -> EncodedFile:
-    """Compress into `out` beside the source, with the default settings but for those given."""
+) -> CompressedImage:
+    """Compress an image into `out` beside it, with the default settings except those given."""
     out = source.parent / "out"
     out.mkdir(exist_ok=True)
     fractions: list[float] = []
-    found, results = await compress_image(
+    described, results = await compress_image(
         source,
         out,
         image_format,
@@ -59,31 +59,31 @@ async def compress(
         timeout_seconds=timeout_seconds,
         on_fraction=fractions.append,
     )
-    return EncodedFile(found, results, fractions)
+    return CompressedImage(described, results, fractions)
 
 
 def opened(result: ResultFile) -> Image.Image:
-    """The result, decoded."""
+    """Return the decoded result."""
     with Image.open(result.path) as image:
         image.load()
         return image
 
 
 def pixel(result: ResultFile, at: tuple[float, float] = MIDDLE) -> tuple[int, ...]:
-    """The colour at a place given in shares of width and height."""
+    """Return the colour at a position given as fractions of width and height."""
     image = opened(result)
     value = image.getpixel((int(at[0] * image.width), int(at[1] * image.height)))
     assert isinstance(value, tuple)
     return value
 
 
-def near(colour: tuple[int, ...], wanted: tuple[int, ...], slack: int = 12) -> bool:
-    """The same, but for what a lossy encoder does."""
-    return len(colour) == len(wanted) and all(abs(a - b) <= slack for a, b in zip(colour, wanted, strict=True))
+def near(colour: tuple[int, ...], expected: tuple[int, ...], tolerance: int = 12) -> bool:
+    """Return whether two colours are equal but for the loss of an encoder."""
+    return len(colour) == len(expected) and all(abs(a - b) <= tolerance for a, b in zip(colour, expected, strict=True))
 
 
-def assert_nothing_else_in(result: ResultFile, *secrets: bytes) -> None:
-    """No metadata, and none of these bytes."""
+def assert_no_metadata(result: ResultFile, *secrets: bytes) -> None:
+    """Assert that a result has no metadata and none of these bytes."""
     content = result.path.read_bytes()
     assert [secret for secret in secrets if secret in content] == []
     image = opened(result)
@@ -92,11 +92,13 @@ def assert_nothing_else_in(result: ResultFile, *secrets: bytes) -> None:
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """A chunk of a PNG."""
+    """Return a chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(width: int, height: int, rows: bytes, *, depth: int = 8, colour: int = 2, extra: bytes = b"") -> bytes:
-    """A PNG that claims this size, depth and colour type, whatever it holds; `extra` chunks stand before the pixels."""
+    """Return a PNG that claims this size, depth and colour type, whatever it contains; `extra` chunks precede the
+    pixels.
+    """
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""Runs of ffmpeg, real and fake, for the tests of whatever starts it."""
+"""Runs of ffmpeg, real and fake, and the processes that they leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 ROOT = Path(__file__).parents[2]
 
 earlier: set[psutil.Process] | None = None
-"""Those that were running when the test began, which the fixture `only_new_processes` sees."""
+"""The processes that ran when the test began; set by the fixture `only_new_processes`."""
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has it")
 
@@ -42,22 +42,22 @@ class Fake:
         return int(file.read_text()) if file.exists() else None
 
 
-def gone(pid: int) -> bool:
-    """Not running: at most a corpse that is for somebody else to bury."""
+def has_ended(pid: int) -> bool:
+    """Return whether the process is gone, or a zombie that its parent has not reaped yet."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-def assert_nobody_left(*pids: int | None) -> None:
-    """Nothing that the test has started is running any more, nor are these."""
+def assert_no_process_left(*pids: int | None) -> None:
+    """Assert that no process that the test has started is running any more, and none of these."""
     assert earlier is not None, "the test must use the fixture `only_new_processes`"
     children = set(psutil.Process().children(recursive=True)) - earlier
-    assert [child for child in children if not (gone(child.pid) or is_browser(child))] == []
+    assert [child for child in children if not (has_ended(child.pid) or is_browser(child))] == []
     for pid in pids:
         assert pid is not None
-        assert gone(pid)
+        assert has_ended(pid)
 
 
 def convert(
