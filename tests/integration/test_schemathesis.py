@@ -18,6 +18,7 @@ CHECKS = (
     "allow_header_conformance", "ignored_auth",
 )  # fmt: skip
 CONFIG = """
+max-stream-events = 1
 [checks]
 negative_data_rejection.expected-statuses = ["4xx"]
 missing_required_header.expected-statuses = ["4xx"]
