@@ -20,7 +20,7 @@ from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
-from roomcast.dialects.assembly import AssemblyStatus, assembly_status, linked
+from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.fanout.relay import Relay
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
@@ -215,9 +215,9 @@ def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
         repositories.deliveries,
         templates,
         Sender(private=settings.assemblies.webhook_private),
-        partial(linked, url=core.backends.media.url),
+        partial(with_result_urls, url=core.backends.media.url),
         # Longer than its uploads are kept, or the finalizer would create it again.
-        keep_seconds=retention_seconds + GIVE_UP_SECONDS,
+        retention_seconds=retention_seconds + GIVE_UP_SECONDS,
         registry=core.registry,
     )
     finalizer = Finalizer(
@@ -292,7 +292,7 @@ def _add_upload_routes(
     StreamRoutes(
         streams,
         uploads,
-        TaskView(uploads, ledger, core.repositories.dismissed, keep_seconds=settings.retention.task_seconds),
+        TaskView(uploads, ledger, core.repositories.dismissed, retention_seconds=settings.retention.task_seconds),
         intake.forms,
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,

@@ -297,7 +297,7 @@ class SocketSettings(_Group):
 
     @field_validator("socketio_admin")
     @classmethod
-    def _has_both_parts(cls, value: SecretStr | None) -> SecretStr | None:
+    def _is_username_and_password(cls, value: SecretStr | None) -> SecretStr | None:
         username, _, password = value.get_secret_value().partition(":") if value else ("-", "", "-" * 8)
         if not username or len(password) < 8:
             raise ValueError("Write a user name, a colon and a password of 8 characters or more.")

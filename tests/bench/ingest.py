@@ -1,10 +1,10 @@
-"""Taking in bytes: megabytes per second of the server's CPU, against @tus/server.
+"""Measure how many megabytes a server receives per second of its CPU, against @tus/server.
 
-The peer takes every body by tus (a POST that creates, a PATCH that brings it all); ours by whatever the row says. Both
-write to the same disk. With us the commit's fsync and the ledger's events are in the figure; the peer syncs nothing.
-The peer hashes nothing either: so each row is there with `ROOMCAST_HASHES=none`, with `sha256`, and with the MD5 and
-the SHA-256 that are made of every upload by default, which alone cost more than all the rest
-(`hash_mb_per_cpu_second`): no server that makes both can take in more than that.
+The peer receives every body by tus (a POST creates the upload, one PATCH brings all bytes), Roomcast by the method that
+the row names. Both write to the same disk. Roomcast's figure includes the fsync of the commit and the events of the
+ledger; the peer syncs nothing. The peer computes no digests either. So each row is measured with
+`ROOMCAST_HASHES=none`, with `sha256`, and with the default, MD5 and SHA-256. Those two alone cost more than everything
+else (`hash_mb_per_cpu_second`), and no server that computes both can be faster.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from tests.bench.rows import Row, rounds, row
 from tests.bench.servers import BenchServer, Node, Roomcast
 
 _LARGE_FILE = 1 << 20
-"""What is larger was sent, and goes again after each turn."""
+"""Files above this size were uploaded, and are deleted after each turn."""
 
 _WARM_UP = 16 << 20
-"""Bytes that are sent before anything counts: the peer's code is compiled by them."""
+"""Bytes that are sent before the first turn, so that the peer's code is compiled."""
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gWq"
-"""As long as browsers make them."""
+"""As long as those of browsers."""
 
 
 @dataclass(frozen=True)
-class Form:
-    """A way of sending. `head` prepares a request that brings so many bytes to a server, and is what is sent before
-    all but the first of these; `tail` is sent behind them."""
+class UploadMethod:
+    """How a file is sent. `head` prepares an upload of so many bytes, and returns the request up to the end of `FILM`,
+    which begins the file; `tail` follows the file."""
 
     head: Callable[[BenchServer, int], bytes]
     tail: bytes = b""
@@ -50,12 +50,14 @@ def measure(folder: Path, *, mebibytes: int, pairs: int) -> list[Row]:
     hashing = Roomcast(folder / "hashing")
     rows: list[Row] = []
     with plain, safe, hashing, Node(folder / "node") as theirs:
-        for server, form in ((plain, PUT), (safe, PUT), (hashing, PUT), (theirs, PEER)):
-            _turn(server, form, 1, _WARM_UP, folder)
+        for server, method in ((plain, PUT), (safe, PUT), (hashing, PUT), (theirs, PEER)):
+            _turn(server, method, 1, _WARM_UP, folder)
         for ours, hashed in ((plain, ""), (safe, "sha256"), (hashing, "hashed")):
             for streams, counted in ((1, "mb_per_cpu_second"), (8, "8_streams")):
                 size = (mebibytes << 20) // streams
-                turns = {name: partial(_turn, ours, form, streams, size, folder) for name, (form, _) in FORMS.items()}
+                turns = {
+                    name: partial(_turn, ours, method, streams, size, folder) for name, (method, _) in METHODS.items()
+                }
                 turns["peer"] = partial(_turn, theirs, PEER, streams, size, folder)
                 samples = rounds(pairs, turns)
                 rows += [
@@ -68,40 +70,40 @@ def measure(folder: Path, *, mebibytes: int, pairs: int) -> list[Row]:
                         samples[name],
                         samples["peer"],
                     )
-                    for name, (_, aim) in FORMS.items()
+                    for name, (_, aim) in METHODS.items()
                 ]
     hashes = [_hashes() for _ in range(pairs)]
     return [*rows, row("hash_mb_per_cpu_second", "MD5 and SHA-256 alone", "MB/CPU s", "", float, hashes)]
 
 
 def _hashes() -> float:
-    """Megabytes per second of CPU that the two can be made of, by nobody but themselves."""
-    made, chunk, times = (hashlib.md5(usedforsecurity=False), hashlib.sha256()), bytes(1 << 18), 256
+    """Return the megabytes per second of CPU of computing both digests, and nothing else."""
+    digests, chunk, times = (hashlib.md5(usedforsecurity=False), hashlib.sha256()), bytes(1 << 18), 256
     began = time.process_time()
     for _ in range(times):
-        for digest in made:
+        for digest in digests:
             digest.update(chunk)
     return times * len(chunk) / 1e6 / (time.process_time() - began)
 
 
-def _turn(server: BenchServer, form: Form, streams: int, size: int, folder: Path) -> float:
-    """Megabytes per second of CPU."""
-    heads = [form.head(server, size) for _ in range(streams)]
+def _turn(server: BenchServer, method: UploadMethod, streams: int, size: int, folder: Path) -> float:
+    """Send files at once, and return the megabytes per second of CPU."""
+    heads = [method.head(server, size) for _ in range(streams)]
     began = server.cpu()
-    statuses = send_bodies(server.port, heads, fill=size - len(FILM), tail=form.tail, folder=folder)
+    statuses = send_bodies(server.port, heads, fill=size - len(FILM), tail=method.tail, folder=folder)
     used = server.cpu() - began
     assert all(200 <= status < 300 for status in statuses), f"{server.name}: {statuses}"
-    kept = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_size > _LARGE_FILE]
-    assert sum(path.stat().st_size for path in kept) >= streams * size, f"{server.name} kept {kept}"
-    for path in kept:
+    stored = [path for path in server.data.rglob("*") if path.is_file() and path.stat().st_size > _LARGE_FILE]
+    assert sum(path.stat().st_size for path in stored) >= streams * size, f"{server.name} stored {stored}"
+    for path in stored:
         path.unlink()
     return streams * size / 1e6 / used
 
 
 def _put(server: BenchServer, size: int) -> bytes:
     body = json.dumps({"type": "auto", "files": [{"filename": "film.mp4", "size": size}]}).encode()
-    _, answer = _say(server, "POST", "/api/uploads", {"Content-Type": "application/json"}, body)
-    path = json.loads(answer)["uploads"][0]["contentUrl"]
+    _, text = _request(server, "POST", "/api/uploads", {"Content-Type": "application/json"}, body)
+    path = json.loads(text)["uploads"][0]["contentUrl"]
     return _head(server, "PUT", path, {"Content-Length": str(size)}) + FILM
 
 
@@ -109,8 +111,8 @@ def _multipart(server: BenchServer, size: int) -> bytes:
     line = 'Content-Disposition: form-data; name="file"; filename="film.mp4"'
     part = f"--{_BOUNDARY}\r\n{line}\r\n\r\n".encode()
     length = len(part) + size + len(MULTIPART.tail)
-    kind = f"multipart/form-data; boundary={_BOUNDARY}"
-    fields = {"Content-Length": str(length), "Content-Type": kind}
+    content_type = f"multipart/form-data; boundary={_BOUNDARY}"
+    fields = {"Content-Length": str(length), "Content-Type": content_type}
     return _head(server, "POST", "/api/uploads", fields) + part + FILM
 
 
@@ -118,19 +120,19 @@ def _tus(path: str) -> Callable[[BenchServer, int], bytes]:
     def head(server: BenchServer, size: int) -> bytes:
         metadata = "filename ZmlsbS5tcDQ="  # film.mp4
         fields = {"Upload-Length": str(size), "Upload-Metadata": metadata, "Content-Length": "0"}
-        location, _ = _say(server, "POST", path, _TUS | fields)
-        kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Content-Length": str(size)}
-        return _head(server, "PATCH", urlsplit(location).path, _TUS | kind) + FILM
+        location, _ = _request(server, "POST", path, _TUS | fields)
+        chunk = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Content-Length": str(size)}
+        return _head(server, "PATCH", urlsplit(location).path, _TUS | chunk) + FILM
 
     return head
 
 
-PUT = Form(_put)
-MULTIPART = Form(_multipart, f"\r\n--{_BOUNDARY}--\r\n".encode())
-TUS = Form(_tus("/api/tus/"))
-PEER = Form(_tus("/files"))
-FORMS = {"put": (PUT, "≥ 2"), "tus": (TUS, "≥ 2"), "multipart": (MULTIPART, "≥ 1")}
-"""Our ways of sending, and what each is to reach without hashes."""
+PUT = UploadMethod(_put)
+MULTIPART = UploadMethod(_multipart, f"\r\n--{_BOUNDARY}--\r\n".encode())
+TUS = UploadMethod(_tus("/api/tus/"))
+PEER = UploadMethod(_tus("/files"))
+METHODS = {"put": (PUT, "≥ 2"), "tus": (TUS, "≥ 2"), "multipart": (MULTIPART, "≥ 1")}
+"""The methods of sending to Roomcast, and the ratio that each is to reach without digests."""
 
 
 def _head(server: BenchServer, method: str, path: str, fields: Mapping[str, str]) -> bytes:
@@ -139,12 +141,14 @@ def _head(server: BenchServer, method: str, path: str, fields: Mapping[str, str]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _say(server: BenchServer, method: str, path: str, fields: Mapping[str, str], body: bytes = b"") -> tuple[str, str]:
-    """A small request: the answer's `Location`, if it has one, and its text."""
+def _request(
+    server: BenchServer, method: str, path: str, fields: Mapping[str, str], body: bytes = b""
+) -> tuple[str, str]:
+    """Send a small request; return the `Location` and the text of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     connection.request(method, path, body or None, dict(fields))
-    answer = connection.getresponse()
-    text = answer.read().decode()
+    response = connection.getresponse()
+    text = response.read().decode()
     connection.close()
-    assert answer.status == 201, f"{server.name} answered {answer.status}: {text}"
-    return answer.getheader("Location", ""), text
+    assert response.status == 201, f"{server.name} responded {response.status}: {text}"
+    return response.getheader("Location", ""), text

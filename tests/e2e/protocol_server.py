@@ -20,7 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 from roomcast.runtime.process import print_ready, stop_signal
 
-from tests.integration.socketio_api.server_kinds import SERVERS
+from tests.integration.socketio_api.servers import SERVERS
 
 PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
 PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock sends clients full seconds only
@@ -29,9 +29,9 @@ NAMESPACES = ("/", "/custom")
 WATCHED = "/watched"
 
 
-def make_server(kind: str, protocol: str) -> Any:
+def make_server(server_type: str, protocol: str) -> Any:
     """Make a server of this kind with the handlers of the protocol (see the module)."""
-    sio = SERVERS[kind](
+    sio = SERVERS[server_type](
         ping_interval=PING_SECONDS[protocol],
         ping_timeout=PONG_SECONDS[protocol],
         max_http_buffer_size=LARGEST_BYTES,
@@ -106,10 +106,10 @@ def _watch(sio: Any) -> None:
     sio.on("*", watcher("any"), namespace=WATCHED)
 
 
-async def serve(kind: str, protocol: str) -> None:
+async def serve(server_type: str, protocol: str) -> None:
     """Serve until SIGTERM."""
     app = web.Application()
-    sio = make_server(kind, protocol)
+    sio = make_server(server_type, protocol)
     sio.attach(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from tests.conftest import Serve, Shelf
 from tests.support.ffmpeg_runs import linux
 from tests.support.harness import Api, RunningServer
+from tests.support.redis_server import RunningRedis
 
 
 class ColdServer(RunningServer):
@@ -49,3 +53,25 @@ async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:
 async def test_open_mode_off_loopback_must_be_asked_for(serve: Serve) -> None:
     with pytest.raises(AssertionError, match="ROOMCAST_OPEN"):
         serve(HOST="0.0.0.0")
+
+
+@pytest.mark.parametrize("kind", ["data directory", "data in Redis"])
+async def test_data_of_a_newer_version_ends_the_start_with_a_sentence(tmp_path: Path, kind: str) -> None:
+    data, env = tmp_path / "data", {}
+    with ExitStack() as stack:
+        if kind == "data directory":
+            data.mkdir()
+            with closing(sqlite3.connect(data / "ledger.sqlite3")) as connection:
+                connection.execute("PRAGMA user_version = 99")
+        else:
+            redis = stack.enter_context(RunningRedis(tmp_path))
+            env = {"REDIS_URL": redis.url}
+            client = Redis.from_url(redis.url)
+            await client.set("{roomcast}:schema", 99)
+            await client.aclose()
+        with pytest.raises(AssertionError) as refusal:
+            ColdServer(data, **env).start()
+    said = str(refusal.value)
+    assert f"The {kind} was written by a newer version of Roomcast: its schema version is 99" in said
+    assert "Roomcast cannot start" in said
+    assert "Traceback" not in said

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from roomcast.client import client as roomcast_module
-from roomcast.client.client import LOCAL_FILE, NETWORK, Client, RoomcastError
+from roomcast.client.client import LOCAL_FILE, NETWORK, Client, ClientError
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
@@ -161,7 +161,7 @@ async def test_who_is_overtaken_gives_way(server: AppServer, roomcast: Client, f
             if state["bytesReceived"] >= MIB:
                 break
         done = await other.send(file, reserved["uploadId"])
-        with pytest.raises(RoomcastError) as overtaken:
+        with pytest.raises(ClientError) as overtaken:
             await first
     assert overtaken.value.code == "WRONG_STATE"
     assert done["stage"] != "receiving"
@@ -207,7 +207,7 @@ async def test_where_streams_are_refused_it_asks(
         assert done["status"] == "completed"
         assert_truthful(states)
         assert len(states) == len({str(state) for state in states}), "each is told once"
-        with pytest.raises(RoomcastError) as refused:
+        with pytest.raises(ClientError) as refused:
             await heard(behind, "upload_" + "0" * 32)
         assert (refused.value.code, refused.value.status) == ("NOT_FOUND", 404)
 
@@ -215,11 +215,11 @@ async def test_where_streams_are_refused_it_asks(
 async def test_a_failure_a_retry_and_a_cancel(roomcast: Client, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("invalid")
     clip, states = shelf.clip(seconds=0.6), list[Any]()
-    with pytest.raises(RoomcastError) as failed:
+    with pytest.raises(ClientError) as failed:
         await roomcast.upload(clip, on_progress=states.append)
     assert (failed.value.code, failed.value.retryable) == ("UNREADABLE_MEDIA", False)
     assert states[-1]["error"]["code"] == "UNREADABLE_MEDIA"
-    with pytest.raises(RoomcastError) as refused:
+    with pytest.raises(ClientError) as refused:
         await roomcast.retry(states[-1]["uploadId"])
     assert (refused.value.code, refused.value.status) == ("WRONG_STATE", 409)
     fake.behave("hang")
@@ -241,7 +241,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(server: AppServer, roomcast:
 
     reserved = await roomcast.reserve(file)
     async with front(server, shrinking) as behind, Client(behind, token=token("ada")) as client:
-        with pytest.raises(RoomcastError) as failed:
+        with pytest.raises(ClientError) as failed:
             await client.send(file, reserved["uploadId"])
     assert failed.value.code == LOCAL_FILE
     await roomcast.cancel(reserved["uploadId"])
@@ -252,14 +252,14 @@ async def test_who_may(server: AppServer, api: Api) -> None:
     for given, expected in ((None, "UNAUTHENTICATED"), (token("eve"), "FORBIDDEN")):
         async with Client(server.url, token=given) as client:
             for call in (client.state, client.cancel, client.retry, lambda one: heard(client, one)):
-                with pytest.raises(RoomcastError) as refused:
+                with pytest.raises(ClientError) as refused:
                     await call(upload_id)
                 assert refused.value.code == expected
 
 
 async def test_a_server_that_was_never_there_is_not_waited_for(shelf: Shelf) -> None:
     async with Client("http://127.0.0.1:1") as client:
-        with pytest.raises(RoomcastError) as failed:
+        with pytest.raises(ClientError) as failed:
             await client.upload(shelf.image())
     assert (failed.value.code, failed.value.status, failed.value.retryable) == (NETWORK, None, False)
 
@@ -276,7 +276,7 @@ async def test_a_token_stays_with_its_server(server: AppServer, tmp_path: Path) 
     async with front(server, bucket) as url, Client(server.url, token=token("ada"), retry_seconds=0) as client:
         output: Any = {"key": "upload_x/video.mp4", "size": 5, "url": f"{url}/signed%2Flink?a=b"}
         assert (await client.download(output, folder)).read_bytes() == b"12345"
-        with pytest.raises(RoomcastError, match="The download has 5 of 6 bytes"):
+        with pytest.raises(ClientError, match="The download has 5 of 6 bytes"):
             await client.download(output | {"size": 6}, folder)
     assert set(sent) == {None}
     assert [path.name for path in folder.iterdir()] == ["video.mp4"]

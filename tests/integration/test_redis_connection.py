@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import Lease
-from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis import pubsub
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, MAX_CONCURRENT_CALLS, Scripts
@@ -36,7 +36,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "claim_next": lambda ledger: ledger.claim_next(holder="w", seconds=5),
     "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
     "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
-    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_kept=True),
+    "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_stored=True),
     "reap": lambda ledger: ledger.expire_leases(reserved_before=0),
     "expire": lambda ledger: ledger.prune(0),
     "follow": lambda ledger: ledger.subscribe(UNKNOWN),
@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
 async def test_call_to_an_unreachable_redis_raises_storage_error(
     away: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
+    monkeypatch.setattr(pubsub, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
     ledger = RedisLedger(connect(away))
     with pytest.raises(StorageError):
         await CALLS[name](ledger)

@@ -76,7 +76,7 @@ class Walk:
 
     async def _move(self, upload: Upload) -> Upload:
         if upload.state.terminal:
-            return await self._ledger.reopen(upload.id, source_kept=upload.source is not None)
+            return await self._ledger.reopen(upload.id, source_stored=upload.source is not None)
         if upload.stage is Stage.QUEUED and self._chance.random() < 0.9:
             claim = await self._ledger.claim_next(holder="test", seconds=SECONDS)
             assert claim is not None

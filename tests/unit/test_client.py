@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.client import local_file as source_module
 from roomcast.client.client import _is_newer, _subject
-from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, error_from_response
+from roomcast.client.errors import LOCAL_FILE, NETWORK, ClientError, error_from_response
 from roomcast.client.http import HttpConnection
 from roomcast.client.local_file import open_source
 from roomcast.client.retry import RetryWindow
@@ -138,23 +138,23 @@ class TestRetryWindow:
         return pauses
 
     async def test_pauses_grow_and_it_ends(self, pauses: list[float]) -> None:
-        retries, error = RetryWindow(60), RoomcastError(NETWORK, "Gone.", retryable=True)
-        with pytest.raises(RoomcastError):
+        retries, error = RetryWindow(60), ClientError(NETWORK, "Gone.", retryable=True)
+        with pytest.raises(ClientError):
             await asyncio.gather(*(retries.wait_or_raise(error) for _ in range(100)))
         assert 60 < sum(pauses) <= 70
         assert pauses[0] <= 0.25
         assert 4 <= pauses[-1] <= 8
 
     async def test_success_makes_it_young_again(self, pauses: list[float]) -> None:
-        retries, error = RetryWindow(1), RoomcastError(NETWORK, "Gone.", retryable=True)
+        retries, error = RetryWindow(1), ClientError(NETWORK, "Gone.", retryable=True)
         for _ in range(100):
             await retries.wait_or_raise(error)
             retries.reset()
         assert max(pauses) <= 0.25
 
     async def test_what_cannot_pass_is_raised_at_once(self, pauses: list[float]) -> None:
-        with pytest.raises(RoomcastError):
-            await RetryWindow(60).wait_or_raise(RoomcastError(Code.FORBIDDEN.value, "No."))
+        with pytest.raises(ClientError):
+            await RetryWindow(60).wait_or_raise(ClientError(Code.FORBIDDEN.value, "No."))
         assert pauses == []
 
 
@@ -173,14 +173,14 @@ class TestSource:
         path.write_bytes(b"0123456789")
         source = await open_source(path)
         path.write_bytes(b"01234")
-        with pytest.raises(RoomcastError) as raised:
+        with pytest.raises(ClientError) as raised:
             [chunk async for chunk in source.chunks(0)]
         assert raised.value.code == LOCAL_FILE
 
     async def test_what_cannot_be_sent(self, tmp_path: Path) -> None:
         (tmp_path / "empty").touch()
         for name, code in (("", LOCAL_FILE), ("none", LOCAL_FILE), ("empty", Code.UNREADABLE_MEDIA)):
-            with pytest.raises(RoomcastError) as raised:
+            with pytest.raises(ClientError) as raised:
                 await open_source(tmp_path / name)
             assert raised.value.code == code
 

@@ -91,7 +91,7 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
 @pytest.mark.parametrize("where", FILES)
 def test_a_file(where: str) -> None:
     upload, expected = FILES[where]
-    assert files.progress(RESERVED, message(upload)) == AT_THE_START | expected
+    assert files.file_progress(RESERVED, message(upload)) == AT_THE_START | expected
 
 
 def test_files_taken() -> None:
@@ -100,14 +100,14 @@ def test_files_taken() -> None:
         {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").to_json()},
         {"uploadId": "upload_3", "filename": "c.png"},
     ]
-    assert files.taken(entries) == {
+    assert files.files_result(entries) == {
         "message": "2 of 3 files uploaded",
         "uploaded": 2,
         "upload_ids": ["upload_1", "upload_3"],
         "task_id": "upload_1",
         "failed": [{"filename": "b.txt", "error": "no", "code": "UNSUPPORTED_TYPE"}],
     }
-    assert files.taken(entries[:1])["message"] == "Files uploaded"
+    assert files.files_result(entries[:1])["message"] == "Files uploaded"
 
 
 FAILED_TWICE = (
@@ -173,14 +173,14 @@ TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
 @pytest.mark.parametrize("where", TASKS)
 def test_a_task(where: str) -> None:
     upload, expected = TASKS[where]
-    assert tasks.progress(upload, attempts=3) == {"task_id": "upload_1", **expected}
+    assert tasks.task_progress(upload, attempts=3) == {"task_id": "upload_1", **expected}
 
 
 @given(st.integers(0, 1 << 50), st.lists(st.floats(0, 99.9), min_size=1))
 def test_the_bytes_of_a_file_move_with_its_bar_and_are_all_there_at_the_end_alone(size: int, bars: list[float]) -> None:
     def shown(stage: Stage, progress: float) -> files.FileProgress:
         upload = replace(RESERVED, state=State(stage, progress=progress), bytes_expected=size, bytes_received=size)
-        return files.progress(upload, message(upload))
+        return files.file_progress(upload, message(upload))
 
     told = [shown(Stage.COMPRESSING, bar)["uploaded_bytes"] for bar in sorted(bars)]
     assert told == sorted(told)
@@ -192,7 +192,7 @@ def test_the_bytes_of_a_file_move_with_its_bar_and_are_all_there_at_the_end_alon
 def test_the_dialects_say_the_same_of_any_state(stage: Stage, progress: float, told: bool) -> None:
     state = State(stage, progress=100.0 if stage is Stage.DONE else min(progress, 99.0))
     upload = replace(RESERVED, state=state, error=ERROR if state.status == "error" or told else None)
-    file, task = files.progress(upload, message(upload)), tasks.progress(upload, attempts=3)
+    file, task = files.file_progress(upload, message(upload)), tasks.task_progress(upload, attempts=3)
     assert {"uploading": "processing", "failed": "error"}.get(file["status"], file["status"]) == task["status"]
     assert task["progress"] in (-1, int(state.progress))
     assert (file["progress_percentage"] == 100) == (file["status"] == "completed")

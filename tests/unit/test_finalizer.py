@@ -97,7 +97,7 @@ async def test_an_assembly_that_starts_over_is_due_soon_and_delivered_again(scen
     assert ((await scene.records.get(submission.id)).due_at or 0) > time.time() + 60
     await scene.submissions.reschedule(ended)
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
-    await scene.ledger.reopen(one.id, source_kept=False)
+    await scene.ledger.reopen(one.id, source_stored=False)
     await scene.cancel(one)
     await scene.finalize(submission)
     assert len(await scene.deliveries_of(submission)) == 2

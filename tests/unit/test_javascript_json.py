@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from roomcast.assemblies.model import Submission, SubmittedFile
 from roomcast.assemblies.webhooks.javascript_json import encode_json
-from roomcast.dialects.assembly import assembly_status, linked
+from roomcast.dialects.assembly import assembly_status, with_result_urls
 from roomcast.errors import Code, TranscodeError
 from roomcast.uploads.lifecycle import Stage, State
 from roomcast.uploads.model import Source, Upload, error_body
@@ -171,7 +171,7 @@ def assemblies(draw: st.DrawFn) -> ResultFile:
 def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: ResultFile) -> None:
     status = assembly_status(made.submission, made.uploads, branch="main")
     kept = orjson.loads(orjson.dumps(status))  # as a delivery is kept until it is sent
-    check(javascript, linked(kept, lambda key: f"https://films.example/{key}"))
+    check(javascript, with_result_urls(kept, lambda key: f"https://films.example/{key}"))
 
 
 def test_a_whole_number_of_seconds_has_no_fraction() -> None:

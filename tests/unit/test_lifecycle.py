@@ -140,11 +140,11 @@ def test_reopen_is_for_what_failed_or_was_cancelled(stage: Stage) -> None:
     state = in_stage(stage)
     if stage not in (Stage.FAILED, Stage.CANCELLED):
         with pytest.raises(IllegalFact):
-            reopen(state, source_kept=True)
+            reopen(state, source_stored=True)
         return
-    again = reopen(state, source_kept=True)
+    again = reopen(state, source_stored=True)
     assert (again.stage, again.attempt, again.failures, again.progress) == (Stage.QUEUED, 2, 0, 10)
-    assert reopen(state, source_kept=False).stage is Stage.RECEIVING
+    assert reopen(state, source_stored=False).stage is Stage.RECEIVING
 
 
 def test_the_table_is_the_contract() -> None:

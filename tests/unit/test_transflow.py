@@ -43,7 +43,9 @@ KEY = "uploads/main/ada/upload_1/film.mp4"
 def told(messages: list[Message], upload: Upload = UPLOAD) -> list[Step]:
     """The steps of a whole log."""
     pairs = zip([None, *messages], messages, strict=False)
-    return [step for before, event in pairs for step in steps(before, event, upload=upload, asked="a", branch="main")]
+    return [
+        step for before, event in pairs for step in steps(before, event, upload=upload, requested_id="a", branch="main")
+    ]
 
 
 def log_of(upload: Upload, *facts: Fact) -> list[Message]:
@@ -121,11 +123,11 @@ def test_what_is_transcoded_is_named_by_the_file_name(filename: str, text: str) 
 def test_all_is_done_once_every_upload_is() -> None:
     clock = Clock()
     first, second = (log_of(fresh(clock), *to(*WAY)) for _ in range(2))
-    assert completion([first[-1], second[-2]], asked="a", branch="main") is None
+    assert completion([first[-1], second[-2]], requested_id="a", branch="main") is None
     failed = log_of(fresh(clock), Failed())
-    assert completion([first[-1], failed[-1]], asked="a", branch="main") is None
+    assert completion([first[-1], failed[-1]], requested_id="a", branch="main") is None
     for latest in ([first[-1], second[-1]], [second[-1], first[-1]]):
-        assert completion(latest, asked="a", branch="main") == {
+        assert completion(latest, requested_id="a", branch="main") == {
             "type": "done",
             "channel": "upload:a",
             "uploadId": "a",
@@ -156,7 +158,7 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
 def test_an_upload_that_starts_over_starts_again() -> None:
     upload = fresh(Clock())
     ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
-    again = reset_for_retry(ended, reopen(ended.state, source_kept=True), upload.updated_at + 2)
+    again = reset_for_retry(ended, reopen(ended.state, source_stored=True), upload.updated_at + 2)
     said = told([message(upload), message(ended), message(again)])
     assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
 
@@ -195,7 +197,7 @@ def test_every_way_through_ends_at_most_once_and_does_no_step_it_did_not_start(f
 
 
 def _steps_of_first(first: Message) -> int:
-    return len(steps(None, first, upload=UPLOAD, asked="a", branch="main"))
+    return len(steps(None, first, upload=UPLOAD, requested_id="a", branch="main"))
 
 
 def shown(*stages: Stage) -> SubmissionOverview:

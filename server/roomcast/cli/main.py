@@ -19,7 +19,7 @@ from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
 from roomcast.cli.output import open_display, print_error, print_json, print_line
 from roomcast.cli.upload import UploadCommand, duplicate_name, watch
 from roomcast.client.client import Client
-from roomcast.client.errors import RoomcastError
+from roomcast.client.errors import ClientError
 
 if TYPE_CHECKING:  # it imports pydantic
     from roomcast.uploads.messages import Message
@@ -43,7 +43,7 @@ Token = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
-UploadId = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
 _LOCAL = "http://127.0.0.1:8000"
 
 
@@ -92,7 +92,7 @@ def upload(
 
 
 @app.command("watch", epilog=EPILOG)
-def watch_one(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def watch_one(upload_id: IdArgument, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Show the progress of an upload until it ends. Ctrl-C does not cancel it."""
 
     async def follow(client: Client) -> ExitCode:
@@ -103,7 +103,7 @@ def watch_one(upload_id: UploadId, server: Server = _LOCAL, token: Token = None,
 
 
 @app.command(epilog=EPILOG)
-def cancel(upload_id: UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def cancel(upload_id: IdArgument, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Cancel an upload and wait until its work has stopped."""
 
     async def cancel_upload(client: Client) -> ExitCode:
@@ -165,7 +165,7 @@ def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client],
 
     try:
         exit_code = asyncio.run(run())
-    except RoomcastError as error:
+    except ClientError as error:
         _print_failure(error, as_json)
         exit_code = exit_code_for(error.code)
     except KeyboardInterrupt:
@@ -173,7 +173,7 @@ def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client],
     raise typer.Exit(exit_code)
 
 
-def _print_failure(error: RoomcastError, as_json: bool) -> None:
+def _print_failure(error: ClientError, as_json: bool) -> None:
     if as_json:
         print_json({"error": error.to_json()})
     else:

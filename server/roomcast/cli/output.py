@@ -20,7 +20,7 @@ from rich.text import Text
 
 from roomcast.cli import formatting
 from roomcast.client.client import is_terminal
-from roomcast.client.errors import RoomcastError
+from roomcast.client.errors import ClientError
 from roomcast.uploads.lifecycle import Stage
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -50,7 +50,7 @@ class Display(Protocol):
     def result(self, name: str, state: Message, location: str) -> None:
         """Show a success. `location` is the URL or the folder of the result, or empty."""
 
-    def problem(self, name: str, error: RoomcastError) -> None:
+    def problem(self, name: str, error: ClientError) -> None:
         """Show a failure."""
 
     def note(self, text: str) -> None:
@@ -75,7 +75,7 @@ class JsonDisplay:
     def result(self, name: str, state: Message, location: str) -> None:
         pass  # the last state has it
 
-    def problem(self, name: str, error: RoomcastError) -> None:
+    def problem(self, name: str, error: ClientError) -> None:
         print_json({"file": name, "error": error.to_json()})
 
     def note(self, text: str) -> None:
@@ -112,7 +112,7 @@ class LineDisplay:
         self.note(f"{name}: done, {formatting.result(state)}")
         self._results.append(f"{name}\t{state['uploadId']}\t{location}")
 
-    def problem(self, name: str, error: RoomcastError) -> None:
+    def problem(self, name: str, error: ClientError) -> None:
         self.note(f"{name}: {error}")
 
     def note(self, text: str) -> None:
@@ -165,7 +165,7 @@ class BarDisplay(LineDisplay):
         self._results.append(f"{name}\t{state['uploadId']}\t{location}")
         self._end(name, "[green]done", formatting.result(state))
 
-    def problem(self, name: str, error: RoomcastError) -> None:
+    def problem(self, name: str, error: ClientError) -> None:
         self._end(name, "[red]failed", error.code)
         super().problem(name, error)
 

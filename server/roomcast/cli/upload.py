@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roomcast.cli.exit_codes import ExitCode, exit_code_for, exit_code_for_all
 from roomcast.cli.output import Display
 from roomcast.client.client import Client, is_terminal
-from roomcast.client.errors import RoomcastError
+from roomcast.client.errors import ClientError
 from roomcast.uploads.lifecycle import Stage
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -101,7 +101,7 @@ async def exit_code_of(display: Display, name: str, work: Coroutine[Any, Any, No
     """Await `work` and return its exit code. An error is shown."""
     try:
         await work
-    except RoomcastError as error:
+    except ClientError as error:
         display.problem(name, error)
         return exit_code_for(error.code)
     return ExitCode.COMPLETED

@@ -5,7 +5,7 @@
         print(state["element"]["url"])
 
 An upload's state is the server's message, a plain dict (`roomcast.uploads.messages.Message`). Links in it are absolute
-URLs. Every failure is raised as a `RoomcastError`. A transfer that is interrupted continues with exponential backoff,
+URLs. Every failure is raised as a `ClientError`. A transfer that is interrupted continues with exponential backoff,
 until it makes no progress for `retry_seconds`. A server that has never answered is not retried.
 
 The client stores nothing between two runs. It finds an upload by the content of its file: the same file under the same
@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from roomcast.client.errors import LOCAL_FILE, NETWORK, RoomcastError, error_from_message
+from roomcast.client.errors import LOCAL_FILE, NETWORK, ClientError, error_from_message
 from roomcast.client.http import SILENCE_SECONDS, HttpConnection
 from roomcast.client.links import status_with_absolute_urls, with_absolute_urls
 from roomcast.client.local_file import LocalFile, open_source, run_file_io
@@ -37,7 +37,7 @@ from roomcast.uploads.lifecycle import Stage, Status
 if TYPE_CHECKING:  # they import pydantic
     from roomcast.uploads.messages import Message, Output
 
-__all__ = ["LOCAL_FILE", "NETWORK", "Client", "RoomcastError", "is_terminal"]
+__all__ = ["LOCAL_FILE", "NETWORK", "Client", "ClientError", "is_terminal"]
 
 _TUS = {"Tus-Resumable": "1.0.0"}
 _POLL_SECONDS = 1.0
@@ -45,7 +45,7 @@ _READ_BYTES = 256 * 1024
 _DEFAULT_TEMPLATE = "auto"
 _ANONYMOUS = "anonymous"
 
-OnProgress = Callable[["Message"], object]
+OnState = Callable[["Message"], object]
 
 
 class Client:
@@ -62,7 +62,7 @@ class Client:
         self._http = HttpConnection(url, token)
         self._user = _subject(token)
         self._slots = asyncio.Semaphore(concurrent_uploads)
-        self._patience_seconds = retry_seconds
+        self._retry_seconds = retry_seconds
 
     async def __aenter__(self) -> Self:
         await self._http.open()
@@ -78,7 +78,7 @@ class Client:
         path: Path,
         *,
         type: str | None = None,  # noqa: A002  (the API calls a template `type`)
-        on_progress: OnProgress | None = None,
+        on_progress: OnState | None = None,
         wait: bool = True,
     ) -> Message:
         """Send a file under a template (`type`), wait for its results and return the last state, with the `element`.
@@ -120,7 +120,7 @@ class Client:
         async with self._slots:
             md5 = await source.md5()
         file = {"filename": path.name, "size": source.size, "md5": md5}
-        retries = RetryWindow(self._patience_seconds)
+        retries = RetryWindow(self._retry_seconds)
         while True:
             try:
                 async with self._slots:
@@ -128,7 +128,7 @@ class Client:
                         return begun
                     answer = await self._http.json("POST", "/api/uploads", json={"type": type, "files": [file]})
                     return self._with_urls(answer["state"])
-            except RoomcastError as error:
+            except ClientError as error:
                 await retries.wait_or_raise(error)
 
     async def send(self, path: Path, upload_id: str) -> Message:
@@ -137,9 +137,9 @@ class Client:
         It continues after every interruption. Raises `WRONG_STATE` when another client has taken over.
         """
         source = await open_source(path)
-        retries = RetryWindow(self._patience_seconds)
+        retries = RetryWindow(self._retry_seconds)
         max_offset = -1
-        conflict: RoomcastError | None = None
+        conflict: ClientError | None = None
         async with self._slots:
             while True:
                 try:
@@ -153,7 +153,7 @@ class Client:
                         max_offset = offset
                         retries.reset()
                     await self._append(upload_id, source, offset)
-                except RoomcastError as error:
+                except ClientError as error:
                     if error.code == Code.WRONG_STATE and not error.retryable and not conflict:
                         conflict = error  # it is none if the lost connection had brought the last bytes
                         continue
@@ -167,7 +167,7 @@ class Client:
         """
         read, position = self._stream, None
         latest: Message | None = None
-        retries = RetryWindow(self._patience_seconds)
+        retries = RetryWindow(self._retry_seconds)
         while True:
             try:
                 async with aclosing(read(upload_id, position)) as states:
@@ -180,13 +180,13 @@ class Client:
                         yield state
                         if is_terminal(state):
                             return
-                await retries.wait_or_raise(RoomcastError(NETWORK, "The server ended the stream.", retryable=True))
+                await retries.wait_or_raise(ClientError(NETWORK, "The server ended the stream.", retryable=True))
             except _NoStream:
                 read = self._poll
-            except RoomcastError as error:
+            except ClientError as error:
                 await retries.wait_or_raise(error)
 
-    async def follow(self, upload_id: str, on_progress: OnProgress) -> Message:
+    async def follow(self, upload_id: str, on_progress: OnState) -> Message:
         """Watch an upload to its end and return the last state, with the `element`. Raises its error."""
         async with aclosing(self.watch(upload_id)) as states:
             async for state in states:
@@ -228,12 +228,12 @@ class Client:
     async def download(self, output: Output, folder: Path) -> Path:
         """Download an output of an element into a folder and return its path. Raises when its size is wrong."""
         target = folder / PurePosixPath(output["key"]).name
-        retries = RetryWindow(self._patience_seconds)
+        retries = RetryWindow(self._retry_seconds)
         while True:
             try:
                 await self._fetch(output, target.with_name(f"{target.name}.part"))
                 return await run_file_io(lambda: target.with_name(f"{target.name}.part").replace(target))
-            except RoomcastError as error:
+            except ClientError as error:
                 await retries.wait_or_raise(error)
 
     def _with_urls(self, state: Message) -> Message:
@@ -249,7 +249,7 @@ class Client:
         try:
             (upload,) = (await self.assembly(assembly_id))["uploads"]
             state = await self.state(upload["id"])
-        except RoomcastError as error:
+        except ClientError as error:
             if error.code != Code.NOT_FOUND:
                 raise
             return None
@@ -259,7 +259,7 @@ class Client:
         async with self._http.request("HEAD", f"/api/tus/{upload_id}", headers=_TUS) as response:
             offset = response.headers.get("Upload-Offset", "")
             if not offset.isdigit():
-                raise RoomcastError(NETWORK, "The response has no valid Upload-Offset header.")
+                raise ClientError(NETWORK, "The response has no valid Upload-Offset header.")
             return int(offset)
 
     async def _append(self, upload_id: str, source: LocalFile, offset: int) -> None:
@@ -270,7 +270,7 @@ class Client:
             "Content-Type": "application/offset+octet-stream",
             "Content-Length": str(source.size - offset),
         }
-        local_error: RoomcastError | None = None
+        local_error: ClientError | None = None
         loop = asyncio.get_running_loop()
 
         async def body() -> AsyncIterator[bytes]:
@@ -280,7 +280,7 @@ class Client:
                     async for chunk in chunks:
                         timeout.reschedule(loop.time() + SILENCE_SECONDS)
                         yield chunk
-            except RoomcastError as error:
+            except ClientError as error:
                 local_error = error  # aiohttp will report it as a connection error
                 raise
 
@@ -289,8 +289,8 @@ class Client:
                 async with self._http.request("PATCH", f"/api/tus/{upload_id}", headers=headers, data=body()):
                     pass
         except TimeoutError:
-            raise RoomcastError(NETWORK, "The server accepts no more bytes.", retryable=True) from None
-        except RoomcastError as error:
+            raise ClientError(NETWORK, "The server accepts no more bytes.", retryable=True) from None
+        except ClientError as error:
             raise local_error or error from None
 
     async def _stream(self, upload_id: str, position: str | None) -> AsyncGenerator[tuple[str | None, Message], None]:
@@ -305,7 +305,7 @@ class Client:
                     for event in parser.feed(chunk):
                         position = event.id or position
                         yield position, self._with_urls(json.loads(event.data))
-        except RoomcastError as error:
+        except ClientError as error:
             if error.status is not None and error.status < 500:  # the poll gets a better error
                 raise _NoStream from error
             raise
@@ -325,7 +325,7 @@ class Client:
                     size += await run_file_io(partial(file.write, chunk))
         if size != output["size"]:
             await run_file_io(part.unlink)
-            raise RoomcastError(NETWORK, f"The download has {size} of {output['size']} bytes.", retryable=True)
+            raise ClientError(NETWORK, f"The download has {size} of {output['size']} bytes.", retryable=True)
 
 
 class _NoStream(Exception):

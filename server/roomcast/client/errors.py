@@ -30,7 +30,7 @@ _BY_STATUS = {
 """The codes of responses that have none: those to HEAD requests, and those of proxies."""
 
 
-class RoomcastError(Exception):
+class ClientError(Exception):
     """An error of any call of the client.
 
     `code` is one of the server's stable codes, `NETWORK` or `LOCAL_FILE`. `message` is a sentence for a person.
@@ -57,7 +57,7 @@ class RoomcastError(Exception):
         return {"code": self.code, "message": self.message, "retryable": self.retryable}
 
 
-def error_from_response(status: int, body: Any) -> RoomcastError:
+def error_from_response(status: int, body: Any) -> ClientError:
     """Make the error of a response, from its status alone when its body is not Roomcast's."""
     problem = body.get("error") if isinstance(body, dict) else None
     if isinstance(problem, dict) and "code" in problem:
@@ -69,9 +69,9 @@ def error_from_response(status: int, body: Any) -> RoomcastError:
         code = _BY_STATUS.get(status, Code.MALFORMED if status < 500 else Code.INTERNAL).value
     details = problem.get("details") or {}
     retryable = code in RETRYABLE or status == _LOCKED or _OFFSET in details
-    return RoomcastError(code, message, retryable=retryable, status=status, details=details)
+    return ClientError(code, message, retryable=retryable, status=status, details=details)
 
 
-def error_from_message(error: Mapping[str, Any]) -> RoomcastError:
+def error_from_message(error: Mapping[str, Any]) -> ClientError:
     """Make the error of an upload from the `error` of its message."""
-    return RoomcastError(str(error["code"]), error["message"], retryable=error["retryable"])
+    return ClientError(str(error["code"]), error["message"], retryable=error["retryable"])

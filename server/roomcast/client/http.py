@@ -1,4 +1,4 @@
-"""HTTP requests of the client. Every failure is raised as a `RoomcastError`."""
+"""HTTP requests of the client. Every failure is raised as a `ClientError`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from roomcast.client.errors import NETWORK, RoomcastError, error_from_response
+from roomcast.client.errors import NETWORK, ClientError, error_from_response
 
 SILENCE_SECONDS = 60.0
 """How long a connection may transfer no byte before it is closed."""
@@ -72,14 +72,14 @@ class HttpConnection:
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: BaseException) -> RoomcastError:
+    def _unreachable(self, error: BaseException) -> ClientError:
         """Make the error of a failed connection.
 
         It is retryable once the server has answered. Before that, a wrong address is more likely than an outage.
         """
         message = f"{self._url.origin()} {_describe(error)}."
         retryable = self._connected and not isinstance(error, aiohttp.ContentTypeError)
-        return RoomcastError(NETWORK, message, retryable=retryable)
+        return ClientError(NETWORK, message, retryable=retryable)
 
 
 def _describe(error: BaseException) -> str:

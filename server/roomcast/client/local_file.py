@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from roomcast.client.errors import LOCAL_FILE, RoomcastError
+from roomcast.client.errors import LOCAL_FILE, ClientError
 from roomcast.errors import Code
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class LocalFile:
             while left:
                 chunk = await run_file_io(lambda: file.read(min(_READ_BYTES, left)))  # noqa: B023  (it is awaited at once)
                 if not chunk:
-                    raise RoomcastError(LOCAL_FILE, "The file became shorter while it was read.")
+                    raise ClientError(LOCAL_FILE, "The file became shorter while it was read.")
                 left -= len(chunk)
                 yield chunk
 
@@ -50,7 +50,7 @@ async def open_source(path: Path) -> LocalFile:
     """Return the file at `path`. Raises `LOCAL_FILE` when it cannot be read, `UNREADABLE_MEDIA` when it is empty."""
     size = await run_file_io(lambda: _size(path))
     if size == 0:
-        raise RoomcastError(Code.UNREADABLE_MEDIA.value, "The file is empty.")
+        raise ClientError(Code.UNREADABLE_MEDIA.value, "The file is empty.")
     return LocalFile(path, size)
 
 
@@ -64,4 +64,4 @@ async def run_file_io(call: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(call)
     except OSError as error:
-        raise RoomcastError(LOCAL_FILE, f"{error.strerror or error}.") from error
+        raise ClientError(LOCAL_FILE, f"{error.strerror or error}.") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from roomcast.client.errors import RoomcastError
+from roomcast.client.errors import ClientError
 from roomcast.runtime.backoff import Backoff
 
 _BACKOFF = Backoff(0.25, cap=8.0, jitter=(0.5, 1.0))
@@ -22,7 +22,7 @@ class RetryWindow:
         self._failing_since: float | None = None
         self._failures = 0
 
-    async def wait_or_raise(self, error: RoomcastError) -> None:
+    async def wait_or_raise(self, error: ClientError) -> None:
         """Return when it is time to try again. Raise `error` if it is not retryable, or if the window is over."""
         now = time.monotonic()
         if self._failing_since is None:

@@ -1,1 +1,1 @@
-"""Dialects: the state of an upload in the shapes that other kinds of client expect; a pure module each."""
+"""Renderings of an upload's state in the JSON of other clients, a pure module for each dialect."""

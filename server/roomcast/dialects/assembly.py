@@ -1,7 +1,7 @@
-"""The assembly dialect: the state of an assembly as clients of Transloadit-like services know it. Pure.
+"""The assembly dialect: the status of an assembly as clients of Transloadit-like services expect it. Pure.
 
-A result is found under its kind (`video`, `poster`, `image` …): that is the step that made it. `ssl_url` holds the
-result's key until `linked` puts a URL in its place, for URLs expire and are signed when they are sent.
+Results are grouped by their kind (`video`, `poster`, `image` …), which is the step that made them. `ssl_url` holds the
+key of a result until `with_result_urls` replaces it, because URLs expire and are signed when they are sent.
 """
 
 # ruff: noqa: N815  (the dialect's spelling)
@@ -31,7 +31,7 @@ class UserReference(Shape):
 
 
 class Meta(Shape, total=False):
-    """What is known of a picture, a film or a sound."""
+    """The dimensions and duration of a file, as far as they are known."""
 
     width: int
     """Pixels."""
@@ -41,33 +41,33 @@ class Meta(Shape, total=False):
     """Seconds."""
 
 
-class Named(Shape):
-    """A file's name, whole and in parts."""
+class FileNames(Shape):
+    """A file's name, and its parts."""
 
     name: Annotated[str, Field(examples=["holiday.mov"])]
     basename: Annotated[str, Field(examples=["holiday"])]
     ext: Annotated[str, Field(examples=["mov"])]
 
 
-class Measured(Shape, total=False):
-    """What a file may have besides."""
+class WithMeta(Shape, total=False):
+    """A file whose dimensions or duration may be known."""
 
     meta: Meta
 
 
-class AssemblyUpload(Named, Measured):
-    """A file that was sent."""
+class AssemblyUpload(FileNames, WithMeta):
+    """A file that was uploaded."""
 
     id: UploadId
     size: Bytes | None
     mime: str | None
     field: Annotated[str, Field(examples=["file"])]
-    """Of the form that it came in."""
+    """The field of the form."""
     md5hash: Hex | None
 
 
-class AssemblyResult(Named, Measured):
-    """A file that was made."""
+class AssemblyResult(FileNames, WithMeta):
+    """A result."""
 
     id: str
     size: Bytes
@@ -77,31 +77,31 @@ class AssemblyResult(Named, Measured):
     ssl_url: Url
 
 
-class Verdict(Shape, total=False):
-    """How it ended, if it has."""
+class Outcome(Shape, total=False):
+    """How an assembly ended; empty until it has."""
 
     ok: Literal["ASSEMBLY_COMPLETED"]
     """Every upload has its results."""
     error: Annotated[str, Field(examples=["The file is broken."])]
-    """All have ended, and the first that failed did so for this reason: a sentence for people."""
+    """Why the first failed upload failed, for a person. Present when all uploads have ended."""
     error_code: Code
     """The stable code of that error."""
     last_job_completed: Timestamp
-    """When all had ended."""
+    """When the last upload ended."""
 
 
-class AssemblyStatus(Verdict):
+class AssemblyStatus(Outcome):
     """The status of an assembly."""
 
     assembly_id: AssemblyId
     message: str
     uploads: list[AssemblyUpload]
     results: dict[str, list[AssemblyResult]]
-    """By the step that made them, which is their kind."""
+    """By the step that made them."""
     bytes_expected: Bytes
     bytes_received: Bytes
     bytes_usage: Bytes
-    """Of what was sent and what was made."""
+    """Of the uploaded files and the results."""
     execution_duration: Annotated[float, Field(ge=0)]
     """Seconds."""
     execution_start: Timestamp
@@ -113,7 +113,7 @@ class AssemblyStatus(Verdict):
 
 
 class AssemblyProblem(Shape):
-    """The body of an error answer. The stable code is in the header `X-Error-Code`."""
+    """The body of an error response. The stable code is in the header `X-Error-Code`."""
 
     error: Annotated[str, Field(examples=["Access denied"])]
 
@@ -127,18 +127,18 @@ class AssemblyRefusal(AssemblyProblem):
 
 
 _TEXTS: dict[Code, str] = {Code.UNAUTHENTICATED: "Authentication required", Code.FORBIDDEN: "Access denied"}
-"""What clients of the dialect know by heart; every other error has its own sentence."""
+"""Messages that clients of the dialect compare with; every other error has its own message."""
 
 
 def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> AssemblyStatus:
-    """The status of an assembly, as it is now."""
+    """Return the current status of an assembly."""
     fields = {file.upload_id: file.field for file in submission.files}
     results = _results(uploads, fields)
     received = sum(upload.bytes_received for upload in uploads)
     updated_at = max(upload.updated_at for upload in uploads)
     return {
         "assembly_id": submission.group,
-        **_verdict(uploads, updated_at),
+        **_outcome(uploads, updated_at),
         "message": _message(uploads),
         "uploads": [_upload(upload, fields[upload.id]) for upload in uploads],
         "results": results,
@@ -155,8 +155,8 @@ def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch
     }
 
 
-def linked(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
-    """The status with a URL for each result."""
+def with_result_urls(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
+    """Return the status with a URL for each result."""
     results: dict[str, list[AssemblyResult]] = {
         step: [{**result, "ssl_url": url(result["ssl_url"])} for result in made]
         for step, made in status["results"].items()
@@ -165,12 +165,12 @@ def linked(status: AssemblyStatus, url: Callable[[str], str]) -> AssemblyStatus:
 
 
 def render_error(problem: Problem) -> AssemblyProblem:
-    """Make the body of an error answer."""
+    """Return the body of an error response."""
     return {"error": _TEXTS.get(problem["code"], problem["message"])}
 
 
-def refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
-    """Make the entry of an assembly, among several, whose status cannot be answered."""
+def assembly_refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
+    """Return the entry, in a list of assemblies, of one whose status cannot be answered."""
     return {
         **render_error(problem),
         "assembly_id": assembly_id,
@@ -180,19 +180,18 @@ def refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
 
 
 def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
-    """The status's weak entity tag, from where its uploads are in their logs; nothing is rendered for it.
-
-    `edition` counts the times at which the links change although nothing else does.
+    """Return the weak entity tag of a status. It depends on the uploads' positions in their logs, so that nothing is
+    rendered for it, and on `edition`, which changes when only the links do.
     """
     positions = [f"{upload.id} {upload.epoch}:{upload.seq} {upload.updated_at!r}" for upload in uploads]
     digest = hashlib.sha256("\n".join([str(edition), *positions]).encode()).hexdigest()
     return f'W/"{digest[:32]}"'
 
 
-def _verdict(uploads: Sequence[Upload], updated_at: float) -> Verdict:
+def _outcome(uploads: Sequence[Upload], updated_at: float) -> Outcome:
     if not all_terminal(uploads):
         return {}
-    last: Verdict = {"last_job_completed": timestamp(updated_at)}
+    last: Outcome = {"last_job_completed": timestamp(updated_at)}
     if all_completed(uploads):
         return {**last, "ok": COMPLETED}
     error = first_error(uploads)
@@ -213,17 +212,17 @@ def _upload(upload: Upload, field: str) -> AssemblyUpload:
     source = upload.source
     return {
         "id": upload.id,
-        **_named(upload.filename),
+        **_file_names(upload.filename),
         "size": source.size if source else upload.bytes_expected,
         "mime": source.mime if source else None,
         "field": field,
         "md5hash": md5_of(upload),
-        **_measured((upload.element or {}).get("original", {})),
+        **_meta((upload.element or {}).get("original", {})),
     }
 
 
 def _results(uploads: Sequence[Upload], fields: dict[str, str]) -> dict[str, list[AssemblyResult]]:
-    """Every output of the uploads that have some, by step."""
+    """Return the outputs of all uploads by step."""
     results: dict[str, list[AssemblyResult]] = {}
     for upload in uploads:
         for output in upload.element["outputs"] if upload.element else ():
@@ -235,22 +234,22 @@ def _result(upload: Upload, output: dict[str, Any], field: str) -> AssemblyResul
     name = PurePosixPath(output["key"]).name
     return {
         "id": f"{upload.id}.{name}",
-        **_named(name),
+        **_file_names(name),
         "size": output["size"],
         "mime": output["mime"],
         "field": field,
         "original_id": upload.id,
         "ssl_url": output["key"],
-        **_measured(output),
+        **_meta(output),
     }
 
 
-def _named(filename: str) -> Named:
+def _file_names(filename: str) -> FileNames:
     path = PurePosixPath(filename)
     return {"name": filename, "basename": path.stem, "ext": path.suffix.removeprefix(".").lower()}
 
 
-def _measured(known: dict[str, Any]) -> Measured:
-    """`meta`, with what is known; nothing when nothing is."""
+def _meta(known: dict[str, Any]) -> WithMeta:
+    """Return `meta` with the known fields; nothing if none is known."""
     meta = {name: known[name] for name in Meta.__annotations__ if known.get(name) is not None}
     return {"meta": cast(Meta, meta)} if meta else {}

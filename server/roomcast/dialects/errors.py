@@ -1,4 +1,4 @@
-"""How the errors of each route are written: one shape for the native routes, and its own for each dialect. Pure."""
+"""Renders errors: in one format on the native routes, and in each dialect's own on its routes. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ErrorResponse(Shape):
 
 
 class ErrorFormat(NamedTuple):
-    """`render` makes the body of an error answer, which has the type `shape`."""
+    """`render` returns the body of an error response, which has the type `shape`."""
 
     render: Callable[[Problem], Any]
     shape: type
@@ -30,17 +30,17 @@ def _native(problem: Problem) -> ErrorResponse:
 NATIVE = ErrorFormat(_native, ErrorResponse)
 
 _DIALECTS: tuple[tuple[str, ErrorFormat], ...] = (
-    ("/api/files/upload", ErrorFormat(files.upload_error, files.FilesTaken)),
-    ("/api/files", ErrorFormat(files.progress_error, files.FileProblem)),
+    ("/api/files/upload", ErrorFormat(files.render_upload_error, files.FilesResult)),
+    ("/api/files", ErrorFormat(files.render_error, files.FileProblem)),
     ("/api/progress", ErrorFormat(tasks.render_error, tasks.TaskProblem)),
     ("/api/transflow", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
     ("/api/status", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
 )
-"""By the path that a dialect's routes begin with; the first that fits counts."""
+"""The formats by the prefix of the paths; the first that matches is used."""
 
 
 def error_format(path: str) -> ErrorFormat:
-    """Return the format of the errors of a path, whether a route answers there or not."""
+    """Return the format of the errors of a path, which need not have a route."""
     for prefix, found in _DIALECTS:
         if path == prefix or path.startswith(f"{prefix}/"):
             return found

@@ -1,10 +1,8 @@
-"""The multi-file dialect, `/api/transflow/stream`: all files of a submission in one object, and the steps of their work
-as messages. Pure.
+"""The multi-file dialect, `/api/transflow/stream`: an overview of a submission's files, and a message for each step.
 
-A file's `key` names it among all files; it is no address, for a source is the server's own and goes when the work is
-over. An output's `key` and `bucket` are where the object is. A file's `progress` is overall, by the table in
-`roomcast.uploads.lifecycle`. Step messages come from numbered events alone, so whoever reads an upload's log from its
-beginning gets all of them, always the same.
+The `key` of a file identifies it, but does not locate it: the server deletes the source after the work. The `key` and
+`bucket` of an output locate the object. `progress` is overall, by the table in `roomcast.uploads.lifecycle`. Steps are
+made of numbered events only, so every reader of an upload's log gets the same steps. Pure.
 """
 
 # ruff: noqa: N815  (the dialect's spelling)
@@ -23,13 +21,13 @@ from roomcast.uploads.lifecycle import TABLE, TERMINAL, WORKING, Stage
 from roomcast.uploads.messages import Message, Output, Percent, Shape, Timestamp, Url
 from roomcast.uploads.model import Upload, timestamp
 
-FileWord = Literal["uploading", "queued", "processing", "completed", "error"]
+SubmissionFileStatus = Literal["uploading", "queued", "processing", "completed", "error"]
 StepType = Literal["start", "step:start", "step:done", "output", "done", "error"]
 StepName = Literal["upload", "queue", "download", "validation", "transcode", "thumbnails", "upload_results", "cleanup"]
 
 
 class _Step(NamedTuple):
-    """What the dialect calls a stage, and says when it begins and when it is completed."""
+    """The dialect's name of a stage, and the messages when it begins and is completed."""
 
     name: StepName
     begins: str
@@ -47,12 +45,14 @@ _STEPS: dict[Stage, _Step] = {
     Stage.CLEANING: _Step("cleanup", "Starting cleanup", "Cleanup completed"),
 }
 _TRANSCODE: dict[str, _Step] = {
-    kind: _Step("transcode", f"Starting {kind} transcoding", f"{kind.capitalize()} transcoding completed")
-    for kind in ("video", "audio", "image")
+    media_type: _Step(
+        "transcode", f"Starting {media_type} transcoding", f"{media_type.capitalize()} transcoding completed"
+    )
+    for media_type in ("video", "audio", "image")
 }
-"""Of files whose name tells what they are; a name never changes, so the text is the same whenever it is read."""
+"""The step of files whose type is known from their name, which never changes, so that the text does not either."""
 
-_KINDS: dict[str, str] = {
+_MEDIA_TYPES: dict[str, str] = {
     **dict.fromkeys((".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp", ".ogv"), "video"),
     **dict.fromkeys((".mp3", ".m4a", ".aac", ".wav", ".flac", ".ogg", ".opus"), "audio"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".heic", ".heif"), "image"),
@@ -62,7 +62,7 @@ STARTED = "Processing started"
 OUTPUT_CREATED = "Output file created"
 COMPLETED = "All processing completed successfully"
 
-_WORDS: dict[Stage, FileWord] = {
+_STATUSES: dict[Stage, SubmissionFileStatus] = {
     **dict.fromkeys(Stage, "processing"),
     Stage.RECEIVING: "uploading",
     Stage.QUEUED: "queued",
@@ -88,8 +88,8 @@ class SubmissionFile(Shape):
 
     filename: Annotated[str, Field(examples=["holiday.mov"])]
     key: Annotated[str, Field(examples=["uploads/main/ada/upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/holiday.mov"])]
-    """Names it: `uploads/<branch>/<user>/<upload id>/<filename>`."""
-    status: FileWord
+    """`uploads/<branch>/<user>/<upload id>/<filename>`."""
+    status: SubmissionFileStatus
     progress: Percent
     message: str
     startTime: Timestamp
@@ -98,15 +98,15 @@ class SubmissionFile(Shape):
 
 
 class SubmissionOverview(Shape):
-    """How all files of a submission stand."""
+    """The state of a submission's files."""
 
     uploadId: str
-    """The id that was asked for, of an upload or of an assembly."""
+    """The id in the request, of an upload or of an assembly."""
     templateId: Annotated[str, Field(examples=["hero-video"])]
     branch: Annotated[str, Field(examples=["main"])]
-    status: FileWord
-    """`uploading` while one arrives; `queued` until work begins, and `processing` until all have ended; `error` when
-    one of them ended so."""
+    status: SubmissionFileStatus
+    """`uploading` while a file arrives, `queued` until work begins, `processing` until all have ended, then
+    `completed`, or `error` if a file failed."""
     totalFiles: Annotated[int, Field(ge=1, examples=[2])]
     completedFiles: Annotated[int, Field(ge=0, examples=[1])]
     files: list[SubmissionFile]
@@ -116,59 +116,58 @@ class SubmissionOverview(Shape):
 
 
 class StepDetails(Shape):
-    """Where something went wrong."""
+    """Where an error occurred."""
 
     step: StepName | None
     file: str
 
 
-class Particulars(Shape, total=False):
-    """What only some steps say."""
+class StepFields(Shape, total=False):
+    """The fields that only some steps have."""
 
     key: str
-    """The file's; of an `output`, the object's. Not of a `done`, which is about all files."""
+    """The file's; for an `output`, the object's. A `done` has none, because it is about all files."""
     templateId: str
-    """Of a `start`."""
+    """In a `start`."""
     step: StepName
-    """Of a `step:start` or a `step:done`."""
+    """In a `step:start` or a `step:done`."""
     name: str
-    """Of an `output`."""
+    """In an `output`."""
     bucket: str | None
-    """Of an `output`."""
+    """In an `output`."""
     code: Code | None
-    """Of an `error`."""
+    """In an `error`."""
     details: StepDetails
-    """Of an `error`."""
+    """In an `error`."""
 
 
-class Step(Particulars):
-    """A step of the work on one file, or the end of all work."""
+class Step(StepFields):
+    """A step in the processing of one file, or the end of all processing."""
 
     channel: Annotated[str, Field(examples=["upload:upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
     type: StepType
     uploadId: str
-    """The id that was asked for, of an upload or of an assembly."""
+    """The id in the request, of an upload or of an assembly."""
     branch: Annotated[str, Field(examples=["main"])]
     timestamp: Timestamp
     message: str
-    """About this very step."""
+    """About this step."""
 
 
 def overview(
-    asked: str, uploads: Sequence[Upload], latest: Mapping[str, Message], *, branch: str
+    requested_id: str, uploads: Sequence[Upload], latest: Mapping[str, Message], *, branch: str
 ) -> SubmissionOverview:
-    """`asked` is the id that the client asked for; `uploads` are the records at any time, for what does not change, and
-    `latest` has each one's message of the moment, with its URLs.
-    """
+    """Return the overview of a submission. `requested_id` is the id in the request. `uploads` may be older records, of
+    which only what never changes is used; `latest` has the current message of each, with its URLs."""
     files = [_file(upload, latest[upload.id], branch) for upload in uploads]
-    words = [file["status"] for file in files]
+    statuses = [file["status"] for file in files]
     return {
-        "uploadId": asked,
+        "uploadId": requested_id,
         "templateId": uploads[0].template,
         "branch": branch,
-        "status": _together(words),
+        "status": _overall_status(statuses),
         "totalFiles": len(files),
-        "completedFiles": words.count("completed"),
+        "completedFiles": statuses.count("completed"),
         "files": files,
         "user": {"userId": uploads[0].owner},
         "createdAt": timestamp(min(upload.created_at for upload in uploads)),
@@ -176,20 +175,20 @@ def overview(
     }
 
 
-def steps(previous: Message | None, event: Message, *, upload: Upload, asked: str, branch: str) -> list[Step]:
-    """Return the step messages of an event, `previous` being the one before it in the same log (None: it is the first).
-    `upload` is the record at any time, for what does not change.
+def steps(previous: Message | None, event: Message, *, upload: Upload, requested_id: str, branch: str) -> list[Step]:
+    """Return the step messages of an event. `previous` is the event before it in the log (None: it is the first);
+    `upload` may be an older record, of which only what never changes is used.
 
-    `start` when an upload begins or starts over; `step:done` and `step:start` when it goes from one stage to the next;
-    an `output` for each result; an `error` when it ends in one. An attempt that failed leaves its step undone. That
-    all is done, only `completion` can tell.
+    An upload that begins or is retried makes a `start`, the move to the next stage a `step:done` and a `step:start`,
+    each result an `output`, and a failure an `error`. The step of a failed attempt is not done. `completion` makes the
+    `done` of the whole submission.
     """
     before = Stage(previous["stage"]) if previous else None
     stage = Stage(event["stage"])
 
-    def step(kind: StepType, text: str, **more: Unpack[Particulars]) -> Step:
-        about: Particulars = {"key": file_key(upload, branch), **more}
-        return {**_message(kind, text, event["updatedAt"], asked, branch), **about}
+    def step(step_type: StepType, text: str, **more: Unpack[StepFields]) -> Step:
+        about: StepFields = {"key": file_key(upload, branch), **more}
+        return {**_message(step_type, text, event["updatedAt"], requested_id, branch), **about}
 
     found = []
     if before is None or before in TERMINAL:
@@ -199,7 +198,7 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, asked: st
         found.append(step("step:done", completed.completed, step=completed.name))
     if stage is not before and stage not in TERMINAL:
         begun = _step(stage, upload.filename)
-        # An upload that goes back to the queue says why.
+        # The message of an upload that returns to the queue says why.
         text = event["message"] if before in WORKING and stage is Stage.QUEUED else begun.begins
         found.append(step("step:start", text, step=begun.name))
     if stage is Stage.DONE:
@@ -215,29 +214,28 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, asked: st
     return found
 
 
-def completion(latest: Collection[Message], *, asked: str, branch: str) -> Step | None:
-    """Return the one `done` message of a submission once all its uploads are done; None before. `latest` has the last
-    event of each."""
+def completion(latest: Collection[Message], *, requested_id: str, branch: str) -> Step | None:
+    """Return the `done` message of a submission; None if an upload is not done. `latest` has their last events."""
     if any(event["stage"] != Stage.DONE for event in latest):
         return None
-    return _message("done", COMPLETED, max(event["updatedAt"] for event in latest), asked, branch)
+    return _message("done", COMPLETED, max(event["updatedAt"] for event in latest), requested_id, branch)
 
 
 def file_key(upload: Upload, branch: str) -> str:
-    """Return the name of an upload's file among all files."""
+    """Return the key that identifies an upload's file."""
     return f"uploads/{branch}/{upload.owner}/{upload.id}/{upload.filename}"
 
 
-def channel(asked: str) -> str:
-    """The channel that an upload's step messages are said to be of."""
-    return f"upload:{asked}"
+def channel(requested_id: str) -> str:
+    """Return the channel that step messages name."""
+    return f"upload:{requested_id}"
 
 
-def _message(kind: StepType, text: str, at: str, asked: str, branch: str) -> Step:
+def _message(step_type: StepType, text: str, at: str, requested_id: str, branch: str) -> Step:
     return {
-        "type": kind,
-        "channel": channel(asked),
-        "uploadId": asked,
+        "type": step_type,
+        "channel": channel(requested_id),
+        "uploadId": requested_id,
         "branch": branch,
         "timestamp": at,
         "message": text,
@@ -245,9 +243,9 @@ def _message(kind: StepType, text: str, at: str, asked: str, branch: str) -> Ste
 
 
 def _step(stage: Stage, filename: str) -> _Step:
-    """Return the dialect's step of a stage; the table has every stage but the terminal ones."""
-    kind = _KINDS.get(PurePosixPath(filename).suffix.lower())
-    return _TRANSCODE[kind] if kind and stage is Stage.COMPRESSING else _STEPS[stage]
+    """Return the step of a stage that is not terminal."""
+    media_type = _MEDIA_TYPES.get(PurePosixPath(filename).suffix.lower())
+    return _TRANSCODE[media_type] if media_type and stage is Stage.COMPRESSING else _STEPS[stage]
 
 
 def _file(upload: Upload, now: Message, branch: str) -> SubmissionFile:
@@ -255,7 +253,7 @@ def _file(upload: Upload, now: Message, branch: str) -> SubmissionFile:
     file: SubmissionFile = {
         "filename": now["filename"],
         "key": file_key(upload, branch),
-        "status": _WORDS[stage],
+        "status": _STATUSES[stage],
         "progress": now["progress"],
         "message": now["message"],
         "startTime": timestamp(upload.created_at),
@@ -270,16 +268,15 @@ def _file(upload: Upload, now: Message, branch: str) -> SubmissionFile:
     return file
 
 
-def _together(words: Sequence[FileWord]) -> FileWord:
-    """One word for all files: `uploading` while one arrives; then `queued` until work begins, and `processing` until
-    all have ended; `error` when one of them ended so."""
-    if "uploading" in words:
+def _overall_status(statuses: Sequence[SubmissionFileStatus]) -> SubmissionFileStatus:
+    """Return the status of all files together; see `SubmissionOverview`."""
+    if "uploading" in statuses:
         return "uploading"
-    if "processing" in words or ("queued" in words and set(words) != {"queued"}):
+    if "processing" in statuses or ("queued" in statuses and set(statuses) != {"queued"}):
         return "processing"
-    if "queued" in words:
+    if "queued" in statuses:
         return "queued"
-    return "error" if "error" in words else "completed"
+    return "error" if "error" in statuses else "completed"
 
 
 def _name(output: Output) -> str:

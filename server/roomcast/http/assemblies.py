@@ -13,7 +13,7 @@ from roomcast.assemblies.model import Submission, all_terminal
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.assemblies.store import RecordStore
 from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
-from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, entity_tag, linked, refusal
+from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, assembly_refusal, entity_tag, with_result_urls
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
@@ -104,10 +104,10 @@ class AssemblyRoutes(RouteGroup):
         try:
             return self._status(await self._assemblies.get(viewer, assembly_id))
         except RoomcastError as error:
-            return refusal(assembly_id, error.to_json())
+            return assembly_refusal(assembly_id, error.to_json())
 
     def _status(self, assembly: Assembly) -> AssemblyStatus:
-        return linked(self._render(assembly.submission, assembly.uploads), self._url)
+        return with_result_urls(self._render(assembly.submission, assembly.uploads), self._url)
 
     @operation(
         "GET",

@@ -224,7 +224,7 @@ class UploadLog(Protocol):
         Cancelling a cancelled upload changes nothing. Raise `WrongState` if it is done or failed.
         """
 
-    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
 
     async def prune(self, finished_before: float) -> list[str]:

@@ -130,7 +130,7 @@ class StepPublisher:
     ) -> PublishCursor:
         """Publish the `done` message of the submission if all its uploads are done."""
         first = submission.first_upload_id
-        done = completion([message(upload) for upload in uploads], asked=first, branch=self._branch)
+        done = completion([message(upload) for upload in uploads], requested_id=first, branch=self._branch)
         if done is None:
             return cursor
         await self._send(first, [(f"{submission.id}:done", orjson.dumps(done))])
@@ -140,7 +140,7 @@ class StepPublisher:
         self, submission: Submission, previous: Message | None, event: Message, upload: Upload
     ) -> list[tuple[str, bytes]]:
         """Return the step messages of an event, each with its deduplication id."""
-        found = steps(previous, event, upload=upload, asked=submission.first_upload_id, branch=self._branch)
+        found = steps(previous, event, upload=upload, requested_id=submission.first_upload_id, branch=self._branch)
         return [(f"{event['epoch']}:{event['seq']}:{number}", orjson.dumps(step)) for number, step in enumerate(found)]
 
     async def _send(self, group: str, messages: Sequence[tuple[str, bytes]]) -> None:

@@ -116,7 +116,7 @@ class UploadService:
             raise WrongState("Another attempt would fail in the same way. Send another file.")
         kept = is_retryable(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.reschedule(upload)
-        upload = await self._ledger.reopen(upload_id, source_kept=kept)
+        upload = await self._ledger.reopen(upload_id, source_stored=kept)
         if kept:
             await self._dispatch.wake(upload.id, upload.seq)
         return upload

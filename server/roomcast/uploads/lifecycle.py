@@ -188,11 +188,11 @@ def advance(state: State, fact: Fact) -> State:
     raise IllegalFact(f"The fact {fact!r} is not possible while the upload is {state.stage}.")
 
 
-def reopen(state: State, *, source_kept: bool) -> State:
+def reopen(state: State, *, source_stored: bool) -> State:
     """Return the first state of a new life: queued when the source is still stored, else receiving."""
     if state.stage not in (Stage.FAILED, Stage.CANCELLED):
         raise IllegalFact(f"Only a failed or cancelled upload can be retried. This one is {state.stage}.")
-    stage = Stage.QUEUED if source_kept else Stage.RECEIVING
+    stage = Stage.QUEUED if source_stored else Stage.RECEIVING
     return _at(State(attempt=state.attempt + 1, life=state.life + 1), stage, 0.0)
 
 

@@ -167,7 +167,7 @@ class _Model:
 
     async def _reopen(self) -> None:
         for upload_id in self.ids:
-            await self._ledger.reopen(upload_id, source_kept=True)
+            await self._ledger.reopen(upload_id, source_stored=True)
 
     async def _lapse(self) -> None:
         self._clock.now += LEASE

@@ -7,30 +7,30 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.socketio_api.clients import TRANSPORTS, Harness
-from tests.integration.socketio_api.server_kinds import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
+from tests.integration.socketio_api.servers import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
 
 STOCK_TRANSPORTS = ("websocket", "polling")
 """Stock's upgrade from polling to a WebSocket is not tested."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "kind" not in metafunc.fixturenames:
+    if "server_type" not in metafunc.fixturenames:
         return
     own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "transport" in own:
-        metafunc.parametrize("kind", SERVERS, indirect=True)
+        metafunc.parametrize("server_type", SERVERS, indirect=True)
         return
     pairs = [
-        (kind, transport)
-        for kind in SERVERS
+        (server_type, transport)
+        for server_type in SERVERS
         for transport in TRANSPORTS
-        if kind != "stock" or transport in STOCK_TRANSPORTS
+        if server_type != "stock" or transport in STOCK_TRANSPORTS
     ]
-    metafunc.parametrize(("kind", "transport"), pairs, indirect=True)
+    metafunc.parametrize(("server_type", "transport"), pairs, indirect=True)
 
 
 @pytest.fixture
-def kind(request: pytest.FixtureRequest) -> str:
+def server_type(request: pytest.FixtureRequest) -> str:
     if reason := SKIPPED_ON_STOCK.get(request.node.name):
         pytest.skip(reason)
     if reason := UPSTREAM_BUGS.get(request.node.originalname):
@@ -44,6 +44,6 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def harness(kind: str, transport: str) -> AsyncIterator[Harness]:
-    async with Harness(SERVERS[kind], transport) as harness:
+async def harness(server_type: str, transport: str) -> AsyncIterator[Harness]:
+    async with Harness(SERVERS[server_type], transport) as harness:
         yield harness

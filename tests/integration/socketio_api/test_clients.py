@@ -13,7 +13,7 @@ import pytest
 import socketio
 
 from tests.integration.socketio_api.clients import TRANSPORTS, Harness, Inbox
-from tests.integration.socketio_api.server_kinds import redis_manager
+from tests.integration.socketio_api.servers import redis_manager
 from tests.support.redis_server import RunningRedis
 from tests.support.watchers import SCRIPT
 
@@ -84,9 +84,11 @@ async def _watching(
 
 
 @pytest.mark.parametrize("transport", ["websocket"])  # events from Redis are emitted like all others
-async def test_redis_manager_of_another_process_reaches_clients(harness: Harness, kind: str, tmp_path: Path) -> None:
+async def test_redis_manager_of_another_process_reaches_clients(
+    harness: Harness, server_type: str, tmp_path: Path
+) -> None:
     with RunningRedis(tmp_path) as redis:
-        sio = await harness.serve(client_manager=redis_manager(kind, redis.url))
+        sio = await harness.serve(client_manager=redis_manager(server_type, redis.url))
         first, second = await harness.connect_many(2)
         await sio.enter_room(first.sid, "red")
         emitter = socketio.AsyncRedisManager(redis.url, write_only=True)

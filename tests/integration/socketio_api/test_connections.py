@@ -10,7 +10,7 @@ import socketio
 
 from tests.e2e.protocol_client import Client
 from tests.integration.socketio_api.clients import Harness, Inbox
-from tests.integration.socketio_api.server_kinds import RELEASE
+from tests.integration.socketio_api.servers import RELEASE
 from tests.support.harness import eventually
 
 

@@ -41,7 +41,7 @@ class Deliverer:
         sender: Sender,
         link: Callable[[Any], Mapping[str, Any]],
         *,
-        keep_seconds: float,
+        retention_seconds: float,
         registry: CollectorRegistry,
     ) -> None:
         self._attempts = Counter(
@@ -51,7 +51,7 @@ class Deliverer:
         self._templates = templates
         self._sender = sender
         self._link = link
-        self._keep_seconds = keep_seconds
+        self._retention_seconds = retention_seconds
         self._woken = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -89,7 +89,7 @@ class Deliverer:
             after = await self._deliveries.update(
                 delivery.id,
                 lambda current: record_attempt(
-                    current, delivery, attempt, jitter=jitter, keep_seconds=self._keep_seconds
+                    current, delivery, attempt, jitter=jitter, retention_seconds=self._retention_seconds
                 ),
             )
         except (NotFound, LeaseLost):

@@ -73,7 +73,7 @@ def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mappin
 
 
 def record_attempt(
-    delivery: Delivery, claimed: Delivery, attempt: Attempt, *, jitter: float, keep_seconds: float
+    delivery: Delivery, claimed: Delivery, attempt: Attempt, *, jitter: float, retention_seconds: float
 ) -> Delivery:
     """Return the delivery after an attempt; `jitter`, from 0 to 1, spreads the next attempts.
 
@@ -86,11 +86,11 @@ def record_attempt(
     now = attempt.at + attempt.seconds
     attempts = (*delivery.attempts, attempt)[-_MAX_LOGGED_ATTEMPTS:]
     if attempt.delivered:
-        return replace(delivery, status="delivered", attempts=attempts, due_at=now + keep_seconds)
+        return replace(delivery, status="delivered", attempts=attempts, due_at=now + retention_seconds)
     failures = sum(one.at >= delivery.began_at for one in attempts)
     due_at = now + BACKOFF.delay(failures, sample=jitter)
     if due_at > delivery.began_at + GIVE_UP_SECONDS:
-        return replace(delivery, status="dead", attempts=attempts, due_at=now + keep_seconds)
+        return replace(delivery, status="dead", attempts=attempts, due_at=now + retention_seconds)
     return replace(delivery, attempts=attempts, due_at=due_at)
 
 

@@ -40,22 +40,27 @@ class TaskView:
     """The tasks of the polling dialect: uploads, until a while after their end or until they are dismissed."""
 
     def __init__(
-        self, uploads: UploadService, ledger: Ledger, dismissals: RecordStore[DismissedTask], *, keep_seconds: float
+        self,
+        uploads: UploadService,
+        ledger: Ledger,
+        dismissals: RecordStore[DismissedTask],
+        *,
+        retention_seconds: float,
     ) -> None:
         self._uploads = uploads
         self._ledger = ledger
         self._dismissals = dismissals
-        self._keep_seconds = keep_seconds
+        self._retention_seconds = retention_seconds
 
     async def get(self, viewer: Viewer, task_id: str) -> Upload:
         """Return a task's upload. Raise `NotFound` if it was dismissed or ended too long ago."""
         try:
             upload = await self._uploads.get(viewer, task_id)
-            require_recent(upload, self._keep_seconds)
+            require_recent(upload, self._retention_seconds)
         except NotFound:
-            raise NotFound(tasks.missing(task_id)) from None
+            raise NotFound(tasks.not_found_message(task_id)) from None
         if await self._is_dismissed(upload):
-            raise NotFound(tasks.missing(task_id))
+            raise NotFound(tasks.not_found_message(task_id))
         return upload
 
     async def dismiss(self, viewer: Viewer, task_id: str) -> None:
@@ -65,7 +70,7 @@ class TaskView:
         except NotFound:
             return
         await self._sweep()
-        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._keep_seconds))
+        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._retention_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
@@ -76,10 +81,10 @@ class TaskView:
 
     async def _sweep(self) -> None:
         """Delete the dismissals of tasks that are no longer shown anyway."""
-        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._keep_seconds):
+        for old in await self._dismissals.claim_due(limit=_SWEEP_LIMIT, seconds=self._retention_seconds):
             try:
                 upload = await self._ledger.get(old.upload_id)
-                require_recent(upload, self._keep_seconds)
+                require_recent(upload, self._retention_seconds)
             except NotFound:
                 await self._dismissals.delete(old.id)
                 continue
@@ -111,7 +116,7 @@ class StreamRoutes(RouteGroup):
         self._attempts = attempts
         self._files_template = files_template
         self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message)
-        self._files = StreamType(files.EVENT, lambda upload: partial(files.progress, upload))
+        self._files = StreamType(files.EVENT, lambda upload: partial(files.file_progress, upload))
 
     @operation(
         "GET",
@@ -132,7 +137,7 @@ class StreamRoutes(RouteGroup):
         "/api/files/upload",
         Tag.FILES,
         "Send files",
-        json_body(files.FilesTaken, "The ids of the files that are stored and queued, and the refused files."),
+        json_body(files.FilesResult, "The ids of the files that are stored and queued, and the refused files."),
         description="Each file has an id or is among the `failed`, even if all of them failed.",
         parameters=(TEMPLATE_PARAMETER,),
         body={FORM: FormInFolder},
@@ -141,7 +146,9 @@ class StreamRoutes(RouteGroup):
     async def _upload_files(self, request: web.Request) -> web.Response:
         if request.content_type != FORM:
             raise Malformed("Send multipart/form-data with one or more files.")
-        return json_response(files.taken((await self._forms.receive_files(request, self._files_template)).entries))
+        return json_response(
+            files.files_result((await self._forms.receive_files(request, self._files_template)).entries)
+        )
 
     @operation(
         "GET",
@@ -168,7 +175,7 @@ class StreamRoutes(RouteGroup):
     )
     async def _get_task(self, request: web.Request) -> web.Response:
         upload = await self._tasks.get(request[VIEWER], request.match_info["task_id"])
-        return json_response(tasks.progress(upload, attempts=self._attempts))
+        return json_response(tasks.task_progress(upload, attempts=self._attempts))
 
     @operation(
         "DELETE",
@@ -184,7 +191,7 @@ class StreamRoutes(RouteGroup):
     )
     async def _dismiss_task(self, request: web.Request) -> web.Response:
         await self._tasks.dismiss(request[VIEWER], request.match_info["task_id"])
-        return json_response(tasks.cleaned())
+        return json_response(tasks.task_cleaned())
 
 
 def require_recent(upload: Upload, seconds: float) -> None:

@@ -163,10 +163,10 @@ class _SubmissionRenderer:
         upload = self._by_id[event["uploadId"]]
         previous = self._last_events.get(upload.id)
         self._last_events[upload.id] = event
-        steps = transflow.steps(previous, event, upload=upload, asked=self._requested_id, branch=self._branch)
+        steps = transflow.steps(previous, event, upload=upload, requested_id=self._requested_id, branch=self._branch)
         if len(self._last_events) == len(self._uploads) and event["stage"] == Stage.DONE:
             last_events = self._last_events.values()
-            done = transflow.completion(last_events, asked=self._requested_id, branch=self._branch)
+            done = transflow.completion(last_events, requested_id=self._requested_id, branch=self._branch)
             steps += [done] if done else []
         return b"".join(sse_event(STEP, step) for step in steps)
 

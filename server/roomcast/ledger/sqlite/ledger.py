@@ -218,10 +218,10 @@ class SqliteLedger:
         _, upload = await self.database.write(work, lambda done: self._publish(done[0]))
         return self._with_latest_tick(upload)
 
-    async def reopen(self, upload_id: str, *, source_kept: bool) -> Upload:
+    async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
             row = read_row(connection, upload_id)
-            state = reopen(row.upload.state, source_kept=source_kept)
+            state = reopen(row.upload.state, source_stored=source_stored)
             return [write_event(connection, row.upload, reset_for_retry(row.upload, state, self._clock()))]
 
         return (await self._write(work))[0].upload

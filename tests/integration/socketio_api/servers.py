@@ -25,9 +25,9 @@ def _roomcast(**options: Any) -> Any:
     return importlib.import_module("roomcast.rooms.server").SocketIOServer(**options)
 
 
-def redis_manager(kind: str, url: str) -> Any:
+def redis_manager(server_type: str, url: str) -> Any:
     """Make a client manager that also emits events from Redis. Roomcast's is combined with stock's by inheritance."""
-    if kind == "stock":
+    if server_type == "stock":
         return socketio.AsyncRedisManager(url)
     ours = importlib.import_module("roomcast.rooms.manager").Manager
     return type("RedisManager", (ours, socketio.AsyncRedisManager), {})(url)
