@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import Lease
-from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis import pubsub
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, MAX_CONCURRENT_CALLS, Scripts
@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
 async def test_call_to_an_unreachable_redis_raises_storage_error(
     away: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_notices, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
+    monkeypatch.setattr(pubsub, "CALL_SECONDS", 0.5)  # `subscribe` waits for one that comes back
     ledger = RedisLedger(connect(away))
     with pytest.raises(StorageError):
         await CALLS[name](ledger)

@@ -1,4 +1,4 @@
-"""Webhooks without a server: whom they may go to, how they are signed, and when they are given up."""
+"""Webhooks: allowed addresses, signatures, attempts, backoff and retention."""
 
 from __future__ import annotations
 
@@ -63,22 +63,22 @@ def dressed(address: IPv4Address) -> list[IPv6Address]:
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC_V4 + NOT_PUBLIC_V6)
-def test_what_is_not_the_internet_is_refused(address: str) -> None:
+def test_an_address_outside_the_public_internet_is_refused(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_the_internet_is_allowed(address: str) -> None:
+def test_a_public_address_is_allowed(address: str) -> None:
     assert is_public(address)
 
 
 @given(st.sampled_from(NOT_PUBLIC_V4).map(IPv4Address) | ADDRESSES_V4.filter(lambda address: address.is_private))
-def test_no_dress_makes_an_inner_address_public(address: IPv4Address) -> None:
+def test_a_private_address_inside_an_ipv6_address_is_refused(address: IPv4Address) -> None:
     assert [other for other in dressed(address) if is_public(str(other))] == []
 
 
 @given(ADDRESSES_V4)
-def test_another_way_to_write_an_address_changes_nothing(address: IPv4Address) -> None:
+def test_another_notation_of_an_address_is_checked_the_same(address: IPv4Address) -> None:
     mapped, *_ = dressed(address)
     assert (
         is_public(str(mapped)) == is_public(str(IPv6Address(0x64FF9B << 96 | int(address)))) == is_public(str(address))
@@ -86,7 +86,7 @@ def test_another_way_to_write_an_address_changes_nothing(address: IPv4Address) -
 
 
 @given(ADDRESSES_V4 | st.integers(0, 2**128 - 1).map(IPv6Address))
-def test_nothing_that_python_calls_inner_is_public(address: IPv4Address | IPv6Address) -> None:
+def test_every_address_that_python_calls_private_is_refused(address: IPv4Address | IPv6Address) -> None:
     inner = (
         address.is_private
         or address.is_loopback
@@ -99,7 +99,7 @@ def test_nothing_that_python_calls_inner_is_public(address: IPv4Address | IPv6Ad
     assert merely_written or not (inner and is_public(str(address)))
 
 
-def test_the_address_that_is_connected_to_decides() -> None:
+def test_the_address_of_the_connection_is_checked() -> None:
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
     with pytest.raises(NotPublic):
         public_socket((*info, ("127.0.0.1", 80)))
@@ -107,7 +107,7 @@ def test_the_address_that_is_connected_to_decides() -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 2**33))
-def test_both_signatures_hold(body: bytes, now: int) -> None:
+def test_both_signatures_verify(body: bytes, now: int) -> None:
     sent = signature_headers(KEY, body, "delivery_1", now)
     assert sent["X-Transflow-Signature"] == "sha256=" + hmac.digest(KEY, body, "sha256").hex()
     time_part, signature = sent["X-Roomcast-Signature"].split(",")
@@ -138,7 +138,7 @@ async def sender() -> AsyncIterator[Sender]:
     await sender.close()
 
 
-async def test_the_exact_body_arrives_with_its_headers(receiver: Receiver, sender: Sender) -> None:
+async def test_the_exact_body_is_received_with_its_headers(receiver: Receiver, sender: Sender) -> None:
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b'{"a": 1}')
     assert (attempt.status, attempt.error, attempt.delivered) == (200, None, True)
     (heard,) = receiver.heard
@@ -149,7 +149,7 @@ async def test_the_exact_body_arrives_with_its_headers(receiver: Receiver, sende
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 500, 503])
-async def test_anything_but_2xx_is_no_delivery(receiver: Receiver, sender: Sender, status: int) -> None:
+async def test_a_response_other_than_2xx_is_a_failed_attempt(receiver: Receiver, sender: Sender, status: int) -> None:
 
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(status=status, headers={"Location": receiver.url + "/elsewhere"})
@@ -160,7 +160,7 @@ async def test_anything_but_2xx_is_no_delivery(receiver: Receiver, sender: Sende
     assert len(receiver.heard) == 1, "a redirect was followed"
 
 
-async def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:
+async def test_a_receiver_that_does_not_respond_times_out(receiver: Receiver) -> None:
 
     receiver.answer = receiver.hang
     sender = Sender(private=True, seconds=0.2)
@@ -169,7 +169,7 @@ async def test_a_receiver_that_hangs_is_left(receiver: Receiver) -> None:
     assert (attempt.status, attempt.error) == (None, "The receiver did not respond in time.")
 
 
-async def test_a_receiver_that_hangs_up_is_told_again(receiver: Receiver, sender: Sender) -> None:
+async def test_a_lost_connection_is_a_failed_attempt(receiver: Receiver, sender: Sender) -> None:
 
     async def hang_up(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
@@ -181,7 +181,7 @@ async def test_a_receiver_that_hangs_up_is_told_again(receiver: Receiver, sender
     assert (attempt.status, attempt.error) == (None, "The connection to the receiver was lost.")
 
 
-async def test_an_endless_answer_is_not_read_to_its_end(receiver: Receiver, sender: Sender) -> None:
+async def test_an_endless_response_is_cut_off(receiver: Receiver, sender: Sender) -> None:
     sent = 0
 
     async def talk(request: web.Request) -> web.StreamResponse:
@@ -200,7 +200,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(receiver: Receiver, send
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
-async def test_no_spelling_of_this_machine_is_reached(receiver: Receiver, host: str) -> None:
+async def test_no_notation_of_the_local_host_is_reached(receiver: Receiver, host: str) -> None:
     sender = Sender(private=False)
     attempt = await sender.send(Webhook(receiver.url.replace("127.0.0.1", host), KEY), "delivery_1", b"{}")
     await sender.close()
@@ -208,14 +208,14 @@ async def test_no_spelling_of_this_machine_is_reached(receiver: Receiver, host: 
     assert receiver.heard == []
 
 
-async def test_a_refused_address_says_so(receiver: Receiver) -> None:
+async def test_a_refused_address_is_named_as_the_error(receiver: Receiver) -> None:
     sender = Sender(private=False)
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
     await sender.close()
     assert attempt.error == "The receiver's address is not on the public Internet."
 
 
-async def test_a_name_that_nobody_knows(sender: Sender) -> None:
+async def test_an_unknown_host_name_is_a_failed_attempt(sender: Sender) -> None:
     attempt = await sender.send(Webhook("http://no-such-host.invalid/", KEY), "delivery_1", b"{}")
     assert (attempt.status, attempt.error) == (None, "The receiver's host name could not be resolved.")
 
@@ -241,7 +241,7 @@ def failure(clock: Clock) -> Attempt:
     return Attempt(clock(), 0.0, 500, None)
 
 
-def test_the_same_outcome_is_the_same_delivery(clock: Clock) -> None:
+def test_the_same_outcome_has_the_same_delivery_id(clock: Clock) -> None:
     upload = fresh(clock)
     submission = Submission(
         id="s", group="a", created_at=0, due_at=None, owner="ada", files=(SubmittedFile(upload.id, "f"),), closed=True
@@ -252,7 +252,7 @@ def test_the_same_outcome_is_the_same_delivery(clock: Clock) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=60, max_size=60))
-def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> None:
+def test_delays_double_up_to_an_hour_until_a_day_has_passed(jitters: list[float]) -> None:
     clock = Clock()
     one = delivery(clock)
     began, pauses = clock(), []
@@ -273,13 +273,13 @@ def test_pauses_double_up_to_an_hour_and_the_day_ends(jitters: list[float]) -> N
         assert least - rounding <= waited <= least * 1.25 + rounding
 
 
-def test_a_delivery_that_arrived_is_over(clock: Clock) -> None:
+def test_a_successful_attempt_completes_the_delivery(clock: Clock) -> None:
     one = delivery(clock)
     done = record_attempt(one, one, Attempt(clock(), 0.5, 204, None), jitter=0.0, retention_seconds=100.0)
     assert (done.status, len(done.attempts), done.due_at) == ("delivered", 1, clock() + 0.5 + 100.0)
 
 
-def test_who_was_too_slow_does_not_decide(clock: Clock) -> None:
+def test_an_attempt_of_an_expired_claim_is_not_recorded(clock: Clock) -> None:
     taken = delivery(clock)
     taken_again = reset_delivery(taken, clock())
     with pytest.raises(LeaseLost):
@@ -288,7 +288,7 @@ def test_who_was_too_slow_does_not_decide(clock: Clock) -> None:
         )
 
 
-def test_a_replay_has_a_day_of_its_own(clock: Clock) -> None:
+def test_a_replay_starts_a_new_day_of_attempts(clock: Clock) -> None:
     one = delivery(clock)
     while one.status != "dead":
         one = record_attempt(one, one, failure(clock), jitter=0.0, retention_seconds=100.0)
@@ -336,7 +336,7 @@ async def scene(tmp_path: Path, clock: Clock, receiver: Receiver) -> AsyncIterat
     await scene.close()
 
 
-async def test_a_receiver_that_never_answers_well_is_given_up_after_a_day(scene: Scene, receiver: Receiver) -> None:
+async def test_a_delivery_is_dead_after_a_day_of_failures(scene: Scene, receiver: Receiver) -> None:
     receiver.answer = receiver.fail
     first = delivery(scene.clock)
     await scene.records.add(first)
@@ -357,7 +357,7 @@ async def test_a_receiver_that_never_answers_well_is_given_up_after_a_day(scene:
     assert (await scene.records.get(first.id)).status == "delivered"
 
 
-async def test_what_is_over_is_forgotten_in_the_end(scene: Scene) -> None:
+async def test_an_ended_delivery_is_deleted_after_its_retention(scene: Scene) -> None:
     first = delivery(scene.clock)
     await scene.records.add(first)
     await scene.tried()
@@ -368,9 +368,7 @@ async def test_what_is_over_is_forgotten_in_the_end(scene: Scene) -> None:
         await scene.records.get(first.id)
 
 
-async def test_a_template_that_has_no_webhook_any_more_tells_nobody(
-    tmp_path: Path, clock: Clock, receiver: Receiver
-) -> None:
+async def test_a_template_without_a_webhook_fails_the_attempt(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
     scene = Scene(tmp_path / "records.sqlite3", clock, "")
     first = delivery(clock)
     await scene.records.add(first)

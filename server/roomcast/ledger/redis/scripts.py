@@ -85,10 +85,11 @@ class LedgerScripts:
         if self._preparation is None:
             self._preparation = asyncio.ensure_future(self._migrate())
             self._preparation.add_done_callback(self._on_prepared)
-        if self._preparation.done():
-            self._preparation.result()
-        else:
-            await asyncio.shield(self._preparation)
+        preparation = self._preparation
+        if not preparation.done():
+            # Unlike awaiting the future, waiting for it does not cancel it for everybody when one waiter is cancelled.
+            await asyncio.wait({preparation})
+        preparation.result()
 
     async def close(self) -> None:
         """End a migration that is under way; the next process continues it."""
