@@ -228,5 +228,5 @@ async def test_a_template_whose_secret_is_not_there_is_refused_at_start(
     serve: Serve, environment: dict[str, str]
 ) -> None:
     del environment["HOOK_SECRET"]
-    with pytest.raises(AssertionError, match=r"webhook_secret_env: .*HOOK_SECRET is not set"):
+    with pytest.raises(AssertionError, match="webhook_secret_env, HOOK_SECRET, is not set"):
         serve(**environment)

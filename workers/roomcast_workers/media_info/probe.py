@@ -185,8 +185,7 @@ def _has_display_side_data(stream: Mapping[str, Any]) -> bool:
 
 def _rotation(stream: Mapping[str, Any]) -> int:
     """Return the clockwise rotation in degrees, a multiple of 90. The display matrix counts in the opposite direction
-    from the old `rotate` tag.
-    """
+    from the old `rotate` tag."""
     sides = stream.get("side_data_list")
     matrix = [_number(_mapping(side).get("rotation")) for side in sides] if isinstance(sides, list) else []
     angle = next((-angle for angle in matrix if angle is not None), None)
