@@ -212,8 +212,5 @@ class PresignedUploads(Protocol):
     async def abort(self, name: str, token: str) -> None:
         """Delete the parts. Do nothing if there are none."""
 
-    async def read_head(self, key: str, count: int) -> bytes:
-        """Return the first bytes of the source, at most `count`."""
-
     def read_chunks(self, key: str) -> AsyncGenerator[bytes, None]:
         """Yield all bytes of the source, in chunks of at most 1 MiB."""

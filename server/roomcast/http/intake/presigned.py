@@ -7,6 +7,7 @@ says which parts it has, and the server reads the complete object for its type a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated
 
@@ -95,7 +96,8 @@ class PresignedIntake:
             object_key = await self._store.complete(key, token, parts, size=size)
             template = self._templates.get(intake.upload.template)
             pipeline = intake.pipeline(template)
-            await pipeline.run(self._store.read_chunks(object_key))
+            async with aclosing(self._store.read_chunks(object_key)) as chunks:
+                await pipeline.run(chunks)
             return await intake.enqueue(object_key, pipeline, pipeline.verify(template), template)
 
         return await self._receiver.run_leased(upload, work)

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from roomcast.errors import Malformed, NotFound
 from roomcast.media.contract import PartETag, PresignedParts, StoredPart
 from roomcast.media.s3.client import Bucket
-from roomcast.media.s3.download import head_object, read_all, read_range
+from roomcast.media.s3.download import head_object, read_all
 from roomcast.media.s3.multipart import (
     CompletionMismatch,
     abort_all_multiparts,
@@ -95,11 +95,6 @@ class S3PresignedUploads:
     async def abort(self, name: str, token: str) -> None:
         key = self._source_key(name)
         await finish_despite_cancel(lambda: abort_multipart(self._bucket, key, token), idempotent=True)
-
-    async def read_head(self, key: str, count: int) -> bytes:
-        info = await head_object(self._bucket, self._source_key(key))
-        async with aclosing(read_range(self._bucket, info, 0, min(count, info.size))) as chunks:
-            return b"".join([chunk async for chunk in chunks])
 
     async def read_chunks(self, key: str) -> AsyncGenerator[bytes, None]:
         info = await head_object(self._bucket, self._source_key(key))
