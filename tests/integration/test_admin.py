@@ -126,9 +126,7 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
     assert (told["failures"], told["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
 
 
-async def test_board_is_sent_when_it_changes(
-    server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg
-) -> None:
+async def test_board_is_sent_when_it_changes(server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.heal()
     headers = {"Authorization": f"Bearer {ADMIN}"}
     async with (

@@ -56,7 +56,9 @@ async def test_error_is_answered_in_the_dialect_of_its_route(
 
 
 @pytest.mark.parametrize("path", ["/api/progress", "/api/progress/", "/api/progress/a/b"])
-async def test_unknown_path_below_a_dialects_is_not_found_in_the_dialect(path: str, aiohttp_client: AiohttpClient) -> None:
+async def test_unknown_path_below_a_dialects_is_not_found_in_the_dialect(
+    path: str, aiohttp_client: AiohttpClient
+) -> None:
     client = await aiohttp_client(web.Application(middlewares=[errors_as_json]))
     assert await (await client.get(path)).json() == {"detail": "Nothing was found at this URL."}
 

@@ -75,7 +75,9 @@ async def server(served: Served) -> AsyncIterator[BaseTestServer]:
         yield running
 
 
-async def test_client_that_reads_nothing_has_little_buffered_and_is_aborted(served: Served, server: BaseTestServer) -> None:
+async def test_client_that_reads_nothing_has_little_buffered_and_is_aborted(
+    served: Served, server: BaseTestServer
+) -> None:
     async with StreamWatcher(str(server.make_url("/a-stream"))) as listening:
         with socket.socket() as stalled:
             stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)

@@ -5,19 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
-from aiohttp import web
 from openapi_spec_validator import validate
 from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.routes import GUIDES
-from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
-from roomcast.app import SHUTDOWN, build_app
-from roomcast.http.operations import OPERATIONS, Operation
 from roomcast.http.pages import STATIC
 from roomcast.rooms.handlers import CALLS
 from roomcast.rooms.upload_rooms import PROGRESS
@@ -26,9 +21,10 @@ from roomcast.uploads.lifecycle import Status
 from tests.support import described
 from tests.support.examples import example
 from tests.support.harness import ROOT
-from tests.support.settings import settings_of
 
 SPECS = ROOT / "static/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
+
+
 @pytest.mark.parametrize("cookie", [None, "roomcast_token"])
 def test_openapi_document_is_valid(cookie: str | None) -> None:
     document = openapi(described.OPERATIONS, cookie=cookie, url="https://example.org")

@@ -43,7 +43,9 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
     return registry.get_sample_value(f"roomcast_{name}", labels)
 
 
-async def test_completed_upload_counts_its_steps_bytes_and_time(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+async def test_completed_upload_counts_its_steps_bytes_and_time(
+    ledger: Ledger, clock: Clock, registry: CollectorRegistry
+) -> None:
     claim = await claimed(ledger, clock)
     element = {"outputs": [{"size": 30}, {"size": 4}]}
     for stage in STEPS:
@@ -79,7 +81,9 @@ async def test_failures_are_counted_by_step_and_code(ledger: Ledger, clock: Cloc
     assert value(registry, "lease_losses_total") == 0
 
 
-async def test_expired_leases_of_active_uploads_are_counted(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+async def test_expired_leases_of_active_uploads_are_counted(
+    ledger: Ledger, clock: Clock, registry: CollectorRegistry
+) -> None:
     await claimed(ledger, clock)
     arriving = await created(ledger, clock)
     await ledger.claim(arriving.id, holder="w", seconds=LEASE)

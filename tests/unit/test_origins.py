@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from roomcast import settings
-from roomcast.auth import Authenticator
-from roomcast.http.errors import errors_as_json
-from roomcast.http.middleware import authentication, cors, credential_of
-from roomcast.http.responses import VIEWER
 from roomcast.origins import OriginPolicy, check_origins, own_hosts
-from roomcast.settings import AuthSettings, SettingsError
-
-from tests.e2e.tokens import SECRET, token
+from roomcast.settings import SettingsError
 
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[[web.Application], Awaitable[Client]]
@@ -159,5 +151,3 @@ def test_wildcard_with_a_configured_cookie_refuses_the_start(monkeypatch: pytest
     assert told.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
     monkeypatch.delenv("ROOMCAST_COOKIE")
     assert settings.load_settings().sockets.cors_origins == ["*"]
-
-
