@@ -37,7 +37,7 @@ RENEW = _load("renew")
 REQUEST_CANCEL = _load("request_cancel")
 EXPIRED = _load("expired", "queue")
 PRUNE = _load("prune", "queue")
-PAGE = _load("page")
+READ_PAGE = _load("page")
 QUEUE_ORDER = _load("queue_order", "queue")
 STATS = _load("stats", "queue")
 RECORD_GET = _load("record_get", "records")
@@ -102,7 +102,7 @@ class LedgerScripts:
         async def rename_keys(pairs: Sequence[str]) -> None:
             await self._scripts.run(self._call(RENAME_KEYS, pairs))
 
-        await schema.migrate(self._scripts, self._namespace, self.key, rename_keys)
+        await schema.migrate_redis(self._scripts, self._namespace, self.key, rename_keys)
 
     def _on_prepared(self, preparation: asyncio.Future[None]) -> None:
         if preparation.cancelled() or preparation.exception():
