@@ -97,8 +97,8 @@ async def test_everybodys_uploads_and_what_is_done_about_them(
         (process,) = told["workers"]["processes"]
         assert (told["workers"]["total"], told["workers"]["busy"], process["workers"]) == (2, 2, 2)
         assert process["process"].endswith(f".{os.getpid()}")
-        assert {one["uploadId"] for one in process["holds"]} == set(working)
-        for hold in process["holds"]:
+        assert {one["uploadId"] for one in process["leases"]} == set(working)
+        for hold in process["leases"]:
             assert (hold["stage"], hold["attempt"]) == ("compressing", 1)
             assert hold["progress"] > 40
             assert hold["since"] <= told["now"] <= hold["expiresAt"]

@@ -20,9 +20,9 @@ from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import IncompatibleSchema
 from roomcast.ledger.redis.ledger import RedisLedger
-from roomcast.ledger.redis.schema import SCHEMA_VERSION as REDIS_VERSION
+from roomcast.ledger.redis.schema import REDIS_SCHEMA_VERSION as REDIS_VERSION
 from roomcast.ledger.sqlite.ledger import SqliteLedger
-from roomcast.ledger.sqlite.schema import SCHEMA_VERSION
+from roomcast.ledger.sqlite.schema import SQLITE_SCHEMA_VERSION
 from roomcast.runtime.redis_connection import connect
 
 from tests.support.earlier_data import TABLES, read_all, write_redis_keys, write_sqlite_files
@@ -50,7 +50,7 @@ async def test_the_two_sqlite_files_of_version_0_become_one_and_read_as_before(t
         await ledger.close()
     assert {path.name for path in tmp_path.iterdir()} == {"ledger.sqlite3", "ledger.lock"}
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite3")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SQLITE_SCHEMA_VERSION,)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     records = {table for table, _ in TABLES.values()}
     assert tables == {"uploads", "events", "owners", "deployment"} | records
@@ -185,7 +185,7 @@ async def test_a_second_process_is_refused_while_the_first_has_the_data_director
 async def test_a_newer_sqlite_file_is_refused_and_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite3"
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {SQLITE_SCHEMA_VERSION + 1}")
     before = path.read_bytes()
     for _ in range(2):  # the lock is released again
         with pytest.raises(IncompatibleSchema, match="newer version of Roomcast") as refusal:

@@ -51,7 +51,7 @@ async def test_processes_of_another_ledger_leave_its_sources_alone_and_say_why(
         (warning,) = await eventually(warnings, what="the warning")
     assert "The media store belongs to the deployment" in warning
     for member in astray:
-        await eventually(partial(says, member, "no left-over source is deleted"), what="the reason in the log")
+        await eventually(partial(says, member, "no unused source is deleted"), what="the reason in the log")
     assert "warnings" not in (await api.say("GET", "/readyz")).body
     for member in astray:
         assert member.terminate().code == 0

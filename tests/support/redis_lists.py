@@ -1,4 +1,4 @@
-"""What the lists of a Redis ledger must hold: worked out from the uploads alone, and compared after every script."""
+"""The expected lists of a Redis ledger, computed from its uploads, and compared after every script."""
 
 from __future__ import annotations
 

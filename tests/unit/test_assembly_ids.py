@@ -1,4 +1,4 @@
-"""What an assembly's id is, and when it is known."""
+"""The id of an assembly, and when it is resolved."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def broken_off() -> Upload:
 
 
 @given(MD5S.flatmap(lambda md5s: st.tuples(st.just(md5s), st.permutations(md5s))))
-def test_the_id_is_what_was_sent_in_whatever_order(sent: tuple[list[str], list[str]]) -> None:
+def test_the_id_does_not_depend_on_the_order_of_the_files(sent: tuple[list[str], list[str]]) -> None:
     md5s, shuffled = sent
     joined = "".join(sorted(md5s))
     expected = hashlib.sha256(f"{joined}autoada".encode()).hexdigest()
@@ -41,14 +41,14 @@ def test_the_id_is_what_was_sent_in_whatever_order(sent: tuple[list[str], list[s
 
 
 @given(MD5S)
-def test_declared_or_arrived_is_all_the_same(md5s: list[str]) -> None:
+def test_declared_and_received_md5s_resolve_to_the_same_id(md5s: list[str]) -> None:
     expected = assembly_id(md5s, "auto", "ada")
     assert resolve_id(True, [declared(md5) for md5 in md5s]) == expected
     assert resolve_id(True, [arrived(md5) for md5 in md5s]) == expected
 
 
 @given(MD5S)
-def test_nothing_is_known_before_all_is(md5s: list[str]) -> None:
+def test_the_id_is_unresolved_until_every_file_is_known(md5s: list[str]) -> None:
     uploads = [arrived(md5) for md5 in md5s]
     assert resolve_id(False, uploads) is None, "more files may come"
     assert resolve_id(True, [*uploads, fresh(Clock())]) is None, "one is still to arrive"
@@ -56,7 +56,7 @@ def test_nothing_is_known_before_all_is(md5s: list[str]) -> None:
 
 
 @given(MD5S)
-def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
+def test_a_file_that_never_arrived_does_not_contribute(md5s: list[str]) -> None:
     uploads = [arrived(md5) for md5 in md5s]
     assert resolve_id(True, [broken_off(), *uploads]) == resolve_id(True, uploads)
     assert received([broken_off(), *uploads]) == uploads
@@ -65,7 +65,7 @@ def test_what_never_came_has_no_part_in_it(md5s: list[str]) -> None:
 
 
 @given(MD5S)
-def test_where_no_md5_was_made_the_uploads_own_id_stands_in_its_place(md5s: list[str]) -> None:
+def test_a_file_without_an_md5_contributes_its_upload_id(md5s: list[str]) -> None:
     unhashed = apply_event(
         fresh(Clock()), Change(Entered(Stage.QUEUED), "Queued", source=replace(SOURCE, md5=None)), 1.0
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from roomcast.uploads.templates import Template
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.media_info.probe import VideoStream
 from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
 from roomcast_workers.video.copy_or_compress import (
     audio_meets_template,
@@ -18,26 +18,10 @@ from roomcast_workers.video.copy_or_compress import (
     target_audio_bitrate,
 )
 
-FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
-SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
-INFO = MediaInfo(10.0, 1_000_000, "mov", FILM, SOUND)
+from tests.support.media import AUDIO, INFO, VIDEO, scanned
 
 
-def scanned(
-    *, packets: int = 250, bits: int = 1_000_000, first: str = "K__", gap: int = 50, pts: bool = True
-) -> PacketScan:
-    """Ten seconds of film at 25 frames and `bits` a second, and as much sound at 100 kbit/s."""
-    scan = PacketScan()
-    for number in range(packets):
-        flags = first if number == 0 else "K__" if number % gap == 0 else "___"
-        time = f"{number / 25:.6f}"
-        scan.feed(f"0,{time if pts else 'N/A'},{time},0.040000,{bits // 200},{flags}\n".encode())
-    for number in range(500):
-        scan.feed(f"1,{number / 50:.6f},{number / 50:.6f},0.020000,250,K__\n".encode())
-    return scan
-
-
-def source(video: VideoStream | None = FILM, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
+def source(video: VideoStream | None = VIDEO, scan: PacketScan | None = None, **info: Any) -> VerifiedMedia:
     return VerifiedMedia(dataclasses.replace(INFO, video=video, **info), scan or scanned(), 10.0, None)
 
 
@@ -68,7 +52,7 @@ def test_low_bitrate_is_copied_and_high_bitrate_compared() -> None:
     ],
 )
 def test_video_that_some_players_show_wrongly_is_compressed(wrong: dict[str, Any]) -> None:
-    assert decide(source(dataclasses.replace(FILM, **wrong)), template()) == "encode"
+    assert decide(source(dataclasses.replace(VIDEO, **wrong)), template()) == "encode"
 
 
 @pytest.mark.parametrize("wrong", [{"first": "___"}, {"first": "KD_"}, {"gap": 1000, "packets": 400}, {"pts": False}])
@@ -90,12 +74,12 @@ def test_truncated_video_is_compressed() -> None:
 
 
 def test_audio_is_copied_if_it_meets_the_template() -> None:
-    assert audio_meets_template(SOUND, source(), 128_000)
-    assert not audio_meets_template(SOUND, source(), 64_000)
-    assert not audio_meets_template(dataclasses.replace(SOUND, channels=6), source(), 128_000)
-    assert not audio_meets_template(dataclasses.replace(SOUND, codec="mp3"), source(), 128_000)
-    assert target_audio_bitrate(SOUND, source(), 128_000) == pytest.approx(100_000, rel=0.01)
-    assert target_audio_bitrate(dataclasses.replace(SOUND, channels=1), source(), 100_000) == 60_000
+    assert audio_meets_template(AUDIO, source(), 128_000)
+    assert not audio_meets_template(AUDIO, source(), 64_000)
+    assert not audio_meets_template(dataclasses.replace(AUDIO, channels=6), source(), 128_000)
+    assert not audio_meets_template(dataclasses.replace(AUDIO, codec="mp3"), source(), 128_000)
+    assert target_audio_bitrate(AUDIO, source(), 128_000) == pytest.approx(100_000, rel=0.01)
+    assert target_audio_bitrate(dataclasses.replace(AUDIO, channels=1), source(), 100_000) == 60_000
 
 
 def test_saving_five_per_cent_is_worthwhile() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -23,14 +22,10 @@ from roomcast_workers.video.hls import (
     renditions,
 )
 
+from tests.support.media import attributes
+
 SIDES = st.lists(st.integers(144, 4320), min_size=1, max_size=6)
 LENGTHS = st.integers(16, 8192)
-
-
-def attributes(line: str) -> dict[str, str]:
-    """Of a playlist's tag."""
-    found = re.findall(r'([A-Z-]+)=("[^"]*"|[^,]*)', line.partition(":")[2])
-    return {name: value.strip('"') for name, value in found}
 
 
 @given(SIDES, LENGTHS, LENGTHS)

@@ -1,4 +1,4 @@
-"""Work under a lease: how it is stopped, and that the lease lasts until it has."""
+"""Work under a lease: what stops it, and that the lease is renewed until it has stopped."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
-async def test_work_that_ends_is_its_result(ledger: FlakyLedger) -> None:
+async def test_work_that_ends_returns_its_result(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
 
     async def work() -> int:
@@ -74,7 +74,7 @@ async def test_work_that_ends_is_its_result(ledger: FlakyLedger) -> None:
     assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == 7
 
 
-async def test_work_that_has_ended_its_lease_itself_has_not_lost_it(ledger: FlakyLedger) -> None:
+async def test_work_that_ended_its_own_lease_is_not_stopped(ledger: FlakyLedger) -> None:
     claim, ending = await claimed(ledger), asyncio.Event()
 
     async def work() -> str:
@@ -88,13 +88,13 @@ async def test_work_that_has_ended_its_lease_itself_has_not_lost_it(ledger: Flak
     assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS, finishing=ending.is_set) == "done"
 
 
-async def test_a_cancel_stops_it(ledger: FlakyLedger) -> None:
+async def test_a_requested_cancel_stops_the_work(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
     assert await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
 
 
-async def test_the_lease_lasts_while_the_work_is_being_stopped(ledger: FlakyLedger) -> None:
+async def test_the_lease_is_renewed_while_the_work_is_being_stopped(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
 
@@ -112,7 +112,7 @@ async def test_the_lease_lasts_while_the_work_is_being_stopped(ledger: FlakyLedg
     assert ended.stage is Stage.CANCELLED
 
 
-async def test_shutting_down_stops_it_unless_it_is_past_return(ledger: FlakyLedger) -> None:
+async def test_a_shutdown_stops_the_work_unless_it_is_committed(ledger: FlakyLedger) -> None:
     claim, shutting_down = await claimed(ledger), asyncio.Event()
     shutting_down.set()
     stopped = await run_under_lease(ledger, claim.lease, forever(), seconds=SECONDS, shutting_down=shutting_down)
@@ -130,7 +130,7 @@ async def test_shutting_down_stops_it_unless_it_is_past_return(ledger: FlakyLedg
     assert finished == "done"
 
 
-async def test_a_ledger_out_of_reach_stops_it_before_the_lease_ends(ledger: FlakyLedger) -> None:
+async def test_an_unreachable_ledger_stops_the_work_before_the_lease_expires(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     lease = (await ledger.renew(claim.lease, seconds=2.0)).lease
     ledger.out_of_reach = True
@@ -146,7 +146,7 @@ async def test_a_ledger_out_of_reach_stops_it_before_the_lease_ends(ledger: Flak
     assert stopped_with_time_left == [True]
 
 
-async def test_a_lease_that_another_has_stops_it(ledger: FlakyLedger) -> None:
+async def test_a_lost_lease_stops_the_work(ledger: FlakyLedger) -> None:
     claim = await claimed(ledger)
     gone = Lease(claim.upload.id, "another", claim.lease.expires_at)
     assert await run_under_lease(ledger, gone, forever(), seconds=SECONDS) is StopReason.LEASE_LOST

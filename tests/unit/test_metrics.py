@@ -1,4 +1,4 @@
-"""What is counted of the events that a process makes, and nothing of those it only sees."""
+"""Upload metrics count the events that a process makes, and no others."""
 
 from __future__ import annotations
 

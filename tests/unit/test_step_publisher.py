@@ -99,7 +99,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     await scene.ledger.close()
 
 
-async def test_what_a_queue_did_not_take_is_sent_when_it_does(scene: Scene) -> None:
+async def test_steps_that_the_queue_refused_are_sent_again(scene: Scene) -> None:
     scene.queue.failing = True
     await scene.submissions.create([fresh(scene.clock)])
     await scene.publish()
@@ -112,7 +112,7 @@ async def test_what_a_queue_did_not_take_is_sent_when_it_does(scene: Scene) -> N
 
 
 @pytest.mark.parametrize("message_group", ["submission", "upload"])
-async def test_messages_name_the_first_upload_and_are_grouped_as_it_is_set(
+async def test_messages_name_the_first_upload_and_use_the_configured_group(
     scene: Scene, message_group: MessageGroup
 ) -> None:
     first, second = fresh(scene.clock), fresh(scene.clock)
@@ -125,7 +125,7 @@ async def test_messages_name_the_first_upload_and_are_grouped_as_it_is_set(
     assert groups == ({first.id} if message_group == "submission" else {first.id, second.id})
 
 
-async def test_a_form_is_done_once_when_its_files_are_and_no_more_come(scene: Scene) -> None:
+async def test_a_form_is_completed_once_it_is_sealed_and_its_files_are_done(scene: Scene) -> None:
     upload = fresh(scene.clock)
     form = await scene.submissions.add_file(upload, "file", None)
     await scene.complete(upload)
@@ -176,7 +176,7 @@ class Client:
 MESSAGES = [(f"e:1:{number}", b"{}") for number in range(5)]
 
 
-async def test_a_queues_name_is_looked_up_once_and_batches_are_as_large_as_they_may_be() -> None:
+async def test_a_queue_name_is_resolved_once_and_batches_are_full() -> None:
     client = Client({})
     queue = SqsQueue(client, name="progress.fifo", url=None, batch_size=2)
     for _ in range(2):
@@ -191,7 +191,7 @@ async def test_a_queues_name_is_looked_up_once_and_batches_are_as_large_as_they_
     assert {entry["MessageGroupId"] for entry in entries} == {"group"}
 
 
-async def test_a_queue_that_is_not_there_or_refuses_is_an_error_of_storage() -> None:
+async def test_a_missing_or_refusing_queue_raises_a_storage_error() -> None:
     with pytest.raises(StorageError, match="reached"):
         await SqsQueue(Client({}), name="missing.fifo", url=None, batch_size=10).send("group", MESSAGES)
     refusing = Client({"Failed": [{"Id": "0"}]})
@@ -211,6 +211,6 @@ async def test_a_queue_that_is_not_there_or_refuses_is_an_error_of_storage() -> 
     ],
     ids=str,
 )
-def test_settings_of_the_queue_that_cannot_be(wrong: dict[str, Any]) -> None:
+def test_contradicting_queue_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings_of(**wrong)

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast_workers.video.storyboard import plan_storyboard, webvtt
 
-CUE = re.compile(
-    r"(\d\d+):(\d\d):(\d\d)\.(\d{3}) --> (\d\d+):(\d\d):(\d\d)\.(\d{3})\n(.+)#xywh=(\d+),(\d+),(\d+),(\d+)"
-)
+from tests.support.media import cues
+
 DURATIONS = st.floats(2, 200_000)
 SIDES = st.integers(1, 8192)
-
-
-def cues(track: str) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Begin and end in milliseconds, and the part of the sprite."""
-    found = []
-    for cue in CUE.findall(track):
-        hours, minutes, seconds, thousandths = zip(cue[:4], cue[4:8], strict=True)
-        times = [
-            int(h) * 3_600_000 + int(m) * 60_000 + int(s) * 1000 + int(t)
-            for h, m, s, t in zip(hours, minutes, seconds, thousandths, strict=True)
-        ]
-        found.append((*times, tuple(int(number) for number in cue[9:])))
-    return found  # type: ignore[return-value]
 
 
 @given(DURATIONS, SIDES, SIDES)

@@ -10,33 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import UnreadableMedia
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 from roomcast_workers.media_info.truncation import find_truncation, segment_size, verify_media
 
-FILM = VideoStream(0, "h264", 1280, 720, 0, 25.0, "yuv420p", 250, 10.0, profile="High")
-SOUND = AudioStream(1, "aac", 2, 48_000, 10.0, 469)
-INFO = MediaInfo(10.0, 1_000_000, "mov", FILM, SOUND)
-
-
-def scanned(
-    *, packets: int = 250, bits: int = 1_000_000, first: str = "K__", gap: int = 50, pts: bool = True
-) -> PacketScan:
-    """Ten seconds of film at 25 frames and `bits` a second, and as much sound at 100 kbit/s."""
-    scan = PacketScan()
-    for number in range(packets):
-        flags = first if number == 0 else "K__" if number % gap == 0 else "___"
-        time = f"{number / 25:.6f}"
-        scan.feed(f"0,{time if pts else 'N/A'},{time},0.040000,{bits // 200},{flags}\n".encode())
-    for number in range(500):
-        scan.feed(f"1,{number / 50:.6f},{number / 50:.6f},0.020000,250,K__\n".encode())
-    return scan
+from tests.support.media import AUDIO, INFO, VIDEO, scanned
 
 
 def test_complete_file_and_forged_header_are_not_truncated() -> None:
     assert find_truncation(INFO, scanned(), b"") is None
-    forged = dataclasses.replace(INFO, video=dataclasses.replace(FILM, duration=49 * 86400.0))
+    forged = dataclasses.replace(INFO, video=dataclasses.replace(VIDEO, duration=49 * 86400.0))
     assert find_truncation(forged, scanned(), b"") is None  # every packet that the sample table counts is there
-    uncounted = dataclasses.replace(FILM, frames=None, duration=49 * 86400.0)
+    uncounted = dataclasses.replace(VIDEO, frames=None, duration=49 * 86400.0)
     assert find_truncation(dataclasses.replace(INFO, video=uncounted), scanned(), b"") is None
 
 
@@ -44,7 +27,7 @@ def test_truncated_file_is_found() -> None:
     found = find_truncation(INFO, scanned(packets=100), b"")
     assert found is not None
     assert found.to_json() == {"seconds": 4.0, "declaredSeconds": 10.0}
-    uncounted = dataclasses.replace(INFO, video=dataclasses.replace(FILM, frames=None))
+    uncounted = dataclasses.replace(INFO, video=dataclasses.replace(VIDEO, frames=None))
     assert find_truncation(uncounted, scanned(packets=100), b"") == found
 
 
@@ -65,7 +48,7 @@ def test_segment_size_of_any_bytes_never_raises(head: bytes) -> None:
 
 
 def test_streams_without_packets_are_dropped() -> None:
-    seen = verify_media(dataclasses.replace(INFO, audio=dataclasses.replace(SOUND, index=7)), scanned(), b"")
+    seen = verify_media(dataclasses.replace(INFO, audio=dataclasses.replace(AUDIO, index=7)), scanned(), b"")
     assert seen.info.audio is None
     assert seen.seconds == pytest.approx(10)
     with pytest.raises(UnreadableMedia):

@@ -58,7 +58,9 @@ class AssemblyRoutes(RouteGroup):
         self._render = render
         self._url = url
         self._wake = wake
-        self._max_age_seconds = max(1, url_seconds // 4)  # UrlSigner signs anew once a quarter of the time has passed
+        self._max_age_seconds = max(
+            1, url_seconds // 4
+        )  # UrlSigner makes a new signature once a quarter of the time has passed
 
     @operation(
         "GET",

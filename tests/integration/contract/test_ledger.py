@@ -1,4 +1,4 @@
-"""The contract of `roomcast.ledger.contract.Ledger`, held by every implementation."""
+"""The contract of `roomcast.ledger.contract.Ledger`, for every implementation."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_events_since(ledger: Ledger, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("since", "epoch"), [(2, "another"), (99, "e1")])
-async def test_a_position_that_is_not_in_the_log_gets_the_state(
+async def test_a_position_outside_the_log_returns_the_state_only(
     ledger: Ledger, clock: Clock, since: int, epoch: str
 ) -> None:
     upload = await queued(ledger, clock)
@@ -82,7 +82,7 @@ async def test_a_position_that_is_not_in_the_log_gets_the_state(
     assert (replay.gapless, replay.events, replay.upload.seq) == (False, [], 2)
 
 
-async def test_a_long_log_is_trimmed_and_says_so(ledger: Ledger, clock: Clock) -> None:
+async def test_a_trimmed_log_is_reported_as_not_gapless(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     upload = claim.upload
     while upload.seq <= EVENT_LOG_LENGTH + 10:
@@ -96,7 +96,7 @@ async def test_a_long_log_is_trimmed_and_says_so(ledger: Ledger, clock: Clock) -
     assert len(recent.events) == EVENT_LOG_LENGTH - 5
 
 
-async def test_positions_of_many_at_once(ledger: Ledger, clock: Clock) -> None:
+async def test_last_seqs_of_several_uploads(ledger: Ledger, clock: Clock) -> None:
     ended = await finish(ledger, await claimed(ledger, clock))
     new, moved, unknown = await created(ledger, clock), await queued(ledger, clock), fresh(clock)
     found = await ledger.last_seqs([ended.id, unknown.id, new.id, moved.id])
@@ -120,7 +120,7 @@ async def test_pages_newest_first_by_status_with_a_cursor(ledger: Ledger, clock:
     assert [upload.id for upload in failed.uploads] == [uploads[2].id]
 
 
-async def test_pages_of_everybodys_uploads(ledger: Ledger, clock: Clock) -> None:
+async def test_pages_of_every_owners_uploads(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     failed = await created(ledger, clock, "bob")
     await ledger.append(failed.id, Change(Failed(), "no"))
@@ -165,7 +165,7 @@ async def test_terminal_stages_absorb(ledger: Ledger, clock: Clock, change: Chan
         await ledger.append(done.id, change)
 
 
-async def test_a_leased_upload_is_its_holders_alone(ledger: Ledger, clock: Clock) -> None:
+async def test_only_the_holder_writes_to_a_leased_upload(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     change = Change(Entered(Stage.PROBING), "Reading")
     with pytest.raises(WrongState):
@@ -175,7 +175,7 @@ async def test_a_leased_upload_is_its_holders_alone(ledger: Ledger, clock: Clock
     assert (await ledger.append(claim.upload.id, change, token=claim.lease.token)).stage is Stage.PROBING
 
 
-async def test_a_lapsed_lease_writes_nothing(ledger: Ledger, clock: Clock) -> None:
+async def test_an_expired_lease_cannot_write(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     clock.now += LEASE
     with pytest.raises(LeaseLost):
@@ -196,7 +196,7 @@ async def test_the_end_of_the_work_ends_the_lease(ledger: Ledger, clock: Clock) 
 # Ticks
 
 
-async def test_ticks_are_folded_in_and_never_numbered(ledger: Ledger, clock: Clock) -> None:
+async def test_ticks_change_the_view_and_not_the_seq(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     await ledger.tick(claim.upload.id, Tick(0.5, speed=2.0, eta=3.0), token=claim.lease.token)
     await ledger.tick(claim.upload.id, Tick(0.4, speed=1.5), token=claim.lease.token)
@@ -221,7 +221,7 @@ async def test_only_one_of_many_wins_a_claim(ledger: Ledger, clock: Clock) -> No
     assert len([claim for claim in claims if claim]) == 1
 
 
-async def test_an_intake_claims_what_is_receiving(ledger: Ledger, clock: Clock) -> None:
+async def test_an_intake_claims_a_receiving_upload_only(ledger: Ledger, clock: Clock) -> None:
     upload = await created(ledger, clock)
     claim = await ledger.claim(upload.id, holder="web", seconds=LEASE)
     with pytest.raises(WrongState):
@@ -247,7 +247,7 @@ async def test_renewing_lengthens_the_lease_and_reads_the_cancel_flag(ledger: Le
 
 
 @pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
-async def test_a_cancel_that_was_asked_for_is_not_forgotten_when_it_goes_back_to_waiting(
+async def test_a_requested_cancel_takes_effect_when_the_upload_would_wait_again(
     ledger: Ledger, clock: Clock, fact: Fact
 ) -> None:
     claim = await claimed(ledger, clock)
@@ -257,7 +257,7 @@ async def test_a_cancel_that_was_asked_for_is_not_forgotten_when_it_goes_back_to
     assert (ended.stage, ended.error and ended.error["step"]) == (Stage.CANCELLED, "probing")
 
 
-async def test_cancelling_what_nobody_holds_is_immediate_and_idempotent(ledger: Ledger, clock: Clock) -> None:
+async def test_cancelling_an_unleased_upload_is_immediate_and_idempotent(ledger: Ledger, clock: Clock) -> None:
     upload = await queued(ledger, clock)
     gone = await ledger.request_cancel(upload.id, cancelled(upload.stage))
     assert gone.stage is Stage.CANCELLED
@@ -265,7 +265,7 @@ async def test_cancelling_what_nobody_holds_is_immediate_and_idempotent(ledger: 
     assert await ledger.queue() == []
 
 
-async def test_what_ended_otherwise_cannot_be_cancelled(ledger: Ledger, clock: Clock) -> None:
+async def test_a_done_or_failed_upload_cannot_be_cancelled(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     with pytest.raises(WrongState):
         await ledger.request_cancel(done.id, cancelled(done.stage))
@@ -338,7 +338,7 @@ async def test_a_lost_worker_costs_an_attempt(ledger: Ledger, clock: Clock) -> N
     assert await ledger.queue() == [claim.upload.id]
 
 
-async def test_a_lost_worker_with_a_cancel_asked_for(ledger: Ledger, clock: Clock) -> None:
+async def test_a_lost_worker_with_a_requested_cancel_cancels_the_upload(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
     clock.now += LEASE
@@ -346,7 +346,7 @@ async def test_a_lost_worker_with_a_cancel_asked_for(ledger: Ledger, clock: Cloc
     assert upload.stage is Stage.CANCELLED
 
 
-async def test_workers_lost_again_and_again(ledger: Ledger, clock: Clock) -> None:
+async def test_an_upload_fails_after_too_many_lost_workers(ledger: Ledger, clock: Clock) -> None:
     await queued(ledger, clock)
     for _ in range(MAX_WORKER_LOSSES):
         assert await ledger.claim_next(holder="w", seconds=LEASE)
@@ -361,7 +361,7 @@ async def test_workers_lost_again_and_again(ledger: Ledger, clock: Clock) -> Non
     }
 
 
-async def test_an_intake_that_was_lost_and_a_reservation_nobody_used(ledger: Ledger, clock: Clock) -> None:
+async def test_a_lost_intake_and_an_unused_reservation_fail_the_upload(ledger: Ledger, clock: Clock) -> None:
     arriving = await created(ledger, clock)
     await ledger.claim(arriving.id, holder="web", seconds=LEASE)
     reserved = await created(ledger, clock)
@@ -387,7 +387,7 @@ async def test_reopening(ledger: Ledger, clock: Clock) -> None:
     assert (empty.stage, empty.source, empty.bytes_received) == (Stage.RECEIVING, None, 0)
 
 
-async def test_expiry_forgets_what_ended_long_ago(ledger: Ledger, clock: Clock) -> None:
+async def test_prune_deletes_uploads_that_ended_long_ago(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     alive = await queued(ledger, clock)
     assert await ledger.prune(clock.now - 1) == []
@@ -418,7 +418,7 @@ class Ears:
         pass
 
 
-async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledger, clock: Clock) -> None:
+async def test_listeners_are_notified_of_every_event_in_order_and_of_ticks(ledger: Ledger, clock: Clock) -> None:
     ears = Ears()
     stop = ledger.add_listener(ears)
     upload = fresh(clock)
@@ -440,7 +440,7 @@ async def test_listeners_hear_of_every_event_in_order_and_of_ticks(ledger: Ledge
     assert len(heard) == 10
 
 
-async def test_an_observer_hears_of_each_event_that_is_made_here(ledger: Ledger, clock: Clock) -> None:
+async def test_an_observer_is_called_for_each_event_made_through_the_ledger(ledger: Ledger, clock: Clock) -> None:
     heard: list[tuple[int | None, int]] = []
     ledger.add_observer(lambda before, after: heard.append((before.seq if before else None, after.seq)))
     claim = await claimed(ledger, clock)

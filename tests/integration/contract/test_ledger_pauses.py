@@ -1,4 +1,4 @@
-"""The contract of `roomcast.ledger.contract.Ledger` where an upload's bytes come in pieces."""
+"""The contract of `roomcast.ledger.contract.Ledger` for uploads whose bytes come in chunks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def arriving(ledger: Ledger, upload: Upload, *, steal: bool = False) -> Cl
     return await ledger.claim(upload.id, holder="web", seconds=LEASE, steal=steal)
 
 
-async def test_what_is_known_of_an_upload_in_pieces_is_kept(ledger: Ledger, clock: Clock) -> None:
+async def test_the_tus_state_of_an_upload_is_stored(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     assert (upload.bytes_expected, upload.resumable) == (100, TusState("filename Zg=="))
     assert await ledger.get(upload.id) == upload
@@ -43,7 +43,7 @@ async def test_a_pause_ends_the_lease_and_the_upload_can_be_claimed_again(ledger
     assert await ledger.queue() == [done.id]
 
 
-async def test_a_claim_over_another_takes_its_lease(ledger: Ledger, clock: Clock) -> None:
+async def test_a_stolen_claim_invalidates_the_other_lease(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     first = await arriving(ledger, upload)
     with pytest.raises(WrongState):
@@ -58,14 +58,14 @@ async def test_a_claim_over_another_takes_its_lease(ledger: Ledger, clock: Clock
     await ledger.append(upload.id, paused(upload, 20), token=second.lease.token)
 
 
-async def test_nothing_is_claimed_over_another_that_does_not_receive(ledger: Ledger, clock: Clock) -> None:
+async def test_only_a_receiving_upload_can_be_stolen(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
     with pytest.raises(WrongState):
         await arriving(ledger, upload, steal=True)
 
 
-async def test_a_cancel_that_was_asked_for_is_heeded_at_the_pause(ledger: Ledger, clock: Clock) -> None:
+async def test_a_requested_cancel_takes_effect_at_the_pause(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     claim = await arriving(ledger, upload)
     await ledger.request_cancel(upload.id, cancelled(Stage.RECEIVING))
@@ -76,7 +76,7 @@ async def test_a_cancel_that_was_asked_for_is_heeded_at_the_pause(ledger: Ledger
     assert claim.lease != steal.lease
 
 
-async def test_the_loss_of_an_intake_only_pauses(ledger: Ledger, clock: Clock) -> None:
+async def test_a_lost_intake_pauses_a_resumable_upload(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     await arriving(ledger, upload)
     clock.now += LEASE
@@ -86,9 +86,7 @@ async def test_the_loss_of_an_intake_only_pauses(ledger: Ledger, clock: Clock) -
     await arriving(ledger, upload)
 
 
-async def test_the_parts_of_a_file_are_joined_again_from_the_start_when_the_intake_is_lost(
-    ledger: Ledger, clock: Clock
-) -> None:
+async def test_a_lost_intake_fails_a_concatenated_upload(ledger: Ledger, clock: Clock) -> None:
     upload = await created(ledger, clock)
     await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState(concat=("a", "b"))))
     await arriving(ledger, upload)
@@ -97,7 +95,7 @@ async def test_the_parts_of_a_file_are_joined_again_from_the_start_when_the_inta
     assert (lost.stage, lost.error and lost.error["code"]) == (Stage.FAILED, "WORKER_LOST")
 
 
-async def test_every_piece_postpones_the_end_of_the_patience(ledger: Ledger, clock: Clock) -> None:
+async def test_every_chunk_extends_the_reservation(ledger: Ledger, clock: Clock) -> None:
     upload = await in_pieces(ledger, clock)
     clock.now += 100
     claim = await arriving(ledger, upload)
@@ -112,7 +110,7 @@ async def test_every_piece_postpones_the_end_of_the_patience(ledger: Ledger, clo
 
 
 @pytest.mark.parametrize("part", [True, False])
-async def test_what_starts_over_may_come_by_another_way_unless_it_is_a_part(
+async def test_starting_over_clears_the_tus_state_unless_the_upload_is_partial(
     ledger: Ledger, clock: Clock, part: bool
 ) -> None:
     upload = await created(ledger, clock)

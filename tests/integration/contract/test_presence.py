@@ -1,4 +1,4 @@
-"""The contract of `roomcast.services.presence.Attendance`, held by every implementation."""
+"""The contract of `roomcast.services.presence.Presence`, for every implementation."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.support.redis_server import RunningRedis
 ONE, OTHER = WebProcess("a.host.7", 2, 1), WebProcess("another.8", 0, 0)
 
 
-async def test_who_is_alone_meets_nobody() -> None:
+async def test_a_single_process_lists_itself_only() -> None:
     alone = LocalPresence()
     assert await alone.heartbeat(OTHER) == [OTHER]
     assert await alone.heartbeat(ONE) == [ONE]
 
 
-async def test_those_that_were_there_lately_meet(redis: RunningRedis, clock: Clock) -> None:
+async def test_processes_with_a_recent_heartbeat_are_listed(redis: RunningRedis, clock: Clock) -> None:
     client = connect(redis.url)
     presence = RedisPresence(Scripts(client), namespace=secrets.token_hex(4), clock=clock)
     assert await presence.heartbeat(OTHER) == [OTHER]

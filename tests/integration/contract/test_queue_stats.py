@@ -1,4 +1,4 @@
-"""The contract of `Ledger.standing`, held by every implementation."""
+"""The contract of `WorkQueue.stats`, for every ledger."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ async def fail(ledger: Ledger, claim: Claim) -> Upload:
     return await ledger.append(claim.upload.id, Change(Failed(), "no", error=ERROR), token=claim.lease.token)
 
 
-async def test_nothing_stands_in_an_empty_ledger(ledger: Ledger) -> None:
+async def test_an_empty_ledger_counts_nothing(ledger: Ledger) -> None:
     stats = await ledger.stats(since=0, failures=10)
     assert (stats.waiting, stats.waiting_since, stats.delayed, stats.active) == ({}, None, 0, 0)
     assert (stats.leased, stats.failures) == ([], [])
     assert stats.outcomes == {Stage.DONE: 0, Stage.FAILED: 0, Stage.CANCELLED: 0}
 
 
-async def test_the_queue_by_template_and_since_when(ledger: Ledger, clock: Clock) -> None:
+async def test_waiting_uploads_are_counted_by_template_since_the_oldest(ledger: Ledger, clock: Clock) -> None:
     first = await queued(ledger, clock)
     other = await created(ledger, clock, "bob")
     hero = Change(Entered(Stage.QUEUED), "Queued", source=SOURCE, template="hero-video", priority=9)
@@ -44,7 +44,7 @@ async def test_the_queue_by_template_and_since_when(ledger: Ledger, clock: Clock
     assert (stats.waiting, stats.waiting_since, stats.active) == ({}, None, 2)
 
 
-async def test_a_retry_that_is_not_due_does_not_wait_yet(ledger: Ledger, clock: Clock) -> None:
+async def test_a_retry_that_is_not_due_is_delayed_and_not_waiting(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
     due = clock.now + 10
     await ledger.append(claim.upload.id, Change(Retrying(), "soon", not_before=due), token=claim.lease.token)
@@ -55,7 +55,7 @@ async def test_a_retry_that_is_not_due_does_not_wait_yet(ledger: Ledger, clock: 
     assert (stats.waiting, stats.waiting_since, stats.delayed) == ({"auto": 1}, due, 0)
 
 
-async def test_what_workers_hold_with_their_latest_reading(ledger: Ledger, clock: Clock) -> None:
+async def test_leased_uploads_are_listed_with_their_latest_tick(ledger: Ledger, clock: Clock) -> None:
     arriving = await created(ledger, clock)
     await ledger.claim(arriving.id, holder="web", seconds=LEASE)
     since = clock.now
@@ -77,7 +77,7 @@ async def test_what_workers_hold_with_their_latest_reading(ledger: Ledger, clock
     assert [one.upload.id for one in (await ledger.stats(since=0, failures=10)).leased] == [older.upload.id]
 
 
-async def test_how_uploads_ended_is_counted_from_a_time_on(ledger: Ledger, clock: Clock) -> None:
+async def test_outcomes_are_counted_since_a_time(ledger: Ledger, clock: Clock) -> None:
     failures = [(await fail(ledger, await claimed(ledger, clock))).id for _ in range(3)]
     clock.now += 10
     recently = clock.now
@@ -95,7 +95,7 @@ async def test_how_uploads_ended_is_counted_from_a_time_on(ledger: Ledger, clock
     assert {upload.id for upload in stats.failures} == set(failures[:3])
 
 
-async def test_what_is_forgotten_is_counted_no_more(ledger: Ledger, clock: Clock) -> None:
+async def test_pruned_uploads_are_not_counted(ledger: Ledger, clock: Clock) -> None:
     await fail(ledger, await claimed(ledger, clock))
     clock.now += 10
     await ledger.prune(clock.now)

@@ -18,12 +18,7 @@ from roomcast_workers.video.hls import (
 
 from tests.support.clips import make_clip
 from tests.support.jobs import job_on
-
-
-def attributes(line: str) -> dict[str, str]:
-    """Of a playlist's tag."""
-    found = re.findall(r'([A-Z-]+)=("[^"]*"|[^,]*)', line.partition(":")[2])
-    return {name: value.strip('"') for name, value in found}
+from tests.support.media import attributes
 
 
 def probed(path: Path, *wanted: str) -> dict[str, Any]:

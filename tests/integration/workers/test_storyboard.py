@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 
 import pytest
@@ -13,23 +12,7 @@ from roomcast_workers.video.storyboard import make_storyboard
 from tests.support.clips import make_clip
 from tests.support.ffmpeg_runs import Fake
 from tests.support.jobs import job_on
-
-CUE = re.compile(
-    r"(\d\d+):(\d\d):(\d\d)\.(\d{3}) --> (\d\d+):(\d\d):(\d\d)\.(\d{3})\n(.+)#xywh=(\d+),(\d+),(\d+),(\d+)"
-)
-
-
-def cues(track: str) -> list[tuple[int, int, tuple[int, ...]]]:
-    """Begin and end in milliseconds, and the part of the sprite."""
-    found = []
-    for cue in CUE.findall(track):
-        hours, minutes, seconds, thousandths = zip(cue[:4], cue[4:8], strict=True)
-        times = [
-            int(h) * 3_600_000 + int(m) * 60_000 + int(s) * 1000 + int(t)
-            for h, m, s, t in zip(hours, minutes, seconds, thousandths, strict=True)
-        ]
-        found.append((*times, tuple(int(number) for number in cue[9:])))
-    return found  # type: ignore[return-value]
+from tests.support.media import cues
 
 
 @pytest.mark.parametrize(("size", "tile"), [("320x180", (192, 108)), ("90x160", (90, 160))])

@@ -32,8 +32,7 @@ _MAX_FPS = 60.0
 @dataclass(frozen=True)
 class VideoCodec:
     """A video codec: ffprobe's name for it, ffmpeg's encoder, and the file it goes in. `presets` maps x264's preset
-    names to the encoder's own. `relative_bitrate` is the bitrate it needs where H.264 needs 1.
-    """
+    names to the encoder's own. `relative_bitrate` is the bitrate it needs where H.264 needs 1."""
 
     name: str
     encoder: str
@@ -82,9 +81,8 @@ class ConstantQuality:
 
 @dataclass(frozen=True)
 class TwoPass:
-    """Encode at an average bitrate (bits per second) in two passes; `number` is this pass. Both use the statistics file
-    `log`, to whose name ffmpeg appends.
-    """
+    """Encode at an average bitrate (bits per second) in two passes, of which this is `number`. They share the
+    statistics file `log`, to whose name ffmpeg appends."""
 
     bitrate: int
     number: int
@@ -97,8 +95,7 @@ RateControl = ConstantQuality | TwoPass
 @dataclass(frozen=True)
 class EncodeSettings:
     """How to encode a video. Sides are in pixels, `audio_bitrate` in bits per second; `tone_mapper` is what the
-    installed ffmpeg offers for HDR.
-    """
+    installed ffmpeg offers for HDR."""
 
     codec: VideoCodec
     preset: str
@@ -116,9 +113,8 @@ def codec_for(wanted: CodecName, width: int, height: int) -> VideoCodec:
 
 
 def peak_bitrate(width: int, height: int, fps: float | None) -> int:
-    """Return the maximum bitrate for web playback of such a video in H.264, in bits per second: 12 million at
-    1080p30.
-    """
+    """Return the maximum bitrate for web playback of such a video in H.264, in bits per second; 1080p30 has 12
+    million."""
     pixels = width * height * min(fps or ASSUMED_FPS, _MAX_FPS)
     return max(_MIN_PEAK, int(float(_PEAK_1080P30 * (pixels / _PIXELS_1080P30) ** _GROWTH)))
 

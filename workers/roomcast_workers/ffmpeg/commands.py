@@ -162,8 +162,7 @@ def save_poster(
     *, start: float, skip_dark: bool,
 ) -> list[str]:  # fmt: skip
     """Save a frame as an upright JPEG: the one at `start`, or with `skip_dark` the first bright one in the five seconds
-    from there. ffmpeg succeeds and writes nothing when there is no such frame.
-    """
+    from there. ffmpeg succeeds and writes nothing when there is no such frame."""
     filters = jpeg_filters(video, width, height, tone_mapper)
     if skip_dark:
         bright: Options = {
@@ -217,11 +216,10 @@ class Rendition:
 def encode_hls(
     source: InputFile, info: MediaInfo, renditions: Sequence[Rendition], *, preset: str, audio_bitrate: str
 ) -> list[str]:
-    """Encode every rendition of a video and cut all of them into segments at the same frames, with one playlist for
-    each.
+    """Encode the renditions of a video and cut all of them into segments at the same frames, each with its own
+    playlist.
 
-    It must run in the directory where the files go: their names are relative, because a `%` in a path would be a
-    counter.
+    It must run in the directory for the files: their names are relative, because a `%` in a path would be a counter.
     """
     video, audio = require_video(info), info.audio
     single_file = len(renditions) == 1 and audio is None  # then ffmpeg does not expand %v in this name

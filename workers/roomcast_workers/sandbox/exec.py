@@ -73,9 +73,8 @@ def _set_limits(wanted: dict[str, int]) -> None:
 
 
 def _default_signals() -> None:
-    """Restore two signals that Python ignores. Exec would pass that on, and SIGXFSZ must end a program that writes too
-    much.
-    """
+    """Restore two signals that Python ignores and exec would pass on: SIGXFSZ must end a program that writes too
+    much."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 

@@ -45,20 +45,9 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/proc/cpuinfo", "/proc/me
 _WRITABLE_DEVICES = ("/dev/null",)
 
 _FATAL_SIGNALS = frozenset(
-    getattr(signal, name)
-    for name in (
-        "SIGABRT",
-        "SIGBUS",
-        "SIGFPE",
-        "SIGILL",
-        "SIGKILL",
-        "SIGSEGV",
-        "SIGSYS",
-        "SIGTERM",
-        "SIGXCPU",
-        "SIGXFSZ",
-    )
-    if hasattr(signal, name)
+    getattr(signal, f"SIG{name}")
+    for name in ("ABRT", "BUS", "FPE", "ILL", "KILL", "SEGV", "SYS", "TERM", "XCPU", "XFSZ")
+    if hasattr(signal, f"SIG{name}")
 )
 _TRIAL_SECONDS = 20.0
 
@@ -82,8 +71,7 @@ class ResourceLimits:
 @dataclass(frozen=True)
 class Sandbox:
     """The mechanisms in use: bubblewrap (`bwrap` is its path) for everything; otherwise Landlock for files and seccomp
-    for the network. `missing` says why there are no more, for the log.
-    """
+    for the network. `missing` says why there are no more, for the log."""
 
     bwrap: str | None = None
     landlock: bool = False
@@ -144,9 +132,7 @@ def sandboxed_argv(
 
 
 def _program_paths(program: str) -> Iterator[str]:
-    """Yield the program and where its libraries may be: PREFIX/lib for PREFIX/bin/program, and the library
-    variables.
-    """
+    """Yield the program and where its libraries may be: PREFIX/lib for PREFIX/bin/program, and the library path."""
     yield program
     if Path(program).resolve().parent.name == "bin":
         yield str(Path(program).resolve().parent.parent / "lib")
@@ -193,9 +179,7 @@ def detect(programs: Sequence[Sequence[str]]) -> Sandbox:
 
 
 def _candidates(missing: list[str]) -> Iterator[Sandbox]:
-    """Yield sandboxes from the strongest to the weakest, leaving out what this system lacks and adding that to
-    `missing`.
-    """
+    """Yield sandboxes from the strongest to the weakest that this system has, and add what it lacks to `missing`."""
     if bwrap := shutil.which("bwrap"):
         yield Sandbox(bwrap=bwrap)
     else:

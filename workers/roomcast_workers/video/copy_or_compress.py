@@ -12,8 +12,7 @@ from roomcast_workers.media_info.truncation import VerifiedMedia
 
 Decision = Literal["copy", "compare", "encode"]
 """`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do; compress it, and
-use the better of the two.
-"""
+use the better of the two."""
 
 _PLAYABLE_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High"}
 _PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg"}
@@ -62,9 +61,7 @@ def meets_template(source: VerifiedMedia, template: Template) -> bool:
 
 
 def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
-    """Return whether the audio can be copied: AAC, at most stereo, and at most 10 % above `bitrate` (bits per
-    second).
-    """
+    """Return whether the audio can be copied: AAC, at most stereo, and at most 10 % above `bitrate`."""
     packets = source.scan.stream(audio.index)
     return (
         audio.codec == "aac"
@@ -75,9 +72,7 @@ def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int
 
 
 def target_audio_bitrate(audio: AudioStream, source: VerifiedMedia, requested: int) -> int:
-    """Return the bitrate for the audio, of `requested` bits per second for stereo: less for mono, and at most the
-    source's.
-    """
+    """Return the bitrate for the audio: at most `requested` (for stereo; less for mono) and at most the source's."""
     packets = source.scan.stream(audio.index)
     source_bitrate = round(packets.size * 8 / max(packets.seconds, 1.0))
     return min(

@@ -119,9 +119,7 @@ def bandwidth_of(segments: Sequence[MediaSegment], sizes: Sequence[int]) -> Band
 
 
 def codec_string(init: bytes) -> str:
-    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment, or raise `TranscodeError` for any
-    other.
-    """
+    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment. Raise `TranscodeError` for others."""
     if match := _AVC.search(init):
         return f"avc1.{match[1].hex()}"
     if match := _AAC.search(init):

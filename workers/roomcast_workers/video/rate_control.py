@@ -43,9 +43,7 @@ _TWO_PASSES = 1.6
 
 
 async def estimate(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> None:
-    """Before a long compression, compress samples of two per cent of the video and publish the expected size and
-    duration.
-    """
+    """Before a long compression, compress samples of two per cent and publish the expected size and duration."""
     video = require_video(source.info)
     pixels = settings.width * settings.height * (video.fps or 25) * source.seconds
     if pixels * int(EFFORT[settings.preset]) / _REFERENCE_EFFORT / _PIXELS_PER_SECOND < _MIN_FORECAST_SECONDS:
@@ -106,8 +104,7 @@ async def encode_to_size(
 ) -> EncodedFile:
     """Encode into at most `target` bytes and, if the video needs that many, at least 95 % of them.
 
-    Runs two passes, and the second again with another bitrate if it missed. Raises `TooLarge` when the video is too
-    long.
+    Runs two passes, and the second again with another bitrate if it missed. Raises `TooLarge` if the video is too long.
     """
     info, video = source.info, require_video(source.info)
     channels = info.audio.channels if info.audio else 0
@@ -150,9 +147,7 @@ async def encode_to_size(
 async def _publish_forecast(
     job: Job, source: VerifiedMedia, settings: EncodeSettings, size: int, elapsed: float, sampled_seconds: float
 ) -> None:
-    """Extrapolate from samples of `sampled_seconds`, which took `elapsed` seconds and `size` bytes, and publish
-    that.
-    """
+    """Extrapolate and publish what samples of `sampled_seconds` took: `elapsed` seconds and `size` bytes."""
     scale = source.seconds / sampled_seconds
     audio = settings.audio_bitrate / 8 * source.seconds if source.info.audio else 0
     forecast = Forecast(round(size * scale + audio), round(elapsed * scale, 1))

@@ -25,8 +25,7 @@ _MIN_STEREO_BITRATE = 48_000
 @dataclass(frozen=True)
 class SizeBudget:
     """How to fit a video into a number of bytes. Bitrates are in bits per second; an `audio_bitrate` of 0 means no
-    audio; `scale` multiplies the video's sides.
-    """
+    audio; `scale` multiplies the video's sides."""
 
     video_bitrate: int
     audio_bitrate: int

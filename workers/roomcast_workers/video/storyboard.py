@@ -34,8 +34,7 @@ _TILE_LONG_SIDE = 192
 @dataclass(frozen=True)
 class Storyboard:
     """A sprite of `count` tiles of `width` × `height` pixels, filled row by row. Each tile covers `interval`
-    milliseconds of a video of `duration` milliseconds, the last one the rest.
-    """
+    milliseconds of a video of `duration` milliseconds, the last one the rest."""
 
     count: int
     interval: int
@@ -55,8 +54,7 @@ class Storyboard:
 def plan_storyboard(duration: float | None, width: int, height: int) -> Storyboard | None:
     """Return the storyboard for a video of this duration and shape, or None when it is too short.
 
-    One tile for every five seconds, where our own videos have keyframes; about ten for a short video, at most a
-    hundred.
+    One tile every five seconds, as our own videos have keyframes; about ten for a short video, at most a hundred.
     """
     if duration is None or duration < _MIN_SECONDS:
         return None

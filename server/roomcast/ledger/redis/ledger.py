@@ -40,7 +40,7 @@ from roomcast.ledger.contract import (
     new_token,
 )
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
-from roomcast.ledger.redis.pubsub import Notices
+from roomcast.ledger.redis.pubsub import PubSub
 from roomcast.ledger.redis.queue import RedisQueue, entry_of
 from roomcast.ledger.redis.scripts import (
     APPEND,
@@ -104,7 +104,7 @@ class RedisLedger:
         self._time = self.scripts.time
         self._queue = RedisQueue(self.scripts)
         self._ticks = ProgressBatcher(self.scripts)
-        self._notices = Notices(client, queue_channel=self.scripts.key("queue-moved"))
+        self._pubsub = PubSub(client, queue_channel=self.scripts.key("queue-moved"))
         # The latest snapshot of each upload claimed through this object: its holder need not read before it writes.
         self._cache: dict[str, Snapshot] = {}
         self._observers: list[Observer] = []
@@ -181,7 +181,7 @@ class RedisLedger:
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
         leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        held = [
+        leased_uploads = [
             LeasedUpload.from_token(one.token, one.view, one.expires_at)
             for one in leased
             if one.upload.stage in WORKING
@@ -191,7 +191,7 @@ class RedisLedger:
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,
             active=stats.active,
-            leased=sorted(held, key=lambda one: one.since),
+            leased=sorted(leased_uploads, key=lambda one: one.since),
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
@@ -302,24 +302,24 @@ class RedisLedger:
         return [upload_id.decode() for upload_id in expired]
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
-        return self._notices.add_listener(listener)
+        return self._pubsub.add_listener(listener)
 
     def add_observer(self, observer: Observer) -> None:
         self._observers.append(observer)
 
     async def subscribe(self, upload_id: str) -> None:
         """Raise `StorageError` if Redis does not confirm the subscription in time."""
-        await self._notices.subscribe(self.scripts.key("notices", upload_id))
+        await self._pubsub.subscribe(self.scripts.key("notices", upload_id))
 
     def unsubscribe(self, upload_id: str) -> None:
-        self._notices.unsubscribe(self.scripts.key("notices", upload_id))
+        self._pubsub.unsubscribe(self.scripts.key("notices", upload_id))
 
     def connected(self) -> bool:
-        return self._notices.connected()
+        return self._pubsub.connected()
 
     async def close(self) -> None:
         await self._ticks.close()
-        await self._notices.close()
+        await self._pubsub.close()
         await self.scripts.close()
         await self._client.aclose()
 

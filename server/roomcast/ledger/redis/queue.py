@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from roomcast.ledger.redis.scripts import PAGE, QUEUE_ORDER, STATS, LedgerScripts
+from roomcast.ledger.redis.scripts import QUEUE_ORDER, READ_PAGE, STATS, LedgerScripts
 from roomcast.uploads.lifecycle import TABLE, TERMINAL, Stage, Status
 from roomcast.uploads.model import Upload
 
@@ -72,7 +72,7 @@ class RedisQueue:
         """
         lists = [f"all:{outcome}" for outcome in _outcomes(status)] if owner is None else [f"uploads:{owner}"]
         start = "+" if after is None else f"({after}"
-        now, found = await self._scripts.run(PAGE, start, limit, *lists)
+        now, found = await self._scripts.run(READ_PAGE, start, limit, *lists)
         return float(now), [ListEntry(member.decode(), fields) for member, fields in found]
 
     async def stats(self, *, since: float, failures: int) -> QueueCounts:

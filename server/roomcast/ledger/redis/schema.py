@@ -17,7 +17,7 @@ from roomcast.runtime.redis_lua import Scripts
 
 log = structlog.get_logger(__name__)
 
-SCHEMA_VERSION = 1
+REDIS_SCHEMA_VERSION = 1
 
 _RECORD_TABLES = {
     "submissions": "submissions",
@@ -30,20 +30,20 @@ _RECORD_TABLES = {
 _SCAN_COUNT = 500
 
 
-async def migrate(
+async def migrate_redis(
     scripts: Scripts,
     namespace: str,
     key: Callable[..., str],
     rename_keys: Callable[[Sequence[str]], Awaitable[None]],
 ) -> None:
-    """Migrate older data to `SCHEMA_VERSION`; raise `IncompatibleSchema` for data that cannot be read.
+    """Migrate older data to `REDIS_SCHEMA_VERSION`; raise `IncompatibleSchema` for data that cannot be read.
 
     `key` names a key of the ledger; `rename_keys` renames keys, given as pairs of the old and the new name.
     """
     version = int(await scripts.command("GET", key("schema")) or 0)
-    if version > SCHEMA_VERSION:
-        raise IncompatibleSchema.newer("data in Redis", version, SCHEMA_VERSION)
-    if version == SCHEMA_VERSION:
+    if version > REDIS_SCHEMA_VERSION:
+        raise IncompatibleSchema.newer("data in Redis", version, REDIS_SCHEMA_VERSION)
+    if version == REDIS_SCHEMA_VERSION:
         return
     await _refuse_two_slots(scripts, namespace)
     renamed = 0
@@ -57,9 +57,9 @@ async def migrate(
         if not int(cursor):
             break
     await scripts.command("DEL", f"{namespace}:attendance")
-    await scripts.command("SET", key("schema"), SCHEMA_VERSION, "NX")
+    await scripts.command("SET", key("schema"), REDIS_SCHEMA_VERSION, "NX")
     if renamed:
-        log.info("redis_data_migrated", keys=renamed, schema=SCHEMA_VERSION)
+        log.info("redis_data_migrated", keys=renamed, schema=REDIS_SCHEMA_VERSION)
 
 
 def _renaming(old: str, namespace: str, key: Callable[..., str]) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ RENEW = _load("renew")
 REQUEST_CANCEL = _load("request_cancel")
 EXPIRED = _load("expired", "queue")
 PRUNE = _load("prune", "queue")
-PAGE = _load("page")
+READ_PAGE = _load("page")
 QUEUE_ORDER = _load("queue_order", "queue")
 STATS = _load("stats", "queue")
 RECORD_GET = _load("record_get", "records")
@@ -85,10 +85,11 @@ class LedgerScripts:
         if self._preparation is None:
             self._preparation = asyncio.ensure_future(self._migrate())
             self._preparation.add_done_callback(self._on_prepared)
-        if self._preparation.done():
-            self._preparation.result()
-        else:
-            await asyncio.shield(self._preparation)
+        preparation = self._preparation
+        if not preparation.done():
+            # Unlike awaiting the future, waiting for it does not cancel it for everybody when one waiter is cancelled.
+            await asyncio.wait({preparation})
+        preparation.result()
 
     async def close(self) -> None:
         """End a migration that is under way; the next process continues it."""
@@ -101,7 +102,7 @@ class LedgerScripts:
         async def rename_keys(pairs: Sequence[str]) -> None:
             await self._scripts.run(self._call(RENAME_KEYS, pairs))
 
-        await schema.migrate(self._scripts, self._namespace, self.key, rename_keys)
+        await schema.migrate_redis(self._scripts, self._namespace, self.key, rename_keys)
 
     def _on_prepared(self, preparation: asyncio.Future[None]) -> None:
         if preparation.cancelled() or preparation.exception():

@@ -26,12 +26,12 @@ from roomcast.ledger.contract import (
     Replay,
     new_token,
 )
-from roomcast.ledger.sqlite.schema import migrate
+from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
     QUEUE,
-    UploadRow,
+    StoredUpload,
     WrittenEvent,
     queue_positions,
     queue_stats,
@@ -58,7 +58,9 @@ class SqliteLedger:
         self._observers: list[Observer] = []
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
-        self.database = SqliteDatabase(path, partial(migrate, earlier_records=path.with_name("assemblies.sqlite3")))
+        self.database = SqliteDatabase(
+            path, partial(migrate_sqlite, earlier_records=path.with_name("assemblies.sqlite3"))
+        )
 
     async def create(
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
@@ -228,7 +230,7 @@ class SqliteLedger:
 
     async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            def found(query: str, now: float) -> list[UploadRow]:
+            def found(query: str, now: float) -> list[StoredUpload]:
                 ids = connection.execute(query, {"now": now}).fetchall()
                 return [read_row(connection, upload_id) for (upload_id,) in ids]
 
@@ -309,7 +311,7 @@ class SqliteLedger:
         _, live = self._live.get(upload.id, ("", None))
         return live if live is not None and live.seq == upload.seq else replace(upload, queue_position=position)
 
-    def _writable_row(self, connection: sqlite3.Connection, upload_id: str, token: str | None) -> UploadRow:
+    def _writable_row(self, connection: sqlite3.Connection, upload_id: str, token: str | None) -> StoredUpload:
         """Return the row; raise `LeaseLost` or `WrongState` if a writer with this token must not write."""
         row = read_row(connection, upload_id)
         if token is None and row.token is not None:
@@ -327,7 +329,7 @@ class SqliteLedger:
         )
         return lease
 
-    def _advance(self, connection: sqlite3.Connection, row: UploadRow, change: Change) -> WrittenEvent:
+    def _advance(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
         change = honour_cancel(change, row.upload.stage, cancel_requested=row.cancel_requested)
         upload = apply_event(self._with_latest_tick(row.upload), change, self._clock())
         return write_event(connection, row.upload, upload, pauses=isinstance(change.fact, Paused))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from roomcast.ledger.contract import IncompatibleSchema
 
-SCHEMA_VERSION = 1
+SQLITE_SCHEMA_VERSION = 1
 
 RECORD_TABLES = {
     "submissions": "submissions",
@@ -74,7 +74,7 @@ CREATE INDEX IF NOT EXISTS {table}_due ON {table} (due_at) WHERE due_at IS NOT N
 """
 
 
-def migrate(connection: sqlite3.Connection, earlier_records: Path) -> None:
+def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> None:
     """Create the tables, or migrate those of an older version; raise `IncompatibleSchema` for those of a newer one.
 
     Everything happens in one transaction. `earlier_records` is `assemblies.sqlite3` of version 0: its records are
@@ -82,17 +82,17 @@ def migrate(connection: sqlite3.Connection, earlier_records: Path) -> None:
     which changes nothing.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise IncompatibleSchema.newer("data directory", version, SCHEMA_VERSION)
+    if version > SQLITE_SCHEMA_VERSION:
+        raise IncompatibleSchema.newer("data directory", version, SQLITE_SCHEMA_VERSION)
     importing = earlier_records.exists()
     if importing:
         connection.execute("ATTACH DATABASE ? AS earlier", (str(earlier_records),))
     connection.execute("BEGIN IMMEDIATE")
-    if version < SCHEMA_VERSION:
+    if version < SQLITE_SCHEMA_VERSION:
         for tables in (SCHEMA, *(RECORD_SCHEMA.format(table=table) for table in RECORD_TABLES)):
             for statement in tables.split(";\n"):  # `executescript` would commit the transaction
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {SQLITE_SCHEMA_VERSION}")
     if importing:
         _import_records(connection)
     # The lock of the file shows that the processes which held these leases are gone.

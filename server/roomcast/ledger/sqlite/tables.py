@@ -50,7 +50,7 @@ SELECT record FROM uploads WHERE stage = 'failed' AND finished_at IS NOT NULL OR
 
 
 @dataclass(frozen=True)
-class UploadRow:
+class StoredUpload:
     """An upload with the columns beside its record. Without a lease, `token` is None."""
 
     upload: Upload
@@ -69,14 +69,14 @@ class WrittenEvent:
     lease_ended: bool
 
 
-def read_row(connection: sqlite3.Connection, upload_id: str) -> UploadRow:
+def read_row(connection: sqlite3.Connection, upload_id: str) -> StoredUpload:
     """Return the upload's row; raise `NotFound` if there is none."""
     query = "SELECT record, lease_token, lease_expires_at, cancel_requested FROM uploads WHERE id = ?"
     found = connection.execute(query, (upload_id,)).fetchone()
     if found is None:
         raise NotFound("There is no such upload.")
     record, token, expires_at, cancel_requested = found
-    return UploadRow(decode(record), token, expires_at or 0.0, bool(cancel_requested))
+    return StoredUpload(decode(record), token, expires_at or 0.0, bool(cancel_requested))
 
 
 def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:

@@ -1,5 +1,4 @@
-"""What only a ledger of many processes has to stand: races between them, and lists that must always agree with the
-uploads. `tests/support/redis_lists.py` checks that."""
+"""The Redis ledger under races between processes: the lists in Redis always match the uploads (`redis_lists.py`)."""
 
 from __future__ import annotations
 
@@ -114,7 +113,7 @@ async def test_each_upload_is_claimed_once_by_many_processes(redis: RunningRedis
     await processes.close()
 
 
-async def test_an_event_that_another_process_made_meanwhile_is_built_upon(
+async def test_an_event_is_computed_again_after_another_process_made_one(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     claim = await claimed(ledger, clock)
@@ -143,7 +142,7 @@ async def test_concurrent_events_have_no_gap(processes: Processes, ledger: Redis
     assert await other.queue() == ([upload.id] if replay.upload.stage is Stage.QUEUED else [])
 
 
-async def test_a_holder_that_was_away_too_long_is_fenced(
+async def test_a_holder_whose_lease_expired_cannot_write(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     stale = await claimed(ledger, clock)
@@ -164,7 +163,7 @@ async def test_a_holder_that_was_away_too_long_is_fenced(
     assert (await finish(other, again)).stage is Stage.DONE
 
 
-async def test_leases_go_by_redis_time_however_wrong_this_machines_is(
+async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(
     redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     processes = Processes(redis, None)
@@ -212,7 +211,7 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     assert await ledger.prune(clock.now) == [upload.id]
 
 
-async def test_after_every_script_the_lists_agree_with_the_uploads_and_nothing_is_left_in_the_end(
+async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left(
     processes: Processes, ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = processes.lists()
@@ -241,7 +240,7 @@ async def delayed(ledger: RedisLedger, clock: Clock) -> Upload:
     return await ledger.append(claim.upload.id, later, token=claim.lease.token)
 
 
-async def test_a_retry_that_is_not_due_is_in_no_queue_and_is_in_it_when_it_is_due(
+async def test_a_delayed_retry_joins_the_queue_when_it_is_due(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     upload = await delayed(ledger, clock)
@@ -252,7 +251,7 @@ async def test_a_retry_that_is_not_due_is_in_no_queue_and_is_in_it_when_it_is_du
     await lists.check()
 
 
-async def test_a_retry_that_is_cancelled_before_it_is_due_waits_nowhere(
+async def test_a_delayed_retry_that_is_cancelled_leaves_every_list(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     upload = await delayed(ledger, clock)
@@ -262,7 +261,7 @@ async def test_a_retry_that_is_cancelled_before_it_is_due_waits_nowhere(
     assert await ledger.queue() == []
 
 
-async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: RedisLedger, clock: Clock) -> None:
+async def test_the_lists_match_the_uploads_after_races(processes: Processes, ledger: RedisLedger, clock: Clock) -> None:
     uploads = [await queued(ledger, clock, owner) for owner in ("ada", "bob") * 4]
     other = processes.start()
 
@@ -283,7 +282,7 @@ async def test_races_leave_the_lists_in_agreement(processes: Processes, ledger: 
         assert [event["seq"] for event in replay.events] == list(range(1, replay.upload.seq + 1))
 
 
-async def test_uploads_that_redis_evicted_are_passed_over_and_forgotten(
+async def test_evicted_uploads_are_skipped_and_removed_from_the_lists(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     reserved = await created(ledger, clock)
@@ -308,7 +307,7 @@ async def test_uploads_that_redis_evicted_are_passed_over_and_forgotten(
     assert await lists.names() == set()
 
 
-async def test_a_queue_that_names_an_upload_of_which_nothing_is_left_blocks_nobody(
+async def test_an_evicted_upload_does_not_block_the_queue(
     processes: Processes, ledger: RedisLedger, clock: Clock
 ) -> None:
     gone = await queued(ledger, clock)
@@ -331,7 +330,7 @@ async def test_an_upload_is_created_under_the_id_of_one_that_was_evicted(
 # Trips to Redis
 
 
-async def test_ticks_that_come_together_share_a_script_and_the_latest_wins(
+async def test_concurrent_ticks_share_a_script_and_the_latest_wins(
     ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claims = [await claimed(ledger, clock) for _ in range(5)]
@@ -355,7 +354,7 @@ async def test_more_ticks_than_one_script_takes_are_all_written(
         assert (await ledger.get(claim.upload.id)).state.stage_progress == pytest.approx(50)
 
 
-async def test_each_operation_takes_as_few_scripts_as_it_can(
+async def test_each_operation_runs_the_expected_scripts(
     ledger: RedisLedger, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = recorded(monkeypatch)
@@ -380,7 +379,7 @@ async def test_each_operation_takes_as_few_scripts_as_it_can(
     assert (await scripts_of(ledger.release(claim.lease, text="")))[0] == [scripts.APPEND_AND_MOVE]
     assert (await scripts_of(ledger.get(upload.id)))[0] == [scripts.READ]
     assert (await scripts_of(ledger.events(upload.id)))[0] == [scripts.READ]
-    assert (await scripts_of(ledger.page("ada")))[0] == [scripts.PAGE] * 2
+    assert (await scripts_of(ledger.page("ada")))[0] == [scripts.READ_PAGE] * 2
     cancelling = ledger.request_cancel(upload.id, CANCELLED)
     assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND_AND_MOVE]
     reopening = ledger.reopen(upload.id, source_stored=True)

@@ -1,4 +1,4 @@
-"""Notices over Redis: who follows hears, who does not receives nothing, and no break goes untold."""
+"""Notifications over Redis pub/sub: subscribers receive them, others do not, and every break is reported as a gap."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice
-from roomcast.ledger.redis import pubsub as redis_notices
+from roomcast.ledger.redis import pubsub
 from roomcast.ledger.redis.ledger import RedisLedger
-from roomcast.ledger.redis.pubsub import Notices
+from roomcast.ledger.redis.pubsub import PubSub
 from roomcast.runtime.redis_connection import connect
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
@@ -62,13 +62,13 @@ async def processes(redis: RunningRedis) -> AsyncIterator[tuple[RedisLedger, Red
 def received(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     """Everything that comes in on the connections of notices."""
     replies: list[list[Any]] = []
-    hear = Notices._hear
+    hear = PubSub._on_message
 
-    def noted(self: Notices, reply: list[Any]) -> None:
+    def noted(self: PubSub, reply: list[Any]) -> None:
         replies.append(reply)
         hear(self, reply)
 
-    monkeypatch.setattr(Notices, "_hear", noted)
+    monkeypatch.setattr(PubSub, "_on_message", noted)
     return replies
 
 
@@ -76,7 +76,7 @@ async def queue_up(ledger: RedisLedger, upload: Upload) -> Upload:
     return await ledger.append(upload.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
 
 
-async def test_what_nobody_follows_is_never_received(
+async def test_changes_without_a_subscription_are_not_received(
     processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
 ) -> None:
     writing, listening = processes
@@ -94,7 +94,7 @@ async def test_what_nobody_follows_is_never_received(
     assert [reply[1].decode() for reply in messages] == [listening.scripts.key("notices", followed.id)]
 
 
-async def test_the_last_word_of_follow_and_unfollow_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:
+async def test_the_last_of_subscribe_and_unsubscribe_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:
     writing, listening = processes
     ears = Ears()
     listening.add_listener(ears)
@@ -115,10 +115,10 @@ async def test_a_process_that_only_works_subscribes_to_nothing(
     await queue_up(writing, await created(writing, Clock()))
     assert await writing.claim_next(holder="w", seconds=5)
     assert received == []
-    assert writing._notices._running is None
+    assert writing._pubsub._running is None
 
 
-async def test_the_queue_speaks_seldom_and_its_last_move_is_told(
+async def test_queue_moves_are_limited_in_rate_and_the_last_is_notified(
     processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
 ) -> None:
     writing, listening = processes
@@ -134,7 +134,7 @@ async def test_the_queue_speaks_seldom_and_its_last_move_is_told(
     await eventually(lambda: ears.queue_moved_at > ended)
 
 
-async def test_a_broken_connection_is_made_anew_and_the_gap_told(tmp_path: Path) -> None:
+async def test_a_broken_connection_is_replaced_and_the_gap_notified(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         writing, listening = (RedisLedger(connect(redis.url)) for _ in range(2))
         ears = Ears()
@@ -156,7 +156,7 @@ async def test_a_broken_connection_is_made_anew_and_the_gap_told(tmp_path: Path)
         await listening.close()
 
 
-async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_path: Path) -> None:
+async def test_a_redis_that_lost_its_data_causes_a_gap_and_not_found(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         ears = Ears()
@@ -175,8 +175,10 @@ async def test_a_redis_that_lost_everything_tells_a_gap_and_knows_nothing(tmp_pa
         await ledger.close()
 
 
-async def test_a_silent_redis_is_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_notices, "_SILENCE_SECONDS", 0.5)
+async def test_a_redis_that_does_not_answer_counts_as_a_broken_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pubsub, "_IDLE_SECONDS", 0.5)
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
         ears = Ears()
@@ -184,7 +186,7 @@ async def test_a_silent_redis_is_a_break(tmp_path: Path, monkeypatch: pytest.Mon
         upload = await created(ledger, Clock())
         await ledger.subscribe(upload.id)
         redis.pause()
-        await eventually(lambda: ledger._notices._gap, what="the silence to be noticed")
+        await eventually(lambda: ledger._pubsub._gap, what="the silence to be noticed")
         redis.resume()
         await eventually(lambda: ears.gaps == 1)
         await ledger.subscribe(upload.id)
