@@ -104,7 +104,7 @@ class IntakeParts:
 
 @dataclass(frozen=True)
 class AssemblyParts:
-    """What finishes assemblies and tells webhooks."""
+    """What finishes assemblies and delivers webhooks."""
 
     render: Callable[[Submission, Sequence[Upload]], AssemblyStatus]
     deliverer: Deliverer
@@ -244,10 +244,10 @@ def build_http(
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
     credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
-    answer_preflight, mark_cors = cors(core.origins)
+    answer_preflight, add_cors_headers = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
-    app.on_response_prepare.extend((default_headers, mark_cors))
+    app.on_response_prepare.extend((default_headers, add_cors_headers))
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)

@@ -112,7 +112,7 @@ export function showWebProcesses(processes) {
 }
 
 /** @param {any} process @param {number} now */
-function workerProcess({ process, workers, holds: leases }, now) {
+function workerProcess({ process, workers, leases }, now) {
   const facts = workers ? `${leases.length} of ${workers} busy` : "not responding";
   const item = elementOf("li", "process", processHead(process, facts));
   if (!workers) item.dataset.state = "silent";

@@ -1,4 +1,4 @@
-"""Assemblies: found by what was sent, told in their dialect, and answered at once when they are known."""
+"""Assemblies end to end: found by their files, rendered in their dialect, answered at once if completed before."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_a_form_is_an_assembly_whose_status_has_every_field(api: Api, shel
     assert done["created_at"] <= done["last_job_completed"] == done["updated_at"]
 
 
-async def test_every_output_is_a_result_under_its_kind(api: Api, shelf: Shelf) -> None:
+async def test_every_output_is_a_result_under_its_name(api: Api, shelf: Shelf) -> None:
     reply = await api.upload(shelf.clip(), shelf.image())
     done = await over(api, reply.body["assemblyId"])
     made = 0
@@ -102,7 +102,7 @@ async def test_every_output_is_a_result_under_its_kind(api: Api, shelf: Shelf) -
     assert done["bytes_usage"] == done["bytes_received"] + made
 
 
-async def test_an_assembly_under_way_and_one_that_failed(api: Api, shelf: Shelf, tmp_path: Path) -> None:
+async def test_the_status_of_a_running_and_of_a_failed_assembly(api: Api, shelf: Shelf, tmp_path: Path) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(shelf.clip().read_bytes()[:3000])
     reply = await reserve(api, broken, declare=True)
@@ -121,7 +121,7 @@ async def test_an_assembly_under_way_and_one_that_failed(api: Api, shelf: Shelf,
     assert failed["results"] == {}
 
 
-async def test_the_id_is_answered_with_the_bytes_that_make_it_known(api: Api, shelf: Shelf) -> None:
+async def test_the_response_to_the_last_bytes_has_the_assembly_id(api: Api, shelf: Shelf) -> None:
     files = shelf.image("one.png", size=(40, 30)), shelf.image("two.png", size=(50, 30))
     reserved = await reserve(api, *files, declare=False)
     assert reserved.status == 201
@@ -131,7 +131,9 @@ async def test_the_id_is_answered_with_the_bytes_that_make_it_known(api: Api, sh
     assert (await api.put(urls[1], files[1].read_bytes())).body["assemblyId"] == expected_id(*files)
 
 
-async def test_a_file_that_never_came_has_no_part_in_it(api: Api, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_file_that_never_arrived_does_not_contribute_to_the_assembly(
+    api: Api, shelf: Shelf, tmp_path: Path
+) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("This is no film at all. " * 100)
     picture = shelf.image(size=(60, 30))
@@ -142,7 +144,7 @@ async def test_a_file_that_never_came_has_no_part_in_it(api: Api, shelf: Shelf, 
     assert done["ok"] == "ASSEMBLY_COMPLETED"
 
 
-async def test_files_that_are_known_are_not_sent_again(api: Api, shelf: Shelf) -> None:
+async def test_files_that_were_completed_before_need_not_be_sent_again(api: Api, shelf: Shelf) -> None:
     files = shelf.image("first.png", size=(70, 30)), shelf.image("second.png", size=(80, 30))
     sent = await api.upload(*files)
     assembly_id = sent.body["assemblyId"]
@@ -159,7 +161,7 @@ async def test_files_that_are_known_are_not_sent_again(api: Api, shelf: Shelf) -
     assert (await api.list()).body["uploads"] == before, "nothing new was made"
 
 
-async def test_only_all_the_same_files_under_the_same_template_are_known(api: Api, shelf: Shelf) -> None:
+async def test_a_completed_assembly_is_found_by_all_of_its_files_and_its_template_only(api: Api, shelf: Shelf) -> None:
     one, two = shelf.image("one.png", size=(90, 30)), shelf.image("two.png", size=(100, 30))
     await over(api, (await api.upload(one, two)).body["assemblyId"])
     for reply in (
@@ -185,7 +187,7 @@ async def test_a_failed_assembly_is_sent_again(api: Api, shelf: Shelf) -> None:
     await api.cancel(second.body["uploadId"])
 
 
-async def test_the_status_is_asked_for_cheaply(api: Api, shelf: Shelf) -> None:
+async def test_an_unchanged_status_is_answered_with_304(api: Api, shelf: Shelf) -> None:
     reply = await reserve(api, shelf.image(size=(120, 30)), declare=True)
     assembly_id = reply.body["assemblyId"]
     first = await status(api, assembly_id)
@@ -201,14 +203,14 @@ async def test_the_status_is_asked_for_cheaply(api: Api, shelf: Shelf) -> None:
     assert moved.headers["Cache-Control"] == "private, max-age=900"
 
 
-async def test_what_may_be_kept_is_kept_for_one_viewer_and_one_page(serve: Serve, shelf: Shelf) -> None:
+async def test_the_status_is_cached_privately(serve: Serve, shelf: Shelf) -> None:
     async with Api(serve(ROOMCAST_CORS_ORIGINS="https://films.example")) as api:
         reply = await reserve(api, shelf.image(), declare=True)
         told = await status(api, reply.body["assemblyId"])
         assert told.headers["Vary"] == "Authorization, Cookie, Origin"
 
 
-async def test_a_batch_answers_a_list_and_each_for_itself(api: Api, shelf: Shelf) -> None:
+async def test_a_batch_returns_a_list_with_an_answer_for_each_id(api: Api, shelf: Shelf) -> None:
     reply = await reserve(api, shelf.image(size=(130, 30)), declare=True)
     known, unknown = reply.body["assemblyId"], "0" * 64
     told = (await status(api, known, unknown)).body
@@ -223,14 +225,14 @@ async def test_a_batch_answers_a_list_and_each_for_itself(api: Api, shelf: Shelf
     await api.cancel(reply.body["uploadId"])
 
 
-async def test_what_cannot_be_an_assembly(api: Api) -> None:
+async def test_an_invalid_assembly_id_is_refused(api: Api) -> None:
     assert (await status(api)).refusal == (400, "MALFORMED")
     assert (await status(api, "0" * 64)).refusal == (404, "NOT_FOUND")
     assert (await status(api, "../../etc")).refusal == (404, "NOT_FOUND")
     assert (await status(api, *(["0" * 64] * 51))).refusal == (429, "TOO_MANY")
 
 
-async def test_an_assembly_is_its_owners(serve: Serve, shelf: Shelf) -> None:
+async def test_only_the_owner_reads_an_assembly(serve: Serve, shelf: Shelf) -> None:
     server = serve(JWT_SECRET=SECRET)
     picture = shelf.image()
     async with (
@@ -265,14 +267,14 @@ async def test_an_assembly_has_a_room(api: Api, watcher: Watcher, shelf: Shelf) 
     assert (await watcher.call("leave-assembly", reserved["assemblyId"])) == {"ok": True}
 
 
-async def test_the_calls_about_an_assembly_refuse_like_the_others(api: Api, watcher: Watcher) -> None:
+async def test_the_socket_calls_of_assemblies_refuse_like_the_others(api: Api, watcher: Watcher) -> None:
     for argument, code in (("0" * 64, "NOT_FOUND"), (7, "MALFORMED"), ({"assemblyId": ""}, "MALFORMED")):
         for call in ("join-assembly", "leave-assembly"):
             ack = await watcher.call(call, argument)
             assert (ack["ok"], ack["error"]["code"]) == (False, code)
 
 
-async def test_off_loopback_in_open_mode_an_md5_is_no_right_to_an_upload(serve: Serve, shelf: Shelf) -> None:
+async def test_in_open_mode_off_loopback_an_md5_grants_no_access(serve: Serve, shelf: Shelf) -> None:
     async with Api(serve(HOST="0.0.0.0", ROOMCAST_OPEN="1")) as api:
         picture = shelf.image()
         told = (await api.upload(picture)).body["assemblyId"]
@@ -282,7 +284,7 @@ async def test_off_loopback_in_open_mode_an_md5_is_no_right_to_an_upload(serve: 
         assert len({told, again.body["assemblyId"], expected_id(picture)}) == 3
 
 
-async def test_a_submission_that_a_crash_left_unbound_is_bound(serve: Serve, shelf: Shelf) -> None:
+async def test_a_form_that_a_crash_left_unsealed_is_sealed_and_gets_its_id(serve: Serve, shelf: Shelf) -> None:
     files = shelf.image("one.png"), shelf.image("two.png", size=(50, 30))
     server = serve(ROOMCAST_RESERVATION_SECONDS="4")
     async with Api(server) as api:
@@ -295,7 +297,7 @@ async def test_a_submission_that_a_crash_left_unbound_is_bound(serve: Serve, she
         assert [upload["name"] for upload in found["uploads"]] == ["one.png"]
 
 
-async def test_without_hashes_an_assembly_has_an_id_of_its_own(serve: Serve, shelf: Shelf) -> None:
+async def test_an_assembly_without_hashes_has_a_unique_id(serve: Serve, shelf: Shelf) -> None:
     picture = shelf.image()
     async with Api(serve(ROOMCAST_HASHES="none")) as api:
         ids = [(await api.upload(picture)).body["assemblyId"] for _ in range(2)]

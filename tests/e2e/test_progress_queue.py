@@ -69,7 +69,7 @@ def groups(sent: list[dict[str, Any]]) -> set[str]:
     return {step["attributes"]["MessageGroupId"] for step in sent}
 
 
-async def test_the_queue_gets_what_the_stream_says(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+async def test_the_queue_receives_the_steps_of_the_stream(serve: Serve, shelf: Shelf, queue: Queue) -> None:
     server = serve(**queue.env)
     async with Api(server) as api:
         reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
@@ -90,7 +90,9 @@ async def test_the_queue_gets_what_the_stream_says(serve: Serve, shelf: Shelf, q
         assert {name: value for name, value in sent[-1].items() if name != "attributes"} == said
 
 
-async def test_a_queue_is_found_by_its_name_and_files_may_be_groups(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+async def test_a_queue_is_found_by_its_name_and_uploads_may_be_message_groups(
+    serve: Serve, shelf: Shelf, queue: Queue
+) -> None:
     own = {"SQS_PROGRESS_QUEUE_URL": "", "SQS_PROGRESS_QUEUE_NAME": "progress.fifo"}
     async with Api(serve(**queue.env | own, SQS_MESSAGE_GROUP="upload", SQS_BATCH_SIZE="1")) as api:
         reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
@@ -104,7 +106,9 @@ async def test_a_queue_is_found_by_its_name_and_files_may_be_groups(serve: Serve
         await eventually(counted, what=line)
 
 
-async def test_what_a_dead_server_did_not_send_its_successor_sends(serve: Serve, shelf: Shelf, queue: Queue) -> None:
+async def test_steps_that_a_killed_server_did_not_publish_are_published_after_a_restart(
+    serve: Serve, shelf: Shelf, queue: Queue
+) -> None:
     server = serve(**queue.env)
     async with Api(server) as api:
         upload_id, url = await api.reserved("picture.png", shelf.image().stat().st_size)
@@ -118,7 +122,7 @@ async def test_what_a_dead_server_did_not_send_its_successor_sends(serve: Serve,
     assert len({step["attributes"]["MessageDeduplicationId"] for step in sent}) == len(sent), "SQS drops what is twice"
 
 
-async def test_a_retry_is_told_too(serve: Serve, queue: Queue) -> None:
+async def test_the_steps_of_a_retry_are_published(serve: Serve, queue: Queue) -> None:
     async with Api(serve(**queue.env)) as api:
         upload_id, _ = await api.reserved("picture.png", 100)
         await api.cancel(upload_id)

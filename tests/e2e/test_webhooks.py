@@ -1,4 +1,4 @@
-"""Webhooks end to end: told how an assembly ended, whatever happens to either side."""
+"""Webhooks end to end: every outcome is delivered, whatever happens to the server or to the receiver."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def without_links(status: dict[str, Any]) -> dict[str, Any]:
     return {**status, "results": results}
 
 
-async def test_the_end_is_told_with_signatures_that_hold(
+async def test_an_ended_assembly_is_delivered_with_valid_signatures(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     async with Api(serve(**environment, ROOMCAST_PUBLIC_URL="https://films.example")) as api:
@@ -93,7 +93,7 @@ async def test_the_end_is_told_with_signatures_that_hold(
         assert told["nextAttemptAt"] is None
 
 
-async def test_uploads_under_other_templates_are_told_to_nobody(
+async def test_uploads_under_templates_without_a_webhook_are_not_delivered(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     async with Api(serve(**environment)) as api:
@@ -103,7 +103,7 @@ async def test_uploads_under_other_templates_are_told_to_nobody(
         assert heard.status["template_id"] == TEMPLATE
 
 
-async def test_an_outcome_that_a_retry_changed_is_told_again(
+async def test_an_outcome_that_a_retry_changed_is_delivered_again(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     picture = shelf.image()
@@ -125,7 +125,7 @@ async def test_an_outcome_that_a_retry_changed_is_told_again(
         assert [one["id"] for one in log] == [completed.delivery, cancelled.delivery], "newest first"
 
 
-async def test_a_receiver_that_fails_is_told_until_it_has_heard(
+async def test_a_failing_receiver_is_sent_the_delivery_until_it_accepts(
     hurried: RunningServer, shelf: Shelf, receiver: Receiver
 ) -> None:
     receiver.answer = receiver.fail
@@ -155,10 +155,10 @@ async def test_kill_9_between_the_end_and_the_delivery_loses_nothing(
         await settled(api, assembly_id, "delivered")
 
 
-async def test_an_end_that_nobody_was_there_to_notice_is_told(
+async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
-    """The lookout comes to the end by itself: the upload is over before a server runs that has the webhook."""
+    """The upload ends under a server that has no webhook; the finalizer of the next one, which has it, delivers."""
     hooks = Path(environment["ROOMCAST_TEMPLATES"])
     told = hooks.read_text()
     hooks.write_text(f'[templates.{TEMPLATE}]\nkind = "image"\n')
@@ -192,7 +192,7 @@ async def test_a_replay_is_the_same_delivery_once_more(
         assert (await replay(api, "0" * 64, told["id"])).refusal == (404, "NOT_FOUND")
 
 
-async def test_this_network_is_out_of_reach_unless_it_is_allowed(
+async def test_private_addresses_are_refused_unless_allowed(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     async with Api(serve(**{**environment, "ROOMCAST_WEBHOOK_PRIVATE": "0"})) as api:
@@ -207,7 +207,7 @@ async def test_this_network_is_out_of_reach_unless_it_is_allowed(
         assert receiver.heard == []
 
 
-async def test_the_log_and_the_replay_are_the_owners(
+async def test_only_the_owner_reads_the_log_and_replays(
     serve: Serve, shelf: Shelf, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     server = serve(**environment, JWT_SECRET=JWT_SECRET)
@@ -224,7 +224,7 @@ async def test_the_log_and_the_replay_are_the_owners(
         await receiver.until(2)
 
 
-async def test_a_template_whose_secret_is_not_there_is_refused_at_start(
+async def test_a_template_whose_secret_is_not_set_is_refused_at_start(
     serve: Serve, environment: dict[str, str]
 ) -> None:
     del environment["HOOK_SECRET"]

@@ -29,7 +29,7 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "events": lambda ledger: ledger.events(UNKNOWN),
     "page": lambda ledger: ledger.page("ada"),
     "queue": lambda ledger: ledger.queue(),
-    "unfinished": lambda ledger: ledger.active_ids(),
+    "active_ids": lambda ledger: ledger.active_ids(),
     "append": lambda ledger: ledger.append(UNKNOWN, Change(Failed(), "")),
     "tick": lambda ledger: ledger.tick(UNKNOWN, Tick(0.5), token="t"),
     "claim": lambda ledger: ledger.claim(UNKNOWN, holder="w", seconds=5),
@@ -37,9 +37,9 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
     "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
     "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_stored=True),
-    "reap": lambda ledger: ledger.expire_leases(reserved_before=0),
-    "expire": lambda ledger: ledger.prune(0),
-    "follow": lambda ledger: ledger.subscribe(UNKNOWN),
+    "expire_leases": lambda ledger: ledger.expire_leases(reserved_before=0),
+    "prune": lambda ledger: ledger.prune(0),
+    "subscribe": lambda ledger: ledger.subscribe(UNKNOWN),
 }
 
 

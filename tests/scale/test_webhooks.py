@@ -38,7 +38,7 @@ async def cluster(
         receiver.is_over.set()
 
 
-async def test_each_end_is_told_once_though_a_web_process_dies(
+async def test_each_outcome_is_delivered_once_if_a_web_process_dies(
     cluster: Cluster, api: Api, other_api: Api, shelf: Shelf, receiver: Receiver
 ) -> None:
     files = [shelf.image(f"{number}.png", size=(40 + number, 30)) for number in range(ASSEMBLIES)]
@@ -61,7 +61,7 @@ async def test_each_end_is_told_once_though_a_web_process_dies(
     cluster.webs[0].start()
 
 
-async def test_what_one_process_was_sent_the_other_knows(
+async def test_files_completed_through_one_web_process_are_known_to_the_other(
     cluster: Cluster, api: Api, other_api: Api, shelf: Shelf, receiver: Receiver
 ) -> None:
     reply = await api.upload(shelf.image(size=(90, 30)), template="told")

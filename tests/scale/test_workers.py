@@ -83,7 +83,7 @@ async def test_each_web_process_tells_admins_of_all_processes(
     assert {pid: one["workers"] for pid, one in workers.items()} == dict.fromkeys(
         (worker.process.pid for worker in cluster.workers), 1
     )
-    (hold,) = workers[holder.process.pid]["holds"]
+    (hold,) = workers[holder.process.pid]["leases"]
     assert (hold["uploadId"], hold["stage"], told["workers"]["busy"]) == (upload_id, "compressing", 1)
     assert hold["progress"] > 40
     assert told["statuses"]["compressing"] == 1

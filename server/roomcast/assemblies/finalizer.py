@@ -20,7 +20,7 @@ from roomcast.assemblies.webhooks.delivery import Delivery, new_delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
 from roomcast.runtime.tasks import periodic
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Templates
 
@@ -32,7 +32,6 @@ _SEAL_SECONDS = 60.0
 _BACKSTOP_SECONDS = 600.0
 """When a delivered assembly is due again, because its uploads may have started over."""
 
-_TERMINAL = frozenset({Status.COMPLETED.value, Status.ERROR.value})
 
 Render = Callable[[Submission, Sequence[Upload]], Mapping[str, Any]]
 
@@ -77,7 +76,9 @@ class Finalizer:
 
     def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
         ended = {
-            notice.message["uploadId"] for notice in notices if notice.event and notice.message["status"] in _TERMINAL
+            notice.message["uploadId"]
+            for notice in notices
+            if notice.event and notice.message["status"] in TERMINAL_STATUSES
         }
         if ended:
             self._hints |= ended

@@ -28,7 +28,7 @@ from roomcast.assemblies.model import (
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
-from roomcast.ledger.contract import Ledger, RecordConflict
+from roomcast.ledger.contract import RecordConflict, UploadLog
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
@@ -61,7 +61,7 @@ class AssemblyService:
     def __init__(
         self,
         records: RecordStore[Submission],
-        ledger: Ledger,
+        ledger: UploadLog,
         *,
         reproducible: bool,
         cursors: RecordStore[PublishCursor] | None = None,
@@ -72,13 +72,13 @@ class AssemblyService:
         self._reproducible = reproducible
 
     async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> Submission:
-        """Create a submission of exactly these uploads; raises what `Ledger.create` raises."""
+        """Create a submission of exactly these uploads; raises what `UploadLog.create` raises."""
         return await self._create(uploads, FIELD, in_flight=in_flight, closed=True)
 
     async def add_file(self, upload: Upload, field: str, form: str | None, *, in_flight: int | None = None) -> str:
         """Add an upload to the form whose submission id is `form`, or to a new form (None); return the submission id.
 
-        Raises what `Ledger.create` raises.
+        Raises what `UploadLog.create` raises.
         """
         if form is None:
             return (await self._create([upload], field, in_flight=in_flight, closed=False)).id

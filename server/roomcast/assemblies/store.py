@@ -60,7 +60,7 @@ class RecordStore(Protocol[R]):
         """Delete the record, if there is one."""
 
     def as_write(self, record: R) -> RecordWrite:
-        """Return the write of `record`, a new one or the next revision, for `Ledger.create`."""
+        """Return the write of `record`, a new one or the next revision, for `UploadLog.create`."""
 
 
 class RecordCodec(Generic[R]):

@@ -43,7 +43,7 @@ Token = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
+_UploadId = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
 _LOCAL = "http://127.0.0.1:8000"
 
 
@@ -92,7 +92,7 @@ def upload(
 
 
 @app.command("watch", epilog=EPILOG)
-def watch_one(upload_id: IdArgument, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def watch_one(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Show the progress of an upload until it ends. Ctrl-C does not cancel it."""
 
     async def follow(client: Client) -> ExitCode:
@@ -103,7 +103,7 @@ def watch_one(upload_id: IdArgument, server: Server = _LOCAL, token: Token = Non
 
 
 @app.command(epilog=EPILOG)
-def cancel(upload_id: IdArgument, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+def cancel(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
     """Cancel an upload and wait until its work has stopped."""
 
     async def cancel_upload(client: Client) -> ExitCode:

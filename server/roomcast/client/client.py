@@ -32,7 +32,7 @@ from roomcast.client.local_file import LocalFile, open_source, run_file_io
 from roomcast.client.retry import RetryWindow
 from roomcast.client.sse import Parser
 from roomcast.errors import Code
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 
 if TYPE_CHECKING:  # they import pydantic
     from roomcast.uploads.messages import Message, Output
@@ -334,7 +334,7 @@ class _NoStream(Exception):
 
 def is_terminal(state: Message) -> bool:
     """Return whether an upload has ended."""
-    return state["status"] in (Status.COMPLETED, Status.ERROR)
+    return state["status"] in TERMINAL_STATUSES
 
 
 def _raise_if_failed(state: Message) -> Message:

@@ -36,6 +36,6 @@ class Dispatch(Protocol):
     def workers(self, handler: Handler, count: int) -> AbstractAsyncContextManager[None]:
         """Run `count` workers for the duration of the context. Each makes one call of `handler` at a time.
 
-        A failed call is logged, and the worker goes on. Leaving the context waits for the calls that are running, and
+        A failed call is logged, and the worker continues. Leaving the context waits for the calls that are running, and
         starts no other.
         """

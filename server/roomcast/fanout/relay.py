@@ -20,7 +20,7 @@ import structlog
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
 from roomcast.runtime.tasks import cancel_and_wait, start_background_task
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
 
@@ -236,7 +236,7 @@ class Relay:
         If it was in a terminal stage, it has expired normally. Otherwise the ledger lost it: the subscribers get a
         final `error` event.
         """
-        if upload.status not in (Status.COMPLETED, Status.ERROR):
+        if upload.status not in TERMINAL_STATUSES:
             self._publish_event(upload, _lost_message(upload.latest, upload.seq + 1))
         if self._uploads.get(upload_id) is upload:
             del self._uploads[upload_id]

@@ -15,7 +15,7 @@ VIEWER = web.RequestKey("viewer", Viewer)
 
 
 def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return a JSON response. It is not cached unless `headers` say so, because states change."""
+    """Return a JSON response. It is not cached, unless `headers` allow it, because states change."""
     return web.Response(
         body=orjson.dumps(body),
         status=status,

@@ -28,7 +28,9 @@ class StopReason(Enum):
     SHUTTING_DOWN = "shutting down"
 
 
-async def keep_renewed(ledger: WorkQueue, lease: Lease, *, seconds: float, watch_cancel: bool = True) -> StopReason:
+async def renew_periodically(
+    ledger: WorkQueue, lease: Lease, *, seconds: float, watch_cancel: bool = True
+) -> StopReason:
     """Renew the lease until the work must stop, and return why.
 
     If the lease cannot be renewed, this returns before it expires, with time left to stop the work. Without
@@ -69,7 +71,7 @@ async def run_under_lease(
     only the work itself knows the outcome.
     """
     job = asyncio.ensure_future(work)
-    renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds))
+    renewing = asyncio.create_task(renew_periodically(ledger, lease, seconds=seconds))
     shutdown = asyncio.create_task((shutting_down or asyncio.Event()).wait())
     try:
         await asyncio.wait({job, renewing, shutdown}, return_when=asyncio.FIRST_COMPLETED)
@@ -84,7 +86,7 @@ async def run_under_lease(
         if why is not StopReason.LEASE_LOST:
             # Stopping can take seconds (an ffmpeg that ignores TERM), during which the upload must stay leased.
             renewing.cancel()
-            renewing = asyncio.create_task(keep_renewed(ledger, lease, seconds=seconds, watch_cancel=False))
+            renewing = asyncio.create_task(renew_periodically(ledger, lease, seconds=seconds, watch_cancel=False))
             await asyncio.wait({job, renewing}, return_when=asyncio.FIRST_COMPLETED)
         return why
     finally:

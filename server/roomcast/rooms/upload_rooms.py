@@ -9,12 +9,11 @@ from roomcast.rooms.packet import encode_event
 from roomcast.rooms.room import Room
 from roomcast.rooms.schema import RoomState
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.lifecycle import Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES
 from roomcast.uploads.messages import Message
 from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
-_TERMINAL = frozenset({Status.COMPLETED, Status.ERROR})
 
 
 class UploadRoom:
@@ -46,7 +45,7 @@ class UploadRoom:
 
     def update_close_timer(self, latest: Message) -> None:
         """Start the timer that closes the room when the upload has ended; cancel it when the upload is retried."""
-        if latest["status"] not in _TERMINAL:
+        if latest["status"] not in TERMINAL_STATUSES:
             self.cancel_close_timer()
         elif self._close_timer is None:
             self._close_timer = asyncio.get_running_loop().call_later(self._linger_seconds, self._close)

@@ -21,7 +21,7 @@ from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
-from roomcast.ledger.contract import Ledger
+from roomcast.ledger.contract import UploadLog
 from roomcast.runtime.tasks import periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
@@ -55,7 +55,7 @@ class StepPublisher:
         queue: ProgressQueue,
         cursors: RecordStore[PublishCursor],
         submissions: RecordStore[Submission],
-        ledger: Ledger,
+        ledger: UploadLog,
         *,
         branch: str,
         message_group: MessageGroup,

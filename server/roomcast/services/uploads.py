@@ -18,7 +18,7 @@ from roomcast.media.contract import MediaStore
 from roomcast.media.links import with_urls
 from roomcast.services.maintenance import cleanup_files, is_retryable
 from roomcast.uploads.ids import is_upload_id
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message, source_key
 from roomcast.uploads.transitions import cancelled
@@ -114,10 +114,10 @@ class UploadService:
             raise WrongState(f"Only an upload that ended in an error can be retried. This one is {upload.stage}.")
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Another attempt would fail in the same way. Send another file.")
-        kept = is_retryable(upload) and await self._media.has_source(source_key(upload))
+        stored = is_retryable(upload) and await self._media.has_source(source_key(upload))
         await self._submissions.reschedule(upload)
-        upload = await self._ledger.reopen(upload_id, source_stored=kept)
-        if kept:
+        upload = await self._ledger.reopen(upload_id, source_stored=stored)
+        if stored:
             await self._dispatch.wake(upload.id, upload.seq)
         return upload
 
@@ -141,7 +141,7 @@ class _TerminalWaiter:
         self.event = asyncio.Event()
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        if event["status"] in (Status.COMPLETED, Status.ERROR):
+        if event["status"] in TERMINAL_STATUSES:
             self.event.set()
 
     def on_tick(self, tick: Message) -> None:

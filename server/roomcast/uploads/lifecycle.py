@@ -84,6 +84,7 @@ TABLE: dict[Stage, Row] = {
 }
 
 TERMINAL = frozenset(stage for stage, row in TABLE.items() if not row.leads_to)
+TERMINAL_STATUSES = frozenset(TABLE[stage].status for stage in TERMINAL)
 WORKING = frozenset(set(Stage) - TERMINAL - {Stage.RECEIVING, Stage.QUEUED})
 """The stages in which a worker has the upload's lease."""
 

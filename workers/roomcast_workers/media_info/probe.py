@@ -177,7 +177,7 @@ def _has_disposition(stream: Mapping[str, Any], *dispositions: str) -> bool:
 
 
 def _has_display_side_data(stream: Mapping[str, Any]) -> bool:
-    """Return whether players are told to flip, crop or project the frames, beyond size and rotation."""
+    """Return whether players must flip, crop or project the frames, beyond size and rotation."""
     sides = stream.get("side_data_list")
     types = {_text(_mapping(side).get("side_data_type")) for side in sides} if isinstance(sides, list) else set()
     return not types <= _HARMLESS_SIDE_DATA

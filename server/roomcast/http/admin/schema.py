@@ -67,7 +67,7 @@ class WorkerProcess(Shape):
     process: str
     workers: int
     """How many it runs; 0 if it has stopped reporting."""
-    holds: list[WorkerLease]
+    leases: list[WorkerLease]
 
 
 class Workers(Shape):

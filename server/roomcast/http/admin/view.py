@@ -76,7 +76,7 @@ def _processes(leased: Sequence[LeasedUpload], workers: Mapping[str, int]) -> li
         {
             "process": name,
             "workers": workers.get(name, 0),
-            "holds": [_lease(one) for one in leased if one.holder == name],
+            "leases": [_lease(one) for one in leased if one.holder == name],
         }
         for name in names
     ]

@@ -14,7 +14,7 @@ import orjson
 
 from roomcast.errors import Malformed
 from roomcast.ledger.contract import Replay
-from roomcast.uploads.lifecycle import Status
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES
 from roomcast.uploads.messages import Message
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -64,9 +64,4 @@ def initial_events(replay: Replay, state: Message, position: Position | None) ->
     if position is None or not replay.gapless:
         return [(state, True)]
     missed = [(message, True) for message in replay.events]
-    return missed if is_terminal(state) else [*missed, (state, False)]
-
-
-def is_terminal(message: Message) -> bool:
-    """Return whether no message follows this one, unless the upload is retried."""
-    return message["status"] in (Status.COMPLETED, Status.ERROR)
+    return missed if state["status"] in TERMINAL_STATUSES else [*missed, (state, False)]

@@ -1,7 +1,7 @@
 """The open streams of server-sent events of one process, each with a bounded queue.
 
 A stream ends with its upload. A client that reconnects after the end, as browsers do, gets 204, which makes it stop. A
-client whose connection broke goes on from its `Last-Event-ID`.
+client whose connection broke continues from its `Last-Event-ID`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from roomcast.http.streams.sse import (
     RETRY,
     event_id,
     initial_events,
-    is_terminal,
     parse_position,
     sse_event,
 )
 from roomcast.runtime.process import log_context
 from roomcast.services.uploads import UploadService
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
@@ -247,11 +247,11 @@ class _UploadRenderer:
         self._event = stream_type.event
         self._body = stream_type.body_of(upload)
         self._first = first
-        self.finished = is_terminal(first[-1][0])
+        self.finished = first[-1][0]["status"] in TERMINAL_STATUSES
 
     def initial(self) -> bytes:
         return b"".join(self.render(*queued) for queued in self._first)
 
     def render(self, message: Message, is_event: bool) -> bytes:
-        self.finished = is_terminal(message)
+        self.finished = message["status"] in TERMINAL_STATUSES
         return sse_event(self._event, self._body(message), event_id(message) if is_event else None)

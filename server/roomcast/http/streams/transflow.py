@@ -22,7 +22,6 @@ from roomcast.http.streams.sse import (
     POSITION_PATTERN,
     Position,
     event_id,
-    is_terminal,
     parse_position,
     sse_event,
 )
@@ -30,7 +29,7 @@ from roomcast.http.streams.streams import Streams, Subscriber, stream_responses
 from roomcast.ledger.contract import Replay
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import is_upload_id
-from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
@@ -178,7 +177,7 @@ class _SubmissionRenderer:
         return ",".join(event_id(self._last_events[upload.id]) for upload in self._uploads)
 
     def _all_terminal(self) -> bool:
-        return all(is_terminal(latest) for latest in self._latest.values())
+        return all(latest["status"] in TERMINAL_STATUSES for latest in self._latest.values())
 
 
 def _parse_positions(last_event_id: str | None, count: int) -> list[Position | None]:

@@ -181,7 +181,7 @@ class RedisLedger:
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
         leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        held = [
+        leased_uploads = [
             LeasedUpload.from_token(one.token, one.view, one.expires_at)
             for one in leased
             if one.upload.stage in WORKING
@@ -191,7 +191,7 @@ class RedisLedger:
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,
             active=stats.active,
-            leased=sorted(held, key=lambda one: one.since),
+            leased=sorted(leased_uploads, key=lambda one: one.since),
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
