@@ -62,9 +62,9 @@ async def test_javascript_client_resumes_after_the_server_was_killed(
     file.write_bytes(large[: 3 * MIB])
     async with Api(server, token("ada")) as api:
         async with client(JAVASCRIPT, server, file) as sending:
-            url = (await sending.says("url"))["url"]
+            url = (await sending.reports("url"))["url"]
             await api.until(id_of(url), lambda message: message["bytesReceived"] > 0)
             server.kill()
             server.restart()
-            assert (await sending.says("success", "error"))["kind"] == "success"
+            assert (await sending.reports("success", "error"))["kind"] == "success"
         await completed(api, url)

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from tests.support.harness import Api, RunningServer
+from tests.support.interrupted_upload import InterruptedUpload
 from tests.support.tus import MIB, completed, id_of, reserved
-from tests.support.tus_journey import Journey
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -18,9 +18,9 @@ async def test_file_arrives_as_it_was_sent_whatever_interrupts_it(
     chance = random.Random(seed)
     content = picture + chance.randbytes(4 * MIB)
     url = await reserved(api, content)
-    journey = Journey([server], [api], url, content[:-1], chance)
-    await journey.travel()
+    interrupted = InterruptedUpload([server], [api], url, content[:-1], chance)
+    await interrupted.complete()
     (part,) = server.files_of(id_of(url))
-    assert part.read_bytes() == content[:-1], journey.steps
-    await Journey([server], [api], url, content, chance).travel()
+    assert part.read_bytes() == content[:-1], interrupted.steps
+    await InterruptedUpload([server], [api], url, content, chance).complete()
     await completed(api, url)

@@ -27,7 +27,7 @@ def settings() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("bad", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
-async def test_a_token_that_does_not_hold(server: AppServer, bad: str | None) -> None:
+async def test_invalid_token_is_refused_by_the_socket(server: AppServer, bad: str | None) -> None:
     for auth in ({"token": bad}, None) if bad is None else ({"token": bad},):
         data = await refused(server.url, auth=auth)
         assert data["code"] == "UNAUTHENTICATED"
@@ -35,12 +35,12 @@ async def test_a_token_that_does_not_hold(server: AppServer, bad: str | None) ->
 
 
 @pytest.mark.node
-async def test_the_javascript_client_is_told_why(server: AppServer, node: None) -> None:
+async def test_javascript_client_gets_the_reason_of_a_refusal(server: AppServer, node: None) -> None:
     async with NodeWatcher(server.url, auth={"token": "garbage"}) as watcher:
         assert watcher.refusals[0]["data"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_another_viewers_upload(server: AppServer, alice: Api) -> None:
+async def test_upload_of_another_viewer_cannot_be_joined_cancelled_or_retried(server: AppServer, alice: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
     async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
         for call in ("join-upload", "cancel-upload", "retry-upload"):
@@ -52,7 +52,7 @@ async def test_another_viewers_upload(server: AppServer, alice: Api) -> None:
         assert watcher.received == []
 
 
-async def test_a_list_holds_ones_own(alice: Api, bob: Api) -> None:
+async def test_list_has_only_the_viewers_uploads(alice: Api, bob: Api) -> None:
     hers, _ = await alice.reserved("hers.mp4", 100)
     his, _ = await bob.reserved("his.mp4", 100)
     listed = {message["uploadId"] for message in (await bob.list()).body["uploads"]}
@@ -60,14 +60,14 @@ async def test_a_list_holds_ones_own(alice: Api, bob: Api) -> None:
     assert hers not in listed
 
 
-async def test_an_upload_that_does_not_exist(server: AppServer) -> None:
+async def test_calls_about_an_unknown_upload_are_not_found(server: AppServer) -> None:
     async with Watcher(server.url, auth={"token": token("alice")}) as watcher:
         for call in ("join-upload", "cancel-upload", "retry-upload"):
             answer = await watcher.call(call, NOBODYS)
             assert answer["error"]["code"] == "NOT_FOUND", call
 
 
-async def test_every_place_for_a_token(server: AppServer, alice: Api) -> None:
+async def test_token_is_accepted_as_header_cookie_and_handshake_auth(server: AppServer, alice: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
     good = token("alice")
     async with Api(server) as anybody:
@@ -84,7 +84,7 @@ async def test_every_place_for_a_token(server: AppServer, alice: Api) -> None:
             assert (await watcher.join(upload_id))["ok"] is True, place
 
 
-async def test_an_admin_sees_and_controls_everything(server: AppServer, alice: Api) -> None:
+async def test_admin_reads_and_cancels_the_uploads_of_others(server: AppServer, alice: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
     for claim, status in (({"admin": True}, 200), ({"admin": "true"}, 403), ({"admin": 1}, 403)):
         async with Api(server, token("root", **claim)) as somebody:
@@ -93,7 +93,7 @@ async def test_an_admin_sees_and_controls_everything(server: AppServer, alice: A
         assert (await admin.cancel(upload_id)).status == 200
 
 
-async def test_a_media_link_needs_no_token_and_only_its_owner_gets_one(
+async def test_media_link_needs_no_token_and_is_given_only_to_the_owner(
     server: AppServer, alice: Api, bob: Api, shelf: Shelf
 ) -> None:
     upload_id = await alice.accepted(shelf.image())
@@ -115,14 +115,14 @@ async def test_metrics_are_for_admins(server: AppServer) -> None:
         assert (reply.status, b"roomcast_queue_depth 0.0" in reply.content) == (200, True)
 
 
-async def test_what_needs_no_token(server: AppServer) -> None:
+async def test_public_routes_need_no_token(server: AppServer) -> None:
     async with Api(server) as anybody:
         assert await anybody.healthy()
         assert (await anybody.say("GET", "/progress-demo")).status == 200
 
 
 @pytest.mark.parametrize("family", ["RS256", "ES256"])
-async def test_a_public_key(serve: ServeApp, family: str) -> None:
+async def test_token_is_verified_with_a_public_key(serve: ServeApp, family: str) -> None:
     key = (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)
         if family == "RS256"

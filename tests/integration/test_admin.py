@@ -47,7 +47,7 @@ async def overview(admin: Api) -> dict[str, Any]:
     return told
 
 
-async def test_nobody_else_is_told_anything(server: AppServer) -> None:
+async def test_admin_routes_refuse_everyone_but_admins(server: AppServer) -> None:
     for reader, refusal in REFUSED.items():
         async with Api(server, reader) as somebody:
             for call in CALLS:
@@ -57,7 +57,7 @@ async def test_nobody_else_is_told_anything(server: AppServer) -> None:
             assert b"token-form" in page.content, "the page asks for another token"
 
 
-async def test_the_page_takes_the_cookie_and_no_foreign_frame_or_script(server: AppServer) -> None:
+async def test_page_accepts_the_cookie_and_no_foreign_frame_or_script(server: AppServer) -> None:
     async with Api(server) as anybody:
         cookie = {"Cookie": f"roomcast_token={ADMIN}"}
         page = await anybody.say("GET", "/admin", headers=cookie)
@@ -69,11 +69,11 @@ async def test_the_page_takes_the_cookie_and_no_foreign_frame_or_script(server: 
 
 
 @pytest.mark.parametrize("query", ["status=nonsense", "limit=0", "limit=201", "cursor=x"])
-async def test_a_list_that_nobody_can_give(admin: Api, query: str) -> None:
+async def test_list_with_a_wrong_query_is_malformed(admin: Api, query: str) -> None:
     assert (await admin.say("GET", f"/api/admin/uploads?{query}")).refusal == (400, "MALFORMED")
 
 
-async def test_everybodys_uploads_and_what_is_done_about_them(
+async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
     server: AppServer, alice: Api, bob: Api, admin: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     clip = shelf.clip(seconds=1, size="160x120")
@@ -126,9 +126,7 @@ async def test_everybodys_uploads_and_what_is_done_about_them(
     assert (told["failures"], told["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
 
 
-async def test_the_board_is_told_when_it_has_changed(
-    server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg
-) -> None:
+async def test_board_is_sent_when_it_changes(server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.heal()
     headers = {"Authorization": f"Bearer {ADMIN}"}
     async with (
@@ -155,7 +153,7 @@ async def shows_the_end(stream: StreamWatcher, upload_id: str) -> None:
     await stream.wait_until(shown)
 
 
-async def test_in_open_mode_this_machine_alone_is_told(serve: ServeApp) -> None:
+async def test_page_is_only_available_from_this_machine_in_open_mode(serve: ServeApp) -> None:
     server = await serve()
     foreign: list[dict[str, str]] = [
         {"X-Forwarded-For": "203.0.113.7"},

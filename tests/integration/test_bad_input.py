@@ -206,7 +206,7 @@ async def test_disconnect_fails_the_upload_and_leaves_no_file(
     server: AppServer, api: Api, watcher: Watcher, shelf: Shelf, form: str
 ) -> None:
     content = shelf.clip().read_bytes()
-    content += bytes(900_000 - len(content))  # so much that a reader which holds a piece back has others to pass on
+    content += bytes(900_000 - len(content))  # so much that a reader that buffers some of it has passed others on
     if form == "PUT":
         _, url = await api.reserved("cut-off.mp4", len(content))
         sending = HalfSent(server, "PUT", url, content, first=len(content) // 2)
@@ -321,17 +321,17 @@ async def test_wrong_reservation_is_malformed(api: Api) -> None:
         assert reply.refusal == (400, "MALFORMED"), (name, reply.body)
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 2])
-async def test_file_with_another_md5_than_declared_fails(api: Api, watcher: Watcher, shelf: Shelf, pieces: int) -> None:
-    """By PUT, or by tus in so many pieces."""
+@pytest.mark.parametrize("chunks", [0, 1, 2])
+async def test_file_with_another_md5_than_declared_fails(api: Api, watcher: Watcher, shelf: Shelf, chunks: int) -> None:
+    """By PUT, or by tus in so many chunks."""
     content = shelf.image().read_bytes()
     files = [{"filename": "picture.png", "size": len(content), "md5": "0" * 32}]
     (entry,) = (await api.say("POST", "/api/uploads", json={"files": files})).body["uploads"]
     await watcher.join(entry["uploadId"])
-    half = len(content) // 2 if pieces == 2 else 0
+    half = len(content) // 2 if chunks == 2 else 0
     if half:
         assert (await Tus(api).patch(entry["tusUrl"], 0, content[:half])).status == 204
-    if pieces:
+    if chunks:
         reply = await Tus(api).patch(entry["tusUrl"], half, content[half:])
     else:
         reply = await api.put(entry["contentUrl"], content)

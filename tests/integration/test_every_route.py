@@ -120,7 +120,7 @@ def refused(call: Call, reply: Reply, status: int, code: str, to: str = "") -> N
     assert reply.refusal == expected, f"{call} {to}: {reply.refusal}, {reply.content[:200]!r}"
 
 
-async def test_a_token_that_does_not_hold(server: AppServer, alice: Api, table: Table) -> None:
+async def test_invalid_token_is_refused_by_every_guarded_route(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "held")
     guarded = [call for call in table(hers) if call.operation["security"]]
     assert len(guarded) > 30
@@ -131,7 +131,7 @@ async def test_a_token_that_does_not_hold(server: AppServer, alice: Api, table: 
     assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
 
 
-async def test_what_needs_no_token_says_nothing_of_anybody(server: AppServer, alice: Api, table: Table) -> None:
+async def test_public_routes_contain_no_user_data(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "open")
     async with Api(server) as anybody:
         for call in [call for call in table(hers) if not call.operation["security"]]:
@@ -142,7 +142,7 @@ async def test_what_needs_no_token_says_nothing_of_anybody(server: AppServer, al
             assert (reply.status == 401) <= (call.path == "/admin"), call
 
 
-async def test_what_is_another_viewers(alice: Api, bob: Api, table: Table) -> None:
+async def test_upload_of_another_viewer_is_forbidden(alice: Api, bob: Api, table: Table) -> None:
     hers = await reserved(alice, "hers")
     calls = [call for call in table(hers) if owned(call)]
     assert len(calls) > 15
@@ -153,7 +153,7 @@ async def test_what_is_another_viewers(alice: Api, bob: Api, table: Table) -> No
     assert (await alice.get(hers["upload"])).body["stage"] == "receiving"
 
 
-async def test_what_nobody_has(alice: Api, table: Table) -> None:
+async def test_unknown_upload_is_not_found(alice: Api, table: Table) -> None:
     calls = [call for call in table(NOBODYS) if owned(call)]
     silent = [call for call in calls if "404" not in call.operation["responses"]]
     assert [str(call) for call in silent] == ["DELETE /api/progress/{task_id}"], "what is gone need not be cleaned up"
@@ -162,7 +162,7 @@ async def test_what_nobody_has(alice: Api, table: Table) -> None:
             refused(call, await call.by(alice), 404, "NOT_FOUND")
 
 
-async def test_what_only_admins_may(bob: Api, table: Table) -> None:
+async def test_admin_routes_are_forbidden_to_others(bob: Api, table: Table) -> None:
     admins = [call for call in table(NOBODYS) if "admin" in call.path or call.path == "/metrics"]
     guarded = [call for call in admins if call.operation["security"]]
     assert guarded
@@ -183,7 +183,7 @@ def malformed(call: Call) -> Iterator[tuple[str, Call]]:
                 yield name, replace(call, headers={**call.headers, name: value})
 
 
-async def test_a_malformed_parameter(server: AppServer, table: Table) -> None:
+async def test_malformed_parameter_is_refused(server: AppServer, table: Table) -> None:
     async with Api(server, token("root", admin=True)) as admin:
         pieces = await admin.say("POST", "/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1048576"})
         about = {"upload": pieces.headers["Location"].rpartition("/")[2], "assembly": NOBODYS["assembly"]}
@@ -197,7 +197,7 @@ async def test_a_malformed_parameter(server: AppServer, table: Table) -> None:
         assert tried >= {"status", "limit", "Last-Event-ID", "Tus-Resumable", "Upload-Offset", "Upload-Checksum"}
 
 
-async def test_a_malformed_body(server: AppServer, alice: Api, table: Table) -> None:
+async def test_malformed_body_is_refused(server: AppServer, alice: Api, table: Table) -> None:
     hers = await reserved(alice, "malformed")
     for call in table(hers):
         media = call.headers.get("Content-Type", "")

@@ -60,7 +60,7 @@ def made() -> dict[str, Any]:
     return {}
 
 
-async def test_the_whole_film(film: Film) -> None:
+async def test_whole_file_is_served_with_its_type_and_length(film: Film) -> None:
     reply = await film.get()
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "video/mp4"
@@ -76,7 +76,7 @@ async def test_the_whole_film(film: Film) -> None:
     ("asked", "first", "last"),
     [("bytes=0-99", 0, 99), ("bytes=100-", 100, None), ("bytes=-7", -7, None), ("bytes=5-9999999999", 5, None)],
 )  # fmt: skip
-async def test_a_range(film: Film, asked: str, first: int, last: int | None) -> None:
+async def test_range_is_served_as_partial_content(film: Film, asked: str, first: int, last: int | None) -> None:
     size = len(film.content)
     begin = first if first >= 0 else size + first
     end = size - 1 if last is None else last
@@ -88,13 +88,13 @@ async def test_a_range(film: Film, asked: str, first: int, last: int | None) -> 
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_a_range_beyond_the_end(film: Film) -> None:
+async def test_range_beyond_the_end_is_refused(film: Film) -> None:
     reply = await film.get(Range=f"bytes={len(film.content)}-")
     assert reply.status == 416
     assert reply.headers["Content-Range"] == f"bytes */{len(film.content)}"
 
 
-async def test_a_conditional_range(film: Film) -> None:
+async def test_range_with_another_tag_gets_the_whole_file(film: Film) -> None:
     tag = (await film.get()).headers["ETag"]
     assert (await film.get(Range="bytes=0-9", If_Range=tag)).status == 206
     changed = await film.get(Range="bytes=0-9", If_Range='"another"')
@@ -102,7 +102,7 @@ async def test_a_conditional_range(film: Film) -> None:
     assert changed.content == film.content
 
 
-async def test_a_link_that_was_tampered_with(film: Film) -> None:
+async def test_tampered_link_is_refused(film: Film) -> None:
     _, _, grant, upload_id, name = film.url.split("/")
     expires, signature = grant.split(".")
     worse = [
@@ -117,7 +117,7 @@ async def test_a_link_that_was_tampered_with(film: Film) -> None:
         assert (await film.api.say("GET", url)).refusal == (403, "FORBIDDEN"), url
 
 
-async def test_a_link_holds_for_its_siblings_and_for_nothing_else(film: Film, made: dict[str, Any]) -> None:
+async def test_link_gives_access_to_the_files_of_its_upload_only(film: Film, made: dict[str, Any]) -> None:
     poster = output(made, "poster")
     assert (await film.api.say("GET", urljoin(film.url, "poster.jpg"))).content == (
         await film.api.say("GET", poster["url"])
@@ -126,7 +126,7 @@ async def test_a_link_holds_for_its_siblings_and_for_nothing_else(film: Film, ma
     assert (await film.api.say("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
 
 
-async def test_a_path_out_of_the_media_directory(film: Film) -> None:
+async def test_path_out_of_the_media_directory_is_refused(film: Film) -> None:
     folder = film.url.rpartition("/")[0]
     paths = [f"/media/9999999999.00/{way}ledger.sqlite3" for way in ("../", "%2e%2e/", "..%2f", "x/")]
     paths += [f"{folder}/{way}ledger.sqlite3" for way in ("../../", "%2e%2e/%2e%2e/", "..%2f..%2f", "%2fx%2f")]
@@ -139,7 +139,7 @@ async def test_a_path_out_of_the_media_directory(film: Film) -> None:
         assert head.split()[1] in (b"403", b"404"), path
 
 
-async def test_a_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf: Shelf) -> None:
+async def test_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf: Shelf) -> None:
     async with Api(await serve(ROOMCAST_URL_SECONDS="1")) as api:
         upload_id = await api.accepted(shelf.image())
         old = (await api.finished(upload_id))["element"]["url"]
@@ -153,7 +153,7 @@ async def test_a_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf
         assert (await api.say("GET", new)).status == 200
 
 
-async def test_a_player_on_an_allowed_origin_may_read_and_others_may_not(serve: ServeApp, shelf: Shelf) -> None:
+async def test_media_can_be_read_by_pages_of_allowed_origins_only(serve: ServeApp, shelf: Shelf) -> None:
     async with Api(await serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
         url = (await api.finished(await api.accepted(shelf.image())))["element"]["url"]
         part = {"Range": "bytes=0-9"}

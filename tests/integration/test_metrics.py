@@ -25,7 +25,7 @@ async def busy(api: Api, watcher: Watcher, shelf: Shelf) -> None:
         await api.finished(upload_id)
 
 
-async def test_what_is_told_is_strictly_of_the_format(busy: None, api: Api) -> None:
+async def test_metrics_have_the_text_format(busy: None, api: Api) -> None:
     reply = await api.say("GET", "/metrics")
     assert reply.headers["Content-Type"].startswith("text/plain; version=")
     families = parse(reply.content.decode())
@@ -37,7 +37,7 @@ async def test_what_is_told_is_strictly_of_the_format(busy: None, api: Api) -> N
     assert found["roomcast_messages_sent_total", "event", "socket"] >= 1
 
 
-async def test_it_speaks_openmetrics_to_whom_asks(api: Api) -> None:
+async def test_metrics_have_the_openmetrics_format_if_asked_for(api: Api) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
     reply = await api.say("GET", "/metrics", headers=accept)
     assert reply.headers["Content-Type"].startswith("application/openmetrics-text")

@@ -42,14 +42,14 @@ async def test_javascript_client_resumes_what_another_one_began(
     server: AppServer, api: Api, file: Path, tmp_path: Path
 ) -> None:
     store = str(tmp_path / "remembered.json")
-    wishes = {"store": store, "chunkSize": 400_000, "metadata": {"filename": file.name, "type": "image"}}
-    async with client(JAVASCRIPT, server, file, leaveAfter=800_000, **wishes) as first:
-        url = (await first.says("url"))["url"]
-        await first.ends()
+    options = {"store": store, "chunkSize": 400_000, "metadata": {"filename": file.name, "type": "image"}}
+    async with client(JAVASCRIPT, server, file, leaveAfter=800_000, **options) as first:
+        url = (await first.reports("url"))["url"]
+        await first.succeeds()
     assert await Tus(api).offset(url) >= 800_000
-    async with client(JAVASCRIPT, server, file, **wishes) as second:
-        assert (await second.says("accepted"))["bytes"] > 800_000
-        assert (await second.says("success", "error"))["url"] == url
+    async with client(JAVASCRIPT, server, file, **options) as second:
+        assert (await second.reports("accepted"))["bytes"] > 800_000
+        assert (await second.reports("success", "error"))["url"] == url
     last = await completed(api, url)
     assert (last["filename"], last["element"]["type"]) == (file.name, "image")
     assert last["element"]["original"]["size"] == SIZE
@@ -59,7 +59,7 @@ async def test_javascript_client_resumes_what_another_one_began(
 @pytest.mark.usefixtures("node")
 async def test_javascript_client_may_declare_the_length_last(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, deferred=True, chunkSize=1_000_000) as sending:
-        done = await sending.says("success", "error")
+        done = await sending.reports("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
 
 
@@ -67,8 +67,8 @@ async def test_javascript_client_may_declare_the_length_last(server: AppServer, 
 @pytest.mark.usefixtures("node")
 async def test_javascript_client_can_terminate_an_upload(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, chunkSize=400_000, terminateAfter=800_000) as sending:
-        url = (await sending.says("url"))["url"]
-        await sending.says("terminated")
+        url = (await sending.reports("url"))["url"]
+        await sending.reports("terminated")
     assert (await api.get(id_of(url))).body["error"]["code"] == "CANCELLED"
     await eventually(lambda: server.files_of(id_of(url)) == [])
 
@@ -77,7 +77,7 @@ async def test_javascript_client_can_terminate_an_upload(server: AppServer, api:
 @pytest.mark.usefixtures("node")
 async def test_javascript_client_can_send_partial_uploads_in_parallel(server: AppServer, api: Api, file: Path) -> None:
     async with client(JAVASCRIPT, server, file, parallelUploads=3) as sending:
-        done = await sending.says("success", "error")
+        done = await sending.reports("success", "error")
     assert (await completed(api, done["url"]))["element"]["original"]["size"] == SIZE
 
 
@@ -86,19 +86,19 @@ async def test_javascript_client_can_send_partial_uploads_in_parallel(server: Ap
 async def test_javascript_client_works_without_patch_and_with_creation_with_upload(
     server: AppServer, api: Api, file: Path
 ) -> None:
-    wishes = {"overridePatchMethod": True, "uploadDataDuringCreation": True, "chunkSize": MIB}
-    async with client(JAVASCRIPT, server, file, **wishes) as sending:
-        done = await sending.says("success", "error")
+    options = {"overridePatchMethod": True, "uploadDataDuringCreation": True, "chunkSize": MIB}
+    async with client(JAVASCRIPT, server, file, **options) as sending:
+        done = await sending.reports("success", "error")
     await completed(api, done["url"])
 
 
 async def test_python_client_stops_and_resumes(server: AppServer, api: Api, file: Path) -> None:
-    wishes = {"chunk_size": 400_000, "upload_checksum": True}
-    async with client(PYTHON, server, file, stop_at=1_000_000, **wishes) as first:
-        url = (await first.says("url"))["url"]
-        await first.ends()
-    async with client(PYTHON, server, file, url=url, **wishes) as second:
-        assert (await second.says("offset"))["offset"] == 1_000_000
-        assert (await second.says("url"))["offset"] == SIZE
-        await second.ends()
+    options = {"chunk_size": 400_000, "upload_checksum": True}
+    async with client(PYTHON, server, file, stop_at=1_000_000, **options) as first:
+        url = (await first.reports("url"))["url"]
+        await first.succeeds()
+    async with client(PYTHON, server, file, url=url, **options) as second:
+        assert (await second.reports("offset"))["offset"] == 1_000_000
+        assert (await second.reports("url"))["offset"] == SIZE
+        await second.succeeds()
     assert (await completed(api, url))["filename"] == file.name

@@ -12,7 +12,7 @@ from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.clips import text_named_mp4
 from tests.support.harness import Api
-from tests.support.tus import MIB, PIECE, VERSION, Tus, checksum, completed, half_sent, id_of, metadata
+from tests.support.tus import CHUNK_HEADERS, MIB, VERSION, Tus, checksum, completed, half_sent, id_of, metadata
 from tests.support.watchers import Watcher
 
 LIMIT = 16 * MIB
@@ -72,7 +72,7 @@ async def test_too_large_upload_with_deferred_length_is_refused_by_its_bytes(
         yield picture
         yield b"and more"
 
-    reply = await api.say("PATCH", url, data=unannounced(), headers={**PIECE, "Upload-Offset": "0"})
+    reply = await api.say("PATCH", url, data=unannounced(), headers={**CHUNK_HEADERS, "Upload-Offset": "0"})
     assert reply.refusal == (413, "TOO_LARGE")
     assert (await api.get(id_of(url))).body["error"]["code"] == "TOO_LARGE"
 
@@ -150,7 +150,7 @@ async def test_unknown_upload_is_not_found(api: Api, tus: Tus) -> None:
 
 async def test_method_override_replaces_patch_and_delete(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture))
-    patch = {**PIECE, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
+    patch = {**CHUNK_HEADERS, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     assert (await api.say("POST", url, data=picture[:10], headers=patch)).status == 204
     assert await tus.offset(url) == 10
     head = await api.say("POST", url, headers={"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "GET"})

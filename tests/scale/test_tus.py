@@ -12,10 +12,10 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.scale.cluster import Cluster
 from tests.support.harness import Api, RunningServer, eventually
+from tests.support.interrupted_upload import InterruptedUpload
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import S3Server
 from tests.support.tus import MIB, Tus, completed, half_sent, id_of, metadata, reserved
-from tests.support.tus_journey import Journey
 from tests.support.watchers import Watcher
 
 
@@ -49,7 +49,7 @@ async def test_a_file_arrives_as_it_was_sent(
 ) -> None:
     content = content_for(shelf, seed, 3 * MIB)
     url = await reserved(api, content)
-    await Journey(cluster.webs, [api, other_api], url, content, random.Random(seed)).travel()
+    await InterruptedUpload(cluster.webs, [api, other_api], url, content, random.Random(seed)).complete()
     await completed(api, url)
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, url)), what="the end of the pieces")
 

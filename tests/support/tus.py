@@ -1,4 +1,4 @@
-"""tus as it goes over the wire, a request at a time, so that a test can say it wrongly too."""
+"""tus requests one at a time, right ones and wrong ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.harness import Api, HalfSent, Reply, ServerUnderTest, eventua
 MIB = 1 << 20
 
 VERSION = {"Tus-Resumable": "1.0.0"}
-PIECE = {**VERSION, "Content-Type": "application/offset+octet-stream"}
+CHUNK_HEADERS = {**VERSION, "Content-Type": "application/offset+octet-stream"}
 
 
 def metadata(**values: str) -> str:
@@ -25,41 +25,41 @@ def checksum(algorithm: str, content: bytes) -> dict[str, str]:
 
 
 class Tus:
-    """The protocol's requests, as one viewer. Headers that are given win over those that are right."""
+    """Sends the protocol's requests as one viewer. Given headers replace the right ones; None leaves a header out."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     async def post(self, content: bytes | None = None, /, **headers: str | None) -> Reply:
-        right = VERSION if content is None else PIECE
-        return await self._say("POST", "/api/tus/", right, headers, content)
+        right = VERSION if content is None else CHUNK_HEADERS
+        return await self._request("POST", "/api/tus/", right, headers, content)
 
     async def create(self, length: int | None, content: bytes | None = None, /, **values: str) -> str:
-        """An upload of so many bytes, or of a length to be told later; its URL."""
-        told = {"Upload_Defer_Length": "1"} if length is None else {"Upload_Length": str(length)}
-        reply = await self.post(content, Upload_Metadata=metadata(**values) if values else None, **told)
+        """Create an upload of so many bytes, or with a deferred length; return its URL."""
+        declared = {"Upload_Defer_Length": "1"} if length is None else {"Upload_Length": str(length)}
+        reply = await self.post(content, Upload_Metadata=metadata(**values) if values else None, **declared)
         assert reply.status == 201, reply.body
         return str(reply.headers["Location"])
 
     async def patch(self, url: str, offset: int, content: bytes = b"", /, **headers: str | None) -> Reply:
-        return await self._say("PATCH", url, {**PIECE, "Upload-Offset": str(offset)}, headers, content)
+        return await self._request("PATCH", url, {**CHUNK_HEADERS, "Upload-Offset": str(offset)}, headers, content)
 
     async def head(self, url: str, **headers: str | None) -> Reply:
-        return await self._say("HEAD", url, VERSION, headers, None)
+        return await self._request("HEAD", url, VERSION, headers, None)
 
     async def delete(self, url: str, **headers: str | None) -> Reply:
-        return await self._say("DELETE", url, VERSION, headers, None)
+        return await self._request("DELETE", url, VERSION, headers, None)
 
     async def offset(self, url: str) -> int:
         reply = await self.head(url)
         assert reply.status == 200
         return int(reply.headers["Upload-Offset"])
 
-    async def _say(
+    async def _request(
         self, method: str, url: str, right: Mapping[str, str], given: Mapping[str, str | None], content: bytes | None
     ) -> Reply:
-        wanted: dict[str, Any] = {**right, **{name.replace("_", "-"): value for name, value in given.items()}}
-        headers = {name: value for name, value in wanted.items() if value is not None}
+        merged: dict[str, Any] = {**right, **{name.replace("_", "-"): value for name, value in given.items()}}
+        headers = {name: value for name, value in merged.items() if value is not None}
         skipped = [] if "Content-Type" in headers else ["Content-Type"]
         return await self._api.say(method, url, headers=headers, data=content, skip_auto_headers=skipped)
 
@@ -67,9 +67,9 @@ class Tus:
 def half_sent(
     server: ServerUnderTest, url: str, offset: int, content: bytes, first: int, headers: Mapping[str, str] = {}
 ) -> HalfSent:
-    """A PATCH of which only so many bytes come."""
+    """Return a PATCH that stops after its `first` bytes."""
     return HalfSent(
-        server, "PATCH", url, content, first=first, headers={**PIECE, "Upload-Offset": str(offset), **headers}
+        server, "PATCH", url, content, first=first, headers={**CHUNK_HEADERS, "Upload-Offset": str(offset), **headers}
     )
 
 
@@ -78,7 +78,7 @@ def id_of(url: str) -> str:
 
 
 async def reserved(api: Api, content: bytes) -> str:
-    """A reservation that knows the file's MD5, so that it completes with these bytes and no others; its tusUrl."""
+    """Reserve an upload that declares the file's MD5, so that no other bytes complete it; return its tusUrl."""
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     files = [{"filename": "picture.png", "size": len(content), "md5": md5}]
     reply = await api.say("POST", "/api/uploads", json={"files": files})
@@ -87,14 +87,14 @@ async def reserved(api: Api, content: bytes) -> str:
 
 
 async def on_disk(server: ServerUnderTest, url: str, size: int) -> None:
-    """Returns when so many of the upload's bytes lie on the disk."""
+    """Wait until so many of the upload's bytes are on the disk."""
     await eventually(
         lambda: sum(path.stat().st_size for path in server.files_of(id_of(url))) >= size, what=f"{size} bytes on disk"
     )
 
 
 async def completed(api: Api, url: str) -> dict[str, Any]:
-    """The message of the upload's good end."""
+    """Wait until the upload is completed, and return its last message."""
     last = await api.finished(id_of(url))
     assert last["status"] == "completed", last
     return last

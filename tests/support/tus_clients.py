@@ -1,4 +1,4 @@
-"""The tus clients that people use, as programs of their own: the official one for JavaScript, and the one on PyPI."""
+"""tus clients in processes of their own: the official one for JavaScript, and the one from PyPI."""
 
 from __future__ import annotations
 
@@ -17,36 +17,38 @@ JAVASCRIPT = ("node", str(ROOT / "tests" / "node" / "tus.mjs"))
 PYTHON = (sys.executable, str(ROOT / "tests" / "support" / "tuspy_client.py"))
 
 
-class Client:
-    """A running client, and what it said so far."""
+class TusClientProcess:
+    """A running client, and the JSON lines that it has printed."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self.said: list[dict[str, Any]] = []
+        self.lines: list[dict[str, Any]] = []
 
-    async def says(self, *keys: str) -> dict[str, Any]:
-        """The next thing that it says with one of these keys, or of one of these kinds."""
+    async def reports(self, *keys: str) -> dict[str, Any]:
+        """Return the next line that has one of these keys or kinds."""
         assert self._process.stdout is not None
         async with asyncio.timeout(60):
             while line := await self._process.stdout.readline():
-                said: dict[str, Any] = json.loads(line)
-                self.said.append(said)
-                if said.get("kind") in keys or said.keys() & set(keys):
-                    return said
-        raise AssertionError(f"it ended and said {self.said}")
+                report: dict[str, Any] = json.loads(line)
+                self.lines.append(report)
+                if report.get("kind") in keys or report.keys() & set(keys):
+                    return report
+        raise AssertionError(f"the client ended after {self.lines}")
 
-    async def ends(self) -> None:
+    async def succeeds(self) -> None:
         assert await self._process.wait() == 0
 
 
 @asynccontextmanager
-async def client(command: tuple[str, ...], server: ServerUnderTest, file: Path, **wishes: Any) -> AsyncIterator[Client]:
-    options = {"headers": {"Authorization": f"Bearer {token('ada')}"}, "metadata": {"filename": file.name}, **wishes}
+async def client(
+    command: tuple[str, ...], server: ServerUnderTest, file: Path, **options: Any
+) -> AsyncIterator[TusClientProcess]:
+    merged = {"headers": {"Authorization": f"Bearer {token('ada')}"}, "metadata": {"filename": file.name}, **options}
     process = await asyncio.create_subprocess_exec(
-        *command, f"{server.url}/api/tus/", str(file), json.dumps(options), stdout=asyncio.subprocess.PIPE
+        *command, f"{server.url}/api/tus/", str(file), json.dumps(merged), stdout=asyncio.subprocess.PIPE
     )
     try:
-        yield Client(process)
+        yield TusClientProcess(process)
     finally:
         if process.returncode is None:
             process.kill()

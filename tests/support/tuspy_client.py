@@ -1,4 +1,4 @@
-"""PyPI's tus client, in a process of its own: sends one file, and prints its URL.
+"""Send one file with PyPI's tus client, and print its URL.
 
 python tests/support/tuspy_client.py ENDPOINT FILE '{"chunk_size": 100000, "stop_at": 300000, "url": null, …}'
 """
@@ -12,8 +12,8 @@ from tusclient.client import TusClient
 
 
 def main() -> None:
-    endpoint, path, wishes = sys.argv[1:]
-    options = json.loads(wishes)
+    endpoint, path, given = sys.argv[1:]
+    options = json.loads(given)
     stop_at, headers = options.pop("stop_at", None), options.pop("headers", {})
     with open(path, "rb") as file:  # noqa: PTH123  (the client wants a stream)
         uploader = TusClient(endpoint, headers=headers).uploader(file_stream=file, **options)

@@ -10,20 +10,20 @@ HERE = {"Host": "127.0.0.1:8000"}
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
-def test_a_request_from_this_machine_to_its_own_name(peer: str, host: str) -> None:
+def test_request_from_this_machine_to_a_loopback_name_is_local(peer: str, host: str) -> None:
     assert is_local_request(peer, {"Host": host})
     assert is_local_request(peer, {"Host": host, "Origin": f"http://{host}"})
 
 
 @pytest.mark.parametrize("peer", ["10.0.0.7", "192.168.0.2", "::ffff:10.0.0.7", "fe80::1", "2001:db8::1", "", None])
-def test_a_request_from_elsewhere(peer: str | None) -> None:
+def test_request_from_another_address_is_not_local(peer: str | None) -> None:
     assert not is_local_request(peer, HERE)
 
 
 @pytest.mark.parametrize(
     "header", ["Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Real-IP", "Via"]
 )
-def test_a_request_that_was_passed_on(header: str) -> None:
+def test_request_through_a_proxy_is_not_local(header: str) -> None:
     assert not is_local_request("127.0.0.1", {**HERE, header: "127.0.0.1"})
 
 
@@ -31,14 +31,14 @@ def test_a_request_that_was_passed_on(header: str) -> None:
     "host",
     ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.7", "", "["],
 )
-def test_a_name_that_was_made_to_lead_here(host: str) -> None:
+def test_request_to_a_name_that_resolves_to_this_machine_is_not_local(host: str) -> None:
     assert not is_local_request("127.0.0.1", {"Host": host})
 
 
-def test_a_request_without_a_host() -> None:
+def test_request_without_a_host_is_not_local() -> None:
     assert not is_local_request("127.0.0.1", {})
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:3000", "https://127.0.0.1:8000"])
-def test_another_sites_page(origin: str) -> None:
+def test_request_of_another_sites_page_is_not_local(origin: str) -> None:
     assert not is_local_request("127.0.0.1", {**HERE, "Origin": origin})

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +24,6 @@ from roomcast.http.streams import sse
 from roomcast.uploads.viewer import ANONYMOUS
 
 from tests.e2e.tokens import token
-from tests.support.harness import ROOT
-
-HEAVY = (
-    "aiohttp.web",
-    "socketio",
-    "pydantic",
-    "aioboto3",
-    "redis",
-    "docket",
-    "structlog",
-    "jwt",
-    "PIL",
-    "roomcast.app",
-)
-
-
-@pytest.mark.parametrize("module", ["roomcast.client.client", "roomcast.cli.main"])
-def test_importing_it_loads_nothing_of_the_server(module: str) -> None:
-    script = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 class TestParser:

@@ -89,12 +89,12 @@ FILES: dict[str, tuple[Upload, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("where", FILES)
-def test_a_file(where: str) -> None:
+def test_file_in_each_stage_has_the_progress_of_the_files_dialect(where: str) -> None:
     upload, expected = FILES[where]
     assert files.file_progress(RESERVED, message(upload)) == AT_THE_START | expected
 
 
-def test_files_taken() -> None:
+def test_form_result_has_the_received_and_the_failed_files() -> None:
     entries: list[UploadEntry] = [
         {"uploadId": "upload_1", "filename": "a.mp4"},
         {"uploadId": "upload_2", "filename": "b.txt", "error": UnsupportedType("no").to_json()},
@@ -171,13 +171,13 @@ TASKS: dict[str, tuple[Upload, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("where", TASKS)
-def test_a_task(where: str) -> None:
+def test_task_in_each_stage_has_the_progress_of_the_polling_dialect(where: str) -> None:
     upload, expected = TASKS[where]
     assert tasks.task_progress(upload, attempts=3) == {"task_id": "upload_1", **expected}
 
 
 @given(st.integers(0, 1 << 50), st.lists(st.floats(0, 99.9), min_size=1))
-def test_the_bytes_of_a_file_move_with_its_bar_and_are_all_there_at_the_end_alone(size: int, bars: list[float]) -> None:
+def test_bytes_of_a_file_follow_its_percentage_and_are_complete_only_at_the_end(size: int, bars: list[float]) -> None:
     def shown(stage: Stage, progress: float) -> files.FileProgress:
         upload = replace(RESERVED, state=State(stage, progress=progress), bytes_expected=size, bytes_received=size)
         return files.file_progress(upload, message(upload))
@@ -189,7 +189,7 @@ def test_the_bytes_of_a_file_move_with_its_bar_and_are_all_there_at_the_end_alon
 
 
 @given(st.sampled_from(Stage), st.floats(0, 100), st.booleans())
-def test_the_dialects_say_the_same_of_any_state(stage: Stage, progress: float, told: bool) -> None:
+def test_dialects_agree_in_any_state(stage: Stage, progress: float, told: bool) -> None:
     state = State(stage, progress=100.0 if stage is Stage.DONE else min(progress, 99.0))
     upload = replace(RESERVED, state=state, error=ERROR if state.status == "error" or told else None)
     file, task = files.file_progress(upload, message(upload)), tasks.task_progress(upload, attempts=3)

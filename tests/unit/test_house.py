@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import engineio
@@ -14,14 +12,6 @@ import pytest
 import socketio
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-TOP_LEVEL = {
-    "pyproject.toml", "server", "workers", "static", "tests", "Procfile", "README.md", "Makefile", ".ci", "LICENSE",
-    "constraints.txt", "requirements.txt", "app.json", "CHANGELOG.md", "CONTRIBUTING.md", "docs", ".gitignore",
-    ".python-version", ".editorconfig", ".gitattributes", ".slugignore", "Aptfile", ".pre-commit-config.yaml",
-    "compose.yaml", "Dockerfile", ".dockerignore", "package.json", "package-lock.json", "deploy", "examples",
-    "SECURITY.md",
-}  # fmt: skip
 
 LAYERS = (
     {"roomcast.errors"},
@@ -49,22 +39,26 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for top in TOPS.values() for path in sorted((ROOT / top).rglob("*.py"))}
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> list[str]:
     """Every name that a file imports, in full, wherever in the file it does so."""
     package = path.relative_to(ROOT).parent.parts[1:]
+    names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = list(package[: len(package) - node.level + 1]) if node.level else []
             origin = ".".join(base + ([node.module] if node.module else []))
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
+            names += [f"{origin}.{alias.name}" for alias in node.names]
+    return names
 
 
 def within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
+@functools.cache
 def ours(path: Path) -> set[str]:
     """The modules of ours that a file imports."""
     found = set()
@@ -195,24 +189,6 @@ def test_no_other_private_name_of_python_socketio_is_in_use() -> None:
     assert used == set().union(*PRIVATE.values())
 
 
-def test_a_worker_does_not_load_the_web_server() -> None:
-    names = "('aiohttp.web', 'socketio')"
-    script = f"import sys, roomcast_workers.worker; print([name for name in {names} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_a_process_that_is_alone_loads_no_queue_and_no_redis_client() -> None:
-    """But for the client that python-socketio loads for its own manager, where one is installed."""
-    names = "('taskiq', 'taskiq_redis', 'redis', 'roomcast.runtime.redis_connection')"
-    script = (
-        "import sys, socketio; before = set(sys.modules); import roomcast.app; "
-        f"print([name for name in {names} if name in sys.modules and name not in before])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_one_module_knows_the_task_queue() -> None:
     users = {
         name
@@ -254,28 +230,6 @@ def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
     }, "these are for Python"
 
 
-def tracked() -> list[Path]:
-    """The files that are, or would be, in the repository."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    if listing.returncode != 0:
-        pytest.skip("this is not a git work tree")
-    files = [ROOT / name for name in listing.stdout.decode().split("\0") if name]
-    return [path for path in files if path.is_file()]
-
-
-def test_the_top_level_holds_what_belongs_there() -> None:
-    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP_LEVEL
-
-
-def test_no_file_names_a_package_registry() -> None:
-    registry = re.compile(
-        rb'(pypi|pythonhosted|npmjs|yarnpkg)[.](org|com)|"resolved": *"https?:|--(extra-)?[i]ndex-url|^registry *=',
-        re.MULTILINE,
-    )
-    assert [str(path.relative_to(ROOT)) for path in tracked() if registry.search(path.read_bytes())] == []
-
-
 def test_tests_wait_for_facts() -> None:
     sleep = re.compile(r"\b(asyncio|time)[.]sleep\((?!0\))")
     sleeping = {path.name: len(sleep.findall(path.read_text())) for path in (ROOT / "tests").rglob("*.py")}
@@ -284,6 +238,10 @@ def test_tests_wait_for_facts() -> None:
     assert {name: count for name, count in sleeping.items() if count} == {"harness.py": 1}
 
 
+def python_files() -> list[Path]:
+    return [path for top in ("server", "workers", "tests", "deploy") for path in (ROOT / top).rglob("*.py")]
+
+
 def test_no_module_outgrows_one_reason_to_exist() -> None:
-    lengths = {str(path): len(path.read_text().splitlines()) for path in tracked() if path.suffix == ".py"}
+    lengths = {str(path): len(path.read_text().splitlines()) for path in python_files()}
     assert {path: length for path, length in lengths.items() if length > 500} == {}

@@ -43,7 +43,9 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
     return registry.get_sample_value(f"roomcast_{name}", labels)
 
 
-async def test_a_way_to_the_end(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+async def test_completed_upload_counts_its_steps_bytes_and_time(
+    ledger: Ledger, clock: Clock, registry: CollectorRegistry
+) -> None:
     claim = await claimed(ledger, clock)
     element = {"outputs": [{"size": 30}, {"size": 4}]}
     for stage in STEPS:
@@ -63,7 +65,7 @@ async def test_a_way_to_the_end(ledger: Ledger, clock: Clock, registry: Collecto
     assert value(registry, "lease_losses_total") == 0
 
 
-async def test_failures_by_step_and_code(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+async def test_failures_are_counted_by_step_and_code(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
     claim = await claimed(ledger, clock)
     body = error_body(TranscodeError("no"), Stage.FETCHING)
     await ledger.append(claim.upload.id, Change(Retrying(), "again", error=body), token=claim.lease.token)
@@ -79,7 +81,9 @@ async def test_failures_by_step_and_code(ledger: Ledger, clock: Clock, registry:
     assert value(registry, "lease_losses_total") == 0
 
 
-async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegistry) -> None:
+async def test_expired_leases_of_active_uploads_are_counted(
+    ledger: Ledger, clock: Clock, registry: CollectorRegistry
+) -> None:
     await claimed(ledger, clock)
     arriving = await created(ledger, clock)
     await ledger.claim(arriving.id, holder="w", seconds=LEASE)
@@ -95,7 +99,7 @@ async def test_lost_leases(ledger: Ledger, clock: Clock, registry: CollectorRegi
     assert value(registry, "lease_losses_total") == 2
 
 
-def test_what_is_told_can_be_parsed(registry: CollectorRegistry) -> None:
+def test_metrics_of_listeners_can_be_parsed(registry: CollectorRegistry) -> None:
     UploadMetrics(registry)
     registry.register(ListenerMetrics({"stream": ListenerStats(lambda: 3, SendStats(events=5, ticks=7, coalesced=11))}))
     families = text_string_to_metric_families(generate_latest(registry).decode())

@@ -24,7 +24,7 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=4, st
 
 
 @given(EPOCHS, SEQS)
-def test_the_position_that_an_event_gives_is_understood(epoch: str, seq: int) -> None:
+def test_position_of_an_event_id_is_parsed(epoch: str, seq: int) -> None:
     (told,) = parsed(sse_event("upload-progress", {}, event_id({**STATE, "epoch": epoch, "seq": seq})))
     assert told.id is not None
     assert parse_position(told.id) == Position(seq, epoch)
@@ -32,12 +32,12 @@ def test_the_position_that_an_event_gives_is_understood(epoch: str, seq: int) ->
 
 
 @pytest.mark.parametrize("header", [None, ""])
-def test_no_position(header: str | None) -> None:
+def test_missing_header_is_no_position(header: str | None) -> None:
     assert parse_position(header) is None
 
 
 @given(st.text(max_size=40))
-def test_a_header_is_a_position_or_malformed(header: str) -> None:
+def test_any_header_is_a_position_or_malformed(header: str) -> None:
     try:
         stands = parse_position(header)
     except Malformed:
@@ -51,7 +51,7 @@ def test_a_header_is_a_position_or_malformed(header: str) -> None:
     "header",
     ["x", "-1", "1.5", " 1", "1 ", "e1:", ":1", "e1:e2:3", "1" * 16, "e:1\n", "é:1", "e 1:1", "٣", "a" * 101 + ":1"],
 )
-def test_a_malformed_position(header: str) -> None:
+def test_header_of_another_form_is_malformed(header: str) -> None:
     with pytest.raises(Malformed):
         parse_position(header)
 
@@ -64,7 +64,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.text(), JSON, max_size=3), st.none() | SEQS), max_size=5))
-def test_what_is_written_is_read_back(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
+def test_events_are_parsed_as_they_were_written(bodies: list[tuple[dict[str, Any], int | None]]) -> None:
     wire = RETRY
     for body, seq in bodies:
         wire += sse_event("progress", body, None if seq is None else event_id({**STATE, "seq": seq})) + KEEP_ALIVE
@@ -77,21 +77,21 @@ STATE = message(UPLOAD)
 MISSED: list[Message] = [{**STATE, "seq": 3}, {**STATE, "seq": 4}]
 
 
-def test_a_client_without_a_position_gets_the_state() -> None:
+def test_stream_without_a_position_begins_with_the_state() -> None:
     assert initial_events(Replay(UPLOAD, [], gapless=True), STATE, None) == [(STATE, True)]
 
 
-def test_a_client_gets_what_it_missed_and_then_the_latest_reading() -> None:
+def test_stream_from_a_position_begins_with_the_missed_events_and_the_state() -> None:
     told = initial_events(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
     assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
     assert initial_events(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
 
 
-def test_a_client_whose_position_the_log_does_not_know_gets_the_state() -> None:
+def test_stream_from_an_unknown_position_begins_with_the_state() -> None:
     assert initial_events(Replay(UPLOAD, [], gapless=False), STATE, Position(9, "another")) == [(STATE, True)]
 
 
-def test_who_has_the_end_already_gets_nothing() -> None:
+def test_stream_after_the_terminal_event_is_empty() -> None:
     ended = replace(UPLOAD, state=State(Stage.DONE))
     state = message(ended)
     assert initial_events(Replay(ended, [], gapless=True), state, Position(4, "e1")) == []

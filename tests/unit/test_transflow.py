@@ -68,7 +68,7 @@ NAMES = ["upload", "queue", "download", "validation", "transcode", "thumbnails",
 WAY = [Stage.QUEUED, Stage.FETCHING, *STEPS]
 
 
-def test_the_steps_of_an_upload_that_goes_well() -> None:
+def test_successful_upload_has_every_step() -> None:
     said = told(log_of(fresh(Clock()), *to(*WAY)))
     expected: list[tuple[str, str | None]] = [("start", None), ("step:start", "upload")]
     for left, entered in pairwise(NAMES):
@@ -83,7 +83,7 @@ def test_the_steps_of_an_upload_that_goes_well() -> None:
     ]
 
 
-def test_every_step_says_where_it_belongs() -> None:
+def test_step_names_its_upload_and_channel() -> None:
     upload = fresh(Clock())
     for step, when in zip(told(log_of(upload)), [upload.created_at] * 2, strict=True):
         assert step["channel"] == "upload:a"
@@ -92,7 +92,7 @@ def test_every_step_says_where_it_belongs() -> None:
         assert when == upload.updated_at
 
 
-def test_every_message_is_about_its_own_step() -> None:
+def test_message_is_about_its_own_step() -> None:
     said = told(log_of(fresh(Clock()), *to(*WAY)))
     texts = {(step["type"], step.get("step")): step["message"] for step in said}
     assert texts["step:start", "transcode"] == "Starting video transcoding"
@@ -114,13 +114,13 @@ def test_every_message_is_about_its_own_step() -> None:
         (".mp4", "Starting transcoding"),
     ],
 )
-def test_what_is_transcoded_is_named_by_the_file_name(filename: str, text: str) -> None:
+def test_transcoding_step_names_the_media_type_of_the_file_name(filename: str, text: str) -> None:
     upload = replace(UPLOAD, filename=filename)
     starts = [step for step in told(log_of(upload, *to(*WAY)), upload) if step["type"] == "step:start"]
     assert text in [step["message"] for step in starts]
 
 
-def test_all_is_done_once_every_upload_is() -> None:
+def test_submission_is_done_when_every_upload_is() -> None:
     clock = Clock()
     first, second = (log_of(fresh(clock), *to(*WAY)) for _ in range(2))
     assert completion([first[-1], second[-2]], requested_id="a", branch="main") is None
@@ -137,7 +137,7 @@ def test_all_is_done_once_every_upload_is() -> None:
         }
 
 
-def test_an_error_has_its_code_and_where_it_happened() -> None:
+def test_error_has_its_code_step_and_file() -> None:
     *_, last = told(log_of(fresh(Clock()), *to(*WAY[:4]), Failed()))
     assert last["type"] == "error"
     assert last["code"] == "TRANSCODE_ERROR"
@@ -146,7 +146,7 @@ def test_an_error_has_its_code_and_where_it_happened() -> None:
 
 
 @pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
-def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact) -> None:
+def test_failed_attempt_does_not_complete_its_step(fact: Fact) -> None:
     said = told(log_of(fresh(Clock()), *to(*WAY[:4]), fact))
     assert [(step["type"], step.get("step")) for step in said[-2:]] == [
         ("step:start", "transcode"),
@@ -155,7 +155,7 @@ def test_an_attempt_that_did_not_come_through_leaves_its_step_undone(fact: Fact)
     assert said[-1]["message"] == "Going on", "why it waits again"
 
 
-def test_an_upload_that_starts_over_starts_again() -> None:
+def test_retried_upload_starts_again() -> None:
     upload = fresh(Clock())
     ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
     again = reset_for_retry(ended, reopen(ended.state, source_stored=True), upload.updated_at + 2)
@@ -169,7 +169,7 @@ FACTS = st.lists(
 
 
 @given(FACTS)
-def test_every_way_through_ends_at_most_once_and_does_no_step_it_did_not_start(facts: list[Fact]) -> None:
+def test_any_log_ends_at_most_once_and_completes_only_steps_that_it_started(facts: list[Fact]) -> None:
     upload = fresh(Clock())
     legal: list[Fact] = []
     for fact in facts:
@@ -230,7 +230,7 @@ def _place(stage: Stage) -> int:
         ([Stage.DONE, Stage.DONE], "completed"),
     ],
 )
-def test_one_word_for_all_files(stages: list[Stage], word: str) -> None:
+def test_status_of_several_files(stages: list[Stage], word: str) -> None:
     told = shown(*stages)
     assert told["status"] == word
     assert told["totalFiles"] == len(stages)
@@ -238,7 +238,7 @@ def test_one_word_for_all_files(stages: list[Stage], word: str) -> None:
 
 
 @pytest.mark.parametrize("stage", [Stage.RECEIVING, *WAY, Stage.FAILED])
-def test_a_file_in_every_stage(stage: Stage) -> None:
+def test_file_in_each_stage_has_its_status(stage: Stage) -> None:
     (file,) = shown(stage)["files"]
     always = {"filename", "key", "status", "progress", "message", "startTime"}
     over = {"endTime"} if stage in TERMINAL else set()
@@ -255,7 +255,7 @@ def test_a_file_in_every_stage(stage: Stage) -> None:
         }  # fmt: skip
 
 
-def test_the_overview_has_every_field() -> None:
+def test_overview_has_every_field() -> None:
     upload = replace(fresh(Clock()), updated_at=2_000_000.0)
     told = overview("asked", [upload], {upload.id: message(upload)}, branch="b")
     assert {name: value for name, value in told.items() if name != "files"} == {

@@ -129,11 +129,13 @@ def _response(response: ResponseSpec, schemas: Schemas) -> dict[str, Any]:
 
 
 def _content(shape: Any, schemas: Schemas, *, request: bool = False) -> dict[str, Any]:
-    """Return a media type object. The types of a stream's events are in `x-events`, as OpenAPI 3.1 has no field for
-    them."""
+    """Return a media type object. The schema of an event stream describes each event, as is usual before OpenAPI 3.2;
+    the types of their data, by the events' names, are in `x-events`."""
     if isinstance(shape, EventStream):
+        string = {"type": "string"}
+        fields = {"event": {"enum": list(shape.shapes)}, "id": string, "data": {**string, "contentMediaType": JSON}}
         return {
-            "schema": {"type": "string"},
+            "schema": {"type": "object", "properties": fields, "required": ["event", "data"]},
             "x-events": {name: schemas.of(event) for name, event in shape.shapes.items()},
         }
     return {"schema": schemas.of(shape, "validation" if request else "serialization")}

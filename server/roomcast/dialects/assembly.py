@@ -130,6 +130,10 @@ _TEXTS: dict[Code, str] = {Code.UNAUTHENTICATED: "Authentication required", Code
 """Messages that clients of the dialect compare with; every other error has its own message."""
 
 
+ID_MISSING = "Name an assembly: ?assemblyId=…"
+"""The message for a request without an id, which clients of the dialect compare with too."""
+
+
 def assembly_status(submission: Submission, uploads: Sequence[Upload], *, branch: str) -> AssemblyStatus:
     """Return the current status of an assembly."""
     fields = {file.upload_id: file.field for file in submission.files}

@@ -13,7 +13,14 @@ from roomcast.assemblies.model import Submission, all_terminal
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.assemblies.store import RecordStore
 from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
-from roomcast.dialects.assembly import AssemblyRefusal, AssemblyStatus, assembly_refusal, entity_tag, with_result_urls
+from roomcast.dialects.assembly import (
+    ID_MISSING,
+    AssemblyRefusal,
+    AssemblyStatus,
+    assembly_refusal,
+    entity_tag,
+    with_result_urls,
+)
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
@@ -85,7 +92,7 @@ class AssemblyRoutes(RouteGroup):
     async def _get_status(self, request: web.Request) -> web.Response:
         ids = request.query.getall("assemblyId", [])
         if not ids:
-            raise Malformed("The query needs an assembly's id in `assemblyId`.")
+            raise Malformed(ID_MISSING)
         if len(ids) > MAX_ASSEMBLIES:
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:

@@ -31,7 +31,7 @@ BODIES: dict[str, Any] = {
 
 @pytest.mark.parametrize("path", BODIES)
 @pytest.mark.parametrize("why", RAISED)
-async def test_an_error_is_answered_in_the_dialect_of_its_route(
+async def test_error_is_answered_in_the_dialect_of_its_route(
     why: str, path: str, aiohttp_client: AiohttpClient
 ) -> None:
     error, status, code = RAISED[why]
@@ -56,12 +56,14 @@ async def test_an_error_is_answered_in_the_dialect_of_its_route(
 
 
 @pytest.mark.parametrize("path", ["/api/progress", "/api/progress/", "/api/progress/a/b"])
-async def test_an_address_below_a_dialects_is_missed_in_the_dialect(path: str, aiohttp_client: AiohttpClient) -> None:
+async def test_unknown_path_below_a_dialects_is_not_found_in_the_dialect(
+    path: str, aiohttp_client: AiohttpClient
+) -> None:
     client = await aiohttp_client(web.Application(middlewares=[errors_as_json]))
     assert await (await client.get(path)).json() == {"detail": "Nothing was found at this URL."}
 
 
 @pytest.mark.parametrize("path", ["/api/progressive", "/api/filesystem/upload", "/media/api/files/upload", "/"])
-def test_a_path_that_only_resembles_a_dialects_has_the_native_format(path: str) -> None:
+def test_path_that_only_resembles_a_dialects_has_the_native_format(path: str) -> None:
     problem = {"code": Code.NOT_FOUND, "message": "No."}
     assert error_format(path).render(problem) == {"error": problem}  # type: ignore[arg-type]

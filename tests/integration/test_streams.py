@@ -1,4 +1,4 @@
-"""Streams that nobody reads: bounded in memory, and cut."""
+"""Streams whose clients read nothing are bounded in memory and aborted."""
 
 from __future__ import annotations
 
@@ -14,65 +14,24 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 from roomcast.fanout.relay import Relay
-from roomcast.fanout.send_queue import MAX_EVENTS, SendStats
 from roomcast.http.responses import VIEWER
-from roomcast.http.streams.streams import Streams, StreamType, Subscriber
+from roomcast.http.streams.streams import Streams, StreamType
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Tick, Upload, message
+from roomcast.uploads.model import Tick
 from roomcast.uploads.viewer import Viewer
 
 from tests.integration.contract.ledgers import Clock, claimed
 from tests.support.harness import eventually
 from tests.support.streams import StreamWatcher
 
-NOT_ASKED: Any = None
+UNUSED: Any = None
 LARGE = "x" * 4096
 KIB = 1024
 
 
-def told(seq: int) -> Message:
-    return message(Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=seq))
-
-
-def test_a_feed_keeps_events_in_order_and_the_latest_tick() -> None:
-    traffic = SendStats()
-    feed = Subscriber(traffic)
-    for seq in (1, 2):
-        feed.on_tick(told(seq))
-        feed.on_event(told(seq), new_status=False)
-    feed.on_tick(told(3))
-    feed.on_tick(told(4))
-    assert [feed.pop() for _ in range(3)] == [(told(1), True), (told(2), True), (told(4), False)]
-    assert traffic == SendStats(events=2, ticks=1, coalesced=3)
-
-
-async def test_a_feed_for_which_too_many_events_wait_is_closed() -> None:
-    feed = Subscriber(SendStats())
-    for seq in range(MAX_EVENTS):
-        feed.on_event(told(seq), new_status=False)
-    assert not feed.closed
-    feed.on_event(told(MAX_EVENTS), new_status=False)
-    assert feed.closed
-
-
-async def test_a_feed_waits_for_news() -> None:
-    feed = Subscriber(SendStats())
-    assert not await feed.wait(0.01)
-    waiting = asyncio.create_task(feed.wait(20))
-    await asyncio.sleep(0)
-    feed.on_tick(told(1))
-    assert await waiting
-    feed.pop()
-    waiting = asyncio.create_task(feed.wait(20))
-    await asyncio.sleep(0)
-    feed.close()
-    assert not await waiting
-
-
 class Served:
-    """One upload that somebody works on, its stream, and the connections that the stream was asked for on."""
+    """One upload with a lease, its stream, and the connections that requested it."""
 
     def __init__(self, ledger: SqliteLedger, streams: Streams, upload_id: str, lease: str) -> None:
         self.ledger = ledger
@@ -101,8 +60,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     relay = Relay(ledger, lambda message: message)
     relay.start()
     claim = await claimed(ledger, clock)
-    control = UploadService(ledger, NOT_ASKED, NOT_ASKED, relay, NOT_ASKED)
-    streams = Streams(control, ping_seconds=20, stalled_client_seconds=0.3)
+    uploads = UploadService(ledger, UNUSED, UNUSED, relay, UNUSED)
+    streams = Streams(uploads, ping_seconds=20, stalled_client_seconds=0.3)
     yield Served(ledger, streams, claim.upload.id, claim.lease.token)
     await relay.stop()
     await ledger.close()
@@ -116,30 +75,32 @@ async def server(served: Served) -> AsyncIterator[BaseTestServer]:
         yield running
 
 
-async def test_a_client_that_reads_nothing_costs_little_and_is_cut(served: Served, server: BaseTestServer) -> None:
+async def test_client_that_reads_nothing_has_little_buffered_and_is_aborted(
+    served: Served, server: BaseTestServer
+) -> None:
     async with StreamWatcher(str(server.make_url("/a-stream"))) as listening:
-        with socket.socket() as deaf:
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)
-            await asyncio.get_running_loop().run_in_executor(None, deaf.connect, ("127.0.0.1", server.port))
-            deaf.sendall(b"GET /a-stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        with socket.socket() as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * KIB)
+            await asyncio.get_running_loop().run_in_executor(None, stalled.connect, ("127.0.0.1", server.port))
+            stalled.sendall(b"GET /a-stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             await eventually(lambda: served.streams.count() == 2)
             most = 0
             for _ in itertools.takewhile(lambda _: served.streams.count() == 2, range(500)):
                 await served.tick(20)
                 most = max(most, *(one.get_write_buffer_size() for one in served.transports))
                 await asyncio.sleep(0)
-            await eventually(lambda: served.streams.count() == 1, what="the deaf client's end")
+            await eventually(lambda: served.streams.count() == 1, what="the end of the stalled client")
             assert most < 256 * KIB
         assert served.streams.stats.coalesced > 0
-        heard = len(listening.received)
+        count = len(listening.received)
         await served.tick(1)
-        await listening.wait_until(lambda: len(listening.received) > heard)
+        await listening.wait_until(lambda: len(listening.received) > count)
         assert not listening.ended, "the others go on"
         served.streams.close()
         await listening.closed()
 
 
-async def test_a_stream_that_is_asked_for_at_the_end_ends(served: Served, server: BaseTestServer) -> None:
+async def test_stream_that_opens_during_shutdown_ends(served: Served, server: BaseTestServer) -> None:
     served.streams.close()
     async with aiohttp.ClientSession() as session, session.get(server.make_url("/a-stream")) as response:
         assert (await response.read()).count(b"event: tick") == 1
