@@ -15,7 +15,7 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
+.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -28,6 +28,10 @@ run: .venv/.runtime static/node_modules/.done
 test: setup system corpus
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory socketio-oldest ARGS="-q -k roomcast")
+
+# The pure tests alone: no process, no network socket, less than ten seconds.
+test-unit: .venv/.dev
+	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
 
 # python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
 # The wheels lie before those of the environment; the warnings are about that release's client.

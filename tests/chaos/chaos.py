@@ -169,7 +169,7 @@ class Chaos:
             ROOMCAST_SHUTDOWN_SECONDS="5",
         )
         self._files = [
-            make_clip(folder / "files" / "clip.mp4", seconds=1, size="160x120", sound=False),
+            make_clip(folder / "files" / "clip.mp4", seconds=1, size="160x120", audio=False),
             make_image(folder / "files" / "picture.png", size=(160, 120)),
             make_clip(folder / "files" / "film.mov", seconds=1, size="160x120"),
         ]

@@ -50,14 +50,14 @@ def boxes(content: bytes) -> list[str]:
     return found
 
 
-def picture(content: bytes) -> Image.Image:
+def decode_image(content: bytes) -> Image.Image:
     """An image, decoded to its last pixel."""
     image = Image.open(io.BytesIO(content))
     image.load()
     return image
 
 
-def check_film(content: bytes, output: Output, scratch: Path, *, sound: bool) -> dict[str, Any]:
+def check_video(content: bytes, output: Output, scratch: Path, *, audio: bool) -> dict[str, Any]:
     """The promises about every film: H.264 and AAC in a fast-start MP4 that every player takes. What ffprobe says."""
     path = scratch / "film.mp4"
     path.write_bytes(content)
@@ -66,8 +66,8 @@ def check_film(content: bytes, output: Output, scratch: Path, *, sound: bool) ->
     assert film["video"]["pix_fmt"] == "yuv420p"
     assert (film["video"]["width"], film["video"]["height"]) == (output["width"], output["height"])
     assert abs(float(film["format"]["duration"]) - output["duration"]) < 0.2
-    assert ("audio" in film) == sound
-    if sound:
+    assert ("audio" in film) == audio
+    if audio:
         assert film["audio"]["codec_name"] == "aac"
     kinds = boxes(content)
     assert kinds.index("moov") < kinds.index("mdat"), "not fast-start"

@@ -103,8 +103,8 @@ def good_files(folder: Path) -> list[Path]:
         sources = ("-f", "lavfi", "-i", card, "-f", "lavfi", "-i", tone)
         attacks.ffmpeg(*sources, "-c:v", CODECS[film.suffix[1:]], "-g", "5", film)
     sounds = [folder / f"good.{suffix}" for suffix in ("mp3", "wav", "flac", "m4a")]
-    for sound in sounds:
-        attacks.ffmpeg("-f", "lavfi", "-i", tone, sound)
+    for audio in sounds:
+        attacks.ffmpeg("-f", "lavfi", "-i", tone, audio)
     pictures = [make_image(folder / f"good.{suffix}", size=(64, 48)) for suffix in ("png", "jpg", "gif", "webp")]
     return films + sounds + pictures
 
@@ -186,7 +186,7 @@ async def endings(server: RunningServer, files: dict[str, Path]) -> dict[str, En
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("hostile")
-    sibling = make_clip(folder / "sibling.mov", seconds=1, sound=False)
+    sibling = make_clip(folder / "sibling.mov", seconds=1, audio=False)
     sibling.write_bytes(sibling.read_bytes() + SECRET.encode())
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,

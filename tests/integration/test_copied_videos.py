@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conftest import Shelf
-from tests.e2e.results import check_film, fetched, output
+from tests.e2e.results import check_video, fetched, output
 from tests.support.clips import make_sound
 from tests.support.harness import Api
 from tests.support.watchers import Watcher
@@ -19,8 +19,8 @@ async def test_video_that_meets_the_template_is_copied(
     element = (await watcher.end(upload_id))["element"]
     assert element["copied"] is True
     assert element["filename"] == "small.mp4"
-    film = output(element, "video")
-    check_film(await fetched(api, film), film, tmp_path, sound=True)
+    video = output(element, "video")
+    check_video(await fetched(api, video), video, tmp_path, audio=True)
 
 
 async def test_audio_alone_becomes_an_m4a(api: Api, watcher: Watcher, tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_audio_alone_becomes_an_m4a(api: Api, watcher: Watcher, tmp_path: 
     await watcher.join(upload_id)
     element = (await watcher.end(upload_id))["element"]
     assert element["filename"] == "note.m4a"
-    (sound,) = element["outputs"]
-    assert (sound["kind"], sound["mime"], sound["width"]) == ("audio", "audio/mp4", None)
-    assert b"ftyp" in (await fetched(api, sound))[:12]
+    (audio,) = element["outputs"]
+    assert (audio["kind"], audio["mime"], audio["width"]) == ("audio", "audio/mp4", None)
+    assert b"ftyp" in (await fetched(api, audio))[:12]
     assert element["saved"]["bytes"] > 0

@@ -13,7 +13,7 @@ from roomcast_workers.ffmpeg.binaries import find_binaries
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.results import fetched, output, picture
+from tests.e2e.results import decode_image, fetched, output
 from tests.support.app import AppServer
 from tests.support.harness import Api, eventually
 from tests.support.watchers import Watcher, assert_truthful
@@ -50,7 +50,7 @@ async def test_poster_arrives_before_the_video_is_compressed(
     assert first["stage"] == "probing"
     poster = first["poster"]
     assert (poster["kind"], poster["mime"]) == ("poster", "image/jpeg")
-    assert picture(await fetched(api, poster)).size == (poster["width"], poster["height"])
+    assert decode_image(await fetched(api, poster)).size == (poster["width"], poster["height"])
     async with Watcher(api.server.url) as latecomer:
         ack = await latecomer.join(upload_id)
         assert ack["state"]["poster"]["key"] == poster["key"]
@@ -75,7 +75,7 @@ async def test_poster_is_deleted_with_its_upload_and_made_again_on_retry(
         assert reply.status == 202
     last = await api.finished(upload_id)
     assert last["status"] == "completed", last
-    assert picture(await fetched(api, output(last["element"], "poster"))).width > 0
+    assert decode_image(await fetched(api, output(last["element"], "poster"))).width > 0
 
 
 async def test_storyboard_links_to_its_sprite(api: Api, watcher: Watcher, shelf: Shelf) -> None:
@@ -84,14 +84,14 @@ async def test_storyboard_links_to_its_sprite(api: Api, watcher: Watcher, shelf:
     last = await watcher.end(upload_id)
     assert_truthful(watcher.messages(upload_id))
     sprite, storyboard = (output(last["element"], kind) for kind in ("sprite", "storyboard"))
-    shown = picture(await fetched(api, sprite))
+    shown = decode_image(await fetched(api, sprite))
     assert shown.size == (sprite["width"], sprite["height"])
-    places = re.findall(r"^(.+)#xywh=(\d+),(\d+),(\d+),(\d+)$", (await fetched(api, storyboard)).decode(), re.MULTILINE)
-    assert len(places) == 4
-    for name, *place in places:
+    areas = re.findall(r"^(.+)#xywh=(\d+),(\d+),(\d+),(\d+)$", (await fetched(api, storyboard)).decode(), re.MULTILINE)
+    assert len(areas) == 4
+    for name, *area in areas:
         reply = await api.say("GET", urljoin(storyboard["url"], name))
         assert (reply.status, len(reply.content)) == (200, sprite["size"])
-        x, y, width, height = map(int, place)
+        x, y, width, height = map(int, area)
         assert x + width <= sprite["width"]
         assert y + height <= sprite["height"]
 
@@ -111,13 +111,13 @@ async def test_hls_plays_from_the_master_playlist_link(
     assert_truthful(watcher.messages(upload_id))
     element = last["element"]
     assert [entry["kind"] for entry in element["outputs"]] == ["video", "hls", "sprite", "storyboard", "poster"]
-    ladder = output(element, "hls")
-    assert (ladder["name"], ladder["width"], ladder["height"]) == ("hls", 320, 240)
-    master = (await fetched(api, ladder)).decode()
+    hls = output(element, "hls")
+    assert (hls["name"], hls["width"], hls["height"]) == ("hls", 320, 240)
+    master = (await fetched(api, hls)).decode()
     renditions = re.findall(r'^([^#].*)$|URI="(.+)"', master, re.MULTILINE)
     assert len(renditions) == 3
     for playlist in ("".join(found) for found in renditions):
-        url = urljoin(ladder["url"], playlist)
+        url = urljoin(hls["url"], playlist)
         content = (await api.say("GET", url)).content.decode()
         init, *names = re.findall(r'^#EXT-X-MAP:URI="(.+)"$|^([^#].*)$', content, re.MULTILINE)
         assert len(names) == 3
@@ -125,7 +125,7 @@ async def test_hls_plays_from_the_master_playlist_link(
             reply = await api.say("GET", urljoin(url, name), headers={"Range": "bytes=0-3"})
             assert (reply.status, reply.headers["Content-Type"]) == (206, mime)
             assert "immutable" in reply.headers["Cache-Control"]
-    await asyncio.to_thread(assert_plays, urljoin(server.url, ladder["url"]), tmp_path)
+    await asyncio.to_thread(assert_plays, urljoin(server.url, hls["url"]), tmp_path)
 
 
 def assert_plays(url: str, folder: Path) -> None:
@@ -142,9 +142,9 @@ def assert_plays(url: str, folder: Path) -> None:
         "-of",
         "csv",
     ]
-    said = subprocess.run([*command, str(target)], check=True, capture_output=True, text=True).stdout
-    assert re.findall(r"stream,(\w+)", said) == ["h264", "aac"]
-    assert float(re.findall(r"format,([\d.]+)", said)[0]) == pytest.approx(9, abs=0.2)
+    output = subprocess.run([*command, str(target)], check=True, capture_output=True, text=True).stdout
+    assert re.findall(r"stream,(\w+)", output) == ["h264", "aac"]
+    assert float(re.findall(r"format,([\d.]+)", output)[0]) == pytest.approx(9, abs=0.2)
 
 
 async def test_hls_files_are_deleted_with_their_upload(

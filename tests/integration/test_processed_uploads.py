@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.results import check_film, fetched, output, picture
+from tests.e2e.results import check_video, decode_image, fetched, output
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent
@@ -29,7 +29,7 @@ STAGES = ["receiving", "queued", "fetching", "probing", "compressing", "thumbnai
 
 CLIPS: dict[str, dict[str, Any]] = {
     "two seconds": {"seconds": 2},
-    "without sound": {"seconds": 2, "sound": False},
+    "without sound": {"seconds": 2, "audio": False},
     "odd sizes": {"seconds": 2, "odd": True},
     "turned by a phone": {"seconds": 2, "size": "320x180", "rotation": 90},
     "a minute": {"seconds": 60, "size": "64x48", "fps": 5},
@@ -60,11 +60,11 @@ async def sent_with_watchers(api: Api, clip: Path, watchers: list[Recorder]) -> 
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("wishes", CLIPS.values(), ids=CLIPS.keys())
+@pytest.mark.parametrize("options", CLIPS.values(), ids=CLIPS.keys())
 async def test_clip_becomes_smaller_and_its_room_gets_every_event(
-    api: Api, both: list[Recorder], shelf: Shelf, tmp_path: Path, wishes: dict[str, Any]
+    api: Api, both: list[Recorder], shelf: Shelf, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    clip = shelf.clip(**wishes)
+    clip = shelf.clip(**options)
     upload_id = await sent_with_watchers(api, clip, both)
     for watcher in both:
         last = await watcher.end(upload_id)
@@ -73,17 +73,17 @@ async def test_clip_becomes_smaller_and_its_room_gets_every_event(
         assert_heard_whole(watcher, upload_id)
 
     element = last["element"]
-    film = output(element, "video")
-    content = await fetched(api, film)
-    seen = check_film(content, film, tmp_path, sound=wishes.get("sound", True))
-    assert abs(float(seen["format"]["duration"]) - wishes["seconds"]) < 0.5
+    video = output(element, "video")
+    content = await fetched(api, video)
+    found = check_video(content, video, tmp_path, audio=options.get("audio", True))
+    assert abs(float(found["format"]["duration"]) - options["seconds"]) < 0.5
     assert len(content) < clip.stat().st_size
     assert element["original"]["size"] == clip.stat().st_size
     assert element["saved"]["bytes"] == clip.stat().st_size - len(content)
     assert element["saved"]["percent"] == pytest.approx(100 * element["saved"]["bytes"] / clip.stat().st_size, abs=1)
-    assert element["url"] == film["url"]
-    assert_upright(film, wishes)
-    assert picture(await fetched(api, output(element, "poster"))).width > 0
+    assert element["url"] == video["url"]
+    assert_upright(video, options)
+    assert decode_image(await fetched(api, output(element, "poster"))).width > 0
 
 
 def assert_heard_whole(watcher: Recorder, upload_id: str) -> None:
@@ -102,14 +102,14 @@ def assert_heard_whole(watcher: Recorder, upload_id: str) -> None:
         assert named["seq"] == next(message["seq"] for message in live if message["status"] == status)
 
 
-def assert_upright(film: dict[str, Any], wishes: dict[str, Any]) -> None:
+def assert_upright(video: dict[str, Any], options: dict[str, Any]) -> None:
     """Even sides within a pixel of the clip's own, as a viewer sees it: a turned clip is upright."""
-    width, height = (int(side) - wishes.get("odd", False) for side in wishes.get("size", "160x120").split("x"))
-    if wishes.get("rotation"):
+    width, height = (int(side) - options.get("odd", False) for side in options.get("size", "160x120").split("x"))
+    if options.get("rotation"):
         width, height = height, width
-    assert film["width"] % 2 == film["height"] % 2 == 0
-    assert abs(film["width"] - width) <= 1
-    assert abs(film["height"] - height) <= 1
+    assert video["width"] % 2 == video["height"] % 2 == 0
+    assert abs(video["width"] - width) <= 1
+    assert abs(video["height"] - height) <= 1
 
 
 @pytest.mark.node
@@ -123,11 +123,11 @@ async def test_compressing_sends_at_most_four_ticks_a_second(
         for watcher in (python, javascript):
             await watcher.end(upload_id)
             ticks = [message for message in watcher.live_messages(upload_id) if message["stage"] == "compressing"]
-            readings = [tick for tick in ticks if tick["speed"] is not None]
-            assert len(readings) >= 6, "of the twelve that are told in three seconds"
+            blocks = [tick for tick in ticks if tick["speed"] is not None]
+            assert len(blocks) >= 6, "of the twelve that are told in three seconds"
             moments = [datetime.fromisoformat(tick["updatedAt"]) for tick in ticks]
             assert (len(ticks) - 1) / (moments[-1] - moments[0]).total_seconds() <= 4.5
-            assert any(tick["fps"] == 25 for tick in readings)
+            assert any(tick["fps"] == 25 for tick in blocks)
             assert any(tick["eta"] is not None for tick in ticks)
             assert len({tick["progress"] for tick in ticks}) > 5
 
@@ -195,7 +195,7 @@ async def test_image_becomes_webp_and_jpeg(api: Api, watcher: Watcher, shelf: Sh
     element = last["element"]
     formats: dict[str, list[int]] = {}
     for entry in element["outputs"]:
-        shown = picture(await fetched(api, entry))
+        shown = decode_image(await fetched(api, entry))
         assert shown.size == (entry["width"], entry["height"])
         formats.setdefault(entry["mime"], []).append(max(shown.size))
     assert max(formats["image/webp"]) == 2048

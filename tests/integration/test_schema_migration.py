@@ -24,6 +24,7 @@ from roomcast.ledger.redis.schema import REDIS_SCHEMA_VERSION as REDIS_VERSION
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.ledger.sqlite.schema import SQLITE_SCHEMA_VERSION
 from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import Scripts
 
 from tests.support.earlier_data import TABLES, read_all, write_redis_keys, write_sqlite_files
 from tests.support.redis_server import RunningRedis
@@ -269,3 +270,21 @@ async def test_newer_data_in_redis_is_refused_by_every_call(redis: RunningRedis,
             await ledger.queue()
     await ledger.close()
     assert await client.keys("*") == [b"{roomcast}:schema"]
+
+
+async def test_a_newer_version_that_finishes_first_is_not_overwritten(
+    redis: RunningRedis, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = Scripts.command
+
+    async def overtaken(scripts: Scripts, *arguments: str | bytes | int) -> Any:
+        if arguments[0] == "SET":
+            await client.set("{roomcast}:schema", REDIS_VERSION + 1)
+        return await command(scripts, *arguments)
+
+    monkeypatch.setattr(Scripts, "command", overtaken)
+    ledger = RedisLedger(connect(redis.url))
+    with pytest.raises(IncompatibleSchema):
+        await ledger.prepare()
+    await ledger.close()
+    assert await client.get("{roomcast}:schema") == str(REDIS_VERSION + 1).encode()

@@ -37,7 +37,7 @@ def made(path: Path, *encoding: str, film: bool) -> Path:
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm", "avi", "ts", "flv", "mpg"])
 def test_video_that_ffmpeg_writes_is_detected(tmp_path: Path, suffix: str) -> None:
     codecs = {"webm": "libvpx-vp9", "flv": "flv", "mpg": "mpeg1video", "avi": "mpeg4"}
-    clip = make_clip(tmp_path / f"clip.{suffix}", seconds=1, sound=False, codec=codecs.get(suffix, "libx264"))
+    clip = make_clip(tmp_path / f"clip.{suffix}", seconds=1, audio=False, codec=codecs.get(suffix, "libx264"))
     demuxers = {"mp4": "mov", "mkv": "matroska", "webm": "matroska", "ts": "mpegts", "mpg": "mpeg"}
     found = sniff(clip.read_bytes()[:SNIFF_BYTES])
     assert found is not None
@@ -88,9 +88,9 @@ def test_rare_video_format_is_detected_and_opens_with_its_demuxer(
 def test_audio_is_detected_and_opens_with_its_demuxer(
     suffix: str, encoding: list[str], demuxer: str, mime: str, tmp_path: Path
 ) -> None:
-    sound = made(tmp_path / f"sound.{suffix}", *encoding, film=False)
-    assert sniffed(sound) == ("video", demuxer, mime)
-    assert ffmpeg_opens(sound, demuxer)
+    audio = made(tmp_path / f"sound.{suffix}", *encoding, film=False)
+    assert sniffed(audio) == ("video", demuxer, mime)
+    assert ffmpeg_opens(audio, demuxer)
 
 
 def id3(size: int) -> bytes:
@@ -113,14 +113,14 @@ def test_audio_behind_an_id3_tag_is_detected(suffix: str, codec: str, demuxer: s
 @pytest.mark.parametrize(("magic", "silence"), [(b"#!AMR\n", 32), (b"#!AMR-WB\n", 61)])
 def test_amr_is_detected_and_opens_with_its_demuxer(magic: bytes, silence: int, tmp_path: Path) -> None:
     modes = {32: 0x3C, 61: 0x44}
-    sound = tmp_path / "sound.amr"
-    sound.write_bytes(magic + (bytes([modes[silence]]) + bytes(silence - 1)) * 50)
-    assert sniffed(sound) == ("video", "amr", "audio/amr-wb" if b"WB" in magic else "audio/amr")
-    assert ffmpeg_opens(sound, "amr")
+    audio = tmp_path / "sound.amr"
+    audio.write_bytes(magic + (bytes([modes[silence]]) + bytes(silence - 1)) * 50)
+    assert sniffed(audio) == ("video", "amr", "audio/amr-wb" if b"WB" in magic else "audio/amr")
+    assert ffmpeg_opens(audio, "amr")
 
 
 def test_transport_stream_with_error_correction_is_detected(tmp_path: Path) -> None:
-    stream = make_clip(tmp_path / "plain.ts", seconds=1, sound=False).read_bytes()
+    stream = make_clip(tmp_path / "plain.ts", seconds=1, audio=False).read_bytes()
     longer = tmp_path / "longer.ts"
     longer.write_bytes(b"".join(stream[at : at + 188] + bytes(16) for at in range(0, len(stream), 188)))
     assert sniffed(longer) == ("video", "mpegts", "video/mp2t")
@@ -128,7 +128,7 @@ def test_transport_stream_with_error_correction_is_detected(tmp_path: Path) -> N
 
 
 def test_quicktime_without_a_brand_is_detected(tmp_path: Path) -> None:
-    film = make_clip(tmp_path / "film.mov", seconds=1, sound=False).read_bytes()
+    film = make_clip(tmp_path / "film.mov", seconds=1, audio=False).read_bytes()
     old = tmp_path / "old.mov"
     old.write_bytes(struct.pack(">I4s", 20, b"pnot") + bytes(12) + film)
     assert sniffed(old) == ("video", "mov", "video/quicktime")

@@ -69,7 +69,7 @@ def svg(path: Path, target: str) -> Path:
 
 def film_in_another_file(path: Path, other: Path) -> Path:
     """A QuickTime film that keeps its frames in `other` (a film made in the same way), as an alias says."""
-    film = bytearray(make_clip(path, seconds=1, sound=False).read_bytes())
+    film = bytearray(make_clip(path, seconds=1, audio=False).read_bytes())
     name = bytes(other.absolute())
     fields = bytes(10) + b"\x04disk".ljust(28, b"\0") + bytes(12) + bytes([len(other.name)])
     fields += other.name.encode().ljust(63, b"\0") + bytes(16) + struct.pack(">hh", 1, 1) + bytes(16)
@@ -99,7 +99,7 @@ def wide_mp4(path: Path) -> Path:
 
 def wide_avi(path: Path) -> Path:
     """Motion JPEG whose header and whose frames are 60,000 pixels wide and high."""
-    film = bytearray(make_clip(path, seconds=1, sound=False, codec="mjpeg", pix_fmt="yuvj420p").read_bytes())
+    film = bytearray(make_clip(path, seconds=1, audio=False, codec="mjpeg", pix_fmt="yuvj420p").read_bytes())
     struct.pack_into("<ii", film, film.index(b"strf") + 12, 60_000, 60_000)
     at = film.find(b"\xff\xc0\x00\x11\x08")
     while at >= 0:
@@ -111,7 +111,7 @@ def wide_avi(path: Path) -> Path:
 
 def wide_mkv(path: Path) -> Path:
     """Raw frames, the first of which would take 12 GB."""
-    film = bytearray(make_clip(path, seconds=0.2, size="640x480", sound=False, codec="rawvideo").read_bytes())
+    film = bytearray(make_clip(path, seconds=0.2, size="640x480", audio=False, codec="rawvideo").read_bytes())
     for element in (b"\xb0\x82", b"\xba\x82"):
         struct.pack_into(">H", film, film.index(element) + 2, 0xFFFF)
     path.write_bytes(film)

@@ -24,7 +24,7 @@ def make_clip(
     seconds: float = 2,
     size: str = "320x240",
     fps: float = 25,
-    sound: bool = True,
+    audio: bool = True,
     rotation: int = 0,
     odd: bool = False,
     crf: int = 23,
@@ -43,18 +43,18 @@ def make_clip(
     4:2:0 cannot be odd). `crf`: x264's quality. `aspect`: of one pixel. `faststart`: index in front. `vfr`: most
     frames taken out, irregularly. `cover`: with a picture attached. `tags`: with a title, a place and a comment.
     """
-    wishes = {name: value for name, value in locals().items() if name != "path"}
+    options = {name: value for name, value in locals().items() if name != "path"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_clip(path.suffix, **wishes), path)
+    shutil.copyfile(_clip(path.suffix, **options), path)
     return path
 
 
 def make_heavy_clip(
-    path: Path, *, seconds: float = 10, size: str = "1920x1080", fps: float = 60, sound: bool = True
+    path: Path, *, seconds: float = 10, size: str = "1920x1080", fps: float = 60, audio: bool = True
 ) -> Path:
     """A clip that is quick to make, small (2.5 MB a second) and slow to compress: on the two cores where it was
     measured a second of it took a second, a third of it at 25 frames a second."""
-    return make_clip(path, seconds=seconds, size=size, fps=fps, sound=sound, crf=28)
+    return make_clip(path, seconds=seconds, size=size, fps=fps, audio=audio, crf=28)
 
 
 def make_image(
@@ -130,10 +130,10 @@ def make_late(path: Path) -> Path:
     return path
 
 
-def make_uneven(path: Path, *, film: float, sound: float) -> Path:
+def make_uneven(path: Path, *, video: float, audio: float) -> Path:
     """A film and its sound of different lengths in seconds; returns `path`."""
     _make(
-        path, *_card("160x120", 25, film), *_tone(440, sound), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
+        path, *_card("160x120", 25, video), *_tone(440, audio), "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"
     )
     return path
 
@@ -210,47 +210,47 @@ def _shelf() -> Path:
 
 
 @functools.cache
-def _clip(suffix: str, **wishes: Any) -> Path:
+def _clip(suffix: str, **options: Any) -> Path:
     number = _clip.cache_info().currsize
     made = _shelf() / f"{number}{suffix}"
-    plain = _shelf() / f"{number}-plain{suffix}" if wishes["rotation"] else made
-    _ffmpeg(*_sources(wishes), *_encoding(suffix, wishes), f"file:{plain}")
-    if wishes["rotation"]:
+    plain = _shelf() / f"{number}-plain{suffix}" if options["rotation"] else made
+    _ffmpeg(*_sources(options), *_encoding(suffix, options), f"file:{plain}")
+    if options["rotation"]:
         # The display matrix counts the other way round, and only a copy may set it.
-        _ffmpeg("-display_rotation:v:0", str(-wishes["rotation"]), "-i", f"file:{plain}", "-c", "copy", f"file:{made}")
+        _ffmpeg("-display_rotation:v:0", str(-options["rotation"]), "-i", f"file:{plain}", "-c", "copy", f"file:{made}")
     return made
 
 
-def _sources(wishes: dict[str, Any]) -> list[str]:
-    width, height = map(int, wishes["size"].split("x"))
-    card = f"testsrc2=size={width}x{height}:rate={wishes['fps']}:duration={wishes['seconds']}"
-    if wishes["odd"]:
+def _sources(options: dict[str, Any]) -> list[str]:
+    width, height = map(int, options["size"].split("x"))
+    card = f"testsrc2=size={width}x{height}:rate={options['fps']}:duration={options['seconds']}"
+    if options["odd"]:
         card += f",format=yuv444p,crop={width - 1}:{height - 1}"
-    card += f",setsar={wishes['aspect'].replace(':', '/')}"
-    if wishes["vfr"]:
+    card += f",setsar={options['aspect'].replace(':', '/')}"
+    if options["vfr"]:
         card += ",select=lt(mod(n\\,7)\\,2)+lt(mod(n\\,25)\\,3)"
     sources = ["-f", "lavfi", "-i", card]
-    if wishes["sound"]:
-        layout = {1: "mono", 2: "stereo", 6: "5.1"}[wishes["channels"]]
-        sources += ["-f", "lavfi", "-i", f"sine=440:duration={wishes['seconds']},aformat=channel_layouts={layout}"]
-    if wishes["cover"]:
+    if options["audio"]:
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[options["channels"]]
+        sources += ["-f", "lavfi", "-i", f"sine=440:duration={options['seconds']},aformat=channel_layouts={layout}"]
+    if options["cover"]:
         sources += ["-f", "lavfi", "-i", "color=red:size=64x64:duration=0.04:rate=25"]
     return sources
 
 
-def _encoding(suffix: str, wishes: dict[str, Any]) -> list[str]:
-    codec = wishes["codec"]
-    encoding = ["-map", "0:v", "-c:v", codec, "-pix_fmt", "yuv444p" if wishes["odd"] else wishes["pix_fmt"]]
-    if wishes["vfr"]:
+def _encoding(suffix: str, options: dict[str, Any]) -> list[str]:
+    codec = options["codec"]
+    encoding = ["-map", "0:v", "-c:v", codec, "-pix_fmt", "yuv444p" if options["odd"] else options["pix_fmt"]]
+    if options["vfr"]:
         encoding += ["-fps_mode", "vfr"]
     if codec == "libx264":
-        encoding += ["-preset", "ultrafast", "-g", "25", "-crf", str(wishes["crf"])]
+        encoding += ["-preset", "ultrafast", "-g", "25", "-crf", str(options["crf"])]
     if codec == "libvpx-vp9":
         encoding += ["-deadline", "realtime", "-cpu-used", "8"]
-    if wishes["sound"]:
+    if options["audio"]:
         encoding += ["-map", "1:a", "-c:a", "libopus" if suffix == ".webm" else "aac"]
-    if wishes["cover"]:
-        art = 2 if wishes["sound"] else 1
+    if options["cover"]:
+        art = 2 if options["audio"] else 1
         encoding += [
             "-map",
             f"{art}:v",
@@ -261,10 +261,10 @@ def _encoding(suffix: str, wishes: dict[str, Any]) -> list[str]:
             "-disposition:v:1",
             "attached_pic",
         ]
-    if wishes["tags"]:
+    if options["tags"]:
         encoding += ["-metadata", "title=A secret", "-metadata", "location=+52.5+013.4/", "-metadata", "comment=mine"]
         encoding += ["-metadata:s:v:0", "language=deu", "-metadata:s:v:0", "handler_name=My camera"]
-    if suffix in {".mp4", ".mov"} and wishes["faststart"]:
+    if suffix in {".mp4", ".mov"} and options["faststart"]:
         encoding += ["-movflags", "+faststart"]
     return encoding
 

@@ -76,10 +76,10 @@ def main(argv: list[str]) -> NoReturn:
     _put(beside(_SELF, "pid"), str(os.getpid()))
     with beside(_SELF, "calls").open("a") as calls:
         calls.write(json.dumps(argv) + "\n")
-    told = beside(_SELF, "behaviour")
+    reported = beside(_SELF, "behaviour")
     if _output(argv).endswith("poster.jpg"):
         _be_real(argv)
-    name, _, argument = (told.read_text().strip() if told.exists() else "").partition(":")
+    name, _, argument = (reported.read_text().strip() if reported.exists() else "").partition(":")
     _BEHAVIOURS[name](argv, argument)
     _be_real(argv)
 
@@ -143,8 +143,8 @@ def _slow(_argv: list[str], argument: str) -> None:
 
 
 def _busy(_argv: list[str], _argument: str) -> None:
-    told, number = beside(_SELF, "behaviour"), 0
-    while told.read_text() == "busy":
+    reported, number = beside(_SELF, "behaviour"), 0
+    while reported.read_text() == "busy":
         number += 1
         _report(number)
         time.sleep(INTERVAL)
@@ -243,8 +243,8 @@ def _end(code: int, words: str) -> NoReturn:
 
 
 def _be_real(argv: list[str]) -> NoReturn:
-    told = beside(_SELF, "real")
-    real = told.read_text().strip() if told.exists() else _from_wheel(_SELF.name)
+    reported = beside(_SELF, "real")
+    real = reported.read_text().strip() if reported.exists() else _from_wheel(_SELF.name)
     os.execv(real, [real, *argv])  # noqa: S606 - that is what it is for
 
 

@@ -38,15 +38,15 @@ class RecordingReporter:
 
 
 def job_on(
-    film: Path, folder: Path, *, binaries: Binaries | None = None, **template: Any
+    video: Path, folder: Path, *, binaries: Binaries | None = None, **template: Any
 ) -> tuple[Job, RecordingReporter]:
     """Return a job whose source is the video `film`, of the type that its first bytes show; its files are below
     `folder`.
     """
-    sniffed = sniff(film.read_bytes()[:SNIFF_BYTES])
+    sniffed = sniff(video.read_bytes()[:SNIFF_BYTES])
     assert sniffed is not None
-    source = Source(film.name, film.stat().st_size, sniffed.kind, sniffed.format, sniffed.mime, "", "")
-    return _job(film, source, folder, Template(name="t", **template), binaries)
+    source = Source(video.name, video.stat().st_size, sniffed.kind, sniffed.format, sniffed.mime, "", "")
+    return _job(video, source, folder, Template(name="t", **template), binaries)
 
 
 def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:
@@ -58,13 +58,13 @@ def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:
 
 
 def _job(
-    film: Path, source: Source, folder: Path, template: Template, binaries: Binaries | None
+    video: Path, source: Source, folder: Path, template: Template, binaries: Binaries | None
 ) -> tuple[Job, RecordingReporter]:
     scratch = folder / "scratch %d"  # no path may be taken for a pattern
     scratch.mkdir(parents=True)
     media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
-    upload = Upload(new_upload_id(), "me", "auto", film.name, "epoch", 0.0, 0.0)
+    upload = Upload(new_upload_id(), "me", "auto", video.name, "epoch", 0.0, 0.0)
     deps = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
     reporter = RecordingReporter()
-    job = Job(upload, source, film, template, deps, cast(Reporter, reporter), scratch)
+    job = Job(upload, source, video, template, deps, cast(Reporter, reporter), scratch)
     return job, reporter

@@ -10,11 +10,11 @@ from roomcast_workers.ffmpeg.codecs import audio_options, codec_for
 from roomcast_workers.ffmpeg.filters import ToneMapper, jpeg_filters, output_colours, video_filters
 from roomcast_workers.media_info.probe import VideoStream
 
-FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
+VIDEO = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
 
 
 @pytest.mark.parametrize(
-    ("film", "matrix"),
+    ("video", "matrix"),
     [
         ({"width": 1920, "height": 1080}, "bt709"),
         ({"width": 720, "height": 1280}, "bt709"),
@@ -28,25 +28,25 @@ FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
         ({"width": 320, "height": 240, "matrix": "smpte170m", "primaries": "bt2020"}, "bt709"),
     ],
 )
-def test_output_colours_follow_size_and_tags(film: dict[str, Any], matrix: str) -> None:
-    assert output_colours(dataclasses.replace(FILM, **film)).matrix == matrix
+def test_output_colours_follow_size_and_tags(video: dict[str, Any], matrix: str) -> None:
+    assert output_colours(dataclasses.replace(VIDEO, **video)).matrix == matrix
 
 
 def test_hdr_uses_the_available_tone_mapper() -> None:
-    film = dataclasses.replace(FILM, transfer="arib-std-b67", primaries="bt2020", matrix="bt2020nc")
+    video = dataclasses.replace(VIDEO, transfer="arib-std-b67", primaries="bt2020", matrix="bt2020nc")
 
-    def options(film: VideoStream, mapper: ToneMapper) -> dict[str, str | int]:
-        return {name: value for _, each in video_filters(film, 1920, 1080, mapper) for name, value in each.items()}
+    def options(video: VideoStream, mapper: ToneMapper) -> dict[str, str | int]:
+        return {name: value for _, each in video_filters(video, 1920, 1080, mapper) for name, value in each.items()}
 
-    assert options(film, "swscale")["intent"] == "perceptual"
-    assert options(film, "zscale")["tonemap"] == "mobius"
-    assert "intent" not in options(film, "none")
-    assert options(film, "none")["color_trc"] == "bt709"
-    assert "intent" not in options(FILM, "swscale")
+    assert options(video, "swscale")["intent"] == "perceptual"
+    assert options(video, "zscale")["tonemap"] == "mobius"
+    assert "intent" not in options(video, "none")
+    assert options(video, "none")["color_trc"] == "bt709"
+    assert "intent" not in options(VIDEO, "swscale")
 
 
 def test_jpeg_filters_use_full_range_and_the_matrix_of_jpeg() -> None:
-    chain = jpeg_filters(dataclasses.replace(FILM, interlaced=True, alpha=True), 640, 360, "none")
+    chain = jpeg_filters(dataclasses.replace(VIDEO, interlaced=True, alpha=True), 640, 360, "none")
     (first, how), (second, options) = chain[:2]
     assert (first, how) == ("bwdif", {"mode": "send_frame", "deint": "interlaced"})
     assert second == "scale"

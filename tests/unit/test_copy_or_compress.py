@@ -25,8 +25,8 @@ def source(video: VideoStream | None = VIDEO, scan: PacketScan | None = None, **
     return VerifiedMedia(dataclasses.replace(INFO, video=video, **info), scan or scanned(), 10.0, None)
 
 
-def template(**wishes: Any) -> Template:
-    return Template(name="t", **wishes)
+def template(**options: Any) -> Template:
+    return Template(name="t", **options)
 
 
 def test_low_bitrate_is_copied_and_high_bitrate_compared() -> None:

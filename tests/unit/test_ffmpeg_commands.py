@@ -367,8 +367,8 @@ def test_command_has_exactly_these_arguments(command: str) -> None:
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_hls_copies_stereo_aac(channels: int) -> None:
-    sound = dataclasses.replace(AAC, channels=channels)
-    info = dataclasses.replace(SMALL, audio=sound)
+    audio = dataclasses.replace(AAC, channels=channels)
+    info = dataclasses.replace(SMALL, audio=audio)
     arguments = commands.encode_hls(SOURCE, info, renditions([480], 1280, 720), preset="fast", audio_bitrate="128k")
     assert "-c:a copy" in " ".join(arguments)
     assert "-b:a" not in arguments

@@ -32,24 +32,30 @@ LENGTHS = st.integers(16, 8192)
 def test_renditions_are_even_descending_and_preserve_the_shape(sides: list[int], width: int, height: int) -> None:
     ladder = renditions(sides, width, height)
     assert 1 <= len(ladder) <= len(sides)
-    for rung in ladder:
-        assert rung.width % 2 == rung.height % 2 == 0
-        assert rung.width <= width
-        assert rung.height <= height
-        assert min(rung.width, rung.height) <= max(sides)
-        assert abs(rung.width / rung.height - width / height) <= (width / height) * (2 / rung.height + 2 / rung.width)
+    for rendition in ladder:
+        assert rendition.width % 2 == rendition.height % 2 == 0
+        assert rendition.width <= width
+        assert rendition.height <= height
+        assert min(rendition.width, rendition.height) <= max(sides)
+        assert abs(rendition.width / rendition.height - width / height) <= (width / height) * (
+            2 / rendition.height + 2 / rendition.width
+        )
     for above, below in itertools.pairwise(ladder):
         assert (above.width, above.height, above.max_rate) > (below.width, below.height, below.max_rate)
-    assert len({rung.name for rung in ladder}) == len(ladder)
+    assert len({rendition.name for rendition in ladder}) == len(ladder)
 
 
 def test_side_above_the_video_gives_its_own_size() -> None:
-    assert [(rung.name, rung.width, rung.height) for rung in renditions([1080, 720, 480], 1920, 800)] == [
+    assert [
+        (rendition.name, rendition.width, rendition.height) for rendition in renditions([1080, 720, 480], 1920, 800)
+    ] == [
         ("800", 1920, 800),
         ("720", 1728, 720),
         ("480", 1152, 480),
     ]
-    assert [(rung.name, rung.width, rung.height) for rung in renditions([1080, 720], 360, 640)] == [("360", 360, 640)]
+    assert [(rendition.name, rendition.width, rendition.height) for rendition in renditions([1080, 720], 360, 640)] == [
+        ("360", 360, 640)
+    ]
 
 
 ENTRIES = st.lists(st.tuples(st.floats(0.04, 30), st.integers(1, 10**8)), min_size=1, max_size=50)
@@ -76,8 +82,8 @@ def test_segments_of_a_playlist_are_parsed(entries: list[tuple[float, str]]) -> 
 def test_master_playlist_adds_the_audio_bandwidth_to_each_variant() -> None:
     variants = [Variant(Rendition("720", 1280, 720, 1), "avc1.64001f", Bandwidth(2_000_000, 1_500_000))]
     silent, sounding = (
-        master_playlist(variants, 23.976, sound)
-        for sound in (None, AudioRendition(2, "mp4a.40.2", Bandwidth(130_000, 128_000)))
+        master_playlist(variants, 23.976, audio)
+        for audio in (None, AudioRendition(2, "mp4a.40.2", Bandwidth(130_000, 128_000)))
     )
     assert silent == (
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"

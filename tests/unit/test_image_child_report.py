@@ -34,16 +34,16 @@ lines = st.one_of(
 
 @given(st.lists(lines), st.integers(1, 700))
 def test_child_report_accepts_only_possible_values(child_lines: list[bytes], step: int) -> None:
-    heard: list[float] = []
+    received: list[float] = []
     settings = ImageSettings()
-    report, whole = image._ChildReport(heard.append, settings), image._ChildReport(lambda _: None, settings)
+    report, complete = image._ChildReport(received.append, settings), image._ChildReport(lambda _: None, settings)
     data = b"\n".join(child_lines) + b"\n"
     for at in range(0, len(data), step):
         report.feed(data[at : at + step])
-    whole.feed(data)
-    assert (report._source, report.failed) == (whole._source, whole.failed)
-    assert heard == sorted(set(heard))
-    assert all(0 < fraction <= 1 for fraction in heard)
+    complete.feed(data)
+    assert (report._source, report.failed) == (complete._source, complete.failed)
+    assert received == sorted(set(received))
+    assert all(0 < fraction <= 1 for fraction in received)
     try:
         source = report.source()
     except errors.TranscodeError:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from roomcast import errors
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, parse_ffprobe, require_video
 
-FILM: dict[str, Any] = {
+VIDEO: dict[str, Any] = {
     "index": 0,
     "codec_name": "h264",
     "codec_type": "video",
@@ -24,7 +24,7 @@ FILM: dict[str, Any] = {
     "duration": "10.010000",
     "disposition": {"default": 1, "attached_pic": 0},
 }
-SOUND: dict[str, Any] = {
+AUDIO: dict[str, Any] = {
     "index": 1,
     "codec_name": "aac",
     "codec_type": "audio",
@@ -32,22 +32,22 @@ SOUND: dict[str, Any] = {
     "sample_rate": "48000",
     "duration": "10.02",
 }
-COVER = FILM | {"index": 2, "codec_name": "mjpeg", "disposition": {"attached_pic": 1}}
+COVER = VIDEO | {"index": 2, "codec_name": "mjpeg", "disposition": {"attached_pic": 1}}
 
 
-def said(*streams: dict[str, Any], **container: Any) -> dict[str, Any]:
+def output(*streams: dict[str, Any], **container: Any) -> dict[str, Any]:
     return {
         "streams": list(streams),
         "format": {"format_name": "mov,mp4", "size": "1234", "duration": "99", **container},
     }
 
 
-def film(**changes: Any) -> VideoStream:
-    return require_video(parse_ffprobe(said(FILM | changes)))
+def video(**changes: Any) -> VideoStream:
+    return require_video(parse_ffprobe(output(VIDEO | changes)))
 
 
 def test_ordinary_clip_is_parsed() -> None:
-    assert parse_ffprobe(said(FILM, SOUND)) == MediaInfo(
+    assert parse_ffprobe(output(VIDEO, AUDIO)) == MediaInfo(
         duration=10.02,
         size=1234,
         format_name="mov,mp4",
@@ -57,29 +57,29 @@ def test_ordinary_clip_is_parsed() -> None:
 
 
 def test_container_duration_is_used_without_stream_durations() -> None:
-    assert parse_ffprobe(said(FILM | {"duration": "N/A"}, SOUND)).duration == 99
-    assert parse_ffprobe(said(FILM | {"duration": None}, SOUND, duration="N/A")).duration is None
+    assert parse_ffprobe(output(VIDEO | {"duration": "N/A"}, AUDIO)).duration == 99
+    assert parse_ffprobe(output(VIDEO | {"duration": None}, AUDIO, duration="N/A")).duration is None
 
 
 def test_cover_art_is_no_video() -> None:
-    assert film(index=5).index == 5
-    assert require_video(parse_ffprobe(said(COVER, SOUND, FILM | {"index": 3}))).index == 3
-    info = parse_ffprobe(said(COVER, SOUND))
+    assert video(index=5).index == 5
+    assert require_video(parse_ffprobe(output(COVER, AUDIO, VIDEO | {"index": 3}))).index == 3
+    info = parse_ffprobe(output(COVER, AUDIO))
     assert info.video is None
     with pytest.raises(errors.UnreadableMedia, match="no video"):
         require_video(info)
 
 
 def test_default_audio_is_used() -> None:
-    other = SOUND | {"index": 2, "disposition": {"default": 1}}
-    for sounds, index in (((SOUND, other), 2), ((SOUND, SOUND | {"index": 2}), 1)):
-        audio = parse_ffprobe(said(FILM, *sounds)).audio
+    other = AUDIO | {"index": 2, "disposition": {"default": 1}}
+    for sounds, index in (((AUDIO, other), 2), ((AUDIO, AUDIO | {"index": 2}), 1)):
+        audio = parse_ffprobe(output(VIDEO, *sounds)).audio
         assert audio is not None
         assert audio.index == index
 
 
 @pytest.mark.parametrize(
-    ("changes", "seen"),
+    ("changes", "found"),
     [
         ({"color_transfer": "smpte2084"}, {"hdr": True, "needs_colour_management": True}),
         ({"color_transfer": "arib-std-b67"}, {"hdr": True}),
@@ -94,13 +94,15 @@ def test_default_audio_is_used() -> None:
         ({"side_data_list": [{"side_data_type": "CPB properties"}]}, {"as_is": True}),
     ],
 )
-def test_display_properties_are_parsed(changes: dict[str, Any], seen: dict[str, bool]) -> None:
-    stream = film(**changes)
-    assert {name: getattr(stream, name) for name in seen} == seen
+def test_display_properties_are_parsed(changes: dict[str, Any], found: dict[str, bool]) -> None:
+    stream = video(**changes)
+    assert {name: getattr(stream, name) for name in found} == found
 
 
 def test_undecodable_streams_are_ignored() -> None:
-    info = parse_ffprobe(said(FILM | {"width": 0}, FILM | {"index": 1}, SOUND | {"channels": 0}, SOUND | {"index": 3}))
+    info = parse_ffprobe(
+        output(VIDEO | {"width": 0}, VIDEO | {"index": 1}, AUDIO | {"channels": 0}, AUDIO | {"index": 3})
+    )
     assert require_video(info).index == 1
     assert info.audio is not None
     assert info.audio.index == 3
@@ -118,7 +120,7 @@ def test_undecodable_streams_are_ignored() -> None:
     ],
 )
 def test_rotation_gives_the_displayed_size(changes: dict[str, Any], rotation: int, size: tuple[int, int]) -> None:
-    stream = film(**changes)
+    stream = video(**changes)
     assert (stream.rotation, (stream.width, stream.height)) == (rotation, size)
 
 
@@ -126,15 +128,15 @@ def test_rotation_gives_the_displayed_size(changes: dict[str, Any], rotation: in
     ("aspect", "width"), [("4:3", 2560), ("1:1", 1920), ("0:1", 1920), ("N/A", 1920), (None, 1920), ("1:0", 1920)]
 )
 def test_pixel_aspect_gives_the_displayed_width(aspect: str | None, width: int) -> None:
-    assert film(sample_aspect_ratio=aspect).width == width
+    assert video(sample_aspect_ratio=aspect).width == width
 
 
 def test_invalid_frame_rate_is_unknown() -> None:
-    assert film(avg_frame_rate="0/0").fps == 30
-    assert film(avg_frame_rate="0/0", r_frame_rate="0/0").fps is None
+    assert video(avg_frame_rate="0/0").fps == 30
+    assert video(avg_frame_rate="0/0", r_frame_rate="0/0").fps is None
 
 
-@pytest.mark.parametrize("odd", [None, [], 3, "x", {}, {"streams": None}, {"streams": [None, 7, {}]}, said(COVER)])
+@pytest.mark.parametrize("odd", [None, [], 3, "x", {}, {"streams": None}, {"streams": [None, 7, {}]}, output(COVER)])
 def test_file_without_streams_raises_unreadable_media(odd: Any) -> None:
     with pytest.raises(errors.UnreadableMedia):
         parse_ffprobe(odd)
@@ -146,14 +148,14 @@ scalars = st.one_of(
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
 )
-FIELDS = [*FILM, *SOUND, "side_data_list", "tags"]
+FIELDS = [*VIDEO, *AUDIO, "side_data_list", "tags"]
 
 
 @settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([FILM, SOUND, COVER, {}]), st.dictionaries(st.sampled_from(FIELDS), values, max_size=4)
+            st.sampled_from([VIDEO, AUDIO, COVER, {}]), st.dictionaries(st.sampled_from(FIELDS), values, max_size=4)
         )
     ),
     st.dictionaries(st.sampled_from(["duration", "size", "format_name"]), values),
@@ -162,7 +164,7 @@ def test_damaged_description_raises_only_unreadable_media(
     streams: list[tuple[dict[str, Any], dict[str, Any]]], container: dict[str, Any]
 ) -> None:
     try:
-        info = parse_ffprobe(said(*(base | changes for base, changes in streams), **container))
+        info = parse_ffprobe(output(*(base | changes for base, changes in streams), **container))
     except errors.UnreadableMedia:
         return
     assert info.duration is None or 0 < info.duration < float("inf")

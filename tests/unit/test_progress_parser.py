@@ -30,8 +30,8 @@ def parse(data: bytes) -> list[ProgressBlock]:
 
 
 def one(*lines: bytes) -> ProgressBlock:
-    (reading,) = parse(b"\n".join([*lines, b"progress=continue\n"]))
-    return reading
+    (block,) = parse(b"\n".join([*lines, b"progress=continue\n"]))
+    return block
 
 
 def test_complete_block_is_parsed() -> None:
@@ -82,8 +82,8 @@ def test_output_time_is_parsed(line: bytes, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("value", [b"N/A", b"nan", b"inf", b"-1", b"", b"x", b"1e999", b"0x10"])
 def test_invalid_numbers_are_none(value: bytes) -> None:
-    reading = one(b"speed=" + value + b"x", b"fps=" + value, b"frame=" + value, b"total_size=" + value)
-    assert reading == ProgressBlock(None, None, None, None, None, ended=False)
+    block = one(b"speed=" + value + b"x", b"fps=" + value, b"frame=" + value, b"total_size=" + value)
+    assert block == ProgressBlock(None, None, None, None, None, ended=False)
 
 
 @pytest.mark.parametrize(("value", "speed"), [(b"   1x", 1.0), (b"1.2e+03x", 1200.0), (b"0.0123x", 0.0123)])
@@ -102,7 +102,7 @@ def test_endless_line_uses_no_memory_and_the_next_one_is_parsed() -> None:
 @given(st.lists(st.one_of(st.binary(max_size=50), st.sampled_from([BLOCK, END, b"progress=end\n", b"frame="]))))
 def test_any_chunks_give_the_same_blocks(pieces: list[bytes]) -> None:
     parser = ProgressParser()
-    assert [reading for piece in pieces for reading in parser.feed(piece)] == parse(b"".join(pieces))
+    assert [block for piece in pieces for block in parser.feed(piece)] == parse(b"".join(pieces))
 
 
 @given(st.binary(max_size=600), st.integers(1, 64))
@@ -115,7 +115,7 @@ def test_parser_still_works_after_any_bytes(noise: bytes, step: int) -> None:
 
 @given(st.dictionaries(st.sampled_from(["out_time_us", "out_time", "speed", "fps", "frame", "total_size"]), st.text()))
 def test_values_are_neither_negative_nor_infinite(values: dict[str, str]) -> None:
-    block = "".join(f"{key}={value}\n" for key, value in values.items()) + "progress=continue\n"
-    for reading in parse(block.encode("utf-8", "replace")):
-        for value in (reading.seconds, reading.frame, reading.fps, reading.speed, reading.size):
+    text = "".join(f"{key}={value}\n" for key, value in values.items()) + "progress=continue\n"
+    for block in parse(text.encode("utf-8", "replace")):
+        for value in (block.seconds, block.frame, block.fps, block.speed, block.size):
             assert value is None or 0 <= value < float("inf")

@@ -27,9 +27,9 @@ def test_cues_cover_the_video_and_tiles_the_sprite_exactly(duration: float, widt
     assert found[-1][1] == round(duration * 1000)
     assert all(one[1] == other[0] for one, other in itertools.pairwise(found))
     assert all(start < end for start, end, _ in found)
-    places = [area for _, _, area in found]
-    assert len(set(places)) == storyboard.count
-    for x, y, wide, high in places:
+    areas = [area for _, _, area in found]
+    assert len(set(areas)) == storyboard.count
+    for x, y, wide, high in areas:
         assert (wide, high) == (storyboard.width, storyboard.height)
         assert x % wide == y % high == 0
         assert x + wide <= storyboard.columns * wide

@@ -48,9 +48,9 @@ def test_segment_size_of_any_bytes_never_raises(head: bytes) -> None:
 
 
 def test_streams_without_packets_are_dropped() -> None:
-    seen = verify_media(dataclasses.replace(INFO, audio=dataclasses.replace(AUDIO, index=7)), scanned(), b"")
-    assert seen.info.audio is None
-    assert seen.seconds == pytest.approx(10)
+    found = verify_media(dataclasses.replace(INFO, audio=dataclasses.replace(AUDIO, index=7)), scanned(), b"")
+    assert found.info.audio is None
+    assert found.seconds == pytest.approx(10)
     with pytest.raises(UnreadableMedia):
         verify_media(INFO, PacketScan(), b"")
 

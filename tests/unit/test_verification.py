@@ -11,12 +11,12 @@ from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettin
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 from roomcast_workers.video.verification import is_short, verify_copied, verify_encoded
 
-FILM = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
-SOUND = AudioStream(1, "ac3", 6, 96_000, 10.0)
-SOURCE = MediaInfo(10.0, 1000, "mov", FILM, SOUND)
+VIDEO = VideoStream(0, "hevc", 3840, 2160, 0, 25.0, "yuv420p10le", 250, 10.0)
+AUDIO = AudioStream(1, "ac3", 6, 96_000, 10.0)
+SOURCE = MediaInfo(10.0, 1000, "mov", VIDEO, AUDIO)
 RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(30), 1920, 1080)
-MADE = dataclasses.replace(FILM, codec="h264", width=1920, height=1080, pix_fmt="yuv420p")
-RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(SOUND, codec="aac"))
+MADE = dataclasses.replace(VIDEO, codec="h264", width=1920, height=1080, pix_fmt="yuv420p")
+RESULT = MediaInfo(10.02, 500, "mov", MADE, dataclasses.replace(AUDIO, codec="aac"))
 
 
 def test_expected_result_is_accepted() -> None:
@@ -30,11 +30,11 @@ def test_expected_result_is_accepted() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"video": FILM},
+        {"video": VIDEO},
         {"video": dataclasses.replace(MADE, width=1918)},
         {"video": dataclasses.replace(MADE, pix_fmt="yuv444p")},
         {"video": dataclasses.replace(MADE, as_is=False)},
-        {"audio": SOUND},
+        {"audio": AUDIO},
         {"duration": 12.0},
     ],
 )

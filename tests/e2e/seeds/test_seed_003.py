@@ -80,7 +80,7 @@ async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> l
 async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
-    files = shelf.clip("film.mp4", seconds=3, sound=False), shelf.image("one.png")
+    files = shelf.clip("film.mp4", seconds=3, audio=False), shelf.image("one.png")
     said = await poll(server, *files)
     ((assembly,),) = [of_kind(said, "assembly")]
     assembly_id = assembly["assemblyId"]

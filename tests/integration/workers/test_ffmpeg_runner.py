@@ -39,8 +39,8 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 def test_binaries_of_the_wheel_run() -> None:
     found = find_binaries(None, None)
     for path in (found.ffmpeg, found.ffprobe):
-        said = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
-        assert "the FFmpeg developers" in said
+        output = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
+        assert "the FFmpeg developers" in output
 
 
 def test_wheel_on_ubuntu_yields_the_static_build(
@@ -73,10 +73,10 @@ def test_unusable_binary_raises_error_with_its_name(tmp_path: Path) -> None:
 
 
 async def test_run_ffmpeg_converts_a_clip_and_reports_progress(clip: Path, tmp_path: Path) -> None:
-    readings: list[ProgressBlock] = []
-    await convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=readings.append)
-    assert readings[-1].ended
-    assert readings[-1].frame == 25
+    blocks: list[ProgressBlock] = []
+    await convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=blocks.append)
+    assert blocks[-1].ended
+    assert blocks[-1].frame == 25
     assert (tmp_path / "out.mp4").stat().st_size > 0
     assert_no_process_left()
 
@@ -92,16 +92,16 @@ async def test_progress_comes_four_times_a_second_from_stdout_only(tmp_path: Pat
     fake = Fake(tmp_path, "no-output")
     await fake_run(fake, tmp_path)
     (argv,) = map(json.loads, fake_ffmpeg.beside(fake.path, "calls").read_text().splitlines())
-    said = " ".join(argv)
+    output = " ".join(argv)
     for words in ("-nostdin", "-nostats", "-loglevel error", "-progress pipe:1", "-stats_period 0.25"):
-        assert words in said
+        assert words in output
 
 
 async def test_slow_run_with_progress_outlives_the_stall_limit(clip: Path, tmp_path: Path) -> None:
-    readings: list[ProgressBlock] = []
+    blocks: list[ProgressBlock] = []
     fake = Fake(tmp_path, "slow:3")
-    await convert(fake.binaries, clip, tmp_path / "out.mp4", on_progress=readings.append, stall_seconds=2)
-    assert [reading.seconds for reading in readings[:12]] == [number / 4 for number in range(1, 13)]
+    await convert(fake.binaries, clip, tmp_path / "out.mp4", on_progress=blocks.append, stall_seconds=2)
+    assert [block.seconds for block in blocks[:12]] == [number / 4 for number in range(1, 13)]
     assert (tmp_path / "out.mp4").exists()
 
 
@@ -122,16 +122,16 @@ async def test_program_has_a_minimal_environment_and_its_own_session(
 ) -> None:
     monkeypatch.setenv("JWT_SECRET", "not for ffmpeg")
     code = "import json, os; print(json.dumps([dict(os.environ), os.getcwd(), os.getsid(0) == os.getpid()]))"
-    said = bytearray()
+    output = bytearray()
 
     def on_output(data: bytes) -> bool:
-        said.extend(data)
+        output.extend(data)
         return True
 
     await tool.run_sandboxed(
         [sys.executable, "-IS", "-c", code], on_output=on_output, timeout_seconds=60, limits=LIMITS, cwd=tmp_path
     )
-    environment, folder, leads_session = json.loads(said)
+    environment, folder, leads_session = json.loads(output)
     assert set(environment) <= {"PATH", "LANG", "TMPDIR", "LC_CTYPE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"}
     assert environment["TMPDIR"] == folder == str(tmp_path)
     assert leads_session
@@ -254,7 +254,7 @@ async def test_error_in_the_progress_callback_ends_the_run_and_is_raised(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "error"),
+    ("code", "output", "error"),
     [
         (1, "x.mp4: Invalid data found when processing input", errors.UnreadableMedia),
         (1, "moov atom not found", errors.UnreadableMedia),
@@ -280,9 +280,9 @@ async def test_error_in_the_progress_callback_ends_the_run_and_is_raised(tmp_pat
     ],
 )
 def test_map_failure_returns_the_error_of_a_return_code_and_stderr(
-    code: int, said: str, error: type[errors.RoomcastError]
+    code: int, output: str, error: type[errors.RoomcastError]
 ) -> None:
-    assert type(map_failure(ProgramExit(code, said))) is error
+    assert type(map_failure(ProgramExit(code, output))) is error
 
 
 def parse(data: bytes) -> list[ProgressBlock]:
@@ -293,8 +293,8 @@ def test_progress_of_real_ffmpeg_is_parsed(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=2)
     argv = [find_binaries().ffmpeg, "-nostdin", "-nostats", "-loglevel", "error", "-progress", "pipe:1"]
     argv += ["-i", str(clip), "-c", "copy", str(tmp_path / "copy.mp4")]
-    said = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
-    last = parse(said)[-1]
+    output = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
+    last = parse(output)[-1]
     assert last.ended
     assert last.frame == 50
     assert last.seconds == pytest.approx(2.0, abs=0.2)

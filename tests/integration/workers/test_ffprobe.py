@@ -24,15 +24,15 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 @pytest.mark.parametrize("name", ["clip.mp4", "-i.mp4", "100%d.mp4", 'a "quoted"|name:x.mp4', "🎬.mp4"])
 async def test_probe_returns_streams_and_format_for_any_file_name(name: str, tmp_path: Path) -> None:
-    said = await run_ffprobe(find_binaries(), InputFile(make_clip(tmp_path / name, seconds=1), "mov"), limits=LIMITS)
-    assert [stream["codec_type"] for stream in said["streams"]] == ["video", "audio"]
-    assert float(said["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
+    output = await run_ffprobe(find_binaries(), InputFile(make_clip(tmp_path / name, seconds=1), "mov"), limits=LIMITS)
+    assert [stream["codec_type"] for stream in output["streams"]] == ["video", "audio"]
+    assert float(output["format"]["duration"]) == pytest.approx(1.0, abs=0.1)
     assert_no_process_left()
 
 
 async def test_probe_with_the_wrong_demuxer_raises_unreadable_media(clip: Path) -> None:
-    said = await run_ffprobe(find_binaries(), InputFile(clip, "mov"), limits=LIMITS)
-    assert said["format"]["format_name"].startswith("mov")
+    output = await run_ffprobe(find_binaries(), InputFile(clip, "mov"), limits=LIMITS)
+    assert output["format"]["format_name"].startswith("mov")
     with pytest.raises(errors.UnreadableMedia):
         await run_ffprobe(find_binaries(), InputFile(clip, "matroska"), limits=LIMITS)
 
@@ -115,7 +115,7 @@ async def test_probe_with_invalid_output_raises_unreadable_media(code: str, clip
 
 
 @pytest.mark.parametrize(
-    ("name", "wishes", "size", "rotation", "channels"),
+    ("name", "options", "size", "rotation", "channels"),
     [
         ("plain.mp4", {}, (320, 240), 0, 2),
         ("turned.mp4", {"rotation": 90}, (240, 320), 90, 2),
@@ -123,15 +123,15 @@ async def test_probe_with_invalid_output_raises_unreadable_media(code: str, clip
         ("odd.mp4", {"odd": True}, (319, 239), 0, 2),
         ("wide.mp4", {"aspect": "4:3"}, (427, 240), 0, 2),
         ("cover.mp4", {"cover": True}, (320, 240), 0, 2),
-        ("silent.mkv", {"sound": False}, (320, 240), 0, None),
+        ("silent.mkv", {"audio": False}, (320, 240), 0, None),
         ("surround.mp4", {"channels": 6}, (320, 240), 0, 6),
         ("vp9.webm", {"codec": "libvpx-vp9"}, (320, 240), 0, 2),
     ],
 )
 async def test_probe_of_real_clips_is_parsed(
-    name: str, wishes: dict[str, Any], size: tuple[int, int], rotation: int, channels: int | None, tmp_path: Path
+    name: str, options: dict[str, Any], size: tuple[int, int], rotation: int, channels: int | None, tmp_path: Path
 ) -> None:
-    path = make_clip(tmp_path / name, seconds=1, **wishes)
+    path = make_clip(tmp_path / name, seconds=1, **options)
     demuxer = "mov" if path.suffix in {".mp4", ".mov"} else "matroska"
     info = parse_ffprobe(await run_ffprobe(find_binaries(), InputFile(path, demuxer), limits=LIMITS))
     video = require_video(info)

@@ -24,35 +24,35 @@ from tests.support.media import attributes
 def probed(path: Path, *wanted: str) -> dict[str, Any]:
     """What ffprobe says of a file or a whole ladder."""
     command = [find_binaries().ffprobe, "-v", "error", "-of", "json", *wanted, str(path)]
-    said: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
-    return said
+    output: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
+    return output
 
 
 def frames(path: Path, stream: str = "v:0") -> list[tuple[float, bool]]:
     """Each decoded frame's time and whether it is a keyframe."""
-    said = probed(path, "-select_streams", stream, "-show_entries", "frame=pts_time,key_frame")
-    return [(float(frame["pts_time"]), bool(frame["key_frame"])) for frame in said["frames"]]
+    output = probed(path, "-select_streams", stream, "-show_entries", "frame=pts_time,key_frame")
+    return [(float(frame["pts_time"]), bool(frame["key_frame"])) for frame in output["frames"]]
 
 
 @pytest.mark.parametrize(
-    "wishes", [{}, {"vfr": True, "sound": False}, {"fps": 23.976, "channels": 1}], ids=["plain", "vfr", "film rate"]
+    "options", [{}, {"vfr": True, "audio": False}, {"fps": 23.976, "channels": 1}], ids=["plain", "vfr", "film rate"]
 )
 async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
-    wishes: dict[str, Any], tmp_path: Path
+    options: dict[str, Any], tmp_path: Path
 ) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="320x240", **wishes)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=9, size="320x240", **options)
     job, _ = job_on(clip, tmp_path, hls=[480, 160], preset="ultrafast")
     info = await job.probe(clip, "mov")
-    heard: list[float | None] = []
-    master, *rest = await make_hls(job, clip, info, "mov", lambda reading: heard.append(reading.seconds))
+    received: list[float | None] = []
+    master, *rest = await make_hls(job, clip, info, "mov", lambda block: received.append(block.seconds))
     assert (master.kind, master.mime, master.listed) == ("hls", "application/vnd.apple.mpegurl", True)
     assert not any(made.listed for made in rest)
-    assert heard[-1] == pytest.approx(9, abs=0.5)
+    assert received[-1] == pytest.approx(9, abs=0.5)
 
     names = {path.name for path in job.scratch.iterdir()}
     assert {made.path.name for made in [master, *rest]} == names
     assert all(re.fullmatch(r"hls[a-z0-9-]*\.(m3u8|m4s|mp4)", name) for name in names)
-    assert_as_the_master_says(master.path, sound=wishes.get("sound", True))
+    assert_master_describes_the_renditions(master.path, audio=options.get("audio", True))
 
     cuts = {name: parse_segments((job.scratch / f"hls-{name}.m3u8").read_text()) for name in ("240", "160")}
     assert [entry.seconds for entry in cuts["240"]] == [entry.seconds for entry in cuts["160"]]
@@ -65,32 +65,37 @@ async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
     assert [time - offset for time, _ in times["240"]] == pytest.approx([time for time, _ in before], abs=0.001)
 
 
-def assert_as_the_master_says(master: Path, *, sound: bool) -> None:
+def assert_master_describes_the_renditions(master: Path, *, audio: bool) -> None:
     """ffmpeg's own player finds in the ladder what its master playlist promises."""
     lines = master.read_text().splitlines()
     found = probed(master, "-show_programs", "-show_streams")
+    renditions = [attributes(line) for line in lines if line.startswith("#EXT-X-MEDIA")]
+    assert [(each["GROUP-ID"], each["NAME"], each["AUTOSELECT"]) for each in renditions] == [
+        ("audio", "Audio", "YES")
+    ] * audio
     variants = [
         (attributes(line), uri) for line, uri in itertools.pairwise(lines) if line.startswith("#EXT-X-STREAM-INF")
     ]
     assert len(variants) == len(found["programs"]) == 2
-    for (said, uri), program in zip(variants, found["programs"], strict=True):
+    for (variant, uri), program in zip(variants, found["programs"], strict=True):
         streams = {stream["codec_type"]: stream for stream in program["streams"]}
-        film = streams["video"]
-        assert said["RESOLUTION"] == f"{film['width']}x{film['height']}"
-        assert (said["CODECS"].count("avc1"), "mp4a.40.2" in said["CODECS"]) == (1, sound)
-        profile, level = int(said["CODECS"][5:7], 16), int(said["CODECS"][9:11], 16)
-        assert level == film["level"]
-        assert profile == {"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}[film["profile"]]
-        assert ("audio" in streams) == sound
+        video = streams["video"]
+        assert ("FRAME-RATE" in variant, variant.get("AUDIO")) == (True, "audio" if audio else None)
+        assert variant["RESOLUTION"] == f"{video['width']}x{video['height']}"
+        assert (variant["CODECS"].count("avc1"), "mp4a.40.2" in variant["CODECS"]) == (1, audio)
+        profile, level = int(variant["CODECS"][5:7], 16), int(variant["CODECS"][9:11], 16)
+        assert level == video["level"]
+        assert profile == {"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}[video["profile"]]
+        assert ("audio" in streams) == audio
         sizes = [
             (master.parent / entry.name).stat().st_size for entry in parse_segments((master.parent / uri).read_text())
         ]
-        assert int(said["AVERAGE-BANDWIDTH"]) >= sum(sizes) * 8 / 9.5
-        assert int(said["BANDWIDTH"]) >= int(said["AVERAGE-BANDWIDTH"])
+        assert int(variant["AVERAGE-BANDWIDTH"]) >= sum(sizes) * 8 / 9.5
+        assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"])
 
 
 def with_a_gap(clip: Path) -> Path:
-    """The clip without what is between its third second and its eleventh: there a frame stands still."""
+    """Return the clip without its seconds 3 to 11, where one frame is shown all the time."""
     target = clip.with_name("gapped.mp4")
     select = "select=lt(t\\,3)+gt(t\\,11)"
     encoding = ["-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"]
@@ -100,7 +105,7 @@ def with_a_gap(clip: Path) -> Path:
 
 
 async def test_video_with_a_gap_longer_than_a_segment_is_complete(tmp_path: Path) -> None:
-    gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="192x144", sound=False))
+    gapped = with_a_gap(make_clip(tmp_path / "clip.mp4", seconds=12, size="192x144", audio=False))
     job, _ = job_on(gapped, tmp_path, hls=[144], preset="ultrafast")
     made = await make_hls(job, gapped, await job.probe(gapped, "mov"), "mov", lambda _: None)
     assert len(frames(made[0].path)) == len(frames(gapped))

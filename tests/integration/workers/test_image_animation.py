@@ -18,7 +18,7 @@ PACE = [40, 1000, 250, 90]
 FORMATS = ["GIF", "WEBP", "PNG", "AVIF"]
 
 
-def film(path: Path, image_format: str, *, size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any) -> Path:
+def video(path: Path, image_format: str, *, size: tuple[int, int] = (64, 48), mode: str = "RGB", **save: Any) -> Path:
     """Four frames, one colour each, with a hole in it where there is alpha; returns `path`."""
     frames = [Image.new(mode, size, (*colour, 255)[: len(mode)]) for colour in COLOURS]
     if mode == "RGBA":
@@ -43,7 +43,7 @@ def frames_of(path: Path) -> list[tuple[tuple[int, ...], float]]:
 
 @pytest.mark.parametrize("image_format", FORMATS)
 async def test_animation_preserves_frames_and_durations(image_format: str, tmp_path: Path) -> None:
-    made = await compress(film(tmp_path / "in", image_format), image_format)
+    made = await compress(video(tmp_path / "in", image_format), image_format)
     assert made.source.frames == 4
     assert [(made.results[0].name, made.results[0].kind), (made.results[1].name, made.results[1].kind)] == [
         ("animation.webp", "image"),
@@ -51,7 +51,7 @@ async def test_animation_preserves_frames_and_durations(image_format: str, tmp_p
     ]
     frames = frames_of(made.results[0].path)
     assert [pace for _, pace in frames] == PACE
-    assert all(near(seen[:3], wanted, tolerance=16) for (seen, _), wanted in zip(frames, COLOURS, strict=True))
+    assert all(near(found[:3], wanted, tolerance=16) for (found, _), wanted in zip(frames, COLOURS, strict=True))
     for result in made.results[1:]:
         assert near(pixel(result), COLOURS[0], tolerance=16)
     assert made.fractions == sorted(set(made.fractions))
@@ -60,7 +60,7 @@ async def test_animation_preserves_frames_and_durations(image_format: str, tmp_p
 
 @pytest.mark.parametrize("image_format", ["WEBP", "PNG", "AVIF"])
 async def test_animation_preserves_alpha(image_format: str, tmp_path: Path) -> None:
-    made = await compress(film(tmp_path / "in", image_format, mode="RGBA"), image_format)
+    made = await compress(video(tmp_path / "in", image_format, mode="RGBA"), image_format)
     assert made.source.alpha
     with Image.open(made.results[0].path) as image:
         for number in range(4):
@@ -86,12 +86,12 @@ async def test_animation_preserves_alpha(image_format: str, tmp_path: Path) -> N
 async def test_animation_preserves_its_loop_count(
     image_format: str, save: dict[str, Any], shown: int, tmp_path: Path
 ) -> None:
-    made = await compress(film(tmp_path / "in", image_format, **save), image_format)
+    made = await compress(video(tmp_path / "in", image_format, **save), image_format)
     assert opened(made.results[0]).info["loop"] == shown
 
 
 async def test_frame_without_duration_gets_that_of_browsers(tmp_path: Path) -> None:
-    made = await compress(film(tmp_path / "in", "GIF", duration=0), "GIF")
+    made = await compress(video(tmp_path / "in", "GIF", duration=0), "GIF")
     assert [pace for _, pace in frames_of(made.results[0].path)] == [100] * 4
 
 
@@ -101,14 +101,14 @@ async def test_fallback_image_of_an_apng_is_no_frame(tmp_path: Path) -> None:
     made = await compress(tmp_path / "in", "PNG")
     assert made.source.frames == 3
     shown = frames_of(made.results[0].path)
-    assert all(near(seen[:3], wanted, tolerance=16) for (seen, _), wanted in zip(shown, COLOURS[1:], strict=True))
+    assert all(near(found[:3], wanted, tolerance=16) for (found, _), wanted in zip(shown, COLOURS[1:], strict=True))
     assert near(pixel(made.jpeg), COLOURS[0])
 
 
 async def test_large_animation_is_scaled_down_without_metadata(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "SECRET camera"
-    source = film(tmp_path / "in", "WEBP", size=(900, 300), exif=exif, xmp=b"SECRET")
+    source = video(tmp_path / "in", "WEBP", size=(900, 300), exif=exif, xmp=b"SECRET")
     made = await compress(source, "WEBP", sides=(300, 90))
     assert opened(made.results[0]).size == (300, 100)
     for result in made.results:
@@ -161,7 +161,7 @@ async def test_too_many_gif_frames_are_refused_without_decoding(frames: int, tmp
 @pytest.mark.parametrize("image_format", ["WEBP", "PNG", "AVIF"])
 async def test_too_many_frames_raise_too_large_in_every_format(image_format: str, tmp_path: Path) -> None:
     with pytest.raises(errors.TooLarge):
-        await compress(film(tmp_path / "in", image_format), image_format, max_frames=3)
+        await compress(video(tmp_path / "in", image_format), image_format, max_frames=3)
 
 
 async def test_too_many_pixels_in_all_frames_raise_too_large(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_gif_frame_larger_than_the_image_is_cropped(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("image_format", FORMATS)
 async def test_truncated_animation_raises_unreadable_media(image_format: str, tmp_path: Path) -> None:
-    whole = film(tmp_path / "whole", image_format, size=(320, 240)).read_bytes()
-    (tmp_path / "in").write_bytes(whole[: len(whole) * 3 // 4])
+    complete = video(tmp_path / "whole", image_format, size=(320, 240)).read_bytes()
+    (tmp_path / "in").write_bytes(complete[: len(complete) * 3 // 4])
     with pytest.raises(errors.UnreadableMedia):
         await compress(tmp_path / "in", image_format)

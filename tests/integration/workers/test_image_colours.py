@@ -159,9 +159,9 @@ def swapped_primaries() -> bytes:
         bytes(profile[at : at + 4]): at
         for at in (132 + 12 * n for n in range(struct.unpack(">I", profile[128:132])[0]))
     }
-    places = {name: profile[at + 4 : at + 12] for name, at in tags.items()}
+    areas = {name: profile[at + 4 : at + 12] for name, at in tags.items()}
     for name, other in ((b"rXYZ", b"gXYZ"), (b"gXYZ", b"bXYZ"), (b"bXYZ", b"rXYZ")):
-        profile[tags[name] + 4 : tags[name] + 12] = places[other]
+        profile[tags[name] + 4 : tags[name] + 12] = areas[other]
     return bytes(profile)
 
 

@@ -80,9 +80,9 @@ async def test_png_text_bomb_is_not_decompressed(tmp_path: Path) -> None:
 
 
 async def test_tiff_with_offsets_outside_the_file_raises_unreadable_media(tmp_path: Path) -> None:
-    whole = make_image(tmp_path / "in.tif").read_bytes()
-    directory = struct.unpack("<I", whole[4:8])[0]
-    for number, broken in enumerate([whole[:4] + b"\xff\xff\xff\x7f" + whole[8:], whole[: directory + 2]]):
+    complete = make_image(tmp_path / "in.tif").read_bytes()
+    directory = struct.unpack("<I", complete[4:8])[0]
+    for number, broken in enumerate([complete[:4] + b"\xff\xff\xff\x7f" + complete[8:], complete[: directory + 2]]):
         (tmp_path / f"{number}.tif").write_bytes(broken)
         with pytest.raises(errors.UnreadableMedia):
             await compress(tmp_path / f"{number}.tif", "TIFF", limits=SMALL)
@@ -141,7 +141,7 @@ async def test_child_that_reports_and_writes_everything_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that the next test's children fail by their one fault alone."""
-    made = await told(COMPLETE, tmp_path, monkeypatch)
+    made = await reported(COMPLETE, tmp_path, monkeypatch)
     assert len(made.results) == 3
 
 
@@ -165,11 +165,11 @@ async def test_child_that_crashes_or_reports_falsely_raises_transcode_error(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(errors.TranscodeError) as caught:
-        await told(code, tmp_path, monkeypatch)
+        await reported(code, tmp_path, monkeypatch)
     assert type(caught.value) is errors.TranscodeError
 
 
-async def told(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
+async def reported(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
     """What comes of it when this is the child."""
     (tmp_path / "child.py").write_text(code)
     monkeypatch.setattr(image, "_CHILD", tmp_path / "child.py")

@@ -230,8 +230,8 @@ async def test_bytes_after_the_image_are_absent_from_the_results(tmp_path: Path)
 
 def test_child_imports_nothing_else_of_ours() -> None:
     code = "import sys, roomcast_workers.image.child.run; print(*sorted(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    modules = said.split()
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    modules = output.split()
     assert "PIL" in modules
     assert "roomcast_workers.image.child.still" in modules
     assert [name for name in modules if name.split(".")[0] == "roomcast"] == []
@@ -240,5 +240,5 @@ def test_child_imports_nothing_else_of_ours() -> None:
 
 def test_parent_process_never_loads_pillow() -> None:
     code = "import sys, roomcast_workers.worker; print('PIL' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert said.stdout == "False\n"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert output.stdout == "False\n"

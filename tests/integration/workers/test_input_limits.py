@@ -51,8 +51,8 @@ def test_listed_decoders_are_unique_and_the_common_ones_exist() -> None:
 
 def decode(file: InputFile) -> list[str]:
     """What decodes the pictures of a file's first stream."""
-    film = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
-    return commands.count_decodable_frames(file, MediaInfo(None, None, "", film, None), 0.0, 1.0)
+    video = VideoStream(0, "any", 2, 2, 0, None, None, None, None)
+    return commands.count_decodable_frames(file, MediaInfo(None, None, "", video, None), 0.0, 1.0)
 
 
 async def probed(path: Path, demuxer: str, limits: MediaLimits = SMALL) -> None:
@@ -87,21 +87,21 @@ async def test_video_with_subtitles_is_readable(tmp_path: Path) -> None:
         ("mp4", "mov", "mov_text"),
         ("webm", "matroska", "webvtt"),
     ):
-        film = tmp_path / f"film.{suffix}"
-        video = ["-c:v", "libvpx-vp9", "-an"] if suffix == "webm" else ["-c", "copy"]
+        video = tmp_path / f"film.{suffix}"
+        encoding = ["-c:v", "libvpx-vp9", "-an"] if suffix == "webm" else ["-c", "copy"]
         attacks.ffmpeg(
-            "-i", clip, "-i", tmp_path / "said.srt", *("-map", "0", "-map", "1"), *video, "-c:s", codec, film
+            "-i", clip, "-i", tmp_path / "said.srt", *("-map", "0", "-map", "1"), *encoding, "-c:s", codec, video
         )
-        await probed(film, demuxer, MediaLimits())
+        await probed(video, demuxer, MediaLimits())
 
 
 def test_reference_to_another_file_is_not_opened(tmp_path: Path) -> None:
-    other = make_clip(tmp_path / "other.mov", seconds=1, sound=False)
-    film = attacks.film_in_another_file(tmp_path / "film.mov", other)
+    other = make_clip(tmp_path / "other.mov", seconds=1, audio=False)
+    video = attacks.film_in_another_file(tmp_path / "film.mov", other)
     command = [find_binaries().ffmpeg, "-v", "verbose", "-enable_drefs", "1", "-use_absolute_path", "1"]
-    led_on = subprocess.run([*command, "-i", film, "-f", "null", "-"], capture_output=True, text=True, check=False)
+    led_on = subprocess.run([*command, "-i", video, "-f", "null", "-"], capture_output=True, text=True, check=False)
     assert f"Opening '{other}'" in led_on.stderr  # the file does what it is for
-    args = [word.replace("error", "verbose") for word in decode(InputFile(film, "mov"))]
+    args = [word.replace("error", "verbose") for word in decode(InputFile(video, "mov"))]
     held = subprocess.run([find_binaries().ffmpeg, *args], capture_output=True, text=True, check=False)
     assert "Skipped opening external track" in held.stderr
     assert f"Opening '{other}'" not in held.stderr
@@ -109,11 +109,11 @@ def test_reference_to_another_file_is_not_opened(tmp_path: Path) -> None:
 
 async def test_video_over_the_duration_limit_is_stopped_despite_its_header(clip: Path, tmp_path: Path) -> None:
     limits = MediaLimits(max_duration_seconds=0.4)
-    sound = AudioStream(1, "aac", 1, 44_100, None)
+    audio = AudioStream(1, "aac", 1, 44_100, None)
     with pytest.raises(errors.TooLarge) as caught:
         await run_ffmpeg(
             find_binaries(),
-            commands.compress_audio(InputFile(clip, "mov", limits), tmp_path / "out.m4a", sound, 64_000),
+            commands.compress_audio(InputFile(clip, "mov", limits), tmp_path / "out.m4a", audio, 64_000),
             on_progress=lambda _: None,
             stall_seconds=30,
             timeout_seconds=60,

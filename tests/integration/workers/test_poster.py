@@ -31,7 +31,7 @@ def luma(path: Path) -> float:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "size"),
+    ("options", "size"),
     [
         ({}, (320, 240)),
         ({"rotation": 90, "aspect": "4:3"}, (240, 427)),
@@ -40,8 +40,8 @@ def luma(path: Path) -> float:
         ({"odd": True}, (319, 239)),
     ],
 )
-async def test_poster_is_upright_and_fits(wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=1, **wishes)
+async def test_poster_is_upright_and_fits(options: dict[str, Any], size: tuple[int, int], tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", seconds=1, **options)
     job, reporter = job_on(clip, tmp_path)
     output = await make_poster(job, clip, await job.probe(clip, "mov"), "mov")
     assert output is not None

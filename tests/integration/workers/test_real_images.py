@@ -82,11 +82,11 @@ async def what_is_wrong(path: Path, sniffed: Sniffed, folder: Path) -> str | Non
 def _as_pillow_sees_it(path: Path) -> Image.Image | None:
     """The first picture, upright and on white; None for a colour space or a depth that takes more than that."""
     pillow_heif.register_heif_opener()
-    with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
-        if picture.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"} or "icc_profile" in picture.info:
+    with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"} or "icc_profile" in image.info:
             return None
-        picture.load()
-        upright = ImageOps.exif_transpose(picture).convert("RGBA")
+        image.load()
+        upright = ImageOps.exif_transpose(image).convert("RGBA")
     white = Image.new("RGBA", upright.size, "white")
     return Image.alpha_composite(white, upright).convert("RGB")
 

@@ -34,7 +34,7 @@ pytestmark = linux
 
 LIMITS = ResourceLimits(address_space=4 * GIB, cpu_seconds=60, file_size=GIB)
 BWRAP = shutil.which("bwrap")
-WALLS = [
+SANDBOXES = [
     pytest.param(
         Sandbox(landlock=True, seccomp=True),
         id="kernel",
@@ -71,7 +71,7 @@ print(json.dumps(said))
 """
 
 
-def tried(sandbox: Sandbox, *attempts: tuple[str, object], readable: list[Path], folder: Path) -> list[bool]:
+def attempt(sandbox: Sandbox, *attempts: tuple[str, object], readable: list[Path], folder: Path) -> list[bool]:
     """Which of the attempts succeed behind the walls."""
     order = json.dumps([(what, str(argument)) for what, argument in attempts])
     command = sandboxed_argv(
@@ -79,8 +79,8 @@ def tried(sandbox: Sandbox, *attempts: tuple[str, object], readable: list[Path],
     )
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert ended.returncode == 0, ended.stderr
-    said: list[bool] = json.loads(ended.stdout)
-    return said
+    output: list[bool] = json.loads(ended.stdout)
+    return output
 
 
 @pytest.fixture
@@ -111,11 +111,11 @@ def listener() -> Iterator[Listener]:
         yield Listener(tcp, udp)
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_program_reads_its_source_and_no_other_file(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     for name in ("source", "sibling"):
         (tmp_path / name).write_text("bytes")
-    said = tried(
+    output = attempt(
         sandbox,
         ("read", tmp_path / "source"),
         ("append", tmp_path / "source"),
@@ -129,13 +129,13 @@ def test_program_reads_its_source_and_no_other_file(sandbox: Sandbox, own: Path,
         readable=[tmp_path / "source"],
         folder=own,
     )
-    assert said == [True, False, False, False, False, False, False, False, False]
+    assert output == [True, False, False, False, False, False, False, False, False]
     assert (tmp_path / "source").read_text() == (tmp_path / "sibling").read_text() == "bytes"
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_program_writes_in_its_own_directory_only(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
-    said = tried(
+    output = attempt(
         sandbox,
         ("mkdir", own / "segments"),
         ("write", own / "segments" / "one"),
@@ -146,19 +146,19 @@ def test_program_writes_in_its_own_directory_only(sandbox: Sandbox, own: Path, t
         readable=[],
         folder=own,
     )
-    assert said == [True] * 6
+    assert output == [True] * 6
     assert [str(path.relative_to(own)) for path in sorted(own.rglob("*"))] == ["segments", "segments/one.moved"]
-    tried(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), readable=[], folder=own)
+    attempt(sandbox, ("write", tmp_path / "out"), ("write", "/tmp/roomcast-out"), readable=[], folder=own)
     assert not (tmp_path / "out").exists()
     assert not Path("/tmp/roomcast-out").exists()
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_link_to_the_outside_is_not_followed(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     (tmp_path / "sibling").write_text("bytes")
     (own / "link").symlink_to(tmp_path / "sibling")
     (own / "way").symlink_to(tmp_path)
-    said = tried(
+    output = attempt(
         sandbox,
         ("read", own / "link"),
         ("read", own / "way" / "sibling"),
@@ -167,16 +167,16 @@ def test_link_to_the_outside_is_not_followed(sandbox: Sandbox, own: Path, tmp_pa
         readable=[],
         folder=own,
     )
-    assert said == [False] * 4
+    assert output == [False] * 4
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_program_has_no_network_and_signals_no_other_process(sandbox: Sandbox, own: Path, listener: Listener) -> None:
     name = f"roomcast-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(f"\0{name}")
         abstract.listen()
-        tcp, _udp, unix, kill = tried(
+        tcp, _udp, unix, kill = attempt(
             sandbox, *listener.attempts, ("abstract", name), ("kill", os.getpid()), readable=[], folder=own
         )
     assert (tcp, unix) == (False, False)
@@ -188,7 +188,7 @@ def test_program_has_no_network_and_signals_no_other_process(sandbox: Sandbox, o
 def test_unsandboxed_program_can_do_all_of_this(own: Path, tmp_path: Path, listener: Listener) -> None:
     """What the other tests try must be able to succeed."""
     (tmp_path / "sibling").write_text("bytes")
-    said = tried(
+    output = attempt(
         UNSANDBOXED,
         ("read", tmp_path / "sibling"),
         ("write", tmp_path / "out"),
@@ -197,23 +197,23 @@ def test_unsandboxed_program_can_do_all_of_this(own: Path, tmp_path: Path, liste
         readable=[],
         folder=own,
     )
-    assert said == [True] * 5
+    assert output == [True] * 5
     assert listener.called() == [True, True]
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_ffmpeg_and_pillow_work_in_the_sandbox(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
-    clip, picture = make_clip(tmp_path / "clip.mp4", seconds=1), make_image(tmp_path / "picture.png")
+    clip, image = make_clip(tmp_path / "clip.mp4", seconds=1), make_image(tmp_path / "picture.png")
     encode = [find_binaries().ffmpeg, "-loglevel", "error", "-i", str(clip), "-c:v", "libx264", str(own / "out.mp4")]
-    shrink = f"from PIL import Image; Image.open({str(picture)!r}).save({str(own / 'out.webp')!r})"
-    for argv, source in ((encode, clip), ([sys.executable, "-I", "-c", shrink], picture)):
+    shrink = f"from PIL import Image; Image.open({str(image)!r}).save({str(own / 'out.webp')!r})"
+    for argv, source in ((encode, clip), ([sys.executable, "-I", "-c", shrink], image)):
         command = sandboxed_argv(argv, LIMITS, sandbox, readable=[source], folder=own)
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=own)
         assert (ended.returncode, ended.stderr) == (0, "")
     assert {path.name for path in own.iterdir()} == {"out.mp4", "out.webp"}
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGXCPU])
 def test_signal_that_ended_the_program_is_its_return_code(sandbox: Sandbox, number: signal.Signals, own: Path) -> None:
     command = sandboxed_argv(
@@ -222,7 +222,7 @@ def test_signal_that_ended_the_program_is_its_return_code(sandbox: Sandbox, numb
     assert real_exit_code(subprocess.run(command, check=False).returncode, sandbox) == -number
 
 
-@pytest.mark.parametrize("sandbox", WALLS)
+@pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_other_exit_codes_are_unchanged(sandbox: Sandbox) -> None:
     for code in (0, 1, 183, 228, 244, 255):
         command = sandboxed_argv([sys.executable, "-IS", "-c", f"raise SystemExit({code})"], LIMITS, sandbox)

@@ -40,27 +40,27 @@ def python(code: str, limits: ResourceLimits = NONE) -> subprocess.CompletedProc
 
 @linux
 def test_program_has_every_limit_and_gains_no_privilege() -> None:
-    seen = json.loads(python(LOOK, ResourceLimits(512 * MIB, 20, 3 * MIB, open_files=64, nice=7)).stdout)
-    assert seen["AS"] == [512 * MIB, 512 * MIB]
-    assert seen["CPU"] == [20, 22]
-    assert seen["FSIZE"] == [3 * MIB, 3 * MIB]
-    assert seen["NOFILE"] == [64, 64]
-    assert seen["CORE"] == [0, 0]
-    assert seen["nice"] == os.nice(0) + 7
-    assert "NoNewPrivs:\t1" in seen["status"]
+    found = json.loads(python(LOOK, ResourceLimits(512 * MIB, 20, 3 * MIB, open_files=64, nice=7)).stdout)
+    assert found["AS"] == [512 * MIB, 512 * MIB]
+    assert found["CPU"] == [20, 22]
+    assert found["FSIZE"] == [3 * MIB, 3 * MIB]
+    assert found["NOFILE"] == [64, 64]
+    assert found["CORE"] == [0, 0]
+    assert found["nice"] == os.nice(0) + 7
+    assert "NoNewPrivs:\t1" in found["status"]
 
 
 def test_limit_of_none_is_inherited() -> None:
-    seen = json.loads(python(LOOK).stdout)
-    assert seen["FSIZE"] == list(resource.getrlimit(resource.RLIMIT_FSIZE))
-    assert seen["AS"] == list(resource.getrlimit(resource.RLIMIT_AS))
+    found = json.loads(python(LOOK).stdout)
+    assert found["FSIZE"] == list(resource.getrlimit(resource.RLIMIT_FSIZE))
+    assert found["AS"] == list(resource.getrlimit(resource.RLIMIT_AS))
 
 
 def test_limit_above_the_hard_limit_is_lowered_to_it() -> None:
     inner = sandboxed_argv([sys.executable, "-IS", "-c", LOOK], ResourceLimits(None, None, None, open_files=200))
     relay = f"import os, sys; argv = {inner!r}; argv[4] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
-    seen = json.loads(python(relay, ResourceLimits(None, None, None, open_files=100)).stdout)
-    assert seen["NOFILE"] == [100, 100]
+    found = json.loads(python(relay, ResourceLimits(None, None, None, open_files=100)).stdout)
+    assert found["NOFILE"] == [100, 100]
 
 
 @linux

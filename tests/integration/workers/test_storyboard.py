@@ -17,7 +17,7 @@ from tests.support.media import cues
 
 @pytest.mark.parametrize(("size", "tile"), [("320x180", (192, 108)), ("90x160", (90, 160))])
 async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: tuple[int, int], tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=4, size=size, sound=False)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=4, size=size, audio=False)
     job, reporter = job_on(clip, tmp_path)
     sprite, track = await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov")
     assert (sprite.kind, sprite.mime, track.kind, track.mime) == ("sprite", "image/jpeg", "storyboard", "text/vtt")
@@ -35,7 +35,7 @@ async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: t
 
 async def test_only_keyframes_are_decoded_if_there_are_enough(tmp_path: Path) -> None:
     for name, fps, sparse in (("dense.mp4", 25, False), ("sparse.mp4", 5, True)):  # a keyframe each 25 frames
-        clip = make_clip(tmp_path / name, seconds=4, fps=fps, size="64x48", sound=False)
+        clip = make_clip(tmp_path / name, seconds=4, fps=fps, size="64x48", audio=False)
         fake = Fake(tmp_path, "")
         job, _ = job_on(clip, tmp_path / name.removesuffix(".mp4"), binaries=fake.binaries)
         assert await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov")
@@ -46,6 +46,6 @@ async def test_only_keyframes_are_decoded_if_there_are_enough(tmp_path: Path) ->
 
 @pytest.mark.parametrize("behaviour", ["die", "invalid", "no-output", "wrong-output"])
 async def test_failed_storyboard_is_no_error(behaviour: str, tmp_path: Path) -> None:
-    clip = make_clip(tmp_path / "clip.mp4", seconds=2, size="64x48", sound=False)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=2, size="64x48", audio=False)
     job, _ = job_on(clip, tmp_path, binaries=Fake(tmp_path, behaviour).binaries)
     assert await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov") == []

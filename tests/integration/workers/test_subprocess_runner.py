@@ -23,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 
 
 async def start_and_hear_once(fake: Fake, tmp_path: Path) -> asyncio.Task[None]:
-    heard = asyncio.Event()
-    task = asyncio.create_task(fake_run(fake, tmp_path, on_progress=lambda _: heard.set()))
-    await heard.wait()
+    received = asyncio.Event()
+    task = asyncio.create_task(fake_run(fake, tmp_path, on_progress=lambda _: received.set()))
+    await received.wait()
     return task
 
 
@@ -64,9 +64,11 @@ async def test_cancelled_run_leaves_no_process(behaviour: str, tmp_path: Path) -
 
 async def test_cancelled_real_encode_leaves_no_process(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=10, size="1280x720")
-    heard = asyncio.Event()
-    task = asyncio.create_task(convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=lambda _: heard.set()))
-    await heard.wait()
+    received = asyncio.Event()
+    task = asyncio.create_task(
+        convert(find_binaries(), clip, tmp_path / "out.mp4", on_progress=lambda _: received.set())
+    )
+    await received.wait()
     task.cancel()
     await cancelled(task)
     assert_no_process_left()

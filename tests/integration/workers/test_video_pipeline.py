@@ -27,7 +27,7 @@ async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tupl
     return results, results.files[0].path, reporter
 
 
-def said(path: Path, *entries: str) -> dict[str, Any]:
+def output(path: Path, *entries: str) -> dict[str, Any]:
     argv = [find_binaries().ffprobe, "-v", "error", "-of", "json", "-show_format", "-show_streams", "-show_chapters"]
     done = subprocess.run([*argv, *entries, str(path)], capture_output=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -35,7 +35,7 @@ def said(path: Path, *entries: str) -> dict[str, Any]:
 
 
 def streams(path: Path) -> dict[str, dict[str, Any]]:
-    return {stream["codec_type"]: stream for stream in said(path)["streams"]}
+    return {stream["codec_type"]: stream for stream in output(path)["streams"]}
 
 
 def frame_times(path: Path) -> list[float]:
@@ -53,20 +53,20 @@ def first_frame(path: Path) -> bytes:
 def assert_plays_anywhere(path: Path) -> None:
     """H.264 in 8-bit 4:2:0, TV range, square pixels, upright, progressive, even, tagged; AAC; the index in front, a
     keyframe first, and nothing that the source said about itself."""
-    seen = said(path, "-show_entries", "packet=flags")
-    film = next(stream for stream in seen["streams"] if stream["codec_type"] == "video")
-    assert (film["codec_name"], film["pix_fmt"]) == ("h264", "yuv420p")
-    assert film.get("sample_aspect_ratio", "1:1") == "1:1"
-    assert film.get("color_range", "tv") == "tv"
-    assert film["color_space"] == film["color_transfer"] or film["color_space"] == "bt470bg"
-    assert film["field_order"] == "progressive"
-    assert "side_data_list" not in film or "rotation" not in str(film["side_data_list"])
-    assert film["width"] % 2 == film["height"] % 2 == 0
-    sounds = [stream for stream in seen["streams"] if stream["codec_type"] == "audio"]
-    assert all(sound["codec_name"] == "aac" and sound["channels"] <= 2 for sound in sounds)
-    assert len(seen["streams"]) == 1 + len(sounds)
-    assert "K" in seen["packets"][0]["flags"]
-    assert seen["chapters"] == []
+    found = output(path, "-show_entries", "packet=flags")
+    video = next(stream for stream in found["streams"] if stream["codec_type"] == "video")
+    assert (video["codec_name"], video["pix_fmt"]) == ("h264", "yuv420p")
+    assert video.get("sample_aspect_ratio", "1:1") == "1:1"
+    assert video.get("color_range", "tv") == "tv"
+    assert video["color_space"] == video["color_transfer"] or video["color_space"] == "bt470bg"
+    assert video["field_order"] == "progressive"
+    assert "side_data_list" not in video or "rotation" not in str(video["side_data_list"])
+    assert video["width"] % 2 == video["height"] % 2 == 0
+    sounds = [stream for stream in found["streams"] if stream["codec_type"] == "audio"]
+    assert all(audio["codec_name"] == "aac" and audio["channels"] <= 2 for audio in sounds)
+    assert len(found["streams"]) == 1 + len(sounds)
+    assert "K" in found["packets"][0]["flags"]
+    assert found["chapters"] == []
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
@@ -75,14 +75,14 @@ def assert_plays_anywhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "wishes", "size"),
+    ("name", "options", "size"),
     [
         ("turned.mp4", {"rotation": 90}, (240, 320)),
         ("turned-back.mov", {"rotation": 270, "odd": True}, (238, 318)),
         ("wide.mp4", {"aspect": "4:3"}, (426, 240)),
         ("turned-wide.mp4", {"aspect": "4:3", "rotation": 90}, (240, 426)),
         ("cover.mp4", {"cover": True}, (320, 240)),
-        ("silent.mkv", {"sound": False, "pix_fmt": "yuvj420p"}, (320, 240)),
+        ("silent.mkv", {"audio": False, "pix_fmt": "yuvj420p"}, (320, 240)),
         ("vp9.webm", {"codec": "libvpx-vp9"}, (320, 240)),
         ("deep.mkv", {"pix_fmt": "yuv422p10le"}, (320, 240)),
         ("surround.mp4", {"channels": 6}, (320, 240)),
@@ -91,21 +91,21 @@ def assert_plays_anywhere(path: Path) -> None:
         ("quick.mp4", {"fps": 240, "size": "64x48"}, (64, 48)),
         ("tall.mp4", {"size": "16x4096", "fps": 5}, (6, 1920)),
         ("instant.mp4", {"seconds": 0.1}, (320, 240)),
-        ("frame.mp4", {"seconds": 0.04, "sound": False}, (320, 240)),
+        ("frame.mp4", {"seconds": 0.04, "audio": False}, (320, 240)),
     ],
 )
 async def test_compressed_video_plays_everywhere(
-    name: str, wishes: dict[str, Any], size: tuple[int, int], tmp_path: Path
+    name: str, options: dict[str, Any], size: tuple[int, int], tmp_path: Path
 ) -> None:
-    clip = make_clip(tmp_path / name, **({"seconds": 1} | wishes))
+    clip = make_clip(tmp_path / name, **({"seconds": 1} | options))
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
-    film = results.files[0]
-    assert (film.kind, film.mime, film.width, film.height) == ("video", "video/mp4", *size)
-    assert ("audio" in streams(path)) == wishes.get("sound", True)
+    video = results.files[0]
+    assert (video.kind, video.mime, video.width, video.height) == ("video", "video/mp4", *size)
+    assert ("audio" in streams(path)) == options.get("audio", True)
     assert len(frame_times(path)) == len(frame_times(clip))
     assert "partial" not in results.extra
-    assert results.original["duration"] == pytest.approx(wishes.get("seconds", 1), abs=0.1)
+    assert results.original["duration"] == pytest.approx(options.get("seconds", 1), abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -141,20 +141,22 @@ async def test_frames_hidden_by_an_edit_list_are_absent_from_the_result(tmp_path
     clip = clips.make_trimmed(tmp_path / "trimmed.mp4")
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert "copied" not in results.extra
-    hidden = said(clip, "-show_entries", "packet=flags")["packets"]
+    hidden = output(clip, "-show_entries", "packet=flags")["packets"]
     assert any("D" in packet["flags"] for packet in hidden), "the clip hides nothing"
     assert len(frame_times(path)) == len(frame_times(clip))
-    assert not any("D" in packet["flags"] for packet in said(path, "-select_streams", "v", "-show_packets")["packets"])
+    assert not any(
+        "D" in packet["flags"] for packet in output(path, "-select_streams", "v", "-show_packets")["packets"]
+    )
 
 
-@pytest.mark.parametrize(("film", "sound"), [(1.0, 2.0), (2.0, 1.0)])
+@pytest.mark.parametrize(("video", "audio"), [(1.0, 2.0), (2.0, 1.0)])
 async def test_video_and_audio_of_different_duration_are_both_complete(
-    film: float, sound: float, tmp_path: Path
+    video: float, audio: float, tmp_path: Path
 ) -> None:
-    results, path, _ = await run_video_steps(make_uneven(tmp_path / "uneven.mp4", film=film, sound=sound), tmp_path)
-    seen = streams(path)
-    assert float(seen["video"]["duration"]) == pytest.approx(film, abs=0.1)
-    assert float(seen["audio"]["duration"]) == pytest.approx(sound, abs=0.1)
+    results, path, _ = await run_video_steps(make_uneven(tmp_path / "uneven.mp4", video=video, audio=audio), tmp_path)
+    found = streams(path)
+    assert float(found["video"]["duration"]) == pytest.approx(video, abs=0.1)
+    assert float(found["audio"]["duration"]) == pytest.approx(audio, abs=0.1)
     assert results.original["duration"] == pytest.approx(2, abs=0.1)
 
 
@@ -181,10 +183,10 @@ async def test_hdr_video_is_tone_mapped(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
     results, path, _ = await run_video_steps(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path, crf=4)
     assert results.original["hdr"] is True
-    seen = said(path, "-show_frames")
-    film = seen["streams"][0]
-    assert [film[f"color_{what}"] for what in ("space", "transfer", "primaries")] == ["bt709"] * 3
-    assert "light" not in json.dumps(seen).lower()
+    found = output(path, "-show_frames")
+    video = found["streams"][0]
+    assert [video[f"color_{what}"] for what in ("space", "transfer", "primaries")] == ["bt709"] * 3
+    assert "light" not in json.dumps(found).lower()
     stripes = [first_frame(path)[32 * 320 + x] for x in (40, 120, 200, 280)]
     # Black stays black and the brightest becomes white; the white of a page (203 cd/m²) is well above its code in PQ.
     assert stripes == pytest.approx([16, 137, 164, 235], abs=4)
@@ -218,10 +220,10 @@ async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
     results, path, reporter = await run_video_steps(source, tmp_path)
     (made,) = results.files
     assert (path.name, made.kind, made.mime, made.width) == ("audio.m4a", "audio", "audio/mp4", None)
-    (sound,) = said(path)["streams"]
-    assert (sound["codec_name"], sound["channels"] <= 2) == ("aac", True)
+    (audio,) = output(path)["streams"]
+    assert (audio["codec_name"], audio["channels"] <= 2) == ("aac", True)
     assert made.duration == pytest.approx(2, abs=0.15)
-    assert "A secret" not in json.dumps(said(path))
+    assert "A secret" not in json.dumps(output(path))
     assert results.extra == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
     assert [stage.value for stage in reporter.stage_starts] == ["compressing", "thumbnails"]
 
@@ -235,11 +237,11 @@ async def test_truncated_file_completes_with_partial(name: str, kept: float, tmp
     clip = truncate(make_clip(tmp_path / name, seconds=6, codec=codec, size="160x120"), kept)
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert_plays_anywhere(path)
-    told = results.extra["partial"]
-    assert 1 < told["seconds"] < 5
-    assert told["declaredSeconds"] == pytest.approx(6, abs=0.1)
-    assert results.files[0].duration == pytest.approx(told["seconds"], abs=0.3)
-    assert results.original["duration"] == pytest.approx(told["seconds"], abs=0.3)
+    reported = results.extra["partial"]
+    assert 1 < reported["seconds"] < 5
+    assert reported["declaredSeconds"] == pytest.approx(6, abs=0.1)
+    assert results.files[0].duration == pytest.approx(reported["seconds"], abs=0.3)
+    assert results.original["duration"] == pytest.approx(reported["seconds"], abs=0.3)
 
 
 async def test_forged_header_does_not_make_a_video_partial(tmp_path: Path) -> None:
@@ -271,7 +273,7 @@ async def test_file_without_readable_packets_raises_unreadable_media(tmp_path: P
 async def test_metadata_is_absent_from_compressed_and_copied_videos(crf: int, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "tagged.mov", seconds=1, tags=True, crf=crf)
     secrets = ("A secret", "+52.5", "mine", "My camera")
-    assert all(secret in json.dumps(said(clip)) for secret in secrets)
+    assert all(secret in json.dumps(output(clip)) for secret in secrets)
     results, path, _ = await run_video_steps(clip, tmp_path)
     assert results.extra == ({"copied": True} if crf == 40 else {})
     assert not any(secret.encode() in path.read_bytes() for secret in secrets)
@@ -307,18 +309,18 @@ async def test_copied_video_has_its_audio_compressed_if_that_does_not_meet_the_t
 
 
 @pytest.mark.parametrize(
-    ("codec", "mime", "name", "sound"),
+    ("codec", "mime", "name", "audio"),
     [("av1", "video/mp4", "av1", "aac"), ("vp9", "video/webm", "vp9", "opus")],
 )
 async def test_av1_and_vp9_are_encoded_into_their_containers(
-    codec: str, mime: str, name: str, sound: str, tmp_path: Path
+    codec: str, mime: str, name: str, audio: str, tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, vfr=True)
     results, path, _ = await run_video_steps(clip, tmp_path, codec=codec)
-    seen = streams(path)
-    assert (results.files[0].mime, seen["video"]["codec_name"], seen["audio"]["codec_name"]) == (mime, name, sound)
-    assert seen["video"]["pix_fmt"] == "yuv420p"
-    packets = said(path, "-select_streams", "v", "-show_packets")["packets"]
+    found = streams(path)
+    assert (results.files[0].mime, found["video"]["codec_name"], found["audio"]["codec_name"]) == (mime, name, audio)
+    assert found["video"]["pix_fmt"] == "yuv420p"
+    packets = output(path, "-select_streams", "v", "-show_packets")["packets"]
     assert len(packets) == len(frame_times(clip))
 
 

@@ -40,10 +40,7 @@ async def migrate_redis(
 
     `key` names a key of the ledger; `rename_keys` renames keys, given as pairs of the old and the new name.
     """
-    version = int(await scripts.command("GET", key("schema")) or 0)
-    if version > REDIS_SCHEMA_VERSION:
-        raise IncompatibleSchema.newer("data in Redis", version, REDIS_SCHEMA_VERSION)
-    if version == REDIS_SCHEMA_VERSION:
+    if await _supported_version(scripts, key("schema")) == REDIS_SCHEMA_VERSION:
         return
     await _refuse_two_slots(scripts, namespace)
     renamed = 0
@@ -58,8 +55,16 @@ async def migrate_redis(
             break
     await scripts.command("DEL", f"{namespace}:attendance")
     await scripts.command("SET", key("schema"), REDIS_SCHEMA_VERSION, "NX")
+    await _supported_version(scripts, key("schema"))  # a process of a newer version may have been faster
     if renamed:
         log.info("redis_data_migrated", keys=renamed, schema=REDIS_SCHEMA_VERSION)
+
+
+async def _supported_version(scripts: Scripts, schema_key: str) -> int:
+    version = int(await scripts.command("GET", schema_key) or 0)
+    if version > REDIS_SCHEMA_VERSION:
+        raise IncompatibleSchema.newer("data in Redis", version, REDIS_SCHEMA_VERSION)
+    return version
 
 
 def _renaming(old: str, namespace: str, key: Callable[..., str]) -> tuple[str, ...]:
