@@ -1,7 +1,6 @@
-"""What the server's own documents say of its answers and messages, held against whatever a test hears.
+"""Checks every response and message that a test receives against the server's own OpenAPI and AsyncAPI documents.
 
-`Api` and the watchers ask here of everything that reaches them. What is more than the documents say is as wrong as what
-is less.
+`Api` and the watchers call it for everything that they receive. A field that the documents do not have is an error too.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ ROUTES: set[Route] = {(operation.method, operation.template) for operation in _D
 
 @cache
 def http() -> Document:
-    """The document of all that some server serves."""
+    """Return the OpenAPI document of all operations."""
     return openapi(OPERATIONS, cookie="roomcast_token")
 
 
@@ -48,7 +47,7 @@ def sockets() -> Document:
 
 
 def check_answer(method: str, url: str, status: int, headers: Mapping[str, str], body: Any) -> None:
-    """An answer is one that its operation has, in its shape."""
+    """Check that a response is one of its operation, with the headers and the body that it describes."""
     operation = _operation(method, urlsplit(url).path)
     if operation is None:
         return
@@ -65,7 +64,7 @@ def check_answer(method: str, url: str, status: int, headers: Mapping[str, str],
 
 
 def check_event(url: str, name: str, data: Any) -> None:
-    """An event of a stream is one that the stream's operation has."""
+    """Check that an event of a stream is one of its operation, and valid."""
     operation = _operation("GET", urlsplit(url).path)
     if operation is None:
         return
@@ -74,18 +73,18 @@ def check_event(url: str, name: str, data: Any) -> None:
 
 
 def check_message(name: str, message: Any) -> None:
-    """What a room hears is a message of the socket's."""
+    """Check that a message of a room is valid."""
     check(_message(name)["payload"], message, name, components=sockets)
 
 
 def check_ack(call: str, ack: Any) -> None:
-    """A call is acknowledged as it should be."""
+    """Check that the acknowledgement of a call is valid."""
     if call in sockets()["operations"]:
         check_message(f"{call}.{'ack' if ack['ok'] else 'refused'}", ack)
 
 
 def check(schema: Document, value: Any, what: str, *, components: Callable[[], Document] = http) -> None:
-    """`value` is as the schema says, whose references lead into the document's components."""
+    """Check a value against a schema, whose references are resolved in the document's components."""
     error = next(iter(_validator(json.dumps(schema), components).iter_errors(value)), None)
     assert error is None, f"{what}: {error.message} at {error.instance_path} of {value}"
 
@@ -97,7 +96,7 @@ def _validator(schema: str, document: Callable[[], Document]) -> jsonschema_rs.D
 
 
 def _closed(shape: Document) -> Document:
-    """The shape, with nothing beside what it speaks of."""
+    """Return the schema without additional properties."""
     return {"additionalProperties": False, **shape} if "properties" in shape else shape
 
 
@@ -108,13 +107,13 @@ def _message(name: str) -> Document:
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """Paths by what they look like; those without parameters first."""
+    """Return a pattern for each path, those without parameters first."""
     paths = sorted(http()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), path) for path in paths]
 
 
 def _operation(method: str, path: str) -> Document | None:
-    """None for what is not routed."""
+    """Return the operation of a request; None for a path that is not routed."""
     found = next((known for pattern, known in _patterns() if pattern.fullmatch(path)), None)
     operation: Document | None = http()["paths"][found].get(method.lower()) if found else None
     return operation

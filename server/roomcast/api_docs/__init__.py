@@ -1,1 +1,1 @@
-"""The API described by itself: OpenAPI and AsyncAPI out of the shapes that the code is held to, and a page of both."""
+"""The OpenAPI and AsyncAPI documents, made of the code's own types and operations, and the page that shows them."""

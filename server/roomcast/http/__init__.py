@@ -1,1 +1,1 @@
-"""HTTP: bytes in, state out, one shape of error."""
+"""The HTTP server: routes, middlewares, errors, and the intake of uploads."""

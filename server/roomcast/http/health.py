@@ -22,7 +22,7 @@ _CHECK_SECONDS = 3.0
 
 
 class Health(RouteGroup):
-    """Both routes are public: they say nothing about anybody's uploads."""
+    """Serves both checks. They are public, because they contain nothing about uploads."""
 
     def __init__(
         self, backends: Backends, maintenance: Maintenance, sandbox: Mapping[str, str | bool] | None = None

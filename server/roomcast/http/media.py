@@ -1,4 +1,4 @@
-"""`/media/…`: serves results to whoever has a signed link to one file of their upload, with ranges and conditions."""
+"""`/media/…`: serves results by signed links, which are valid for all files of one upload."""
 
 from __future__ import annotations
 

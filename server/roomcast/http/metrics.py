@@ -52,7 +52,7 @@ class ListenerMetrics(Collector):
 
 
 class MetricsRoute(RouteGroup):
-    """Serves the metrics to admins; in open mode, where nobody has credentials, to everyone."""
+    """Serves the metrics to admins; in open mode, where there are no credentials, to everyone."""
 
     def __init__(self, registry: CollectorRegistry, ledger: Ledger, authenticator: Authenticator) -> None:
         self._registry = registry

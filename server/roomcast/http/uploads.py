@@ -91,7 +91,7 @@ class UploadRoutes(RouteGroup):
         "List your uploads",
         json_body(UploadPage, "A page of the list, newest first."),
         description="Without authentication the list is empty unless the server listens on loopback: in open mode "
-        "whoever knows an id may control its upload.",
+        "an id is all that is needed to control its upload.",
         parameters=PAGE_PARAMETERS,
         errors=(Malformed,),
     )

@@ -52,7 +52,7 @@ async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
     names = {path.name for path in job.scratch.iterdir()}
     assert {made.path.name for made in [master, *rest]} == names
     assert all(re.fullmatch(r"hls[a-z0-9-]*\.(m3u8|m4s|mp4)", name) for name in names)
-    assert_as_the_master_says(master.path, audio=options.get("audio", True))
+    assert_master_describes_the_renditions(master.path, audio=options.get("audio", True))
 
     cuts = {name: parse_segments((job.scratch / f"hls-{name}.m3u8").read_text()) for name in ("240", "160")}
     assert [entry.seconds for entry in cuts["240"]] == [entry.seconds for entry in cuts["160"]]
@@ -65,32 +65,37 @@ async def test_renditions_are_complete_aligned_and_as_their_playlists_describe(
     assert [time - offset for time, _ in times["240"]] == pytest.approx([time for time, _ in before], abs=0.001)
 
 
-def assert_as_the_master_says(master: Path, *, audio: bool) -> None:
+def assert_master_describes_the_renditions(master: Path, *, audio: bool) -> None:
     """ffmpeg's own player finds in the ladder what its master playlist promises."""
     lines = master.read_text().splitlines()
     found = probed(master, "-show_programs", "-show_streams")
+    renditions = [attributes(line) for line in lines if line.startswith("#EXT-X-MEDIA")]
+    assert [(each["GROUP-ID"], each["NAME"], each["AUTOSELECT"]) for each in renditions] == [
+        ("audio", "Audio", "YES")
+    ] * audio
     variants = [
         (attributes(line), uri) for line, uri in itertools.pairwise(lines) if line.startswith("#EXT-X-STREAM-INF")
     ]
     assert len(variants) == len(found["programs"]) == 2
-    for (output, uri), program in zip(variants, found["programs"], strict=True):
+    for (variant, uri), program in zip(variants, found["programs"], strict=True):
         streams = {stream["codec_type"]: stream for stream in program["streams"]}
         video = streams["video"]
-        assert output["RESOLUTION"] == f"{video['width']}x{video['height']}"
-        assert (output["CODECS"].count("avc1"), "mp4a.40.2" in output["CODECS"]) == (1, audio)
-        profile, level = int(output["CODECS"][5:7], 16), int(output["CODECS"][9:11], 16)
+        assert ("FRAME-RATE" in variant, variant.get("AUDIO")) == (True, "audio" if audio else None)
+        assert variant["RESOLUTION"] == f"{video['width']}x{video['height']}"
+        assert (variant["CODECS"].count("avc1"), "mp4a.40.2" in variant["CODECS"]) == (1, audio)
+        profile, level = int(variant["CODECS"][5:7], 16), int(variant["CODECS"][9:11], 16)
         assert level == video["level"]
         assert profile == {"Constrained Baseline": 66, "Baseline": 66, "Main": 77, "High": 100}[video["profile"]]
         assert ("audio" in streams) == audio
         sizes = [
             (master.parent / entry.name).stat().st_size for entry in parse_segments((master.parent / uri).read_text())
         ]
-        assert int(output["AVERAGE-BANDWIDTH"]) >= sum(sizes) * 8 / 9.5
-        assert int(output["BANDWIDTH"]) >= int(output["AVERAGE-BANDWIDTH"])
+        assert int(variant["AVERAGE-BANDWIDTH"]) >= sum(sizes) * 8 / 9.5
+        assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"])
 
 
 def with_a_gap(clip: Path) -> Path:
-    """The clip without what is between its third second and its eleventh: there a frame stands still."""
+    """Return the clip without its seconds 3 to 11, where one frame is shown all the time."""
     target = clip.with_name("gapped.mp4")
     select = "select=lt(t\\,3)+gt(t\\,11)"
     encoding = ["-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast"]

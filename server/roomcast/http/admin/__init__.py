@@ -1,1 +1,1 @@
-"""The admin page's routes."""
+"""The admin page: its routes, access, and the board that it shows."""

@@ -17,7 +17,7 @@ _PROXY_HEADERS = ("forwarded", "x-forwarded-", "x-real-ip", "via")
 
 
 class AdminAccess:
-    """Checks a request before it is answered with anybody's uploads."""
+    """Checks that a request may see the uploads of all users."""
 
     def __init__(self, authenticator: Authenticator) -> None:
         self.open_mode = authenticator.open_mode

@@ -1,1 +1,1 @@
-"""Server-sent events and polling."""
+"""Server-sent events: the routes, the open streams, and the format."""
