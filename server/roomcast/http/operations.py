@@ -34,7 +34,7 @@ FORM = "multipart/form-data"
 Binary = Annotated[str, Field(json_schema_extra={"format": "binary"})]
 """The bytes of a body."""
 
-FormFile = Annotated[Any, Field(json_schema_extra={"contentMediaType": "application/octet-stream"})]
+FileField = Annotated[Any, Field(json_schema_extra={"contentMediaType": "application/octet-stream"})]
 """A file in a form. JSON has no type for it."""
 
 ErrorType = type[RoomcastError]

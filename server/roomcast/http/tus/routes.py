@@ -117,7 +117,7 @@ class TusRoutes(RouteGroup):
         description="tus 1.0.0, with or without the first chunk. Send `Upload-Length`, `Upload-Defer-Length`, or in "
         "`Upload-Concat` the URLs of partial uploads that are complete.",
         parameters=(
-            parameters.VERSION,
+            parameters.VERSION_HEADER,
             parameters.LENGTH,
             parameters.DEFER_LENGTH,
             parameters.METADATA,
@@ -185,7 +185,7 @@ class TusRoutes(RouteGroup):
                 headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
             ),
         ),
-        parameters=(parameters.VERSION,),
+        parameters=(parameters.VERSION_HEADER,),
         errors=parameters.CHUNK_ERRORS,
         statuses=parameters.STATUSES,
     )
@@ -207,7 +207,7 @@ class TusRoutes(RouteGroup):
         Tag.RESUMABLE,
         "Send a chunk",
         (ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),),
-        parameters=(parameters.VERSION, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
+        parameters=(parameters.VERSION_HEADER, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
         body=parameters.CHUNK_BODY,
         errors=parameters.CHUNK_ERRORS,
         statuses=parameters.STATUSES,
@@ -263,7 +263,7 @@ class TusRoutes(RouteGroup):
                 204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)
             ),
         ),
-        parameters=(parameters.VERSION,),
+        parameters=(parameters.VERSION_HEADER,),
         errors=(*parameters.CHUNK_ERRORS, TimedOut),
         statuses=parameters.STATUSES,
     )
@@ -291,7 +291,7 @@ class TusRoutes(RouteGroup):
         ),
         description="For clients in networks that block PATCH or DELETE.",
         parameters=(
-            parameters.VERSION,
+            parameters.VERSION_HEADER,
             parameters.METHOD_OVERRIDE,
             parameters.OPTIONAL_OFFSET,
             parameters.LENGTH,
