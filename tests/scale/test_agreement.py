@@ -147,7 +147,9 @@ async def reserved(api: Api, ledger: RedisLedger, md5s: Sequence[str]) -> tuple[
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_all_ways_agree(cluster: Cluster, ledger: RedisLedger, seed: int) -> None:
+async def test_every_surface_reports_the_same_after_every_event(
+    cluster: Cluster, ledger: RedisLedger, seed: int
+) -> None:
     chance = random.Random(seed)
     async with Api(cluster.webs[0]) as api:
         assembly_id, uploads = await reserved(api, ledger, [f"{seed * 2:032x}", f"{seed * 2 + 1:032x}"])

@@ -36,7 +36,7 @@ def says(member: RunningServer, words: str) -> bool:
     return words in member.log.read_text()
 
 
-async def test_processes_of_another_ledger_leave_its_sources_alone_and_say_why(
+async def test_processes_of_another_ledger_delete_no_source_and_log_why(
     cluster: Cluster, api: Api, redis: RunningRedis, shelf: Shelf
 ) -> None:
     upload_id = await api.accepted(shelf.image())

@@ -45,7 +45,7 @@ async def checks(api: Api) -> dict[str, str]:
     return words
 
 
-async def test_readyz_says_what_is_wrong(cluster: Cluster, api: Api, redis: RunningRedis) -> None:
+async def test_readyz_names_what_a_lost_redis_breaks(cluster: Cluster, api: Api, redis: RunningRedis) -> None:
     words = await checks(api)
     assert words.pop("workers") == "no worker is alive"
     assert set(words.values()) == {"ok"}
@@ -89,7 +89,7 @@ async def one_at_work(api: Api, watcher: Watcher, shelf: Shelf) -> tuple[str, st
     return upload_id, waiting
 
 
-async def test_killed_and_back_with_its_data(
+async def test_uploads_go_on_after_redis_is_killed_and_restarts_with_its_data(
     cluster: Cluster, worker: Worker, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, redis: RunningRedis
 ) -> None:
     healed.behave("busy")
@@ -106,7 +106,7 @@ async def test_killed_and_back_with_its_data(
     assert watcher.disconnections == 0
 
 
-async def test_killed_and_back_with_nothing(
+async def test_uploads_are_reported_lost_after_redis_restarts_empty(
     cluster: Cluster,
     worker: Worker,
     api: Api,

@@ -14,12 +14,14 @@ import pytest
 from botocore.exceptions import ClientError
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
+from roomcast.assemblies import service
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.errors import StorageError
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.services import step_publisher
 from roomcast.services.sqs import SqsQueue
 from roomcast.services.step_publisher import MessageGroup, StepPublisher
 from roomcast.uploads.lifecycle import Entered, Stage
@@ -92,7 +94,9 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+    monkeypatch.setattr(step_publisher, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(service, "CHECK_SECONDS", 0.02)
     scene = Scene(tmp_path)
     yield scene
     await scene.stack.aclose()

@@ -18,7 +18,7 @@ from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.records import new_upload
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
-from roomcast.http.operations import JSON, Parameter, ResponseSpec, RouteGroup, Tag, operation
+from roomcast.http.operations import JSON, Operation, Parameter, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER, Links
 from roomcast.http.tus import parameters
 from roomcast.http.tus import protocol as tus_protocol
@@ -88,31 +88,31 @@ class TusRoutes(RouteGroup):
         super().add_routes(app)
         app.on_response_prepare.append(_add_version)
 
-    @operation(
+    @Operation(
         "OPTIONS",
         tus_protocol.TUS,
         Tag.RESUMABLE,
         "Get the supported extensions",
-        parameters.CAPABILITIES,
+        (parameters.CAPABILITIES,),
         aliases=(f"{tus_protocol.TUS}/",),
     )
-    @operation(
+    @Operation(
         "OPTIONS",
         _ONE,
         Tag.RESUMABLE,
         "Get the supported extensions",
-        parameters.CAPABILITIES,
+        (parameters.CAPABILITIES,),
         parameters=(parameters.ANY_ID,),
     )
     async def _options(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=tus_protocol.server_headers(self._settings.max_upload_bytes))
 
-    @operation(
+    @Operation(
         "POST",
         tus_protocol.TUS,
         Tag.RESUMABLE,
         "Create an upload",
-        parameters.CREATED,
+        (parameters.CREATED,),
         aliases=(f"{tus_protocol.TUS}/",),
         description="tus 1.0.0, with or without the first chunk. Send `Upload-Length`, `Upload-Defer-Length`, or in "
         "`Upload-Concat` the URLs of partial uploads that are complete.",
@@ -173,15 +173,17 @@ class TusRoutes(RouteGroup):
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
         return web.Response(status=201, headers=headers)
 
-    @operation(
+    @Operation(
         "HEAD",
         _ONE,
         Tag.RESUMABLE,
         "Get the offset",
-        ResponseSpec(
-            200,
-            "The offset to continue from. A request that still sends to this upload is ended, so that it stays valid.",
-            headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
+        (
+            ResponseSpec(
+                200,
+                "The offset to continue from. A request that still sends is ended, so that the offset stays valid.",
+                headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
+            ),
         ),
         parameters=(parameters.VERSION,),
         errors=parameters.CHUNK_ERRORS,
@@ -199,12 +201,12 @@ class TusRoutes(RouteGroup):
         }
         return web.Response(headers=headers)
 
-    @operation(
+    @Operation(
         "PATCH",
         _ONE,
         Tag.RESUMABLE,
         "Send a chunk",
-        ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),
+        (ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),),
         parameters=(parameters.VERSION, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
         body=parameters.CHUNK_BODY,
         errors=parameters.CHUNK_ERRORS,
@@ -251,12 +253,16 @@ class TusRoutes(RouteGroup):
             size = max_bytes(self._templates.get(upload.template), self._settings)
         return max(0, size - offset)
 
-    @operation(
+    @Operation(
         "DELETE",
         _ONE,
         Tag.RESUMABLE,
         "Cancel an upload",
-        ResponseSpec(204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)),
+        (
+            ResponseSpec(
+                204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)
+            ),
+        ),
         parameters=(parameters.VERSION,),
         errors=(*parameters.CHUNK_ERRORS, TimedOut),
         statuses=parameters.STATUSES,
@@ -268,18 +274,20 @@ class TusRoutes(RouteGroup):
         await self._uploads.cancel(request[VIEWER], upload.id)
         return web.Response(status=204)
 
-    @operation(
+    @Operation(
         "POST",
         _ONE,
         Tag.RESUMABLE,
         "Use another method by POST",
-        ResponseSpec(200, "As for HEAD.", headers=parameters.OFFSET_HEADERS),
-        ResponseSpec(204, "As for PATCH and DELETE.", headers=parameters.OFFSET_HEADERS),
-        ResponseSpec(
-            405,
-            "There is no such method.",
-            {JSON: ErrorResponse},
-            (Parameter("Allow", str, "The methods that there are.", "header", required=True),),
+        (
+            ResponseSpec(200, "As for HEAD.", headers=parameters.OFFSET_HEADERS),
+            ResponseSpec(204, "As for PATCH and DELETE.", headers=parameters.OFFSET_HEADERS),
+            ResponseSpec(
+                405,
+                "There is no such method.",
+                {JSON: ErrorResponse},
+                (Parameter("Allow", str, "The methods that there are.", "header", required=True),),
+            ),
         ),
         description="For clients in networks that block PATCH or DELETE.",
         parameters=(

@@ -298,8 +298,8 @@ class RedisLedger:
         return [write.upload for write in settled]
 
     async def prune(self, finished_before: float) -> list[str]:
-        expired = await self.scripts.run(PRUNE, repr(finished_before), _MAX_BATCH, *sorted(TERMINAL))
-        return [upload_id.decode() for upload_id in expired]
+        pruned = await self.scripts.run(PRUNE, repr(finished_before), _MAX_BATCH, *sorted(TERMINAL))
+        return [upload_id.decode() for upload_id in pruned]
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         return self._pubsub.add_listener(listener)
