@@ -460,8 +460,10 @@ def load_templates(path: Path) -> Templates:
     """Return the built-in templates and those of a TOML file. Raises `TemplateFileError`."""
     try:
         return parse_templates(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, TemplateFileError) as error:
-        raise TemplateFileError(f"Template file {path}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
+    except TemplateFileError as error:
+        raise TemplateFileError(f"The template file {path} is not valid. {error}") from error
 
 
 def load_settings() -> Settings:

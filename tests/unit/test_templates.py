@@ -40,7 +40,7 @@ def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
         ("[templates.x]\ncrf == 3", "line 2"),
         ("templates = 3", "not a table"),
         ("[templates]\nx = 3", r"\[templates.x\] is not a table"),
-        ('[templates.x]\nkind = "sound"', r"\[templates.x\] kind"),
+        ('[templates.x]\nkind = "sound"', r"\[templates.x\]: kind"),
         ("[templates.x]\ncrf = 99", "With the codec h264, crf must be from 0 to 51"),
         ('[templates.x]\ncodec = "h263"', "codec"),
         ('[templates.x]\ncodec = "av1"\ncrf = 0', "With the codec av1, crf must be from 1 to 63"),

@@ -57,5 +57,5 @@ def test_a_wrong_webhook_is_refused_with_its_line_and_its_reason(tmp_path: Path,
 def test_a_file_that_writes_its_tables_otherwise_is_refused_all_the_same(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('templates = {avatar = {kind = "sound"}}')
-    with pytest.raises(TemplateFileError, match=r"\[templates.avatar\] kind"):
+    with pytest.raises(TemplateFileError, match=r"\[templates.avatar\]: kind"):
         load_templates(path)

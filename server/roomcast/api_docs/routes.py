@@ -15,7 +15,7 @@ from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.errors import NotFound
-from roomcast.http.operations import OPERATIONS, Parameter, ResponseSpec, RouteGroup, Tag, json_body, operation
+from roomcast.http.operations import OPERATIONS, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.pages import PAGE_RESPONSE, STATIC
 from roomcast.http.responses import json_response
 from roomcast.settings import Settings
@@ -45,35 +45,35 @@ class ApiDocs(RouteGroup):
         self._openapi: dict[str, Any] | None = None
         self._asyncapi: dict[str, Any] | None = None
 
-    @operation("GET", "/openapi.json", Tag.PAGES, "OpenAPI 3.1", json_body(dict[str, Any], "Every HTTP operation."))
+    @Operation("GET", "/openapi.json", Tag.PAGES, "OpenAPI 3.1", (json_body(dict[str, Any], "Every HTTP operation."),))
     async def _get_openapi(self, request: web.Request) -> web.Response:
         if self._openapi is None:
             operations = [*SOCKET_IO_OPERATIONS, *request.app[OPERATIONS]]
             self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
         return json_response(self._openapi)
 
-    @operation(
+    @Operation(
         "GET",
         "/asyncapi.json",
         Tag.PAGES,
         "AsyncAPI 3.0",
-        json_body(dict[str, Any], "Every Socket.IO call and event."),
+        (json_body(dict[str, Any], "Every Socket.IO call and event."),),
     )
     async def _get_asyncapi(self, _: web.Request) -> web.Response:
         if self._asyncapi is None:
             self._asyncapi = await asyncio.to_thread(asyncapi, cookie=self._cookie, url=self._url)
         return json_response(self._asyncapi)
 
-    @operation("GET", "/docs", Tag.PAGES, "The API reference", PAGE_RESPONSE)
+    @Operation("GET", "/docs", Tag.PAGES, "The API reference", (PAGE_RESPONSE,))
     async def _get_page(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "docs" / "docs.html", headers=_HEADERS)
 
-    @operation(
+    @Operation(
         "GET",
         "/docs/{guide:[a-z]+[.]md}",
         Tag.PAGES,
         "A guide",
-        ResponseSpec(200, "The guide, in Markdown.", {"text/plain": str}),
+        (ResponseSpec(200, "The guide, in Markdown.", {"text/plain": str}),),
         parameters=(
             Parameter(
                 "guide",

@@ -21,7 +21,7 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Shape, Timestamp, UploadId, Url
 from roomcast.uploads.model import Upload, timestamp
 
-COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
+ASSEMBLY_COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
 
 
 class UserReference(Shape):
@@ -77,7 +77,7 @@ class AssemblyResult(FileNames, WithMeta):
     ssl_url: Url
 
 
-class Outcome(Shape, total=False):
+class AssemblyOutcome(Shape, total=False):
     """How an assembly ended; empty until it has."""
 
     ok: Literal["ASSEMBLY_COMPLETED"]
@@ -90,7 +90,7 @@ class Outcome(Shape, total=False):
     """When the last upload ended."""
 
 
-class AssemblyStatus(Outcome):
+class AssemblyStatus(AssemblyOutcome):
     """The status of an assembly."""
 
     assembly_id: AssemblyId
@@ -168,7 +168,7 @@ def with_result_urls(status: AssemblyStatus, url: Callable[[str], str]) -> Assem
     return {**status, "results": results}
 
 
-def render_error(problem: Problem) -> AssemblyProblem:
+def render_assembly_error(problem: Problem) -> AssemblyProblem:
     """Return the body of an error response."""
     return {"error": _TEXTS.get(problem["code"], problem["message"])}
 
@@ -176,7 +176,7 @@ def render_error(problem: Problem) -> AssemblyProblem:
 def assembly_refusal(assembly_id: str, problem: Problem) -> AssemblyRefusal:
     """Return the entry, in a list of assemblies, of one whose status cannot be answered."""
     return {
-        **render_error(problem),
+        **render_assembly_error(problem),
         "assembly_id": assembly_id,
         "error_code": problem["code"],
         "message": problem["message"],
@@ -192,12 +192,12 @@ def entity_tag(uploads: Sequence[Upload], *, edition: int) -> str:
     return f'W/"{digest[:32]}"'
 
 
-def _outcome(uploads: Sequence[Upload], updated_at: float) -> Outcome:
+def _outcome(uploads: Sequence[Upload], updated_at: float) -> AssemblyOutcome:
     if not all_terminal(uploads):
         return {}
-    last: Outcome = {"last_job_completed": timestamp(updated_at)}
+    last: AssemblyOutcome = {"last_job_completed": timestamp(updated_at)}
     if all_completed(uploads):
-        return {**last, "ok": COMPLETED}
+        return {**last, "ok": ASSEMBLY_COMPLETED}
     error = first_error(uploads)
     return {**last, "error": error["message"], "error_code": error["code"]}
 

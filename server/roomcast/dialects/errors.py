@@ -31,10 +31,10 @@ NATIVE = ErrorFormat(_native, ErrorResponse)
 
 _DIALECTS: tuple[tuple[str, ErrorFormat], ...] = (
     ("/api/files/upload", ErrorFormat(files.render_upload_error, files.FilesResult)),
-    ("/api/files", ErrorFormat(files.render_error, files.FileProblem)),
-    ("/api/progress", ErrorFormat(tasks.render_error, tasks.TaskProblem)),
-    ("/api/transflow", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
-    ("/api/status", ErrorFormat(assembly.render_error, assembly.AssemblyProblem)),
+    ("/api/files", ErrorFormat(files.render_file_error, files.FileProblem)),
+    ("/api/progress", ErrorFormat(tasks.render_task_error, tasks.TaskProblem)),
+    ("/api/transflow", ErrorFormat(assembly.render_assembly_error, assembly.AssemblyProblem)),
+    ("/api/status", ErrorFormat(assembly.render_assembly_error, assembly.AssemblyProblem)),
 )
 """The formats by the prefix of the paths; the first that matches is used."""
 

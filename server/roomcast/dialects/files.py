@@ -96,7 +96,7 @@ def render_upload_error(problem: Problem) -> FilesResult:
     return {**_partition(entries), "message": problem["message"]}
 
 
-def render_error(problem: Problem) -> FileProblem:
+def render_file_error(problem: Problem) -> FileProblem:
     """Return the body of every other error response."""
     return {"error": problem["message"]}
 

@@ -77,6 +77,6 @@ def task_cleaned() -> TaskCleaned:
     return {"status": "cleaned"}
 
 
-def render_error(problem: Problem) -> TaskProblem:
+def render_task_error(problem: Problem) -> TaskProblem:
     """Return the body of an error response."""
     return {"detail": problem["message"]}

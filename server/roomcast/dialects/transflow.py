@@ -60,7 +60,7 @@ _MEDIA_TYPES: dict[str, str] = {
 
 STARTED = "Processing started"
 OUTPUT_CREATED = "Output file created"
-COMPLETED = "All processing completed successfully"
+ALL_COMPLETED = "All processing completed successfully"
 
 _STATUSES: dict[Stage, SubmissionFileStatus] = {
     **dict.fromkeys(Stage, "processing"),
@@ -218,7 +218,7 @@ def completion(latest: Collection[Message], *, requested_id: str, branch: str) -
     """Return the `done` message of a submission; None if an upload is not done. `latest` has their last events."""
     if any(event["stage"] != Stage.DONE for event in latest):
         return None
-    return _message("done", COMPLETED, max(event["updatedAt"] for event in latest), requested_id, branch)
+    return _message("done", ALL_COMPLETED, max(event["updatedAt"] for event in latest), requested_id, branch)
 
 
 def file_key(upload: Upload, branch: str) -> str:

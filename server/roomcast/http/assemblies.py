@@ -24,12 +24,12 @@ from roomcast.dialects.assembly import (
 from roomcast.errors import Malformed, NotFound, RoomcastError, TooMany
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
+    Operation,
     Parameter,
     ResponseSpec,
     RouteGroup,
     Tag,
     json_body,
-    operation,
 )
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, DeliveryId, WebhookAttempt, WebhookDelivery
@@ -69,17 +69,19 @@ class AssemblyRoutes(RouteGroup):
             1, url_seconds // 4
         )  # UrlSigner makes a new signature once a quarter of the time has passed
 
-    @operation(
+    @Operation(
         "GET",
         "/api/transflow/status",
         Tag.TRANSFLOW,
         "Get the status of assemblies",
-        json_body(
-            AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
-            "The status of the assembly; of several assemblies, a list in their order.",
-            headers=(_ETAG,),
+        (
+            json_body(
+                AssemblyStatus | list[AssemblyStatus | AssemblyRefusal],
+                "The status of the assembly; of several assemblies, a list in their order.",
+                headers=(_ETAG,),
+            ),
+            ResponseSpec(304, "The status has not changed.", headers=(_ETAG,)),
         ),
-        ResponseSpec(304, "The status has not changed.", headers=(_ETAG,)),
         aliases=("/api/status",),
         description=f"`assemblyId` may be repeated, up to {MAX_ASSEMBLIES} times. In a list, an assembly whose status "
         "cannot be answered has `assembly_id`, `error`, `error_code` and `message` alone.",
@@ -118,12 +120,12 @@ class AssemblyRoutes(RouteGroup):
     def _status(self, assembly: Assembly) -> AssemblyStatus:
         return with_result_urls(self._render(assembly.submission, assembly.uploads), self._url)
 
-    @operation(
+    @Operation(
         "GET",
         "/api/assemblies/{id}/deliveries",
         Tag.ASSEMBLIES,
         "List the deliveries to the webhook",
-        json_body(Deliveries, "The deliveries, newest first."),
+        (json_body(Deliveries, "The deliveries, newest first."),),
         parameters=(_ASSEMBLY,),
         errors=OWNERSHIP_ERRORS,
     )
@@ -133,12 +135,12 @@ class AssemblyRoutes(RouteGroup):
         deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in found]}
         return json_response(deliveries)
 
-    @operation(
+    @Operation(
         "POST",
         "/api/assemblies/{id}/deliveries/{delivery}/replay",
         Tag.ASSEMBLIES,
         "Deliver to the webhook again",
-        json_body(WebhookDelivery, "The delivery is sent again, and retried for a day if it fails.", status=202),
+        (json_body(WebhookDelivery, "The delivery is sent again, and retried for a day if it fails.", status=202),),
         parameters=(_ASSEMBLY, _DELIVERY),
         errors=OWNERSHIP_ERRORS,
     )

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from roomcast.errors import RoomcastError
-from roomcast.http.operations import RouteGroup, Tag, json_body, operation
+from roomcast.http.operations import Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Liveness, Readiness, SandboxInfo
 from roomcast.services.backends import Backends
@@ -39,20 +39,26 @@ class Health(RouteGroup):
             "maintenance": self._check_maintenance,
         }
 
-    @operation(
-        "GET", "/healthz", Tag.OPERATION, "Check that the process is alive", json_body(Liveness, "The process answers.")
+    @Operation(
+        "GET",
+        "/healthz",
+        Tag.OPERATION,
+        "Check that the process is alive",
+        (json_body(Liveness, "The process answers."),),
     )
     async def _get_liveness(self, _: web.Request) -> web.Response:
         liveness: Liveness = {"ok": True}
         return json_response(liveness)
 
-    @operation(
+    @Operation(
         "GET",
         "/readyz",
         Tag.OPERATION,
         "Check that the process can work",
-        json_body(Readiness, "Every check passed."),
-        json_body(Readiness, "A check failed.", status=503),
+        (
+            json_body(Readiness, "Every check passed."),
+            json_body(Readiness, "A check failed.", status=503),
+        ),
     )
     async def _get_readiness(self, _: web.Request) -> web.Response:
         results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))

@@ -13,11 +13,11 @@ from roomcast.errors import NotFound
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
     Binary,
+    Operation,
     Parameter,
     ResponseSpec,
     RouteGroup,
     Tag,
-    operation,
 )
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.result_keys import content_disposition, mime_type
@@ -66,13 +66,17 @@ class MediaRoute(RouteGroup):
         self._signer = signer
         self._cache_control = f"private, max-age={max_age_seconds}, immutable"
 
-    @operation(
+    @Operation(
         "GET",
         "/media/{grant}/{folder:.+}/{name:[^/]+}",
         Tag.UPLOADS,
         "Download a result",
-        *FILE_RESPONSES,
-        ResponseSpec(302, "The file is in the bucket.", headers=(Parameter("Location", str, "Its URL.", "header"),)),
+        (
+            *FILE_RESPONSES,
+            ResponseSpec(
+                302, "The file is in the bucket.", headers=(Parameter("Location", str, "Its URL.", "header"),)
+            ),
+        ),
         description="The URL is a signed link of an `element`. It gives access to all files of its upload and needs no "
         "token.",
         parameters=(*_PATH_PARAMETERS, *FILE_PARAMETERS),

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden, RoomcastError
 from roomcast.fanout.send_queue import SendStats
-from roomcast.http.operations import ResponseSpec, RouteGroup, Tag, operation
+from roomcast.http.operations import Operation, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
 from roomcast.ledger.contract import Ledger
 
@@ -61,15 +61,17 @@ class MetricsRoute(RouteGroup):
         self._depth = Gauge("roomcast_queue_depth", "Uploads that wait for a worker", registry=registry)
         self._age = Gauge("roomcast_queue_age_seconds", "How long the next in the queue has waited", registry=registry)
 
-    @operation(
+    @Operation(
         "GET",
         "/metrics",
         Tag.OPERATION,
         "Metrics for Prometheus",
-        ResponseSpec(
-            200,
-            "The metrics as text, or as OpenMetrics if `Accept` asks for it.",
-            {"text/plain": str, "application/openmetrics-text": str},
+        (
+            ResponseSpec(
+                200,
+                "The metrics as text, or as OpenMetrics if `Accept` asks for it.",
+                {"text/plain": str, "application/openmetrics-text": str},
+            ),
         ),
         description="For admins; without authentication for everyone.",
         errors=(Forbidden,),

@@ -34,7 +34,7 @@ FORM = "multipart/form-data"
 Binary = Annotated[str, Field(json_schema_extra={"format": "binary"})]
 """The bytes of a body."""
 
-FormFile = Annotated[Any, Field(json_schema_extra={"contentMediaType": "application/octet-stream"})]
+FileField = Annotated[Any, Field(json_schema_extra={"contentMediaType": "application/octet-stream"})]
 """A file in a form. JSON has no type for it."""
 
 ErrorType = type[RoomcastError]
@@ -93,13 +93,19 @@ class ResponseSpec:
     headers: Sequence[Parameter] = ()
 
 
+HandlerMethod = TypeVar("HandlerMethod", bound=Callable[..., Awaitable[web.StreamResponse]])
+
+_ATTRIBUTE = "declared_operations"
+
+
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path, which may hold aiohttp's patterns (`{name:[^/]+}`).
+    """One method of one path. As a decorator it declares its handler, a method of a `RouteGroup`.
 
-    `body` is the type of the request's body by media type; `body_optional` means that it may be left out. `errors` are
-    those of the operation itself: credentials, malformed bodies and failures of the server are added to the document.
-    `statuses` are the statuses of errors for which the operation's protocol wants another one than the table has.
+    `path` may contain aiohttp's patterns (`{name:[^/]+}`), and `aliases` are further paths of the operation. `body` is
+    the type of the request's body by media type; `body_optional` means that it may be left out. `errors` are those of
+    the operation itself: credentials, malformed bodies and failures of the server are added to the document. `statuses`
+    are the statuses of errors for which the operation's protocol wants another one than the table has.
     """
 
     method: str
@@ -107,12 +113,18 @@ class Operation:
     tag: Tag
     summary: str
     responses: Sequence[ResponseSpec]
+    aliases: Sequence[str] = ()
     description: str = ""
     parameters: Sequence[Parameter] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     body_optional: bool = False
     errors: Sequence[ErrorType] = ()
     statuses: Mapping[ErrorType, int] = field(default_factory=dict)
+
+    def __call__(self, handler: HandlerMethod) -> HandlerMethod:
+        """Declare a method as the handler of this operation."""
+        setattr(handler, _ATTRIBUTE, [self, *getattr(handler, _ATTRIBUTE, ())])
+        return handler
 
     @property
     def template(self) -> str:
@@ -131,69 +143,26 @@ def json_body(shape: Any, description: str, *, status: int = 200, headers: Seque
     return ResponseSpec(status, description, {JSON: shape}, headers)
 
 
-HandlerMethod = TypeVar("HandlerMethod", bound=Callable[..., Awaitable[web.StreamResponse]])
-
 OPERATIONS: web.AppKey[list[Operation]] = web.AppKey("operations", list)
 """The operations that an application serves, in the order of their registration."""
 
-_ATTRIBUTE = "declared_operations"
-
-
-def operation(
-    method: str,
-    path: str,
-    tag: Tag,
-    summary: str,
-    *responses: ResponseSpec,
-    aliases: Sequence[str] = (),
-    description: str = "",
-    parameters: Sequence[Parameter] = (),
-    body: Mapping[str, Any] | None = None,
-    body_optional: bool = False,
-    errors: Sequence[ErrorType] = (),
-    statuses: Mapping[ErrorType, int] | None = None,
-) -> Callable[[HandlerMethod], HandlerMethod]:
-    """Declare the operation that a method of a `RouteGroup` carries out; see `Operation`. `aliases` are further paths
-    of the same operation."""
-    declared = [
-        Operation(
-            method,
-            each,
-            tag,
-            summary,
-            responses,
-            description,
-            parameters,
-            body or {},
-            body_optional,
-            errors,
-            statuses or {},
-        )
-        for each in (path, *aliases)
-    ]
-
-    def decorate(handler: HandlerMethod) -> HandlerMethod:
-        setattr(handler, _ATTRIBUTE, [*declared, *getattr(handler, _ATTRIBUTE, ())])
-        return handler
-
-    return decorate
-
 
 class RouteGroup:
-    """Base class of handlers: registers each method that `@operation` decorates."""
+    """Base class of handlers: registers each method that an `Operation` decorates."""
 
     @classmethod
     def declared(cls) -> Iterator[tuple[Operation, str]]:
         """Yield the operations of the class, each with its method's name, in the order of their definition."""
         for name, member in vars(cls).items():
-            for declared in getattr(member, _ATTRIBUTE, ()):
-                yield declared, name
+            for operation in getattr(member, _ATTRIBUTE, ()):
+                for path in (operation.path, *operation.aliases):
+                    yield replace(operation, path=path, aliases=()), name
 
     def add_routes(self, app: web.Application) -> None:
         """Register the routes of all operations, with a HEAD for each GET that is not a stream."""
         if OPERATIONS not in app:
             app[OPERATIONS] = []
         for declared, name in self.declared():
-            for each in filter(None, (declared, declared.head())):
-                app.router.add_route(each.method, each.path, getattr(self, name))
-                app[OPERATIONS].append(each)
+            for operation in filter(None, (declared, declared.head())):
+                app.router.add_route(operation.method, operation.path, getattr(self, name))
+                app[OPERATIONS].append(operation)

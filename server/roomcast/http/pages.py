@@ -11,7 +11,7 @@ from yarl import URL
 
 from roomcast.errors import NotFound
 from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
-from roomcast.http.operations import HTML, Parameter, ResponseSpec, RouteGroup, Tag, json_body, operation
+from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Config
 from roomcast.settings import Settings
@@ -48,26 +48,26 @@ class Pages(RouteGroup):
         self._settings = settings
         self._headers = _page_headers(settings.server.public_url)
 
-    @operation(
+    @Operation(
         "GET",
         "/",
         Tag.PAGES,
         "Redirect to the demo page",
-        ResponseSpec(302, "The demo page.", headers=(Parameter("Location", str, "Its URL.", "header"),)),
+        (ResponseSpec(302, "The demo page.", headers=(Parameter("Location", str, "Its URL.", "header"),)),),
     )
     async def _redirect(self, _: web.Request) -> web.Response:
         raise web.HTTPFound(PAGE)
 
-    @operation("GET", PAGE, Tag.PAGES, "The demo page", PAGE_RESPONSE, aliases=(f"/admin{PAGE}",))
+    @Operation("GET", PAGE, Tag.PAGES, "The demo page", (PAGE_RESPONSE,), aliases=(f"/admin{PAGE}",))
     async def _get_page(self, _: web.Request) -> web.FileResponse:
         return web.FileResponse(STATIC / "page" / "progress-demo.html", headers=self._headers)
 
-    @operation(
+    @Operation(
         "GET",
         "/static/{filename:.+}",
         Tag.PAGES,
         "Scripts and styles",
-        *FILE_RESPONSES,
+        FILE_RESPONSES,
         parameters=(
             Parameter(
                 "filename",
@@ -87,8 +87,8 @@ class Pages(RouteGroup):
             raise NotFound("Nothing was found at this URL.")
         return web.FileResponse(path)
 
-    @operation(
-        "GET", "/api/config", Tag.OPERATION, "Limits and templates", json_body(Config, "What a page needs to start.")
+    @Operation(
+        "GET", "/api/config", Tag.OPERATION, "Limits and templates", (json_body(Config, "What a page needs to start."),)
     )
     async def _get_config(self, _: web.Request) -> web.Response:
         settings = self._settings

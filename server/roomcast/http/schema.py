@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 
 from roomcast.errors import Problem
-from roomcast.http.operations import FormFile
+from roomcast.http.operations import FileField
 from roomcast.uploads.messages import AssemblyId, Bytes, Element, Message, Shape, Timestamp, UploadId, Url
 
 DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["delivery_" + "7c" * 16])]
@@ -18,9 +18,9 @@ DeliveryId = Annotated[str, Field(pattern="^delivery_[0-9a-f]{32}$", examples=["
 class FormOfFiles(Shape, total=False):
     """A form with one or more files, in any of these fields, each as often as needed."""
 
-    media_file: FormFile
-    file: FormFile
-    files: FormFile
+    media_file: FileField
+    file: FileField
+    files: FileField
     type: Annotated[str, Field(examples=["auto"])]
     """The template."""
 

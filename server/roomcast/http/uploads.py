@@ -20,11 +20,11 @@ from roomcast.http.operations import (
     JSON,
     OWNERSHIP_ERRORS,
     Binary,
+    Operation,
     Parameter,
     RouteGroup,
     Tag,
     json_body,
-    operation,
 )
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, FormOfFiles, PresignedProgress, UploadPage, UploadResponse
@@ -62,14 +62,16 @@ class UploadRoutes(RouteGroup):
         self._reservations = reservations
         self._authenticator = authenticator
 
-    @operation(
+    @Operation(
         "POST",
         "/api/uploads",
         Tag.UPLOADS,
         "Send files, or reserve uploads",
-        json_body(UploadResponse, "The same files were processed before: here are their results."),
-        json_body(UploadResponse, "Reserved. Join the room, then send the bytes to `contentUrl`.", status=201),
-        json_body(UploadResponse, "The files are stored and queued.", status=202),
+        (
+            json_body(UploadResponse, "The same files were processed before: here are their results."),
+            json_body(UploadResponse, "Reserved. Join the room, then send the bytes to `contentUrl`.", status=201),
+            json_body(UploadResponse, "The files are stored and queued.", status=202),
+        ),
         description="A form sends the files at once. A reservation, in JSON, returns ids before any byte is sent, so "
         "that a client can join the room first; with `uploadId` the client chooses them itself. The form's fields for "
         f"files are {', '.join(sorted(FILE_FIELDS))}.",
@@ -84,12 +86,12 @@ class UploadRoutes(RouteGroup):
             return (await self._forms.receive_form(request)).response()
         raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
-    @operation(
+    @Operation(
         "GET",
         "/api/uploads",
         Tag.UPLOADS,
         "List your uploads",
-        json_body(UploadPage, "A page of the list, newest first."),
+        (json_body(UploadPage, "A page of the list, newest first."),),
         description="Without authentication the list is empty unless the server listens on loopback: in open mode "
         "an id is all that is needed to control its upload.",
         parameters=PAGE_PARAMETERS,
@@ -107,46 +109,46 @@ class UploadRoutes(RouteGroup):
         page: UploadPage = {"uploads": messages, "cursor": found.cursor}
         return json_response(page)
 
-    @operation(
+    @Operation(
         "GET",
         "/api/uploads/{id}",
         Tag.UPLOADS,
         "Get an upload",
-        json_body(Message, "The current state."),
+        (json_body(Message, "The current state."),),
         errors=OWNERSHIP_ERRORS,
     )
     async def _get(self, request: web.Request) -> web.Response:
         return json_response(self._uploads.message(await self._uploads.get(request[VIEWER], request.match_info["id"])))
 
-    @operation(
+    @Operation(
         "DELETE",
         "/api/uploads/{id}",
         Tag.UPLOADS,
         "Cancel an upload",
-        json_body(ActionResult, "The work has stopped, and its files are deleted."),
+        (json_body(ActionResult, "The work has stopped, and its files are deleted."),),
         errors=(*OWNERSHIP_ERRORS, WrongState, TimedOut),
     )
     async def _cancel(self, request: web.Request) -> web.Response:
         return self._result(await self._uploads.cancel(request[VIEWER], request.match_info["id"]))
 
-    @operation(
+    @Operation(
         "POST",
         "/api/uploads/{id}/retry",
         Tag.UPLOADS,
         "Retry an upload",
-        json_body(ActionResult, "The upload starts over. If its `stage` is `receiving`, send the bytes again."),
+        (json_body(ActionResult, "The upload starts over. If its `stage` is `receiving`, send the bytes again."),),
         description="For an upload that was cancelled, or failed with an error that is `retryable`.",
         errors=(*OWNERSHIP_ERRORS, WrongState),
     )
     async def _retry(self, request: web.Request) -> web.Response:
         return self._result(await self._uploads.retry(request[VIEWER], request.match_info["id"]))
 
-    @operation(
+    @Operation(
         "PUT",
         "/api/uploads/{id}/content",
         Tag.UPLOADS,
         "Send the bytes of a reservation",
-        json_body(UploadResponse, "The file is stored and queued.", status=202),
+        (json_body(UploadResponse, "The file is stored and queued.", status=202),),
         description="The body is the file. Its first bytes decide what type it has.",
         body={"application/octet-stream": Binary},
         errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
@@ -168,24 +170,24 @@ class PresignedRoutes(RouteGroup):
         self._presigned = presigned
         self._assemblies = assemblies
 
-    @operation(
+    @Operation(
         "POST",
         "/api/uploads/{id}/progress",
         Tag.UPLOADS,
         "Report a part that was sent to the bucket",
-        json_body(PresignedProgress, "What the bucket has received."),
+        (json_body(PresignedProgress, "What the bucket has received."),),
         description="The server asks the bucket how much it has received, and reports it to the room.",
         errors=(*OWNERSHIP_ERRORS, WrongState),
     )
     async def _progress(self, request: web.Request) -> web.Response:
         return await self._presigned.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
 
-    @operation(
+    @Operation(
         "POST",
         "/api/uploads/{id}/complete",
         Tag.UPLOADS,
         "Complete an upload that was sent to the bucket",
-        json_body(UploadResponse, "The file is complete and queued.", status=202),
+        (json_body(UploadResponse, "The file is complete and queued.", status=202),),
         description="The bucket joins the parts, and the server verifies size, type and hash.",
         body={JSON: Completion},
         errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),

@@ -205,21 +205,21 @@ def parse_templates(text: str) -> Templates:
     try:
         tables = tomllib.loads(text).get("templates", {})
     except tomllib.TOMLDecodeError as error:
-        raise TemplateFileError(f"{error}.") from error
+        raise TemplateFileError(f"The document is not valid TOML: {error}.") from error
     if not isinstance(tables, dict):
-        raise TemplateFileError("`templates` is not a table.")
+        raise TemplateFileError("The key `templates` is not a table.")
     return Templates({name: _template(text, name, table) for name, table in tables.items()})
 
 
 def _template(text: str, name: str, table: object) -> Template:
     if not isinstance(table, dict):
-        raise TemplateFileError(f"[templates.{name}] is not a table.")
+        raise TemplateFileError(f"The entry [templates.{name}] is not a table.")
     base = BUILT_IN[name].model_dump() if name in BUILT_IN else {}
     try:
         return Template.model_validate({**base, **table, "name": name})
     except ValidationError as error:
         reasons = "; ".join(_reason(text, name, found["loc"], found["msg"]) for found in error.errors())
-        raise TemplateFileError(f"[templates.{name}] {reasons}.") from error
+        raise TemplateFileError(f"In [templates.{name}]: {reasons}.") from error
 
 
 def _reason(text: str, name: str, at: tuple[int | str, ...], why: str) -> str:

@@ -16,11 +16,11 @@ from roomcast.http.operations import (
     EVENT_STREAM,
     HTML,
     EventStream,
+    Operation,
     ResponseSpec,
     RouteGroup,
     Tag,
     json_body,
-    operation,
 )
 from roomcast.http.pages import PAGE_RESPONSE, STATIC
 from roomcast.http.responses import VIEWER, json_response
@@ -64,14 +64,16 @@ class AdminRoutes(RouteGroup):
         self._credential = credential
         self._html = (STATIC / "admin" / "admin.html").read_text()
 
-    @operation(
+    @Operation(
         "GET",
         "/admin",
         Tag.ADMIN,
         "The admin page",
-        PAGE_RESPONSE,
-        ResponseSpec(401, "The page, which asks for a token.", {HTML: str}),
-        ResponseSpec(403, "The page is not available to you.", {HTML: str}),
+        (
+            PAGE_RESPONSE,
+            ResponseSpec(401, "The page, which asks for a token.", {HTML: str}),
+            ResponseSpec(403, "The page is not available to you.", {HTML: str}),
+        ),
     )
     async def _get_page(self, request: web.Request) -> web.Response:
         """Return the page, which holds no data and asks for a token itself; the status says whether one is needed."""
@@ -83,24 +85,24 @@ class AdminRoutes(RouteGroup):
         html = _FORBIDDEN_PAGE if self._access.open_mode and status != 200 else self._html
         return web.Response(text=html, status=status, content_type="text/html", headers=_HEADERS)
 
-    @operation(
+    @Operation(
         "GET",
         "/api/admin/overview",
         Tag.ADMIN,
         "Get the state of the deployment",
-        json_body(Overview, "The current state."),
+        (json_body(Overview, "The current state."),),
         errors=(Forbidden,),
     )
     async def _get_overview(self, request: web.Request) -> web.Response:
         self._access.check(request, request[VIEWER])
         return json_response(await self._board.overview())
 
-    @operation(
+    @Operation(
         "GET",
         "/api/admin/uploads",
         Tag.ADMIN,
         "List the uploads of all users",
-        json_body(UploadRows, "A page of the list, newest first."),
+        (json_body(UploadRows, "A page of the list, newest first."),),
         parameters=PAGE_PARAMETERS,
         errors=(Forbidden, Malformed),
     )
@@ -112,12 +114,12 @@ class AdminRoutes(RouteGroup):
         rows = [upload_row(upload) for upload in page.uploads if not upload.is_partial]
         return json_response(UploadRows(uploads=rows, cursor=page.cursor))
 
-    @operation(
+    @Operation(
         "GET",
         "/api/admin/events",
         Tag.ADMIN,
         "Listen to the board",
-        ResponseSpec(200, "The board, whenever it changes.", {EVENT_STREAM: EventStream({BOARD: Board})}),
+        (ResponseSpec(200, "The board, whenever it changes.", {EVENT_STREAM: EventStream({BOARD: Board})}),),
         errors=(Forbidden,),
     )
     async def _get_events(self, request: web.Request) -> web.StreamResponse:

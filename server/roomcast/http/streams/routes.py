@@ -16,11 +16,11 @@ from roomcast.http.operations import (
     FORM,
     INTAKE_ERRORS,
     OWNERSHIP_ERRORS,
+    Operation,
     Parameter,
     RouteGroup,
     Tag,
     json_body,
-    operation,
 )
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import FormInFolder
@@ -118,12 +118,12 @@ class StreamRoutes(RouteGroup):
         self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message)
         self._files = StreamType(files.EVENT, lambda upload: partial(files.file_progress, upload))
 
-    @operation(
+    @Operation(
         "GET",
         "/api/uploads/{id}/events",
         Tag.UPLOADS,
         "Listen to an upload",
-        *stream_responses({_PROGRESS_EVENT: Message}),
+        stream_responses({_PROGRESS_EVENT: Message}),
         description="Server-sent events. Without `Last-Event-ID` the stream begins with the current state. Lines that "
         "begin with a colon keep the connection open.",
         parameters=(LAST_EVENT_ID,),
@@ -132,12 +132,12 @@ class StreamRoutes(RouteGroup):
     async def _get_events(self, request: web.Request) -> web.StreamResponse:
         return await self._streams.serve(request, request.match_info["id"], self._native)
 
-    @operation(
+    @Operation(
         "POST",
         "/api/files/upload",
         Tag.FILES,
         "Send files",
-        json_body(files.FilesResult, "The ids of the files that are stored and queued, and the refused files."),
+        (json_body(files.FilesResult, "The ids of the files that are stored and queued, and the refused files."),),
         description="Each file has an id or is among the `failed`, even if all of them failed.",
         parameters=(TEMPLATE_PARAMETER,),
         body={FORM: FormInFolder},
@@ -150,12 +150,12 @@ class StreamRoutes(RouteGroup):
             files.files_result((await self._forms.receive_files(request, self._files_template)).entries)
         )
 
-    @operation(
+    @Operation(
         "GET",
         "/api/files/progress/{upload_id}",
         Tag.FILES,
         "Listen to a file",
-        *stream_responses({files.EVENT: files.FileProgress}),
+        stream_responses({files.EVENT: files.FileProgress}),
         description="A while after its end the upload is no longer found.",
         parameters=(LAST_EVENT_ID,),
         errors=(*OWNERSHIP_ERRORS, Malformed),
@@ -165,24 +165,24 @@ class StreamRoutes(RouteGroup):
         require_recent(await self._uploads.get(request[VIEWER], upload_id), self._linger_seconds)
         return await self._streams.serve(request, upload_id, self._files)
 
-    @operation(
+    @Operation(
         "GET",
         "/api/progress/{task_id}",
         Tag.TASKS,
         "Get a task",
-        json_body(tasks.TaskProgress, "The progress of the task."),
+        (json_body(tasks.TaskProgress, "The progress of the task."),),
         errors=OWNERSHIP_ERRORS,
     )
     async def _get_task(self, request: web.Request) -> web.Response:
         upload = await self._tasks.get(request[VIEWER], request.match_info["task_id"])
         return json_response(tasks.task_progress(upload, attempts=self._attempts))
 
-    @operation(
+    @Operation(
         "DELETE",
         "/api/progress/{task_id}",
         Tag.TASKS,
         "Dismiss a task",
-        json_body(tasks.TaskCleaned, "The task is no longer shown here, or does not exist."),
+        (json_body(tasks.TaskCleaned, "The task is no longer shown here, or does not exist."),),
         description="The upload itself continues, or remains.",
         parameters=(
             Parameter("task_id", str, "The task's id. A task that does not exist is no error.", "path", required=True),

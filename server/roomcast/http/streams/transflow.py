@@ -16,7 +16,7 @@ from pydantic import Field
 from roomcast.assemblies.service import AssemblyService
 from roomcast.dialects import transflow
 from roomcast.errors import Malformed
-from roomcast.http.operations import OWNERSHIP_ERRORS, Parameter, RouteGroup, Tag, operation
+from roomcast.http.operations import OWNERSHIP_ERRORS, Operation, Parameter, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
 from roomcast.http.streams.sse import (
     POSITION_PATTERN,
@@ -56,12 +56,12 @@ class TransflowRoutes(RouteGroup):
         self._assemblies = assemblies
         self._branch = branch
 
-    @operation(
+    @Operation(
         "GET",
         "/api/transflow/stream",
         Tag.TRANSFLOW,
         "Listen to all files of a submission",
-        *stream_responses({OVERVIEW: transflow.SubmissionOverview, STEP: transflow.Step}),
+        stream_responses({OVERVIEW: transflow.SubmissionOverview, STEP: transflow.Step}),
         description="Without `Last-Event-ID` the stream sends every step from the beginning. It ends when all uploads "
         "have ended.",
         parameters=(

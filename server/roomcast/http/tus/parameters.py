@@ -18,7 +18,7 @@ _LENGTH = Annotated[str, Field(pattern=_NUMBER, examples=["1048576"])]
 _START = Annotated[str, Field(pattern=_NUMBER, examples=["0"])]
 _ALGORITHMS = "|".join(protocol.ALGORITHMS)
 
-VERSION = Parameter("Tus-Resumable", _VERSION, "The version of the protocol.", "header", required=True)
+VERSION_HEADER = Parameter("Tus-Resumable", _VERSION, "The version of the protocol.", "header", required=True)
 SERVER_VERSION = Parameter("Tus-Resumable", _VERSION, "The version of the protocol.", "header")
 LENGTH = Parameter("Upload-Length", _LENGTH, "The length of the whole file in bytes.", "header")
 DEFER_LENGTH = Parameter("Upload-Defer-Length", Literal["1"], "The length will be sent later.", "header")

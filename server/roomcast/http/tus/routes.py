@@ -18,7 +18,7 @@ from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.records import new_upload
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
-from roomcast.http.operations import JSON, Parameter, ResponseSpec, RouteGroup, Tag, operation
+from roomcast.http.operations import JSON, Operation, Parameter, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER, Links
 from roomcast.http.tus import parameters
 from roomcast.http.tus import protocol as tus_protocol
@@ -88,36 +88,36 @@ class TusRoutes(RouteGroup):
         super().add_routes(app)
         app.on_response_prepare.append(_add_version)
 
-    @operation(
+    @Operation(
         "OPTIONS",
         tus_protocol.TUS,
         Tag.RESUMABLE,
         "Get the supported extensions",
-        parameters.CAPABILITIES,
+        (parameters.CAPABILITIES,),
         aliases=(f"{tus_protocol.TUS}/",),
     )
-    @operation(
+    @Operation(
         "OPTIONS",
         _ONE,
         Tag.RESUMABLE,
         "Get the supported extensions",
-        parameters.CAPABILITIES,
+        (parameters.CAPABILITIES,),
         parameters=(parameters.ANY_ID,),
     )
     async def _options(self, _: web.Request) -> web.Response:
         return web.Response(status=204, headers=tus_protocol.server_headers(self._settings.max_upload_bytes))
 
-    @operation(
+    @Operation(
         "POST",
         tus_protocol.TUS,
         Tag.RESUMABLE,
         "Create an upload",
-        parameters.CREATED,
+        (parameters.CREATED,),
         aliases=(f"{tus_protocol.TUS}/",),
         description="tus 1.0.0, with or without the first chunk. Send `Upload-Length`, `Upload-Defer-Length`, or in "
         "`Upload-Concat` the URLs of partial uploads that are complete.",
         parameters=(
-            parameters.VERSION,
+            parameters.VERSION_HEADER,
             parameters.LENGTH,
             parameters.DEFER_LENGTH,
             parameters.METADATA,
@@ -173,17 +173,19 @@ class TusRoutes(RouteGroup):
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
         return web.Response(status=201, headers=headers)
 
-    @operation(
+    @Operation(
         "HEAD",
         _ONE,
         Tag.RESUMABLE,
         "Get the offset",
-        ResponseSpec(
-            200,
-            "The offset to continue from. A request that still sends to this upload is ended, so that it stays valid.",
-            headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
+        (
+            ResponseSpec(
+                200,
+                "The offset to continue from. A request that still sends is ended, so that the offset stays valid.",
+                headers=(*parameters.OFFSET_HEADERS, parameters.LENGTH, parameters.METADATA),
+            ),
         ),
-        parameters=(parameters.VERSION,),
+        parameters=(parameters.VERSION_HEADER,),
         errors=parameters.CHUNK_ERRORS,
         statuses=parameters.STATUSES,
     )
@@ -199,13 +201,13 @@ class TusRoutes(RouteGroup):
         }
         return web.Response(headers=headers)
 
-    @operation(
+    @Operation(
         "PATCH",
         _ONE,
         Tag.RESUMABLE,
         "Send a chunk",
-        ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),
-        parameters=(parameters.VERSION, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
+        (ResponseSpec(204, "The chunk is stored durably.", headers=parameters.OFFSET_HEADERS),),
+        parameters=(parameters.VERSION_HEADER, parameters.CHUNK_OFFSET, parameters.LENGTH, parameters.CHECKSUM),
         body=parameters.CHUNK_BODY,
         errors=parameters.CHUNK_ERRORS,
         statuses=parameters.STATUSES,
@@ -251,13 +253,17 @@ class TusRoutes(RouteGroup):
             size = max_bytes(self._templates.get(upload.template), self._settings)
         return max(0, size - offset)
 
-    @operation(
+    @Operation(
         "DELETE",
         _ONE,
         Tag.RESUMABLE,
         "Cancel an upload",
-        ResponseSpec(204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)),
-        parameters=(parameters.VERSION,),
+        (
+            ResponseSpec(
+                204, "The upload is cancelled, and its bytes are deleted.", headers=(parameters.SERVER_VERSION,)
+            ),
+        ),
+        parameters=(parameters.VERSION_HEADER,),
         errors=(*parameters.CHUNK_ERRORS, TimedOut),
         statuses=parameters.STATUSES,
     )
@@ -268,22 +274,24 @@ class TusRoutes(RouteGroup):
         await self._uploads.cancel(request[VIEWER], upload.id)
         return web.Response(status=204)
 
-    @operation(
+    @Operation(
         "POST",
         _ONE,
         Tag.RESUMABLE,
         "Use another method by POST",
-        ResponseSpec(200, "As for HEAD.", headers=parameters.OFFSET_HEADERS),
-        ResponseSpec(204, "As for PATCH and DELETE.", headers=parameters.OFFSET_HEADERS),
-        ResponseSpec(
-            405,
-            "There is no such method.",
-            {JSON: ErrorResponse},
-            (Parameter("Allow", str, "The methods that there are.", "header", required=True),),
+        (
+            ResponseSpec(200, "As for HEAD.", headers=parameters.OFFSET_HEADERS),
+            ResponseSpec(204, "As for PATCH and DELETE.", headers=parameters.OFFSET_HEADERS),
+            ResponseSpec(
+                405,
+                "There is no such method.",
+                {JSON: ErrorResponse},
+                (Parameter("Allow", str, "The methods that there are.", "header", required=True),),
+            ),
         ),
         description="For clients in networks that block PATCH or DELETE.",
         parameters=(
-            parameters.VERSION,
+            parameters.VERSION_HEADER,
             parameters.METHOD_OVERRIDE,
             parameters.OPTIONAL_OFFSET,
             parameters.LENGTH,
