@@ -93,9 +93,6 @@ def test_imports_point_down() -> None:
 CYCLIC = {
     "server/roomcast/assemblies",
     "server/roomcast/assemblies/webhooks",
-    "server/roomcast/http",
-    "server/roomcast/http/intake",
-    "server/roomcast/http/tus",
 }
 """Folders that are still in a cycle: the set only shrinks."""
 
