@@ -310,5 +310,5 @@ class IdleWorker(RunningWorker):
 def test_worker_without_redis_logs_that_it_is_not_needed_and_idles(command: tuple[str, ...], tmp_path: Path) -> None:
     with IdleWorker(tmp_path / "data", command=command) as worker:
         assert worker.terminate().code == 0
-        assert worker.complaints() == []
+        assert worker.error_lines() == []
     assert not (tmp_path / "data").exists()

@@ -54,7 +54,7 @@ async def test_links_are_the_same_and_absolute_on_every_surface(
     assert sorted(links(end)) == expected
     for link in outputs:
         assert path_of(link).startswith("/media/")
-        assert (await api.say("GET", path_of(link))).status == 200
+        assert (await api.request("GET", path_of(link))).status == 200
 
     assert sorted(links((await watcher.join(upload_id))["state"])) == expected
     async with StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events") as stream:
@@ -62,11 +62,11 @@ async def test_links_are_the_same_and_absolute_on_every_surface(
     assert sorted(links(stream.received[-1].message)) == expected
     (listed,) = (await api.list()).body["uploads"]
     assert sorted(links(listed)) == expected
-    status = await api.say("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
+    status = await api.request("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
     assert sorted(links(status.body)) == sorted(outputs)
     md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
     file = {"filename": picture.name, "size": picture.stat().st_size, "md5": md5}
-    known = await api.say("POST", "/api/uploads", json={"files": [file]})
+    known = await api.request("POST", "/api/uploads", json={"files": [file]})
     assert known.status == 200
     assert sorted(links(known.body)) == sorted(expected * 2)
 
@@ -97,7 +97,7 @@ async def test_tus_locations_are_absolute_and_accepted_for_concatenation(api: Ap
 
 
 async def test_content_security_policy_of_the_page_allows_the_public_address(api: Api) -> None:
-    policy = (await api.say("GET", "/progress-demo")).headers["Content-Security-Policy"]
+    policy = (await api.request("GET", "/progress-demo")).headers["Content-Security-Policy"]
     sources = {name: rest for name, _, rest in (one.strip().partition(" ") for one in policy.split(";"))}
     for name in ("connect-src", "img-src", "media-src"):
         assert "https://films.example" in sources[name].split()

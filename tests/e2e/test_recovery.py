@@ -175,7 +175,7 @@ async def test_completed_upload_is_unchanged_after_the_server_was_killed(
     after = (await api.get(upload_id)).body
     assert after["seq"] == before["seq"]
     assert after["status"] == "completed"
-    assert (await api.say("GET", before["element"]["url"])).status == 200
+    assert (await api.request("GET", before["element"]["url"])).status == 200
 
 
 @pytest.mark.parametrize("stage", AT_WORK)

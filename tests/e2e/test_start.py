@@ -35,7 +35,7 @@ async def test_process_has_no_foreign_thread_that_enters_python_after_an_upload(
     server = serve()
     async with Api(server) as api:
         assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
-        assert (await api.say("GET", "/metrics")).status == 200
+        assert (await api.request("GET", "/metrics")).status == 200
     names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{server.process.pid}/task").iterdir()}
     known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
     assert {name for name in names if not name.startswith(known)} == set()

@@ -142,7 +142,7 @@ async def test_files_dialect_has_the_fields_of_its_client(server: RunningServer,
         "completed_at": native_end["updatedAt"],
     }
     for wrong in ({"json": {"files": [{"filename": "a.mp4"}]}}, {"data": b"bytes"}):
-        refused = await api.say("POST", "/api/files/upload", **wrong)
+        refused = await api.request("POST", "/api/files/upload", **wrong)
         assert refused.refusal == (400, "MALFORMED")
     assert (await _send(api, broken)).refusal == (415, "UNSUPPORTED_TYPE")
 
@@ -152,7 +152,7 @@ async def _send(api: Api, *paths: Path) -> Reply:
     form.add_field("path", "holidays/2026")
     for path in paths:
         form.add_field("files", path.read_bytes(), filename=path.name)
-    return await api.say("POST", "/api/files/upload", data=form)
+    return await api.request("POST", "/api/files/upload", data=form)
 
 
 async def test_polling_dialect_has_the_fields_of_its_client_and_dismisses_a_task(
@@ -160,25 +160,25 @@ async def test_polling_dialect_has_the_fields_of_its_client_and_dismisses_a_task
 ) -> None:
     task_id, url = await api.reserved("picture.png", (image := shelf.image()).stat().st_size)
     route = f"/api/progress/{task_id}"
-    assert (await api.say("GET", route)).body == {
+    assert (await api.request("GET", route)).body == {
         "progress": 0, "stage": "Waiting for the file", "status": "processing", "task_id": task_id, "error": None,
     }  # fmt: skip
     await api.put(url, image.read_bytes())
     await api.finished(task_id)
-    assert (await api.say("GET", route)).body == {
+    assert (await api.request("GET", route)).body == {
         "progress": 100, "stage": "Done", "status": "completed", "task_id": task_id, "error": None,
     }  # fmt: skip
-    assert (await api.say("DELETE", route)).status == 200
-    assert (await api.say("GET", route)).refusal == (404, "NOT_FOUND")
+    assert (await api.request("DELETE", route)).status == 200
+    assert (await api.request("GET", route)).refusal == (404, "NOT_FOUND")
     assert (await api.get(task_id)).status == 200, "the other ways know it as before"
 
 
 async def test_dismissed_task_is_listed_again_after_a_retry(api: Api) -> None:
     task_id, _ = await api.reserved("picture.png", 100)
     await api.cancel(task_id)
-    assert (await api.say("DELETE", f"/api/progress/{task_id}")).status == 200
+    assert (await api.request("DELETE", f"/api/progress/{task_id}")).status == 200
     assert (await api.retry(task_id)).status == 200
-    assert (await api.say("GET", f"/api/progress/{task_id}")).body["status"] == "processing"
+    assert (await api.request("GET", f"/api/progress/{task_id}")).body["status"] == "processing"
 
 
 async def test_dialects_return_404_after_their_own_retention(serve: Serve, shelf: Shelf) -> None:
@@ -189,7 +189,7 @@ async def test_dialects_return_404_after_their_own_retention(serve: Serve, shelf
         for route in (f"/api/progress/{upload_id}", f"/api/files/progress/{upload_id}"):
 
             async def gone(route: str = route) -> bool:
-                return (await api.say("GET", route)).refusal == (404, "NOT_FOUND")
+                return (await api.request("GET", route)).refusal == (404, "NOT_FOUND")
 
             await eventually(gone)
         assert (await api.get(upload_id)).status == 200
@@ -199,17 +199,17 @@ async def test_dialects_return_404_after_their_own_retention(serve: Serve, shelf
 async def test_malformed_position_is_refused(server: RunningServer, api: Api, header: str) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
-        assert (await api.say("GET", route, headers={"Last-Event-ID": header})).refusal == (400, "MALFORMED")
-    assert server.complaints() == []
+        assert (await api.request("GET", route, headers={"Last-Event-ID": header})).refusal == (400, "MALFORMED")
+    assert server.error_lines() == []
 
 
 async def test_stream_of_an_unknown_upload_is_not_found(server: RunningServer, api: Api) -> None:
     for name in ("upload_" + "0" * 32, "upload_", "x", "..%2f..", "upload_" + "F" * 32):
         for route in (f"/api/uploads/{name}/events", f"/api/files/progress/{name}", f"/api/progress/{name}"):
-            assert (await api.say("GET", route)).refusal == (404, "NOT_FOUND"), route
+            assert (await api.request("GET", route)).refusal == (404, "NOT_FOUND"), route
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for method in ("HEAD", "POST", "PUT"):
-        assert (await api.say(method, f"/api/uploads/{upload_id}/events")).status == 405
+        assert (await api.request(method, f"/api/uploads/{upload_id}/events")).status == 405
 
 
 async def test_stream_has_cors_headers_for_an_allowed_origin(serve: Serve) -> None:

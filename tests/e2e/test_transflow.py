@@ -73,7 +73,7 @@ async def test_stream_has_all_files_of_a_submission(server: RunningServer, api: 
         element = (await api.get(upload_id)).body["element"]
         outputs = last["files"][number]["outputFiles"]
         assert [output["key"] for output in outputs] == [output["key"] for output in element["outputs"]]
-        assert (await api.say("GET", outputs[0]["url"])).status == 200
+        assert (await api.request("GET", outputs[0]["url"])).status == 200
         assert [kind for kind, _ in told].count("output") == len(outputs)
     assert ends(steps) == ["done"]
     assert steps[-1]["message"] == "All processing completed successfully"
@@ -171,14 +171,14 @@ async def test_error_step_has_its_code(server: RunningServer, api: Api) -> None:
     ],
 )
 async def test_stream_of_an_unknown_id_is_refused(api: Api, asked: str, refusal: tuple[int, str]) -> None:
-    assert (await api.say("GET", "/api/transflow/stream", params={"uploadId": asked})).refusal == refusal
+    assert (await api.request("GET", "/api/transflow/stream", params={"uploadId": asked})).refusal == refusal
 
 
 async def test_malformed_position_is_refused(api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for identity in ("1,2", "e:1,", "nonsense!"):
         headers = {"Last-Event-ID": identity}
-        reply = await api.say("GET", "/api/transflow/stream", params={"uploadId": upload_id}, headers=headers)
+        reply = await api.request("GET", "/api/transflow/stream", params={"uploadId": upload_id}, headers=headers)
         assert reply.refusal == (400, "MALFORMED")
 
 

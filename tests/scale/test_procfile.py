@@ -76,7 +76,7 @@ async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Seque
 
         async def ready() -> bool:
             try:
-                return (await api.say("GET", "/readyz")).status == 200
+                return (await api.request("GET", "/readyz")).status == 200
             except aiohttp.ClientConnectionError:
                 return False
 

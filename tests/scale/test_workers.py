@@ -61,7 +61,7 @@ async def test_upload_to_one_web_process_is_watched_on_the_other(
     assert named == end
     assert (await other_api.get(upload_id)).body["stage"] == "done"
     for output in end["element"]["outputs"]:
-        reply = await other_api.say("GET", output["url"])
+        reply = await other_api.request("GET", output["url"])
         assert (reply.status, len(reply.content)) == (200, output["size"])
     await eventually(lambda: not cluster.scratch(), what="the end of the scratch files")
 
@@ -75,7 +75,7 @@ async def test_admin_overview_of_each_web_process_has_all_processes(
 
     async def overview() -> dict[str, Any] | None:
         """Once the other process has said that somebody watches there."""
-        told: dict[str, Any] = (await api.say("GET", "/api/admin/overview")).body
+        told: dict[str, Any] = (await api.request("GET", "/api/admin/overview")).body
         return told if {pid_of(one): one["sockets"] for one in told["web"]} == sockets else None
 
     told = await eventually(overview, what="both web processes")
@@ -87,7 +87,7 @@ async def test_admin_overview_of_each_web_process_has_all_processes(
     assert (hold["uploadId"], hold["stage"], told["workers"]["busy"]) == (upload_id, "compressing", 1)
     assert hold["progress"] > 40
     assert told["statuses"]["compressing"] == 1
-    listed = (await api.say("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
+    listed = (await api.request("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
     assert [one["uploadId"] for one in listed] == [upload_id]
     assert (await api.cancel(upload_id)).status == 200
 
@@ -195,5 +195,5 @@ async def test_worker_that_was_frozen_past_its_lease_writes_nothing(
     after = (await api.get(upload_id)).body
     assert (after["seq"], after["stage"]) == (end["seq"], "done")
     for output in end["element"]["outputs"]:
-        assert (await api.say("GET", output["url"])).status == 200, "the loser took the result with it"
+        assert (await api.request("GET", output["url"])).status == 200, "the loser took the result with it"
     assert_nothing_missed(watcher, upload_id)

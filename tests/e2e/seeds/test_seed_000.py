@@ -87,7 +87,7 @@ async def published(queue: Any, upload_id: str) -> list[Said]:
 
 async def reserve(api: Api, *chosen: Any, **more: Any) -> Reply:
     files = [{"filename": f"{number}.mp4", "size": 100, "uploadId": one} for number, one in enumerate(chosen)]
-    return await api.say("POST", "/api/uploads", json={"files": files, **more})
+    return await api.request("POST", "/api/uploads", json={"files": files, **more})
 
 
 @pytest.mark.node
@@ -163,7 +163,7 @@ async def test_failed_file_is_an_error_step_and_its_submission_is_not_done(
     broken = tmp_path / "video.mp4"
     broken.write_bytes(shelf.clip(seconds=1).read_bytes()[:3000])
     chosen = str(uuid.uuid4())
-    reply = await ada.say("POST", "/api/uploads", json={"uploadId": chosen, "files": [{"filename": broken.name}]})
+    reply = await ada.request("POST", "/api/uploads", json={"uploadId": chosen, "files": [{"filename": broken.name}]})
     await ada.put(reply.body["uploads"][0]["contentUrl"], broken.read_bytes())
     async with stream(server, chosen, bearer=ADA) as watcher:
         await watcher.closed()
@@ -182,7 +182,7 @@ async def test_chosen_id_can_be_joined_only_after_it_is_reserved(server: Running
     ):
         early = await watcher.call("join-upload", chosen)
         assert (early["ok"], early["error"]["code"]) == (False, "NOT_FOUND")
-        missing = await ada.say("GET", "/api/transflow/stream", params={"uploadId": chosen})
+        missing = await ada.request("GET", "/api/transflow/stream", params={"uploadId": chosen})
         assert missing.refusal == (404, "NOT_FOUND")
         reply = await reserve(ada, chosen)
         assert (reply.status, reply.body["uploadId"], reply.body["state"]["uploadId"]) == (201, chosen, chosen)
@@ -257,7 +257,7 @@ async def test_each_file_may_have_a_chosen_id_on_every_intake_route(ada: Api, sh
         {"filename": f"{number}.png", "size": len(picture), "uploadId": one}
         for number, one in enumerate((whole, pieces, made))
     ]
-    reply = await ada.say("POST", "/api/uploads", json={"files": files})
+    reply = await ada.request("POST", "/api/uploads", json={"files": files})
     assert reply.status == 201
     first, second, third = reply.body["uploads"]
     assert [first["uploadId"], second["uploadId"]] == [whole, pieces]
@@ -268,7 +268,7 @@ async def test_each_file_may_have_a_chosen_id_on_every_intake_route(ada: Api, sh
     for entry in (first, second, third):
         element = (await ada.finished(entry["uploadId"]))["element"]
         assert element["id"] == entry["uploadId"]
-        assert (await ada.say("GET", element["url"])).status == 200
+        assert (await ada.request("GET", element["url"])).status == 200
     direct = await reserve(ada, str(uuid.uuid4()), direct=True)
     assert direct.status == 201
     await ada.cancel(direct.body["uploadId"])
@@ -279,9 +279,9 @@ async def test_chosen_id_makes_a_new_upload_of_a_known_file(ada: Api, shelf: She
     await ada.finished(await ada.accepted(picture))
     md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
     known = {"filename": picture.name, "md5": md5}
-    assert (await ada.say("POST", "/api/uploads", json={"files": [known]})).status == 200
+    assert (await ada.request("POST", "/api/uploads", json={"files": [known]})).status == 200
     chosen = str(uuid.uuid4())
-    reply = await ada.say("POST", "/api/uploads", json={"files": [{**known, "uploadId": chosen}]})
+    reply = await ada.request("POST", "/api/uploads", json={"files": [{**known, "uploadId": chosen}]})
     assert (reply.status, reply.body["uploadId"]) == (201, chosen)
     assert (await ada.get(chosen)).body["stage"] == "receiving"
     await ada.cancel(chosen)
@@ -320,7 +320,7 @@ async def test_documented_metrics_are_those_of_the_server(server: RunningServer,
     await ada.finished(await ada.accepted(shelf.image(size=(85, 45))))
     documented = {row[0]: set(filter(None, row[1].split(", "))) for row in table(DOCS / "operations.md", "metrics")}
     async with Api(server, token("root", admin=True)) as admin:
-        text = (await admin.say("GET", "/metrics")).content.decode()
+        text = (await admin.request("GET", "/metrics")).content.decode()
     families = set(re.findall(r"^# TYPE (roomcast_\w+) ", text, re.MULTILINE))
     assert {name for name in families if not name.endswith("_created")} == documented.keys()
     for name, labels in re.findall(r"^(roomcast_\w+)\{(.+?)\} ", text, re.MULTILINE):

@@ -143,7 +143,7 @@ async def test_tracked_upload_is_reported_until_completion_with_the_element(
     assert order == sorted(order)
     assert (after["isUploading"], after["isCompleted"], after["error"]) == (False, True, None)
     assert after["progress"]["progress"] == 100
-    reply = await api.say("GET", urljoin(server.url, after["progress"]["element"]["url"]))
+    reply = await api.request("GET", urljoin(server.url, after["progress"]["element"]["url"]))
     assert (reply.status, reply.headers["Content-Type"]) == (200, "video/mp4")
 
 
@@ -235,8 +235,8 @@ async def test_file_of_another_type_is_refused_with_a_sentence(server: RunningSe
 
 
 async def test_demo_is_served_at_the_documented_path(api: Api) -> None:
-    there = await api.say("GET", "/admin/progress-demo")
-    here = await api.say("GET", "/progress-demo")
+    there = await api.request("GET", "/admin/progress-demo")
+    here = await api.request("GET", "/progress-demo")
     assert there.status == 200
     assert there.headers["Content-Type"].startswith("text/html")
     assert there.content == here.content

@@ -65,7 +65,7 @@ async def send(api: Api, *files: tuple[str, bytes], path: str | None = None, fie
         form.add_field("path", path)
     for name, content in files:
         form.add_field(field, content, filename=name)
-    return await api.say("POST", "/api/files/upload", data=form)
+    return await api.request("POST", "/api/files/upload", data=form)
 
 
 async def test_two_files_complete_and_each_progress_bar_fills(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -109,7 +109,7 @@ async def test_path_is_in_the_state_and_begins_the_keys_of_the_results(
     assert len(keys) > 1
     assert {key.rpartition("/")[0] for key in keys} == {f"holidays/2026 é %41/{upload_id}"}
     for output in state["element"]["outputs"]:
-        reply = await api.say("GET", output["url"])
+        reply = await api.request("GET", output["url"])
         assert (reply.status, len(reply.content)) == (200, output["size"])
         assert reply.headers["Content-Disposition"] == "inline"
 
@@ -126,7 +126,7 @@ async def test_file_that_is_not_media_is_stored_unchanged_and_served_as_a_downlo
     assert (element["type"], element["filename"], element["original"]["size"]) == ("file", notes.name, size)
     assert (output["kind"], output["mime"], output["size"]) == ("file", "application/octet-stream", size)
     assert output["key"] == f"docs/{upload_id}/download/{notes.name}"
-    reply = await api.say("GET", output["url"])
+    reply = await api.request("GET", output["url"])
     assert (reply.status, reply.content) == (200, notes.read_bytes())
     expected = {
         "Content-Type": "application/octet-stream",
@@ -144,7 +144,7 @@ async def test_image_under_a_file_template_is_served_as_a_download(
     reply = await send(api, ("page.html.svg", b"<svg/>"), ("picture.png", shelf.image().read_bytes()[:900]))
     for upload_id in reply.body["upload_ids"]:
         (output,) = (await api.finished(upload_id))["element"]["outputs"]
-        headers = (await api.say("GET", output["url"])).headers
+        headers = (await api.request("GET", output["url"])).headers
         assert headers["Content-Type"] == "application/octet-stream"
         assert headers["Content-Disposition"].startswith("attachment;")
 
@@ -166,7 +166,7 @@ async def test_empty_file_completes(api: Api) -> None:
     reply = await send(api, ("empty.txt", b""))
     (upload_id,) = reply.body["upload_ids"]
     (output,) = (await api.finished(upload_id))["element"]["outputs"]
-    assert (output["size"], (await api.say("GET", output["url"])).content) == (0, b"")
+    assert (output["size"], (await api.request("GET", output["url"])).content) == (0, b"")
 
 
 async def test_refused_file_is_listed_beside_the_ids_of_the_others(
@@ -254,7 +254,7 @@ async def test_invalid_path_is_refused_with_every_file_listed(
     form = aiohttp.FormData()
     for name, value in parts if first else reversed(parts):
         form.add_field(name, value, filename="a.txt" if name == "files" else None)
-    reply = await api.say("POST", "/api/files/upload", data=form)
+    reply = await api.request("POST", "/api/files/upload", data=form)
     assert (reply.refusal, reply.body["upload_ids"]) == ((400, "MALFORMED"), [])
     assert [(one["filename"], one["code"]) for one in reply.body["failed"]] == [("a.txt", "MALFORMED")]
     await eventually(lambda: sources(server) == [])
@@ -265,7 +265,7 @@ async def test_unknown_template_is_refused_with_every_file_listed(api: Api) -> N
         form = aiohttp.FormData()
         form.add_field("files", b"text", filename="a.txt")
         form.add_field("type", "none")
-        reply = await api.say("POST", f"/api/files/upload{query}", data=form)
+        reply = await api.request("POST", f"/api/files/upload{query}", data=form)
         assert (reply.refusal, [one["filename"] for one in reply.body["failed"]]) == ((400, "MALFORMED"), ["a.txt"])
 
 
@@ -274,7 +274,7 @@ async def test_two_files_of_the_same_name_and_folder_are_stored_apart(api: Api) 
     contents = set()
     for upload_id in reply.body["upload_ids"]:
         (output,) = (await api.finished(upload_id))["element"]["outputs"]
-        contents.add((await api.say("GET", output["url"])).content)
+        contents.add((await api.request("GET", output["url"])).content)
     assert contents == {b"one", b"two"}
 
 
@@ -283,16 +283,16 @@ async def test_signed_link_gives_access_to_one_folder_only(api: Api) -> None:
     url = (await api.finished(reply.body["upload_ids"][0]))["element"]["outputs"][0]["url"]
     base, _, name = url.rpartition("/")
     for wrong in (f"{base}/..%2F{name}", f"{base}/x/{name}", f"{base}/%2e%2e", f"{base}/.{name}", f"{base}/{name}x"):
-        assert (await api.say("GET", wrong)).status in (403, 404), wrong
+        assert (await api.request("GET", wrong)).status in (403, 404), wrong
     assert re.search(r"/media/[^/]+/open/upload_[0-9a-f]{32}/download/a\.txt$", url)
 
 
 async def test_errors_have_the_format_of_the_dialect(server: RunningServer, api: Api) -> None:
-    missing = await api.say("GET", "/api/files/progress/upload_" + "0" * 32)
+    missing = await api.request("GET", "/api/files/progress/upload_" + "0" * 32)
     assert (missing.refusal, missing.body) == ((404, "NOT_FOUND"), {"error": "There is no such upload."})
-    refused = await api.say("POST", "/api/files/upload", json={"path": "a"})
+    refused = await api.request("POST", "/api/files/upload", json={"path": "a"})
     assert refused.refusal == (400, "MALFORMED")
     assert refused.body == {
         "message": "Send multipart/form-data with one or more files.", "uploaded": 0, "upload_ids": [], "failed": [],
     }  # fmt: skip
-    assert server.complaints() == []
+    assert server.error_lines() == []

@@ -106,7 +106,7 @@ async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
     assert [line.split(" (")[0] for line in shown["uploads"]] == ["film.mp4", "one.png"]
     for result in shown["results"]:
         assert result["href"].startswith(f"{PUBLIC}/media/"), "absolute, where the public address is known"
-        reply = await ada.say("GET", result["href"].removeprefix(PUBLIC))
+        reply = await ada.request("GET", result["href"].removeprefix(PUBLIC))
         assert (reply.status, len(reply.content)) == (200, result["size"])
     ((done,),) = [of_kind(said, "done")]
     assert done["notified"] == "user_456"
@@ -144,7 +144,7 @@ async def test_webhook_handler_refuses_a_changed_body(ada: Api, shelf: Shelf, ha
     raw: str = (await handler.heard(reply.body["assemblyId"]))["raw"]
     signed = {"X-Transflow-Signature": f"sha256={hmac.new(HOOK_SECRET.encode(), raw.encode(), 'sha256').hexdigest()}"}
     for body, code in ((raw, 200), (raw.replace("user_456", "user_789"), 401)):
-        assert (await ada.say("POST", handler.url, data=body.encode(), headers=signed)).status == code
+        assert (await ada.request("POST", handler.url, data=body.encode(), headers=signed)).status == code
 
 
 @pytest.mark.parametrize("path", ["/api/status", "/api/transflow/status"])
@@ -162,7 +162,7 @@ async def test_refused_status_has_the_text_of_the_dialect(
             (ada, {}, 400, "The query needs an assembly's id in `assemblyId`.", "MALFORMED"),
         ]
         for api, query, code, error, stable in wanted:
-            reply = await api.say("GET", path, params=query)
+            reply = await api.request("GET", path, params=query)
             assert (reply.status, reply.body) == (code, {"error": error})
             assert reply.headers["X-Error-Code"] == stable
     await ada.cancel(reserved.body["uploadId"])
@@ -174,11 +174,11 @@ async def test_both_routes_return_the_same_status(ada: Api, shelf: Shelf) -> Non
     assembly_id = expected_id(picture, template=TEMPLATE, user="user_456")
     done = await over(ada, assembly_id)
     known = await status(ada, assembly_id)
-    short: Any = await ada.say("GET", "/api/status", params={"assemblyId": assembly_id})
+    short: Any = await ada.request("GET", "/api/status", params={"assemblyId": assembly_id})
     assert short.body == known.body == done
     assert short.headers["ETag"] == known.headers["ETag"]
     both = [("assemblyId", assembly_id), ("assemblyId", "0" * 64)]
-    batch = (await ada.say("GET", "/api/status", params=both)).body
+    batch = (await ada.request("GET", "/api/status", params=both)).body
     assert batch[0] == done
     assert batch[1] == {
         "assembly_id": "0" * 64,

@@ -34,7 +34,7 @@ async def api(alice: Api, node: None, fake: FakeFfmpeg) -> Api:
 
 
 async def task(api: Api, task_id: str, method: str = "GET") -> Reply:
-    return await api.say(method, f"/api/progress/{task_id}")
+    return await api.request(method, f"/api/progress/{task_id}")
 
 
 async def poll(server: RunningServer, task_id: str) -> list[Said]:
@@ -66,7 +66,7 @@ async def test_every_intake_route_returns_the_task_of_its_first_file(api: Api, r
     form = aiohttp.FormData()
     for name, content in (("notes.txt", b"text"), ("a.gif", GIF), ("b.gif", GIF)):
         form.add_field("files", content, filename=name)
-    body = (await api.say("POST", route, data=form)).body
+    body = (await api.request("POST", route, data=form)).body
     ids = body.get("upload_ids") or [one["uploadId"] for one in body["uploads"] if "error" not in one]
     assert (len(ids), body["task_id"]) == (2, ids[0])
 
@@ -161,4 +161,4 @@ async def test_errors_have_the_format_of_the_dialect(server: RunningServer, api:
     wrong = await task(api, task_id, "PUT")
     assert (wrong.status, wrong.body) == (405, {"detail": "This address does not take that method."})
     assert (await task(api, task_id)).status == 200
-    assert server.complaints() == []
+    assert server.error_lines() == []
