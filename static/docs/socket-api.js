@@ -52,18 +52,18 @@ function json(schema) {
   return { "application/json": { schema } };
 }
 
-/** Swagger UI's plugin that names calls and events as Socket.IO does, and shows code instead of a curl command. */
-export function socketPlugin() {
+/** Swagger UI's plugin that names calls and events as Socket.IO does, and shows code instead of a curl command.
+ * @param {any} system */
+export function socketPlugin({ React }) {
+  const element = React.createElement;
   return {
     wrapComponents: {
-      OperationSummaryMethod: (/** @type {any} */ Original, /** @type {any} */ { React }) =>
-        (/** @type {any} */ props) => React.createElement(Original, { ...props, method: props.method === "post" ? "emit" : "on" }),
-      OperationSummaryPath: (/** @type {any} */ _, /** @type {any} */ { React }) =>
-        (/** @type {any} */ { operationProps }) =>
-          React.createElement("span", { className: "opblock-summary-path" }, operationProps.get("operationId")),
-      curl: (/** @type {any} */ _, /** @type {any} */ { React }) =>
-        (/** @type {any} */ { request }) =>
-          React.createElement("div", null, React.createElement("h4", null, "JavaScript"), React.createElement("pre", { className: "microlight" }, emitCode(request))),
+      OperationSummaryMethod: (/** @type {any} */ Original) => (/** @type {any} */ props) =>
+        element(Original, { ...props, method: props.method === "post" ? "emit" : "on" }),
+      OperationSummaryPath: () => (/** @type {any} */ { operationProps }) =>
+        element("span", { className: "opblock-summary-path" }, operationProps.get("operationId")),
+      curl: () => (/** @type {any} */ { request }) =>
+        element("div", null, element("h4", null, "JavaScript"), element("pre", { className: "microlight" }, emitCode(request))),
     },
   };
 }

@@ -1,4 +1,4 @@
-"""Who may: tokens and their places, rooms, and other people's uploads; routes are in `test_every_route.py`."""
+"""Authentication of sockets and requests, and access to uploads; every route is tested in `test_every_route.py`."""
 
 from __future__ import annotations
 

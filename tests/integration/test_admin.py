@@ -1,4 +1,4 @@
-"""The admin view's calls: who may make them, and that what they tell is what goes on."""
+"""The admin page's calls: access, and what they return while uploads are processed."""
 
 from __future__ import annotations
 

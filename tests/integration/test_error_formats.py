@@ -1,4 +1,4 @@
-"""Errors in the shape that the route's clients know, whoever raised them and whether the route is there or not."""
+"""Errors have the format of their route's dialect, also when aiohttp raises them or the route does not exist."""
 
 from __future__ import annotations
 

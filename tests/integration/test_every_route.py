@@ -1,5 +1,5 @@
-"""Every route of the server's own document, with credentials that do not do and with requests that are not right: none
-can be forgotten, for the table is what the server says of itself."""
+"""Every route refuses invalid credentials and malformed requests. The routes are those of the server's own document, so
+that none can be forgotten."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def settings() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Call:
-    """A route, and a request to it that has all it needs and nothing else."""
+    """A route, and a request to it with exactly what is required."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class Call:
 
 
 def calls(document: Document, upload: str, assembly: str) -> Iterator[Call]:
-    """One for each route; what is about an upload or an assembly is about these."""
+    """Yield a request for each route, about this upload or this assembly."""
     shapes = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -87,13 +87,13 @@ def with_body(call: Call, shapes: Document) -> Call:
 
 
 def owned(call: Call) -> bool:
-    """Whether it is about an upload or an assembly that is somebody's."""
+    """Return whether a call is about an upload or an assembly, which have an owner."""
     named = any(one["name"] in ("assemblyId", "uploadId") for one in call.operation.get("parameters", []))
     return bool(call.operation["security"]) and (named or bool(call.path_values))
 
 
 async def reserved(api: Api, name: str) -> dict[str, str]:
-    """An upload that waits for its bytes, and its assembly."""
+    """Return the ids of a new reservation and of its assembly."""
     md5 = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     files = [{"filename": f"{name}.mp4", "size": 100, "md5": md5}]
     body = (await api.say("POST", "/api/uploads", json={"files": files})).body
@@ -102,13 +102,13 @@ async def reserved(api: Api, name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def known() -> list[Document]:
-    """The document of the module's servers, which are set up alike, once it was asked for."""
+    """Cache the document, which is the same for all servers of the module."""
     return []
 
 
 @pytest.fixture
 async def table(server: AppServer, known: list[Document]) -> Table:
-    """All the calls about an upload and an assembly."""
+    """Return what makes all calls about an upload and an assembly."""
     if not known:
         async with Api(server) as anybody:
             known.append((await anybody.say("GET", "/openapi.json")).body)

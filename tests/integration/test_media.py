@@ -1,4 +1,4 @@
-"""Results over HTTP: ranges, types, and links that are signed and expire."""
+"""Downloads of results: ranges, types, and signed links that expire."""
 
 from __future__ import annotations
 

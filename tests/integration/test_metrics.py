@@ -1,4 +1,4 @@
-"""`/metrics` of a real server after real uploads, read as strictly as Prometheus' own tools read it."""
+"""`/metrics` of a server after uploads, parsed as strictly as Prometheus' own tools do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemathesis against the real server: requests made up from its own document, right ones and wrong ones."""
+"""Schemathesis sends valid and invalid requests that it generates from the server's own document."""
 
 from __future__ import annotations
 

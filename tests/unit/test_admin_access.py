@@ -1,4 +1,4 @@
-"""Who sits at this machine, as far as a request can tell."""
+"""Which requests come from this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialects, field by field, at every point of an upload's way."""
+"""The files and the polling dialect: every field, in every stage of an upload."""
 
 from __future__ import annotations
 

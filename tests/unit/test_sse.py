@@ -1,4 +1,4 @@
-"""Server-sent events: what is written is read back, and a position is understood or refused."""
+"""Server-sent events are parsed as they were written, and positions are parsed or refused."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -80,9 +80,12 @@ class Scene:
             change = Change(Entered(stage), "", element={"outputs": [OUTPUT]} if stage is Stage.DONE else None)
             await self.ledger.append(upload.id, change, token=claim.lease.token)
 
-    async def taken(self, submission_id: str, changes: int) -> None:
-        """Wait until a submission's record was changed so often: once when it is taken, and once when it is settled."""
-        begun = (await self.cursors.get(submission_id)).revision
+    async def taken(self, submission_id: str, changes: int, *, since: int | None = None) -> None:
+        """Wait until a cursor was changed so often after the revision `since`, or after its current one.
+
+        A round changes it twice: when it is claimed, and when it is settled.
+        """
+        begun = (await self.cursors.get(submission_id)).revision if since is None else since
 
         async def settled() -> bool:
             return (await self.cursors.get(submission_id)).revision >= begun + changes
@@ -139,8 +142,14 @@ async def test_a_form_is_completed_once_it_is_sealed_and_its_files_are_done(scen
     assert scene.queue.of("done") == [], "another file may still come"
     await scene.submissions.seal(form)
     await eventually(lambda: scene.queue.of("done"), what="the end")
+
+    async def settled() -> bool:
+        return ((await scene.cursors.get(form)).due_at or 0) > time.time() + 60
+
+    await eventually(settled, what="the end of the round")
+    since = (await scene.cursors.get(form)).revision
     await scene.submissions.reschedule(await scene.ledger.get(upload.id))
-    await scene.taken(form, 2)
+    await scene.taken(form, 3, since=since)
     (done,) = scene.queue.of("done")
     assert (done["uploadId"], done["message"]) == (upload.id, "All processing completed successfully")
 
@@ -151,9 +160,8 @@ async def test_steps_of_another_submissions_upload_are_not_published(scene: Scen
     left = replace(hers, id="submission_left", owner="bob", created_at=0.0)
     await scene.records.add(left)
     await scene.cursors.add(PublishCursor.new(left))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(scene.taken(left.id, 2))
-        await scene.publish()
+    await scene.publish()
+    await scene.taken(left.id, 2, since=1)
     await eventually(lambda: scene.queue.of("step:start"), what="the first step")
     assert [step["type"] for _, _, step in scene.queue.sent] == ["start", "step:start"]
     assert "/ada/" in scene.queue.sent[0][2]["key"]
@@ -218,3 +226,19 @@ async def test_a_missing_or_refusing_queue_raises_a_storage_error() -> None:
 def test_contradicting_queue_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings_of(**wrong)
+
+
+async def test_a_cursor_that_is_rescheduled_during_its_round_is_due_soon(scene: Scene) -> None:
+    upload = fresh(scene.clock)
+    submission = await scene.submissions.create([upload])
+    await scene.complete(upload)
+    send = scene.queue.send
+
+    async def rescheduling(group: str, messages: Sequence[tuple[str, bytes]]) -> None:
+        scene.queue.send = send  # type: ignore[method-assign]
+        await scene.submissions.reschedule(await scene.ledger.get(upload.id))
+        await send(group, messages)
+
+    scene.queue.send = rescheduling  # type: ignore[method-assign]
+    await scene.publish()
+    await scene.taken(submission.id, 5, since=1)  # claimed, rescheduled, settled, and a second round

@@ -1,4 +1,4 @@
-"""The multi-file dialect's words and steps, from what the ledger says."""
+"""The multi-file dialect's overview and steps, made of a ledger's events."""
 
 from __future__ import annotations
 

@@ -100,8 +100,13 @@ class StepPublisher:
             terminal = submission.closed and all(upload.state.terminal for upload in uploads)
         finally:
             due_at = time.time() + (_BACKSTOP_SECONDS if terminal else _POLL_SECONDS)
+
+            def settled(found: PublishCursor) -> PublishCursor:
+                # A concurrent writer has made the cursor due earlier, because an upload starts over.
+                return replace(after, due_at=due_at if found.revision == cursor.revision else found.due_at)
+
             with suppress(NotFound):
-                await self._cursors.update(cursor.id, lambda _: replace(after, due_at=due_at))
+                await self._cursors.update(cursor.id, settled)
 
     async def _publish_upload(
         self, submission: Submission, cursor: PublishCursor, upload_id: str
