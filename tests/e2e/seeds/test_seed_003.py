@@ -159,7 +159,7 @@ async def test_the_status_is_refused_in_the_words_that_its_clients_know(
             (bob, {"assemblyId": assembly_id}, 403, "Access denied", "FORBIDDEN"),
             (ada, {"assemblyId": "0" * 64}, 404, "There is no such assembly.", "NOT_FOUND"),
             (ada, {"assemblyId": "../../etc"}, 404, "There is no such assembly.", "NOT_FOUND"),
-            (ada, {}, 400, "The query needs an assembly's id in `assemblyId`.", "MALFORMED"),
+            (ada, {}, 400, "Name an assembly: ?assemblyId=…", "MALFORMED"),
         ]
         for api, query, code, error, stable in wanted:
             reply = await api.say("GET", path, params=query)
