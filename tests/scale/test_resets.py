@@ -39,7 +39,7 @@ async def api(cluster: Cluster) -> AsyncIterator[Api]:
         yield client
 
 
-async def test_workers_upkeep_and_uploads_survive_resets(
+async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connections(
     cluster: Cluster, api: Api, line: Line, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     answers: list[Reply] = []

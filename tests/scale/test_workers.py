@@ -47,7 +47,7 @@ async def taken_again(watcher: Recorder, upload_id: str, attempt: int) -> Messag
     )
 
 
-async def test_upload_here_and_watch_there(
+async def test_upload_to_one_web_process_is_watched_on_the_other(
     cluster: Cluster, api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:1")
@@ -66,7 +66,7 @@ async def test_upload_here_and_watch_there(
     await eventually(lambda: not cluster.scratch(), what="the end of the scratch files")
 
 
-async def test_each_web_process_tells_admins_of_all_processes(
+async def test_admin_overview_of_each_web_process_has_all_processes(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -96,7 +96,7 @@ def pid_of(process: dict[str, Any]) -> int:
     return int(process["process"].rpartition(".")[2])
 
 
-async def test_cancel_from_the_other_web_process(
+async def test_cancel_through_the_other_web_process_stops_the_work(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -115,7 +115,7 @@ async def test_cancel_from_the_other_web_process(
     assert cluster.scratch() == []
 
 
-async def test_kill_9_of_the_worker_at_work(
+async def test_upload_is_claimed_by_the_other_worker_after_its_worker_was_killed(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -134,7 +134,7 @@ async def test_kill_9_of_the_worker_at_work(
     assert cluster.scratch() == [], "the next life of a worker deletes what the last one left"
 
 
-async def test_sigterm_hands_over(
+async def test_upload_is_handed_over_to_the_other_worker_on_sigterm(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -153,7 +153,7 @@ async def test_sigterm_hands_over(
     await asyncio.to_thread(holder.restart)
 
 
-async def test_only_the_holder_loses_redis(
+async def test_upload_is_claimed_by_the_other_worker_when_its_worker_loses_redis(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, lines: dict[Worker, Line]
 ) -> None:
     healed.behave("slow:60")
@@ -176,7 +176,7 @@ async def test_only_the_holder_loses_redis(
     assert "lease_lost" in holder.tail()
 
 
-async def test_the_holder_is_frozen_and_wakes_up_too_late(
+async def test_worker_that_was_frozen_past_its_lease_writes_nothing(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("busy")

@@ -77,7 +77,7 @@ async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> l
     return await run_program("status_poller.mjs", server.url, token(user), user, TEMPLATE, "50", *map(str, files))
 
 
-async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
+async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
     files = shelf.clip("film.mp4", seconds=3, audio=False), shelf.image("one.png")
@@ -119,7 +119,7 @@ async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
     assert '"duration":3,' in heard["raw"] or '"duration":3}' in heard["raw"], "a whole number has no fraction"
 
 
-async def test_an_assembly_that_failed_has_a_sentence_and_a_code(
+async def test_failed_assembly_has_a_message_and_a_code(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
     broken = shelf.clip("broken.mp4", seconds=1)
@@ -138,7 +138,7 @@ async def test_an_assembly_that_failed_has_a_sentence_and_a_code(
     assert heard["notified"] == [{"userId": "user_456", "text": f"Processing failed: {error['message']}"}]
 
 
-async def test_a_handler_refuses_a_body_that_somebody_changed(ada: Api, shelf: Shelf, handler: Handler) -> None:
+async def test_webhook_handler_refuses_a_changed_body(ada: Api, shelf: Shelf, handler: Handler) -> None:
     """What the tests above take for proof is one."""
     reply = await ada.upload(shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
     raw: str = (await handler.heard(reply.body["assemblyId"]))["raw"]
@@ -148,7 +148,7 @@ async def test_a_handler_refuses_a_body_that_somebody_changed(ada: Api, shelf: S
 
 
 @pytest.mark.parametrize("path", ["/api/status", "/api/transflow/status"])
-async def test_the_status_is_refused_in_the_words_that_its_clients_know(
+async def test_refused_status_has_the_text_of_the_dialect(
     server: RunningServer, ada: Api, shelf: Shelf, path: str
 ) -> None:
     reserved = await reserve(ada, shelf.image("three.png", size=(70, 40)), declare=True, template=TEMPLATE)
@@ -168,7 +168,7 @@ async def test_the_status_is_refused_in_the_words_that_its_clients_know(
     await ada.cancel(reserved.body["uploadId"])
 
 
-async def test_both_addresses_answer_the_same(ada: Api, shelf: Shelf) -> None:
+async def test_both_routes_return_the_same_status(ada: Api, shelf: Shelf) -> None:
     picture = shelf.image("four.png", size=(80, 40))
     await ada.upload(picture, template=TEMPLATE)
     assembly_id = expected_id(picture, template=TEMPLATE, user="user_456")
