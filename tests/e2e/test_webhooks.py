@@ -40,7 +40,7 @@ def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
 def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
     """A server that soon tries again what failed, and what somebody began who is dead."""
     hurry = {
-        "roomcast.assemblies.webhooks.delivery.BACKOFF": 0.5,
+        "roomcast.assemblies.delivery.BACKOFF": 0.5,
         "roomcast.assemblies.webhooks.deliverer.LEASE_SECONDS": 2.0,
     }
     with HeldServer(tmp_path, **environment, HURRY=json.dumps(hurry)).server as server:

@@ -91,8 +91,6 @@ def test_imports_point_down() -> None:
 
 
 CYCLIC = {
-    "server/roomcast/assemblies",
-    "server/roomcast/assemblies/webhooks",
     "server/roomcast/http",
     "server/roomcast/http/intake",
     "server/roomcast/http/tus",

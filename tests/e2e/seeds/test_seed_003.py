@@ -159,7 +159,7 @@ async def test_refused_status_has_the_text_of_the_dialect(
             (bob, {"assemblyId": assembly_id}, 403, "Access denied", "FORBIDDEN"),
             (ada, {"assemblyId": "0" * 64}, 404, "There is no such assembly.", "NOT_FOUND"),
             (ada, {"assemblyId": "../../etc"}, 404, "There is no such assembly.", "NOT_FOUND"),
-            (ada, {}, 400, "The query needs an assembly's id in `assemblyId`.", "MALFORMED"),
+            (ada, {}, 400, "Name an assembly: ?assemblyId=…", "MALFORMED"),
         ]
         for api, query, code, error, stable in wanted:
             reply = await api.request("GET", path, params=query)
