@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 
 from roomcast.api_docs.routes import ApiDocs
+from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
-from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
@@ -283,7 +283,7 @@ def _add_upload_routes(
     if intake.presigned:
         PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(
-        core.assemblies,
+        core.uploads,
         core.repositories.deliveries,
         assemblies.render,
         media.url,

@@ -59,11 +59,11 @@ async def _send(api: Api, form: str, size: int) -> None:
 
     if form == "PUT":
         _, url = await api.reserved("film.mp4", size)
-        reply = await api.say("PUT", url, data=body(FILM, b""), headers={"Content-Length": str(size)})
+        reply = await api.request("PUT", url, data=body(FILM, b""), headers={"Content-Length": str(size)})
     else:
         part = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="film.mp4"\r\n\r\n'
         kind = {"Content-Type": "multipart/form-data; boundary=frontier"}
-        reply = await api.say("POST", "/api/uploads", data=body(part + FILM, b"\r\n--frontier--\r\n"), headers=kind)
+        reply = await api.request("POST", "/api/uploads", data=body(part + FILM, b"\r\n--frontier--\r\n"), headers=kind)
     assert reply.status == 202, reply.body
 
 

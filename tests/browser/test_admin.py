@@ -76,7 +76,7 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         await row(page, waiting).get_by_role("button", name="Results").click()
         address = await row(page, waiting).get_by_role("link", name="Video, MP4").get_attribute("href")
         assert address
-        assert (await ada.say("GET", address)).status == 200
+        assert (await ada.request("GET", address)).status == 200
 
     await page.get_by_label("Status").select_option("completed")
     await expect(row(page, working)).to_be_hidden()

@@ -56,8 +56,8 @@ async def test_the_page_fits_and_is_readable_in_both_colour_schemes(page: Page, 
 async def test_the_reference_lists_every_call_event_and_group(page: Page, server: RunningServer) -> None:
     await open_docs(page, server)
     async with Api(server) as api:
-        asyncapi = (await api.say("GET", "/asyncapi.json")).body
-        openapi = (await api.say("GET", "/openapi.json")).body
+        asyncapi = (await api.request("GET", "/asyncapi.json")).body
+        openapi = (await api.request("GET", "/openapi.json")).body
     listed = await sockets(page).locator(".opblock-summary-path").all_inner_texts()
     assert set(listed) == set(asyncapi["operations"]) - {"connect"}
     assert await http(page).locator(".opblock-tag").all_inner_texts() == [tag["name"] for tag in openapi["tags"]]
@@ -66,7 +66,7 @@ async def test_the_reference_lists_every_call_event_and_group(page: Page, server
 async def test_a_call_is_tried_out_by_keyboard_and_its_events_are_listed(page: Page, server: RunningServer) -> None:
     async with Api(server) as api:
         files = [{"filename": "holiday.mov", "size": 100}]
-        upload_id = (await api.say("POST", "/api/uploads", json={"files": files})).body["uploadId"]
+        upload_id = (await api.request("POST", "/api/uploads", json={"files": files})).body["uploadId"]
     await open_docs(page, server)
     call = sockets(page).locator(".opblock", has_text="join-upload").first
     await call.locator(".opblock-summary-control").focus()
@@ -85,7 +85,7 @@ async def test_the_token_is_sent_with_calls_and_requests(serve: Serve, page: Pag
     server = serve(JWT_SECRET=SECRET)
     async with Api(server, token("ada")) as ada:
         files = [{"filename": "holiday.mov", "size": 100}]
-        upload_id = (await ada.say("POST", "/api/uploads", json={"files": files})).body["uploadId"]
+        upload_id = (await ada.request("POST", "/api/uploads", json={"files": files})).body["uploadId"]
     await open_docs(page, server)
     await page.get_by_label("Access token").fill(token("ada"))
     await page.get_by_role("button", name="Use token").click()

@@ -19,7 +19,7 @@ Output = dict[str, Any]
 
 async def fetched(api: Api, output: Output) -> bytes:
     """The bytes behind an output's URL, which must be as its entry says."""
-    reply = await api.say("GET", output["url"])
+    reply = await api.request("GET", output["url"])
     assert reply.status == 200
     assert reply.headers["Content-Type"] == output["mime"]
     assert reply.headers["X-Content-Type-Options"] == "nosniff"

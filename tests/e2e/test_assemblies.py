@@ -31,7 +31,7 @@ def expected_id(*files: Path, template: str = "auto", user: str = "anonymous") -
 
 async def status(api: Api, *assembly_ids: str, **rest: Any) -> Any:
     query = [("assemblyId", assembly_id) for assembly_id in assembly_ids]
-    return await api.say("GET", "/api/transflow/status", params=query, **rest)
+    return await api.request("GET", "/api/transflow/status", params=query, **rest)
 
 
 async def over(api: Api, assembly_id: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ async def reserve(api: Api, *files: Path, declare: bool, template: str | None = 
         {"filename": file.name, "size": file.stat().st_size, **({"md5": md5(file)} if declare else {})}
         for file in files
     ]
-    return await api.say("POST", "/api/uploads", json={"files": wanted, "type": template})
+    return await api.request("POST", "/api/uploads", json={"files": wanted, "type": template})
 
 
 async def test_a_form_is_an_assembly_whose_status_has_every_field(api: Api, shelf: Shelf) -> None:

@@ -61,7 +61,7 @@ async def assert_told(watcher: Recorder, upload_id: str) -> None:
     assert len(await watcher.wait_for_status(upload_id, "error")) == 1
 
 
-async def test_while_compressing(
+async def test_cancel_while_compressing_is_acknowledged_when_the_work_has_stopped(
     server: RunningServer, api: Api, either: Recorder, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("slow:60")
@@ -74,7 +74,9 @@ async def test_while_compressing(
     await assert_told(either, upload_id)
 
 
-async def test_while_queued(server: RunningServer, api: Api, either: Recorder, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_cancel_while_queued_leaves_the_running_upload_alone(
+    server: RunningServer, api: Api, either: Recorder, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("slow:60")
     first = await api.accepted(shelf.clip())
     await api.until(first, lambda message: message["stage"] == "compressing")
@@ -88,7 +90,9 @@ async def test_while_queued(server: RunningServer, api: Api, either: Recorder, s
     assert (await api.cancel(first)).status == 200
 
 
-async def test_while_receiving(server: RunningServer, api: Api, either: Recorder, shelf: Shelf) -> None:
+async def test_cancel_while_receiving_refuses_the_rest_of_the_body(
+    server: RunningServer, api: Api, either: Recorder, shelf: Shelf
+) -> None:
     content = shelf.clip().read_bytes()
     upload_id, content_url = await api.reserved("clip.mp4", len(content))
     await either.join(upload_id)
@@ -101,7 +105,7 @@ async def test_while_receiving(server: RunningServer, api: Api, either: Recorder
     assert_gone(server, upload_id)
 
 
-async def test_a_reservation(server: RunningServer, api: Api, either: Recorder) -> None:
+async def test_cancelled_reservation_accepts_no_bytes(server: RunningServer, api: Api, either: Recorder) -> None:
     upload_id, content_url = await api.reserved("clip.mp4", 1000)
     await either.join(upload_id)
     assert await either.cancel(upload_id) == {"ok": True}
@@ -111,7 +115,7 @@ async def test_a_reservation(server: RunningServer, api: Api, either: Recorder) 
 
 
 @pytest.mark.parametrize(("call", "stage"), [("fetch", "fetching"), ("store", "storing")])
-async def test_while_the_media_store_is_at_work(
+async def test_cancel_during_a_call_of_the_media_store_leaves_nothing(
     server: RunningServer, api: Api, either: Recorder, shelf: Shelf, held: HeldServer, call: str, stage: str
 ) -> None:
     held.hold(call)
@@ -123,7 +127,9 @@ async def test_while_the_media_store_is_at_work(
     await assert_told(either, upload_id)
 
 
-async def test_over_http(server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_cancel_over_http_responds_when_the_work_has_stopped(
+    server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("slow:60")
     upload_id = await api.accepted(shelf.clip())
     await watcher.join(upload_id)
@@ -136,7 +142,7 @@ async def test_over_http(server: RunningServer, api: Api, watcher: Watcher, shel
     await assert_told(watcher, upload_id)
 
 
-async def test_an_ffmpeg_that_ignores_the_terminal_signal(
+async def test_cancel_kills_an_ffmpeg_that_ignores_sigterm(
     server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("ignore-term")
@@ -148,7 +154,7 @@ async def test_an_ffmpeg_that_ignores_the_terminal_signal(
     assert_gone(server, upload_id)
 
 
-async def test_twice_and_at_once(
+async def test_repeated_and_concurrent_cancels_all_succeed(
     server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("slow:60")
@@ -163,7 +169,7 @@ async def test_twice_and_at_once(
     await assert_told(watcher, upload_id)
 
 
-async def test_of_what_is_over(api: Api, watcher: Watcher, shelf: Shelf) -> None:
+async def test_cancel_of_a_completed_upload_is_refused(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.image())
     assert (await api.finished(upload_id))["status"] == "completed"
     assert (await api.cancel(upload_id)).refusal == (409, "WRONG_STATE")
@@ -173,7 +179,9 @@ async def test_of_what_is_over(api: Api, watcher: Watcher, shelf: Shelf) -> None
     assert (await api.get(upload_id)).body["status"] == "completed"
 
 
-async def test_a_cancelled_upload_can_be_sent_again(api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_cancelled_upload_completes_after_a_retry(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     content = shelf.clip().read_bytes()
     fake.behave("slow:60")
     upload_id, content_url = await api.reserved("clip.mp4", len(content))
@@ -193,7 +201,7 @@ async def test_a_cancelled_upload_can_be_sent_again(api: Api, watcher: Watcher, 
     assert_truthful(watcher.live_messages(upload_id))
 
 
-async def test_the_worker_takes_the_next_one(api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_worker_claims_the_next_upload_after_a_cancel(api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("slow:60")
     first = await api.accepted(shelf.clip())
     await api.until(first, lambda message: bool(message["speed"]))  # so its ffmpeg knows what to do

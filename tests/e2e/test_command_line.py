@@ -143,7 +143,9 @@ async def uploading(server: RunningServer, *files: Path, user: str | None = "ada
         await process.wait()
 
 
-async def test_json_tells_every_file_to_its_end(server: RunningServer, shelf: Shelf, tmp_path: Path) -> None:
+async def test_upload_with_json_prints_every_file_until_its_end(
+    server: RunningServer, shelf: Shelf, tmp_path: Path
+) -> None:
     good, bad = shelf.image("good.png"), shelf.image("bad.png")
     bad.write_text("no picture at all")
     empty = tmp_path / "empty.png"
@@ -161,7 +163,9 @@ async def test_json_tells_every_file_to_its_end(server: RunningServer, shelf: Sh
     assert progress == sorted(progress)
 
 
-async def test_lines_and_downloaded_results(server: RunningServer, api: Api, shelf: Shelf, tmp_path: Path) -> None:
+async def test_upload_prints_a_line_for_each_file_and_downloads_results(
+    server: RunningServer, api: Api, shelf: Shelf, tmp_path: Path
+) -> None:
     picture = shelf.image("picture.png", noise=True)
     first = await run("upload", "--no-wait", "--type", "image", str(picture), server=server)
     assert first.code == 0
@@ -177,7 +181,7 @@ async def test_lines_and_downloaded_results(server: RunningServer, api: Api, she
     assert sizes == {Path(output["key"]).name: output["size"] for output in element["outputs"]}
 
 
-async def test_bars_on_a_terminal(server: RunningServer, shelf: Shelf) -> None:
+async def test_upload_shows_progress_bars_on_a_terminal(server: RunningServer, shelf: Shelf) -> None:
     pictures = [shelf.image("one [1].png", size=(64, 64)), shelf.image("two.png", size=(65, 64))]
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
@@ -205,7 +209,7 @@ def _read_all(terminal: int) -> str:
     return said.decode()
 
 
-async def test_a_killed_upload_goes_on_where_it_was(server: RunningServer, api: Api, film: Path) -> None:
+async def test_upload_resumes_after_the_command_was_killed(server: RunningServer, api: Api, film: Path) -> None:
     async with uploading(server, film) as first:
         killed = await first.until(bytesReceived=2 * MIB)
         first.process.kill()
@@ -217,7 +221,7 @@ async def test_a_killed_upload_goes_on_where_it_was(server: RunningServer, api: 
     assert second.told[-1]["status"] == "completed"
 
 
-async def test_a_server_that_dies_and_comes_back(serve: Serve, film: Path) -> None:
+async def test_upload_completes_after_the_server_was_killed_and_restarted(serve: Serve, film: Path) -> None:
     server = serve(ROOMCAST_VIEWER_BYTES_PER_SECOND=str(3 * MIB))
     async with uploading(server, film, user=None) as upload:
         await upload.until(bytesReceived=2 * MIB)
@@ -228,7 +232,7 @@ async def test_a_server_that_dies_and_comes_back(serve: Serve, film: Path) -> No
     assert len({line["uploadId"] for line in upload.told}) == 1
 
 
-async def test_ctrl_c_cancels_what_has_not_arrived(
+async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg, film: Path
 ) -> None:
     fake.behave("hang")
@@ -260,7 +264,7 @@ async def test_ctrl_c_cancels_what_has_not_arrived(
     assert "CANCELLED" in watched.err[-1]
 
 
-async def test_who_may(server: RunningServer, api: Api) -> None:
+async def test_status_needs_the_token_of_the_owner(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("picture.png", 100)
     none, foreign, own = await asyncio.gather(
         *(run("status", upload_id, server=server, user=user) for user in (None, "eve", "ada"))
@@ -270,7 +274,7 @@ async def test_who_may(server: RunningServer, api: Api) -> None:
     assert (own.code, own.err) == (0, [])
 
 
-async def test_a_problem_is_one_line(server: RunningServer) -> None:
+async def test_failed_command_prints_one_line(server: RunningServer) -> None:
     said = {
         ("status", NOBODYS): (1, "NOT_FOUND: There is no such upload."),
         ("watch", "nonsense"): (1, "nonsense: NOT_FOUND: There is no such upload."),
@@ -283,12 +287,12 @@ async def test_a_problem_is_one_line(server: RunningServer) -> None:
         assert (ran.code, ran.out, ran.err) == (code, [], [line])
 
 
-async def test_a_wrong_call_ends_with_two() -> None:
+async def test_wrong_arguments_exit_with_two() -> None:
     wrong = [("upload",), ("status", "--server", "nonsense"), ("upload", "a/b.mov", "c/b.mov", "--download", "out")]
     assert [ran.code for ran in await asyncio.gather(*(run(*args) for args in wrong))] == [2, 2, 2]
 
 
-async def test_serve_is_the_server(tmp_path: Path) -> None:
+async def test_serve_runs_the_server(tmp_path: Path) -> None:
     with RunningServer(tmp_path / "data", command=("-P", ROOMCAST, "serve")) as server:
         async with Api(server) as api:
             assert await api.healthy()
@@ -303,8 +307,8 @@ class IdleWorker(RunningWorker):
 
 
 @pytest.mark.parametrize("command", [("-P", ROOMCAST, "worker"), ("-m", "roomcast_workers")])
-def test_a_worker_without_redis_says_that_it_is_not_needed_and_waits(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_worker_without_redis_logs_that_it_is_not_needed_and_idles(command: tuple[str, ...], tmp_path: Path) -> None:
     with IdleWorker(tmp_path / "data", command=command) as worker:
         assert worker.terminate().code == 0
-        assert worker.complaints() == []
+        assert worker.error_lines() == []
     assert not (tmp_path / "data").exists()

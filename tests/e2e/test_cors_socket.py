@@ -25,12 +25,12 @@ def settings() -> dict[str, str]:
 
 async def connected(api: Api, headers: dict[str, str]) -> tuple[Reply, Any]:
     """Open a polling session and connect; return the handshake's reply and the packet that answers the connection."""
-    opened = await api.say("GET", POLLING, headers=headers)
+    opened = await api.request("GET", POLLING, headers=headers)
     assert opened.status == 200
     sid = json.loads(opened.content[1:])["sid"]
     here = f"{POLLING}&sid={sid}"
-    assert (await api.say("POST", here, data="40", headers=headers)).content == b"ok"
-    answer = (await api.say("GET", here, headers=headers)).content.decode()
+    assert (await api.request("POST", here, data="40", headers=headers)).content == b"ok"
+    answer = (await api.request("GET", here, headers=headers)).content.decode()
     return opened, (answer[:2], json.loads(answer[2:]))
 
 
@@ -40,7 +40,7 @@ async def test_wildcard_policy_answers_every_origin_without_credentials(api: Api
         assert opened.headers["Access-Control-Allow-Origin"] == "*"
         assert "Access-Control-Allow-Credentials" not in opened.headers
     asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    preflight = await api.say("OPTIONS", POLLING, headers=asked)
+    preflight = await api.request("OPTIONS", POLLING, headers=asked)
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in preflight.headers
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
@@ -72,10 +72,10 @@ async def test_page_of_another_origin_gets_messages_with_a_token(
 async def test_origin_that_is_not_listed_is_refused(serve: Serve) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS=PAGE)
     async with Api(server) as api:
-        named = await api.say("GET", POLLING, headers={"Origin": PAGE})
+        named = await api.request("GET", POLLING, headers={"Origin": PAGE})
         assert named.headers["Access-Control-Allow-Origin"] == PAGE
         assert named.headers["Access-Control-Allow-Credentials"] == "true"
         assert named.headers["Vary"] == "Origin"
-        other = await api.say("GET", POLLING, headers={"Origin": "https://evil.example"})
+        other = await api.request("GET", POLLING, headers={"Origin": "https://evil.example"})
         assert other.refusal == (403, "FORBIDDEN")
         assert "Access-Control-Allow-Origin" not in other.headers

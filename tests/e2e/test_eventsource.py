@@ -64,7 +64,9 @@ class NodeListener(Recorder):
             self._changed.set()
 
 
-async def test_it_comes_back_by_itself_and_stops_at_the_end(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_eventsource_reconnects_by_itself_and_stops_at_the_end(
+    serve: Serve, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("slow:1")
     server = serve(JWT_SECRET=SECRET, **fake.env)
     async with Api(server, token("alice")) as api:
@@ -84,7 +86,7 @@ async def test_it_comes_back_by_itself_and_stops_at_the_end(serve: Serve, shelf:
         assert_truthful(listener.messages(upload_id))
 
 
-async def test_it_is_told_to_stay_away(serve: Serve) -> None:
+async def test_eventsource_stops_after_a_refusal(serve: Serve) -> None:
     server = serve(JWT_SECRET=SECRET)
     async with Api(server, token("alice")) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)
@@ -95,7 +97,7 @@ async def test_it_is_told_to_stay_away(serve: Serve) -> None:
                 assert listener.closed_by == status
 
 
-async def test_it_understands_the_files_dialect(serve: Serve, shelf: Shelf) -> None:
+async def test_eventsource_reads_the_files_dialect(serve: Serve, shelf: Shelf) -> None:
     server = serve()
     async with Api(server) as api:
         upload_id = await api.accepted(shelf.image())

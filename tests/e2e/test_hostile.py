@@ -170,7 +170,7 @@ async def ending(api: Api, gate: asyncio.Semaphore, path: Path) -> Ending:
             return Ending(reply.code or "", 0, str(reply.body))
         last = await api.finished(upload_id, 100)
         results = last["element"]["outputs"] if last["status"] == "completed" else []
-        content = b"".join([(await api.say("GET", output["url"])).content for output in results])
+        content = b"".join([(await api.request("GET", output["url"])).content for output in results])
     code = COMPLETED if results else last["error"]["code"]
     return Ending(code, last["attempt"], f"{last}{content.decode('latin-1')}")
 
@@ -242,7 +242,7 @@ def test_no_process_or_file_is_left_behind(house: House) -> None:
     assert house.server.ffmpegs() == []
     assert house.server.scratch() == []
     assert list((house.server.data / "incoming").iterdir()) == []
-    assert house.server.complaints() == []
+    assert house.server.error_lines() == []
 
 
 def encoders(server: RunningServer) -> list[str]:
@@ -260,7 +260,7 @@ def test_programs_that_read_uploads_run_in_the_reported_sandbox(house: House) ->
     async def seen() -> tuple[dict[str, Any], bool]:
         film = make_heavy_clip(house.server.data.parent / "heavy.mp4", seconds=2).read_bytes()
         async with Api(house.server) as api:
-            ready = await api.say("GET", "/readyz")
+            ready = await api.request("GET", "/readyz")
             upload_id, url = await api.reserved("heavy.mp4", len(film))
             assert (await api.put(url, film)).status == 202
             at_work = functools.partial(encoders, house.server)

@@ -41,7 +41,7 @@ def path_of(link: str) -> str:
     return link.removeprefix(PUBLIC)
 
 
-async def test_every_surface_brings_the_same_absolute_links(
+async def test_links_are_the_same_and_absolute_on_every_surface(
     api: Api, server: RunningServer, watcher: Watcher, shelf: Shelf
 ) -> None:
     picture = shelf.image()
@@ -54,7 +54,7 @@ async def test_every_surface_brings_the_same_absolute_links(
     assert sorted(links(end)) == expected
     for link in outputs:
         assert path_of(link).startswith("/media/")
-        assert (await api.say("GET", path_of(link))).status == 200
+        assert (await api.request("GET", path_of(link))).status == 200
 
     assert sorted(links((await watcher.join(upload_id))["state"])) == expected
     async with StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events") as stream:
@@ -62,21 +62,21 @@ async def test_every_surface_brings_the_same_absolute_links(
     assert sorted(links(stream.received[-1].message)) == expected
     (listed,) = (await api.list()).body["uploads"]
     assert sorted(links(listed)) == expected
-    status = await api.say("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
+    status = await api.request("GET", "/api/transflow/status", params={"assemblyId": sent["assemblyId"]})
     assert sorted(links(status.body)) == sorted(outputs)
     md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
     file = {"filename": picture.name, "size": picture.stat().st_size, "md5": md5}
-    known = await api.say("POST", "/api/uploads", json={"files": [file]})
+    known = await api.request("POST", "/api/uploads", json={"files": [file]})
     assert known.status == 200
     assert sorted(links(known.body)) == sorted(expected * 2)
 
 
-async def test_a_poster_has_an_absolute_link(api: Api, shelf: Shelf) -> None:
+async def test_poster_link_is_absolute(api: Api, shelf: Shelf) -> None:
     end = await api.finished(await api.accepted(shelf.clip(seconds=1)))
     assert path_of(end["poster"]["url"]).startswith("/media/")
 
 
-async def test_a_reservation_names_absolute_addresses_for_its_bytes(api: Api, shelf: Shelf) -> None:
+async def test_reservation_has_absolute_content_urls(api: Api, shelf: Shelf) -> None:
     picture = shelf.image(size=(61, 40)).read_bytes()
     (entry,) = (await api.reserve(("one.png", len(picture)))).body["uploads"]
     assert entry["contentUrl"] == f"{PUBLIC}/api/uploads/{entry['uploadId']}/content"
@@ -84,7 +84,7 @@ async def test_a_reservation_names_absolute_addresses_for_its_bytes(api: Api, sh
     assert (await api.put(path_of(entry["contentUrl"]), picture)).status == 202
 
 
-async def test_tus_names_absolute_locations_and_takes_them_for_parts(api: Api, tus: Tus, picture: bytes) -> None:
+async def test_tus_locations_are_absolute_and_accepted_for_concatenation(api: Api, tus: Tus, picture: bytes) -> None:
     locations = []
     for part in (picture[:100], picture[100:]):
         made = await tus.post(part, Upload_Length=str(len(part)), Upload_Concat="partial")
@@ -96,8 +96,8 @@ async def test_tus_names_absolute_locations_and_takes_them_for_parts(api: Api, t
     assert answer.headers["Upload-Concat"] == f"final;{' '.join(locations)}"
 
 
-async def test_the_page_may_load_from_the_public_address(api: Api) -> None:
-    policy = (await api.say("GET", "/progress-demo")).headers["Content-Security-Policy"]
+async def test_content_security_policy_of_the_page_allows_the_public_address(api: Api) -> None:
+    policy = (await api.request("GET", "/progress-demo")).headers["Content-Security-Policy"]
     sources = {name: rest for name, _, rest in (one.strip().partition(" ") for one in policy.split(";"))}
     for name in ("connect-src", "img-src", "media-src"):
         assert "https://films.example" in sources[name].split()

@@ -101,7 +101,7 @@ async def test_a_queue_is_found_by_its_name_and_uploads_may_be_message_groups(
         line = f'roomcast_published_messages_total{{outcome="sent"}} {len(sent)}.0\n'
 
         async def counted() -> bool:
-            return line in (await api.say("GET", "/metrics")).content.decode()
+            return line in (await api.request("GET", "/metrics")).content.decode()
 
         await eventually(counted, what=line)
 

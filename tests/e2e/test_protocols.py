@@ -71,6 +71,6 @@ async def test_every_protocol_case_passes_and_those_that_stock_fails_are_known(
             passed_cases(stock.url, expected), passed_cases(roomcast.url, cases)
         )
     assert cases.keys() - by_roomcast == set()
-    assert roomcast.complaints() == []
+    assert roomcast.error_lines() == []
     if failed := expected.keys() - by_stock:  # its fault, or a fault of the cases
         pytest.skip(f"stock python-socketio failed {sorted(failed)}")

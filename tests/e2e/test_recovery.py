@@ -99,7 +99,9 @@ def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["queued", *AT_WORK])
-async def test_kill_9_and_the_upload_goes_on(server: RunningServer, scene: Scene, watcher: Watcher, stage: str) -> None:
+async def test_upload_completes_after_the_server_was_killed_and_restarted(
+    server: RunningServer, scene: Scene, watcher: Watcher, stage: str
+) -> None:
     upload_id = await scene.reach(stage, watcher)
     assert server.kill().code == -9
     await eventually(lambda: not server.leftovers(), what="the end of every process of the dead server")
@@ -114,7 +116,9 @@ async def test_kill_9_and_the_upload_goes_on(server: RunningServer, scene: Scene
 
 
 @pytest.mark.node
-async def test_the_javascript_client_misses_nothing_either(server: RunningServer, scene: Scene, node: None) -> None:
+async def test_javascript_client_misses_no_event_of_a_killed_server(
+    server: RunningServer, scene: Scene, node: None
+) -> None:
     async with NodeWatcher(server.url) as watcher:
         upload_id = await scene.reach("compressing", watcher)
         server.kill()
@@ -125,7 +129,9 @@ async def test_the_javascript_client_misses_nothing_either(server: RunningServer
         assert_nothing_missed(watcher, upload_id)
 
 
-async def test_kill_9_while_receiving(server: RunningServer, scene: Scene, watcher: Watcher) -> None:
+async def test_upload_fails_and_can_be_retried_after_the_server_was_killed_while_receiving(
+    server: RunningServer, scene: Scene, watcher: Watcher
+) -> None:
     content = scene.clip.read_bytes()
     upload_id, content_url = await scene.api.reserved("clip.mp4", len(content))
     await watcher.join(upload_id)
@@ -145,7 +151,7 @@ async def test_kill_9_while_receiving(server: RunningServer, scene: Scene, watch
     assert_no_gap(watcher, upload_id)
 
 
-async def test_kill_9_right_after_the_end_leaves_no_source(
+async def test_source_is_deleted_after_the_server_was_killed_right_after_completion(
     server: RunningServer, held: HeldServer, api: Api, shelf: Shelf
 ) -> None:
     held.hold("discard_source")
@@ -159,7 +165,9 @@ async def test_kill_9_right_after_the_end_leaves_no_source(
     assert (await api.get(upload_id)).body["status"] == "completed"
 
 
-async def test_what_was_finished_stays_finished(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_completed_upload_is_unchanged_after_the_server_was_killed(
+    server: RunningServer, api: Api, shelf: Shelf
+) -> None:
     upload_id = await api.accepted(shelf.image())
     before = await api.finished(upload_id)
     server.kill()
@@ -167,11 +175,13 @@ async def test_what_was_finished_stays_finished(server: RunningServer, api: Api,
     after = (await api.get(upload_id)).body
     assert after["seq"] == before["seq"]
     assert after["status"] == "completed"
-    assert (await api.say("GET", before["element"]["url"])).status == 200
+    assert (await api.request("GET", before["element"]["url"])).status == 200
 
 
 @pytest.mark.parametrize("stage", AT_WORK)
-async def test_sigterm_hands_the_work_back(server: RunningServer, scene: Scene, watcher: Watcher, stage: str) -> None:
+async def test_work_is_handed_back_on_sigterm_without_using_an_attempt(
+    server: RunningServer, scene: Scene, watcher: Watcher, stage: str
+) -> None:
     upload_id = await scene.reach(stage, watcher)
     ended = await asyncio.to_thread(server.terminate)
     assert ended.code == 0
@@ -187,7 +197,9 @@ async def test_sigterm_hands_the_work_back(server: RunningServer, scene: Scene, 
     assert_nothing_missed(watcher, upload_id)
 
 
-async def test_sigterm_lets_a_body_arrive(server: RunningServer, api: Api, shelf: Shelf, watcher: Watcher) -> None:
+async def test_body_is_received_to_its_end_on_sigterm(
+    server: RunningServer, api: Api, shelf: Shelf, watcher: Watcher
+) -> None:
     content = shelf.clip().read_bytes()
     upload_id, content_url = await api.reserved("clip.mp4", len(content))
     await watcher.join(upload_id)

@@ -52,7 +52,7 @@ BINARY: dict[str, tuple[Any, ...]] = {
 async def server_is_healthy(server: RunningServer, api: Api) -> AsyncIterator[None]:
     yield
     assert await api.healthy()
-    assert server.complaints() == []
+    assert server.error_lines() == []
 
 
 @pytest.mark.parametrize("arguments", [*SHAPES.values(), *BINARY.values()], ids=[*SHAPES, *BINARY])
@@ -238,9 +238,9 @@ async def test_handshake_of_another_origin_is_refused(serve: Serve) -> None:
     server = serve()
     handshake = "/socket.io/?EIO=4&transport=polling"
     async with Api(server) as api:
-        elsewhere = await api.say("GET", handshake, headers={"Origin": "https://elsewhere.example"})
+        elsewhere = await api.request("GET", handshake, headers={"Origin": "https://elsewhere.example"})
         assert elsewhere.status in (400, 403)
-        assert (await api.say("GET", handshake, headers={"Origin": server.url})).status == 200
+        assert (await api.request("GET", handshake, headers={"Origin": server.url})).status == 200
 
 
 async def test_call_over_the_size_limit_ends_the_connection(watcher: Watcher, api: Api) -> None:

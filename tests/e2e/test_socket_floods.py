@@ -34,7 +34,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory, mode: str) -> Iterator[RunningServer]:
     with RunningServer(tmp_path_factory.mktemp(mode) / "data", **MODES[mode]) as running:
         yield running
-        assert running.complaints() == []
+        assert running.error_lines() == []
 
 
 @pytest.fixture
@@ -205,4 +205,4 @@ async def test_unauthenticated_connections_are_limited_per_address(tmp_path: Pat
             assert await _status(server.port, open_polling) in (429, 503)
             assert (await watcher.leave("upload_" + "0" * 32))["ok"]
             assert (await client.receive_text()).startswith("0{")
-        assert server.complaints() == []
+        assert server.error_lines() == []

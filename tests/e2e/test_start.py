@@ -21,7 +21,7 @@ class ColdServer(RunningServer):
     warm = False
 
 
-async def test_a_server_that_is_started_by_nothing_but_its_command(tmp_path: Path) -> None:
+async def test_python_m_roomcast_starts_a_healthy_server(tmp_path: Path) -> None:
     with ColdServer(tmp_path / "data") as server:
         assert [name.rpartition("/")[2] for name in server.process.cmdline()[1:]] == ["-m", "roomcast"]
         async with Api(server) as api:
@@ -29,19 +29,19 @@ async def test_a_server_that_is_started_by_nothing_but_its_command(tmp_path: Pat
 
 
 @linux
-async def test_after_an_upload_the_process_has_no_foreign_thread_that_enters_python(serve: Serve, shelf: Shelf) -> None:
+async def test_process_has_no_foreign_thread_that_enters_python_after_an_upload(serve: Serve, shelf: Shelf) -> None:
     """A library's native thread that enters Python may do so just when a program is started. libuv's resolve names, in
     C alone."""
     server = serve()
     async with Api(server) as api:
         assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
-        assert (await api.say("GET", "/metrics")).status == 200
+        assert (await api.request("GET", "/metrics")).status == 200
     names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{server.process.pid}/task").iterdir()}
     known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
     assert {name for name in names if not name.startswith(known)} == set()
 
 
-async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:
+async def test_start_reports_all_wrong_settings_at_once(serve: Serve) -> None:
     with pytest.raises(AssertionError) as refusal:
         serve(ROOMCAST_WORKERS="0", ROOMCAST_RETENTION_SECONDS="soon")
     said = str(refusal.value)
@@ -50,13 +50,13 @@ async def test_wrong_settings_are_all_told_at_once(serve: Serve) -> None:
     assert "Traceback" not in said
 
 
-async def test_open_mode_off_loopback_must_be_asked_for(serve: Serve) -> None:
+async def test_start_in_open_mode_off_loopback_is_refused_without_its_setting(serve: Serve) -> None:
     with pytest.raises(AssertionError, match="ROOMCAST_OPEN"):
         serve(HOST="0.0.0.0")
 
 
 @pytest.mark.parametrize("kind", ["data directory", "data in Redis"])
-async def test_data_of_a_newer_version_ends_the_start_with_a_sentence(tmp_path: Path, kind: str) -> None:
+async def test_start_with_data_of_a_newer_version_is_refused_with_a_sentence(tmp_path: Path, kind: str) -> None:
     data, env = tmp_path / "data", {}
     with ExitStack() as stack:
         if kind == "data directory":

@@ -30,7 +30,7 @@ def settings(fake: FakeFfmpeg) -> dict[str, str]:
     return {**fake.env, "ROOMCAST_RETRY_SECONDS": "0.1"}
 
 
-async def test_a_stream_tells_what_the_room_hears(
+async def test_stream_has_the_same_events_as_the_room(
     server: RunningServer, api: Api, watcher: Watcher, shelf: Shelf
 ) -> None:
     image = shelf.image()
@@ -61,7 +61,7 @@ async def test_a_stream_tells_what_the_room_hears(
 
 
 @pytest.mark.parametrize("with_epoch", [True, False])
-async def test_a_stream_goes_on_where_it_broke_off(
+async def test_stream_resumes_after_the_last_event_id(
     server: RunningServer, api: Api, shelf: Shelf, with_epoch: bool
 ) -> None:
     upload_id = await api.accepted(shelf.image())
@@ -77,7 +77,7 @@ async def test_a_stream_goes_on_where_it_broke_off(
             assert rest.messages(upload_id) == events[event["seq"] :]
 
 
-async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
+async def test_stream_starts_with_the_state_at_a_position_of_another_log(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for identity in ("another:1", "another:5", "999"):
         async with native(server, upload_id, identity) as stream:
@@ -85,7 +85,9 @@ async def test_a_position_of_another_log_gets_the_state(server: RunningServer, a
             assert (state["seq"], stream.ids) == (1, [f"{state['epoch']}:1"])
 
 
-async def test_a_tick_leaves_the_position_alone(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_tick_has_no_event_id_and_is_sent_to_a_resumed_stream(
+    server: RunningServer, api: Api, shelf: Shelf
+) -> None:
     content = shelf.clip().read_bytes()
     upload_id, url = await api.reserved("clip.mp4", len(content))
     async with native(server, upload_id) as stream, HalfSent(server, "PUT", url, content, first=len(content) // 2):
@@ -96,7 +98,9 @@ async def test_a_tick_leaves_the_position_alone(server: RunningServer, api: Api,
             assert (now["seq"], other.ids) == (1, [None]), "the latest reading comes at once"
 
 
-async def test_a_retry_and_its_end(server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_stream_ends_on_failure_and_resumes_after_a_retry(
+    server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("die")
     try:
         upload_id = await api.accepted(shelf.clip())
@@ -114,7 +118,7 @@ async def test_a_retry_and_its_end(server: RunningServer, api: Api, shelf: Shelf
         assert again.messages(upload_id)[-1]["status"] == "completed"
 
 
-async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_files_dialect_has_the_fields_of_its_client(server: RunningServer, api: Api, shelf: Shelf) -> None:
     image, broken = shelf.image(), shelf.image("notes.txt.png")
     broken.write_text("no picture at all")
     reply = await _send(api, image, broken)
@@ -138,7 +142,7 @@ async def test_the_files_dialect(server: RunningServer, api: Api, shelf: Shelf) 
         "completed_at": native_end["updatedAt"],
     }
     for wrong in ({"json": {"files": [{"filename": "a.mp4"}]}}, {"data": b"bytes"}):
-        refused = await api.say("POST", "/api/files/upload", **wrong)
+        refused = await api.request("POST", "/api/files/upload", **wrong)
         assert refused.refusal == (400, "MALFORMED")
     assert (await _send(api, broken)).refusal == (415, "UNSUPPORTED_TYPE")
 
@@ -148,34 +152,36 @@ async def _send(api: Api, *paths: Path) -> Reply:
     form.add_field("path", "holidays/2026")
     for path in paths:
         form.add_field("files", path.read_bytes(), filename=path.name)
-    return await api.say("POST", "/api/files/upload", data=form)
+    return await api.request("POST", "/api/files/upload", data=form)
 
 
-async def test_the_polling_dialect(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_polling_dialect_has_the_fields_of_its_client_and_dismisses_a_task(
+    server: RunningServer, api: Api, shelf: Shelf
+) -> None:
     task_id, url = await api.reserved("picture.png", (image := shelf.image()).stat().st_size)
     route = f"/api/progress/{task_id}"
-    assert (await api.say("GET", route)).body == {
+    assert (await api.request("GET", route)).body == {
         "progress": 0, "stage": "Waiting for the file", "status": "processing", "task_id": task_id, "error": None,
     }  # fmt: skip
     await api.put(url, image.read_bytes())
     await api.finished(task_id)
-    assert (await api.say("GET", route)).body == {
+    assert (await api.request("GET", route)).body == {
         "progress": 100, "stage": "Done", "status": "completed", "task_id": task_id, "error": None,
     }  # fmt: skip
-    assert (await api.say("DELETE", route)).status == 200
-    assert (await api.say("GET", route)).refusal == (404, "NOT_FOUND")
+    assert (await api.request("DELETE", route)).status == 200
+    assert (await api.request("GET", route)).refusal == (404, "NOT_FOUND")
     assert (await api.get(task_id)).status == 200, "the other ways know it as before"
 
 
-async def test_what_was_dismissed_and_started_over_is_a_new_task(api: Api) -> None:
+async def test_dismissed_task_is_listed_again_after_a_retry(api: Api) -> None:
     task_id, _ = await api.reserved("picture.png", 100)
     await api.cancel(task_id)
-    assert (await api.say("DELETE", f"/api/progress/{task_id}")).status == 200
+    assert (await api.request("DELETE", f"/api/progress/{task_id}")).status == 200
     assert (await api.retry(task_id)).status == 200
-    assert (await api.say("GET", f"/api/progress/{task_id}")).body["status"] == "processing"
+    assert (await api.request("GET", f"/api/progress/{task_id}")).body["status"] == "processing"
 
 
-async def test_dialects_forget_in_their_own_time(serve: Serve, shelf: Shelf) -> None:
+async def test_dialects_return_404_after_their_own_retention(serve: Serve, shelf: Shelf) -> None:
     server = serve(ROOMCAST_TASK_SECONDS="0.3", ROOMCAST_ROOM_LINGER_SECONDS="0.3")
     async with Api(server) as api:
         upload_id = await api.accepted(shelf.image())
@@ -183,30 +189,30 @@ async def test_dialects_forget_in_their_own_time(serve: Serve, shelf: Shelf) -> 
         for route in (f"/api/progress/{upload_id}", f"/api/files/progress/{upload_id}"):
 
             async def gone(route: str = route) -> bool:
-                return (await api.say("GET", route)).refusal == (404, "NOT_FOUND")
+                return (await api.request("GET", route)).refusal == (404, "NOT_FOUND")
 
             await eventually(gone)
         assert (await api.get(upload_id)).status == 200
 
 
 @pytest.mark.parametrize("header", ["x", "-1", "1.5", "e1:", ":1", "1:2:3", "1" * 16, "é"])
-async def test_a_malformed_position(server: RunningServer, api: Api, header: str) -> None:
+async def test_malformed_position_is_refused(server: RunningServer, api: Api, header: str) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
-        assert (await api.say("GET", route, headers={"Last-Event-ID": header})).refusal == (400, "MALFORMED")
-    assert server.complaints() == []
+        assert (await api.request("GET", route, headers={"Last-Event-ID": header})).refusal == (400, "MALFORMED")
+    assert server.error_lines() == []
 
 
-async def test_a_stream_of_nothing(server: RunningServer, api: Api) -> None:
+async def test_stream_of_an_unknown_upload_is_not_found(server: RunningServer, api: Api) -> None:
     for name in ("upload_" + "0" * 32, "upload_", "x", "..%2f..", "upload_" + "F" * 32):
         for route in (f"/api/uploads/{name}/events", f"/api/files/progress/{name}", f"/api/progress/{name}"):
-            assert (await api.say("GET", route)).refusal == (404, "NOT_FOUND"), route
+            assert (await api.request("GET", route)).refusal == (404, "NOT_FOUND"), route
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for method in ("HEAD", "POST", "PUT"):
-        assert (await api.say(method, f"/api/uploads/{upload_id}/events")).status == 405
+        assert (await api.request(method, f"/api/uploads/{upload_id}/events")).status == 405
 
 
-async def test_a_page_of_an_allowed_origin_may_listen(serve: Serve) -> None:
+async def test_stream_has_cors_headers_for_an_allowed_origin(serve: Serve) -> None:
     server = serve(ROOMCAST_CORS_ORIGINS="https://app.example")
     async with Api(server) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)
@@ -217,7 +223,7 @@ async def test_a_page_of_an_allowed_origin_may_listen(serve: Serve) -> None:
                 assert stream.headers["Vary"] == "Origin"
 
 
-async def test_silence_is_filled(serve: Serve) -> None:
+async def test_stream_without_events_has_keep_alive_comments(serve: Serve) -> None:
     server = serve(ROOMCAST_PING_SECONDS="0.1")
     async with Api(server) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)
@@ -225,7 +231,7 @@ async def test_silence_is_filled(serve: Serve) -> None:
             await stream.wait_until(lambda: stream.parser.comments >= 3)
 
 
-async def test_a_stream_ends_with_its_token(serve: Serve) -> None:
+async def test_stream_ends_when_its_token_expires(serve: Serve) -> None:
     server = serve(JWT_SECRET=SECRET)
     brief = token("alice", seconds=2)
     async with Api(server, brief) as alice:
@@ -238,7 +244,9 @@ async def test_a_stream_ends_with_its_token(serve: Serve) -> None:
                 assert again.status == 401
 
 
-async def test_kill_9_of_the_server(serve: Serve, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_stream_resumes_without_a_gap_after_the_server_was_killed(
+    serve: Serve, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("slow:1")
     server = serve(**fake.env)
     clip = shelf.clip()
@@ -258,7 +266,7 @@ async def test_kill_9_of_the_server(serve: Serve, shelf: Shelf, fake: FakeFfmpeg
     assert heard[-1]["status"] == "completed"
 
 
-async def test_sigterm_ends_streams(serve: Serve) -> None:
+async def test_streams_end_on_sigterm(serve: Serve) -> None:
     server = serve()
     async with Api(server) as api:
         upload_id, _ = await api.reserved("clip.mp4", 100)

@@ -42,7 +42,7 @@ def ends(said: list[dict[str, Any]]) -> list[str]:
     return [step["type"] for step in said if "key" not in step]
 
 
-async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_stream_has_all_files_of_a_submission(server: RunningServer, api: Api, shelf: Shelf) -> None:
     files = shelf.image("one.png"), shelf.image("two.png", size=(60, 40))
     reserved = (await api.reserve(*((file.name, file.stat().st_size) for file in files))).body
     ids = [entry["uploadId"] for entry in reserved["uploads"]]
@@ -73,13 +73,15 @@ async def test_one_stream_tells_of_all_files_of_a_submission(server: RunningServ
         element = (await api.get(upload_id)).body["element"]
         outputs = last["files"][number]["outputFiles"]
         assert [output["key"] for output in outputs] == [output["key"] for output in element["outputs"]]
-        assert (await api.say("GET", outputs[0]["url"])).status == 200
+        assert (await api.request("GET", outputs[0]["url"])).status == 200
         assert [kind for kind, _ in told].count("output") == len(outputs)
     assert ends(steps) == ["done"]
     assert steps[-1]["message"] == "All processing completed successfully"
 
 
-async def test_who_comes_late_is_told_every_step(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_stream_of_a_completed_submission_replays_every_step(
+    server: RunningServer, api: Api, shelf: Shelf
+) -> None:
     reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
     for entry in reply.body["uploads"]:
         await api.finished(entry["uploadId"])
@@ -99,7 +101,7 @@ async def test_who_comes_late_is_told_every_step(server: RunningServer, api: Api
     assert told[0] == told[1]
 
 
-async def test_a_stream_goes_on_where_it_broke_off(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_stream_resumes_after_the_last_event_id(server: RunningServer, api: Api, shelf: Shelf) -> None:
     files = shelf.image("one.png"), shelf.image("two.png", size=(60, 40))
     reserved = (await api.reserve(*((file.name, file.stat().st_size) for file in files))).body
     first, second = reserved["uploads"]
@@ -118,7 +120,7 @@ async def test_a_stream_goes_on_where_it_broke_off(server: RunningServer, api: A
     assert [ends(named(part, "step")) for part in (begun, rest, whole)] == [[], ["done"], ["done"]]
 
 
-async def test_files_of_which_one_failed_are_not_all_done(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_submission_with_a_failed_file_has_no_done_step(server: RunningServer, api: Api, shelf: Shelf) -> None:
     picture = shelf.image(size=(70, 40))
     reserved = (await api.reserve((picture.name, picture.stat().st_size), ("never.png", 10))).body
     first, second = reserved["uploads"]
@@ -132,7 +134,7 @@ async def test_files_of_which_one_failed_are_not_all_done(server: RunningServer,
     assert named(watcher, "message")[-1]["status"] == "error"
 
 
-async def test_a_position_of_another_log_gets_the_state(server: RunningServer, api: Api) -> None:
+async def test_stream_starts_with_the_state_at_a_position_of_another_log(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for identity in ("another:1", "99"):
         async with stream(server, upload_id, identity) as watcher:
@@ -140,7 +142,7 @@ async def test_a_position_of_another_log_gets_the_state(server: RunningServer, a
             assert [heard.name for heard in watcher.received] == ["message"]
 
 
-async def test_bytes_that_arrive_move_the_bar(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_progress_grows_while_bytes_arrive(server: RunningServer, api: Api, shelf: Shelf) -> None:
     content = shelf.image().read_bytes()
     upload_id, url = await api.reserved("picture.png", len(content))
     async with stream(server, upload_id) as watcher, HalfSent(server, "PUT", url, content, first=len(content) // 2):
@@ -148,7 +150,7 @@ async def test_bytes_that_arrive_move_the_bar(server: RunningServer, api: Api, s
         assert watcher.ids[-1] is None, "a reading leaves the position alone"
 
 
-async def test_an_error_is_told_with_its_code(server: RunningServer, api: Api) -> None:
+async def test_error_step_has_its_code(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     async with stream(server, upload_id) as watcher:
         await api.cancel(upload_id)
@@ -168,19 +170,19 @@ async def test_an_error_is_told_with_its_code(server: RunningServer, api: Api) -
         ("x", (404, "NOT_FOUND")),
     ],
 )
-async def test_what_cannot_be_streamed(api: Api, asked: str, refusal: tuple[int, str]) -> None:
-    assert (await api.say("GET", "/api/transflow/stream", params={"uploadId": asked})).refusal == refusal
+async def test_stream_of_an_unknown_id_is_refused(api: Api, asked: str, refusal: tuple[int, str]) -> None:
+    assert (await api.request("GET", "/api/transflow/stream", params={"uploadId": asked})).refusal == refusal
 
 
-async def test_a_position_that_is_none(api: Api) -> None:
+async def test_malformed_position_is_refused(api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for identity in ("1,2", "e:1,", "nonsense!"):
         headers = {"Last-Event-ID": identity}
-        reply = await api.say("GET", "/api/transflow/stream", params={"uploadId": upload_id}, headers=headers)
+        reply = await api.request("GET", "/api/transflow/stream", params={"uploadId": upload_id}, headers=headers)
         assert reply.refusal == (400, "MALFORMED")
 
 
-async def test_a_stream_is_its_owners(serve: Serve) -> None:
+async def test_stream_is_served_to_the_owner_only(serve: Serve) -> None:
     server = serve(JWT_SECRET=SECRET)
     async with Api(server, token("ada")) as ada:
         upload_id, _ = await ada.reserved("clip.mp4", 100)

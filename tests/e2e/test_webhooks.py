@@ -40,7 +40,7 @@ def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
 def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
     """A server that soon tries again what failed, and what somebody began who is dead."""
     hurry = {
-        "roomcast.assemblies.webhooks.delivery.BACKOFF": 0.5,
+        "roomcast.assemblies.delivery.BACKOFF": 0.5,
         "roomcast.assemblies.webhooks.deliverer.LEASE_SECONDS": 2.0,
     }
     with HeldServer(tmp_path, **environment, HURRY=json.dumps(hurry)).server as server:
@@ -48,7 +48,9 @@ def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServ
 
 
 async def deliveries(api: Api, assembly_id: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await api.say("GET", f"/api/assemblies/{assembly_id}/deliveries")).body["deliveries"]
+    found: list[dict[str, Any]] = (await api.request("GET", f"/api/assemblies/{assembly_id}/deliveries")).body[
+        "deliveries"
+    ]
     return found
 
 
@@ -64,7 +66,7 @@ async def settled(api: Api, assembly_id: str, status: str) -> dict[str, Any]:
 
 
 async def replay(api: Api, assembly_id: str, delivery_id: str) -> Reply:
-    return await api.say("POST", f"/api/assemblies/{assembly_id}/deliveries/{delivery_id}/replay")
+    return await api.request("POST", f"/api/assemblies/{assembly_id}/deliveries/{delivery_id}/replay")
 
 
 def without_links(status: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +83,7 @@ async def test_an_ended_assembly_is_delivered_with_valid_signatures(
         heard.check_signatures()
         assert heard.headers["Content-Type"] == "application/json"
         assembly_id = reply.body["assemblyId"]
-        asked = (await api.say("GET", "/api/transflow/status", params={"assemblyId": assembly_id})).body
+        asked = (await api.request("GET", "/api/transflow/status", params={"assemblyId": assembly_id})).body
         assert without_links(heard.status) == without_links(asked)
         assert heard.status["ok"] == "ASSEMBLY_COMPLETED"
         results = [result for step in heard.status["results"].values() for result in step]
@@ -110,7 +112,7 @@ async def test_an_outcome_that_a_retry_changed_is_delivered_again(
     md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
     async with Api(serve(**environment)) as api:
         wanted = {"type": TEMPLATE, "files": [{"filename": picture.name, "md5": md5}]}
-        reserved = (await api.say("POST", "/api/uploads", json=wanted)).body
+        reserved = (await api.request("POST", "/api/uploads", json=wanted)).body
         await api.cancel(reserved["uploadId"])
         (cancelled,) = await receiver.until(1)
         assert (cancelled.status["error_code"], "ok" in cancelled.status) == ("CANCELLED", False)
@@ -165,7 +167,7 @@ async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(
     server = serve(**environment)
     async with Api(server) as api:
         wanted = {"type": TEMPLATE, "files": [{"filename": "picture.png"}, {"filename": "never.png"}]}
-        reserved = (await api.say("POST", "/api/uploads", json=wanted)).body
+        reserved = (await api.request("POST", "/api/uploads", json=wanted)).body
         await api.put(reserved["uploads"][0]["contentUrl"], shelf.image().read_bytes())
         await api.finished(reserved["uploadId"])
         server.kill()
@@ -216,7 +218,7 @@ async def test_only_the_owner_reads_the_log_and_replays(
         await receiver.until(1)
         told = await settled(ada, assembly_id, "delivered")
         for other, refusal in ((bob, (403, "FORBIDDEN")), (nobody, (401, "UNAUTHENTICATED"))):
-            reply = await other.say("GET", f"/api/assemblies/{assembly_id}/deliveries")
+            reply = await other.request("GET", f"/api/assemblies/{assembly_id}/deliveries")
             assert reply.refusal == refusal
             assert (await replay(other, assembly_id, told["id"])).refusal == refusal
         async with Api(server, token("root", admin=True)) as admin:

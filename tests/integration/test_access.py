@@ -72,7 +72,7 @@ async def test_token_is_accepted_as_header_cookie_and_handshake_auth(server: App
     good = token("alice")
     async with Api(server) as anybody:
         for headers in ({"Authorization": f"Bearer {good}"}, {"Cookie": f"roomcast_token={good}"}):
-            reply = await anybody.say("GET", f"/api/uploads/{upload_id}", headers=headers)
+            reply = await anybody.request("GET", f"/api/uploads/{upload_id}", headers=headers)
             assert reply.status == 200, headers
     places: list[dict[str, Any]] = [
         {"auth": {"token": good}},
@@ -99,9 +99,9 @@ async def test_media_link_needs_no_token_and_is_given_only_to_the_owner(
     upload_id = await alice.accepted(shelf.image())
     url = (await alice.finished(upload_id))["element"]["url"]
     async with Api(server) as anybody:
-        assert (await anybody.say("GET", url)).status == 200
+        assert (await anybody.request("GET", url)).status == 200
         _, media, _, *key = url.split("/")
-        assert (await anybody.say("GET", "/".join(["", media, "no.grant", *key]))).refusal == (403, "FORBIDDEN")
+        assert (await anybody.request("GET", "/".join(["", media, "no.grant", *key]))).refusal == (403, "FORBIDDEN")
     assert (await bob.get(upload_id)).status == 403
 
 
@@ -109,16 +109,16 @@ async def test_metrics_are_for_admins(server: AppServer) -> None:
     readers = {None: 401, "garbage": 401, token("root", seconds=-60, admin=True): 401, token("alice"): 403}
     for reader, status in readers.items():
         async with Api(server, reader) as somebody:
-            assert (await somebody.say("GET", "/metrics")).status == status
+            assert (await somebody.request("GET", "/metrics")).status == status
     async with Api(server, token("root", admin=True)) as admin:
-        reply = await admin.say("GET", "/metrics")
+        reply = await admin.request("GET", "/metrics")
         assert (reply.status, b"roomcast_queue_depth 0.0" in reply.content) == (200, True)
 
 
 async def test_public_routes_need_no_token(server: AppServer) -> None:
     async with Api(server) as anybody:
         assert await anybody.healthy()
-        assert (await anybody.say("GET", "/progress-demo")).status == 200
+        assert (await anybody.request("GET", "/progress-demo")).status == 200
 
 
 @pytest.mark.parametrize("family", ["RS256", "ES256"])

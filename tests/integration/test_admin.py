@@ -41,7 +41,7 @@ async def admin(server: AppServer) -> AsyncIterator[Api]:
 
 
 async def overview(admin: Api) -> dict[str, Any]:
-    reply = await admin.say("GET", "/api/admin/overview")
+    reply = await admin.request("GET", "/api/admin/overview")
     assert reply.status == 200, reply.body
     told: dict[str, Any] = reply.body
     return told
@@ -51,8 +51,8 @@ async def test_admin_routes_refuse_everyone_but_admins(server: AppServer) -> Non
     for reader, refusal in REFUSED.items():
         async with Api(server, reader) as somebody:
             for call in CALLS:
-                assert (await somebody.say("GET", call)).refusal == refusal, (reader, call)
-            page = await somebody.say("GET", "/admin")
+                assert (await somebody.request("GET", call)).refusal == refusal, (reader, call)
+            page = await somebody.request("GET", "/admin")
             assert (page.status, page.headers["Content-Type"]) == (refusal[0], "text/html; charset=utf-8")
             assert b"token-form" in page.content, "the page asks for another token"
 
@@ -60,17 +60,17 @@ async def test_admin_routes_refuse_everyone_but_admins(server: AppServer) -> Non
 async def test_page_accepts_the_cookie_and_no_foreign_frame_or_script(server: AppServer) -> None:
     async with Api(server) as anybody:
         cookie = {"Cookie": f"roomcast_token={ADMIN}"}
-        page = await anybody.say("GET", "/admin", headers=cookie)
+        page = await anybody.request("GET", "/admin", headers=cookie)
         assert page.status == 200
         policy = page.headers["Content-Security-Policy"]
         assert "script-src 'self';" in policy
         assert "frame-ancestors 'none'" in policy
-        assert (await anybody.say("GET", CALLS[0], headers=cookie)).status == 200
+        assert (await anybody.request("GET", CALLS[0], headers=cookie)).status == 200
 
 
 @pytest.mark.parametrize("query", ["status=nonsense", "limit=0", "limit=201", "cursor=x"])
 async def test_list_with_a_wrong_query_is_malformed(admin: Api, query: str) -> None:
-    assert (await admin.say("GET", f"/api/admin/uploads?{query}")).refusal == (400, "MALFORMED")
+    assert (await admin.request("GET", f"/api/admin/uploads?{query}")).refusal == (400, "MALFORMED")
 
 
 async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
@@ -109,10 +109,10 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
         assert (group["code"], group["step"], group["retryable"]) == ("TRANSCODE_ERROR", "compressing", True)
         assert [(one["uploadId"], one["owner"]) for one in group["uploads"]] == [(failed, "bob")]
 
-        listed = (await admin.say("GET", "/api/admin/uploads")).body["uploads"]
+        listed = (await admin.request("GET", "/api/admin/uploads")).body["uploads"]
         assert [one["uploadId"] for one in listed] == [reserved, *reversed(waiting), *reversed(working), failed, done]
         assert [one["owner"] for one in listed] == ["alice", "bob", "alice", "bob", "alice", "bob", "alice"]
-        first = (await admin.say("GET", "/api/admin/uploads?status=error&limit=1")).body
+        first = (await admin.request("GET", "/api/admin/uploads?status=error&limit=1")).body
         assert ([one["uploadId"] for one in first["uploads"]], first["cursor"]) == ([failed], None)
 
         assert (await watcher.join(working[0]))["ok"] is True, "an admin may join any room"
@@ -165,13 +165,13 @@ async def test_page_is_only_available_from_this_machine_in_open_mode(serve: Serv
     ]
     async with Api(server) as anybody:
         for call in CALLS[:2]:
-            assert (await anybody.say("GET", call)).status == 200
-        page = await anybody.say("GET", "/admin", headers={"Host": f"localhost:{server.port}"})
+            assert (await anybody.request("GET", call)).status == 200
+        page = await anybody.request("GET", "/admin", headers={"Host": f"localhost:{server.port}"})
         assert (page.status, b"Uploads" in page.content) == (200, True)
         async with StreamWatcher(f"{server.url}{CALLS[2]}") as stream:
             await stream.wait_until(lambda: stream.received)
         for headers in foreign:
             for call in CALLS:
-                assert (await anybody.say("GET", call, headers=headers)).refusal == (403, "FORBIDDEN"), headers
-            page = await anybody.say("GET", "/admin", headers=headers)
+                assert (await anybody.request("GET", call, headers=headers)).refusal == (403, "FORBIDDEN"), headers
+            page = await anybody.request("GET", "/admin", headers=headers)
             assert (page.status, b"only available from this machine" in page.content) == (403, True), headers

@@ -39,7 +39,7 @@ async def stored(api: Api, upload_id: str) -> bytes:
     end = await api.finished(upload_id)
     assert end["status"] == "completed", end
     (output,) = end["element"]["outputs"]
-    return (await api.say("GET", output["url"])).content
+    return (await api.request("GET", output["url"])).content
 
 
 def form_of(*parts: tuple[str, bytes, str | None]) -> aiohttp.FormData:
@@ -52,7 +52,7 @@ def form_of(*parts: tuple[str, bytes, str | None]) -> aiohttp.FormData:
 @pytest.mark.parametrize("content", [TEXT, b"x"], ids=["some", "one byte"])
 async def test_form_put_and_tus_accept_any_file_under_a_file_template(api: Api, content: bytes) -> None:
     form = form_of(("type", b"document", None), ("file", content, "a.txt"))
-    by_form = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
+    by_form = (await api.request("POST", "/api/uploads", data=form)).body["uploadId"]
     reserved, url = await api.reserved("b.txt", len(content), template="document")
     assert (await api.put(url, content)).status == 202
     tus_url = await Tus(api).create(len(content), content, filename="c.txt", type="document")
@@ -62,20 +62,20 @@ async def test_form_put_and_tus_accept_any_file_under_a_file_template(api: Api, 
 
 async def test_type_field_after_the_file_still_decides_its_template(api: Api) -> None:
     form = form_of(("file", TEXT, "a.txt"), ("type", b"document", None))
-    reply = await api.say("POST", "/api/uploads", data=form)
+    reply = await api.request("POST", "/api/uploads", data=form)
     assert await stored(api, reply.body["uploadId"]) == TEXT
 
 
 async def test_forms_refuse_a_file_that_is_not_media_under_a_media_template(api: Api) -> None:
     for form in (form_of(("file", TEXT, "a.txt")), form_of(("file", TEXT, "a.txt"), ("type", b"image", None))):
-        assert (await api.say("POST", "/api/uploads", data=form)).refusal == (415, "UNSUPPORTED_TYPE")
-    assert (await api.say("POST", "/api/files/upload", data=form_of(("file", TEXT, "a.txt")))).status == 415
+        assert (await api.request("POST", "/api/uploads", data=form)).refusal == (415, "UNSUPPORTED_TYPE")
+    assert (await api.request("POST", "/api/files/upload", data=form_of(("file", TEXT, "a.txt")))).status == 415
 
 
 async def test_form_put_and_tus_refuse_a_file_above_the_templates_limit(api: Api) -> None:
     large = bytes(10_001)
     form = form_of(("type", b"document", None), ("file", large, "a.bin"))
-    assert (await api.say("POST", "/api/uploads", data=form)).refusal == (413, "TOO_LARGE")
+    assert (await api.request("POST", "/api/uploads", data=form)).refusal == (413, "TOO_LARGE")
     assert (await api.reserve(("b.bin", len(large)), template="document")).refusal == (413, "TOO_LARGE")
     created = await Tus(api).post(Upload_Length=str(len(large)), Upload_Metadata="type ZG9jdW1lbnQ=")
     assert created.refusal == (413, "TOO_LARGE")
@@ -92,7 +92,7 @@ async def test_empty_file_is_accepted_by_put_and_refused_by_tus(api: Api) -> Non
 
 async def test_native_form_ignores_the_path_field(api: Api) -> None:
     form = form_of(("type", b"document", None), ("path", b"../up", None), ("file", TEXT, "a.txt"))
-    upload_id = (await api.say("POST", "/api/uploads", data=form)).body["uploadId"]
+    upload_id = (await api.request("POST", "/api/uploads", data=form)).body["uploadId"]
     end = await api.finished(upload_id)
     assert (end["metadata"], end["element"]["outputs"][0]["key"]) == ({}, f"{upload_id}/download/a.txt")
 
@@ -108,7 +108,7 @@ async def test_form_without_a_declared_size_is_limited_by_its_bytes(server: AppS
             yield bytes(1 << 16)
 
     headers = {"Content-Type": "multipart/form-data; boundary=frontier"}
-    reply = await api.say("POST", "/api/files/upload", data=endless(), headers=headers)
+    reply = await api.request("POST", "/api/files/upload", data=endless(), headers=headers)
     assert (reply.refusal, reply.body["upload_ids"]) == ((413, "TOO_LARGE"), [])
     assert [one["filename"] for one in reply.body["failed"]] == ["endless.mp4"]
     assert sent < 10 << 20
@@ -117,13 +117,13 @@ async def test_form_without_a_declared_size_is_limited_by_its_bytes(server: AppS
 
 async def test_form_with_more_than_a_thousand_refused_files_is_refused(api: Api) -> None:
     form = form_of(*((f"field {number}", b"x", f"{number}.txt") for number in range(1200)))
-    reply = await api.say("POST", "/api/files/upload", data=form)
+    reply = await api.request("POST", "/api/files/upload", data=form)
     assert (reply.refusal, len(reply.body["failed"])) == ((429, "TOO_MANY"), 1000)
 
 
 async def test_form_of_files_without_a_token_is_refused_in_the_dialects_format(serve: ServeApp) -> None:
     server = await serve(JWT_SECRET="a secret that is long enough for its purpose")
     async with Api(server) as anybody:
-        reply = await anybody.say("POST", "/api/files/upload", data=form_of(("files", TEXT, "a.txt")))
+        reply = await anybody.request("POST", "/api/files/upload", data=form_of(("files", TEXT, "a.txt")))
     assert reply.refusal == (401, "UNAUTHENTICATED")
     assert reply.body == {"message": "A token is required.", "uploaded": 0, "upload_ids": [], "failed": []}

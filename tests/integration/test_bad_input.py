@@ -33,7 +33,7 @@ async def server_intact(server: AppServer, api: Api, shelf: Shelf) -> AsyncItera
     assert await api.healthy()
     assert (await api.finished(await api.accepted(shelf.image("after.png", size=SMALL))))["status"] == "completed"
     await eventually(lambda: strays(server) == [], 3, what=f"no stray files, not {strays(server)}")
-    assert server.complaints() == []
+    assert server.error_lines() == []
 
 
 def strays(server: AppServer) -> list[Path]:
@@ -55,7 +55,7 @@ def multipart(*parts: tuple[str, str | None, bytes], end: bool = True) -> dict[s
 
 
 async def post(api: Api, *parts: tuple[str, str | None, bytes], end: bool = True) -> Reply:
-    return await api.say("POST", "/api/uploads", **multipart(*parts, end=end))
+    return await api.request("POST", "/api/uploads", **multipart(*parts, end=end))
 
 
 async def test_empty_file_is_unreadable(api: Api) -> None:
@@ -142,7 +142,7 @@ async def test_too_large_file_is_refused_by_its_bytes(api: Api, watcher: Watcher
 
     upload_id, url = await api.reserved("picture.png", LIMIT)
     await watcher.join(upload_id)
-    assert (await api.say("PUT", url, data=unannounced())).refusal == (413, "TOO_LARGE")
+    assert (await api.request("PUT", url, data=unannounced())).refusal == (413, "TOO_LARGE")
     last = await watcher.end(upload_id)
     assert last["error"]["code"] == "TOO_LARGE"
     assert (await post(api, ("file", "picture.png", content))).refusal == (413, "TOO_LARGE")
@@ -168,7 +168,7 @@ async def test_body_without_length_and_other_than_reserved_fails_the_upload(
         yield content
 
     upload_id, url = await api.reserved("picture.png", len(content) + off)
-    assert (await api.say("PUT", url, data=unannounced())).refusal == refusal
+    assert (await api.request("PUT", url, data=unannounced())).refusal == refusal
     assert (await api.get(upload_id)).body["error"]["code"] == refusal[1]
 
 
@@ -268,7 +268,7 @@ async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, 
     content = shelf.image(size=SMALL).read_bytes()
     for case, (name, expected) in NAMES.items():
         body = json.dumps({"files": [{"filename": name, "size": len(content)}]})
-        reply = await api.say("POST", "/api/uploads", data=body, headers={"Content-Type": "application/json"})
+        reply = await api.request("POST", "/api/uploads", data=body, headers={"Content-Type": "application/json"})
         if reply.status != 201:
             assert reply.refusal == (400, "MALFORMED"), case
             assert expected is None, case
@@ -282,7 +282,7 @@ async def test_strange_file_name_of_a_reservation_is_cleaned(server: AppServer, 
         assert last["status"] == "completed", case
         assert last["filename"] == entry["filename"], case
         for output in last["element"]["outputs"]:
-            assert (await api.say("GET", output["url"])).status == 200, case
+            assert (await api.request("GET", output["url"])).status == 200, case
         folder = server.data / "media" / entry["uploadId"]
         assert all(path.is_relative_to(folder) for path in server.files_of(entry["uploadId"])), case
 
@@ -317,7 +317,7 @@ RESERVATIONS: dict[str, str] = {
 
 async def test_wrong_reservation_is_malformed(api: Api) -> None:
     for name, body in RESERVATIONS.items():
-        reply = await api.say("POST", "/api/uploads", data=body, headers={"Content-Type": "application/json"})
+        reply = await api.request("POST", "/api/uploads", data=body, headers={"Content-Type": "application/json"})
         assert reply.refusal == (400, "MALFORMED"), (name, reply.body)
 
 
@@ -326,7 +326,7 @@ async def test_file_with_another_md5_than_declared_fails(api: Api, watcher: Watc
     """By PUT, or by tus in so many chunks."""
     content = shelf.image().read_bytes()
     files = [{"filename": "picture.png", "size": len(content), "md5": "0" * 32}]
-    (entry,) = (await api.say("POST", "/api/uploads", json={"files": files})).body["uploads"]
+    (entry,) = (await api.request("POST", "/api/uploads", json={"files": files})).body["uploads"]
     await watcher.join(entry["uploadId"])
     half = len(content) // 2 if chunks == 2 else 0
     if half:
@@ -362,6 +362,6 @@ async def test_second_body_is_refused_while_the_first_arrives(
 
 
 async def test_unknown_routes_respond_in_json(api: Api) -> None:
-    assert (await api.say("GET", "/api/no-such-thing")).refusal == (404, "NOT_FOUND")
+    assert (await api.request("GET", "/api/no-such-thing")).refusal == (404, "NOT_FOUND")
     assert (await api.get("not-an-id")).refusal == (404, "NOT_FOUND")
-    assert (await api.say("PATCH", "/api/uploads")).code is not None
+    assert (await api.request("PATCH", "/api/uploads")).code is not None

@@ -91,7 +91,7 @@ async def heard(client: Client, upload_id: str) -> list[Any]:
     return [state async for state in client.watch(upload_id)]
 
 
-async def test_a_file_is_sent_once_and_found_again(roomcast: Client, api: Api, shelf: Shelf, tmp_path: Path) -> None:
+async def test_known_file_is_found_and_not_sent_again(roomcast: Client, api: Api, shelf: Shelf, tmp_path: Path) -> None:
     picture = shelf.image("picture.png", noise=True)
     states: list[Any] = []
     done = await roomcast.upload(picture, type="image", on_progress=states.append)
@@ -110,7 +110,7 @@ async def test_a_file_is_sent_once_and_found_again(roomcast: Client, api: Api, s
     assert (fetched.name, fetched.stat().st_size) == (Path(main["key"]).name, main["size"])
 
 
-async def test_links_are_whole_whatever_brings_them(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
+async def test_links_are_absolute_in_every_method(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
     clip = shelf.clip(seconds=1)
     done = await roomcast.upload(clip)
     upload_id = done["uploadId"]
@@ -128,14 +128,14 @@ async def test_links_are_whole_whatever_brings_them(server: AppServer, roomcast:
     assert all(result["ssl_url"].startswith(f"{server.url}/media/") for result in results)
 
 
-async def test_several_go_side_by_side(roomcast: Client, shelf: Shelf) -> None:
+async def test_concurrent_uploads_complete(roomcast: Client, shelf: Shelf) -> None:
     pictures = [shelf.image(f"{side}.png", size=(side, 64)) for side in range(64, 69)]
     ended = await asyncio.gather(*(roomcast.upload(picture) for picture in pictures))
     assert [state["filename"] for state in ended] == [picture.name for picture in pictures]
     assert {state["status"] for state in ended} == {"completed"}
 
 
-async def test_it_goes_on_from_what_another_client_left(server: AppServer, roomcast: Client, file: Path) -> None:
+async def test_upload_resumes_what_another_client_left(server: AppServer, roomcast: Client, file: Path) -> None:
     reserved = await roomcast.reserve(file)
     url = f"/api/tus/{reserved['uploadId']}"
     offsets: list[int] = []
@@ -153,7 +153,7 @@ async def test_it_goes_on_from_what_another_client_left(server: AppServer, roomc
     assert [offset >= MIB for offset in offsets] == [True]
 
 
-async def test_who_is_overtaken_gives_way(server: AppServer, roomcast: Client, file: Path) -> None:
+async def test_overtaken_client_fails_with_wrong_state(server: AppServer, roomcast: Client, file: Path) -> None:
     async with Client(server.url, token=token("ada")) as other:
         reserved = await roomcast.reserve(file)
         first = asyncio.create_task(roomcast.send(file, reserved["uploadId"]))
@@ -168,7 +168,7 @@ async def test_who_is_overtaken_gives_way(server: AppServer, roomcast: Client, f
     await heard(roomcast, reserved["uploadId"])
 
 
-async def test_a_stream_that_breaks_goes_on(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
+async def test_watch_resumes_a_broken_stream(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
     positions: list[str | None] = []
 
     async def cutting(request: web.Request) -> web.StreamResponse | None:
@@ -191,7 +191,7 @@ async def test_a_stream_that_breaks_goes_on(server: AppServer, roomcast: Client,
     assert positions[1:] == [f"{states[0]['epoch']}:1"] * 2
 
 
-async def test_where_streams_are_refused_it_asks(
+async def test_watch_polls_if_streams_are_refused(
     server: AppServer, roomcast: Client, shelf: Shelf, fake: FakeFfmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roomcast_module, "_POLL_SECONDS", 0.05)
@@ -212,7 +212,9 @@ async def test_where_streams_are_refused_it_asks(
         assert (refused.value.code, refused.value.status) == ("NOT_FOUND", 404)
 
 
-async def test_a_failure_a_retry_and_a_cancel(roomcast: Client, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_failed_upload_raises_and_a_cancelled_one_completes_after_a_retry(
+    roomcast: Client, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("invalid")
     clip, states = shelf.clip(seconds=0.6), list[Any]()
     with pytest.raises(ClientError) as failed:
@@ -232,7 +234,9 @@ async def test_a_failure_a_retry_and_a_cancel(roomcast: Client, shelf: Shelf, fa
     assert (await heard(roomcast, begun["uploadId"]))[-1]["status"] == "completed"
 
 
-async def test_a_file_that_shrinks_while_it_is_sent(server: AppServer, roomcast: Client, file: Path) -> None:
+async def test_file_that_shrinks_while_it_is_sent_raises_local_file(
+    server: AppServer, roomcast: Client, file: Path
+) -> None:
     async def shrinking(request: web.Request) -> web.StreamResponse | None:
         if request.method != "HEAD":
             return None
@@ -247,7 +251,7 @@ async def test_a_file_that_shrinks_while_it_is_sent(server: AppServer, roomcast:
     await roomcast.cancel(reserved["uploadId"])
 
 
-async def test_who_may(server: AppServer, api: Api) -> None:
+async def test_calls_need_the_token_of_the_owner(server: AppServer, api: Api) -> None:
     upload_id, _ = await api.reserved("picture.png", 100)
     for given, expected in ((None, "UNAUTHENTICATED"), (token("eve"), "FORBIDDEN")):
         async with Client(server.url, token=given) as client:
@@ -257,14 +261,14 @@ async def test_who_may(server: AppServer, api: Api) -> None:
                 assert refused.value.code == expected
 
 
-async def test_a_server_that_was_never_there_is_not_waited_for(shelf: Shelf) -> None:
+async def test_unreachable_server_raises_at_once_if_it_was_never_reached(shelf: Shelf) -> None:
     async with Client("http://127.0.0.1:1") as client:
         with pytest.raises(ClientError) as failed:
             await client.upload(shelf.image())
     assert (failed.value.code, failed.value.status, failed.value.retryable) == (NETWORK, None, False)
 
 
-async def test_a_token_stays_with_its_server(server: AppServer, tmp_path: Path) -> None:
+async def test_token_is_not_sent_to_another_server(server: AppServer, tmp_path: Path) -> None:
     sent: list[str | None] = []
     folder = tmp_path / "out"
     folder.mkdir()

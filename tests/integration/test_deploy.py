@@ -13,7 +13,7 @@ from tests.support.harness import ROOT
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_the_lockfile_is_in_step_with_the_package_file(tmp_path: Path) -> None:
+def test_lockfile_installs_the_package_file(tmp_path: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     command = ["npm", "ci", "--ignore-scripts", "--offline", "--no-audit", "--no-fund"]
@@ -21,7 +21,7 @@ def test_the_lockfile_is_in_step_with_the_package_file(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_build_script_leaves_a_profile_that_keeps_one_web_process_unless_told_otherwise(tmp_path: Path) -> None:
+def test_build_script_writes_a_profile_that_runs_one_web_process_unless_set(tmp_path: Path) -> None:
     (tmp_path / "deploy").mkdir()
     shutil.copy(ROOT / "deploy" / "heroku-profile.sh", tmp_path / "deploy")
     script = json.loads((ROOT / "package.json").read_text())["scripts"]["heroku-postbuild"]

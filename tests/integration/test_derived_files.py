@@ -67,7 +67,7 @@ async def test_poster_is_deleted_with_its_upload_and_made_again_on_retry(
     state = (await api.get(upload_id)).body
     assert "poster" not in state
     await eventually(lambda: not list((api.server.data / "media").glob(f"{upload_id}/*")), what="the poster's end")
-    assert (await api.say("GET", poster["url"])).refusal == (404, "NOT_FOUND")
+    assert (await api.request("GET", poster["url"])).refusal == (404, "NOT_FOUND")
     fake.heal()
     assert "poster" not in (await api.retry(upload_id)).body
     if state["bytesReceived"]:
@@ -89,7 +89,7 @@ async def test_storyboard_links_to_its_sprite(api: Api, watcher: Watcher, shelf:
     areas = re.findall(r"^(.+)#xywh=(\d+),(\d+),(\d+),(\d+)$", (await fetched(api, storyboard)).decode(), re.MULTILINE)
     assert len(areas) == 4
     for name, *area in areas:
-        reply = await api.say("GET", urljoin(storyboard["url"], name))
+        reply = await api.request("GET", urljoin(storyboard["url"], name))
         assert (reply.status, len(reply.content)) == (200, sprite["size"])
         x, y, width, height = map(int, area)
         assert x + width <= sprite["width"]
@@ -118,11 +118,11 @@ async def test_hls_plays_from_the_master_playlist_link(
     assert len(renditions) == 3
     for playlist in ("".join(found) for found in renditions):
         url = urljoin(hls["url"], playlist)
-        content = (await api.say("GET", url)).content.decode()
+        content = (await api.request("GET", url)).content.decode()
         init, *names = re.findall(r'^#EXT-X-MAP:URI="(.+)"$|^([^#].*)$', content, re.MULTILINE)
         assert len(names) == 3
         for name, mime in [(init[0], "video/mp4"), *((name[1], "video/iso.segment") for name in names)]:
-            reply = await api.say("GET", urljoin(url, name), headers={"Range": "bytes=0-3"})
+            reply = await api.request("GET", urljoin(url, name), headers={"Range": "bytes=0-3"})
             assert (reply.status, reply.headers["Content-Type"]) == (206, mime)
             assert "immutable" in reply.headers["Cache-Control"]
     await asyncio.to_thread(assert_plays, urljoin(server.url, hls["url"]), tmp_path)

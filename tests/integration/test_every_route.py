@@ -44,7 +44,7 @@ class Call:
         return f"{self.method} {self.path}"
 
     async def by(self, api: Api) -> Reply:
-        return await api.say(
+        return await api.request(
             self.method,
             self.path.format(**self.path_values),
             params=self.query,
@@ -96,7 +96,7 @@ async def reserved(api: Api, name: str) -> dict[str, str]:
     """Return the ids of a new reservation and of its assembly."""
     md5 = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     files = [{"filename": f"{name}.mp4", "size": 100, "md5": md5}]
-    body = (await api.say("POST", "/api/uploads", json={"files": files})).body
+    body = (await api.request("POST", "/api/uploads", json={"files": files})).body
     return {"upload": body["uploadId"], "assembly": body["assemblyId"]}
 
 
@@ -111,7 +111,7 @@ async def table(server: AppServer, known: list[Document]) -> Table:
     """Return what makes all calls about an upload and an assembly."""
     if not known:
         async with Api(server) as anybody:
-            known.append((await anybody.say("GET", "/openapi.json")).body)
+            known.append((await anybody.request("GET", "/openapi.json")).body)
     return lambda about: list(calls(known[0], about["upload"], about["assembly"]))
 
 
@@ -185,7 +185,9 @@ def malformed(call: Call) -> Iterator[tuple[str, Call]]:
 
 async def test_malformed_parameter_is_refused(server: AppServer, table: Table) -> None:
     async with Api(server, token("root", admin=True)) as admin:
-        pieces = await admin.say("POST", "/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1048576"})
+        pieces = await admin.request(
+            "POST", "/api/tus/", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1048576"}
+        )
         about = {"upload": pieces.headers["Location"].rpartition("/")[2], "assembly": NOBODYS["assembly"]}
         tried = set()
         for call in table(about):
@@ -207,4 +209,4 @@ async def test_malformed_body_is_refused(server: AppServer, alice: Api, table: T
         if media.startswith((JSON, FORM)):
             for other in ("text/plain", f"{FORM}; boundary=frontier", FORM):
                 refused(call, await call.sending(other, b"no form").by(alice), 400, "MALFORMED")
-    assert server.complaints() == []
+    assert server.error_lines() == []

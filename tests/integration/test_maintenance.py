@@ -109,7 +109,7 @@ async def everything(maintenance: Maintenance) -> None:
 
 
 @pytest.mark.usefixtures("a_day_passes")
-async def test_another_ledger_deletes_no_source_however_old(
+async def test_maintenance_of_another_ledger_deletes_no_source_however_old(
     ledger: SqliteLedger, media: MediaStore, tmp_path: Path
 ) -> None:
     key = await queued_with_source(ledger, media)
@@ -129,7 +129,7 @@ async def test_another_ledger_deletes_no_source_however_old(
     assert await media.has_source(key)
 
 
-async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
+async def test_first_sweep_claims_the_store_and_deletes_nothing(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown = await put(media, f"{new_upload_id()}.1")
@@ -150,7 +150,7 @@ async def test_nothing_is_deleted_at_the_start_and_the_store_is_claimed(
     assert await media.list_sources() == [unknown]
 
 
-async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
+async def test_unknown_source_is_deleted_after_a_day(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unknown, wanted = await put(media, f"{new_upload_id()}.1"), await queued_with_source(ledger, media)
@@ -163,7 +163,7 @@ async def test_a_source_that_the_ledger_knows_nothing_of_stays_for_a_day(
     assert maintenance.warning is None
 
 
-async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
+async def test_source_of_a_later_attempt_than_the_ledger_has_is_deleted_after_a_day(
     ledger: SqliteLedger, media: MediaStore
 ) -> None:
     """As after a backup of the ledger was restored."""
@@ -173,7 +173,7 @@ async def test_the_source_of_a_later_life_than_the_ledger_knows_stays_for_a_day(
     assert await media.list_sources() == [later]
 
 
-async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteLedger, media: MediaStore) -> None:
+async def test_source_left_by_a_crash_after_the_end_is_deleted_soon(ledger: SqliteLedger, media: MediaStore) -> None:
     over = await failed_with_source(ledger, media, retryable=False)
     kept = await failed_with_source(ledger, media, retryable=True)
     await maintenance_of(ledger, media)._tidy()
@@ -181,14 +181,14 @@ async def test_what_a_crash_left_after_an_upload_s_end_goes_soon(ledger: SqliteL
     assert await media.list_sources() == [kept]
 
 
-async def test_the_source_of_an_upload_that_expires_goes_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
+async def test_source_of_an_expired_upload_is_deleted_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
     await failed_with_source(ledger, media, retryable=True)
     wanted = await queued_with_source(ledger, media)
     await maintenance_of(ledger, media, retention_seconds=-1.0)._expire()
     assert await media.list_sources() == [wanted]
 
 
-async def test_upkeep_that_has_not_run_lately_says_so(
+async def test_maintenance_that_has_not_run_lately_reports_its_idle_time(
     ledger: SqliteLedger, media: MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maintenance = maintenance_of(ledger, media)

@@ -31,7 +31,7 @@ class Film:
 
     async def get(self, **headers: str) -> Reply:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.api.say("GET", self.url, headers=named)
+        return await self.api.request("GET", self.url, headers=named)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ async def film(server: AppServer, api: Api, shelf: Shelf, made: dict[str, Any]) 
         upload_id = await api.accepted(shelf.clip(seconds=2))
         made.update((await api.finished(upload_id))["element"])
     entry = output(made, "video")
-    return Film(api, entry, (await api.say("GET", entry["url"])).content)
+    return Film(api, entry, (await api.request("GET", entry["url"])).content)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ async def test_whole_file_is_served_with_its_type_and_length(film: Film) -> None
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert reply.headers["Accept-Ranges"] == "bytes"
     assert len(reply.content) == film.entry["size"]
-    head = await film.api.say("HEAD", film.url)
+    head = await film.api.request("HEAD", film.url)
     assert head.status == 200
     assert head.headers["Content-Length"] == str(film.entry["size"])
 
@@ -114,16 +114,16 @@ async def test_tampered_link_is_refused(film: Film) -> None:
         f"/media/{grant}/{upload_id}0/{name}",
     ]
     for url in worse:
-        assert (await film.api.say("GET", url)).refusal == (403, "FORBIDDEN"), url
+        assert (await film.api.request("GET", url)).refusal == (403, "FORBIDDEN"), url
 
 
 async def test_link_gives_access_to_the_files_of_its_upload_only(film: Film, made: dict[str, Any]) -> None:
     poster = output(made, "poster")
-    assert (await film.api.say("GET", urljoin(film.url, "poster.jpg"))).content == (
-        await film.api.say("GET", poster["url"])
+    assert (await film.api.request("GET", urljoin(film.url, "poster.jpg"))).content == (
+        await film.api.request("GET", poster["url"])
     ).content
-    assert (await film.api.say("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
-    assert (await film.api.say("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
+    assert (await film.api.request("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
+    assert (await film.api.request("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
 
 
 async def test_path_out_of_the_media_directory_is_refused(film: Film) -> None:
@@ -145,23 +145,23 @@ async def test_link_expires_and_the_state_has_a_new_one(serve: ServeApp, shelf: 
         old = (await api.finished(upload_id))["element"]["url"]
 
         async def expired() -> bool:
-            return (await api.say("GET", old)).refusal == (403, "FORBIDDEN")
+            return (await api.request("GET", old)).refusal == (403, "FORBIDDEN")
 
         await eventually(expired, 5, what="the link's expiry")
         new = (await api.get(upload_id)).body["element"]["url"]
         assert new != old
-        assert (await api.say("GET", new)).status == 200
+        assert (await api.request("GET", new)).status == 200
 
 
 async def test_media_can_be_read_by_pages_of_allowed_origins_only(serve: ServeApp, shelf: Shelf) -> None:
     async with Api(await serve(ROOMCAST_CORS_ORIGINS="https://player.example")) as api:
         url = (await api.finished(await api.accepted(shelf.image())))["element"]["url"]
         part = {"Range": "bytes=0-9"}
-        reply = await api.say("GET", url, headers={"Origin": "https://player.example", **part})
+        reply = await api.request("GET", url, headers={"Origin": "https://player.example", **part})
         assert reply.status == 206
         assert reply.headers["Access-Control-Allow-Origin"] == "https://player.example"
         assert "Content-Range" in reply.headers["Access-Control-Expose-Headers"]
         for origin in ({}, {"Origin": "https://other.example"}):
-            reply = await api.say("GET", url, headers={**origin, **part})
+            reply = await api.request("GET", url, headers={**origin, **part})
             assert "Access-Control-Allow-Origin" not in reply.headers
             assert reply.headers["Vary"] == "Origin", "a cache would take this answer for the player's too"

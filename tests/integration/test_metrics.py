@@ -26,7 +26,7 @@ async def busy(api: Api, watcher: Watcher, shelf: Shelf) -> None:
 
 
 async def test_metrics_have_the_text_format(busy: None, api: Api) -> None:
-    reply = await api.say("GET", "/metrics")
+    reply = await api.request("GET", "/metrics")
     assert reply.headers["Content-Type"].startswith("text/plain; version=")
     families = parse(reply.content.decode())
     assert all(name.startswith(("roomcast_", "process_")) for name in families)
@@ -39,7 +39,7 @@ async def test_metrics_have_the_text_format(busy: None, api: Api) -> None:
 
 async def test_metrics_have_the_openmetrics_format_if_asked_for(api: Api) -> None:
     accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
-    reply = await api.say("GET", "/metrics", headers=accept)
+    reply = await api.request("GET", "/metrics", headers=accept)
     assert reply.headers["Content-Type"].startswith("application/openmetrics-text")
     names = {family.name for family in text_string_to_metric_families(reply.content.decode())}  # type: ignore[no-untyped-call]
     assert {"roomcast_uploads", "roomcast_step_seconds", "roomcast_queue_depth"} <= names

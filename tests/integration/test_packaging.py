@@ -101,5 +101,5 @@ async def test_the_installed_wheel_serves_the_pages_and_completes_an_upload(
                 "/static/node_modules/socket.io-client/dist/socket.io.esm.min.js", "/docs/tutorial.md",
                 "/static/node_modules/swagger-ui-dist/swagger-ui-bundle.js",
             ):  # fmt: skip
-                assert (await api.say("GET", path)).status == 200, path
+                assert (await api.request("GET", path)).status == 200, path
             assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"

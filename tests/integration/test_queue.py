@@ -14,7 +14,7 @@ from tests.support.harness import Api
 from tests.support.watchers import Watcher, assert_truthful
 
 
-async def test_a_dozen_at_once_on_two_workers(serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_dozen_uploads_complete_on_two_workers(serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("busy")
     server = await serve(ROOMCAST_WORKERS="2", ROOMCAST_LEASE_SECONDS="60", **fake.env)
     picture = shelf.image(size=(64, 48))
@@ -58,7 +58,9 @@ def at_once(watcher: Watcher, upload_ids: list[str]) -> int:
     return max(itertools.accumulate(step for _, step in sorted(moves)))
 
 
-async def test_nobody_starves_another(serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_viewer_with_many_uploads_does_not_starve_another(
+    serve: ServeApp, shelf: Shelf, fake: FakeFfmpeg
+) -> None:
     fake.behave("busy")
     server = await serve(JWT_SECRET=SECRET, ROOMCAST_WORKERS="1", **fake.env)
     clip = shelf.clip(seconds=1, size="160x120")
@@ -74,7 +76,7 @@ async def test_nobody_starves_another(serve: ServeApp, shelf: Shelf, fake: FakeF
     assert len([end for end in ends.values() if end < his_end]) <= 2
 
 
-async def test_too_many_in_flight(serve: ServeApp, shelf: Shelf) -> None:
+async def test_upload_over_the_limit_in_flight_is_refused(serve: ServeApp, shelf: Shelf) -> None:
     server = await serve(ROOMCAST_MAX_IN_FLIGHT="2")
     async with Api(server) as api:
         first, _ = await api.reserved("one.mp4", 100)

@@ -29,7 +29,7 @@ def tracked() -> list[Path]:
     return [path for path in files if path.is_file()]
 
 
-def test_the_top_level_holds_what_belongs_there() -> None:
+def test_top_level_has_only_known_files() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP_LEVEL
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from roomcast.assemblies.delivery import Delivery
 from roomcast.assemblies.redis_store import RedisRecordStore
 from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.assemblies.store import RecordStore
-from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import IncompatibleSchema
 from roomcast.ledger.redis.ledger import RedisLedger

@@ -39,7 +39,7 @@ async def admin_client(
         await client.disconnect()
 
 
-async def test_the_admin_ui_sees_the_clients_and_their_rooms(serve: ServeApp) -> None:
+async def test_admin_ui_gets_the_clients_and_their_rooms(serve: ServeApp) -> None:
     server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
     async with Watcher(server.url), admin_client(server, ADMIN) as (_, heard), asyncio.timeout(20):
         assert "ALL_EVENTS" in (await heard["config"])["supportedFeatures"]
@@ -49,14 +49,14 @@ async def test_the_admin_ui_sees_the_clients_and_their_rooms(serve: ServeApp) ->
         assert (await heard["server_stats"])["clientsCount"] == 2
 
 
-async def test_a_wrong_password_is_refused(serve: ServeApp) -> None:
+async def test_wrong_password_is_refused(serve: ServeApp) -> None:
     server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
     with pytest.raises(socketio.exceptions.ConnectionError):
         async with admin_client(server, {**ADMIN, "password": "wrong"}):
             pass
 
 
-async def test_without_the_setting_there_is_no_admin_namespace(serve: ServeApp) -> None:
+async def test_admin_namespace_is_refused_without_the_setting(serve: ServeApp) -> None:
     server = await serve()
     with pytest.raises(socketio.exceptions.ConnectionError):
         async with admin_client(server, ADMIN):
@@ -64,6 +64,6 @@ async def test_without_the_setting_there_is_no_admin_namespace(serve: ServeApp) 
 
 
 @pytest.mark.parametrize("value", ["ada", ":correct horse", "ada:short", "ada:"])
-async def test_a_setting_without_both_parts_refuses_the_start(serve: ServeApp, value: str) -> None:
+async def test_setting_without_user_or_password_refuses_the_start(serve: ServeApp, value: str) -> None:
     with pytest.raises(ValueError, match="ROOMCAST_SOCKETIO_ADMIN"):
         await serve(ROOMCAST_SOCKETIO_ADMIN=value)

@@ -93,7 +93,7 @@ async def test_head_returns_metadata_length_offset_and_expiry(tus: Tus, picture:
 
 async def test_options_returns_the_supported_extensions(api: Api) -> None:
     for path in ("/api/tus", "/api/tus/", "/api/tus/upload_x"):
-        reply = await api.say("OPTIONS", path)
+        reply = await api.request("OPTIONS", path)
         assert reply.status == 204
         assert reply.headers["Tus-Version"] == "1.0.0"
         assert reply.headers["Tus-Max-Size"] == str(LIMIT)

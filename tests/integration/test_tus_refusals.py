@@ -72,7 +72,7 @@ async def test_too_large_upload_with_deferred_length_is_refused_by_its_bytes(
         yield picture
         yield b"and more"
 
-    reply = await api.say("PATCH", url, data=unannounced(), headers={**CHUNK_HEADERS, "Upload-Offset": "0"})
+    reply = await api.request("PATCH", url, data=unannounced(), headers={**CHUNK_HEADERS, "Upload-Offset": "0"})
     assert reply.refusal == (413, "TOO_LARGE")
     assert (await api.get(id_of(url))).body["error"]["code"] == "TOO_LARGE"
 
@@ -145,17 +145,17 @@ async def test_unknown_upload_is_not_found(api: Api, tus: Tus) -> None:
         assert (await tus.head(url)).status == 404
         assert (await tus.patch(url, 0, b"x")).refusal == (404, "NOT_FOUND")
         assert (await tus.delete(url)).refusal == (404, "NOT_FOUND")
-    assert (await api.say("GET", "/api/tus/upload_x")).status == 405
+    assert (await api.request("GET", "/api/tus/upload_x")).status == 405
 
 
 async def test_method_override_replaces_patch_and_delete(api: Api, tus: Tus, picture: bytes) -> None:
     url = await tus.create(len(picture))
     patch = {**CHUNK_HEADERS, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
-    assert (await api.say("POST", url, data=picture[:10], headers=patch)).status == 204
+    assert (await api.request("POST", url, data=picture[:10], headers=patch)).status == 204
     assert await tus.offset(url) == 10
-    head = await api.say("POST", url, headers={"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "GET"})
+    head = await api.request("POST", url, headers={"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "GET"})
     assert head.refusal == (405, "MALFORMED")
-    gone = await api.say("POST", url, headers={"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "DELETE"})
+    gone = await api.request("POST", url, headers={"Tus-Resumable": "1.0.0", "X-HTTP-Method-Override": "DELETE"})
     assert gone.status == 204
     assert (await tus.head(url)).status == 410
 
@@ -165,7 +165,7 @@ async def test_upload_of_another_user_is_forbidden(serve: ServeApp, picture: byt
     async with Api(server, token("ada")) as ada, Api(server, token("bob")) as bob, Api(server) as nobody:
         url = await Tus(ada).create(len(picture), picture[:10])
         part = await Tus(ada).post(picture, Upload_Concat="partial", Upload_Length=str(len(picture)))
-        assert (await nobody.say("OPTIONS", "/api/tus/")).status == 204
+        assert (await nobody.request("OPTIONS", "/api/tus/")).status == 204
         for api, refusal in ((bob, (403, "FORBIDDEN")), (nobody, (401, "UNAUTHENTICATED"))):
             tus = Tus(api)
             assert (await tus.head(url)).status == refusal[0]
@@ -180,15 +180,15 @@ async def test_pages_of_other_origins_get_the_tus_headers_if_allowed(serve: Serv
     there, elsewhere = "https://shop.example", "https://evil.example"
     async with Api(await serve(ROOMCAST_CORS_ORIGINS=there)) as api:
         asking = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "upload-offset"}
-        reply = await api.say("OPTIONS", "/api/tus/upload_x", headers={"Origin": there, **asking})
+        reply = await api.request("OPTIONS", "/api/tus/upload_x", headers={"Origin": there, **asking})
         assert reply.headers["Access-Control-Allow-Origin"] == there
         assert "PATCH" in reply.headers["Access-Control-Allow-Methods"]
         allowed = {name.strip() for name in reply.headers["Access-Control-Allow-Headers"].split(",")}
         assert {"Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Checksum"} <= allowed
-        asked = await api.say("OPTIONS", "/api/tus/", headers={"Origin": there})
+        asked = await api.request("OPTIONS", "/api/tus/", headers={"Origin": there})
         assert asked.headers["Tus-Version"] == "1.0.0"
-        made = await api.say("POST", "/api/tus/", headers={**VERSION, "Upload-Length": "9", "Origin": there})
+        made = await api.request("POST", "/api/tus/", headers={**VERSION, "Upload-Length": "9", "Origin": there})
         exposed = {name.strip() for name in made.headers["Access-Control-Expose-Headers"].split(",")}
         assert {"Location", "Upload-Offset", "Upload-Length", "Upload-Expires", "Tus-Resumable"} <= exposed
-        other = await api.say("OPTIONS", "/api/tus/", headers={"Origin": elsewhere, **asking})
+        other = await api.request("OPTIONS", "/api/tus/", headers={"Origin": elsewhere, **asking})
         assert "Access-Control-Allow-Origin" not in other.headers

@@ -81,7 +81,7 @@ async def test_message_is_the_same_in_the_room_and_over_http(api: Api, watcher: 
 
 async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
     async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
-        told = (await api.say("GET", "/api/config")).body
+        told = (await api.request("GET", "/api/config")).body
     assert told["maxUploadBytes"] == 12345
     assert told["maxFiles"] == 7
     assert told["openMode"] is True
@@ -92,7 +92,7 @@ async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
 
 async def test_page_is_served_under_both_paths(api: Api) -> None:
     for path in ("/progress-demo", "/admin/progress-demo"):
-        reply = await api.say("GET", path)
+        reply = await api.request("GET", path)
         assert reply.status == 200
         assert reply.headers["Content-Type"].startswith("text/html")
 

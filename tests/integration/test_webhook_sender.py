@@ -9,13 +9,13 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
-from roomcast.assemblies.sqlite_store import SqliteRecordStore
-from roomcast.assemblies.webhooks.deliverer import Deliverer
-from roomcast.assemblies.webhooks.delivery import (
+from roomcast.assemblies.delivery import (
     GIVE_UP_SECONDS,
     Delivery,
     reset_delivery,
 )
+from roomcast.assemblies.sqlite_store import SqliteRecordStore
+from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.errors import NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger

@@ -137,7 +137,7 @@ class Listeners:
         assert await self._files[moved.id].until(position) == oracle.file(moved)
         _check_overview(await self._several.until(",".join(map(_position, uploads))), uploads)
         for api in self._apis:
-            assert (await api.say("GET", f"/api/progress/{moved.id}")).body == oracle.task(moved)
+            assert (await api.request("GET", f"/api/progress/{moved.id}")).body == oracle.task(moved)
             _check_status(await self._status(api), uploads)
 
     async def agree_on_reading(self, moved_id: str, uploads: Sequence[Upload]) -> None:
@@ -158,14 +158,14 @@ class Listeners:
         await self._several.reads(lambda overview: bool(overview["files"][place]["progress"] == bar))
         for api in self._apis:
             assert native((await api.get(moved.id)).body)
-            assert (await api.say("GET", f"/api/progress/{moved.id}")).body == oracle.task(moved)
+            assert (await api.request("GET", f"/api/progress/{moved.id}")).body == oracle.task(moved)
             _check_status(await self._status(api), uploads)
 
     async def _status(self, api: Api) -> Any:
         """The assembly's, as one who polls comes by it: a 304 says that it is still what it was."""
         tag, kept = self._statuses.get(api, ('W/"none"', None))
         query = {"assemblyId": self._asked}
-        reply = await api.say("GET", "/api/transflow/status", params=query, headers={"If-None-Match": tag})
+        reply = await api.request("GET", "/api/transflow/status", params=query, headers={"If-None-Match": tag})
         if reply.status == 304:
             return kept
         self._statuses[api] = reply.headers["ETag"], reply.body

@@ -141,7 +141,7 @@ def _described(upload: Upload) -> dict[str, Any]:
 async def reserved(api: Api, ledger: RedisLedger, md5s: Sequence[str]) -> tuple[str, list[Upload]]:
     """The uploads of one reservation, and their assembly."""
     files = [{"filename": f"film {number}.mp4", "size": SIZE, "md5": md5} for number, md5 in enumerate(md5s)]
-    reply = await api.say("POST", "/api/uploads", json={"files": files})
+    reply = await api.request("POST", "/api/uploads", json={"files": files})
     assert reply.status == 201
     return reply.body["assemblyId"], [await ledger.get(entry["uploadId"]) for entry in reply.body["uploads"]]
 

@@ -46,13 +46,13 @@ async def test_processes_of_another_ledger_delete_no_source_and_log_why(
     async with Api(astray[1]) as other:
 
         async def warnings() -> Any:  # the store is claimed in the background
-            return (await other.say("GET", "/readyz")).body.get("warnings")
+            return (await other.request("GET", "/readyz")).body.get("warnings")
 
         (warning,) = await eventually(warnings, what="the warning")
     assert "The media store belongs to the deployment" in warning
     for member in astray:
         await eventually(partial(says, member, "no unused source is deleted"), what="the reason in the log")
-    assert "warnings" not in (await api.say("GET", "/readyz")).body
+    assert "warnings" not in (await api.request("GET", "/readyz")).body
     for member in astray:
         assert member.terminate().code == 0
     cluster.worker()

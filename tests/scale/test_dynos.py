@@ -13,7 +13,7 @@ from tests.support.harness import Api, RunningServer, RunningWorker
 from tests.support.redis_server import RunningRedis
 
 
-async def test_a_film_goes_through_and_its_links_hold_on_every_dyno(
+async def test_video_completes_and_its_links_work_on_every_dyno(
     tmp_path: Path, redis: RunningRedis, bucket: dict[str, str], shelf: Shelf
 ) -> None:
     env = {**bucket, "DYNO": "web.1", "JWT_SECRET": SECRET, "REDIS_URL": redis.url}

@@ -41,7 +41,7 @@ async def scraped(url: str) -> dict[tuple[str, ...], float]:
         return samples(await response.text())
 
 
-async def test_each_process_counts_its_own(
+async def test_each_process_counts_its_own_work_and_all_report_the_same_queue(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, port: int
 ) -> None:
     image = shelf.image()

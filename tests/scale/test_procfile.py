@@ -76,7 +76,7 @@ async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Seque
 
         async def ready() -> bool:
             try:
-                return (await api.say("GET", "/readyz")).status == 200
+                return (await api.request("GET", "/readyz")).status == 200
             except aiohttp.ClientConnectionError:
                 return False
 
@@ -100,7 +100,7 @@ async def test_honcho_with_redis_runs_a_web_process_and_a_worker(
         assert honcho.said("Roomcast is working.")
 
 
-async def test_honcho_without_redis_runs_a_web_process_that_works_and_a_worker_that_waits(
+async def test_honcho_without_redis_runs_a_web_process_that_works_and_an_idle_worker(
     tmp_path: Path, shelf: Shelf
 ) -> None:
     with honcho_start(tmp_path) as honcho:
@@ -109,7 +109,7 @@ async def test_honcho_without_redis_runs_a_web_process_that_works_and_a_worker_t
         assert not honcho.said("Roomcast is working.")
 
 
-async def test_on_a_platform_the_web_process_is_reached_from_outside_and_warns_of_its_disk(tmp_path: Path) -> None:
+async def test_web_process_on_a_platform_listens_on_every_address_and_warns_of_its_disk(tmp_path: Path) -> None:
     with honcho_start(tmp_path, DYNO="web.1", JWT_SECRET=SECRET) as honcho:
         await eventually(lambda: honcho.said("Roomcast is ready"), 60.0, what="a web process that is ready")
         (web,) = honcho.running("roomcast")

@@ -38,7 +38,7 @@ def worker(cluster: Cluster) -> Worker:
 
 async def checks(api: Api) -> dict[str, str]:
     """What `/readyz` says of each part; 200 if and only if all are well."""
-    reply = await api.say("GET", "/readyz")
+    reply = await api.request("GET", "/readyz")
     words: dict[str, str] = reply.body["checks"]
     ok = all(word == "ok" for word in words.values())
     assert (reply.status, reply.body["ok"]) == (200 if ok else 503, ok)
@@ -72,7 +72,7 @@ async def test_readyz_names_what_a_lost_redis_breaks(cluster: Cluster, api: Api,
     assert await api.healthy()
     redis.restart()
     await eventually(ready, 30.0, what="readiness with Redis back")
-    assert not [line for line in cluster.webs[0].complaints() if "health_check_failed" in line]
+    assert not [line for line in cluster.webs[0].error_lines() if "health_check_failed" in line]
 
 
 def stream(cluster: Cluster, upload_id: str) -> StreamWatcher:

@@ -39,7 +39,7 @@ async def api(cluster: Cluster) -> AsyncIterator[Api]:
         yield client
 
 
-async def test_workers_upkeep_and_uploads_survive_resets(
+async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connections(
     cluster: Cluster, api: Api, line: Line, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     answers: list[Reply] = []
@@ -56,7 +56,7 @@ async def test_workers_upkeep_and_uploads_survive_resets(
         assert (await api.finished(upload_id))["status"] == "completed"
 
     async def ready() -> bool:
-        return (await api.say("GET", "/readyz")).status == 200
+        return (await api.request("GET", "/readyz")).status == 200
 
     await eventually(ready, what="readiness after the resets")
     healed.behave("slow:60")
@@ -68,4 +68,4 @@ async def test_workers_upkeep_and_uploads_survive_resets(
         assert (await api.finished(upload_id))["status"] == "completed"
     for member in (cluster.webs[0], cluster.workers[1]):
         assert member.alive
-        assert not [line for line in member.complaints() if "critical" in line]
+        assert not [line for line in member.error_lines() if "critical" in line]

@@ -71,7 +71,7 @@ class Direct:
     async def reserve(self, **more: Any) -> str:
         size = len(self._content)
         wanted = {"direct": True, "files": [{"filename": self._name, "size": size, **more}]}
-        reply = await self._api.say("POST", "/api/uploads", json=wanted)
+        reply = await self._api.request("POST", "/api/uploads", json=wanted)
         assert reply.status == 201, reply.body
         (self.entry,) = reply.body["uploads"]
         assert len(self.entry["partUrls"]) == -(-size // self.entry["partSize"])
@@ -84,7 +84,7 @@ class Direct:
         async with self._world.put(self.entry["partUrls"][number - 1], data=io.BytesIO(piece)) as response:
             assert response.status == 200
             self.parts.append({"number": number, "etag": response.headers["ETag"]})
-        return await self._api.say("POST", self.entry["progressUrl"])
+        return await self._api.request("POST", self.entry["progressUrl"])
 
     async def send_all(self) -> None:
         for number in range(1, len(self.entry["partUrls"]) + 1):
@@ -92,7 +92,7 @@ class Direct:
 
     async def complete(self, parts: list[dict[str, Any]] | None = None) -> Reply:
         named = self.parts if parts is None else parts
-        return await self._api.say("POST", self.entry["completeUrl"], json={"parts": named})
+        return await self._api.request("POST", self.entry["completeUrl"], json={"parts": named})
 
 
 async def test_upload_is_stored_in_the_bucket_and_has_a_signed_url(
@@ -238,7 +238,7 @@ async def test_presigned_upload_that_is_not_completed_leaves_nothing(
 
 
 async def test_readyz_reports_an_unreachable_bucket(api: Api, s3: S3Server) -> None:
-    reply = await api.say("GET", "/readyz")
+    reply = await api.request("GET", "/readyz")
     assert (reply.status, reply.body["checks"]["media"]) == (200, "ok")
     there = s3.keys()
     assert not [key for key in there if not re.match("incoming/|media/|check$|deployment$", key)]

@@ -44,7 +44,7 @@ def left(s3: S3Server, url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_file_arrives_as_it_was_sent(
+async def test_upload_sent_through_several_processes_is_stored_unchanged(
     api: Api, other_api: Api, shelf: Shelf, s3: S3Server, cluster: Cluster, seed: int
 ) -> None:
     content = content_for(shelf, seed, 3 * MIB)
@@ -54,7 +54,7 @@ async def test_a_file_arrives_as_it_was_sent(
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, url)), what="the end of the pieces")
 
 
-async def test_a_dead_piece_is_taken_over_by_another_process(
+async def test_another_process_resumes_an_upload_whose_process_was_killed(
     api: Api, other_api: Api, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     content = content_for(shelf, 10, 19 * MIB)
@@ -69,7 +69,7 @@ async def test_a_dead_piece_is_taken_over_by_another_process(
     await eventually(lambda: all(key.startswith("media/") for key in left(s3, url)), what="the end of the pieces")
 
 
-async def test_parts_are_joined_in_the_bucket(
+async def test_partial_uploads_are_concatenated_in_the_bucket(
     api: Api, other_api: Api, shelf: Shelf, s3: S3Server, cluster: Cluster
 ) -> None:
     content = content_for(shelf, 11, 9 * MIB)
@@ -88,7 +88,7 @@ async def test_parts_are_joined_in_the_bucket(
 
 
 @pytest.mark.parametrize("end", ["termination", "expiry"])
-async def test_what_is_given_up_leaves_nothing(
+async def test_terminated_upload_leaves_nothing_in_the_bucket(
     api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, end: str
 ) -> None:
     content = content_for(shelf, 12, 10 * MIB)

@@ -50,11 +50,11 @@ async def test_each_outcome_is_delivered_once_if_a_web_process_dies(
     for one in receiver.heard:
         one.check_signatures()
         assembly_id = one.status["assembly_id"]
-        asked = await other_api.say("GET", "/api/transflow/status", params={"assemblyId": assembly_id})
+        asked = await other_api.request("GET", "/api/transflow/status", params={"assemblyId": assembly_id})
         assert asked.body["ok"] == "ASSEMBLY_COMPLETED"
 
     async def settled() -> bool:
-        logs = [await other_api.say("GET", f"/api/assemblies/{one}/deliveries") for one in sorted(wanted)]
+        logs = [await other_api.request("GET", f"/api/assemblies/{one}/deliveries") for one in sorted(wanted)]
         return all([one["status"] for one in log.body["deliveries"]] == ["delivered"] for log in logs)
 
     await eventually(settled, 30, what="one delivery each, whoever noticed")
@@ -70,6 +70,6 @@ async def test_files_completed_through_one_web_process_are_known_to_the_other(
         "type": "told",
         "files": [{"filename": "again.png", "md5": receiver.heard[0].status["uploads"][0]["md5hash"]}],
     }
-    again = await other_api.say("POST", "/api/uploads", json=wanted)
+    again = await other_api.request("POST", "/api/uploads", json=wanted)
     assert (again.status, again.body["assemblyId"]) == (200, reply.body["assemblyId"])
     assert again.body["uploadId"] == reply.body["uploadId"]

@@ -47,7 +47,7 @@ async def taken_again(watcher: Recorder, upload_id: str, attempt: int) -> Messag
     )
 
 
-async def test_upload_here_and_watch_there(
+async def test_upload_to_one_web_process_is_watched_on_the_other(
     cluster: Cluster, api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:1")
@@ -61,12 +61,12 @@ async def test_upload_here_and_watch_there(
     assert named == end
     assert (await other_api.get(upload_id)).body["stage"] == "done"
     for output in end["element"]["outputs"]:
-        reply = await other_api.say("GET", output["url"])
+        reply = await other_api.request("GET", output["url"])
         assert (reply.status, len(reply.content)) == (200, output["size"])
     await eventually(lambda: not cluster.scratch(), what="the end of the scratch files")
 
 
-async def test_each_web_process_tells_admins_of_all_processes(
+async def test_admin_overview_of_each_web_process_has_all_processes(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -75,7 +75,7 @@ async def test_each_web_process_tells_admins_of_all_processes(
 
     async def overview() -> dict[str, Any] | None:
         """Once the other process has said that somebody watches there."""
-        told: dict[str, Any] = (await api.say("GET", "/api/admin/overview")).body
+        told: dict[str, Any] = (await api.request("GET", "/api/admin/overview")).body
         return told if {pid_of(one): one["sockets"] for one in told["web"]} == sockets else None
 
     told = await eventually(overview, what="both web processes")
@@ -87,7 +87,7 @@ async def test_each_web_process_tells_admins_of_all_processes(
     assert (hold["uploadId"], hold["stage"], told["workers"]["busy"]) == (upload_id, "compressing", 1)
     assert hold["progress"] > 40
     assert told["statuses"]["compressing"] == 1
-    listed = (await api.say("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
+    listed = (await api.request("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
     assert [one["uploadId"] for one in listed] == [upload_id]
     assert (await api.cancel(upload_id)).status == 200
 
@@ -96,7 +96,7 @@ def pid_of(process: dict[str, Any]) -> int:
     return int(process["process"].rpartition(".")[2])
 
 
-async def test_cancel_from_the_other_web_process(
+async def test_cancel_through_the_other_web_process_stops_the_work(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -115,7 +115,7 @@ async def test_cancel_from_the_other_web_process(
     assert cluster.scratch() == []
 
 
-async def test_kill_9_of_the_worker_at_work(
+async def test_upload_is_claimed_by_the_other_worker_after_its_worker_was_killed(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -134,7 +134,7 @@ async def test_kill_9_of_the_worker_at_work(
     assert cluster.scratch() == [], "the next life of a worker deletes what the last one left"
 
 
-async def test_sigterm_hands_over(
+async def test_upload_is_handed_over_to_the_other_worker_on_sigterm(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("slow:60")
@@ -153,7 +153,7 @@ async def test_sigterm_hands_over(
     await asyncio.to_thread(holder.restart)
 
 
-async def test_only_the_holder_loses_redis(
+async def test_upload_is_claimed_by_the_other_worker_when_its_worker_loses_redis(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, lines: dict[Worker, Line]
 ) -> None:
     healed.behave("slow:60")
@@ -176,7 +176,7 @@ async def test_only_the_holder_loses_redis(
     assert "lease_lost" in holder.tail()
 
 
-async def test_the_holder_is_frozen_and_wakes_up_too_late(
+async def test_worker_that_was_frozen_past_its_lease_writes_nothing(
     cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     healed.behave("busy")
@@ -195,5 +195,5 @@ async def test_the_holder_is_frozen_and_wakes_up_too_late(
     after = (await api.get(upload_id)).body
     assert (after["seq"], after["stage"]) == (end["seq"], "done")
     for output in end["element"]["outputs"]:
-        assert (await api.say("GET", output["url"])).status == 200, "the loser took the result with it"
+        assert (await api.request("GET", output["url"])).status == 200, "the loser took the result with it"
     assert_nothing_missed(watcher, upload_id)

@@ -41,7 +41,7 @@ class AppServer(ServerUnderTest):
     def tail(self, lines: int = 40) -> str:
         return "\n".join(json.dumps(entry, default=str) for entry in self._log[-lines:])
 
-    def complaints(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """Log entries that tell of a bug: errors, of ours and of the libraries'."""
         return [json.dumps(entry, default=str) for entry in self._log if entry["level"] in _LEAVES]
 

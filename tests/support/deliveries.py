@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from roomcast.assemblies.model import Submission, SubmittedFile
-from roomcast.assemblies.webhooks.delivery import (
+from roomcast.assemblies.delivery import (
     Delivery,
     new_delivery,
 )
+from roomcast.assemblies.model import Submission, SubmittedFile
 
 from tests.integration.contract.ledgers import Clock, fresh
 

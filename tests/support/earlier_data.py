@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from roomcast.assemblies.delivery import Delivery
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, PublishCursor
 from roomcast.assemblies.store import Record, RecordStore
-from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.ledger.contract import Ledger
 from roomcast.uploads.model import encode
 

@@ -100,7 +100,7 @@ class ServerUnderTest:
         """The last lines of the log."""
         raise NotImplementedError
 
-    def complaints(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """Log lines that tell of a bug."""
         raise NotImplementedError
 
@@ -225,7 +225,7 @@ class RunningServer(ServerUnderTest):
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def complaints(self) -> list[str]:
+    def error_lines(self) -> list[str]:
         """Log lines that tell of a bug: errors, and what is not a line of the log at all."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [line for line in lines if not line.startswith("{") or '"level": "error"' in line or "critical" in line]
@@ -296,7 +296,7 @@ class Api:
         assert self._session is not None
         await self._session.close()
 
-    async def say(self, method: str, path: str, **rest: Any) -> Reply:
+    async def request(self, method: str, path: str, **rest: Any) -> Reply:
         """One request. `path` may be a whole URL of this server."""
         assert self._session is not None
         if isinstance(rest.get("data"), bytes):
@@ -314,7 +314,7 @@ class Api:
             form.add_field("type", template)
         for file in files:
             form.add_field(field, file.read_bytes(), filename=file.name, content_type="application/octet-stream")
-        return await self.say("POST", "/api/uploads", data=form)
+        return await self.request("POST", "/api/uploads", data=form)
 
     async def accepted(self, *files: Path, template: str | None = None) -> str:
         """Upload, and the id of the first file; the server must have taken it."""
@@ -325,7 +325,7 @@ class Api:
     async def reserve(self, *files: tuple[str, int], template: str | None = None, **more: Any) -> Reply:
         """Ids before any byte; each file is its name and size."""
         wanted = {"files": [{"filename": name, "size": size} for name, size in files], **more}
-        return await self.say("POST", "/api/uploads", json=wanted | ({"type": template} if template else {}))
+        return await self.request("POST", "/api/uploads", json=wanted | ({"type": template} if template else {}))
 
     async def reserved(self, name: str, size: int, *, template: str | None = None) -> tuple[str, str]:
         """Reserve one file: its id, and the URL that its bytes go to."""
@@ -335,22 +335,22 @@ class Api:
         return entry["uploadId"], entry["contentUrl"]
 
     async def put(self, content_url: str, content: bytes) -> Reply:
-        return await self.say("PUT", content_url, data=content)
+        return await self.request("PUT", content_url, data=content)
 
     async def get(self, upload_id: str) -> Reply:
-        return await self.say("GET", f"/api/uploads/{upload_id}")
+        return await self.request("GET", f"/api/uploads/{upload_id}")
 
     async def cancel(self, upload_id: str) -> Reply:
-        return await self.say("DELETE", f"/api/uploads/{upload_id}")
+        return await self.request("DELETE", f"/api/uploads/{upload_id}")
 
     async def retry(self, upload_id: str) -> Reply:
-        return await self.say("POST", f"/api/uploads/{upload_id}/retry")
+        return await self.request("POST", f"/api/uploads/{upload_id}/retry")
 
     async def list(self, **query: str) -> Reply:
-        return await self.say("GET", "/api/uploads", params=query)
+        return await self.request("GET", "/api/uploads", params=query)
 
     async def healthy(self) -> bool:
-        reply = await self.say("GET", "/healthz")
+        reply = await self.request("GET", "/healthz")
         return reply.status == 200 and reply.body == {"ok": True}
 
     async def until(

@@ -61,7 +61,7 @@ class Tus:
         merged: dict[str, Any] = {**right, **{name.replace("_", "-"): value for name, value in given.items()}}
         headers = {name: value for name, value in merged.items() if value is not None}
         skipped = [] if "Content-Type" in headers else ["Content-Type"]
-        return await self._api.say(method, url, headers=headers, data=content, skip_auto_headers=skipped)
+        return await self._api.request(method, url, headers=headers, data=content, skip_auto_headers=skipped)
 
 
 def half_sent(
@@ -81,7 +81,7 @@ async def reserved(api: Api, content: bytes) -> str:
     """Reserve an upload that declares the file's MD5, so that no other bytes complete it; return its tusUrl."""
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     files = [{"filename": "picture.png", "size": len(content), "md5": md5}]
-    reply = await api.say("POST", "/api/uploads", json={"files": files})
+    reply = await api.request("POST", "/api/uploads", json={"files": files})
     assert reply.status == 201, reply.body
     return str(reply.body["uploads"][0]["tusUrl"])
 

@@ -42,7 +42,7 @@ def test_open_mode_lets_everybody_in_as_anonymous() -> None:
     assert authenticator.viewer(None) == authenticator.viewer("junk") == Viewer("anonymous")
 
 
-def test_a_secret() -> None:
+def test_token_signed_with_the_secret_is_accepted() -> None:
     authenticator = authenticator_of(jwt_secret=SECRET)
     viewer = authenticator.viewer(jwt.encode(claims(admin=True), SECRET, "HS256"))
     assert (viewer.user, viewer.admin) == ("ada", True)
@@ -50,7 +50,7 @@ def test_a_secret() -> None:
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
-def test_a_public_key(key: Any, algorithm: str) -> None:
+def test_token_is_verified_with_the_public_key(key: Any, algorithm: str) -> None:
     authenticator = authenticator_of(jwt_public_key=pem(key).replace("\n", "\\n"))
     assert authenticator.viewer(jwt.encode(claims(), key, algorithm)).user == "ada"
     other = "ES256" if algorithm == "RS256" else "RS256"
@@ -69,7 +69,7 @@ def hs256_with_the_public_key() -> str:
     return (signed + b"." + part(signature)).decode()
 
 
-def test_the_token_does_not_choose_the_algorithm() -> None:
+def test_algorithm_named_by_the_token_is_ignored() -> None:
     authenticator = authenticator_of(jwt_public_key=pem(RSA_KEY))
     with pytest.raises(Unauthenticated):
         authenticator.viewer(hs256_with_the_public_key())
@@ -94,7 +94,7 @@ def test_the_token_does_not_choose_the_algorithm() -> None:
     ],
     ids=lambda token: type(token).__name__,  # tokens tell the time; names of tests must not
 )
-def test_what_does_not_hold(token: str | None) -> None:
+def test_invalid_token_is_refused(token: str | None) -> None:
     with pytest.raises(Unauthenticated):
         authenticator_of(jwt_secret=SECRET).viewer(token)
 
@@ -107,7 +107,7 @@ def test_what_does_not_hold(token: str | None) -> None:
     ],
     ids=ascii,
 )  # fmt: skip
-def test_a_user_id_that_is_no_name_is_refused_as_it_is(user: str) -> None:
+def test_invalid_user_id_is_refused(user: str) -> None:
     with pytest.raises(Unauthenticated, match=r"user id|`sub` claim"):
         authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256"))
 
@@ -115,7 +115,7 @@ def test_a_user_id_that_is_no_name_is_refused_as_it_is(user: str) -> None:
 @pytest.mark.parametrize(
     "user", ["auth0|5f0c", "ada@films.example", "urn:user:7", "Ådá 名前", "x" * 200, "a..b", "..."]
 )
-def test_a_user_id_that_is_a_name_stays_as_it_is(user: str) -> None:
+def test_valid_user_id_is_unchanged(user: str) -> None:
     assert authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
 
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.assemblies.webhooks.delivery import BACKOFF as WEBHOOK_BACKOFF
+from roomcast.assemblies.delivery import BACKOFF as WEBHOOK_BACKOFF
 from roomcast.runtime.backoff import Backoff
 
 

@@ -43,12 +43,12 @@ def test_lines(known: dict[str, Any], line: str) -> None:
     assert formatting.line(state(**known)) == line
 
 
-def test_how_fast_it_is_sent() -> None:
+def test_detail_shows_the_sizes_the_speed_and_the_time_left() -> None:
     said = formatting.detail(state(stage="receiving"), bytes_per_second=500_000)
     assert said == "2.0 MB of 4.0 MB, 500 kB/s, 0:04 left"
 
 
-def test_what_came_of_it() -> None:
+def test_result_shows_the_sizes_and_what_was_saved() -> None:
     assert formatting.result(state()) == "received"
     element: dict[str, Any] = {"outputs": [{"size": 1_000_000}], "original": {"size": 4_000_000}, "saved": None}
     assert formatting.result(state(element=element)) == "1.0 MB"

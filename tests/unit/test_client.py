@@ -38,7 +38,7 @@ class TestParser:
     EVENTS = (Event('{"n":1}', "abc:7"), Event('{"name":"ä\\n"}', None), Event("two\nlines", None))
 
     @given(st.lists(st.integers(0, len(WIRE)), max_size=8).map(sorted))
-    def test_it_reads_the_servers_stream_however_it_is_cut(self, cuts: list[int]) -> None:
+    def test_parser_reads_the_stream_in_any_chunks(self, cuts: list[int]) -> None:
         parser, bounds = Parser(), [0, *cuts, len(self.WIRE)]
         heard = [event for first, last in itertools.pairwise(bounds) for event in parser.feed(self.WIRE[first:last])]
         assert tuple(heard) == self.EVENTS
@@ -89,13 +89,15 @@ class TestErrors:
         ],
     )
     @pytest.mark.parametrize("body", [None, "<html>", [], {"error": "oops"}])
-    def test_without_a_code_the_status_tells(self, status: int, code: Code, retryable: bool, body: Any) -> None:
+    def test_error_without_a_code_gets_one_from_the_status(
+        self, status: int, code: Code, retryable: bool, body: Any
+    ) -> None:
         error = error_from_response(status, body)
         assert (error.code, error.retryable, error.status) == (code, retryable, status)
         assert error.message == ("oops" if isinstance(body, dict) else f"The server answered {status}.")
 
     @pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://host", "http://"])
-    def test_a_url_that_is_none_is_refused(self, url: str) -> None:
+    def test_invalid_url_is_refused(self, url: str) -> None:
         with pytest.raises(ValueError, match="http://"):
             HttpConnection(url, None)
 
@@ -129,14 +131,16 @@ class TestRetryWindow:
             retries.reset()
         assert max(pauses) <= 0.25
 
-    async def test_what_cannot_pass_is_raised_at_once(self, pauses: list[float]) -> None:
+    async def test_permanent_error_is_raised_at_once(self, pauses: list[float]) -> None:
         with pytest.raises(ClientError):
             await RetryWindow(60).wait_or_raise(ClientError(Code.FORBIDDEN.value, "No."))
         assert pauses == []
 
 
 class TestSource:
-    async def test_its_bytes_and_their_md5(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_source_has_the_bytes_of_the_file_and_their_md5(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(source_module, "_READ_BYTES", 3)
         path = tmp_path / "file"
         path.write_bytes(b"0123456789")
@@ -154,7 +158,7 @@ class TestSource:
             [chunk async for chunk in source.chunks(0)]
         assert raised.value.code == LOCAL_FILE
 
-    async def test_what_cannot_be_sent(self, tmp_path: Path) -> None:
+    async def test_unreadable_file_raises_local_file(self, tmp_path: Path) -> None:
         (tmp_path / "empty").touch()
         for name, code in (("", LOCAL_FILE), ("none", LOCAL_FILE), ("empty", Code.UNREADABLE_MEDIA)):
             with pytest.raises(ClientError) as raised:
@@ -163,6 +167,6 @@ class TestSource:
 
 
 @pytest.mark.parametrize("nonsense", [None, "", "opaque", "a.b.c", "e30.e30.e30", "a.W10.c"])
-def test_who_we_are_by_the_token(nonsense: str | None) -> None:
+def test_subject_is_read_from_the_token(nonsense: str | None) -> None:
     assert _subject(token("ada")) == "ada"
     assert _subject(nonsense) == ANONYMOUS

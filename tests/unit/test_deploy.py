@@ -35,25 +35,25 @@ def test_both_buildpacks_apply_in_the_order_in_which_they_must_run() -> None:
         (["pyproject.toml"], []),
     ],
 )
-def test_a_buildpack_applies_by_its_files(files: list[str], applying: list[str], tmp_path: Path) -> None:
+def test_buildpack_is_detected_by_its_files(files: list[str], applying: list[str], tmp_path: Path) -> None:
     for name in files:
         (tmp_path / name).touch()
     assert try_buildpacks.detected(tmp_path) == applying
 
 
-def test_the_python_that_is_asked_for_is_one_that_is_supported() -> None:
+def test_requested_python_is_supported() -> None:
     major, minor = try_buildpacks.python_version(ROOT)
     assert f'"Programming Language :: Python :: {major}.{minor}"' in (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("text", ["", "# 3.13\n", "python-3.13\n", "3.13\n3.12\n", '"3.13"\n', "3\n"])
-def test_a_python_version_that_the_buildpack_does_not_understand_is_refused(text: str, tmp_path: Path) -> None:
+def test_python_version_that_the_buildpack_cannot_read_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / ".python-version").write_text(text)
     with pytest.raises(BuildError, match="must hold one version"):
         try_buildpacks.python_version(tmp_path)
 
 
-def test_the_supported_pythons_are_the_same_everywhere() -> None:
+def test_supported_pythons_are_the_same_in_every_file() -> None:
     classified = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text())
     assert classified == ["3.11", "3.12", "3.13", "3.14"]
     assert "(3, 11) <= sys.version_info[:2] <= (3, 14)" in (ROOT / "Makefile").read_text()
@@ -61,13 +61,13 @@ def test_the_supported_pythons_are_the_same_everywhere() -> None:
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_npm_installs_what_is_locked_and_then_runs_the_build_script() -> None:
+def test_npm_installs_the_locked_versions_and_then_runs_the_build_script() -> None:
     steps = [step[:3] for step in try_buildpacks.npm_steps(ROOT)]
     assert [step[:2] for step in steps] == [["npm", "ci"], ["npm", "run"], ["npm", "prune"]]
     assert steps[1][2] == "heroku-postbuild"
 
 
-def test_the_page_libraries_are_installed_where_the_server_serves_them_from() -> None:
+def test_page_libraries_are_installed_where_the_server_serves_them() -> None:
     package, static = parsed("package.json"), parsed("static/package.json")
     assert package["scripts"]["postinstall"] == "npm ci --prefix static --omit=dev"
     library = Path(try_buildpacks.LIBRARY)

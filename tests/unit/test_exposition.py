@@ -20,7 +20,7 @@ COUNTER = '# HELP told_total Told\n# TYPE told_total counter\ntold_total{way="a"
 
 
 @given(st.text(), st.floats(0, 1e9))
-def test_it_reads_back_what_the_library_wrote(value: str, number: float) -> None:
+def test_parser_reads_what_the_library_wrote(value: str, number: float) -> None:
     registry = CollectorRegistry()
     Counter("told", "Told", ["way"], registry=registry).labels(value).inc(number)
     Histogram("wait_seconds", "How long", ["way"], registry=registry).labels(value).observe(number)
@@ -58,7 +58,7 @@ def test_it_reads_back_what_the_library_wrote(value: str, number: float) -> None
         (HISTOGRAM, '{le="1.0"}', ""),
     ],
 )
-def test_it_refuses_what_is_wrong(text: str, before: str, after: str) -> None:
+def test_parser_refuses_invalid_text(text: str, before: str, after: str) -> None:
     parse(text)
     assert before in text
     with pytest.raises(AssertionError):

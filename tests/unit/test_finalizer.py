@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from roomcast.assemblies.delivery import Delivery
 from roomcast.assemblies.finalizer import Finalizer
 from roomcast.assemblies.model import Submission, assembly_id
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.sqlite_store import SqliteRecordStore
-from roomcast.assemblies.webhooks.delivery import Delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.lifecycle import Entered, Stage

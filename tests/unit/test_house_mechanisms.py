@@ -66,5 +66,5 @@ def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> 
         (shields, "async def finish_despite_cancel(): ..."),
     ],
 )
-def test_a_second_one_would_be_found(finds: Callable[[ast.AST], bool], source: str) -> None:
+def test_second_mechanism_is_found(finds: Callable[[ast.AST], bool], source: str) -> None:
     assert any(finds(node) for node in ast.walk(ast.parse(source)))

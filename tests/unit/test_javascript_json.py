@@ -85,7 +85,7 @@ def test_any_value_is_written_as_javascript_would(javascript: Node, value: Any) 
 
 
 @pytest.mark.parametrize("number", EDGES, ids=str)
-def test_a_number_at_an_edge_is_written_as_javascript_would(javascript: Node, number: float) -> None:
+def test_edge_number_is_written_as_javascript_would(javascript: Node, number: float) -> None:
     for sign in (1, -1):
         check(javascript, [sign * number])
 
@@ -102,12 +102,12 @@ def test_keys_that_javascript_reorders_or_joins_are_written_in_its_order(javascr
 
 
 @pytest.mark.parametrize("endless", [float("nan"), float("inf"), float("-inf")])
-def test_what_is_no_number_is_null(endless: float) -> None:
+def test_nan_and_infinity_are_null(endless: float) -> None:
     assert encode_json({"duration": endless}) == b'{"duration":null}'
 
 
 @pytest.mark.parametrize("foreign", [b"bytes", {1, 2}, object()])
-def test_what_json_does_not_know_is_refused(foreign: object) -> None:
+def test_value_without_json_form_is_refused(foreign: object) -> None:
     with pytest.raises(TypeError):
         encode_json([foreign])
 
@@ -168,11 +168,11 @@ def assemblies(draw: st.DrawFn) -> ResultFile:
 
 @given(assemblies())
 @settings(max_examples=40)
-def test_the_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: ResultFile) -> None:
+def test_body_of_any_assembly_is_written_as_javascript_would(javascript: Node, made: ResultFile) -> None:
     status = assembly_status(made.submission, made.uploads, branch="main")
     kept = orjson.loads(orjson.dumps(status))  # as a delivery is kept until it is sent
     check(javascript, with_result_urls(kept, lambda key: f"https://films.example/{key}"))
 
 
-def test_a_whole_number_of_seconds_has_no_fraction() -> None:
+def test_integral_seconds_have_no_fraction() -> None:
     assert encode_json({"duration": 3.0, "code": Code.TIMEOUT}) == b'{"duration":3,"code":"TIMEOUT"}'

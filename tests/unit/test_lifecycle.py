@@ -73,7 +73,7 @@ def test_progress_never_falls_within_one_attempt(facts: list[Fact]) -> None:
 
 
 @given(st.lists(FACTS, max_size=60))
-def test_only_done_says_100(facts: list[Fact]) -> None:
+def test_only_done_has_100_percent(facts: list[Fact]) -> None:
     for state in walk(facts):
         assert 0 <= state.progress <= 100
         assert 0 <= state.stage_progress <= 100
@@ -87,7 +87,7 @@ def test_terminal_stages_absorb(stage: Stage, fact: Fact) -> None:
 
 
 @given(st.sampled_from(Stage), FACTS)
-def test_an_illegal_fact_raises_and_changes_nothing(stage: Stage, fact: Fact) -> None:
+def test_illegal_fact_raises_and_changes_nothing(stage: Stage, fact: Fact) -> None:
     state = in_stage(stage)
     before = repr(state)
     try:
@@ -100,7 +100,7 @@ def test_an_illegal_fact_raises_and_changes_nothing(stage: Stage, fact: Fact) ->
 
 
 @given(st.lists(FACTS, max_size=60))
-def test_within_a_stage_the_bar_stays_in_its_share(facts: list[Fact]) -> None:
+def test_progress_within_a_stage_stays_in_its_range(facts: list[Fact]) -> None:
     """A bar may stand above its stage's share only when an upload was handed back with more behind it."""
     attempts_with_hand_back = {state.attempt for state in walk(facts)} if HandedBack() in facts else set()
     for state in walk(facts):
@@ -110,7 +110,7 @@ def test_within_a_stage_the_bar_stays_in_its_share(facts: list[Fact]) -> None:
 
 
 @pytest.mark.parametrize("stage", sorted(WORKING))
-def test_a_worker_may_retry_or_hand_back(stage: Stage) -> None:
+def test_worker_may_retry_or_hand_back(stage: Stage) -> None:
     state = advance(in_stage(stage), Progressed(0.5))
     retried = advance(state, Retrying())
     assert (retried.stage, retried.attempt, retried.failures) == (Stage.QUEUED, 2, 1)
@@ -130,13 +130,13 @@ def test_every_unfinished_upload_can_fail_and_be_cancelled_where_its_bar_stands(
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1, float("nan"), float("inf")])
-def test_a_fraction_is_between_0_and_1(fraction: float) -> None:
+def test_fraction_outside_0_and_1_is_illegal(fraction: float) -> None:
     with pytest.raises(IllegalFact):
         advance(in_stage(Stage.COMPRESSING), Progressed(fraction))
 
 
 @pytest.mark.parametrize("stage", list(Stage))
-def test_reopen_is_for_what_failed_or_was_cancelled(stage: Stage) -> None:
+def test_reopen_is_allowed_after_failure_or_cancel_only(stage: Stage) -> None:
     state = in_stage(stage)
     if stage not in (Stage.FAILED, Stage.CANCELLED):
         with pytest.raises(IllegalFact):
@@ -147,7 +147,7 @@ def test_reopen_is_for_what_failed_or_was_cancelled(stage: Stage) -> None:
     assert reopen(state, source_stored=False).stage is Stage.RECEIVING
 
 
-def test_the_table_is_the_contract() -> None:
+def test_table_of_stages_is_the_contract() -> None:
     said = {stage.value: (row.status.value, row.share) for stage, row in TABLE.items()}
     assert said == {
         "receiving": ("starting", (0, 10)),

@@ -71,7 +71,7 @@ def is_sentence(text: str) -> bool:
     return text[:1].isupper() and text.removesuffix(PLACEHOLDER).rstrip().endswith(".")
 
 
-def test_the_message_of_every_error_is_a_sentence() -> None:
+def test_message_of_every_error_is_a_sentence() -> None:
     offenders = {
         f"{path.relative_to(ROOT)}:{line}: {text.replace(PLACEHOLDER, '{}')}"
         for path in SOURCES
@@ -98,6 +98,6 @@ def test_the_message_of_every_error_is_a_sentence() -> None:
         ("raise TooLarge(text)", []),
     ],
 )
-def test_a_message_that_is_no_sentence_is_found(source: str, expected: list[str]) -> None:
+def test_message_that_is_no_sentence_is_found(source: str, expected: list[str]) -> None:
     found = {text for _, text in messages(ast.parse(source)) if not is_sentence(text)}
     assert found == set(expected)

@@ -23,26 +23,26 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("variable", ["DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE"])
-def test_a_platform_is_listened_to_on_every_address(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_is_every_address_on_a_platform(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
     assert settings.load_settings().server.host == "127.0.0.1"
     monkeypatch.setenv(variable, "web.1")
     assert settings.load_settings().server.host == "0.0.0.0"
 
 
-def test_an_explicit_host_wins_over_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_host_overrides_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNO", "web.1")
     monkeypatch.setenv("HOST", "127.0.0.1")
     assert settings.load_settings().server.host == "127.0.0.1"
 
 
 @pytest.mark.parametrize("name", ["DYNO", "HOST"])
-def test_an_empty_variable_is_no_platform_and_no_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_is_no_platform_and_no_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
     assert settings.load_settings().server.host == "127.0.0.1"
 
 
-def test_a_platform_without_a_secret_is_not_open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_platform_without_a_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNO", "web.1")
     with pytest.raises(SettingsError, match=r"HOST=0\.0\.0\.0 can be reached by others.*JWT_SECRET"):
         settings.load_settings()
@@ -61,7 +61,7 @@ BUCKET: dict[str, Any] = {"s3_bucket": "bucket"}
     ],
 )
 @pytest.mark.parametrize("variable", ["DYNO", "K_SERVICE"])
-def test_a_disk_that_is_emptied_is_warned_of(
+def test_platform_with_a_local_store_has_a_disk_warning(
     variable: str, chosen: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "web.1")
@@ -71,7 +71,7 @@ def test_a_disk_that_is_emptied_is_warned_of(
     assert warning.endswith(words)
 
 
-def test_nothing_is_warned_of_where_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_warning_is_absent_if_nothing_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_of().storage.disk_warning is None
     monkeypatch.setenv("FLY_APP_NAME", "films")
     assert settings_of(jwt_secret="s").storage.disk_warning is None
@@ -79,7 +79,7 @@ def test_nothing_is_warned_of_where_nothing_is_lost(monkeypatch: pytest.MonkeyPa
     assert settings_of(jwt_secret="s", **REDIS, **BUCKET).storage.disk_warning is None
 
 
-def test_processes_that_meet_in_redis_sign_alike_without_a_shared_disk(tmp_path: Path) -> None:
+def test_processes_of_one_redis_have_the_same_url_secret_without_a_shared_disk(tmp_path: Path) -> None:
     def secret(folder: str, **chosen: Any) -> bytes:
         (tmp_path / folder).mkdir(exist_ok=True)
         return url_secret(settings_of(data=tmp_path / folder, **{"jwt_secret": "s", **chosen}))

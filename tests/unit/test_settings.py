@@ -21,7 +21,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def test_the_contracts_defaults() -> None:
+def test_defaults_are_those_of_the_contract() -> None:
     loaded = settings.load_settings()
     assert (loaded.server.port, loaded.server.host, loaded.storage.data) == (8000, "127.0.0.1", Path("data"))
     assert loaded.worker.workers == max(1, (os.cpu_count() or 1) // 2)
@@ -40,7 +40,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not loaded.auth.open_mode
 
 
-def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "")
     assert settings.load_settings().auth.open_mode
 
@@ -70,34 +70,34 @@ def test_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     assert settings.load_settings().server.loopback
 
 
-def test_a_secret_and_a_public_key_exclude_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_together_with_a_public_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "s")
     monkeypatch.setenv("JWT_PUBLIC_KEY", "k")
     with pytest.raises(SettingsError, match="not both"):
         settings.load_settings()
 
 
-def test_a_wrong_template_file_is_heard_of_at_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_wrong_template_file_refuses_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text("[templates.x]\ncrf = 99")
     monkeypatch.setenv("ROOMCAST_TEMPLATES", str(tmp_path / "t.toml"))
     with pytest.raises(SettingsError, match=r"ROOMCAST_TEMPLATES names a file .*crf"):
         settings.load_settings()
 
 
-def test_the_url_secret_is_made_once_and_kept(tmp_path: Path) -> None:
+def test_url_secret_is_created_once_and_reused(tmp_path: Path) -> None:
     first = url_secret(settings_of(data=tmp_path))
     assert first == url_secret(settings_of(data=tmp_path))
     assert len(first) >= 32
     assert (tmp_path / "url.secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_group_given_in_code_keeps_the_variables_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_group_given_in_code_leaves_the_variables_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     chosen = Settings(storage=StorageSettings(data=Path("elsewhere")))
     assert (chosen.server.port, chosen.storage.data) == (9000, Path("elsewhere"))
 
 
-def test_a_setting_that_does_not_exist_is_refused_in_code() -> None:
+def test_unknown_setting_in_code_is_refused() -> None:
     with pytest.raises(ValidationError, match="max_file"):
         IntakeSettings.model_validate({"max_file": 3})
 

@@ -10,7 +10,7 @@ from roomcast.settings import load_templates
 from roomcast.uploads.templates import TemplateFileError, Templates
 
 
-def test_the_built_in_ones_and_the_default() -> None:
+def test_built_in_templates_and_the_default_exist() -> None:
     templates = Templates()
     assert {template.name: template.kind for template in templates} == {
         "hero-video": "video",
@@ -20,13 +20,13 @@ def test_the_built_in_ones_and_the_default() -> None:
     assert templates.get(None).name == "auto"
 
 
-def test_an_unknown_name_says_which_there_are() -> None:
+def test_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Malformed) as refused:
         Templates().get("nope")
     assert refused.value.details == {"templates": ["auto", "hero-video", "image"]}
 
 
-def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
+def test_file_adds_and_overrides_templates(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.small]\nkind = "video"\nmax_bytes = 1000\n[templates.hero-video]\ncrf = 30\n')
     templates = load_templates(path)
@@ -58,13 +58,13 @@ def test_a_file_adds_and_overrides(tmp_path: Path) -> None:
         ('[templates."a b"]', "name"),
     ],
 )
-def test_a_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, reason: str) -> None:
+def test_wrong_file_is_refused_with_its_reason(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "templates.toml"
     path.write_text(text)
     with pytest.raises(TemplateFileError, match=reason):
         load_templates(path)
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TemplateFileError, match="No such file"):
         load_templates(tmp_path / "none.toml")

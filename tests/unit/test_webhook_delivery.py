@@ -8,8 +8,7 @@ import hmac
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.assemblies.model import Submission, SubmittedFile
-from roomcast.assemblies.webhooks.delivery import (
+from roomcast.assemblies.delivery import (
     GIVE_UP_SECONDS,
     Attempt,
     Delivery,
@@ -17,6 +16,7 @@ from roomcast.assemblies.webhooks.delivery import (
     record_attempt,
     reset_delivery,
 )
+from roomcast.assemblies.model import Submission, SubmittedFile
 from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.errors import LeaseLost
 

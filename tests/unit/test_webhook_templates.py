@@ -17,7 +17,7 @@ def loaded(folder: Path, *lines: str) -> Path:
     return path
 
 
-def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_is_read_from_the_file_or_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOOK_SECRET", LONG)
     url = 'webhook_url = "https://hooks.example:8443/told?by=us"'
     for secret in (f'webhook_secret = "{LONG}"', 'webhook_secret_env = "HOOK_SECRET"'):
@@ -48,13 +48,13 @@ def test_a_secret_of_the_file_or_of_the_environment(tmp_path: Path, monkeypatch:
         ),
     ],
 )
-def test_a_wrong_webhook_is_refused_with_its_line_and_its_reason(tmp_path: Path, lines: list[str], reason: str) -> None:
+def test_wrong_webhook_is_refused_with_its_line_and_reason(tmp_path: Path, lines: list[str], reason: str) -> None:
     with pytest.raises(TemplateFileError, match=reason) as refused:
         load_templates(loaded(tmp_path, *lines))
     assert LONG not in str(refused.value)
 
 
-def test_a_file_that_writes_its_tables_otherwise_is_refused_all_the_same(tmp_path: Path) -> None:
+def test_wrong_template_in_inline_tables_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('templates = {avatar = {kind = "sound"}}')
     with pytest.raises(TemplateFileError, match=r"\[templates.avatar\]: kind"):

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
+from roomcast.assemblies.delivery import Delivery, new_delivery
 from roomcast.assemblies.model import Submission, all_terminal, received, with_id
 from roomcast.assemblies.service import CHECK_SECONDS, AssemblyService
 from roomcast.assemblies.store import RecordStore
-from roomcast.assemblies.webhooks.delivery import Delivery, new_delivery
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
 from roomcast.runtime.tasks import periodic

@@ -9,10 +9,10 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from roomcast.assemblies.delivery import Attempt, Delivery, reset_delivery
 from roomcast.assemblies.model import Submission, all_terminal
-from roomcast.assemblies.service import Assembly, AssemblyService
+from roomcast.assemblies.service import Assembly
 from roomcast.assemblies.store import RecordStore
-from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, reset_delivery
 from roomcast.dialects.assembly import (
     ID_MISSING,
     AssemblyRefusal,
@@ -33,6 +33,7 @@ from roomcast.http.operations import (
 )
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, DeliveryId, WebhookAttempt, WebhookDelivery
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import AssemblyId
 from roomcast.uploads.model import Upload, timestamp
 from roomcast.uploads.viewer import Viewer
@@ -50,7 +51,7 @@ class AssemblyRoutes(RouteGroup):
 
     def __init__(
         self,
-        assemblies: AssemblyService,
+        uploads: UploadService,
         deliveries: RecordStore[Delivery],
         render: Callable[[Submission, Sequence[Upload]], AssemblyStatus],
         url: Callable[[str], str],
@@ -60,7 +61,7 @@ class AssemblyRoutes(RouteGroup):
     ) -> None:
         """`url` makes the URL of a stored object, which expires after `url_seconds`; `wake` starts deliveries that are
         due."""
-        self._assemblies = assemblies
+        self._uploads = uploads
         self._deliveries = deliveries
         self._render = render
         self._url = url
@@ -99,7 +100,7 @@ class AssemblyRoutes(RouteGroup):
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:
             return json_response([await self._status_or_refusal(request[VIEWER], each) for each in ids])
-        return self._conditional(request, await self._assemblies.get(request[VIEWER], ids[0]))
+        return self._conditional(request, await self._uploads.get_assembly(request[VIEWER], ids[0]))
 
     def _conditional(self, request: web.Request, assembly: Assembly) -> web.Response:
         """Return the status, or 304 if the client has it. A client may cache a finished one while its links work."""
@@ -113,7 +114,7 @@ class AssemblyRoutes(RouteGroup):
 
     async def _status_or_refusal(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
-            return self._status(await self._assemblies.get(viewer, assembly_id))
+            return self._status(await self._uploads.get_assembly(viewer, assembly_id))
         except RoomcastError as error:
             return assembly_refusal(assembly_id, error.to_json())
 
@@ -130,7 +131,7 @@ class AssemblyRoutes(RouteGroup):
         errors=OWNERSHIP_ERRORS,
     )
     async def _list_deliveries(self, request: web.Request) -> web.Response:
-        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
+        assembly = await self._uploads.get_assembly(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.in_group(assembly.submission.group)
         deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in found]}
         return json_response(deliveries)
@@ -145,7 +146,7 @@ class AssemblyRoutes(RouteGroup):
         errors=OWNERSHIP_ERRORS,
     )
     async def _replay_delivery(self, request: web.Request) -> web.Response:
-        assembly = await self._assemblies.get(request[VIEWER], request.match_info["id"])
+        assembly = await self._uploads.get_assembly(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.get(request.match_info["delivery"])
         if found.group != assembly.submission.group:
             raise NotFound("There is no such delivery.")

@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
+from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, PublishCursor
 from roomcast.assemblies.store import RecordStore
-from roomcast.assemblies.webhooks.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.ledger.contract import Ledger

@@ -34,13 +34,13 @@ class UploadService:
     """
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, submissions: AssemblyService
+        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, assemblies: AssemblyService
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._dispatch = dispatch
         self._relay = relay
-        self._submissions = submissions
+        self._assemblies = assemblies
 
     async def get(self, viewer: Viewer, upload_id: str) -> Upload:
         """Return an upload."""
@@ -51,7 +51,9 @@ class UploadService:
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
         """Return an assembly with its uploads."""
-        return await self._submissions.get(viewer, assembly_id)
+        assembly = await self._assemblies.get(assembly_id)
+        viewer.check_owns(assembly.uploads[0])  # an assembly has one owner
+        return assembly
 
     def message(self, upload: Upload) -> Message:
         """Return the state of an upload as clients get it, with URLs."""
@@ -115,7 +117,7 @@ class UploadService:
         if not (upload.error and upload.error["retryable"]):
             raise WrongState("Another attempt would fail in the same way. Send another file.")
         stored = is_retryable(upload) and await self._media.has_source(source_key(upload))
-        await self._submissions.reschedule(upload)
+        await self._assemblies.reschedule(upload)
         upload = await self._ledger.reopen(upload_id, source_stored=stored)
         if stored:
             await self._dispatch.wake(upload.id, upload.seq)

@@ -173,7 +173,7 @@ class Message(Shape):
     progress: Percent
     """Overall. It never falls within one attempt, and is 100 only when the result is stored."""
     stageProgress: Percent
-    message: Annotated[str, Field(examples=["Compressing the video."])]
+    message: Annotated[str, Field(examples=["Compressing the video"])]
     """A sentence for the person who waits for the upload."""
     filename: Annotated[str, Field(examples=["holiday.mov"])]
     metadata: Metadata

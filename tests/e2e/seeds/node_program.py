@@ -16,12 +16,12 @@ async def run_program(name: str, *arguments: str) -> list[Said]:
     script = str(Path(__file__).with_name(name))
     process = await asyncio.create_subprocess_exec("node", script, *arguments, stdout=pipe, stderr=pipe)
     try:
-        said, complaints = await asyncio.wait_for(process.communicate(), 120)
+        said, error_lines = await asyncio.wait_for(process.communicate(), 120)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert process.returncode == 0, complaints.decode()
+    assert process.returncode == 0, error_lines.decode()
     return [json.loads(line) for line in said.splitlines()]
 
 

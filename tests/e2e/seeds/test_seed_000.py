@@ -87,11 +87,11 @@ async def published(queue: Any, upload_id: str) -> list[Said]:
 
 async def reserve(api: Api, *chosen: Any, **more: Any) -> Reply:
     files = [{"filename": f"{number}.mp4", "size": 100, "uploadId": one} for number, one in enumerate(chosen)]
-    return await api.say("POST", "/api/uploads", json={"files": files, **more})
+    return await api.request("POST", "/api/uploads", json={"files": files, **more})
 
 
 @pytest.mark.node
-async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte_to_one_end(
+async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte_to_the_end(
     node: None, server: RunningServer, shelf: Shelf, cloud: S3Server, queue: Any
 ) -> None:
     if not (ROOT / "static" / "node_modules" / "eventsource").is_dir():
@@ -157,13 +157,13 @@ def check_steps(steps: list[Said], upload_id: str, key: str) -> None:
     assert (steps[-1]["type"], steps[-1]["message"]) == ("done", "All processing completed successfully")
 
 
-async def test_a_file_that_fails_is_an_error_of_its_step_and_not_all_is_done(
+async def test_failed_file_is_an_error_step_and_its_submission_is_not_done(
     server: RunningServer, ada: Api, shelf: Shelf, tmp_path: Path
 ) -> None:
     broken = tmp_path / "video.mp4"
     broken.write_bytes(shelf.clip(seconds=1).read_bytes()[:3000])
     chosen = str(uuid.uuid4())
-    reply = await ada.say("POST", "/api/uploads", json={"uploadId": chosen, "files": [{"filename": broken.name}]})
+    reply = await ada.request("POST", "/api/uploads", json={"uploadId": chosen, "files": [{"filename": broken.name}]})
     await ada.put(reply.body["uploads"][0]["contentUrl"], broken.read_bytes())
     async with stream(server, chosen, bearer=ADA) as watcher:
         await watcher.closed()
@@ -174,7 +174,7 @@ async def test_a_file_that_fails_is_an_error_of_its_step_and_not_all_is_done(
     assert ends(named(watcher, "step")) == []
 
 
-async def test_an_id_can_be_joined_once_it_is_reserved_and_not_before(server: RunningServer, ada: Api) -> None:
+async def test_chosen_id_can_be_joined_only_after_it_is_reserved(server: RunningServer, ada: Api) -> None:
     chosen = str(uuid.uuid4())
     async with (
         Watcher(server.url, auth={"token": ADA}) as watcher,
@@ -182,7 +182,7 @@ async def test_an_id_can_be_joined_once_it_is_reserved_and_not_before(server: Ru
     ):
         early = await watcher.call("join-upload", chosen)
         assert (early["ok"], early["error"]["code"]) == (False, "NOT_FOUND")
-        missing = await ada.say("GET", "/api/transflow/stream", params={"uploadId": chosen})
+        missing = await ada.request("GET", "/api/transflow/stream", params={"uploadId": chosen})
         assert missing.refusal == (404, "NOT_FOUND")
         reply = await reserve(ada, chosen)
         assert (reply.status, reply.body["uploadId"], reply.body["state"]["uploadId"]) == (201, chosen, chosen)
@@ -205,14 +205,14 @@ async def test_an_id_can_be_joined_once_it_is_reserved_and_not_before(server: Ru
     ids=lambda chosen: re.sub(r"[0-9a-fA-F]{6,}", "…", repr(chosen))[:30],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["file", "top"])
-async def test_an_id_that_is_no_uuid_of_version_4_is_refused(ada: Api, chosen: Any, place: str) -> None:
+async def test_chosen_id_that_is_no_uuid_of_version_4_is_refused(ada: Api, chosen: Any, place: str) -> None:
     reply = await (reserve(ada, chosen) if place == "file" else reserve(ada, None, uploadId=chosen))
     assert reply.refusal == (400, "MALFORMED")
     (field,) = reply.body["error"]["details"]["fields"]
     assert field["at"] == ("files.0.uploadId" if place == "file" else "uploadId")
 
 
-async def test_ids_that_contradict_each_other_are_refused(ada: Api) -> None:
+async def test_contradicting_ids_are_refused(ada: Api) -> None:
     one, other = str(uuid.uuid4()), str(uuid.uuid4())
     for reply in (
         await reserve(ada, one, one),
@@ -223,7 +223,7 @@ async def test_ids_that_contradict_each_other_are_refused(ada: Api) -> None:
     assert (await ada.get(one)).refusal == (404, "NOT_FOUND"), "nothing was reserved"
 
 
-async def test_an_id_that_is_taken_is_refused_and_nobody_learns_whose_it_is(
+async def test_chosen_id_in_use_is_refused_without_naming_its_owner(
     server: RunningServer, ada: Api, cloud: S3Server
 ) -> None:
     chosen, other = str(uuid.uuid4()), str(uuid.uuid4())
@@ -241,7 +241,7 @@ async def test_an_id_that_is_taken_is_refused_and_nobody_learns_whose_it_is(
     assert (await ada.get(chosen)).body == before
 
 
-async def test_an_id_under_which_results_are_still_stored_is_taken(ada: Api, cloud: S3Server) -> None:
+async def test_chosen_id_with_stored_results_is_refused(ada: Api, cloud: S3Server) -> None:
     """The ledger has forgotten it; whoever had it now would be given links to another's results."""
     chosen = str(uuid.uuid4())
     cloud.client.put_object(Bucket=BUCKET, Key=f"media/{chosen}/video.mp4", Body=b"another's")
@@ -250,16 +250,14 @@ async def test_an_id_under_which_results_are_still_stored_is_taken(ada: Api, clo
     assert cloud.multiparts() == []
 
 
-async def test_each_file_may_have_an_id_of_the_clients_and_every_way_in_takes_it(
-    ada: Api, shelf: Shelf, cloud: S3Server
-) -> None:
+async def test_each_file_may_have_a_chosen_id_on_every_intake_route(ada: Api, shelf: Shelf, cloud: S3Server) -> None:
     picture = shelf.image(size=(90, 50)).read_bytes()
     whole, pieces, made = str(uuid.uuid4()), str(uuid.uuid4()), None
     files = [
         {"filename": f"{number}.png", "size": len(picture), "uploadId": one}
         for number, one in enumerate((whole, pieces, made))
     ]
-    reply = await ada.say("POST", "/api/uploads", json={"files": files})
+    reply = await ada.request("POST", "/api/uploads", json={"files": files})
     assert reply.status == 201
     first, second, third = reply.body["uploads"]
     assert [first["uploadId"], second["uploadId"]] == [whole, pieces]
@@ -270,34 +268,34 @@ async def test_each_file_may_have_an_id_of_the_clients_and_every_way_in_takes_it
     for entry in (first, second, third):
         element = (await ada.finished(entry["uploadId"]))["element"]
         assert element["id"] == entry["uploadId"]
-        assert (await ada.say("GET", element["url"])).status == 200
+        assert (await ada.request("GET", element["url"])).status == 200
     direct = await reserve(ada, str(uuid.uuid4()), direct=True)
     assert direct.status == 201
     await ada.cancel(direct.body["uploadId"])
 
 
-async def test_a_chosen_id_is_a_new_upload_although_the_file_is_known(ada: Api, shelf: Shelf) -> None:
+async def test_chosen_id_makes_a_new_upload_of_a_known_file(ada: Api, shelf: Shelf) -> None:
     picture = shelf.image(size=(95, 55))
     await ada.finished(await ada.accepted(picture))
     md5 = hashlib.md5(picture.read_bytes(), usedforsecurity=False).hexdigest()
     known = {"filename": picture.name, "md5": md5}
-    assert (await ada.say("POST", "/api/uploads", json={"files": [known]})).status == 200
+    assert (await ada.request("POST", "/api/uploads", json={"files": [known]})).status == 200
     chosen = str(uuid.uuid4())
-    reply = await ada.say("POST", "/api/uploads", json={"files": [{**known, "uploadId": chosen}]})
+    reply = await ada.request("POST", "/api/uploads", json={"files": [{**known, "uploadId": chosen}]})
     assert (reply.status, reply.body["uploadId"]) == (201, chosen)
     assert (await ada.get(chosen)).body["stage"] == "receiving"
     await ada.cancel(chosen)
 
 
 @pytest.mark.parametrize("user", ["../../etc/<script>alert(1)</script>", "a\x00b", "x" * 4000, "ada\n"], ids=ascii)
-async def test_a_user_id_that_is_no_name_is_refused(server: RunningServer, user: str) -> None:
+async def test_invalid_user_id_is_refused(server: RunningServer, user: str) -> None:
     async with Api(server, token(user)) as api:
         reply = await reserve(api, str(uuid.uuid4()))
         assert reply.refusal == (401, "UNAUTHENTICATED")
         assert "user id" in reply.body["error"]["message"]
 
 
-async def test_nothing_is_read_from_the_queue(ada: Api, queue: Any) -> None:
+async def test_foreign_message_in_the_queue_changes_nothing_and_stays(ada: Api, queue: Any) -> None:
     """The ledger is the truth: what somebody else puts into the queue changes no upload, and stays where it is."""
     url = queue.get_queue_url(QueueName=QUEUE)["QueueUrl"]
     chosen = str(uuid.uuid4())
@@ -318,11 +316,11 @@ async def test_nothing_is_read_from_the_queue(ada: Api, queue: Any) -> None:
     assert (await ada.get(chosen)).body["error"]["code"] == "CANCELLED"
 
 
-async def test_the_metrics_of_the_documentation_are_the_server_s(server: RunningServer, ada: Api, shelf: Shelf) -> None:
+async def test_documented_metrics_are_those_of_the_server(server: RunningServer, ada: Api, shelf: Shelf) -> None:
     await ada.finished(await ada.accepted(shelf.image(size=(85, 45))))
     documented = {row[0]: set(filter(None, row[1].split(", "))) for row in table(DOCS / "operations.md", "metrics")}
     async with Api(server, token("root", admin=True)) as admin:
-        text = (await admin.say("GET", "/metrics")).content.decode()
+        text = (await admin.request("GET", "/metrics")).content.decode()
     families = set(re.findall(r"^# TYPE (roomcast_\w+) ", text, re.MULTILINE))
     assert {name for name in families if not name.endswith("_created")} == documented.keys()
     for name, labels in re.findall(r"^(roomcast_\w+)\{(.+?)\} ", text, re.MULTILINE):

@@ -110,7 +110,7 @@ def healthy(fake: FakeFfmpeg) -> None:
     fake.heal()
 
 
-async def test_a_form_is_answered_with_message_element_and_upload_id(server: RunningServer, shelf: Shelf) -> None:
+async def test_form_response_has_message_element_and_upload_id(server: RunningServer, shelf: Shelf) -> None:
     async with FrontEnd(server) as page:
         answer = await page.create(shelf.clip(seconds=1))
     assert answer["status"] == 202
@@ -121,7 +121,7 @@ async def test_a_form_is_answered_with_message_element_and_upload_id(server: Run
     assert answer["element"]["filename"] == "clip.mp4"
 
 
-async def test_a_tracked_upload_is_heard_of_to_its_completion_with_the_element(
+async def test_tracked_upload_is_reported_until_completion_with_the_element(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("busy")
@@ -143,11 +143,11 @@ async def test_a_tracked_upload_is_heard_of_to_its_completion_with_the_element(
     assert order == sorted(order)
     assert (after["isUploading"], after["isCompleted"], after["error"]) == (False, True, None)
     assert after["progress"]["progress"] == 100
-    reply = await api.say("GET", urljoin(server.url, after["progress"]["element"]["url"]))
+    reply = await api.request("GET", urljoin(server.url, after["progress"]["element"]["url"]))
     assert (reply.status, reply.headers["Content-Type"]) == (200, "video/mp4")
 
 
-async def test_a_cancelled_upload_ends_in_an_error_that_says_so(
+async def test_cancelled_upload_ends_with_an_error_that_names_the_cancel(
     server: RunningServer, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("busy")
@@ -162,7 +162,7 @@ async def test_a_cancelled_upload_ends_in_an_error_that_says_so(
     assert "element" not in told
 
 
-async def test_a_failed_upload_says_why_and_a_retry_completes_it(
+async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
     server: RunningServer, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("die-after:8")
@@ -181,7 +181,7 @@ async def test_a_failed_upload_says_why_and_a_retry_completes_it(
     assert (hook["isCompleted"], hook["isError"], hook["error"]) == (True, False, None)
 
 
-async def test_a_room_is_its_uploads_alone(server: RunningServer, shelf: Shelf, fake: FakeFfmpeg) -> None:
+async def test_room_has_messages_of_its_upload_only(server: RunningServer, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("busy")
     async with FrontEnd(server) as one, FrontEnd(server) as other:
         pages = {(await page.create(shelf.clip(seconds=2)))["uploadId"]: page for page in (one, other)}
@@ -193,7 +193,7 @@ async def test_a_room_is_its_uploads_alone(server: RunningServer, shelf: Shelf, 
             assert {progress["uploadId"] for progress in page.progress} == {upload_id}
 
 
-async def test_a_lost_connection_comes_back_by_itself_and_misses_no_end(
+async def test_client_reconnects_after_a_lost_connection_and_gets_the_end(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("busy")
@@ -208,7 +208,7 @@ async def test_a_lost_connection_comes_back_by_itself_and_misses_no_end(
         await page.hears(upload_id, "completed")
 
 
-async def test_uploading_and_listening_need_a_token_where_there_are_viewers(
+async def test_upload_and_join_need_a_token_if_authentication_is_on(
     serve: Serve, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     server = serve(**fake.env, JWT_SECRET=SECRET)
@@ -225,7 +225,7 @@ async def test_uploading_and_listening_need_a_token_where_there_are_viewers(
         await page.hears(upload_id, "completed")
 
 
-async def test_a_file_that_is_none_of_the_kind_is_refused_with_a_sentence(server: RunningServer, shelf: Shelf) -> None:
+async def test_file_of_another_type_is_refused_with_a_sentence(server: RunningServer, shelf: Shelf) -> None:
     picture = shelf.image()
     async with FrontEnd(server) as page:
         refused = await page.create(picture, "hero-video")
@@ -234,15 +234,15 @@ async def test_a_file_that_is_none_of_the_kind_is_refused_with_a_sentence(server
         assert page.progress == []
 
 
-async def test_the_demo_is_where_the_document_has_it(api: Api) -> None:
-    there = await api.say("GET", "/admin/progress-demo")
-    here = await api.say("GET", "/progress-demo")
+async def test_demo_is_served_at_the_documented_path(api: Api) -> None:
+    there = await api.request("GET", "/admin/progress-demo")
+    here = await api.request("GET", "/progress-demo")
     assert there.status == 200
     assert there.headers["Content-Type"].startswith("text/html")
     assert there.content == here.content
 
 
-async def test_joining_an_upload_that_has_ended_tells_its_end(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_join_of_an_ended_upload_emits_its_final_state(server: RunningServer, api: Api, shelf: Shelf) -> None:
     done = await api.accepted(shelf.image())
     await api.finished(done)
     cancelled, _ = await api.reserved("clip.mp4", 100)
@@ -256,7 +256,7 @@ async def test_joining_an_upload_that_has_ended_tells_its_end(server: RunningSer
         assert (await page.hears(cancelled, "error"))["error"]["code"] == "CANCELLED"
 
 
-async def test_joining_an_upload_in_which_nothing_moves_tells_where_it_is(server: RunningServer, api: Api) -> None:
+async def test_join_of_an_idle_upload_emits_its_state(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     async with FrontEnd(server) as page:
         await page.do(track=upload_id)
@@ -266,7 +266,7 @@ async def test_joining_an_upload_in_which_nothing_moves_tells_where_it_is(server
         assert (await page.hook())["isUploading"]
 
 
-async def test_joining_after_a_retry_tells_of_the_new_attempt_and_not_of_the_failure(
+async def test_join_after_a_retry_emits_the_new_attempt_and_not_the_failure(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("die")
@@ -284,7 +284,7 @@ async def test_joining_after_a_retry_tells_of_the_new_attempt_and_not_of_the_fai
         assert all("error" not in progress for progress in page.progress)
 
 
-async def test_a_small_upload_is_never_missed_however_late_its_room_is_joined(
+async def test_end_of_a_small_upload_is_received_however_late_its_room_is_joined(
     server: RunningServer, shelf: Shelf
 ) -> None:
     async with FrontEnd(server) as page:

@@ -65,12 +65,10 @@ async def send(api: Api, *files: tuple[str, bytes], path: str | None = None, fie
         form.add_field("path", path)
     for name, content in files:
         form.add_field(field, content, filename=name)
-    return await api.say("POST", "/api/files/upload", data=form)
+    return await api.request("POST", "/api/files/upload", data=form)
 
 
-async def test_two_files_are_followed_to_their_end_and_each_bar_fills_with_the_work(
-    server: RunningServer, api: Api, shelf: Shelf
-) -> None:
+async def test_two_files_complete_and_each_progress_bar_fills(server: RunningServer, api: Api, shelf: Shelf) -> None:
     pictures = [shelf.image("one.png"), shelf.image("two.png", size=(300, 200))]
     said = await manage(server, *pictures, template="auto")
     status, result = answer(said)
@@ -100,7 +98,7 @@ async def test_two_files_are_followed_to_their_end_and_each_bar_fills_with_the_w
         }  # fmt: skip
 
 
-async def test_the_path_is_told_in_the_state_and_begins_the_keys_of_the_results(
+async def test_path_is_in_the_state_and_begins_the_keys_of_the_results(
     server: RunningServer, api: Api, shelf: Shelf
 ) -> None:
     said = await manage(server, shelf.image(), path="/holidays//2026 é %41/", template="auto")
@@ -111,12 +109,12 @@ async def test_the_path_is_told_in_the_state_and_begins_the_keys_of_the_results(
     assert len(keys) > 1
     assert {key.rpartition("/")[0] for key in keys} == {f"holidays/2026 é %41/{upload_id}"}
     for output in state["element"]["outputs"]:
-        reply = await api.say("GET", output["url"])
+        reply = await api.request("GET", output["url"])
         assert (reply.status, len(reply.content)) == (200, output["size"])
         assert reply.headers["Content-Disposition"] == "inline"
 
 
-async def test_a_file_that_is_no_media_is_stored_as_it_is_and_handed_out_as_a_download_alone(
+async def test_file_that_is_not_media_is_stored_unchanged_and_served_as_a_download_only(
     server: RunningServer, api: Api, notes: Path
 ) -> None:
     said = await manage(server, notes, path="docs")
@@ -128,7 +126,7 @@ async def test_a_file_that_is_no_media_is_stored_as_it_is_and_handed_out_as_a_do
     assert (element["type"], element["filename"], element["original"]["size"]) == ("file", notes.name, size)
     assert (output["kind"], output["mime"], output["size"]) == ("file", "application/octet-stream", size)
     assert output["key"] == f"docs/{upload_id}/download/{notes.name}"
-    reply = await api.say("GET", output["url"])
+    reply = await api.request("GET", output["url"])
     assert (reply.status, reply.content) == (200, notes.read_bytes())
     expected = {
         "Content-Type": "application/octet-stream",
@@ -140,16 +138,18 @@ async def test_a_file_that_is_no_media_is_stored_as_it_is_and_handed_out_as_a_do
     await eventually(lambda: sources(server) == [])
 
 
-async def test_a_picture_under_a_file_template_stays_a_download(server: RunningServer, api: Api, shelf: Shelf) -> None:
+async def test_image_under_a_file_template_is_served_as_a_download(
+    server: RunningServer, api: Api, shelf: Shelf
+) -> None:
     reply = await send(api, ("page.html.svg", b"<svg/>"), ("picture.png", shelf.image().read_bytes()[:900]))
     for upload_id in reply.body["upload_ids"]:
         (output,) = (await api.finished(upload_id))["element"]["outputs"]
-        headers = (await api.say("GET", output["url"])).headers
+        headers = (await api.request("GET", output["url"])).headers
         assert headers["Content-Type"] == "application/octet-stream"
         assert headers["Content-Disposition"].startswith("attachment;")
 
 
-async def test_a_file_goes_through_the_same_room_and_bar_as_a_film(
+async def test_file_that_is_not_media_has_the_same_events_as_a_video(
     server: RunningServer, api: Api, watcher: Watcher, notes: Path
 ) -> None:
     upload_id, url = await api.reserved(notes.name, notes.stat().st_size, template="document")
@@ -162,14 +162,14 @@ async def test_a_file_goes_through_the_same_room_and_bar_as_a_film(
     assert_truthful(watcher.messages(upload_id))
 
 
-async def test_an_empty_file_is_a_file(api: Api) -> None:
+async def test_empty_file_completes(api: Api) -> None:
     reply = await send(api, ("empty.txt", b""))
     (upload_id,) = reply.body["upload_ids"]
     (output,) = (await api.finished(upload_id))["element"]["outputs"]
-    assert (output["size"], (await api.say("GET", output["url"])).content) == (0, b"")
+    assert (output["size"], (await api.request("GET", output["url"])).content) == (0, b"")
 
 
-async def test_a_file_that_is_refused_is_named_beside_the_ids_of_the_others(
+async def test_refused_file_is_listed_beside_the_ids_of_the_others(
     server: RunningServer, shelf: Shelf, notes: Path
 ) -> None:
     said = await manage(server, notes, shelf.image(), template="auto")
@@ -186,7 +186,7 @@ async def test_a_file_that_is_refused_is_named_beside_the_ids_of_the_others(
     assert of_kind(said, "shown")[0]["allCompleted"] is True
 
 
-async def test_files_that_are_all_refused_are_named_and_the_client_shows_a_bar_at_nothing(
+async def test_form_of_refused_files_lists_them_and_the_client_shows_no_progress(
     server: RunningServer, notes: Path
 ) -> None:
     said = await manage(server, notes, template="auto")
@@ -198,7 +198,7 @@ async def test_files_that_are_all_refused_are_named_and_the_client_shows_a_bar_a
     assert of_kind(said, "shown")[0]["text"] == "Overall Progress: 0.0%"
 
 
-async def test_a_file_that_is_broken_inside_fails_with_a_message(server: RunningServer, shelf: Shelf) -> None:
+async def test_corrupt_file_fails_with_a_message(server: RunningServer, shelf: Shelf) -> None:
     broken = truncate(shelf.image(), 0.5)
     said = await manage(server, broken, template="auto")
     assert answer(said)[0] == 200
@@ -208,14 +208,14 @@ async def test_a_file_that_is_broken_inside_fails_with_a_message(server: Running
     assert last["error"]
 
 
-async def test_a_file_that_is_too_large_is_named_and_the_next_one_taken(api: Api) -> None:
+async def test_too_large_file_is_listed_and_the_next_one_accepted(api: Api) -> None:
     reply = await send(api, ("large.bin", bytes(200_000)), ("small.bin", b"small"))
     assert reply.status == 200
     assert len(reply.body["upload_ids"]) == 1
     assert [(one["filename"], one["code"]) for one in reply.body["failed"]] == [("large.bin", "TOO_LARGE")]
 
 
-async def test_files_over_the_number_that_is_taken_are_named(api: Api) -> None:
+async def test_files_over_the_limit_of_a_form_are_listed_as_failed(api: Api) -> None:
     reply = await send(api, *((f"{number}.txt", b"text") for number in range(7)))
     assert (reply.status, reply.body["uploaded"]) == (200, 4)
     assert [(one["filename"], one["code"]) for one in reply.body["failed"]] == [
@@ -223,7 +223,7 @@ async def test_files_over_the_number_that_is_taken_are_named(api: Api) -> None:
     ]
 
 
-async def test_a_file_in_another_field_is_named(api: Api) -> None:
+async def test_file_in_another_field_is_listed_as_failed(api: Api) -> None:
     reply = await send(api, ("a.txt", b"a"), field="document")
     assert (reply.refusal, reply.body["upload_ids"]) == ((400, "MALFORMED"), [])
     assert [one["filename"] for one in reply.body["failed"]] == ["a.txt"]
@@ -247,52 +247,52 @@ BAD_PATHS = {
 
 @pytest.mark.parametrize("bad", BAD_PATHS)
 @pytest.mark.parametrize("first", [True, False], ids=["before the file", "after it"])
-async def test_a_path_that_cannot_be_is_refused_and_every_file_named(
+async def test_invalid_path_is_refused_with_every_file_listed(
     server: RunningServer, api: Api, bad: str, first: bool
 ) -> None:
     parts = [("path", BAD_PATHS[bad]), ("files", b"text")]
     form = aiohttp.FormData()
     for name, value in parts if first else reversed(parts):
         form.add_field(name, value, filename="a.txt" if name == "files" else None)
-    reply = await api.say("POST", "/api/files/upload", data=form)
+    reply = await api.request("POST", "/api/files/upload", data=form)
     assert (reply.refusal, reply.body["upload_ids"]) == ((400, "MALFORMED"), [])
     assert [(one["filename"], one["code"]) for one in reply.body["failed"]] == [("a.txt", "MALFORMED")]
     await eventually(lambda: sources(server) == [])
 
 
-async def test_a_template_that_there_is_not_is_refused_and_every_file_named(api: Api) -> None:
+async def test_unknown_template_is_refused_with_every_file_listed(api: Api) -> None:
     for query in ("?type=none", ""):
         form = aiohttp.FormData()
         form.add_field("files", b"text", filename="a.txt")
         form.add_field("type", "none")
-        reply = await api.say("POST", f"/api/files/upload{query}", data=form)
+        reply = await api.request("POST", f"/api/files/upload{query}", data=form)
         assert (reply.refusal, [one["filename"] for one in reply.body["failed"]]) == ((400, "MALFORMED"), ["a.txt"])
 
 
-async def test_two_files_of_one_name_in_one_folder_do_not_meet(api: Api) -> None:
+async def test_two_files_of_the_same_name_and_folder_are_stored_apart(api: Api) -> None:
     reply = await send(api, ("a.txt", b"one"), ("a.txt", b"two"), path="same")
     contents = set()
     for upload_id in reply.body["upload_ids"]:
         (output,) = (await api.finished(upload_id))["element"]["outputs"]
-        contents.add((await api.say("GET", output["url"])).content)
+        contents.add((await api.request("GET", output["url"])).content)
     assert contents == {b"one", b"two"}
 
 
-async def test_a_signed_link_opens_one_folder_and_no_way_leads_out_of_it(api: Api) -> None:
+async def test_signed_link_gives_access_to_one_folder_only(api: Api) -> None:
     reply = await send(api, ("a.txt", b"text"), path="open")
     url = (await api.finished(reply.body["upload_ids"][0]))["element"]["outputs"][0]["url"]
     base, _, name = url.rpartition("/")
     for wrong in (f"{base}/..%2F{name}", f"{base}/x/{name}", f"{base}/%2e%2e", f"{base}/.{name}", f"{base}/{name}x"):
-        assert (await api.say("GET", wrong)).status in (403, 404), wrong
+        assert (await api.request("GET", wrong)).status in (403, 404), wrong
     assert re.search(r"/media/[^/]+/open/upload_[0-9a-f]{32}/download/a\.txt$", url)
 
 
-async def test_errors_of_the_dialect_are_in_its_words(server: RunningServer, api: Api) -> None:
-    missing = await api.say("GET", "/api/files/progress/upload_" + "0" * 32)
+async def test_errors_have_the_format_of_the_dialect(server: RunningServer, api: Api) -> None:
+    missing = await api.request("GET", "/api/files/progress/upload_" + "0" * 32)
     assert (missing.refusal, missing.body) == ((404, "NOT_FOUND"), {"error": "There is no such upload."})
-    refused = await api.say("POST", "/api/files/upload", json={"path": "a"})
+    refused = await api.request("POST", "/api/files/upload", json={"path": "a"})
     assert refused.refusal == (400, "MALFORMED")
     assert refused.body == {
         "message": "Send multipart/form-data with one or more files.", "uploaded": 0, "upload_ids": [], "failed": [],
     }  # fmt: skip
-    assert server.complaints() == []
+    assert server.error_lines() == []

@@ -77,7 +77,7 @@ async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> l
     return await run_program("status_poller.mjs", server.url, token(user), user, TEMPLATE, "50", *map(str, files))
 
 
-async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
+async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
     files = shelf.clip("film.mp4", seconds=3, audio=False), shelf.image("one.png")
@@ -106,7 +106,7 @@ async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
     assert [line.split(" (")[0] for line in shown["uploads"]] == ["film.mp4", "one.png"]
     for result in shown["results"]:
         assert result["href"].startswith(f"{PUBLIC}/media/"), "absolute, where the public address is known"
-        reply = await ada.say("GET", result["href"].removeprefix(PUBLIC))
+        reply = await ada.request("GET", result["href"].removeprefix(PUBLIC))
         assert (reply.status, len(reply.content)) == (200, result["size"])
     ((done,),) = [of_kind(said, "done")]
     assert done["notified"] == "user_456"
@@ -119,7 +119,7 @@ async def test_a_page_follows_an_assembly_whose_id_it_worked_out_to_its_results(
     assert '"duration":3,' in heard["raw"] or '"duration":3}' in heard["raw"], "a whole number has no fraction"
 
 
-async def test_an_assembly_that_failed_has_a_sentence_and_a_code(
+async def test_failed_assembly_has_a_message_and_a_code(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
     broken = shelf.clip("broken.mp4", seconds=1)
@@ -138,17 +138,17 @@ async def test_an_assembly_that_failed_has_a_sentence_and_a_code(
     assert heard["notified"] == [{"userId": "user_456", "text": f"Processing failed: {error['message']}"}]
 
 
-async def test_a_handler_refuses_a_body_that_somebody_changed(ada: Api, shelf: Shelf, handler: Handler) -> None:
+async def test_webhook_handler_refuses_a_changed_body(ada: Api, shelf: Shelf, handler: Handler) -> None:
     """What the tests above take for proof is one."""
     reply = await ada.upload(shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
     raw: str = (await handler.heard(reply.body["assemblyId"]))["raw"]
     signed = {"X-Transflow-Signature": f"sha256={hmac.new(HOOK_SECRET.encode(), raw.encode(), 'sha256').hexdigest()}"}
     for body, code in ((raw, 200), (raw.replace("user_456", "user_789"), 401)):
-        assert (await ada.say("POST", handler.url, data=body.encode(), headers=signed)).status == code
+        assert (await ada.request("POST", handler.url, data=body.encode(), headers=signed)).status == code
 
 
 @pytest.mark.parametrize("path", ["/api/status", "/api/transflow/status"])
-async def test_the_status_is_refused_in_the_words_that_its_clients_know(
+async def test_refused_status_has_the_text_of_the_dialect(
     server: RunningServer, ada: Api, shelf: Shelf, path: str
 ) -> None:
     reserved = await reserve(ada, shelf.image("three.png", size=(70, 40)), declare=True, template=TEMPLATE)
@@ -159,26 +159,26 @@ async def test_the_status_is_refused_in_the_words_that_its_clients_know(
             (bob, {"assemblyId": assembly_id}, 403, "Access denied", "FORBIDDEN"),
             (ada, {"assemblyId": "0" * 64}, 404, "There is no such assembly.", "NOT_FOUND"),
             (ada, {"assemblyId": "../../etc"}, 404, "There is no such assembly.", "NOT_FOUND"),
-            (ada, {}, 400, "The query needs an assembly's id in `assemblyId`.", "MALFORMED"),
+            (ada, {}, 400, "Name an assembly: ?assemblyId=…", "MALFORMED"),
         ]
         for api, query, code, error, stable in wanted:
-            reply = await api.say("GET", path, params=query)
+            reply = await api.request("GET", path, params=query)
             assert (reply.status, reply.body) == (code, {"error": error})
             assert reply.headers["X-Error-Code"] == stable
     await ada.cancel(reserved.body["uploadId"])
 
 
-async def test_both_addresses_answer_the_same(ada: Api, shelf: Shelf) -> None:
+async def test_both_routes_return_the_same_status(ada: Api, shelf: Shelf) -> None:
     picture = shelf.image("four.png", size=(80, 40))
     await ada.upload(picture, template=TEMPLATE)
     assembly_id = expected_id(picture, template=TEMPLATE, user="user_456")
     done = await over(ada, assembly_id)
     known = await status(ada, assembly_id)
-    short: Any = await ada.say("GET", "/api/status", params={"assemblyId": assembly_id})
+    short: Any = await ada.request("GET", "/api/status", params={"assemblyId": assembly_id})
     assert short.body == known.body == done
     assert short.headers["ETag"] == known.headers["ETag"]
     both = [("assemblyId", assembly_id), ("assemblyId", "0" * 64)]
-    batch = (await ada.say("GET", "/api/status", params=both)).body
+    batch = (await ada.request("GET", "/api/status", params=both)).body
     assert batch[0] == done
     assert batch[1] == {
         "assembly_id": "0" * 64,

@@ -34,7 +34,7 @@ async def api(alice: Api, node: None, fake: FakeFfmpeg) -> Api:
 
 
 async def task(api: Api, task_id: str, method: str = "GET") -> Reply:
-    return await api.say(method, f"/api/progress/{task_id}")
+    return await api.request(method, f"/api/progress/{task_id}")
 
 
 async def poll(server: RunningServer, task_id: str) -> list[Said]:
@@ -44,7 +44,7 @@ async def poll(server: RunningServer, task_id: str) -> list[Said]:
     return said
 
 
-async def test_a_task_is_polled_in_sentences_and_whole_numbers_to_its_end(
+async def test_polled_task_has_sentences_and_integers_until_its_end(
     server: RunningServer, api: Api, shelf: Shelf
 ) -> None:
     created = (await api.upload(shelf.image())).body
@@ -62,16 +62,16 @@ async def test_a_task_is_polled_in_sentences_and_whole_numbers_to_its_end(
 
 
 @pytest.mark.parametrize("route", ["/api/uploads", "/api/files/upload"])
-async def test_each_way_in_names_the_task_of_its_first_file(api: Api, route: str) -> None:
+async def test_every_intake_route_returns_the_task_of_its_first_file(api: Api, route: str) -> None:
     form = aiohttp.FormData()
     for name, content in (("notes.txt", b"text"), ("a.gif", GIF), ("b.gif", GIF)):
         form.add_field("files", content, filename=name)
-    body = (await api.say("POST", route, data=form)).body
+    body = (await api.request("POST", route, data=form)).body
     ids = body.get("upload_ids") or [one["uploadId"] for one in body["uploads"] if "error" not in one]
     assert (len(ids), body["task_id"]) == (2, ids[0])
 
 
-async def test_a_reservation_names_its_task_before_there_are_bytes(api: Api) -> None:
+async def test_reservation_returns_its_task_before_any_bytes(api: Api) -> None:
     body = (await api.reserve(("clip.mp4", 100))).body
     assert (await task(api, body["task_id"])).body == {
         "progress": 0,
@@ -82,7 +82,7 @@ async def test_a_reservation_names_its_task_before_there_are_bytes(api: Api) -> 
     }
 
 
-async def test_each_attempt_is_counted_and_the_last_error_told_when_they_are_used_up(
+async def test_task_counts_its_attempts_and_has_the_last_error_after_the_last_one(
     server: RunningServer, api: Api, shelf: Shelf, fake: FakeFfmpeg
 ) -> None:
     fake.behave("die")
@@ -98,7 +98,7 @@ async def test_each_attempt_is_counted_and_the_last_error_told_when_they_are_use
     assert of_kind(said, "failed") == [{"kind": "failed", "alert": f"Maximum retries exceeded: {last_error}"}]
 
 
-async def test_a_failure_that_is_not_tried_again_is_told_as_it_is(api: Api, shelf: Shelf) -> None:
+async def test_permanent_failure_is_reported_as_it_is(api: Api, shelf: Shelf) -> None:
     task_id = await api.accepted(truncate(shelf.image(), 0.5))
     end = await api.finished(task_id)
     body = (await task(api, task_id)).body
@@ -106,7 +106,7 @@ async def test_a_failure_that_is_not_tried_again_is_told_as_it_is(api: Api, shel
     assert "retries" not in body["error"]
 
 
-async def test_a_task_that_is_not_there_is_missed_by_its_name(server: RunningServer, api: Api) -> None:
+async def test_unknown_task_is_not_found_by_its_name(server: RunningServer, api: Api) -> None:
     for name in (NOBODYS, "task-123", "x" * 300, "..%2f..", "%00"):
         reply = await task(api, name)
         assert (reply.status, set(reply.body)) == (404, {"detail"})
@@ -116,7 +116,7 @@ async def test_a_task_that_is_not_there_is_missed_by_its_name(server: RunningSer
     assert of_kind(said, "failed") == [{"kind": "failed", "alert": "Failed to track progress"}]
 
 
-async def test_cleaning_up_is_answered_the_same_twice_and_for_what_never_was(api: Api, shelf: Shelf) -> None:
+async def test_cleanup_has_the_same_response_twice_and_for_an_unknown_task(api: Api, shelf: Shelf) -> None:
     task_id = await api.accepted(shelf.image())
     await api.finished(task_id)
     for name in (task_id, task_id, NOBODYS, NOBODYS, "task-123"):
@@ -125,9 +125,7 @@ async def test_cleaning_up_is_answered_the_same_twice_and_for_what_never_was(api
         assert (await task(api, name)).body == {"detail": f"Task {name} not found"}
 
 
-async def test_a_task_that_is_cleaned_up_while_it_runs_is_shown_no_more_and_its_work_goes_on(
-    api: Api, shelf: Shelf, fake: FakeFfmpeg
-) -> None:
+async def test_running_task_continues_hidden_after_its_cleanup(api: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:
     fake.behave("busy")
     task_id = await api.accepted(shelf.clip())
     await api.until(task_id, lambda message: message["stage"] == "compressing")
@@ -139,7 +137,7 @@ async def test_a_task_that_is_cleaned_up_while_it_runs_is_shown_no_more_and_its_
     assert (await task(api, task_id)).status == 404, "its end does not bring it back"
 
 
-async def test_a_task_that_was_cleaned_up_and_is_started_over_is_a_new_one(api: Api) -> None:
+async def test_dismissed_task_is_a_new_one_after_a_retry(api: Api) -> None:
     task_id, _ = await api.reserved("picture.png", 100)
     await task(api, task_id, "DELETE")
     await api.cancel(task_id)
@@ -148,7 +146,7 @@ async def test_a_task_that_was_cleaned_up_and_is_started_over_is_a_new_one(api: 
     assert (await task(api, task_id)).body["status"] == "processing"
 
 
-async def test_errors_of_the_dialect_are_in_its_words(server: RunningServer, api: Api, bob: Api) -> None:
+async def test_errors_have_the_format_of_the_dialect(server: RunningServer, api: Api, bob: Api) -> None:
     task_id, _ = await api.reserved("clip.mp4", 100)
     async with Api(server) as anybody:
         for method in ("GET", "DELETE"):
@@ -163,4 +161,4 @@ async def test_errors_of_the_dialect_are_in_its_words(server: RunningServer, api
     wrong = await task(api, task_id, "PUT")
     assert (wrong.status, wrong.body) == (405, {"detail": "This address does not take that method."})
     assert (await task(api, task_id)).status == 200
-    assert server.complaints() == []
+    assert server.error_lines() == []

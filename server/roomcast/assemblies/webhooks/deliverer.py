@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from roomcast.assemblies.delivery import Attempt, Delivery, record_attempt
 from roomcast.assemblies.store import RecordStore
-from roomcast.assemblies.webhooks.delivery import Attempt, Delivery, record_attempt
 from roomcast.assemblies.webhooks.javascript_json import encode_json
 from roomcast.assemblies.webhooks.sender import SEND_SECONDS, Sender
 from roomcast.errors import LeaseLost, NotFound

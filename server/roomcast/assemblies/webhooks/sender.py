@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import aiohttp
 
-from roomcast.assemblies.webhooks.delivery import Attempt
+from roomcast.assemblies.delivery import Attempt
 from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
 from roomcast.uploads.templates import Webhook
 
