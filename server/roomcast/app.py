@@ -29,6 +29,7 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import FormIntake
 from roomcast.http.intake.presigned import PresignedIntake
+from roomcast.http.intake.raw_body import close_detached
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
@@ -248,7 +249,7 @@ def build_http(
     answer_preflight, add_cors_headers = cors(core.origins)
     middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
-    app.on_response_prepare.extend((default_headers, add_cors_headers))
+    app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)

@@ -15,7 +15,7 @@ def test_chunks_are_written_one_after_the_other_at_the_position(tmp_path: Path) 
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     descriptor = os.open(path, os.O_WRONLY)
-    assert write_at(descriptor, [b"abc", b"", b"de"], 3) == 8
+    assert write_at(descriptor, [b"abc", b"", bytearray(b"de")], 3) == 8
     os.close(descriptor)
     assert path.read_bytes() == b"012abcde89"
 

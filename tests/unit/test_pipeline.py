@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnsupportedType, WrongState
 from roomcast.http.intake.pipeline import BodyPipeline, IdleTimeout, IgnoreDisconnect, RateLimiter, RequestBody
+from roomcast.media.contract import Data
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES
@@ -59,13 +60,13 @@ class Store:
     """Collects the batches that a pipeline writes."""
 
     def __init__(self) -> None:
-        self.batches: list[tuple[bytes, ...]] = []
+        self.batches: list[tuple[Data, ...]] = []
 
-    async def write(self, *chunks: bytes) -> None:
+    async def write(self, *chunks: Data) -> None:
         self.batches.append(chunks)
 
 
-async def stored(chunks: Iterable[bytes]) -> list[tuple[bytes, ...]]:
+async def stored(chunks: Iterable[bytes]) -> list[tuple[Data, ...]]:
     store = Store()
     await pipeline_of(ANY_FILE, hashes="none").run(chunks_of(*chunks), store.write)
     return store.batches

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+Data = bytes | bytearray | memoryview
+"""Bytes of a source. Valid until the call that passes them returns: the caller may then reuse the memory."""
+
 
 @dataclass(frozen=True)
 class DiskFile:
@@ -45,7 +48,7 @@ ServedFile = DiskFile | InlineFile | Redirect
 class StagedSource(Protocol):
     """A source that is being received."""
 
-    async def write(self, *chunks: bytes) -> None:
+    async def write(self, *chunks: Data) -> None:
         """Append at most 1,024 chunks. Raise `DiskFull` or `StorageError` if the store cannot take them."""
 
     async def commit(self) -> str:
@@ -122,7 +125,7 @@ class MediaStore(Protocol):
 class WriteChunks(Protocol):
     """Writes the next bytes of a source, at most 1,024 chunks. Raises `DiskFull` or `StorageError`."""
 
-    async def __call__(self, *chunks: bytes) -> None: ...
+    async def __call__(self, *chunks: Data) -> None: ...
 
 
 OnChunk = Callable[[bytes], Awaitable[None]]

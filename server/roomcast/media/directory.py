@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import DiskFile, OnChunk, WriteChunks
+from roomcast.media.contract import Data, DiskFile, OnChunk, WriteChunks
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
@@ -144,7 +144,7 @@ class _StagedFile:
         self._target = target
         self._size = 0
 
-    async def write(self, *chunks: bytes) -> None:
+    async def write(self, *chunks: Data) -> None:
         self._size = await run_in_thread_shielded(lambda: write_at(self._file.fileno(), chunks, self._size))
 
     async def commit(self) -> str:
@@ -172,7 +172,7 @@ class DirectoryResumableSources:
         descriptor = _open_for_writing(self._partial(name))
         position = offset
 
-        async def write(*chunks: bytes) -> None:
+        async def write(*chunks: Data) -> None:
             nonlocal position
             position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
 

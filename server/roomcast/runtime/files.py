@@ -34,7 +34,7 @@ async def run_in_thread_shielded(work: Callable[[], T]) -> T:
         raise disk_error(error) from error
 
 
-def write_at(descriptor: int, chunks: Sequence[bytes], position: int) -> int:
+def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], position: int) -> int:
     """Write at most 1,024 chunks, one after the other, from `position` on. Return the position after them."""
     stop = position + sum(map(len, chunks))
     position += os.pwritev(descriptor, chunks, position)

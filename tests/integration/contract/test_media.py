@@ -19,7 +19,7 @@ DATA = bytes(range(256)) * 4096
 async def received(media: MediaStore, upload_id: str) -> str:
     async with media.receive(upload_id) as incoming:
         await incoming.write(DATA[:1000])
-        await incoming.write(DATA[1000:])
+        await incoming.write(bytearray(DATA[1000:]))
         return await incoming.commit()
 
 

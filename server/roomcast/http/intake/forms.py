@@ -191,7 +191,7 @@ class FormIntake:
         settings = self._receiver.settings
         max_bytes = settings.max_upload_bytes * settings.max_files + _FORM_OVERHEAD_BYTES
         body = FormBody(
-            self._receiver.body(request, form.viewer.user),
+            self._receiver.body(request.content.iter_any(), form.viewer.user),
             request.headers["Content-Type"],
             length=request.content_length,
             max_bytes=max_bytes,

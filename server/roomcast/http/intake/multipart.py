@@ -78,7 +78,7 @@ class FormBody:
             self._bytes_left -= len(chunk)
             if self._bytes_left < 0:
                 raise _too_large()
-            self._events.extend(self._splitter.feed(chunk))
+            self._events.extend(self._splitter.feed(bytes(chunk)))
         return self._events.popleft()
 
 

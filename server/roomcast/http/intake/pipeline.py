@@ -19,7 +19,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 
 from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnreadableMedia
-from roomcast.media.contract import WriteChunks
+from roomcast.media.contract import Data, WriteChunks
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
@@ -31,7 +31,7 @@ BATCH_BYTES = 1 << 20
 _BATCH_CHUNKS = 512
 """A batch is written when it has this many chunks: a client may send single bytes, and each chunk has overhead."""
 
-Chunks = AsyncIterator[bytes]
+Chunks = AsyncIterator[Data]
 OnProgress = Callable[[int], Awaitable[None]]
 
 
@@ -53,7 +53,7 @@ class IdleTimeout:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Data:
         if self._error:
             raise self._error
         try:
@@ -107,7 +107,7 @@ class RequestBody:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> Data:
         size, self._last_size = self._last_size, 0
         await self._limiter.throttle(self._user, size)
         try:
@@ -123,7 +123,7 @@ class RequestBody:
 class IgnoreDisconnect:
     """Iterates over chunks and ends where they fail, so that what arrived is stored; `error` is the failure."""
 
-    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterable[Data]) -> None:
         self._chunks = chunks
         self.error: RoomcastError | None = None
 
@@ -146,12 +146,12 @@ class Digests:
         """Whether any digest is computed."""
         return bool(self._hashes)
 
-    async def update(self, *chunks: bytes) -> None:
+    async def update(self, *chunks: Data) -> None:
         """Add the next bytes of the file."""
         if self._hashes:
             await asyncio.to_thread(self._update, chunks)
 
-    def _update(self, chunks: Iterable[bytes]) -> None:
+    def _update(self, chunks: Iterable[Data]) -> None:
         for chunk in chunks:
             for digest in self._hashes.values():
                 digest.update(chunk)
@@ -190,7 +190,7 @@ class BodyPipeline:
         self.size = offset
 
     async def run(
-        self, chunks: AsyncIterable[bytes], write: WriteChunks | None = None, on_progress: OnProgress | None = None
+        self, chunks: AsyncIterable[Data], write: WriteChunks | None = None, on_progress: OnProgress | None = None
     ) -> None:
         """Take all chunks through the steps; without `write`, they are only checked and hashed.
 
@@ -199,7 +199,7 @@ class BodyPipeline:
         `on_progress` raise.
         """
         processing: asyncio.Task[None] | None = None
-        batch: list[bytes] = []
+        batch: list[Data] = []
         size = 0
         try:
             async for chunk in chunks:
@@ -221,7 +221,7 @@ class BodyPipeline:
             if processing and not processing.done():
                 await asyncio.wait({processing})
 
-    async def inspect(self, chunk: bytes) -> None:
+    async def inspect(self, chunk: Data) -> None:
         """Check and hash the next bytes of a file that is stored already."""
         self._check(chunk)
         await self.digests.update(chunk)
@@ -240,7 +240,7 @@ class BodyPipeline:
             raise Malformed("The file's MD5 is not the declared one.")
         return detected
 
-    def _check(self, chunk: bytes) -> None:
+    def _check(self, chunk: Data) -> None:
         self.size += len(chunk)
         check_size(self.size, self._template, self._settings)
         if self._declared_size is not None and self.size > self._declared_size:
@@ -251,7 +251,7 @@ class BodyPipeline:
                 self._detecting = False
                 detect_type(self._head, self._template)
 
-    async def _process(self, batch: list[bytes], write: WriteChunks | None) -> None:
+    async def _process(self, batch: list[Data], write: WriteChunks | None) -> None:
         if write is None:
             await self.digests.update(*batch)
         elif self.digests.computed:

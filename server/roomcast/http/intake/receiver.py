@@ -14,13 +14,12 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
 
 from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
-from roomcast.http.intake.pipeline import BodyPipeline, OnProgress, RateLimiter, RequestBody
+from roomcast.http.intake.pipeline import BodyPipeline, Chunks, OnProgress, RateLimiter, RequestBody
 from roomcast.ledger.contract import Claim
 from roomcast.ledger.lease import StopReason, run_under_lease
-from roomcast.media.contract import StagedSource
+from roomcast.media.contract import Data, StagedSource
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
@@ -63,11 +62,9 @@ class Receiver:
         if free is not None and free - self.settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
-    def body(self, request: web.Request, user: str) -> RequestBody:
-        """Return the request's body, which the user sends."""
-        return RequestBody(
-            request.content.iter_any(), user, self._rate_limiter, idle_seconds=self.settings.body_stall_seconds
-        )
+    def body(self, chunks: Chunks, user: str) -> RequestBody:
+        """Return the body of a request that the user sends in these chunks."""
+        return RequestBody(chunks, user, self._rate_limiter, idle_seconds=self.settings.body_stall_seconds)
 
     async def run_leased(
         self, upload: Upload, work: Callable[[LeasedIntake], Awaitable[Upload]], *, steal: bool = False
@@ -161,7 +158,7 @@ class LeasedIntake:
 
     @asynccontextmanager
     async def stored(
-        self, chunks: AsyncIterable[bytes], template: Template, *, total: int | None
+        self, chunks: AsyncIterable[Data], template: Template, *, total: int | None
     ) -> AsyncIterator[StoredFile]:
         """Store a complete file; inside the context it can be queued, and without that nothing of it remains.
 

@@ -15,6 +15,7 @@ from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.errors import IdTaken, Malformed, TooMany, WrongState
 from roomcast.http.intake.pipeline import check_size
 from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
+from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import accepted, new_upload, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, Links, json_response
@@ -131,13 +132,14 @@ class Reservations:
             if upload.bytes_expected not in (None, length):
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_space(length or upload.bytes_expected or 0)
-        body = self._receiver.body(request, upload.owner)
+        async with raw_body(request) as chunks:
+            body = self._receiver.body(chunks, upload.owner)
 
-        async def work(intake: LeasedIntake) -> Upload:
-            async with intake.stored(body, template, total=upload.bytes_expected or length) as stored:
-                return await stored.enqueue(template)
+            async def work(intake: LeasedIntake) -> Upload:
+                async with intake.stored(body, template, total=upload.bytes_expected or length) as stored:
+                    return await stored.enqueue(template)
 
-        queued = await self._receiver.run_leased(upload, work)
+            queued = await self._receiver.run_leased(upload, work)
         return accepted([queued], await self._assemblies.resolve_id(queued.submission))
 
     async def _check_unused(self, uploads: Sequence[Upload]) -> None:

@@ -18,7 +18,7 @@ from roomcast.errors import RoomcastError, WrongState
 from roomcast.http.intake.pipeline import IgnoreDisconnect, RequestBody
 from roomcast.http.intake.receiver import LeasedIntake, Receiver, Superseded
 from roomcast.ledger.contract import Ledger
-from roomcast.media.contract import MediaStore, ResumableSources
+from roomcast.media.contract import Data, MediaStore, ResumableSources
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, TusState, Upload, source_key
 from roomcast.uploads.sniff import SNIFF_BYTES
@@ -48,7 +48,7 @@ class Chunk:
     offset: int
     length: int | None
     body: RequestBody
-    verified: Callable[[RequestBody], AbstractAsyncContextManager[AsyncIterable[bytes]]]
+    verified: Callable[[RequestBody], AbstractAsyncContextManager[AsyncIterable[Data]]]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from roomcast.errors import TooLarge
 from roomcast.http.intake.pipeline import Chunks
 from roomcast.http.tus.protocol import ALGORITHMS, Checksum, ChecksumMismatch
+from roomcast.media.contract import Data
 from roomcast.runtime.files import disk_error, run_in_thread_shielded
 
 _READ_BYTES = 1 << 20
@@ -18,8 +19,8 @@ _READ_BYTES = 1 << 20
 
 @asynccontextmanager
 async def verified(
-    chunks: AsyncIterable[bytes], checksum: Checksum | None, *, max_bytes: int, folder: Path
-) -> AsyncIterator[AsyncIterable[bytes]]:
+    chunks: AsyncIterable[Data], checksum: Checksum | None, *, max_bytes: int, folder: Path
+) -> AsyncIterator[AsyncIterable[Data]]:
     """Return the chunks after their checksum has been verified; without a checksum, return them as they are.
 
     Until then they are stored in an unnamed file in `folder`, which the system deletes if the process dies. Raises
@@ -48,7 +49,7 @@ def _unnamed_file(folder: Path) -> Any:
         raise disk_error(error) from error
 
 
-def _add(file: BinaryIO, digest: Any, chunk: bytes) -> None:
+def _add(file: BinaryIO, digest: Any, chunk: Data) -> None:
     file.write(chunk)
     digest.update(chunk)
 

@@ -15,6 +15,7 @@ from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import Forbidden, Malformed, RoomcastError, TimedOut, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.pipeline import check_size, max_bytes
+from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.records import new_upload
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
@@ -235,13 +236,14 @@ class TusRoutes(RouteGroup):
             raise TooLarge(f"The chunk has more than the {left} bytes that are left.")
         await self._receiver.check_space(request.content_length or 0)
         checksum = tus_protocol.checksum(request.headers)
-        chunk = Chunk(
-            offset=offset,
-            length=length,
-            body=self._receiver.body(request, upload.owner),
-            verified=partial(verified, checksum=checksum, max_bytes=left, folder=self._folder),
-        )
-        upload = await self._resumable.append(upload, chunk)
+        async with raw_body(request) as chunks:
+            chunk = Chunk(
+                offset=offset,
+                length=length,
+                body=self._receiver.body(chunks, upload.owner),
+                verified=partial(verified, checksum=checksum, max_bytes=left, folder=self._folder),
+            )
+            upload = await self._resumable.append(upload, chunk)
         if upload.stage is Stage.QUEUED:
             await self._assemblies.resolve_id(upload.submission)
         return upload

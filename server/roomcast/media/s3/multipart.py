@@ -19,6 +19,7 @@ from typing import Any, Self
 import structlog
 
 from roomcast.errors import NotFound, RoomcastError, StorageError, TooLarge
+from roomcast.media.contract import Data
 from roomcast.media.s3.client import MAX_ATTEMPTS, S3_BACKOFF, Bucket, TransientError, Unsupported, with_retries
 from roomcast.runtime.tasks import finish_despite_cancel
 
@@ -114,7 +115,7 @@ class ObjectWriter:
         if not self._committed:
             await finish_despite_cancel(self._abort, idempotent=True)
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: Data) -> None:
         """Append bytes. Waits while `PARTS_IN_FLIGHT` parts are being sent. Raise the failure of an earlier part."""
         view = memoryview(data)
         while view:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import OnChunk, WriteChunks
+from roomcast.media.contract import Data, OnChunk, WriteChunks
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import head_object, read_range
 from roomcast.media.s3.multipart import PART_BYTES, ObjectWriter, put_object
@@ -190,7 +190,7 @@ class _SegmentWriter:
         self._buffer = bytearray()
         self._sending: asyncio.Task[None] | None = None
 
-    async def write(self, *chunks: bytes) -> None:
+    async def write(self, *chunks: Data) -> None:
         for chunk in chunks:
             self._buffer += chunk
         if len(self._buffer) >= PART_BYTES:

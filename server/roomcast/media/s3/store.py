@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from roomcast.errors import NotFound, StorageError
-from roomcast.media.contract import InlineFile, Redirect
+from roomcast.media.contract import Data, InlineFile, Redirect
 from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
 from roomcast.media.s3.download import download, head_object, read_object
@@ -253,7 +253,7 @@ class _StagedObject:
         self._writer = writer
         self._name = name
 
-    async def write(self, *chunks: bytes) -> None:
+    async def write(self, *chunks: Data) -> None:
         for chunk in chunks:
             await self._writer.write(chunk)
 
