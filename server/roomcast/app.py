@@ -32,6 +32,7 @@ from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
+from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import authentication, cors, credential_of
@@ -41,7 +42,7 @@ from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
-from roomcast.http.uploads import PresignedRoutes, UploadRoutes
+from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import with_urls
 from roomcast.origins import OriginPolicy
 from roomcast.rooms.service import RoomService
@@ -277,7 +278,8 @@ def _add_upload_routes(
 ) -> None:
     """Add the routes of uploads and assemblies, native ones and those of the dialects."""
     ledger, media, uploads, streams = core.backends.ledger, core.backends.media, core.uploads, realtime.streams
-    UploadRoutes(ledger, uploads, intake.forms, intake.reservations, core.authenticator).add_routes(app)
+    UploadRoutes(ledger, uploads, core.authenticator).add_routes(app)
+    IntakeRoutes(uploads, intake.forms, intake.reservations).add_routes(app)
     if intake.presigned:
         PresignedRoutes(uploads, intake.presigned, core.assemblies).add_routes(app)
     AssemblyRoutes(

@@ -9,20 +9,30 @@ from aiohttp.typedefs import Handler, Middleware
 
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden
-from roomcast.http.responses import VIEWER
-from roomcast.http.tus.protocol import REQUEST_HEADERS, RESPONSE_HEADERS, TUS
+from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OriginPolicy, own_hosts
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """The methods that change nothing."""
 
+_REQUEST_HEADERS = (
+    "Authorization, Content-Type, Last-Event-ID, Range, Tus-Resumable, Upload-Length, Upload-Defer-Length,"
+    " Upload-Metadata, Upload-Offset, Upload-Checksum, Upload-Concat, X-HTTP-Method-Override, X-Requested-With,"
+    " X-Request-ID"
+)
+_RESPONSE_HEADERS = (
+    "Accept-Ranges, Content-Range, ETag, Location, Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size,"
+    " Tus-Checksum-Algorithm, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Concat,"
+    " Upload-Expires"
+)
+"""The headers that pages of other origins may send and read; those of tus among them."""
+
 _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, Last-Event-ID, Range, {REQUEST_HEADERS}",
+    "Access-Control-Allow-Headers": _REQUEST_HEADERS,
     "Access-Control-Max-Age": "600",
 }
 _ALLOW_ORIGIN = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
-_EXPOSED_HEADERS = f"Accept-Ranges, Content-Range, ETag, Location, {RESPONSE_HEADERS}"
 
 Credential = Callable[[web.Request], str | None]
 """Returns the token of a request."""
@@ -33,7 +43,7 @@ OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 def requires_auth(method: str, path: str) -> bool:
     """Return whether a request needs a viewer: everything below `/api/`, and `/metrics`, except what a page or a tus
     client reads before it has a token."""
-    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS)):
+    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
         return False
     return path.startswith("/api/") or path == "/metrics"
 
@@ -88,7 +98,7 @@ def cors(origins: OriginPolicy) -> tuple[Middleware, OnPrepare]:
         vary = response.headers.get(hdrs.VARY)
         response.headers.update(headers)
         if _ALLOW_ORIGIN in headers:
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED_HEADERS
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _RESPONSE_HEADERS
         if vary and hdrs.VARY in headers:
             response.headers[hdrs.VARY] = f"{vary}, {headers[hdrs.VARY]}"
 

@@ -10,6 +10,9 @@ from aiohttp import web
 
 from roomcast.uploads.viewer import Viewer
 
+TUS_PATH = "/api/tus"
+"""The path below which all tus requests are."""
+
 VIEWER = web.RequestKey("viewer", Viewer)
 """The authenticated caller, for every path that needs one."""
 
@@ -45,7 +48,7 @@ class Links:
 
     def tus(self, upload_id: str) -> str:
         """Return where the bytes are sent in chunks."""
-        return f"{self._base}/api/tus/{upload_id}"
+        return f"{self._base}{TUS_PATH}/{upload_id}"
 
     def progress(self, upload_id: str) -> str:
         """Return what the client calls after each part that it has sent to the bucket."""

@@ -1,4 +1,4 @@
-"""The routes of uploads: create, list, get, cancel, retry, and the bytes of a reservation."""
+"""The routes of uploads that exist: list, get, cancel and retry."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from roomcast.assemblies.service import AssemblyService
 from roomcast.auth import Authenticator
-from roomcast.errors import IdTaken, Malformed, TimedOut, WrongState
-from roomcast.http.intake.forms import FILE_FIELDS, FormIntake
-from roomcast.http.intake.presigned import Completion, PresignedIntake
-from roomcast.http.intake.records import accepted
-from roomcast.http.intake.reservations import Reservation, Reservations
+from roomcast.errors import Malformed, TimedOut, WrongState
 from roomcast.http.operations import (
-    FORM,
-    INTAKE_ERRORS,
-    JSON,
     OWNERSHIP_ERRORS,
-    Binary,
     Operation,
     Parameter,
     RouteGroup,
@@ -27,7 +18,7 @@ from roomcast.http.operations import (
     json_body,
 )
 from roomcast.http.responses import VIEWER, json_response
-from roomcast.http.schema import ActionResult, FormOfFiles, PresignedProgress, UploadPage, UploadResponse
+from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
@@ -46,45 +37,17 @@ TEMPLATE_PARAMETER = Parameter("type", str, "The template, if the form does not 
 
 
 class UploadRoutes(RouteGroup):
-    """`/api/uploads` and the routes below it."""
+    """The routes of `/api/uploads` that receive no bytes."""
 
     def __init__(
         self,
         ledger: Ledger,
         uploads: UploadService,
-        forms: FormIntake,
-        reservations: Reservations,
         authenticator: Authenticator,
     ) -> None:
         self._ledger = ledger
         self._uploads = uploads
-        self._forms = forms
-        self._reservations = reservations
         self._authenticator = authenticator
-
-    @Operation(
-        "POST",
-        "/api/uploads",
-        Tag.UPLOADS,
-        "Send files, or reserve uploads",
-        (
-            json_body(UploadResponse, "The same files were processed before: here are their results."),
-            json_body(UploadResponse, "Reserved. Join the room, then send the bytes to `contentUrl`.", status=201),
-            json_body(UploadResponse, "The files are stored and queued.", status=202),
-        ),
-        description="A form sends the files at once. A reservation, in JSON, returns ids before any byte is sent, so "
-        "that a client can join the room first; with `uploadId` the client chooses them itself. The form's fields for "
-        f"files are {', '.join(sorted(FILE_FIELDS))}.",
-        parameters=(TEMPLATE_PARAMETER,),
-        body={JSON: Reservation, FORM: FormOfFiles},
-        errors=(*INTAKE_ERRORS, IdTaken),
-    )
-    async def _create(self, request: web.Request) -> web.Response:
-        if request.content_type == "application/json":
-            return await self._reservations.reserve(request)
-        if request.content_type == "multipart/form-data":
-            return (await self._forms.receive_form(request)).response()
-        raise Malformed("Send multipart/form-data with a file, or a reservation as application/json.")
 
     @Operation(
         "GET",
@@ -143,59 +106,9 @@ class UploadRoutes(RouteGroup):
     async def _retry(self, request: web.Request) -> web.Response:
         return self._result(await self._uploads.retry(request[VIEWER], request.match_info["id"]))
 
-    @Operation(
-        "PUT",
-        "/api/uploads/{id}/content",
-        Tag.UPLOADS,
-        "Send the bytes of a reservation",
-        (json_body(UploadResponse, "The file is stored and queued.", status=202),),
-        description="The body is the file. Its first bytes decide what type it has.",
-        body={"application/octet-stream": Binary},
-        errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
-    )
-    async def _put_content(self, request: web.Request) -> web.Response:
-        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
-        return await self._reservations.receive_content(request, upload)
-
     def _result(self, upload: Upload) -> web.Response:
         result: ActionResult = {"ok": True, "state": self._uploads.message(upload)}
         return json_response(result)
-
-
-class PresignedRoutes(RouteGroup):
-    """The routes of uploads whose clients send the bytes to the bucket. Served only if there is a bucket."""
-
-    def __init__(self, uploads: UploadService, presigned: PresignedIntake, assemblies: AssemblyService) -> None:
-        self._uploads = uploads
-        self._presigned = presigned
-        self._assemblies = assemblies
-
-    @Operation(
-        "POST",
-        "/api/uploads/{id}/progress",
-        Tag.UPLOADS,
-        "Report a part that was sent to the bucket",
-        (json_body(PresignedProgress, "What the bucket has received."),),
-        description="The server asks the bucket how much it has received, and reports it to the room.",
-        errors=(*OWNERSHIP_ERRORS, WrongState),
-    )
-    async def _progress(self, request: web.Request) -> web.Response:
-        return await self._presigned.progress(await self._uploads.get(request[VIEWER], request.match_info["id"]))
-
-    @Operation(
-        "POST",
-        "/api/uploads/{id}/complete",
-        Tag.UPLOADS,
-        "Complete an upload that was sent to the bucket",
-        (json_body(UploadResponse, "The file is complete and queued.", status=202),),
-        description="The bucket joins the parts, and the server verifies size, type and hash.",
-        body={JSON: Completion},
-        errors=(*OWNERSHIP_ERRORS, *INTAKE_ERRORS),
-    )
-    async def _complete(self, request: web.Request) -> web.Response:
-        upload = await self._uploads.get(request[VIEWER], request.match_info["id"])
-        queued = await self._presigned.complete(request, upload)
-        return accepted([queued], await self._assemblies.resolve_id(queued.submission))
 
 
 def parse_status(value: str | None) -> Status | None:

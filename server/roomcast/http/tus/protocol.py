@@ -21,18 +21,6 @@ from roomcast.uploads.model import Upload
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
-TUS = "/api/tus"
-"""The path below which all tus requests are."""
-
-REQUEST_HEADERS = (
-    "Tus-Resumable, Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Checksum,"
-    " Upload-Concat, X-HTTP-Method-Override, X-Requested-With, X-Request-ID"
-)
-RESPONSE_HEADERS = (
-    "Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Length,"
-    " Upload-Defer-Length, Upload-Metadata, Upload-Offset, Upload-Concat, Upload-Expires"
-)
-"""The headers that pages of other origins may send and read."""
 
 CHUNK_TYPE = "application/offset+octet-stream"
 

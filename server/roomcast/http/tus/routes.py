@@ -19,7 +19,7 @@ from roomcast.http.intake.receiver import Receiver
 from roomcast.http.intake.records import new_upload
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
 from roomcast.http.operations import JSON, Operation, Parameter, ResponseSpec, RouteGroup, Tag
-from roomcast.http.responses import VIEWER, Links
+from roomcast.http.responses import TUS_PATH, VIEWER, Links
 from roomcast.http.tus import parameters
 from roomcast.http.tus import protocol as tus_protocol
 from roomcast.http.tus.checksum import verified
@@ -31,7 +31,7 @@ from roomcast.uploads.templates import Templates
 
 _Method = Callable[["TusRoutes", web.Request], Awaitable[web.Response]]
 
-_ONE = f"{tus_protocol.TUS}/{{id}}"
+_ONE = f"{TUS_PATH}/{{id}}"
 
 
 def _in_protocol(handler: _Method) -> _Method:
@@ -90,11 +90,11 @@ class TusRoutes(RouteGroup):
 
     @Operation(
         "OPTIONS",
-        tus_protocol.TUS,
+        TUS_PATH,
         Tag.RESUMABLE,
         "Get the supported extensions",
         (parameters.CAPABILITIES,),
-        aliases=(f"{tus_protocol.TUS}/",),
+        aliases=(f"{TUS_PATH}/",),
     )
     @Operation(
         "OPTIONS",
@@ -109,11 +109,11 @@ class TusRoutes(RouteGroup):
 
     @Operation(
         "POST",
-        tus_protocol.TUS,
+        TUS_PATH,
         Tag.RESUMABLE,
         "Create an upload",
         (parameters.CREATED,),
-        aliases=(f"{tus_protocol.TUS}/",),
+        aliases=(f"{TUS_PATH}/",),
         description="tus 1.0.0, with or without the first chunk. Send `Upload-Length`, `Upload-Defer-Length`, or in "
         "`Upload-Concat` the URLs of partial uploads that are complete.",
         parameters=(
@@ -321,5 +321,5 @@ class TusRoutes(RouteGroup):
 
 async def _add_version(request: web.Request, response: web.StreamResponse) -> None:
     """Name the protocol's version in every response on its paths, those of the middlewares included."""
-    if request.path.startswith(tus_protocol.TUS):
+    if request.path.startswith(TUS_PATH):
         response.headers["Tus-Resumable"] = tus_protocol.VERSION
