@@ -417,17 +417,17 @@ def _ended(message: Message) -> bool:
 def _judge_story(story: Story, log: list[Message]) -> list[str]:
     """What the watcher heard against the log that the ledger keeps."""
     broken = []
-    heard = [item for item in story.watcher.received if item.name in ("event", PROGRESS)]
-    told = [item.message for item in heard if item.message["uploadId"] == story.id]
+    received = [item for item in story.watcher.received if item.name in ("event", PROGRESS)]
+    messages = [item.message for item in received if item.message["uploadId"] == story.id]
     # Ticks with a place in the queue may well repeat each other; events have none.
-    placeless = [message for message in told if message["queuePosition"] is None]
+    placeless = [message for message in messages if message["queuePosition"] is None]
     twice = [one["seq"] for one, other in itertools.combinations(placeless, 2) if one == other]
     seqs = [event["seq"] for event in story.watcher.events(story.id)]
     if seqs != list(range(1, len(log) + 1)):
         broken.append(f"the watcher heard the events {seqs} of {len(log)}")
     if twice:
         broken.append(f"the watcher heard twice: {twice}")
-    if [message["seq"] for message in told] != sorted(message["seq"] for message in told):
+    if [message["seq"] for message in messages] != sorted(message["seq"] for message in messages):
         broken.append("the watcher heard events out of order")
     done = [event["stage"] for event in log].count("done")
     if done != (log[-1]["stage"] == "done"):

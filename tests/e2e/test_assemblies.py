@@ -206,17 +206,17 @@ async def test_an_unchanged_status_is_answered_with_304(api: Api, shelf: Shelf) 
 async def test_the_status_is_cached_privately(serve: Serve, shelf: Shelf) -> None:
     async with Api(serve(ROOMCAST_CORS_ORIGINS="https://films.example")) as api:
         reply = await reserve(api, shelf.image(), declare=True)
-        told = await status(api, reply.body["assemblyId"])
-        assert told.headers["Vary"] == "Authorization, Cookie, Origin"
+        response = await status(api, reply.body["assemblyId"])
+        assert response.headers["Vary"] == "Authorization, Cookie, Origin"
 
 
 async def test_a_batch_returns_a_list_with_an_answer_for_each_id(api: Api, shelf: Shelf) -> None:
     reply = await reserve(api, shelf.image(size=(130, 30)), declare=True)
     known, unknown = reply.body["assemblyId"], "0" * 64
-    told = (await status(api, known, unknown)).body
-    assert [one["assembly_id"] for one in told] == [known, unknown]
-    assert told[0] == (await status(api, known)).body
-    assert told[1] == {
+    response = (await status(api, known, unknown)).body
+    assert [one["assembly_id"] for one in response] == [known, unknown]
+    assert response[0] == (await status(api, known)).body
+    assert response[1] == {
         "assembly_id": unknown,
         "error": "There is no such assembly.",
         "error_code": "NOT_FOUND",
@@ -247,8 +247,8 @@ async def test_only_the_owner_reads_an_assembly(serve: Serve, shelf: Shelf) -> N
         assert (await status(nobody, assembly_id)).refusal == (401, "UNAUTHENTICATED")
         assert (await status(bob, assembly_id)).refusal == (403, "FORBIDDEN")
         assert (await status(admin, assembly_id)).body["user"] == {"userId": "ada"}
-        told = (await status(bob, assembly_id, "0" * 64)).body
-        assert [one["error_code"] for one in told] == ["FORBIDDEN", "NOT_FOUND"]
+        response = (await status(bob, assembly_id, "0" * 64)).body
+        assert [one["error_code"] for one in response] == ["FORBIDDEN", "NOT_FOUND"]
         assert (await reserve(bob, picture, declare=True)).status == 201, "another's files are not one's own"
         assert (await reserve(ada, picture, declare=True)).status == 200
 
@@ -277,11 +277,11 @@ async def test_the_socket_calls_of_assemblies_refuse_like_the_others(api: Api, w
 async def test_in_open_mode_off_loopback_an_md5_grants_no_access(serve: Serve, shelf: Shelf) -> None:
     async with Api(serve(HOST="0.0.0.0", ROOMCAST_OPEN="1")) as api:
         picture = shelf.image()
-        told = (await api.upload(picture)).body["assemblyId"]
-        await over(api, told)
+        response = (await api.upload(picture)).body["assemblyId"]
+        await over(api, response)
         again = await reserve(api, picture, declare=True)
         assert (again.status, (await status(api, expected_id(picture))).status) == (201, 404)
-        assert len({told, again.body["assemblyId"], expected_id(picture)}) == 3
+        assert len({response, again.body["assemblyId"], expected_id(picture)}) == 3
 
 
 async def test_a_form_that_a_crash_left_unsealed_is_sealed_and_gets_its_id(serve: Serve, shelf: Shelf) -> None:

@@ -65,7 +65,7 @@ class Ran:
     err: list[str]
 
     @property
-    def told(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out]
 
 
@@ -104,21 +104,21 @@ class Uploading:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
 
     async def until(self, **fact: Any) -> dict[str, Any]:
         """The next message in which all this is so; numbers: at least."""
         assert self.process.stdout is not None
         async with asyncio.timeout(30):
             while line := await self.process.stdout.readline():
-                self.told.append(json.loads(line))
-                if all(_holds(self.told[-1].get(key), value) for key, value in fact.items()):
-                    return self.told[-1]
-        raise AssertionError(f"it ended and said {self.told}")
+                self.messages.append(json.loads(line))
+                if all(_holds(self.messages[-1].get(key), value) for key, value in fact.items()):
+                    return self.messages[-1]
+        raise AssertionError(f"it ended and said {self.messages}")
 
     async def ended(self) -> int:
         out, _ = await self.process.communicate()
-        self.told += map(json.loads, out.splitlines())
+        self.messages += map(json.loads, out.splitlines())
         return self.process.returncode or 0
 
 
@@ -152,14 +152,14 @@ async def test_upload_with_json_prints_every_file_until_its_end(
     empty.touch()
     ran = await run("upload", "--json", *map(str, (good, bad, empty, tmp_path)), server=server)
     assert (ran.code, ran.err) == (1, [])
-    last = {line["file"]: line for line in ran.told}
+    last = {line["file"]: line for line in ran.messages}
     assert last[str(good)]["status"] == "completed"
     assert {file: last[str(file)]["error"]["code"] for file in (bad, empty, tmp_path)} == {
         bad: "UNSUPPORTED_TYPE",
         empty: "UNREADABLE_MEDIA",
         tmp_path: "LOCAL_FILE",
     }
-    progress = [line["progress"] for line in ran.told if line["file"] == str(good)]
+    progress = [line["progress"] for line in ran.messages if line["file"] == str(good)]
     assert progress == sorted(progress)
 
 
@@ -202,11 +202,11 @@ async def test_upload_shows_progress_bars_on_a_terminal(server: RunningServer, s
 
 
 def _read_all(terminal: int) -> str:
-    said = b""
+    expected = b""
     with open(terminal, "rb", buffering=0) as reader, suppress(OSError):
         while chunk := reader.read(65536):
-            said += chunk
-    return said.decode()
+            expected += chunk
+    return expected.decode()
 
 
 async def test_upload_resumes_after_the_command_was_killed(server: RunningServer, api: Api, film: Path) -> None:
@@ -215,10 +215,10 @@ async def test_upload_resumes_after_the_command_was_killed(server: RunningServer
         first.process.kill()
         await first.process.wait()
     async with uploading(server, film) as second:
-        assert await second.ended() == 0, second.told[-1]
-    assert {line["uploadId"] for line in second.told} == {killed["uploadId"]}
-    assert min(line["bytesReceived"] for line in second.told) >= MIB, "and did not begin again"
-    assert second.told[-1]["status"] == "completed"
+        assert await second.ended() == 0, second.messages[-1]
+    assert {line["uploadId"] for line in second.messages} == {killed["uploadId"]}
+    assert min(line["bytesReceived"] for line in second.messages) >= MIB, "and did not begin again"
+    assert second.messages[-1]["status"] == "completed"
 
 
 async def test_upload_completes_after_the_server_was_killed_and_restarted(serve: Serve, film: Path) -> None:
@@ -228,8 +228,8 @@ async def test_upload_completes_after_the_server_was_killed_and_restarted(serve:
         server.kill()
         server.restart()
         assert await upload.ended() == 0
-    assert upload.told[-1]["status"] == "completed"
-    assert len({line["uploadId"] for line in upload.told}) == 1
+    assert upload.messages[-1]["status"] == "completed"
+    assert len({line["uploadId"] for line in upload.messages}) == 1
 
 
 async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
@@ -242,13 +242,13 @@ async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
         clip = shelf.clip()
         async with uploading(server, clip, film) as upload:
             arrived = await upload.until(file=str(clip), stage="compressing")
-            sending = next(line for line in reversed(upload.told) if line["file"] == str(film))
+            sending = next(line for line in reversed(upload.messages) if line["file"] == str(film))
             assert sending["stage"] == "receiving"
             upload.process.send_signal(signal.SIGINT)
             assert await upload.ended() == 130
         cancelled = (await api.get(sending["uploadId"])).body
         assert cancelled["error"]["code"] == "CANCELLED"
-        assert upload.told[-1]["stage"] == "cancelled", "and it says so"
+        assert upload.messages[-1]["stage"] == "cancelled", "and it says so"
         assert (await api.get(arrived["uploadId"])).body["status"] == "compressing", "the other goes on"
         ended = await run("cancel", arrived["uploadId"], server=server)
         assert ended.code == 0
@@ -256,7 +256,7 @@ async def test_ctrl_c_cancels_only_files_that_have_not_arrived(
     finally:
         fake.heal()
     shown = await run("status", arrived["uploadId"], sending["uploadId"], "--json", server=server)
-    assert [line["stage"] for line in shown.told] == ["cancelled", "cancelled"]
+    assert [line["stage"] for line in shown.messages] == ["cancelled", "cancelled"]
     listed = await run("status", server=server)
     assert {arrived["uploadId"], sending["uploadId"]} <= {line.split("\t")[0] for line in listed.out}
     watched = await run("watch", arrived["uploadId"], server=server)
@@ -275,14 +275,14 @@ async def test_status_needs_the_token_of_the_owner(server: RunningServer, api: A
 
 
 async def test_failed_command_prints_one_line(server: RunningServer) -> None:
-    said = {
+    expected = {
         ("status", NOBODYS): (1, "NOT_FOUND: There is no such upload."),
         ("watch", "nonsense"): (1, "nonsense: NOT_FOUND: There is no such upload."),
         ("upload", "none.mov"): (1, "none.mov: LOCAL_FILE: No such file or directory."),
         ("status", "--server", "http://127.0.0.1:1"): (3, "NETWORK: http://127.0.0.1:1 cannot be reached."),
     }
     for (code, line), ran in zip(
-        said.values(), await asyncio.gather(*(run(*args, server=server) for args in said)), strict=True
+        expected.values(), await asyncio.gather(*(run(*args, server=server) for args in expected)), strict=True
     ):
         assert (ran.code, ran.out, ran.err) == (code, [], [line])
 

@@ -52,15 +52,15 @@ class NodeListener(Recorder):
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
-            said: dict[str, Any] = json.loads(line)
-            match said["kind"]:
+            lines: dict[str, Any] = json.loads(line)
+            match lines["kind"]:
                 case "open":
                     self.opened += 1
                 case "event":
-                    self.ids.append(said["id"])
-                    self.record("upload-progress", said["data"])
+                    self.ids.append(lines["id"])
+                    self.record("upload-progress", lines["data"])
                 case "closed":
-                    self.closed_by = said["code"]
+                    self.closed_by = lines["code"]
             self._changed.set()
 
 
@@ -81,8 +81,8 @@ async def test_eventsource_reconnects_by_itself_and_stops_at_the_end(
             await listener.wait_until(lambda: listener.closed_by)
         assert (end["status"], listener.closed_by) == ("completed", 204)
         assert listener.opened == 2
-        heard = listener.events(upload_id)
-        assert [event["seq"] for event in heard] == list(range(heard[0]["seq"], end["seq"] + 1))
+        events = listener.events(upload_id)
+        assert [event["seq"] for event in events] == list(range(events[0]["seq"], end["seq"] + 1))
         assert_truthful(listener.messages(upload_id))
 
 
@@ -93,7 +93,7 @@ async def test_eventsource_stops_after_a_refusal(serve: Serve) -> None:
     for route in (f"/api/uploads/{upload_id}/events", f"/api/files/progress/{upload_id}"):
         for bearer, status in (("", 401), ("garbage", 401), (token("bob"), 403)):
             async with NodeListener(server.url + route, "progress", bearer) as listener:
-                await listener.wait_until(lambda heard=listener: heard.closed_by)  # type: ignore[misc]
+                await listener.wait_until(lambda one=listener: one.closed_by)  # type: ignore[misc]
                 assert listener.closed_by == status
 
 

@@ -48,7 +48,7 @@ class Ending:
 
     code: str
     attempt: int
-    said: str
+    text: str
 
 
 Maker = Callable[[Path, Target], Path]
@@ -141,7 +141,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(data)
 
 
-class Ears:
+class ConnectionListener:
     """A TCP and a UDP port beside the server, and whether anybody has called there."""
 
     def __init__(self, tcp: socket.socket, udp: socket.socket) -> None:
@@ -158,7 +158,7 @@ class House:
     """A server that has been through all of it, and what every file came to."""
 
     server: RunningServer
-    ears: Ears
+    listener: ConnectionListener
     endings: dict[str, Ending]
 
 
@@ -193,15 +193,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
         RunningServer(folder / "data", ROOMCAST_RETRY_SECONDS="0.1") as server,
     ):
-        ears = Ears(tcp, udp)
-        files = {name: make(folder / name, Target(ears.port, sibling)) for name, (make, _) in ATTACKS.items()}
-        yield House(server, ears, asyncio.run(endings(server, files | mutants(folder))))
+        listener = ConnectionListener(tcp, udp)
+        files = {name: make(folder / name, Target(listener.port, sibling)) for name, (make, _) in ATTACKS.items()}
+        yield House(server, listener, asyncio.run(endings(server, files | mutants(folder))))
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_ends_as_expected_at_the_first_attempt(house: House, name: str) -> None:
     end = house.endings[name]
-    assert end.code in ATTACKS[name][1], end.said[:500]
+    assert end.code in ATTACKS[name][1], end.text[:500]
     assert end.attempt <= 1
 
 
@@ -214,28 +214,28 @@ def test_mutated_file_is_completed_or_fails_with_an_error_of_the_file(house: Hou
 
 
 def test_clip_cut_in_half_is_marked_as_partial(house: House) -> None:
-    assert "'partial'" in house.endings["half.mp4"].said
+    assert "'partial'" in house.endings["half.mp4"].text
 
 
 def test_no_attack_opens_a_connection_or_reads_another_file(house: House) -> None:
-    assert not house.ears.called()
-    assert [name for name, end in house.endings.items() if SECRET in end.said] == []
+    assert not house.listener.called()
+    assert [name for name, end in house.endings.items() if SECRET in end.text] == []
 
 
 def test_no_attack_writes_a_file_outside_its_folder(house: House) -> None:
     assert not Path("/tmp/roomcast-planted.txt").exists()
     assert [path for path in house.server.data.rglob("*") if "evil" in path.name or "planted" in path.name] == []
-    assert b"planted" not in house.endings["attached.mkv"].said.encode()
+    assert b"planted" not in house.endings["attached.mkv"].text.encode()
 
 
 def test_scripts_in_an_image_are_not_in_its_results(house: House) -> None:
     for name in ("page.jpg", "script.gif"):
-        assert "alert(1)" not in house.endings[name].said
+        assert "alert(1)" not in house.endings[name].text
 
 
 def test_error_messages_contain_no_paths_or_commands(house: House) -> None:
-    told = {name: end.said for name, end in house.endings.items() if end.code != COMPLETED}
-    assert [name for name, said in told.items() if str(house.server.data) in said or "-i file:" in said] == []
+    messages = {name: end.text for name, end in house.endings.items() if end.code != COMPLETED}
+    assert [name for name, text in messages.items() if str(house.server.data) in text or "-i file:" in text] == []
 
 
 def test_no_process_or_file_is_left_behind(house: House) -> None:
@@ -247,12 +247,12 @@ def test_no_process_or_file_is_left_behind(house: House) -> None:
 
 def encoders(server: RunningServer) -> list[str]:
     """What the kernel says of a program that is ffmpeg by now, and no longer about to become it."""
-    said = []
+    text = []
     for process in server.ffmpegs():
         with suppress(psutil.NoSuchProcess, OSError):
             if process.name().startswith("ffmpeg"):
-                said.append(Path(f"/proc/{process.pid}/status").read_text())
-    return said[:1]
+                text.append(Path(f"/proc/{process.pid}/status").read_text())
+    return text[:1]
 
 
 @linux

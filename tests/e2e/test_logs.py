@@ -26,6 +26,8 @@ async def test_every_line_about_an_upload_has_its_id(
     server.terminate()
     fake.heal()
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-    told = [line for line in lines if line["event"] not in ABOUT_THE_PROCESS]
-    assert any(line["logger"] == "roomcast_workers.ffmpeg.runner" for line in told), "a library's line counts as well"
-    assert {line.get("upload") for line in told} == uploads, told
+    about_uploads = [line for line in lines if line["event"] not in ABOUT_THE_PROCESS]
+    assert any(line["logger"] == "roomcast_workers.ffmpeg.runner" for line in about_uploads), (
+        "a library's line counts as well"
+    )
+    assert {line.get("upload") for line in about_uploads} == uploads, about_uploads

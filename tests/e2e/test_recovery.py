@@ -186,7 +186,7 @@ async def test_work_is_handed_back_on_sigterm_without_using_an_attempt(
     ended = await asyncio.to_thread(server.terminate)
     assert ended.code == 0
     assert ended.seconds <= EXIT_WITHIN
-    assert ended.said == ""
+    assert ended.stdout == ""
     assert server.leftovers() == []
     scene.clear()
     server.restart()

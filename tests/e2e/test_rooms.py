@@ -148,7 +148,7 @@ async def test_client_that_has_left_a_room_gets_no_more_of_it(
     upload_id, url = await api.reserved("picture.png", image.stat().st_size)
     await watcher.join(upload_id)
     assert await watcher.leave(upload_id) == {"ok": True}
-    heard = len(watcher.received)
+    received = len(watcher.received)
     async with Watcher(server.url) as other:
         await other.join(upload_id)
         await api.put(url, image.read_bytes())
@@ -156,7 +156,7 @@ async def test_client_that_has_left_a_room_gets_no_more_of_it(
     assert (await watcher.join(upload_id))["state"]["status"] == "completed", (
         "the ack comes after all messages of the room"
     )
-    assert {item.message["status"] for item in watcher.received[heard:]} == {"completed"}
+    assert {item.message["status"] for item in watcher.received[received:]} == {"completed"}
     assert await watcher.leave(upload_id) == {"ok": True}
     assert await watcher.leave(upload_id) == {"ok": True}
 

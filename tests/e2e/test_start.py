@@ -44,10 +44,10 @@ async def test_process_has_no_foreign_thread_that_enters_python_after_an_upload(
 async def test_start_reports_all_wrong_settings_at_once(serve: Serve) -> None:
     with pytest.raises(AssertionError) as refusal:
         serve(ROOMCAST_WORKERS="0", ROOMCAST_RETENTION_SECONDS="soon")
-    said = str(refusal.value)
-    assert "ROOMCAST_WORKERS" in said
-    assert "ROOMCAST_RETENTION_SECONDS" in said
-    assert "Traceback" not in said
+    message = str(refusal.value)
+    assert "ROOMCAST_WORKERS" in message
+    assert "ROOMCAST_RETENTION_SECONDS" in message
+    assert "Traceback" not in message
 
 
 async def test_start_in_open_mode_off_loopback_is_refused_without_its_setting(serve: Serve) -> None:
@@ -71,7 +71,7 @@ async def test_start_with_data_of_a_newer_version_is_refused_with_a_sentence(tmp
             await client.aclose()
         with pytest.raises(AssertionError) as refusal:
             ColdServer(data, **env).start()
-    said = str(refusal.value)
-    assert f"The {kind} was written by a newer version of Roomcast: its schema version is 99" in said
-    assert "Roomcast cannot start" in said
-    assert "Traceback" not in said
+    message = str(refusal.value)
+    assert f"The {kind} was written by a newer version of Roomcast: its schema version is 99" in message
+    assert "Roomcast cannot start" in message
+    assert "Traceback" not in message

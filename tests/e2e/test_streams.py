@@ -260,10 +260,10 @@ async def test_stream_resumes_without_a_gap_after_the_server_was_killed(
         fake.heal()
         async with native(server, upload_id, before.last_id) as after:
             await after.closed(60)
-    heard = before.events(upload_id) + after.events(upload_id)
+    events = before.events(upload_id) + after.events(upload_id)
     ids = [identity for identity in before.ids + after.ids if identity]
-    assert ids == [f"{heard[0]['epoch']}:{seq}" for seq in range(1, heard[-1]["seq"] + 1)]
-    assert heard[-1]["status"] == "completed"
+    assert ids == [f"{events[0]['epoch']}:{seq}" for seq in range(1, events[-1]["seq"] + 1)]
+    assert events[-1]["status"] == "completed"
 
 
 async def test_streams_end_on_sigterm(serve: Serve) -> None:

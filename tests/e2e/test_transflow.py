@@ -24,7 +24,7 @@ def stream(server: RunningServer, asked: str, last_id: str | None = None, *, bea
 
 
 def named(watcher: StreamWatcher, name: str) -> list[dict[str, Any]]:
-    return [heard.message for heard in watcher.received if heard.name == name]
+    return [received.message for received in watcher.received if received.name == name]
 
 
 async def told(watcher: StreamWatcher) -> None:
@@ -32,14 +32,14 @@ async def told(watcher: StreamWatcher) -> None:
     await watcher.wait_until(lambda: watcher.received)
 
 
-def steps_of(said: list[dict[str, Any]], upload_id: str) -> list[tuple[str, str | None]]:
+def steps_of(steps: list[dict[str, Any]], upload_id: str) -> list[tuple[str, str | None]]:
     """The steps of one upload, whose id is in the key of its file and of its outputs."""
-    return [(step["type"], step.get("step")) for step in said if upload_id in step.get("key", "").split("/")]
+    return [(step["type"], step.get("step")) for step in steps if upload_id in step.get("key", "").split("/")]
 
 
-def ends(said: list[dict[str, Any]]) -> list[str]:
+def ends(steps: list[dict[str, Any]]) -> list[str]:
     """What was said of all files together."""
-    return [step["type"] for step in said if "key" not in step]
+    return [step["type"] for step in steps if "key" not in step]
 
 
 async def test_stream_has_all_files_of_a_submission(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -139,7 +139,7 @@ async def test_stream_starts_with_the_state_at_a_position_of_another_log(server:
     for identity in ("another:1", "99"):
         async with stream(server, upload_id, identity) as watcher:
             await told(watcher)
-            assert [heard.name for heard in watcher.received] == ["message"]
+            assert [received.name for received in watcher.received] == ["message"]
 
 
 async def test_progress_grows_while_bytes_arrive(server: RunningServer, api: Api, shelf: Shelf) -> None:

@@ -79,20 +79,20 @@ async def test_an_ended_assembly_is_delivered_with_valid_signatures(
 ) -> None:
     async with Api(serve(**environment, ROOMCAST_PUBLIC_URL="https://films.example")) as api:
         reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
-        (heard,) = await receiver.until(1)
-        heard.check_signatures()
-        assert heard.headers["Content-Type"] == "application/json"
+        (received,) = await receiver.until(1)
+        received.check_signatures()
+        assert received.headers["Content-Type"] == "application/json"
         assembly_id = reply.body["assemblyId"]
         asked = (await api.request("GET", "/api/transflow/status", params={"assemblyId": assembly_id})).body
-        assert without_links(heard.status) == without_links(asked)
-        assert heard.status["ok"] == "ASSEMBLY_COMPLETED"
-        results = [result for step in heard.status["results"].values() for result in step]
+        assert without_links(received.status) == without_links(asked)
+        assert received.status["ok"] == "ASSEMBLY_COMPLETED"
+        results = [result for step in received.status["results"].values() for result in step]
         assert results
         assert all(result["ssl_url"].startswith("https://films.example/media/") for result in results)
-        told = await settled(api, assembly_id, "delivered")
-        assert told["id"] == heard.delivery
-        assert [attempt["status"] for attempt in told["attempts"]] == [200]
-        assert told["nextAttemptAt"] is None
+        delivery = await settled(api, assembly_id, "delivered")
+        assert delivery["id"] == received.delivery
+        assert [attempt["status"] for attempt in delivery["attempts"]] == [200]
+        assert delivery["nextAttemptAt"] is None
 
 
 async def test_uploads_under_templates_without_a_webhook_are_not_delivered(
@@ -101,8 +101,8 @@ async def test_uploads_under_templates_without_a_webhook_are_not_delivered(
     async with Api(serve(**environment)) as api:
         await api.finished(await api.accepted(shelf.image(size=(60, 40)), template="image"))
         await api.accepted(shelf.image(), template=TEMPLATE)
-        (heard,) = await receiver.until(1)
-        assert heard.status["template_id"] == TEMPLATE
+        (received,) = await receiver.until(1)
+        assert received.status["template_id"] == TEMPLATE
 
 
 async def test_an_outcome_that_a_retry_changed_is_delivered_again(
@@ -137,8 +137,8 @@ async def test_a_failing_receiver_is_sent_the_delivery_until_it_accepts(
         receiver.answer = receiver.thank
         first, second = await receiver.until(2)
         assert first.delivery == second.delivery
-        told = await settled(api, assembly_id, "delivered")
-        assert [attempt["status"] for attempt in told["attempts"]] == [500, 200]
+        delivery = await settled(api, assembly_id, "delivered")
+        assert [attempt["status"] for attempt in delivery["attempts"]] == [500, 200]
 
 
 async def test_kill_9_between_the_end_and_the_delivery_loses_nothing(
@@ -162,7 +162,7 @@ async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(
 ) -> None:
     """The upload ends under a server that has no webhook; the finalizer of the next one, which has it, delivers."""
     hooks = Path(environment["ROOMCAST_TEMPLATES"])
-    told = hooks.read_text()
+    templates = hooks.read_text()
     hooks.write_text(f'[templates.{TEMPLATE}]\nkind = "image"\n')
     server = serve(**environment)
     async with Api(server) as api:
@@ -171,11 +171,11 @@ async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(
         await api.put(reserved["uploads"][0]["contentUrl"], shelf.image().read_bytes())
         await api.finished(reserved["uploadId"])
         server.kill()
-        hooks.write_text(told)
+        hooks.write_text(templates)
         server.restart()
         await api.cancel(reserved["uploads"][1]["uploadId"])
-        (heard,) = await receiver.until(1)
-        assert [upload["name"] for upload in heard.status["uploads"]] == ["picture.png"]
+        (received,) = await receiver.until(1)
+        assert [upload["name"] for upload in received.status["uploads"]] == ["picture.png"]
 
 
 async def test_a_replay_is_the_same_delivery_once_more(
@@ -184,14 +184,14 @@ async def test_a_replay_is_the_same_delivery_once_more(
     async with Api(serve(**environment)) as api:
         assembly_id = (await api.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
         await receiver.until(1)
-        told = await settled(api, assembly_id, "delivered")
-        again = await replay(api, assembly_id, told["id"])
+        delivery = await settled(api, assembly_id, "delivered")
+        again = await replay(api, assembly_id, delivery["id"])
         assert (again.status, again.body["status"]) == (202, "pending")
         first, second = await receiver.until(2)
         assert first.delivery == second.delivery
         assert len((await settled(api, assembly_id, "delivered"))["attempts"]) == 2
         assert (await replay(api, assembly_id, "delivery_0")).refusal == (404, "NOT_FOUND")
-        assert (await replay(api, "0" * 64, told["id"])).refusal == (404, "NOT_FOUND")
+        assert (await replay(api, "0" * 64, delivery["id"])).refusal == (404, "NOT_FOUND")
 
 
 async def test_private_addresses_are_refused_unless_allowed(
@@ -206,7 +206,7 @@ async def test_private_addresses_are_refused_unless_allowed(
 
         (attempt,) = await eventually(tried, what="an attempt")
         assert (attempt["status"], attempt["error"]) == (None, "The receiver's address is not on the public Internet.")
-        assert receiver.heard == []
+        assert receiver.received == []
 
 
 async def test_only_the_owner_reads_the_log_and_replays(
@@ -216,13 +216,13 @@ async def test_only_the_owner_reads_the_log_and_replays(
     async with Api(server, token("ada")) as ada, Api(server, token("bob")) as bob, Api(server) as nobody:
         assembly_id = (await ada.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
         await receiver.until(1)
-        told = await settled(ada, assembly_id, "delivered")
+        delivery = await settled(ada, assembly_id, "delivered")
         for other, refusal in ((bob, (403, "FORBIDDEN")), (nobody, (401, "UNAUTHENTICATED"))):
             reply = await other.request("GET", f"/api/assemblies/{assembly_id}/deliveries")
             assert reply.refusal == refusal
-            assert (await replay(other, assembly_id, told["id"])).refusal == refusal
+            assert (await replay(other, assembly_id, delivery["id"])).refusal == refusal
         async with Api(server, token("root", admin=True)) as admin:
-            assert (await replay(admin, assembly_id, told["id"])).status == 202
+            assert (await replay(admin, assembly_id, delivery["id"])).status == 202
         await receiver.until(2)
 
 

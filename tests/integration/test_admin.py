@@ -43,8 +43,8 @@ async def admin(server: AppServer) -> AsyncIterator[Api]:
 async def overview(admin: Api) -> dict[str, Any]:
     reply = await admin.request("GET", "/api/admin/overview")
     assert reply.status == 200, reply.body
-    told: dict[str, Any] = reply.body
-    return told
+    snapshot: dict[str, Any] = reply.body
+    return snapshot
 
 
 async def test_admin_routes_refuse_everyone_but_admins(server: AppServer) -> None:
@@ -90,22 +90,22 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
     reserved, _ = await alice.reserved("later.mp4", 100)
 
     async with Watcher(server.url, auth={"token": ADMIN}) as watcher:
-        told = await overview(admin)
-        queue = told["queue"]
+        snapshot = await overview(admin)
+        queue = snapshot["queue"]
         assert (queue["depth"], queue["byTemplate"], queue["delayed"]) == (2, {"auto": 1, "hero-video": 1}, 0)
         assert 0 <= queue["oldestAge"] < 60
-        (process,) = told["workers"]["processes"]
-        assert (told["workers"]["total"], told["workers"]["busy"], process["workers"]) == (2, 2, 2)
+        (process,) = snapshot["workers"]["processes"]
+        assert (snapshot["workers"]["total"], snapshot["workers"]["busy"], process["workers"]) == (2, 2, 2)
         assert process["process"].endswith(f".{os.getpid()}")
         assert {one["uploadId"] for one in process["leases"]} == set(working)
         for hold in process["leases"]:
             assert (hold["stage"], hold["attempt"]) == ("compressing", 1)
             assert hold["progress"] > 40
-            assert hold["since"] <= told["now"] <= hold["expiresAt"]
-        assert told["web"] == [{"process": process["process"], "sockets": 1, "streams": 0}]
-        assert told["statuses"] == {"starting": 3, "compressing": 2, "uploading": 0, "completed": 1, "error": 1}
-        (group,) = told["failures"]["groups"]
-        assert told["failures"]["lastHour"] == 1
+            assert hold["since"] <= snapshot["now"] <= hold["expiresAt"]
+        assert snapshot["web"] == [{"process": process["process"], "sockets": 1, "streams": 0}]
+        assert snapshot["statuses"] == {"starting": 3, "compressing": 2, "uploading": 0, "completed": 1, "error": 1}
+        (group,) = snapshot["failures"]["groups"]
+        assert snapshot["failures"]["lastHour"] == 1
         assert (group["code"], group["step"], group["retryable"]) == ("TRANSCODE_ERROR", "compressing", True)
         assert [(one["uploadId"], one["owner"]) for one in group["uploads"]] == [(failed, "bob")]
 
@@ -121,9 +121,9 @@ async def test_admin_lists_cancels_and_retries_the_uploads_of_all_users(
         fake.heal()
         assert (await admin.retry(failed)).status == 200
         await bob.finished(failed)
-    told = await overview(admin)
-    assert told["statuses"] == {"starting": 0, "compressing": 0, "uploading": 0, "completed": 2, "error": 5}
-    assert (told["failures"], told["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
+    snapshot = await overview(admin)
+    assert snapshot["statuses"] == {"starting": 0, "compressing": 0, "uploading": 0, "completed": 2, "error": 5}
+    assert (snapshot["failures"], snapshot["workers"]["busy"]) == ({"lastHour": 0, "groups": []}, 0)
 
 
 async def test_board_is_sent_when_it_changes(server: AppServer, alice: Api, shelf: Shelf, fake: FakeFfmpeg) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import pytest
 from aiohttp import web
+from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.api_docs.openapi import openapi
+from roomcast.api_docs.routes import ApiDocs
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.app import SHUTDOWN, build_app
 from roomcast.http.operations import OPERATIONS, Operation
@@ -36,3 +43,25 @@ async def test_document_has_exactly_the_routes_that_are_served(tmp_path: Path) -
     assert {(method.upper(), path) for path, methods in own["paths"].items() for method in methods} == routes
     everything = described.http()["paths"]
     assert {(method.upper(), path) for path in everything for method in everything[path]} == routes | PRESIGNED
+
+
+async def test_two_documents_requested_at_once_are_generated_one_after_the_other(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_run = threading.Barrier(2, timeout=0.5)
+    overlaps = []
+
+    def generate(*_: Any, **__: Any) -> dict[str, Any]:
+        with suppress(threading.BrokenBarrierError):
+            both_run.wait()
+            overlaps.append("both generators run")
+        return {}
+
+    monkeypatch.setattr("roomcast.api_docs.routes.openapi", generate)
+    monkeypatch.setattr("roomcast.api_docs.routes.asyncapi", generate)
+    app = web.Application()
+    ApiDocs(settings_of()).add_routes(app)
+    client = await aiohttp_client(app)
+    responses = await asyncio.gather(*(client.get(path) for path in ("/openapi.json", "/asyncapi.json")))
+    assert [response.status for response in responses] == [200, 200]
+    assert overlaps == []

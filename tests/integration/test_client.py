@@ -87,7 +87,7 @@ async def front(server: AppServer, middle: Middle) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
-async def heard(client: Client, upload_id: str) -> list[Any]:
+async def states_of(client: Client, upload_id: str) -> list[Any]:
     return [state async for state in client.watch(upload_id)]
 
 
@@ -165,7 +165,7 @@ async def test_overtaken_client_fails_with_wrong_state(server: AppServer, roomca
             await first
     assert overtaken.value.code == "WRONG_STATE"
     assert done["stage"] != "receiving"
-    await heard(roomcast, reserved["uploadId"])
+    await states_of(roomcast, reserved["uploadId"])
 
 
 async def test_watch_resumes_a_broken_stream(server: AppServer, roomcast: Client, shelf: Shelf) -> None:
@@ -185,7 +185,7 @@ async def test_watch_resumes_a_broken_stream(server: AppServer, roomcast: Client
 
     upload_id = (await roomcast.upload(shelf.image(), wait=False))["uploadId"]
     async with front(server, cutting) as url, Client(url, token=token("ada")) as behind:
-        states = await heard(behind, upload_id)
+        states = await states_of(behind, upload_id)
     assert states[-1]["status"] == "completed"
     assert positions[0] is None
     assert positions[1:] == [f"{states[0]['epoch']}:1"] * 2
@@ -208,7 +208,7 @@ async def test_watch_polls_if_streams_are_refused(
         assert_truthful(states)
         assert len(states) == len({str(state) for state in states}), "each is told once"
         with pytest.raises(ClientError) as refused:
-            await heard(behind, "upload_" + "0" * 32)
+            await states_of(behind, "upload_" + "0" * 32)
         assert (refused.value.code, refused.value.status) == ("NOT_FOUND", 404)
 
 
@@ -231,7 +231,7 @@ async def test_failed_upload_raises_and_a_cancelled_one_completes_after_a_retry(
     fake.heal()
     assert (await roomcast.retry(begun["uploadId"]))["stage"] == "receiving"
     await roomcast.send(clip, begun["uploadId"])
-    assert (await heard(roomcast, begun["uploadId"]))[-1]["status"] == "completed"
+    assert (await states_of(roomcast, begun["uploadId"]))[-1]["status"] == "completed"
 
 
 async def test_file_that_shrinks_while_it_is_sent_raises_local_file(
@@ -255,7 +255,7 @@ async def test_calls_need_the_token_of_the_owner(server: AppServer, api: Api) ->
     upload_id, _ = await api.reserved("picture.png", 100)
     for given, expected in ((None, "UNAUTHENTICATED"), (token("eve"), "FORBIDDEN")):
         async with Client(server.url, token=given) as client:
-            for call in (client.state, client.cancel, client.retry, lambda one: heard(client, one)):
+            for call in (client.state, client.cancel, client.retry, lambda one: states_of(client, one)):
                 with pytest.raises(ClientError) as refused:
                     await call(upload_id)
                 assert refused.value.code == expected

@@ -39,8 +39,8 @@ async def test_dozen_uploads_complete_on_two_workers(serve: ServeApp, shelf: She
             end = await watcher.end(upload_id, deadline=100)
             assert end["status"] == "completed", end
             assert_truthful(watcher.messages(upload_id))
-            heard = [m["queuePosition"] for m in watcher.live_messages(upload_id) if m["queuePosition"] is not None]
-            assert all(after <= before for before, after in itertools.pairwise(heard)), heard
+            positions = [m["queuePosition"] for m in watcher.live_messages(upload_id) if m["queuePosition"] is not None]
+            assert all(after <= before for before, after in itertools.pairwise(positions)), positions
         assert at_once(watcher, [*films, *others, last]) == 2
 
 

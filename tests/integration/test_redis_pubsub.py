@@ -24,16 +24,16 @@ from tests.support.harness import eventually
 from tests.support.redis_server import RunningRedis
 
 
-class Ears:
+class RecordingObserver:
     """A listener that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[ChangeNotice] = []
+        self.notices: list[ChangeNotice] = []
         self.queue_moved_at = 0.0
         self.gaps = 0
 
     def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
-        self.heard.extend(notices)
+        self.notices.extend(notices)
 
     def on_queue_moved(self) -> None:
         self.queue_moved_at = time.monotonic()
@@ -62,11 +62,11 @@ async def processes(redis: RunningRedis) -> AsyncIterator[tuple[RedisLedger, Red
 def received(monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     """Everything that comes in on the connections of notices."""
     replies: list[list[Any]] = []
-    hear = PubSub._on_message
+    on_message = PubSub._on_message
 
     def noted(self: PubSub, reply: list[Any]) -> None:
         replies.append(reply)
-        hear(self, reply)
+        on_message(self, reply)
 
     monkeypatch.setattr(PubSub, "_on_message", noted)
     return replies
@@ -80,8 +80,8 @@ async def test_changes_without_a_subscription_are_not_received(
     processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
 ) -> None:
     writing, listening = processes
-    ears = Ears()
-    listening.add_listener(ears)
+    observer = RecordingObserver()
+    listening.add_listener(observer)
     followed, unfollowed, left = (fresh(Clock()) for _ in range(3))
     await listening.subscribe(left.id)
     listening.unsubscribe(left.id)
@@ -89,15 +89,15 @@ async def test_changes_without_a_subscription_are_not_received(
     await writing.create([unfollowed])
     await writing.create([left])
     await writing.create([followed])
-    await eventually(lambda: ears.heard)
+    await eventually(lambda: observer.notices)
     messages = [reply for reply in received if reply[0] == b"message"]
     assert [reply[1].decode() for reply in messages] == [listening.scripts.key("notices", followed.id)]
 
 
 async def test_the_last_of_subscribe_and_unsubscribe_counts(processes: tuple[RedisLedger, RedisLedger]) -> None:
     writing, listening = processes
-    ears = Ears()
-    listening.add_listener(ears)
+    observer = RecordingObserver()
+    listening.add_listener(observer)
     upload = await created(writing, Clock())
     for _ in range(3):
         await asyncio.gather(*(listening.subscribe(upload.id) for _ in range(3)))
@@ -105,7 +105,7 @@ async def test_the_last_of_subscribe_and_unsubscribe_counts(processes: tuple[Red
         listening.unsubscribe(upload.id)
     await listening.subscribe(upload.id)
     await queue_up(writing, upload)
-    await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
+    await eventually(lambda: [notice.message["seq"] for notice in observer.notices] == [2])
 
 
 async def test_a_process_that_only_works_subscribes_to_nothing(
@@ -122,36 +122,36 @@ async def test_queue_moves_are_limited_in_rate_and_the_last_is_notified(
     processes: tuple[RedisLedger, RedisLedger], received: list[list[Any]]
 ) -> None:
     writing, listening = processes
-    ears = Ears()
-    listening.add_listener(ears)
+    observer = RecordingObserver()
+    listening.add_listener(observer)
     await listening.subscribe(fresh(Clock()).id)  # so that the queue's channel, asked for before, is subscribed
     began = time.monotonic()
     for _ in range(50):
         await queue_up(writing, await created(writing, Clock()))
     ended = time.monotonic()
-    said = len([reply for reply in received if reply[0] == b"message"])
-    assert said <= (ended - began) / 0.1 + 1
-    await eventually(lambda: ears.queue_moved_at > ended)
+    published = len([reply for reply in received if reply[0] == b"message"])
+    assert published <= (ended - began) / 0.1 + 1
+    await eventually(lambda: observer.queue_moved_at > ended)
 
 
 async def test_a_broken_connection_is_replaced_and_the_gap_notified(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis", persistent=True) as redis:
         writing, listening = (RedisLedger(connect(redis.url)) for _ in range(2))
-        ears = Ears()
-        listening.add_listener(ears)
+        observer = RecordingObserver()
+        listening.add_listener(observer)
         uploads = [await created(writing, Clock()) for _ in range(3)]
         for upload in uploads:
             await listening.subscribe(upload.id)
         listening.unsubscribe(uploads[2].id)
-        assert ears.gaps == 0
+        assert observer.gaps == 0
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.restart)
-        await eventually(lambda: ears.gaps)
+        await eventually(lambda: observer.gaps)
         for upload in uploads:
             await queue_up(writing, upload)
-        await eventually(lambda: len(ears.heard) == 2)
-        assert [notice.message["uploadId"] for notice in ears.heard] == [upload.id for upload in uploads[:2]]
-        assert ears.gaps == 1
+        await eventually(lambda: len(observer.notices) == 2)
+        assert [notice.message["uploadId"] for notice in observer.notices] == [upload.id for upload in uploads[:2]]
+        assert observer.gaps == 1
         await writing.close()
         await listening.close()
 
@@ -159,19 +159,19 @@ async def test_a_broken_connection_is_replaced_and_the_gap_notified(tmp_path: Pa
 async def test_a_redis_that_lost_its_data_causes_a_gap_and_not_found(tmp_path: Path) -> None:
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
-        ears = Ears()
-        ledger.add_listener(ears)
+        observer = RecordingObserver()
+        ledger.add_listener(observer)
         upload = await created(ledger, Clock())
         await ledger.subscribe(upload.id)
         await asyncio.to_thread(redis.kill)
         await asyncio.to_thread(redis.restart)
-        await eventually(lambda: ears.gaps)
+        await eventually(lambda: observer.gaps)
         with pytest.raises(NotFound):
             await ledger.events(upload.id)
         another = fresh(Clock())
         await ledger.subscribe(another.id)
         await ledger.create([another])
-        await eventually(lambda: [notice.message["uploadId"] for notice in ears.heard] == [another.id])
+        await eventually(lambda: [notice.message["uploadId"] for notice in observer.notices] == [another.id])
         await ledger.close()
 
 
@@ -181,15 +181,15 @@ async def test_a_redis_that_does_not_answer_counts_as_a_broken_connection(
     monkeypatch.setattr(pubsub, "_IDLE_SECONDS", 0.5)
     with RunningRedis(tmp_path / "redis") as redis:
         ledger = RedisLedger(connect(redis.url))
-        ears = Ears()
-        ledger.add_listener(ears)
+        observer = RecordingObserver()
+        ledger.add_listener(observer)
         upload = await created(ledger, Clock())
         await ledger.subscribe(upload.id)
         redis.pause()
         await eventually(lambda: ledger._pubsub._gap, what="the silence to be noticed")
         redis.resume()
-        await eventually(lambda: ears.gaps == 1)
+        await eventually(lambda: observer.gaps == 1)
         await ledger.subscribe(upload.id)
         await queue_up(ledger, upload)
-        await eventually(lambda: [notice.message["seq"] for notice in ears.heard] == [2])
+        await eventually(lambda: [notice.message["seq"] for notice in observer.notices] == [2])
         await ledger.close()

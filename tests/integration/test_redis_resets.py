@@ -98,11 +98,11 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
                 line.mend()
                 assert failed
 
-                async def heard(turn: int = turn) -> bool:
+                async def received(turn: int = turn) -> bool:
                     await dispatch.wake(f"upload_{turn}", len(handler.ids))
                     return f"upload_{turn}" in handler.ids
 
-                await eventually(heard, what="a wake-up after the resets")
+                await eventually(received, what="a wake-up after the resets")
         assert (end.stop.is_set(), end.exit_code) == (False, 0)
 
     on_uvloop(work())

@@ -23,30 +23,30 @@ async def admin_client(
 ) -> AsyncIterator[tuple[Any, dict[str, asyncio.Future[Any]]]]:
     """A client of the admin namespace, and what it is sent, by the event's name."""
     client = socketio.AsyncClient(reconnection=False)
-    heard: dict[str, asyncio.Future[Any]] = {
+    received: dict[str, asyncio.Future[Any]] = {
         name: asyncio.get_running_loop().create_future() for name in ("config", "all_sockets", "server_stats")
     }
 
     def on_event(name: str, *arguments: Any) -> None:
-        if name in heard and not heard[name].done():
-            heard[name].set_result(arguments[0])
+        if name in received and not received[name].done():
+            received[name].set_result(arguments[0])
 
     client.on("*", on_event, namespace="/admin")
     try:
         await client.connect(server.url, namespaces=["/admin"], auth=auth, transports=["websocket"])
-        yield client, heard
+        yield client, received
     finally:
         await client.disconnect()
 
 
 async def test_admin_ui_gets_the_clients_and_their_rooms(serve: ServeApp) -> None:
     server = await serve(ROOMCAST_SOCKETIO_ADMIN=":".join(ADMIN.values()))
-    async with Watcher(server.url), admin_client(server, ADMIN) as (_, heard), asyncio.timeout(20):
-        assert "ALL_EVENTS" in (await heard["config"])["supportedFeatures"]
-        sockets = await heard["all_sockets"]
+    async with Watcher(server.url), admin_client(server, ADMIN) as (_, received), asyncio.timeout(20):
+        assert "ALL_EVENTS" in (await received["config"])["supportedFeatures"]
+        sockets = await received["all_sockets"]
         assert {one["nsp"] for one in sockets} == {"/", "/admin"}
         assert {one["transport"] for one in sockets} <= {"polling", "websocket"}
-        assert (await heard["server_stats"])["clientsCount"] == 2
+        assert (await received["server_stats"])["clientsCount"] == 2
 
 
 async def test_wrong_password_is_refused(serve: ServeApp) -> None:

@@ -81,12 +81,12 @@ async def test_deferred_length_is_declared_by_an_empty_chunk(api: Api, tus: Tus,
 
 
 async def test_head_returns_metadata_length_offset_and_expiry(tus: Tus, picture: bytes) -> None:
-    said = metadata(filename="ü.png", mine="kept")
-    url = (await tus.post(Upload_Length=str(len(picture)), Upload_Metadata=said)).headers["Location"]
+    sent = metadata(filename="ü.png", mine="kept")
+    url = (await tus.post(Upload_Length=str(len(picture)), Upload_Metadata=sent)).headers["Location"]
     reply = await tus.head(url)
     assert reply.status == 200
     assert reply.headers["Cache-Control"] == "no-store"
-    assert reply.headers["Upload-Metadata"] == said
+    assert reply.headers["Upload-Metadata"] == sent
     assert (reply.headers["Upload-Length"], reply.headers["Upload-Offset"]) == (str(len(picture)), "0")
     assert reply.headers["Upload-Expires"].endswith(" GMT")
 
@@ -126,9 +126,9 @@ async def test_room_receives_progress_while_a_chunk_arrives(
     url = await reserved(api, large)
     await watcher.join(id_of(url))
     async with half_sent(server, url, 0, large, 3 * MIB) as sending:
-        heard = await watcher.until(id_of(url), lambda message: message["bytesReceived"] > 0)
-        assert (heard["stage"], heard["bytesExpected"]) == ("receiving", len(large))
-        assert 0 < heard["progress"] < 10
+        message = await watcher.until(id_of(url), lambda message: message["bytesReceived"] > 0)
+        assert (message["stage"], message["bytesExpected"]) == ("receiving", len(large))
+        assert 0 < message["progress"] < 10
         await sending.send()
         assert await sending.status() == 204
     await completed(api, url)

@@ -73,21 +73,21 @@ async def test_list_with_a_wrong_query_is_malformed(api: Api) -> None:
 async def test_message_is_the_same_in_the_room_and_over_http(api: Api, watcher: Watcher, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.image())
     await watcher.join(upload_id)
-    heard = await watcher.end(upload_id)
+    message = await watcher.end(upload_id)
     asked = (await api.get(upload_id)).body
     (listed,) = [message for message in (await api.list()).body["uploads"] if message["uploadId"] == upload_id]
-    assert heard == asked == listed
+    assert message == asked == listed
 
 
 async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
     async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
-        told = (await api.request("GET", "/api/config")).body
-    assert told["maxUploadBytes"] == 12345
-    assert told["maxFiles"] == 7
-    assert told["openMode"] is True
-    assert {"name": "hero-video", "kind": "video"} in told["templates"]
-    assert {"name": "image", "kind": "image"} in told["templates"]
-    assert {"name": "auto", "kind": "auto"} in told["templates"]
+        config = (await api.request("GET", "/api/config")).body
+    assert config["maxUploadBytes"] == 12345
+    assert config["maxFiles"] == 7
+    assert config["openMode"] is True
+    assert {"name": "hero-video", "kind": "video"} in config["templates"]
+    assert {"name": "image", "kind": "image"} in config["templates"]
+    assert {"name": "auto", "kind": "auto"} in config["templates"]
 
 
 async def test_page_is_served_under_both_paths(api: Api) -> None:

@@ -49,11 +49,11 @@ async def sender() -> AsyncIterator[Sender]:
 async def test_the_exact_body_is_received_with_its_headers(receiver: Receiver, sender: Sender) -> None:
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b'{"a": 1}')
     assert (attempt.status, attempt.error, attempt.delivered) == (200, None, True)
-    (heard,) = receiver.heard
-    assert heard.body == b'{"a": 1}'
-    assert heard.headers["Content-Type"] == "application/json"
-    assert heard.delivery == "delivery_1"
-    heard.check_signatures()
+    (received,) = receiver.received
+    assert received.body == b'{"a": 1}'
+    assert received.headers["Content-Type"] == "application/json"
+    assert received.delivery == "delivery_1"
+    received.check_signatures()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 410, 500, 503])
@@ -65,7 +65,7 @@ async def test_a_response_other_than_2xx_is_a_failed_attempt(receiver: Receiver,
     receiver.answer = answer
     attempt = await sender.send(Webhook(receiver.url, KEY), "delivery_1", b"{}")
     assert (attempt.status, attempt.delivered) == (status, False)
-    assert len(receiver.heard) == 1, "a redirect was followed"
+    assert len(receiver.received) == 1, "a redirect was followed"
 
 
 async def test_a_receiver_that_does_not_respond_times_out(receiver: Receiver) -> None:
@@ -113,7 +113,7 @@ async def test_no_notation_of_the_local_host_is_reached(receiver: Receiver, host
     attempt = await sender.send(Webhook(receiver.url.replace("127.0.0.1", host), KEY), "delivery_1", b"{}")
     await sender.close()
     assert (attempt.status, attempt.delivered) == (None, False)
-    assert receiver.heard == []
+    assert receiver.received == []
 
 
 async def test_a_refused_address_is_named_as_the_error(receiver: Receiver) -> None:
@@ -176,10 +176,10 @@ async def test_a_delivery_is_dead_after_a_day_of_failures(scene: Scene, receiver
         await scene.tried()
     assert now.status == "dead"
     assert scene.clock() - began <= GIVE_UP_SECONDS
-    assert len(receiver.heard) == len(now.attempts) == scene.counted("failed")
-    assert {heard.delivery for heard in receiver.heard} == {first.id}
+    assert len(receiver.received) == len(now.attempts) == scene.counted("failed")
+    assert {received.delivery for received in receiver.received} == {first.id}
     await scene.tried()
-    assert len(receiver.heard) == len(now.attempts), "a dead one is not sent again"
+    assert len(receiver.received) == len(now.attempts), "a dead one is not sent again"
     receiver.answer = receiver.thank
     await scene.records.update(first.id, lambda one: reset_delivery(one, scene.clock()))
     await scene.tried()

@@ -130,9 +130,9 @@ class Listeners:
         """Every way says in its own words what the ledger knows of the upload that moved, and of all."""
         event, position = oracle.native(moved), _position(moved)
         await self._socket.until(moved.id, lambda message: message["seq"] == moved.seq)
-        told = [self._socket.events(moved.id)[-1], await self._native[moved.id].until(position)]
-        told += [(await api.get(moved.id)).body for api in self._apis]
-        for one in told:
+        bodies = [self._socket.events(moved.id)[-1], await self._native[moved.id].until(position)]
+        bodies += [(await api.get(moved.id)).body for api in self._apis]
+        for one in bodies:
             assert oracle.unsigned(one) == event
         assert await self._files[moved.id].until(position) == oracle.file(moved)
         _check_overview(await self._several.until(",".join(map(_position, uploads))), uploads)
@@ -176,9 +176,9 @@ class Listeners:
         for one, log in logs.items():
             assert self._native[one].positions() == self._files[one].positions() == list(map(_position, log))
             assert [event["seq"] for event in self._socket.events(one)] == [upload.seq for upload in log]
-            said = [step for step in self._several.steps if one in step.get("key", "").split("/")]
-            assert {step["uploadId"] for step in said} <= {*self._ids, self._asked}
-            assert list(map(_anyones, said)) == list(map(_anyones, oracle.steps(one, log)))
+            steps = [step for step in self._several.steps if one in step.get("key", "").split("/")]
+            assert {step["uploadId"] for step in steps} <= {*self._ids, self._asked}
+            assert list(map(_anyones, steps)) == list(map(_anyones, oracle.steps(one, log)))
         of_all = [step for step in self._several.steps if "key" not in step]
         assert list(map(_anyones, of_all)) == oracle.ends(list(logs.values()))
 

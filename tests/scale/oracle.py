@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from roomcast.uploads.model import Upload
 
-Said = dict[str, Any]
+Body = dict[str, Any]
 
 
 class Row(NamedTuple):
@@ -62,9 +62,9 @@ def row(upload: Upload) -> Row:
     return found
 
 
-def native(upload: Upload) -> Said:
+def native(upload: Upload) -> Body:
     """The room's message, and that of `GET /api/uploads/{id}`, as `unsigned` leaves it."""
-    told: Said = {
+    body: Body = {
         "uploadId": upload.id,
         "seq": upload.seq,
         "epoch": upload.epoch,
@@ -85,21 +85,21 @@ def native(upload: Upload) -> Said:
         "outputs": upload.element["outputs"] if upload.stage == "done" and upload.element else [],
     }
     if upload.forecast:
-        told["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
-    return told | ({"error": upload.error} if told["status"] == "error" else {})
+        body["forecast"] = {"bytes": upload.forecast.bytes, "seconds": upload.forecast.seconds}
+    return body | ({"error": upload.error} if body["status"] == "error" else {})
 
 
-def unsigned(message: Said) -> Said:
+def unsigned(message: Body) -> Body:
     """A message without what depends on the moment at which it is asked for: links, and the place in the queue."""
     shown = {key: value for key, value in message.items() if key not in ("element", "queuePosition")}
     outputs = message.get("element", {}).get("outputs", [])
     return {**shown, "outputs": [{key: value for key, value in output.items() if key != "url"} for output in outputs]}
 
 
-def file(upload: Upload) -> Said:
+def file(upload: Upload) -> Body:
     """The SSE dialect: of a file, as many bytes are done as of the whole work."""
     size = upload.bytes_received if upload.bytes_expected is None else upload.bytes_expected
-    told = {
+    body = {
         "upload_id": upload.id,
         "filename": upload.filename,
         "total_bytes": upload.bytes_expected,
@@ -109,15 +109,15 @@ def file(upload: Upload) -> Said:
         "started_at": iso(upload.created_at),
     }
     if upload.stage in ENDS:
-        told["completed_at"] = iso(upload.updated_at)
-    return told | ({"error": _error(upload)["message"]} if told["status"] == "failed" else {})
+        body["completed_at"] = iso(upload.updated_at)
+    return body | ({"error": _error(upload)["message"]} if body["status"] == "failed" else {})
 
 
 ATTEMPTS = 3
 """After how many failed ones an upload is given up, unless the server is told another number."""
 
 
-def task(upload: Upload) -> Said:
+def task(upload: Upload) -> Body:
     """The polling dialect."""
     retry_waits, failures = upload.stage == "queued" and upload.error, upload.state.failures
     error = upload.error["message"] if upload.error else None
@@ -132,7 +132,7 @@ def task(upload: Upload) -> Said:
     }
 
 
-def several(asked: str, uploads: Sequence[Upload]) -> Said:
+def several(asked: str, uploads: Sequence[Upload]) -> Body:
     """The multi-file dialect, without links."""
     words = [row(upload).several for upload in uploads]
     return {
@@ -162,8 +162,8 @@ def file_key(upload: Upload) -> str:
     return f"uploads/main/anonymous/{upload.id}/{upload.filename}"
 
 
-def _one_of_several(upload: Upload) -> Said:
-    told = {
+def _one_of_several(upload: Upload) -> Body:
+    body = {
         "filename": upload.filename,
         "key": file_key(upload),
         "status": row(upload).several,
@@ -172,33 +172,33 @@ def _one_of_several(upload: Upload) -> Said:
         "startTime": iso(upload.created_at),
     }
     if upload.stage in ENDS:
-        told["endTime"] = iso(upload.updated_at)
+        body["endTime"] = iso(upload.updated_at)
     if upload.stage == "done":
-        told["outputFiles"] = [
+        body["outputFiles"] = [
             {"name": PurePosixPath(output["key"]).name, "key": output["key"], "bucket": output["bucket"]}
             for output in _outputs(upload)
         ]
-    return told
+    return body
 
 
-def unlinked(overview: Said) -> Said:
+def unlinked(overview: Body) -> Body:
     """What the multi-file dialect said, without links."""
     files = [
-        {**told, "outputFiles": [{key: value for key, value in made.items() if key != "url"} for made in outputs]}
-        if (outputs := told.get("outputFiles"))
-        else told
-        for told in overview["files"]
+        {**body, "outputFiles": [{key: value for key, value in made.items() if key != "url"} for made in outputs]}
+        if (outputs := body.get("outputFiles"))
+        else body
+        for body in overview["files"]
     ]
     return {**overview, "files": files}
 
 
-def steps(asked: str, log: Sequence[Upload]) -> list[Said]:
+def steps(asked: str, log: Sequence[Upload]) -> list[Body]:
     """The multi-file dialect's step messages about one upload, for its whole log."""
     pairs = itertools.pairwise([None, *log])
     return [step for before, upload in pairs if upload for step in _steps(asked, before, upload)]
 
 
-def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Said]:
+def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Body]:
     always = {
         "channel": f"upload:{asked}",
         "uploadId": asked,
@@ -206,29 +206,29 @@ def _steps(asked: str, before: Upload | None, upload: Upload) -> list[Said]:
         "timestamp": iso(upload.updated_at),
         "key": file_key(upload),
     }
-    told: list[Said] = []
+    body: list[Body] = []
     if before is None or before.stage in ENDS:
-        told.append({"type": "start", "templateId": upload.template, "message": "Processing started"})
+        body.append({"type": "start", "templateId": upload.template, "message": "Processing started"})
     elif (before.stage, upload.stage) in itertools.pairwise(WAY):
         name, _, completed = STEPS[before.stage]
-        told.append({"type": "step:done", "step": name, "message": completed})
+        body.append({"type": "step:done", "step": name, "message": completed})
     if upload.stage not in ENDS and (before is None or before.stage != upload.stage):
         name, begins, _ = STEPS[upload.stage]
         goes_back = before is not None and before.stage in WAY[2:] and upload.stage == "queued"
-        told.append({"type": "step:start", "step": name, "message": upload.text if goes_back else begins})
+        body.append({"type": "step:start", "step": name, "message": upload.text if goes_back else begins})
     if upload.stage == "done":
         for output in _outputs(upload):
             name = PurePosixPath(output["key"]).name
             where = {"key": output["key"], "name": name, "bucket": output["bucket"]}
-            told.append({"type": "output", "message": "Output file created", **where})
+            body.append({"type": "output", "message": "Output file created", **where})
     elif upload.stage in ENDS:
         error = _error(upload)
         details = {"step": STEPS[error["step"]][0], "file": upload.filename}
-        told.append({"type": "error", "message": error["message"], "code": error["code"], "details": details})
-    return [always | step for step in told]
+        body.append({"type": "error", "message": error["message"], "code": error["code"], "details": details})
+    return [always | step for step in body]
 
 
-def ends(logs: Sequence[Sequence[Upload]]) -> list[Said]:
+def ends(logs: Sequence[Sequence[Upload]]) -> list[Body]:
     """The multi-file dialect's step messages about all files of a submission, but for whom they were asked by."""
     latest = [log[-1] for log in logs]
     if any(upload.stage != "done" for upload in latest):
@@ -249,14 +249,14 @@ def assembly_id(md5s: Sequence[str]) -> str:
     return sha256(f"{''.join(sorted(md5s))}autoanonymous".encode()).hexdigest()
 
 
-def assembly(uploads: Sequence[Upload]) -> Said:
+def assembly(uploads: Sequence[Upload]) -> Body:
     """The assembly dialect, as `timeless` leaves it."""
     received = sum(upload.bytes_received for upload in uploads)
-    results: dict[str, list[Said]] = {}
+    results: dict[str, list[Body]] = {}
     for upload in uploads:
         for output in _outputs(upload):
             results.setdefault(output["kind"], []).append(_result(upload, output))
-    told: Said = {
+    body: Body = {
         "assembly_id": assembly_id([upload.declared_md5 or "" for upload in uploads]),
         "uploads": [_sent(upload) for upload in uploads],
         "results": results,
@@ -270,14 +270,14 @@ def assembly(uploads: Sequence[Upload]) -> Said:
     }
     failed = next((upload for upload in uploads if row(upload).status == "error"), None)
     if any(upload.stage not in ENDS for upload in uploads):
-        return told
+        return body
     verdict = {"ok": "ASSEMBLY_COMPLETED"}
     if failed:
         verdict = {"error": _error(failed)["message"], "error_code": _error(failed)["code"]}
-    return {**told, **verdict, "last_job_completed": told["updated_at"]}
+    return {**body, **verdict, "last_job_completed": body["updated_at"]}
 
 
-def timeless(status: Said) -> Said:
+def timeless(status: Body) -> Body:
     """What the assembly dialect said, without links, its sentence, and when it began and for how long it has gone."""
     left_out = ("message", "created_at", "execution_start", "execution_duration")
     results = {
@@ -287,7 +287,7 @@ def timeless(status: Said) -> Said:
     return {**{key: value for key, value in status.items() if key not in left_out}, "results": results}
 
 
-def _sent(upload: Upload) -> Said:
+def _sent(upload: Upload) -> Body:
     return {
         "id": upload.id,
         **_named(upload.filename),
@@ -298,7 +298,7 @@ def _sent(upload: Upload) -> Said:
     }
 
 
-def _result(upload: Upload, output: Said) -> Said:
+def _result(upload: Upload, output: Body) -> Body:
     name = PurePosixPath(output["key"]).name
     return {
         "id": f"{upload.id}.{name}",
@@ -311,16 +311,16 @@ def _result(upload: Upload, output: Said) -> Said:
     }
 
 
-def _named(filename: str) -> Said:
+def _named(filename: str) -> Body:
     basename, _, ext = filename.rpartition(".")
     return {"name": filename, "basename": basename, "ext": ext}
 
 
-def _outputs(upload: Upload) -> list[Said]:
+def _outputs(upload: Upload) -> list[Body]:
     return list(upload.element["outputs"]) if upload.element else []
 
 
-def _error(upload: Upload) -> Said:
+def _error(upload: Upload) -> Body:
     assert upload.error is not None
     return dict(upload.error)
 

@@ -46,7 +46,7 @@ class Honcho(RunningServer):
         self._process.terminate()
         return self._process.wait(EXIT_WITHIN + 5), time.monotonic() - asked
 
-    def said(self, words: str) -> bool:
+    def logged(self, words: str) -> bool:
         return words in self.log.read_text()
 
     def running(self, module: str) -> list[psutil.Process]:
@@ -88,7 +88,7 @@ async def compresses_and_stops(honcho: Honcho, shelf: Shelf, *, processes: Seque
     assert seconds <= EXIT_WITHIN
     assert code in (0, 143, -15), honcho.tail()
     assert honcho.leftovers() == []
-    assert honcho.said("Roomcast is ready")
+    assert honcho.logged("Roomcast is ready")
     print(f"honcho: SIGTERM to the end of all: {seconds:.2f} s, exit code {code}")
 
 
@@ -97,7 +97,7 @@ async def test_honcho_with_redis_runs_a_web_process_and_a_worker(
 ) -> None:
     with honcho_start(tmp_path, REDIS_URL=redis.url) as honcho:
         await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
-        assert honcho.said("Roomcast is working.")
+        assert honcho.logged("Roomcast is working.")
 
 
 async def test_honcho_without_redis_runs_a_web_process_that_works_and_an_idle_worker(
@@ -105,15 +105,15 @@ async def test_honcho_without_redis_runs_a_web_process_that_works_and_an_idle_wo
 ) -> None:
     with honcho_start(tmp_path) as honcho:
         await compresses_and_stops(honcho, shelf, processes=["roomcast", "roomcast_workers"])
-        assert honcho.said("Roomcast runs its workers inside the web process, because REDIS_URL is not set")
-        assert not honcho.said("Roomcast is working.")
+        assert honcho.logged("Roomcast runs its workers inside the web process, because REDIS_URL is not set")
+        assert not honcho.logged("Roomcast is working.")
 
 
 async def test_web_process_on_a_platform_listens_on_every_address_and_warns_of_its_disk(tmp_path: Path) -> None:
     with honcho_start(tmp_path, DYNO="web.1", JWT_SECRET=SECRET) as honcho:
-        await eventually(lambda: honcho.said("Roomcast is ready"), 60.0, what="a web process that is ready")
+        await eventually(lambda: honcho.logged("Roomcast is ready"), 60.0, what="a web process that is ready")
         (web,) = honcho.running("roomcast")
         listening = {at.laddr.ip for at in web.net_connections() if at.status == psutil.CONN_LISTEN}
         assert listening == {"0.0.0.0"}
-        assert honcho.said("Heroku empties this disk at every restart, and all uploads are lost with it.")
+        assert honcho.logged("Heroku empties this disk at every restart, and all uploads are lost with it.")
         honcho.stop()

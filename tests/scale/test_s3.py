@@ -182,12 +182,12 @@ async def test_presigned_upload_completes(
     direct = Direct(api, world, "clip.mp4", content)
     upload_id = await direct.reserve(md5=hashlib.md5(content, usedforsecurity=False).hexdigest())
     assert (await watcher.join(upload_id, since=0))["state"]["stage"] == "receiving"
-    told = await direct.send(1)
-    assert told.status == 200
-    assert told.body["state"]["bytesReceived"] == direct.entry["partSize"]
-    heard = await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
-    assert (heard["bytesReceived"], heard["bytesExpected"]) == (direct.entry["partSize"], len(content))
-    assert heard["progress"] == 5
+    part = await direct.send(1)
+    assert part.status == 200
+    assert part.body["state"]["bytesReceived"] == direct.entry["partSize"]
+    message = await watcher.until(upload_id, lambda message: message["bytesReceived"] > 0)
+    assert (message["bytesReceived"], message["bytesExpected"]) == (direct.entry["partSize"], len(content))
+    assert message["progress"] == 5
     await direct.send(2)
     reply = await direct.complete()
     assert (reply.status, reply.body["state"]["stage"]) == (202, "queued")

@@ -46,8 +46,8 @@ async def test_each_outcome_is_delivered_once_if_a_web_process_dies(
     wanted = {reply.body["assemblyId"] for reply in replies}
     assert len(wanted) == ASSEMBLIES
     cluster.webs[0].kill()
-    await eventually(lambda: {one.status["assembly_id"] for one in receiver.heard} == wanted, 30, what="every end")
-    for one in receiver.heard:
+    await eventually(lambda: {one.status["assembly_id"] for one in receiver.received} == wanted, 30, what="every end")
+    for one in receiver.received:
         one.check_signatures()
         assembly_id = one.status["assembly_id"]
         asked = await other_api.request("GET", "/api/transflow/status", params={"assemblyId": assembly_id})
@@ -68,7 +68,7 @@ async def test_files_completed_through_one_web_process_are_known_to_the_other(
     await receiver.until(1)
     wanted = {
         "type": "told",
-        "files": [{"filename": "again.png", "md5": receiver.heard[0].status["uploads"][0]["md5hash"]}],
+        "files": [{"filename": "again.png", "md5": receiver.received[0].status["uploads"][0]["md5hash"]}],
     }
     again = await other_api.request("POST", "/api/uploads", json=wanted)
     assert (again.status, again.body["assemblyId"]) == (200, reply.body["assemblyId"])

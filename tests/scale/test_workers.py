@@ -21,11 +21,11 @@ LEASE_SECONDS = 2.0
 
 def assert_nothing_missed(watcher: Recorder, upload_id: str) -> None:
     """Every event once and in order, and one end."""
-    heard = [item for item in watcher.received if item.name in ("event", "upload-progress")]
-    told = [item.message for item in heard if item.message["uploadId"] == upload_id]
+    received = [item for item in watcher.received if item.name in ("event", "upload-progress")]
+    snapshot = [item.message for item in received if item.message["uploadId"] == upload_id]
     events = watcher.events(upload_id)
     assert [event["seq"] for event in events] == list(range(1, events[-1]["seq"] + 1))
-    assert [message["status"] for message in told].count("completed") == 1
+    assert [message["status"] for message in snapshot].count("completed") == 1
     assert_truthful(watcher.messages(upload_id))
 
 
@@ -75,18 +75,18 @@ async def test_admin_overview_of_each_web_process_has_all_processes(
 
     async def overview() -> dict[str, Any] | None:
         """Once the other process has said that somebody watches there."""
-        told: dict[str, Any] = (await api.request("GET", "/api/admin/overview")).body
-        return told if {pid_of(one): one["sockets"] for one in told["web"]} == sockets else None
+        snapshot: dict[str, Any] = (await api.request("GET", "/api/admin/overview")).body
+        return snapshot if {pid_of(one): one["sockets"] for one in snapshot["web"]} == sockets else None
 
-    told = await eventually(overview, what="both web processes")
-    workers = {pid_of(one): one for one in told["workers"]["processes"]}
+    snapshot = await eventually(overview, what="both web processes")
+    workers = {pid_of(one): one for one in snapshot["workers"]["processes"]}
     assert {pid: one["workers"] for pid, one in workers.items()} == dict.fromkeys(
         (worker.process.pid for worker in cluster.workers), 1
     )
     (hold,) = workers[holder.process.pid]["leases"]
-    assert (hold["uploadId"], hold["stage"], told["workers"]["busy"]) == (upload_id, "compressing", 1)
+    assert (hold["uploadId"], hold["stage"], snapshot["workers"]["busy"]) == (upload_id, "compressing", 1)
     assert hold["progress"] > 40
-    assert told["statuses"]["compressing"] == 1
+    assert snapshot["statuses"]["compressing"] == 1
     listed = (await api.request("GET", "/api/admin/uploads?status=compressing")).body["uploads"]
     assert [one["uploadId"] for one in listed] == [upload_id]
     assert (await api.cancel(upload_id)).status == 200

@@ -73,7 +73,7 @@ class Exit:
 
     code: int
     seconds: float
-    said: str
+    stdout: str
 
 
 class ServerUnderTest:
@@ -214,8 +214,8 @@ class RunningServer(ServerUnderTest):
             code = self._process.wait()
         seconds = time.monotonic() - asked
         with self._process.stdout as out:
-            said = out.read()
-        return Exit(code, seconds, said)
+            stdout = out.read()
+        return Exit(code, seconds, stdout)
 
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""

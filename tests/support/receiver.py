@@ -21,7 +21,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedRequest:
     """One request."""
 
     headers: dict[str, str]
@@ -30,8 +30,8 @@ class Heard:
     @property
     def status(self) -> dict[str, Any]:
         """The assembly's status that it told of."""
-        told: dict[str, Any] = orjson.loads(self.body)
-        return told
+        status: dict[str, Any] = orjson.loads(self.body)
+        return status
 
     @property
     def delivery(self) -> str:
@@ -50,7 +50,7 @@ class Receiver:
     """A context: inside it the receiver listens at `url`."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedRequest] = []
         self.answer: Answer = self.thank
         self.is_over = asyncio.Event()
         app = web.Application()
@@ -80,11 +80,11 @@ class Receiver:
         await self.is_over.wait()
         return web.Response()
 
-    async def until(self, count: int, deadline: float = 30.0) -> list[Heard]:
+    async def until(self, count: int, deadline: float = 30.0) -> list[ReceivedRequest]:
         """What was heard, once it is so many requests."""
-        await eventually(lambda: len(self.heard) >= count, deadline, what=f"request {count} to the webhook")
-        return self.heard
+        await eventually(lambda: len(self.received) >= count, deadline, what=f"request {count} to the webhook")
+        return self.received
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        self.heard.append(Heard(dict(request.headers), await request.read()))
+        self.received.append(ReceivedRequest(dict(request.headers), await request.read()))
         return await self.answer(request)

@@ -149,12 +149,12 @@ def s3rver(folder: Path) -> Iterator[TlsServer]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             assert process.stdout is not None
-            said = b""
-            while not (found := re.search(rb"listening on ([\d.]+:\d+)\n", said)):
+            head = b""
+            while not (found := re.search(rb"listening on ([\d.]+:\d+)\n", head)):
                 assert select.select([process.stdout], [], [], 30)[0], "s3rver does not start"
                 more = os.read(process.stdout.fileno(), 4096)
                 assert more, "s3rver ended at once"
-                said += more
+                head += more
             yield TlsServer(f"https://{found[1].decode()}", certificate)
         finally:
             process.kill()

@@ -35,12 +35,12 @@ class Parser:
         self._fields: dict[str, str] = {}
 
     def feed(self, chunk: bytes) -> list[QueuedMessage]:
-        told = []
+        events = []
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             if not line:
                 if "data" in self._fields:
-                    told.append(QueuedMessage(self._fields["event"], self._fields["data"], self._fields.get("id")))
+                    events.append(QueuedMessage(self._fields["event"], self._fields["data"], self._fields.get("id")))
                 self._fields = {}
                 continue
             name, _, value = line.decode().partition(": ")
@@ -52,16 +52,16 @@ class Parser:
                 assert name in ("event", "data", "id"), line
                 assert name not in self._fields, "one line is enough"
                 self._fields[name] = value
-        return told
+        return events
 
 
 def parsed(wire: bytes) -> list[QueuedMessage]:
     """The events of a whole stream."""
     parser = Parser()
-    told = parser.feed(wire)
+    events = parser.feed(wire)
     assert not parser._rest
     assert not parser._fields
-    return told
+    return events
 
 
 class StreamWatcher(Recorder):
@@ -99,12 +99,12 @@ class StreamWatcher(Recorder):
     async def _read(self) -> None:
         try:
             async for chunk in self._response.content.iter_any():
-                for told in self.parser.feed(chunk):
-                    self.last_id = told.id or self.last_id
-                    self.ids.append(told.id)
-                    data = json.loads(told.data)
-                    described.check_event(self._url, told.name, data)
-                    self.record(told.name, data)
+                for events in self.parser.feed(chunk):
+                    self.last_id = events.id or self.last_id
+                    self.ids.append(events.id)
+                    data = json.loads(events.data)
+                    described.check_event(self._url, events.name, data)
+                    self.record(events.name, data)
                 self._changed.set()
         except aiohttp.ClientError:
             pass  # the server was killed

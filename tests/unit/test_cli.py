@@ -12,17 +12,17 @@ from roomcast.errors import Code
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (2**31, "2.1 GB"),
      (5e15, "5000.0 TB")],
 )  # fmt: skip
-def test_sizes(count: float, said: str) -> None:
-    assert formatting.size(count) == said
+def test_sizes(count: float, text: str) -> None:
+    assert formatting.size(count) == text
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
-def test_durations(seconds: float, said: str) -> None:
-    assert formatting.duration(seconds) == said
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
+def test_durations(seconds: float, text: str) -> None:
+    assert formatting.duration(seconds) == text
 
 
 def state(**known: Any) -> Any:
@@ -44,8 +44,8 @@ def test_lines(known: dict[str, Any], line: str) -> None:
 
 
 def test_detail_shows_the_sizes_the_speed_and_the_time_left() -> None:
-    said = formatting.detail(state(stage="receiving"), bytes_per_second=500_000)
-    assert said == "2.0 MB of 4.0 MB, 500 kB/s, 0:04 left"
+    text = formatting.detail(state(stage="receiving"), bytes_per_second=500_000)
+    assert text == "2.0 MB of 4.0 MB, 500 kB/s, 0:04 left"
 
 
 def test_result_shows_the_sizes_and_what_was_saved() -> None:

@@ -40,8 +40,8 @@ class TestParser:
     @given(st.lists(st.integers(0, len(WIRE)), max_size=8).map(sorted))
     def test_parser_reads_the_stream_in_any_chunks(self, cuts: list[int]) -> None:
         parser, bounds = Parser(), [0, *cuts, len(self.WIRE)]
-        heard = [event for first, last in itertools.pairwise(bounds) for event in parser.feed(self.WIRE[first:last])]
-        assert tuple(heard) == self.EVENTS
+        events = [event for first, last in itertools.pairwise(bounds) for event in parser.feed(self.WIRE[first:last])]
+        assert tuple(events) == self.EVENTS
 
     def test_byte_by_byte(self) -> None:
         parser = Parser()

@@ -182,16 +182,16 @@ def test_bytes_of_a_file_follow_its_percentage_and_are_complete_only_at_the_end(
         upload = replace(RESERVED, state=State(stage, progress=progress), bytes_expected=size, bytes_received=size)
         return files.file_progress(upload, message(upload))
 
-    told = [shown(Stage.COMPRESSING, bar)["uploaded_bytes"] for bar in sorted(bars)]
-    assert told == sorted(told)
-    assert told[-1] < size or not size
+    sizes = [shown(Stage.COMPRESSING, bar)["uploaded_bytes"] for bar in sorted(bars)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] < size or not size
     assert shown(Stage.DONE, 100.0)["uploaded_bytes"] == size
 
 
 @given(st.sampled_from(Stage), st.floats(0, 100), st.booleans())
-def test_dialects_agree_in_any_state(stage: Stage, progress: float, told: bool) -> None:
+def test_dialects_agree_in_any_state(stage: Stage, progress: float, sizes: bool) -> None:
     state = State(stage, progress=100.0 if stage is Stage.DONE else min(progress, 99.0))
-    upload = replace(RESERVED, state=state, error=ERROR if state.status == "error" or told else None)
+    upload = replace(RESERVED, state=state, error=ERROR if state.status == "error" or sizes else None)
     file, task = files.file_progress(upload, message(upload)), tasks.task_progress(upload, attempts=3)
     assert {"uploading": "processing", "failed": "error"}.get(file["status"], file["status"]) == task["status"]
     assert task["progress"] in (-1, int(state.progress))

@@ -148,8 +148,8 @@ def test_reopen_is_allowed_after_failure_or_cancel_only(stage: Stage) -> None:
 
 
 def test_table_of_stages_is_the_contract() -> None:
-    said = {stage.value: (row.status.value, row.share) for stage, row in TABLE.items()}
-    assert said == {
+    table = {stage.value: (row.status.value, row.share) for stage, row in TABLE.items()}
+    assert table == {
         "receiving": ("starting", (0, 10)),
         "queued": ("starting", (10, 20)),
         "fetching": ("starting", (20, 30)),

@@ -135,8 +135,10 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
 
 
 def test_wrong_origin_refuses_the_start_and_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="https://a.example, https://b.example/")
-    assert told.startswith("ROOMCAST_CORS_ORIGINS: The entry 'https://b.example/' is not an origin as browsers send it")
+    message = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="https://a.example, https://b.example/")
+    assert message.startswith(
+        "ROOMCAST_CORS_ORIGINS: The entry 'https://b.example/' is not an origin as browsers send it"
+    )
 
 
 @pytest.mark.parametrize("written", ["*, https://a.example", "https://a.example,*"])
@@ -147,7 +149,7 @@ def test_wildcard_beside_an_origin_refuses_the_start(monkeypatch: pytest.MonkeyP
 
 
 def test_wildcard_with_a_configured_cookie_refuses_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="*", ROOMCAST_COOKIE="session")
-    assert told.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
+    message = refusal(monkeypatch, ROOMCAST_CORS_ORIGINS="*", ROOMCAST_COOKIE="session")
+    assert message.startswith("ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies")
     monkeypatch.delenv("ROOMCAST_COOKIE")
     assert settings.load_settings().sockets.cors_origins == ["*"]

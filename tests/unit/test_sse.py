@@ -25,9 +25,9 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 2.0, seq=4, st
 
 @given(EPOCHS, SEQS)
 def test_position_of_an_event_id_is_parsed(epoch: str, seq: int) -> None:
-    (told,) = parsed(sse_event("upload-progress", {}, event_id({**STATE, "epoch": epoch, "seq": seq})))
-    assert told.id is not None
-    assert parse_position(told.id) == Position(seq, epoch)
+    (events,) = parsed(sse_event("upload-progress", {}, event_id({**STATE, "epoch": epoch, "seq": seq})))
+    assert events.id is not None
+    assert parse_position(events.id) == Position(seq, epoch)
     assert parse_position(str(seq)) == Position(seq, None)
 
 
@@ -68,9 +68,9 @@ def test_events_are_parsed_as_they_were_written(bodies: list[tuple[dict[str, Any
     wire = RETRY
     for body, seq in bodies:
         wire += sse_event("progress", body, None if seq is None else event_id({**STATE, "seq": seq})) + KEEP_ALIVE
-    told = parsed(wire)
-    assert [(one.name, json.loads(one.data)) for one in told] == [("progress", body) for body, _ in bodies]
-    assert [one.id for one in told] == [None if seq is None else f"e1:{seq}" for _, seq in bodies]
+    events = parsed(wire)
+    assert [(one.name, json.loads(one.data)) for one in events] == [("progress", body) for body, _ in bodies]
+    assert [one.id for one in events] == [None if seq is None else f"e1:{seq}" for _, seq in bodies]
 
 
 STATE = message(UPLOAD)
@@ -82,8 +82,8 @@ def test_stream_without_a_position_begins_with_the_state() -> None:
 
 
 def test_stream_from_a_position_begins_with_the_missed_events_and_the_state() -> None:
-    told = initial_events(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
-    assert told == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
+    events = initial_events(Replay(UPLOAD, MISSED, gapless=True), STATE, Position(2, "e1"))
+    assert events == [(MISSED[0], True), (MISSED[1], True), (STATE, False)]
     assert initial_events(Replay(UPLOAD, [], gapless=True), STATE, Position(4, "e1")) == [(STATE, False)]
 
 

@@ -40,7 +40,7 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
 KEY = "uploads/main/ada/upload_1/film.mp4"
 
 
-def told(messages: list[Message], upload: Upload = UPLOAD) -> list[Step]:
+def steps_of(messages: list[Message], upload: Upload = UPLOAD) -> list[Step]:
     """The steps of a whole log."""
     pairs = zip([None, *messages], messages, strict=False)
     return [
@@ -69,14 +69,14 @@ WAY = [Stage.QUEUED, Stage.FETCHING, *STEPS]
 
 
 def test_successful_upload_has_every_step() -> None:
-    said = told(log_of(fresh(Clock()), *to(*WAY)))
+    steps = steps_of(log_of(fresh(Clock()), *to(*WAY)))
     expected: list[tuple[str, str | None]] = [("start", None), ("step:start", "upload")]
     for left, entered in pairwise(NAMES):
         expected += [("step:done", left), ("step:start", entered)]
     expected += [("step:done", "cleanup"), ("output", None), ("output", None)]
-    assert [(step["type"], step.get("step")) for step in said] == expected
-    assert said[0]["templateId"] == "auto"
-    outputs = [step for step in said if step["type"] == "output"]
+    assert [(step["type"], step.get("step")) for step in steps] == expected
+    assert steps[0]["templateId"] == "auto"
+    outputs = [step for step in steps if step["type"] == "output"]
     assert [(step["key"], step["name"], step["bucket"]) for step in outputs] == [
         ("u/video.mp4", "video.mp4", "films"),
         ("u/poster.jpg", "poster.jpg", None),
@@ -85,7 +85,7 @@ def test_successful_upload_has_every_step() -> None:
 
 def test_step_names_its_upload_and_channel() -> None:
     upload = fresh(Clock())
-    for step, when in zip(told(log_of(upload)), [upload.created_at] * 2, strict=True):
+    for step, when in zip(steps_of(log_of(upload)), [upload.created_at] * 2, strict=True):
         assert step["channel"] == "upload:a"
         assert (step["uploadId"], step["branch"], step["key"]) == ("a", "main", KEY)
         assert step["timestamp"].endswith("Z")
@@ -93,8 +93,8 @@ def test_step_names_its_upload_and_channel() -> None:
 
 
 def test_message_is_about_its_own_step() -> None:
-    said = told(log_of(fresh(Clock()), *to(*WAY)))
-    texts = {(step["type"], step.get("step")): step["message"] for step in said}
+    steps = steps_of(log_of(fresh(Clock()), *to(*WAY)))
+    texts = {(step["type"], step.get("step")): step["message"] for step in steps}
     assert texts["step:start", "transcode"] == "Starting video transcoding"
     assert texts["step:done", "transcode"] == "Video transcoding completed"
     assert texts["start", None] == "Processing started"
@@ -116,7 +116,7 @@ def test_message_is_about_its_own_step() -> None:
 )
 def test_transcoding_step_names_the_media_type_of_the_file_name(filename: str, text: str) -> None:
     upload = replace(UPLOAD, filename=filename)
-    starts = [step for step in told(log_of(upload, *to(*WAY)), upload) if step["type"] == "step:start"]
+    starts = [step for step in steps_of(log_of(upload, *to(*WAY)), upload) if step["type"] == "step:start"]
     assert text in [step["message"] for step in starts]
 
 
@@ -138,7 +138,7 @@ def test_submission_is_done_when_every_upload_is() -> None:
 
 
 def test_error_has_its_code_step_and_file() -> None:
-    *_, last = told(log_of(fresh(Clock()), *to(*WAY[:4]), Failed()))
+    *_, last = steps_of(log_of(fresh(Clock()), *to(*WAY[:4]), Failed()))
     assert last["type"] == "error"
     assert last["code"] == "TRANSCODE_ERROR"
     assert last["message"] == "It broke."
@@ -147,20 +147,20 @@ def test_error_has_its_code_step_and_file() -> None:
 
 @pytest.mark.parametrize("fact", [Retrying(), HandedBack()])
 def test_failed_attempt_does_not_complete_its_step(fact: Fact) -> None:
-    said = told(log_of(fresh(Clock()), *to(*WAY[:4]), fact))
-    assert [(step["type"], step.get("step")) for step in said[-2:]] == [
+    steps = steps_of(log_of(fresh(Clock()), *to(*WAY[:4]), fact))
+    assert [(step["type"], step.get("step")) for step in steps[-2:]] == [
         ("step:start", "transcode"),
         ("step:start", "queue"),
     ]
-    assert said[-1]["message"] == "Going on", "why it waits again"
+    assert steps[-1]["message"] == "Going on", "why it waits again"
 
 
 def test_retried_upload_starts_again() -> None:
     upload = fresh(Clock())
     ended = apply_event(upload, cancelled(upload.stage), upload.updated_at + 1)
     again = reset_for_retry(ended, reopen(ended.state, source_stored=True), upload.updated_at + 2)
-    said = told([message(upload), message(ended), message(again)])
-    assert [step["type"] for step in said] == ["start", "step:start", "error", "start", "step:start"]
+    steps = steps_of([message(upload), message(ended), message(again)])
+    assert [step["type"] for step in steps] == ["start", "step:start", "error", "start", "step:start"]
 
 
 FACTS = st.lists(
@@ -177,8 +177,8 @@ def test_any_log_ends_at_most_once_and_completes_only_steps_that_it_started(fact
             log_of(upload, *legal, fact)
             legal.append(fact)
     messages = log_of(upload, *legal)
-    said = told(messages)
-    kinds = [step["type"] for step in said]
+    steps = steps_of(messages)
+    kinds = [step["type"] for step in steps]
     assert kinds[0] == "start"
     assert kinds.count("start") == 1
     stage = messages[-1]["stage"]
@@ -186,14 +186,14 @@ def test_any_log_ends_at_most_once_and_completes_only_steps_that_it_started(fact
     assert kinds.count("output") == (len(OUTPUTS) if stage == "done" else 0)
     assert stage not in TERMINAL or kinds[-1] in ("output", "error")
     at_work: str | None = None
-    for step in said:
+    for step in steps:
         if step["type"] == "step:start":
             at_work = step["step"]
         elif step["type"] == "step:done":
             assert step["step"] == at_work
     # Told in two parts, by whoever comes back, the steps are the same.
     for cut in range(1, len(messages)):
-        assert told(messages[:cut]) + told(messages[cut - 1 :])[_steps_of_first(messages[cut - 1]) :] == said
+        assert steps_of(messages[:cut]) + steps_of(messages[cut - 1 :])[_steps_of_first(messages[cut - 1]) :] == steps
 
 
 def _steps_of_first(first: Message) -> int:
@@ -231,10 +231,10 @@ def _place(stage: Stage) -> int:
     ],
 )
 def test_status_of_several_files(stages: list[Stage], word: str) -> None:
-    told = shown(*stages)
-    assert told["status"] == word
-    assert told["totalFiles"] == len(stages)
-    assert told["completedFiles"] == stages.count(Stage.DONE)
+    steps_of = shown(*stages)
+    assert steps_of["status"] == word
+    assert steps_of["totalFiles"] == len(stages)
+    assert steps_of["completedFiles"] == stages.count(Stage.DONE)
 
 
 @pytest.mark.parametrize("stage", [Stage.RECEIVING, *WAY, Stage.FAILED])
@@ -257,8 +257,8 @@ def test_file_in_each_stage_has_its_status(stage: Stage) -> None:
 
 def test_overview_has_every_field() -> None:
     upload = replace(fresh(Clock()), updated_at=2_000_000.0)
-    told = overview("asked", [upload], {upload.id: message(upload)}, branch="b")
-    assert {name: value for name, value in told.items() if name != "files"} == {
+    steps_of = overview("asked", [upload], {upload.id: message(upload)}, branch="b")
+    assert {name: value for name, value in steps_of.items() if name != "files"} == {
         "uploadId": "asked",
         "templateId": "auto",
         "branch": "b",

@@ -42,14 +42,18 @@ class ApiDocs(RouteGroup):
         server = settings.server
         self._url = (server.public_url or f"http://{server.host}:{server.port}").rstrip("/")
         self._cookie = None if settings.auth.open_mode else settings.auth.cookie
+        # One at a time: pydantic parses source code for the descriptions, and in Python 3.11 two threads that use
+        # `ast.parse` at once may fail with a SystemError (python/cpython#106905).
+        self._generating = asyncio.Lock()
         self._openapi: dict[str, Any] | None = None
         self._asyncapi: dict[str, Any] | None = None
 
     @Operation("GET", "/openapi.json", Tag.PAGES, "OpenAPI 3.1", (json_body(dict[str, Any], "Every HTTP operation."),))
     async def _get_openapi(self, request: web.Request) -> web.Response:
-        if self._openapi is None:
-            operations = [*SOCKET_IO_OPERATIONS, *request.app[OPERATIONS]]
-            self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
+        async with self._generating:
+            if self._openapi is None:
+                operations = [*SOCKET_IO_OPERATIONS, *request.app[OPERATIONS]]
+                self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
         return json_response(self._openapi)
 
     @Operation(
@@ -60,8 +64,9 @@ class ApiDocs(RouteGroup):
         (json_body(dict[str, Any], "Every Socket.IO call and event."),),
     )
     async def _get_asyncapi(self, _: web.Request) -> web.Response:
-        if self._asyncapi is None:
-            self._asyncapi = await asyncio.to_thread(asyncapi, cookie=self._cookie, url=self._url)
+        async with self._generating:
+            if self._asyncapi is None:
+                self._asyncapi = await asyncio.to_thread(asyncapi, cookie=self._cookie, url=self._url)
         return json_response(self._asyncapi)
 
     @Operation("GET", "/docs", Tag.PAGES, "The API reference", (PAGE_RESPONSE,))

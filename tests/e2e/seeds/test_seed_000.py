@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.seeds.node_program import Said, of_kind, run_program
+from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.test_transflow import ends, named, stream
 from tests.e2e.tokens import SECRET, token
 from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
@@ -62,10 +62,10 @@ async def ada(server: RunningServer) -> AsyncIterator[Api]:
         yield client
 
 
-def taken_from(queue: Any) -> list[Said]:
+def messages_of(queue: Any) -> list[Line]:
     """Every message that is in the queue."""
     url = queue.get_queue_url(QueueName=QUEUE)["QueueUrl"]
-    found: list[Said] = []
+    found: list[Line] = []
     while received := queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
         for one in received:
             found.append(json.loads(one["Body"]))
@@ -73,12 +73,12 @@ def taken_from(queue: Any) -> list[Said]:
     return found
 
 
-async def published(queue: Any, upload_id: str) -> list[Said]:
+async def published(queue: Any, upload_id: str) -> list[Line]:
     """The messages of a submission in the queue, once all is done."""
-    found: list[Said] = []
+    found: list[Line] = []
 
     def done() -> bool:
-        found.extend(one for one in taken_from(queue) if one["uploadId"] == upload_id)
+        found.extend(one for one in messages_of(queue) if one["uploadId"] == upload_id)
         return any(one["type"] == "done" for one in found)
 
     await eventually(done, 30, what="the end in the queue")
@@ -97,16 +97,16 @@ async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte
     if not (ROOT / "static" / "node_modules" / "eventsource").is_dir():
         pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
     files = shelf.clip("video.mp4", seconds=1), shelf.image("one.png")
-    said = await run_program("upload_tracker.mjs", server.url, ADA, "ada", *map(str, files))
+    lines = await run_program("upload_tracker.mjs", server.url, ADA, "ada", *map(str, files))
 
-    ((reserved,),) = [of_kind(said, "reserved")]
+    ((reserved,),) = [of_kind(lines, "reserved")]
     upload_id = reserved["uploadId"]
     assert reserved["status"] == 201
     assert reserved["reserved"]["uploadId"] == upload_id
     ids = [entry["uploadId"] for entry in reserved["reserved"]["uploads"]]
     assert ids[0] == upload_id
 
-    progress = [one["progress"] for one in of_kind(said, "progress")]
+    progress = [one["progress"] for one in of_kind(lines, "progress")]
     assert {one["uploadId"] for one in progress} == {upload_id}
     assert (progress[0]["status"], progress[0]["totalFiles"], progress[0]["completedFiles"]) == ("uploading", 2, 0)
     assert progress[0]["files"][0]["progress"] == 0, "nothing was sent yet"
@@ -114,9 +114,9 @@ async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte
     for one in progress:
         assert one["user"] == {"userId": "ada"}
         assert [file["key"] for file in one["files"]] == keys
-    ((tracking,),) = [of_kind(said, "tracking")]
+    ((tracking,),) = [of_kind(lines, "tracking")]
     assert tracking["progress"]["files"][0]["key"] == keys[0], "the key that the client works out by itself"
-    assert {one["fields"]["userId"] for one in of_kind(said, "tracked")} == {"ada"}
+    assert {one["fields"]["userId"] for one in of_kind(lines, "tracked")} == {"ada"}
     last = progress[-1]
     assert (last["status"], last["completedFiles"]) == ("completed", 2)
     for file in last["files"]:
@@ -124,7 +124,7 @@ async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte
         for output in file["outputFiles"]:
             check_is_an_object(cloud, output)
 
-    steps = [one["step"] for one in of_kind(said, "step")]
+    steps = [one["step"] for one in of_kind(lines, "step")]
     check_steps(steps, upload_id, keys[0])
     for step in steps:
         if step["type"] == "output":
@@ -134,14 +134,14 @@ async def test_files_are_tracked_under_the_clients_id_from_before_the_first_byte
     assert in_queue[-1]["type"] == "done"
 
 
-def check_is_an_object(cloud: S3Server, output: Said) -> None:
+def check_is_an_object(cloud: S3Server, output: Line) -> None:
     """An output's bucket and key are those of an object."""
     assert output["bucket"] == BUCKET
     assert output["key"].endswith(f"/{output['name']}")
     assert cloud.head(output["key"])["ContentLength"] > 0
 
 
-def check_steps(steps: list[Said], upload_id: str, key: str) -> None:
+def check_steps(steps: list[Line], upload_id: str, key: str) -> None:
     """The steps of the film, and the end of all."""
     assert {step["uploadId"] for step in steps} == {upload_id}
     film = [step for step in steps if step.get("key") == key]
@@ -305,10 +305,10 @@ async def test_foreign_message_in_the_queue_changes_nothing_and_stays(ada: Api, 
         QueueUrl=url, MessageBody=json.dumps(foreign), MessageGroupId=chosen, MessageDeduplicationId=chosen
     )
     await ada.cancel(chosen)
-    found: list[Said] = []
+    found: list[Line] = []
 
     def both() -> bool:
-        found.extend(one for one in taken_from(queue) if one["uploadId"] == chosen)
+        found.extend(one for one in messages_of(queue) if one["uploadId"] == chosen)
         return {"done", "error"} <= {one["type"] for one in found}
 
     await eventually(both, 30, what="both in the queue")

@@ -83,14 +83,14 @@ class FrontEnd:
         await self.fact(lambda: len(self.created) > count)
         return self.created[-1]
 
-    async def hears(self, upload_id: str, status: str) -> dict[str, Any]:
+    async def first_progress(self, upload_id: str, status: str) -> dict[str, Any]:
         """The first progress of that status."""
 
-        def heard() -> list[dict[str, Any]]:
+        def matching() -> list[dict[str, Any]]:
             return [one for one in self.progress if (one["uploadId"], one["status"]) == (upload_id, status)]
 
-        await self.fact(heard)
-        return heard()[0]
+        await self.fact(matching)
+        return matching()[0]
 
     async def hook(self) -> dict[str, Any]:
         """What the component would render now."""
@@ -127,11 +127,11 @@ async def test_tracked_upload_is_reported_until_completion_with_the_element(
     fake.behave("busy")
     async with FrontEnd(server) as page:
         upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
-        await page.hears(upload_id, "compressing")
+        await page.first_progress(upload_id, "compressing")
         during = await page.hook()
         assert (during["isUploading"], during["isCompleted"], during["isError"]) == (True, False, False)
         fake.heal()
-        await page.hears(upload_id, "completed")
+        await page.first_progress(upload_id, "completed")
         after = await page.hook()
     for progress in page.progress:
         assert progress["uploadId"] == upload_id
@@ -153,13 +153,13 @@ async def test_cancelled_upload_ends_with_an_error_that_names_the_cancel(
     fake.behave("busy")
     async with FrontEnd(server) as page:
         upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
-        await page.hears(upload_id, "compressing")
+        await page.first_progress(upload_id, "compressing")
         await page.do(cancel=upload_id)
-        told = await page.hears(upload_id, "error")
+        reported = await page.first_progress(upload_id, "error")
         hook = await page.hook()
-    assert told["error"]["code"] == "CANCELLED"
-    assert (hook["isUploading"], hook["isError"], hook["error"]) == (False, True, told["message"])
-    assert "element" not in told
+    assert reported["error"]["code"] == "CANCELLED"
+    assert (hook["isUploading"], hook["isError"], hook["error"]) == (False, True, reported["message"])
+    assert "element" not in reported
 
 
 async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
@@ -168,7 +168,7 @@ async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
     fake.behave("die-after:8")
     async with FrontEnd(server) as page:
         upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
-        failed = await page.hears(upload_id, "error")
+        failed = await page.first_progress(upload_id, "error")
         assert failed["message"]
         assert failed["error"]["retryable"]
         fake.behave("busy")
@@ -176,7 +176,7 @@ async def test_failed_upload_has_its_reason_and_completes_after_a_retry(
         await page.do(track=upload_id)
         await page.fact(lambda: page.progress[-1]["status"] == "compressing")
         fake.heal()
-        await page.hears(upload_id, "completed")
+        await page.first_progress(upload_id, "completed")
         hook = await page.hook()
     assert (hook["isCompleted"], hook["isError"], hook["error"]) == (True, False, None)
 
@@ -186,10 +186,10 @@ async def test_room_has_messages_of_its_upload_only(server: RunningServer, shelf
     async with FrontEnd(server) as one, FrontEnd(server) as other:
         pages = {(await page.create(shelf.clip(seconds=2)))["uploadId"]: page for page in (one, other)}
         for upload_id, page in pages.items():
-            await page.hears(upload_id, "compressing")
+            await page.first_progress(upload_id, "compressing")
         fake.heal()
         for upload_id, page in pages.items():
-            await page.hears(upload_id, "completed")
+            await page.first_progress(upload_id, "completed")
             assert {progress["uploadId"] for progress in page.progress} == {upload_id}
 
 
@@ -200,12 +200,12 @@ async def test_client_reconnects_after_a_lost_connection_and_gets_the_end(
     server = serve(**fake.env)
     async with FrontEnd(server) as page:
         upload_id = (await page.create(shelf.clip(seconds=2)))["uploadId"]
-        await page.hears(upload_id, "compressing")
+        await page.first_progress(upload_id, "compressing")
         server.kill()
         server.restart()
         await page.fact(lambda: page.connections == 2)
         fake.heal()
-        await page.hears(upload_id, "completed")
+        await page.first_progress(upload_id, "completed")
 
 
 async def test_upload_and_join_need_a_token_if_authentication_is_on(
@@ -220,9 +220,9 @@ async def test_upload_and_join_need_a_token_if_authentication_is_on(
     fake.behave("busy")
     async with FrontEnd(server, token=token("ada")) as page:
         upload_id = (await page.create(clip))["uploadId"]
-        await page.hears(upload_id, "compressing")
+        await page.first_progress(upload_id, "compressing")
         fake.heal()
-        await page.hears(upload_id, "completed")
+        await page.first_progress(upload_id, "completed")
 
 
 async def test_file_of_another_type_is_refused_with_a_sentence(server: RunningServer, shelf: Shelf) -> None:
@@ -249,20 +249,20 @@ async def test_join_of_an_ended_upload_emits_its_final_state(server: RunningServ
     await api.cancel(cancelled)
     async with FrontEnd(server) as page:
         await page.do(track=done)
-        told = await page.hears(done, "completed")
-        assert (told["progress"], told["element"]["id"]) == (100, done)
+        reported = await page.first_progress(done, "completed")
+        assert (reported["progress"], reported["element"]["id"]) == (100, done)
         assert (await page.hook())["isCompleted"]
         await page.do(track=cancelled)
-        assert (await page.hears(cancelled, "error"))["error"]["code"] == "CANCELLED"
+        assert (await page.first_progress(cancelled, "error"))["error"]["code"] == "CANCELLED"
 
 
 async def test_join_of_an_idle_upload_emits_its_state(server: RunningServer, api: Api) -> None:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     async with FrontEnd(server) as page:
         await page.do(track=upload_id)
-        told = await page.hears(upload_id, "starting")
-        assert told["progress"] == 0
-        assert "element" not in told
+        reported = await page.first_progress(upload_id, "starting")
+        assert reported["progress"] == 0
+        assert "element" not in reported
         assert (await page.hook())["isUploading"]
 
 
@@ -280,7 +280,7 @@ async def test_join_after_a_retry_emits_the_new_attempt_and_not_the_failure(
         await page.fact(lambda: page.progress)
         assert page.progress[0]["status"] == "compressing"
         fake.heal()
-        await page.hears(upload_id, "completed")
+        await page.first_progress(upload_id, "completed")
         assert all("error" not in progress for progress in page.progress)
 
 
@@ -290,4 +290,4 @@ async def test_end_of_a_small_upload_is_received_however_late_its_room_is_joined
     async with FrontEnd(server) as page:
         for number in range(5):
             created = await page.create(shelf.image(f"{number}.png", size=(64, 60 + number)), "image")
-            await page.hears(created["uploadId"], "completed")
+            await page.first_progress(created["uploadId"], "completed")

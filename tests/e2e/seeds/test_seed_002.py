@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.seeds.node_program import Said, of_kind, run_program
+from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.support.clips import truncate
 from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
 from tests.support.watchers import Watcher, assert_truthful, statuses
@@ -44,12 +44,12 @@ def notes(tmp_path: Path) -> Path:
     return path
 
 
-async def manage(server: RunningServer, *files: Path, path: str = "", template: str = "") -> list[Said]:
+async def manage(server: RunningServer, *files: Path, path: str = "", template: str = "") -> list[Line]:
     return await run_program("file_manager.mjs", server.url, path, template, *map(str, files))
 
 
-def answer(said: list[Said]) -> tuple[int, dict[str, Any]]:
-    (one,) = of_kind(said, "answer")
+def answer(lines: list[Line]) -> tuple[int, dict[str, Any]]:
+    (one,) = of_kind(lines, "answer")
     return one["status"], one["result"]
 
 
@@ -70,29 +70,29 @@ async def send(api: Api, *files: tuple[str, bytes], path: str | None = None, fie
 
 async def test_two_files_complete_and_each_progress_bar_fills(server: RunningServer, api: Api, shelf: Shelf) -> None:
     pictures = [shelf.image("one.png"), shelf.image("two.png", size=(300, 200))]
-    said = await manage(server, *pictures, template="auto")
-    status, result = answer(said)
+    lines = await manage(server, *pictures, template="auto")
+    status, result = answer(lines)
     ids = result["upload_ids"]
     assert status == 200
     assert result == {
         "message": "Files uploaded", "uploaded": 2, "upload_ids": ids, "task_id": ids[0], "failed": [],
     }  # fmt: skip
-    assert of_kind(said, "lost") == []
-    assert of_kind(said, "shown") == [
+    assert of_kind(lines, "lost") == []
+    assert of_kind(lines, "shown") == [
         {"kind": "shown", "text": "Overall Progress: 100.0%", "allCompleted": True, "errors": []}
     ]
     for upload_id, picture in zip(ids, pictures, strict=True):
-        told = [one["progress"] for one in of_kind(said, "progress") if one["progress"]["upload_id"] == upload_id]
+        progress = [one["progress"] for one in of_kind(lines, "progress") if one["progress"]["upload_id"] == upload_id]
         size = picture.stat().st_size
-        for one in told:
+        for one in progress:
             assert (one["filename"], one["total_bytes"]) == (picture.name, size)
             assert one["uploaded_bytes"] == size * round(one["progress_percentage"] * 10) // 1000
             assert (one["status"] == "completed") == (one["uploaded_bytes"] == size)
-        bytes_shown = [one["uploaded_bytes"] for one in told]
+        bytes_shown = [one["uploaded_bytes"] for one in progress]
         assert bytes_shown == sorted(bytes_shown)
         native = (await api.get(upload_id)).body
-        assert told[-1]["completed_at"] == native["updatedAt"]
-        assert set(told[-1]) == {
+        assert progress[-1]["completed_at"] == native["updatedAt"]
+        assert set(progress[-1]) == {
             "upload_id", "filename", "total_bytes", "uploaded_bytes", "status", "progress_percentage", "started_at",
             "completed_at",
         }  # fmt: skip
@@ -101,8 +101,8 @@ async def test_two_files_complete_and_each_progress_bar_fills(server: RunningSer
 async def test_path_is_in_the_state_and_begins_the_keys_of_the_results(
     server: RunningServer, api: Api, shelf: Shelf
 ) -> None:
-    said = await manage(server, shelf.image(), path="/holidays//2026 é %41/", template="auto")
-    (upload_id,) = answer(said)[1]["upload_ids"]
+    lines = await manage(server, shelf.image(), path="/holidays//2026 é %41/", template="auto")
+    (upload_id,) = answer(lines)[1]["upload_ids"]
     state = (await api.get(upload_id)).body
     assert state["metadata"] == {"path": "holidays/2026 é %41"}
     keys = [output["key"] for output in state["element"]["outputs"]]
@@ -117,9 +117,9 @@ async def test_path_is_in_the_state_and_begins_the_keys_of_the_results(
 async def test_file_that_is_not_media_is_stored_unchanged_and_served_as_a_download_only(
     server: RunningServer, api: Api, notes: Path
 ) -> None:
-    said = await manage(server, notes, path="docs")
-    assert of_kind(said, "shown")[0]["allCompleted"] is True
-    (upload_id,) = answer(said)[1]["upload_ids"]
+    lines = await manage(server, notes, path="docs")
+    assert of_kind(lines, "shown")[0]["allCompleted"] is True
+    (upload_id,) = answer(lines)[1]["upload_ids"]
     element = (await api.get(upload_id)).body["element"]
     (output,) = element["outputs"]
     size = notes.stat().st_size
@@ -172,8 +172,8 @@ async def test_empty_file_completes(api: Api) -> None:
 async def test_refused_file_is_listed_beside_the_ids_of_the_others(
     server: RunningServer, shelf: Shelf, notes: Path
 ) -> None:
-    said = await manage(server, notes, shelf.image(), template="auto")
-    status, result = answer(said)
+    lines = await manage(server, notes, shelf.image(), template="auto")
+    status, result = answer(lines)
     assert (status, result["message"], result["uploaded"]) == (200, "1 of 2 files uploaded", 1)
     assert len(result["upload_ids"]) == 1
     assert result["failed"] == [
@@ -183,28 +183,28 @@ async def test_refused_file_is_listed_beside_the_ids_of_the_others(
             "code": "UNSUPPORTED_TYPE",
         }
     ]
-    assert of_kind(said, "shown")[0]["allCompleted"] is True
+    assert of_kind(lines, "shown")[0]["allCompleted"] is True
 
 
 async def test_form_of_refused_files_lists_them_and_the_client_shows_no_progress(
     server: RunningServer, notes: Path
 ) -> None:
-    said = await manage(server, notes, template="auto")
-    status, result = answer(said)
+    lines = await manage(server, notes, template="auto")
+    status, result = answer(lines)
     assert status == 415
     assert (result["uploaded"], result["upload_ids"]) == (0, [])
     assert [one["filename"] for one in result["failed"]] == [notes.name]
     assert result["message"] == result["failed"][0]["error"]
-    assert of_kind(said, "shown")[0]["text"] == "Overall Progress: 0.0%"
+    assert of_kind(lines, "shown")[0]["text"] == "Overall Progress: 0.0%"
 
 
 async def test_corrupt_file_fails_with_a_message(server: RunningServer, shelf: Shelf) -> None:
     broken = truncate(shelf.image(), 0.5)
-    said = await manage(server, broken, template="auto")
-    assert answer(said)[0] == 200
-    last = of_kind(said, "progress")[-1]["progress"]
+    lines = await manage(server, broken, template="auto")
+    assert answer(lines)[0] == 200
+    last = of_kind(lines, "progress")[-1]["progress"]
     assert (last["status"], last["uploaded_bytes"] < last["total_bytes"]) == ("failed", True)
-    assert of_kind(said, "shown")[0]["errors"] == [f"{broken.name}: {last['error']}"]
+    assert of_kind(lines, "shown")[0]["errors"] == [f"{broken.name}: {last['error']}"]
     assert last["error"]
 
 

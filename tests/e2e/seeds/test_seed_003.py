@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.seeds.node_program import Said, of_kind, run_program
+from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.test_assemblies import expected_id, over, reserve, status
 from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer, eventually
@@ -31,12 +31,12 @@ class Handler:
     url: str
     file: Path
 
-    def about(self, assembly_id: str) -> list[Said]:
+    def about(self, assembly_id: str) -> list[Line]:
         """What it got of an assembly."""
         lines = map(json.loads, self.file.read_text().splitlines())
         return [one for one in lines if json.loads(one["raw"])["assembly_id"] == assembly_id]
 
-    async def heard(self, assembly_id: str) -> Said:
+    async def received(self, assembly_id: str) -> Line:
         """The one request about an assembly, once it has come."""
         (one,) = await eventually(lambda: self.about(assembly_id), 30, what="a request to the webhook")
         return dict(one)
@@ -73,7 +73,7 @@ async def ada(server: RunningServer) -> AsyncIterator[Api]:
         yield client
 
 
-async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> list[Said]:
+async def poll(server: RunningServer, *files: Path, user: str = "user_456") -> list[Line]:
     return await run_program("status_poller.mjs", server.url, token(user), user, TEMPLATE, "50", *map(str, files))
 
 
@@ -81,10 +81,10 @@ async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
     server: RunningServer, ada: Api, shelf: Shelf, handler: Handler
 ) -> None:
     files = shelf.clip("film.mp4", seconds=3, audio=False), shelf.image("one.png")
-    said = await poll(server, *files)
-    ((assembly,),) = [of_kind(said, "assembly")]
+    lines = await poll(server, *files)
+    ((assembly,),) = [of_kind(lines, "assembly")]
     assembly_id = assembly["assemblyId"]
-    waiting = of_kind(said, "waiting")
+    waiting = of_kind(lines, "waiting")
     assert waiting[0] == {
         "kind": "waiting",
         "status": 404,
@@ -92,14 +92,14 @@ async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
         "consecutiveNotFound": 1,
     }
     assert (waiting[-1]["status"], waiting[-1]["consecutiveNotFound"]) == (200, 0)
-    ((sent,),) = [of_kind(said, "sent")]
+    ((sent,),) = [of_kind(lines, "sent")]
     assert (sent["status"], sent["assemblyId"]) == (202, assembly_id)
 
-    statuses = [one["assembly"] for one in of_kind(said, "status")]
+    statuses = [one["assembly"] for one in of_kind(lines, "status")]
     for one in statuses:
         assert one["user"] == {"userId": "user_456"}
         assert isinstance(one["message"], str)
-    shown = of_kind(said, "shown")[-1]
+    shown = of_kind(lines, "shown")[-1]
     assert shown["badge"] == "complete"
     assert shown["progress"].startswith("Completed in ")
     assert "error" not in shown
@@ -108,15 +108,15 @@ async def test_page_polls_an_assembly_by_its_computed_id_until_the_results(
         assert result["href"].startswith(f"{PUBLIC}/media/"), "absolute, where the public address is known"
         reply = await ada.request("GET", result["href"].removeprefix(PUBLIC))
         assert (reply.status, len(reply.content)) == (200, result["size"])
-    ((done,),) = [of_kind(said, "done")]
+    ((done,),) = [of_kind(lines, "done")]
     assert done["notified"] == "user_456"
 
-    heard = await handler.heard(assembly_id)
-    assert heard["status"] == 200, "the signature holds over the parsed body"
-    assert heard["notified"] == [{"userId": "user_456", "text": "Processing completed"}]
-    film = json.loads(heard["raw"])["results"]["video"][0]
+    received = await handler.received(assembly_id)
+    assert received["status"] == 200, "the signature holds over the parsed body"
+    assert received["notified"] == [{"userId": "user_456", "text": "Processing completed"}]
+    film = json.loads(received["raw"])["results"]["video"][0]
     assert film["meta"]["duration"] == 3
-    assert '"duration":3,' in heard["raw"] or '"duration":3}' in heard["raw"], "a whole number has no fraction"
+    assert '"duration":3,' in received["raw"] or '"duration":3}' in received["raw"], "a whole number has no fraction"
 
 
 async def test_failed_assembly_has_a_message_and_a_code(
@@ -124,24 +124,24 @@ async def test_failed_assembly_has_a_message_and_a_code(
 ) -> None:
     broken = shelf.clip("broken.mp4", seconds=1)
     broken.write_bytes(broken.read_bytes()[:3000])
-    said = await poll(server, broken)
-    assembly = of_kind(said, "status")[-1]["assembly"]
+    lines = await poll(server, broken)
+    assembly = of_kind(lines, "status")[-1]["assembly"]
     error = (await ada.get(assembly["uploads"][0]["id"])).body["error"]
     assert (assembly["error"], assembly["error_code"]) == (error["message"], error["code"])
     assert assembly["message"] == error["message"]
-    shown = of_kind(said, "shown")[-1]
+    shown = of_kind(lines, "shown")[-1]
     assert (shown["badge"], shown["progress"]) == ("error", f"failed: {error['message']}")
-    ((failed,),) = [of_kind(said, "failed")]
+    ((failed,),) = [of_kind(lines, "failed")]
     assert failed["notified"] == "user_456"
-    heard = await handler.heard(assembly["assembly_id"])
-    assert heard["status"] == 200
-    assert heard["notified"] == [{"userId": "user_456", "text": f"Processing failed: {error['message']}"}]
+    received = await handler.received(assembly["assembly_id"])
+    assert received["status"] == 200
+    assert received["notified"] == [{"userId": "user_456", "text": f"Processing failed: {error['message']}"}]
 
 
 async def test_webhook_handler_refuses_a_changed_body(ada: Api, shelf: Shelf, handler: Handler) -> None:
     """What the tests above take for proof is one."""
     reply = await ada.upload(shelf.image("two.png", size=(60, 40)), template=TEMPLATE)
-    raw: str = (await handler.heard(reply.body["assemblyId"]))["raw"]
+    raw: str = (await handler.received(reply.body["assemblyId"]))["raw"]
     signed = {"X-Transflow-Signature": f"sha256={hmac.new(HOOK_SECRET.encode(), raw.encode(), 'sha256').hexdigest()}"}
     for body, code in ((raw, 200), (raw.replace("user_456", "user_789"), 401)):
         assert (await ada.request("POST", handler.url, data=body.encode(), headers=signed)).status == code

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.seeds.node_program import Said, of_kind, run_program
+from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.tokens import SECRET, token
 from tests.support.clips import truncate
 from tests.support.harness import Api, Reply, RunningServer
@@ -37,11 +37,11 @@ async def task(api: Api, task_id: str, method: str = "GET") -> Reply:
     return await api.request(method, f"/api/progress/{task_id}")
 
 
-async def poll(server: RunningServer, task_id: str) -> list[Said]:
+async def poll(server: RunningServer, task_id: str) -> list[Line]:
     """The page's whole way with a task."""
-    said = await run_program("task_poller.mjs", server.url, task_id, "20", token("alice"))
-    assert of_kind(said, "cleaned") == [{"kind": "cleaned", "status": 200, "body": {"status": "cleaned"}}]
-    return said
+    lines = await run_program("task_poller.mjs", server.url, task_id, "20", token("alice"))
+    assert of_kind(lines, "cleaned") == [{"kind": "cleaned", "status": 200, "body": {"status": "cleaned"}}]
+    return lines
 
 
 async def test_polled_task_has_sentences_and_integers_until_its_end(
@@ -49,13 +49,13 @@ async def test_polled_task_has_sentences_and_integers_until_its_end(
 ) -> None:
     created = (await api.upload(shelf.image())).body
     assert created["task_id"] == created["uploadId"]
-    said = await poll(server, created["task_id"])
-    shown = of_kind(said, "shown")
+    lines = await poll(server, created["task_id"])
+    shown = of_kind(lines, "shown")
     bars = [one["progress"] for one in shown]
     assert all(isinstance(bar, int) for bar in bars)
     assert bars == sorted(bars)
     assert MACHINE_WORDS.isdisjoint(one["stage"] for one in shown)
-    assert of_kind(said, "completed") == [{"kind": "completed", "progress": 100, "stage": "Done"}]
+    assert of_kind(lines, "completed") == [{"kind": "completed", "progress": 100, "stage": "Done"}]
     assert {one["status"] for one in shown[:-1]} <= {"processing"}
     assert (await task(api, created["task_id"])).status == 404
     assert (await api.get(created["task_id"])).body["status"] == "completed", "the other ways know it as before"
@@ -87,15 +87,15 @@ async def test_task_counts_its_attempts_and_has_the_last_error_after_the_last_on
 ) -> None:
     fake.behave("die")
     task_id = await api.accepted(shelf.clip())
-    said = await poll(server, task_id)
-    shown = of_kind(said, "shown")
+    lines = await poll(server, task_id)
+    shown = of_kind(lines, "shown")
     waiting = [one for one in shown if one["progress"] == -1]
     assert list(dict.fromkeys(one["stage"] for one in waiting)) == ["Retrying... (1/3)", "Retrying... (2/3)"]
     assert {one["status"] for one in waiting} == {"processing"}
     assert waiting[0]["text"] == "Retrying... (1/3) (-1% complete)"
     last_error = (await api.get(task_id)).body["error"]["message"]
     assert last_error
-    assert of_kind(said, "failed") == [{"kind": "failed", "alert": f"Maximum retries exceeded: {last_error}"}]
+    assert of_kind(lines, "failed") == [{"kind": "failed", "alert": f"Maximum retries exceeded: {last_error}"}]
 
 
 async def test_permanent_failure_is_reported_as_it_is(api: Api, shelf: Shelf) -> None:
@@ -111,9 +111,9 @@ async def test_unknown_task_is_not_found_by_its_name(server: RunningServer, api:
         reply = await task(api, name)
         assert (reply.status, set(reply.body)) == (404, {"detail"})
     assert (await task(api, NOBODYS)).body == {"detail": f"Task {NOBODYS} not found"}
-    said = await poll(server, NOBODYS)
-    assert of_kind(said, "shown")[-1]["why"] == "HTTP 404"
-    assert of_kind(said, "failed") == [{"kind": "failed", "alert": "Failed to track progress"}]
+    lines = await poll(server, NOBODYS)
+    assert of_kind(lines, "shown")[-1]["why"] == "HTTP 404"
+    assert of_kind(lines, "failed") == [{"kind": "failed", "alert": "Failed to track progress"}]
 
 
 async def test_cleanup_has_the_same_response_twice_and_for_an_unknown_task(api: Api, shelf: Shelf) -> None:

@@ -401,15 +401,15 @@ async def test_prune_deletes_uploads_that_ended_long_ago(ledger: Ledger, clock: 
 # Notices
 
 
-class Ears:
+class RecordingObserver:
     """A listener that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[ChangeNotice] = []
+        self.notices: list[ChangeNotice] = []
         self.queue_moved = False
 
     def on_changes(self, notices: Sequence[ChangeNotice]) -> None:
-        self.heard.extend(notices)
+        self.notices.extend(notices)
 
     def on_queue_moved(self) -> None:
         self.queue_moved = True
@@ -419,8 +419,8 @@ class Ears:
 
 
 async def test_listeners_are_notified_of_every_event_in_order_and_of_ticks(ledger: Ledger, clock: Clock) -> None:
-    ears = Ears()
-    stop = ledger.add_listener(ears)
+    observer = RecordingObserver()
+    stop = ledger.add_listener(observer)
     upload = fresh(clock)
     await ledger.subscribe(upload.id)
     await ledger.create([upload])
@@ -429,24 +429,24 @@ async def test_listeners_are_notified_of_every_event_in_order_and_of_ticks(ledge
     assert claim is not None
     await ledger.tick(claim.upload.id, Tick(0.5), token=claim.lease.token)
     await finish(ledger, claim)
-    await eventually(lambda: len(ears.heard) == 10)
-    heard = ears.heard
-    assert ears.queue_moved
-    assert [notice.message["seq"] for notice in heard if notice.event] == list(range(1, 10))
-    assert [notice.message["progress"] for notice in heard if not notice.event] == [25.0]
-    assert [notice.message for notice in heard if notice.event] == (await ledger.events(claim.upload.id)).events
+    await eventually(lambda: len(observer.notices) == 10)
+    notices = observer.notices
+    assert observer.queue_moved
+    assert [notice.message["seq"] for notice in notices if notice.event] == list(range(1, 10))
+    assert [notice.message["progress"] for notice in notices if not notice.event] == [25.0]
+    assert [notice.message for notice in notices if notice.event] == (await ledger.events(claim.upload.id)).events
     stop()
     await created(ledger, clock)
-    assert len(heard) == 10
+    assert len(notices) == 10
 
 
 async def test_an_observer_is_called_for_each_event_made_through_the_ledger(ledger: Ledger, clock: Clock) -> None:
-    heard: list[tuple[int | None, int]] = []
-    ledger.add_observer(lambda before, after: heard.append((before.seq if before else None, after.seq)))
+    notices: list[tuple[int | None, int]] = []
+    ledger.add_observer(lambda before, after: notices.append((before.seq if before else None, after.seq)))
     claim = await claimed(ledger, clock)
     await ledger.tick(claim.upload.id, Tick(0.5), token=claim.lease.token)
     await ledger.release(claim.lease, text="")
     for _ in range(2):
         await ledger.request_cancel(claim.upload.id, cancelled(Stage.QUEUED))
     await ledger.reopen(claim.upload.id, source_stored=True)
-    assert heard == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]
+    assert notices == [(None, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6)]

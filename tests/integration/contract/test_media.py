@@ -77,19 +77,19 @@ async def test_discarding_an_unknown_source_does_nothing(media: MediaStore, tmp_
 
 
 async def test_result_is_stored_replaced_and_discarded(media: MediaStore, tmp_path: Path) -> None:
-    upload_id, heard = new_upload_id(), 0
+    upload_id, received = new_upload_id(), 0
 
     def hear(count: int) -> None:
-        nonlocal heard
-        heard += count
+        nonlocal received
+        received += count
 
     for content in (DATA, DATA[:10]):
         local = tmp_path / "video.mp4"
         local.write_bytes(content)
-        heard = 0
+        received = 0
         key = await media.store(local, upload_id, "video.mp4", hear)
         await asyncio.get_running_loop().run_in_executor(None, lambda: None)
-        assert heard == len(content)
+        assert received == len(content)
         assert key.endswith(f"{upload_id}/video.mp4")
         assert await media.has_results(upload_id)
     await media.discard_results(upload_id)
