@@ -37,7 +37,7 @@ _RESPONSE_SECONDS = 3.0
 """How long responses may take when everything else has stopped."""
 
 
-async def serve(settings: Settings) -> int:
+async def run_server(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT, the parent's end, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
@@ -87,7 +87,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
                 return runner.run(supervise(settings.web_processes, settings.server.host, settings.server.port))
-            return runner.run(serve(settings))
+            return runner.run(run_server(settings))
     except (OSError, RoomcastError) as error:
         return print_start_error(str(error))
 
