@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.e2e.tokens import token
 from tests.support import warm
 from tests.support.clips import make_clip, make_image
 from tests.support.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support.tokens import token
 from tests.support.tus import MIB, Tus
 from tests.support.watchers import Watcher
 
