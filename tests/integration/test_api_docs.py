@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 from pytest_aiohttp.plugin import AiohttpClient
+from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.app import SHUTDOWN, build_app
 from roomcast.http.operations import OPERATIONS, Operation
 
-from tests.support import described
+from tests.support import described, operations
+from tests.support.harness import ROOT
 from tests.support.settings import settings_of
 
+SPECS = ROOT / "static/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
 Route = tuple[str, str]
 PRESIGNED: set[Route] = {("POST", f"/api/uploads/{{id}}/{word}") for word in ("progress", "complete")}
 """Routes that are served only if there is a bucket."""
@@ -70,9 +75,17 @@ async def test_two_documents_requested_at_once_are_generated_one_after_the_other
 
 @pytest.mark.parametrize("cookie", [None, "roomcast_token"])
 def test_openapi_document_is_valid(cookie: str | None) -> None:
-    document = openapi(described.OPERATIONS, cookie=cookie, url="https://example.org")
+    document = openapi(operations.OPERATIONS, cookie=cookie, url="https://example.org")
     validate(document)
     guarded = [one for methods in document["paths"].values() for one in methods.values() if one["security"]]
     assert bool(guarded) == (cookie is not None)
     names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names))
+
+
+def test_asyncapi_document_is_valid() -> None:
+    if not SPECS.exists():
+        pytest.skip("static/node_modules is missing: `make setup` brings it where npm is installed")
+    standard = jsonschema_rs.Draft7Validator(json.loads(SPECS.read_text()))
+    for cookie in (None, "roomcast_token"):
+        assert [error.message for error in standard.iter_errors(asyncapi(cookie=cookie))] == []

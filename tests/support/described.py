@@ -13,37 +13,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jsonschema_rs
-import roomcast.app  # noqa: F401  (it loads every handler)
-from roomcast.api_docs.asyncapi import asyncapi
-from roomcast.api_docs.openapi import openapi
-from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
-from roomcast.http.operations import EVENT_STREAM, JSON, Operation, RouteGroup
 
 Document = dict[str, Any]
-Route = tuple[str, str]
-"""A method, and a path as OpenAPI writes it."""
-
-
-_DECLARED: list[Operation] = [
-    *SOCKET_IO_OPERATIONS,
-    *(operation for group in RouteGroup.__subclasses__() for operation, _ in group.declared()),
-]
-OPERATIONS = [*_DECLARED, *filter(None, (operation.head() for operation in _DECLARED[len(SOCKET_IO_OPERATIONS) :]))]
-"""All operations that some server serves, with a HEAD for each GET that is not a stream."""
-
-ROUTES: set[Route] = {(operation.method, operation.template) for operation in _DECLARED}
-"""All that are declared."""
+JSON, EVENT_STREAM = "application/json", "text/event-stream"
 
 
 @cache
 def http() -> Document:
     """Return the OpenAPI document of all operations."""
-    return openapi(OPERATIONS, cookie="roomcast_token")
+    from tests.support.operations import http_document  # noqa: PLC0415 - it loads the whole application
+
+    return http_document()
 
 
 @cache
 def sockets() -> Document:
-    return asyncapi(cookie="roomcast_token")
+    from tests.support.operations import socket_document  # noqa: PLC0415 - it loads the whole application
+
+    return socket_document()
 
 
 def check_answer(method: str, url: str, status: int, headers: Mapping[str, str], body: Any) -> None:

@@ -26,7 +26,7 @@ from roomcast.uploads import templates
 from roomcast.uploads.lifecycle import TABLE
 from roomcast.uploads.templates import Template
 
-from tests.support import described, settings_page
+from tests.support import described, operations, settings_page
 from tests.support.harness import ROOT
 from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
 from tests.support.scale.oracle import TABLE as CONTRACT
@@ -147,7 +147,7 @@ def test_the_table_of_error_codes() -> None:
 def test_the_table_of_routes() -> None:
     named = [row for cells in table(DOCS / "http.md", "routes") for row in re.findall(r"([A-Z]+) (\S+)", cells[0])]
     assert len(set(named)) == len(named)
-    assert set(named) == described.ROUTES
+    assert set(named) == operations.ROUTES
 
 
 def test_the_table_of_calls() -> None:

@@ -11,7 +11,7 @@ import engineio
 import pytest
 import socketio
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
     {"roomcast.errors"},
@@ -44,7 +44,7 @@ def imports(path: Path) -> list[str]:
     """Every name that a file imports, in full, wherever in the file it does so."""
     package = path.relative_to(ROOT).parent.parts[1:]
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -142,7 +142,7 @@ def test_imports_form_no_circle() -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name, path in MODULES.items() if path.name == "__init__.py"))
 def test_a_package_is_a_docstring(name: str) -> None:
-    tree = ast.parse(MODULES[name].read_text())
+    tree = tree_of(MODULES[name])
     assert ast.get_docstring(tree)
     assert len(tree.body) == 1
 
@@ -210,7 +210,7 @@ def test_one_module_writes_the_options_of_ffmpeg_and_ffprobe() -> None:
         f"{name}: {node.value}"
         for name, path in MODULES.items()
         if within(name, "roomcast_workers") and name not in allowed
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and option.fullmatch(node.value)
     }
     assert written == {

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import ast
-import functools
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-SOURCES = [path for top in ("server", "workers") for path in sorted((ROOT / top).rglob("*.py"))]
-
-
-@functools.cache
-def nodes_of(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text())))
+from tests.support.sources import ROOT, SOURCES, nodes_of
 
 
 def is_call(node: ast.AST, *names: str) -> bool:

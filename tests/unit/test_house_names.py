@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.test_house import MODULES, ROOT
+from tests.support.sources import ROOT, nodes_of, tree_of
+from tests.unit.test_house import MODULES
 
 AVOIDED = {
     "look", "looks", "looked", "told", "tell", "tells", "said", "seen", "place", "places", "keep", "kept", "keeps",
@@ -71,7 +72,7 @@ def identifiers(tree: ast.Module) -> Iterator[str]:
 def test_no_public_name_is_defined_twice_for_different_things() -> None:
     modules: dict[str, list[str]] = {}
     for module, path in MODULES.items():
-        for name in set(definitions(ast.parse(path.read_text()))):
+        for name in set(definitions(tree_of(path))):
             if not name.startswith("_") and name not in SAME_MEANING and not re.fullmatch(r"[A-Z]", name):
                 modules.setdefault(name, []).append(module)
     assert {name: found for name, found in modules.items() if len(found) > 1} == {}
@@ -81,7 +82,7 @@ def test_identifiers_are_the_fields_own_terms() -> None:
     found = {
         f"{module}: {name}"
         for module, path in MODULES.items()
-        for name in identifiers(ast.parse(path.read_text()))
+        for name in identifiers(tree_of(path))
         if name not in STANDARD and AVOIDED & set(re.findall(r"[a-z]+", re.sub(r"([A-Z])", r"_\1", name).lower()))
     }
     assert found == set()
@@ -103,7 +104,7 @@ def test_every_public_class_and_function_of_a_contract_has_a_docstring() -> None
         f"{module}.{node.name}"
         for module, path in MODULES.items()
         if path.name == "contract.py"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and not node.name.startswith("_")
         and ast.get_docstring(node) is None
@@ -145,7 +146,7 @@ def test_a_pure_package_imports_nothing_that_does_io(package: str) -> None:
         f"{module}: {name}"
         for module, path in MODULES.items()
         if module.startswith(f"{package}.")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes_of(path)
         for name in (
             [alias.name for alias in node.names]
             if isinstance(node, ast.Import)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from roomcast import errors
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted([*(ROOT / "server/roomcast").rglob("*.py"), *(ROOT / "workers/roomcast_workers").rglob("*.py")])
+from tests.support.sources import ROOT, SOURCES, tree_of
 
 PLACEHOLDER = "\0"
 """Stands for the value of an f-string's placeholder, which is known only when the error is raised."""
@@ -75,7 +73,7 @@ def test_message_of_every_error_is_a_sentence() -> None:
     offenders = {
         f"{path.relative_to(ROOT)}:{line}: {text.replace(PLACEHOLDER, '{}')}"
         for path in SOURCES
-        for line, text in messages(ast.parse(path.read_text()))
+        for line, text in messages(tree_of(path))
         if not is_sentence(text)
     }
     assert offenders == set()
