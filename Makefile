@@ -31,7 +31,7 @@ test: setup system corpus
 
 # The pure tests alone: no process, no network socket, less than ten seconds.
 test-unit: .venv/.dev
-	$(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
 
 # python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
 # The wheels lie before those of the environment; the warnings are about that release's client.

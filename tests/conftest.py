@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.e2e.tokens import token
 from tests.support import warm
 from tests.support.clips import make_clip, make_image
 from tests.support.harness import ROOT, Api, RunningServer, ServerUnderTest
+from tests.support.tokens import token
 from tests.support.tus import MIB, Tus
 from tests.support.watchers import Watcher
 
 # How fast a busy machine makes up examples, or runs one, says nothing about the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 RunningServer.warm = sys.platform == "linux"

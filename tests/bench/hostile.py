@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from tests.bench.rows import Row
-from tests.e2e.tokens import SECRET
 from tests.support.floods import FLOODS, Flood
 from tests.support.harness import RunningServer
+from tests.support.tokens import SECRET
 
 _MIB = 1 << 20
 

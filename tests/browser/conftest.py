@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Frame, Page, WebError, async_playwright
 
-from tests.browser.demo import Card, Demo
 from tests.conftest import Shelf
 from tests.support import fake_ffmpeg
+from tests.support.browser.demo import Card, Demo
 from tests.support.harness import Api, RunningServer
 
 ARGUMENTS = (

@@ -9,8 +9,8 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
-from tests.browser.demo import FOCUSED, Demo
 from tests.conftest import Shelf
+from tests.support.browser.demo import FOCUSED, Demo
 from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser

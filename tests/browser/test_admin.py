@@ -7,10 +7,10 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Ffmpeg
-from tests.browser.demo import WORK_SECONDS
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
+from tests.support.browser.demo import WORK_SECONDS
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
 

@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.browser.demo import WORK_SECONDS, Card
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
+from tests.support.browser.demo import WORK_SECONDS, Card
 from tests.support.clips import pad
 from tests.support.harness import RunningServer
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.conftest import Serve
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
-from tests.browser.demo import WORK_SECONDS
 from tests.conftest import Shelf
+from tests.support.browser.demo import WORK_SECONDS
 from tests.support.harness import Api, RunningServer
 from tests.support.pages import examples
 

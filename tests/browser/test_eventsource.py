@@ -6,8 +6,8 @@ from playwright.async_api import BrowserContext
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 
 LISTEN = """(url) => {
   window.received = [];

@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Route, WebSocketRoute
 
 from tests.browser.conftest import Ffmpeg
-from tests.browser.own_page import OwnPage
 from tests.conftest import Shelf
+from tests.support.browser.own_page import OwnPage
 from tests.support.harness import Api, RunningServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("node", "own_profile")]

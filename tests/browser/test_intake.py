@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import Request, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.demo import Demo
 from tests.conftest import Shelf
+from tests.support.browser.demo import Demo
 from tests.support.clips import pad
 from tests.support.harness import RunningServer
 

@@ -6,8 +6,8 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
-from tests.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.conftest import Serve, Shelf
+from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.support.harness import RunningServer
 
 pytestmark = pytest.mark.browser

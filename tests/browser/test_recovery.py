@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
-from tests.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.browser.test_cancel import large
 from tests.conftest import Serve, Shelf
+from tests.support.browser.demo import WORK_SECONDS, assert_valid_progress
 from tests.support.harness import ROOT, Api, RunningServer
 
 pytestmark = pytest.mark.browser

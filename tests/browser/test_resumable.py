@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext
 
-from tests.browser.demo import limited_bandwidth
-from tests.browser.own_page import OwnPage
-from tests.browser.proxy import BreakableProxy
 from tests.conftest import Shelf
+from tests.support.browser.demo import limited_bandwidth
+from tests.support.browser.own_page import OwnPage
+from tests.support.browser.proxy import BreakableProxy
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer, eventually
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, OpenPage
-from tests.browser.demo import WORK_SECONDS, Card
 from tests.conftest import Shelf
+from tests.support.browser.demo import WORK_SECONDS, Card
 from tests.support.harness import Api, RunningServer
 
 pytestmark = pytest.mark.browser

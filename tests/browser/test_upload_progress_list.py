@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Ffmpeg, ListUploads
-from tests.browser.demo import FOCUSED, WORK_SECONDS, Card, limited_bandwidth
 from tests.conftest import Shelf
+from tests.support.browser.demo import FOCUSED, WORK_SECONDS, Card, limited_bandwidth
 from tests.support.clips import pad
 from tests.support.harness import Api, RunningServer
 

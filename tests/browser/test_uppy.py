@@ -7,9 +7,9 @@ import pytest_asyncio
 from playwright.async_api import BrowserContext, Route
 
 from tests.browser.conftest import ListUploads
-from tests.browser.demo import limited_bandwidth
-from tests.browser.own_page import OwnPage
 from tests.conftest import Shelf
+from tests.support.browser.demo import limited_bandwidth
+from tests.support.browser.own_page import OwnPage
 from tests.support.clips import pad
 from tests.support.harness import ROOT, Api, RunningServer, eventually
 

@@ -24,11 +24,11 @@ import socketio
 
 from tests.chaos.counts import Counts
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster, Line
 from tests.support.clips import make_clip, make_image
 from tests.support.harness import Api, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server
+from tests.support.scale.cluster import Cluster, Line
 from tests.support.watchers import PROGRESS, Message, Watcher, assert_truthful
 
 WEBS, WORKERS = 2, 3

@@ -37,8 +37,9 @@ class HeldServer:
 
     def __init__(self, folder: Path, **env: str) -> None:
         self._file = folder / "hold"
-        script = str(Path(__file__).with_name("holding_server.py"))
-        self.server = RunningServer(folder / "data", command=(script,), HOLD=str(self._file), **env)
+        self.server = RunningServer(
+            folder / "data", command=("-m", "tests.support.holding_server"), HOLD=str(self._file), **env
+        )
 
     def hold(self, call: str) -> None:
         self._file.write_text(call)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Serve, Shelf
-from tests.e2e.results import fetched
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, eventually
+from tests.support.results import fetched
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher
 
 FIELDS = {

@@ -21,8 +21,8 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import OURS, Api, RunningServer, RunningWorker
+from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB
 from tests.support.warm import WarmProcess
 

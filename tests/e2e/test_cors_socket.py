@@ -9,8 +9,8 @@ import pytest
 from yarl import URL
 
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, Reply, RunningServer
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import NodeWatcher
 
 PAGE = "https://admin.example"

@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import ROOT, Api
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Recorder, assert_truthful
 
 SCRIPT = ROOT / "tests" / "node" / "listen.mjs"

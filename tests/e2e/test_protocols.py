@@ -9,10 +9,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.protocol_client import TRACE, Case, Client
-from tests.e2e.protocol_engine import ENGINE, HEARTBEAT
-from tests.e2e.protocol_socket import SOCKET
 from tests.support.harness import RunningServer
+from tests.support.protocol.client import TRACE, Case, Client
+from tests.support.protocol.engine_cases import ENGINE, HEARTBEAT
+from tests.support.protocol.socket_cases import SOCKET
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -61,7 +61,7 @@ async def passed_cases(url: str, cases: Mapping[str, Case]) -> set[str]:
 async def test_every_protocol_case_passes_and_those_that_stock_fails_are_known(
     tmp_path: Path, protocol: str, cases: Mapping[str, Case]
 ) -> None:
-    command = ("-m", "tests.e2e.protocol_server")
+    command = ("-m", "tests.support.protocol.server")
     expected = {name: case for name, case in cases.items() if name not in FAILED_BY_STOCK | MAY_FAIL_ON_STOCK}
     with (
         RunningServer(tmp_path / "stock", command=(*command, "stock", protocol)) as stock,

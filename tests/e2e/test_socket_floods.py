@@ -10,11 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.protocol_client import TRACE, Client
-from tests.e2e.tokens import SECRET, token
 from tests.support.floods import FLOODS, Flood
 from tests.support.harness import Api, HalfSent, RunningServer
+from tests.support.protocol.client import TRACE, Client
 from tests.support.raw_socket import RawSocket, handshake
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher
 
 MIB = 1 << 20

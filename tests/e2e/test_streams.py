@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import EXIT_WITHIN, Api, HalfSent, Reply, RunningServer, eventually
 from tests.support.streams import StreamWatcher
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher, assert_truthful, statuses
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve, Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, HalfSent, RunningServer
 from tests.support.streams import StreamWatcher
+from tests.support.tokens import SECRET, token
 
 FIELDS = {
     "uploadId", "templateId", "branch", "status", "totalFiles", "completedFiles", "files", "user", "createdAt",

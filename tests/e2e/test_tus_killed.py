@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import Serve
 from tests.e2e.conftest import HeldServer
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, eventually
+from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
 from tests.support.tus_clients import JAVASCRIPT, client
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import HeldServer
-from tests.e2e.tokens import SECRET as JWT_SECRET
-from tests.e2e.tokens import token
 from tests.support.harness import Api, Reply, RunningServer, eventually
 from tests.support.receiver import SECRET, Receiver
+from tests.support.tokens import SECRET as JWT_SECRET
+from tests.support.tokens import token
 
 TEMPLATE = "told"
 

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.conftest import Shelf
-from tests.e2e.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
 from tests.support.watchers import NodeWatcher, Watcher, refused
 
 NOBODYS = "upload_" + "0" * 32

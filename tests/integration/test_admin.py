@@ -11,11 +11,11 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
 from tests.support.streams import StreamWatcher
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher
 
 CALLS = ("/api/admin/overview", "/api/admin/uploads", "/api/admin/events")

@@ -1,4 +1,4 @@
-"""The OpenAPI document has exactly the routes of the application."""
+"""Tests of the OpenAPI document against the application's routes and the standard."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from openapi_spec_validator import validate
 from pytest_aiohttp.plugin import AiohttpClient
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.routes import ApiDocs
@@ -65,3 +66,13 @@ async def test_two_documents_requested_at_once_are_generated_one_after_the_other
     responses = await asyncio.gather(*(client.get(path) for path in ("/openapi.json", "/asyncapi.json")))
     assert [response.status for response in responses] == [200, 200]
     assert overlaps == []
+
+
+@pytest.mark.parametrize("cookie", [None, "roomcast_token"])
+def test_openapi_document_is_valid(cookie: str | None) -> None:
+    document = openapi(described.OPERATIONS, cookie=cookie, url="https://example.org")
+    validate(document)
+    guarded = [one for methods in document["paths"].values() for one in methods.values() if one["security"]]
+    assert bool(guarded) == (cookie is not None)
+    names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
+    assert len(names) == len(set(names))

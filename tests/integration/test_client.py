@@ -19,9 +19,9 @@ from roomcast.client.client import LOCAL_FILE, NETWORK, Client, ClientError
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB, half_sent, on_disk
 from tests.support.watchers import assert_truthful
 

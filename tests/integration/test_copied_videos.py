@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conftest import Shelf
-from tests.e2e.results import check_video, fetched, output
 from tests.support.clips import make_sound
 from tests.support.harness import Api
+from tests.support.results import check_video, fetched, output
 from tests.support.watchers import Watcher
 
 

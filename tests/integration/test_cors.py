@@ -16,7 +16,7 @@ from roomcast.http.responses import VIEWER
 from roomcast.origins import OriginPolicy
 from roomcast.settings import AuthSettings
 
-from tests.e2e.tokens import SECRET, token
+from tests.support.tokens import SECRET, token
 
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[[web.Application], Awaitable[Client]]

@@ -13,9 +13,9 @@ from roomcast_workers.ffmpeg.binaries import find_binaries
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.results import decode_image, fetched, output
 from tests.support.app import AppServer
 from tests.support.harness import Api, eventually
+from tests.support.results import decode_image, fetched, output
 from tests.support.watchers import Watcher, assert_truthful
 
 TEMPLATES = """

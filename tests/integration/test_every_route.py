@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from roomcast.http.operations import FORM, JSON
 
-from tests.e2e.tokens import BAD_TOKENS, SECRET, token
 from tests.support.app import AppServer
 from tests.support.examples import example
 from tests.support.harness import Api, Reply
+from tests.support.tokens import BAD_TOKENS, SECRET, token
 
 Document = dict[str, Any]
 Table = Callable[[dict[str, str]], list["Call"]]

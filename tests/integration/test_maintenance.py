@@ -24,8 +24,8 @@ from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
 
-from tests.integration.contract.ledgers import SOURCE, Clock, created
 from tests.support.harness import eventually
+from tests.support.ledgers import SOURCE, Clock, created
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
 

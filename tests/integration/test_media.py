@@ -11,10 +11,10 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.results import output
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, Reply, eventually
+from tests.support.results import output
 
 
 @dataclass

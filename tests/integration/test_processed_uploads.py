@@ -14,10 +14,10 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.results import check_video, decode_image, fetched, output
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent
+from tests.support.results import check_video, decode_image, fetched, output
 from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
 
 ALL_THE_WAY = ["starting", "compressing", "uploading", "completed"]

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.integration.conftest import ServeApp
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher, assert_truthful
 
 

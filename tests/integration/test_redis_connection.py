@@ -18,7 +18,7 @@ from roomcast.uploads.lifecycle import Failed, Stage
 from roomcast.uploads.model import Change, Tick, new_upload_id
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import Clock, created, fresh
+from tests.support.ledgers import Clock, created, fresh
 from tests.support.redis_server import RunningRedis
 
 UNKNOWN = new_upload_id()

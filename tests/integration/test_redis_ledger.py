@@ -22,7 +22,7 @@ from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
+from tests.support.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 from tests.support.redis_lists import RedisLists
 from tests.support.redis_server import RunningRedis
 

@@ -19,8 +19,8 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
 
-from tests.integration.contract.ledgers import SOURCE, Clock, created, fresh
 from tests.support.harness import eventually
+from tests.support.ledgers import SOURCE, Clock, created, fresh
 from tests.support.redis_server import RunningRedis
 
 

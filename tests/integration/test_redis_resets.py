@@ -23,11 +23,11 @@ from roomcast.services.maintenance import Maintenance
 from roomcast.settings import RetentionSettings
 from structlog.testing import capture_logs
 
-from tests.integration.contract.ledgers import Clock, created
-from tests.scale.cluster import Line
 from tests.support.harness import eventually
+from tests.support.ledgers import Clock, created
 from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Line
 
 RESETS = 12
 IDLE = 16

@@ -16,8 +16,8 @@ from roomcast.runtime.redis_connection import connect, refuse_unverified
 from roomcast.runtime.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.settings import load_settings
 
-from tests.integration.contract.ledgers import Clock, created
 from tests.support.certificates import Authority, Certificate, authority, self_signed
+from tests.support.ledgers import Clock, created
 from tests.support.redis_server import RunningRedis
 
 ROOT = Path(__file__).resolve().parent.parent.parent

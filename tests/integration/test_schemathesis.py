@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.tokens import SECRET, token
 from tests.integration.conftest import ServeApp
 from tests.support.harness import ROOT
+from tests.support.tokens import SECRET, token
 
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
@@ -39,7 +39,7 @@ async def test_server_conforms_to_its_openapi_document(serve: ServeApp, tmp_path
         subprocess.run,
         command,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks"},
         capture_output=True,
         text=True,
         timeout=100,

@@ -21,8 +21,8 @@ from roomcast.services.uploads import UploadService
 from roomcast.uploads.model import Tick
 from roomcast.uploads.viewer import Viewer
 
-from tests.integration.contract.ledgers import Clock, claimed
 from tests.support.harness import eventually
+from tests.support.ledgers import Clock, claimed
 from tests.support.streams import StreamWatcher
 
 UNUSED: Any = None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.tokens import SECRET, token
 from tests.support.app import AppServer
 from tests.support.harness import Api, eventually
+from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB, Tus, completed, id_of
 from tests.support.tus_clients import JAVASCRIPT, PYTHON, client
 

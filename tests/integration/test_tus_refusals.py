@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.tokens import SECRET, token
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.clips import text_named_mp4
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 from tests.support.tus import CHUNK_HEADERS, MIB, VERSION, Tus, checksum, completed, half_sent, id_of, metadata
 from tests.support.watchers import Watcher
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.tokens import SECRET, token
 from tests.support.watchers import Watcher
 
 

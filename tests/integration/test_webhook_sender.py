@@ -21,8 +21,8 @@ from roomcast.errors import NotFound
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.templates import Template, Templates, Webhook
 
-from tests.integration.contract.ledgers import Clock
 from tests.support.deliveries import delivery
+from tests.support.ledgers import Clock
 from tests.support.receiver import SECRET, Receiver
 
 KEY = SECRET.encode()

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster, Line, Worker
 from tests.support.harness import Api, RunningServer
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.support.scale.cluster import Cluster, Line, Worker
 from tests.support.watchers import Watcher
 
-pytest.register_assert_rewrite("tests.scale.listeners")
+pytest.register_assert_rewrite("tests.support.scale.listeners")
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,11 @@ from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Progressed, 
 from roomcast.uploads.model import Change, Forecast, Source, Tick, Upload, error_body
 from roomcast.uploads.transitions import cancelled
 
-from tests.scale import oracle
-from tests.scale.cluster import Cluster
-from tests.scale.listeners import Listeners
 from tests.support.harness import Api, RunningServer
 from tests.support.redis_server import RunningRedis
+from tests.support.scale import oracle
+from tests.support.scale.cluster import Cluster
+from tests.support.scale.listeners import Listeners
 
 SECONDS = 60.0
 MOVES = 40

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Shelf
-from tests.scale.cluster import Cluster
 from tests.support.harness import Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Cluster
 
 
 @pytest.fixture(scope="module", params=["directory", "s3"])

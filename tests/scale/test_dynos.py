@@ -8,9 +8,9 @@ import aiohttp
 from yarl import URL
 
 from tests.conftest import Shelf
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer, RunningWorker
 from tests.support.redis_server import RunningRedis
+from tests.support.tokens import SECRET, token
 
 
 async def test_video_completes_and_its_links_work_on_every_dyno(

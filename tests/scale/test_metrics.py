@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster
 from tests.support.exposition import samples
 from tests.support.harness import Api, RunningServer
 from tests.support.redis_server import RunningRedis, free_port
+from tests.support.scale.cluster import Cluster
 from tests.support.watchers import Watcher
 
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.conftest import Shelf
-from tests.e2e.tokens import SECRET
 from tests.support.harness import EXIT_WITHIN, ROOT, Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis, free_port
+from tests.support.tokens import SECRET
 
 
 class Honcho(RunningServer):

@@ -9,10 +9,10 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster, Worker
 from tests.scale.test_workers import assert_nothing_missed
 from tests.support.harness import Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Cluster, Worker
 from tests.support.streams import StreamWatcher
 from tests.support.watchers import Watcher
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster, Line
 from tests.support.harness import Api, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Cluster, Line
 
 RESETS = 6
 

@@ -15,12 +15,12 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster
 from tests.scale.test_workers import assert_nothing_missed
 from tests.support.clips import text_named_mp4
 from tests.support.harness import Api, HalfSent, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, S3Server
+from tests.support.scale.cluster import Cluster
 from tests.support.watchers import Watcher
 
 PART = 8 << 20

@@ -10,11 +10,11 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster
 from tests.support.harness import Api, RunningServer, eventually
 from tests.support.interrupted_upload import InterruptedUpload
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import S3Server
+from tests.support.scale.cluster import Cluster
 from tests.support.tus import MIB, Tus, completed, half_sent, id_of, metadata, reserved
 from tests.support.watchers import Watcher
 

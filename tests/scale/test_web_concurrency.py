@@ -12,9 +12,9 @@ import pytest
 from roomcast.runtime.supervisor import PARENT_PIPE_FD
 
 from tests.conftest import Shelf
-from tests.scale.cluster import Cluster
 from tests.support.harness import EXIT_WITHIN, Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Cluster
 from tests.support.watchers import Watcher
 
 OLD_ENOUGH_SECONDS = 7.0

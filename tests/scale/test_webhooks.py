@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Shelf
-from tests.scale.cluster import Cluster
 from tests.support.harness import Api, RunningServer, eventually
 from tests.support.receiver import SECRET, Receiver
 from tests.support.redis_server import RunningRedis
+from tests.support.scale.cluster import Cluster
 
 ASSEMBLIES = 6
 

@@ -12,8 +12,8 @@ import psutil
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.scale.cluster import Cluster, Line, Worker
 from tests.support.harness import EXIT_WITHIN, Api, eventually
+from tests.support.scale.cluster import Cluster, Line, Worker
 from tests.support.watchers import Message, Recorder, Watcher, assert_truthful, statuses
 
 LEASE_SECONDS = 2.0

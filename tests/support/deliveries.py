@@ -8,7 +8,7 @@ from roomcast.assemblies.delivery import (
 )
 from roomcast.assemblies.model import Submission, SubmittedFile
 
-from tests.integration.contract.ledgers import Clock, fresh
+from tests.support.ledgers import Clock, fresh
 
 
 def delivery(clock: Clock) -> Delivery:

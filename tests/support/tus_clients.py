@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.tokens import token
 from tests.support.harness import ROOT, ServerUnderTest
+from tests.support.tokens import token
 
 JAVASCRIPT = ("node", str(ROOT / "tests" / "node" / "tus.mjs"))
 PYTHON = (sys.executable, str(ROOT / "tests" / "support" / "tuspy_client.py"))

@@ -11,7 +11,7 @@ from roomcast.assemblies.model import assembly_id, received, resolve_id
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Upload, apply_event
 
-from tests.integration.contract.ledgers import SOURCE, Clock, fresh
+from tests.support.ledgers import SOURCE, Clock, fresh
 
 MD5S = st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), min_size=1, max_size=6)
 

@@ -14,7 +14,7 @@ from roomcast.assemblies.sqlite_store import SqliteRecordStore
 from roomcast.errors import IdTaken, NotFound, TooMany
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 
-from tests.integration.contract.ledgers import Clock, fresh
+from tests.support.ledgers import Clock, fresh
 
 MD5S = ["0" * 32, "1" * 32]
 

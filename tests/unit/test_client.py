@@ -23,7 +23,7 @@ from roomcast.http.errors import STATUS
 from roomcast.http.streams import sse
 from roomcast.uploads.viewer import ANONYMOUS
 
-from tests.e2e.tokens import token
+from tests.support.tokens import token
 
 
 class TestParser:

@@ -15,7 +15,7 @@ from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, St
 from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, error_body, message
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import SOURCE, STEPS
+from tests.support.ledgers import SOURCE, STEPS
 
 RESERVED = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1_000_000.0, 1_000_000.0)
 BROKEN = error_body(UnreadableMedia("It is broken."), Stage.FETCHING)

@@ -26,10 +26,10 @@ from roomcast.uploads import templates
 from roomcast.uploads.lifecycle import TABLE
 from roomcast.uploads.templates import Template
 
-from tests.scale.oracle import TABLE as CONTRACT
 from tests.support import described, settings_page
 from tests.support.harness import ROOT
 from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
+from tests.support.scale.oracle import TABLE as CONTRACT
 from tests.unit.test_house import LAYERS, PRIVATE
 
 TRANSPORT = ROOT / "server/roomcast/transport/README.md"

@@ -21,7 +21,7 @@ from roomcast.uploads.model import Change, Upload, new_upload_id
 from roomcast.uploads.templates import Template, Templates
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import SOURCE
+from tests.support.ledgers import SOURCE
 
 MD5 = "0123456789abcdef" * 2
 HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secret=SecretStr("long enough for it"))

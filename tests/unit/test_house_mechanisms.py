@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = [path for top in ("server", "workers") for path in sorted((ROOT / top).rglob("*.py"))]
+
+
+@functools.cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
 
 
 def is_call(node: ast.AST, *names: str) -> bool:
@@ -45,11 +51,7 @@ def shields(node: ast.AST) -> bool:
     [(makes_a_backoff, "server/roomcast/runtime/backoff.py"), (shields, "server/roomcast/runtime/tasks.py")],
 )
 def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> None:
-    found = {
-        path.relative_to(ROOT).as_posix()
-        for path in SOURCES
-        if any(finds(node) for node in ast.walk(ast.parse(path.read_text())))
-    }
+    found = {path.relative_to(ROOT).as_posix() for path in SOURCES if any(finds(node) for node in nodes_of(path))}
     assert found == {home}
 
 

@@ -18,7 +18,7 @@ from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, error_body
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, claimed, created, queued
+from tests.support.ledgers import LEASE, SOURCE, STEPS, Clock, claimed, created, queued
 
 
 @pytest.fixture

@@ -149,6 +149,7 @@ def test_request_without_a_valid_boundary_is_malformed(content_type: str) -> Non
         b"--frontiers\r\n\r\n",
         b"--frontier\n\n",
         b"--frontier-\r\n",
+        b"--frontier\r\n\r\nno disposition\r\n--frontier--",
         b"--frontier\r\nno field\r\n\r\n",
         b"--frontier\r\nA : b\r\n\r\n",
         b"--frontier\r\n" + DISPOSITION + b"".join(b"A%d: b\r\n" % number for number in range(MAX_HEADERS)) + b"\r\n",

@@ -27,8 +27,8 @@ from roomcast.services.step_publisher import MessageGroup, StepPublisher
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
 from tests.support.harness import eventually
+from tests.support.ledgers import LEASE, SOURCE, STEPS, Clock, fresh
 from tests.support.settings import settings_of
 
 OUTPUT = {"key": "u/video.mp4", "bucket": None}

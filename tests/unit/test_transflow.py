@@ -28,7 +28,7 @@ from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Upload, apply_event, error_body, message, reset_for_retry
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import STEPS, Clock, fresh
+from tests.support.ledgers import STEPS, Clock, fresh
 
 OUTPUTS = [
     {"name": "video", "kind": "video", "key": "u/video.mp4", "bucket": "films", "url": "/media/x/u/video.mp4"},

@@ -20,8 +20,8 @@ from roomcast.assemblies.model import Submission, SubmittedFile
 from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.errors import LeaseLost
 
-from tests.integration.contract.ledgers import Clock, fresh
 from tests.support.deliveries import delivery
+from tests.support.ledgers import Clock, fresh
 from tests.support.receiver import SECRET
 
 KEY = SECRET.encode()

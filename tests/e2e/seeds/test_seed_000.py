@@ -16,10 +16,10 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.test_transflow import ends, named, stream
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import ROOT, Api, Reply, RunningServer, eventually
 from tests.support.pages import DOCS, table
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
+from tests.support.tokens import SECRET, token
 from tests.support.tus import Tus
 from tests.support.watchers import Watcher
 

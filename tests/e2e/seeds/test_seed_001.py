@@ -13,8 +13,8 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer
+from tests.support.tokens import SECRET, token
 
 pytestmark = [pytest.mark.node, pytest.mark.usefixtures("node")]
 

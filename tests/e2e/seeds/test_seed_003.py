@@ -16,8 +16,8 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.seeds.node_program import Line, of_kind, run_program
 from tests.e2e.test_assemblies import expected_id, over, reserve, status
-from tests.e2e.tokens import SECRET, token
 from tests.support.harness import Api, RunningServer, eventually
+from tests.support.tokens import SECRET, token
 
 HOOK_SECRET = "a secret that both of them know"
 PUBLIC = "https://films.example"

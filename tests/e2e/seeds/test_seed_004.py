@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.e2e.seeds.node_program import Line, of_kind, run_program
-from tests.e2e.tokens import SECRET, token
 from tests.support.clips import truncate
 from tests.support.harness import Api, Reply, RunningServer
+from tests.support.tokens import SECRET, token
 
 pytestmark = pytest.mark.node
 

@@ -16,7 +16,7 @@ from roomcast.media.s3.store import S3MediaStore
 from roomcast.runtime.redis_connection import connect
 from roomcast.uploads.model import new_upload_id
 
-from tests.integration.contract.ledgers import Clock
+from tests.support.ledgers import Clock
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, TlsServer, moto_server, s3rver, set_environment
 

@@ -22,8 +22,8 @@ from roomcast.uploads.lifecycle import (
 from roomcast.uploads.model import Change, Tick, error_body, new_upload_id
 from roomcast.uploads.transitions import MAX_WORKER_LOSSES, cancelled
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 from tests.support.harness import eventually
+from tests.support.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, fresh, queued
 
 # Creating and reading
 

@@ -9,7 +9,7 @@ import pytest
 from roomcast.errors import IdTaken, NotFound
 from roomcast.ledger.contract import Ledger
 
-from tests.integration.contract.ledgers import Clock, created, fresh
+from tests.support.ledgers import Clock, created, fresh
 
 
 @pytest.mark.parametrize("owner", ["ada", "bob"])

@@ -10,7 +10,7 @@ from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, St
 from roomcast.uploads.model import Change, Tick
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, STEPS, Clock, created, finish, queued
+from tests.support.ledgers import LEASE, SOURCE, STEPS, Clock, created, finish, queued
 
 MOVES = st.lists(
     st.sampled_from(

@@ -9,7 +9,7 @@ from roomcast.uploads.lifecycle import Entered, Progressed, Stage
 from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import cancelled, paused
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, created
+from tests.support.ledgers import LEASE, SOURCE, Clock, created
 
 PIECES = Change(Progressed(0.0), "Receiving the file", bytes_expected=100, resumable=TusState("filename Zg=="))
 

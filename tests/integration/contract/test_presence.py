@@ -8,7 +8,7 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Scripts
 from roomcast.services.presence import PRESENCE_TTL, LocalPresence, RedisPresence, WebProcess
 
-from tests.integration.contract.ledgers import Clock
+from tests.support.ledgers import Clock
 from tests.support.redis_server import RunningRedis
 
 ONE, OTHER = WebProcess("a.host.7", 2, 1), WebProcess("another.8", 0, 0)

@@ -9,7 +9,7 @@ from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
 from roomcast.uploads.model import Change, Tick, Upload, error_body
 from roomcast.uploads.transitions import cancelled
 
-from tests.integration.contract.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, queued
+from tests.support.ledgers import LEASE, SOURCE, Clock, claimed, created, finish, queued
 
 ERROR = error_body(TranscodeError("no"), Stage.FETCHING)
 

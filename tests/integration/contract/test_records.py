@@ -15,7 +15,7 @@ from roomcast.ledger.contract import Ledger, RecordConflict
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 
-from tests.integration.contract.ledgers import Clock, fresh
+from tests.support.ledgers import Clock, fresh
 
 LEASE = 30.0
 TABLE = "deliveries"

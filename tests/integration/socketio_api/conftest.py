@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.socketio_api.clients import TRANSPORTS, Harness
-from tests.integration.socketio_api.servers import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
+from tests.support.socketio.clients import TRANSPORTS, Harness
+from tests.support.socketio.servers import SERVERS, SKIPPED_ON_STOCK, UPSTREAM_BUGS
 
 STOCK_TRANSPORTS = ("websocket", "polling")
 """Stock's upgrade from polling to a WebSocket is not tested."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.socketio_api.clients import ConnectedClient, Harness
+from tests.support.socketio.clients import ConnectedClient, Harness
 
 CREDENTIALS = {"username": "admin", "password": "secret"}
 ADMIN = {"namespace": "/admin"}

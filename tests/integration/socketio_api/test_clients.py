@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.integration.socketio_api.clients import TRANSPORTS, Harness, Inbox
-from tests.integration.socketio_api.servers import redis_manager
 from tests.support.redis_server import RunningRedis
+from tests.support.socketio.clients import TRANSPORTS, Harness, Inbox
+from tests.support.socketio.servers import redis_manager
 from tests.support.watchers import SCRIPT
 
 LATEST_SECONDS = 10

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.e2e.protocol_client import Client
-from tests.integration.socketio_api.clients import Harness, Inbox
-from tests.integration.socketio_api.servers import RELEASE
 from tests.support.harness import eventually
+from tests.support.protocol.client import Client
+from tests.support.socketio.clients import Harness, Inbox
+from tests.support.socketio.servers import RELEASE
 
 
 async def test_connect_handler_gets_environ_and_auth(harness: Harness) -> None:

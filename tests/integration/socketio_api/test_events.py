@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.integration.socketio_api.clients import Harness, Inbox
+from tests.support.socketio.clients import Harness, Inbox
 
 ARGUMENTS = {
     "none": (None, ()),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.integration.socketio_api.clients import Harness, Inbox
+from tests.support.socketio.clients import Harness, Inbox
 
 
 class Chat(socketio.AsyncNamespace):  # type: ignore[misc]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.socketio_api.clients import ConnectedClient, Harness, Inbox
-from tests.integration.socketio_api.servers import RELEASE
+from tests.support.socketio.clients import ConnectedClient, Harness, Inbox
+from tests.support.socketio.servers import RELEASE
 
 
 async def _received(sio: Any, clients: Sequence[ConnectedClient]) -> list[list[Any]]:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from tests.e2e.protocol_client import SEPARATOR, Cases, Client
-from tests.e2e.protocol_server import LARGEST_BYTES, PING_SECONDS, PONG_SECONDS
+from tests.support.protocol.client import SEPARATOR, Cases, Client
+from tests.support.protocol.server import LARGEST_BYTES, PING_SECONDS, PONG_SECONDS
 
 KEYS = {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
 

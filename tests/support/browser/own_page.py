@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from playwright.async_api import BrowserContext, Page, Request, Route
 
-from tests.browser.demo import WORK_SECONDS
+from tests.support.browser.demo import WORK_SECONDS
 
 _PATH = "/own-page"
 _HTML = '<!doctype html><meta charset="utf-8"><input type="file" multiple>'

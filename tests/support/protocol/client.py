@@ -1,4 +1,4 @@
-"""A client of Engine.IO and Socket.IO that sends and receives single packets, for `protocol_server.py`."""
+"""A client of Engine.IO and Socket.IO that sends and receives single packets, for `server.py`."""
 
 from __future__ import annotations
 

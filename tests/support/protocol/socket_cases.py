@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.protocol_client import CLOSED, Cases, Client, Wire
-from tests.e2e.protocol_engine import HEARTBEAT
-from tests.e2e.protocol_server import LARGEST_BYTES
+from tests.support.protocol.client import CLOSED, Cases, Client, Wire
+from tests.support.protocol.engine_cases import HEARTBEAT
+from tests.support.protocol.server import LARGEST_BYTES
 
 SOCKET = Cases()
 

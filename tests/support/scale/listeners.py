@@ -9,8 +9,8 @@ from typing import Any
 
 from roomcast.uploads.model import Upload
 
-from tests.scale import oracle
 from tests.support.harness import Api, RunningServer
+from tests.support.scale import oracle
 from tests.support.streams import StreamWatcher
 from tests.support.watchers import Message, Watcher
 

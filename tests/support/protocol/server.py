@@ -1,6 +1,6 @@
 """A Socket.IO server to try the protocols on: stock python-socketio, or Roomcast's.
 
-    python -m tests.e2e.protocol_server stock|roomcast engine|socket|heartbeat
+    python -m tests.support.protocol.server stock|roomcast engine|socket|heartbeat
 
 Both have the same options and handlers. `engine` echoes every message of an Engine.IO session. `socket` sends `auth`
 to a client that connects to `/` or `/custom`, with its auth payload; it echoes `message` as `message-back`, and
@@ -20,7 +20,7 @@ from typing import Any, cast
 from aiohttp import web
 from roomcast.runtime.process import print_ready, stop_signal
 
-from tests.integration.socketio_api.servers import SERVERS
+from tests.support.socketio.servers import SERVERS
 
 PING_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 1.0}
 PONG_SECONDS = {"engine": 60.0, "socket": 60.0, "heartbeat": 4.0}  # stock sends clients full seconds only
