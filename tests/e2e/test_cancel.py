@@ -1,4 +1,4 @@
-"""Cancel, at each stage: the ack comes when the work has stopped, and nothing of the upload is left but its row."""
+"""Cancels at each stage: the acknowledgement comes when the work has stopped, and only the upload's record is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `roomcast`, as a process of its own, against the real server."""
+"""The command `roomcast` as a process, against the real server."""
 
 from __future__ import annotations
 

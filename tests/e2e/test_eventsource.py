@@ -1,4 +1,4 @@
-"""npm's `eventsource`, which is what other people's programs listen with."""
+"""npm's `eventsource` client against the event streams."""
 
 from __future__ import annotations
 

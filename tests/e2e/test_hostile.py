@@ -1,4 +1,4 @@
-"""Hostile and broken files through the real server: each ends as it should, in bounded time, and reaches nothing."""
+"""Hostile and broken files on the real server: each ends as expected, in bounded time, and opens nothing else."""
 
 from __future__ import annotations
 

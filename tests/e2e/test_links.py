@@ -1,4 +1,4 @@
-"""A server whose public address is known sends absolute links, whatever brings them."""
+"""Links are absolute on every surface if the server's public address is set."""
 
 from __future__ import annotations
 

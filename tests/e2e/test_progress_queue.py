@@ -1,4 +1,4 @@
-"""The step messages in an SQS FIFO queue: every one of them, in order, whoever dies."""
+"""Step messages in an SQS FIFO queue: all of them, in order, also after a server was killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server owes its uploads and its watchers when it dies, or is asked to stop."""
+"""A server that is killed or terminated: uploads continue after the restart, and clients miss no event."""
 
 from __future__ import annotations
 

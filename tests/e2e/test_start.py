@@ -1,4 +1,4 @@
-"""`python -m roomcast` by itself: it starts, or says why it cannot."""
+"""The start of `python -m roomcast`: a healthy server, or a sentence with the reason."""
 
 from __future__ import annotations
 

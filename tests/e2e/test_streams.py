@@ -1,4 +1,4 @@
-"""Server-sent events, native and in the files' dialect: joined like a room, resumed, ended, and bounded."""
+"""Server-sent events, native and of the files' dialect: the same events as the room, resumption, end and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The multi-file dialect's stream: all files of a submission in one, with the steps of their work."""
+"""The stream of the multi-file dialect: all files of a submission, with the steps of their processing."""
 
 from __future__ import annotations
 

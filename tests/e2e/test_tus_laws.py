@@ -1,4 +1,4 @@
-"""Whatever happens on the way, the file that arrives is the file that was sent."""
+"""A file that is sent by tus is stored unchanged, whatever interrupts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python client against the real server, and against fronts that get in its way."""
+"""The Python client against the real server, directly and through proxies that fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Socket.IO server on a port of its own: every way in, what it refuses, and that nothing of a client stays."""
+"""The Socket.IO server on a port: handshakes, transports, refusals, and the end of sessions."""
 
 from __future__ import annotations
 

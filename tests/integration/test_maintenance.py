@@ -1,4 +1,4 @@
-"""What maintenance deletes from a media store, and what it leaves: the sources of another ledger above all."""
+"""Maintenance of a media store: which sources it deletes, and that those of another ledger stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More uploads than workers: all are served, places in the queue are told, and nobody starves another."""
+"""More uploads than workers: all are processed, rooms receive queue positions, and viewers are served in turns."""
 
 from __future__ import annotations
 

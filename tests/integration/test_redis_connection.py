@@ -1,4 +1,4 @@
-"""Redis that is away or silent."""
+"""Connections to a Redis that is unreachable or does not answer."""
 
 from __future__ import annotations
 

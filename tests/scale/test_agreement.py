@@ -1,4 +1,4 @@
-"""One submission, six ways to listen, two web processes: after every event all of them say the same.
+"""One submission, six ways to listen, two web processes: after every event all of them report the same.
 
 The test is the worker: it takes two uploads at random along the ways that the lifecycle allows, and the listeners come
 and go at random meanwhile. What each way has to say is in `oracle.py`.

@@ -1,4 +1,4 @@
-"""Processes that are pointed at another ledger by mistake, on a media store that is in use."""
+"""Processes that are configured with another ledger by mistake, on a media store in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dynos: processes that share no disk, with nothing set but a token secret, Redis and a bucket."""
+"""Processes that share no disk, with nothing set but a token secret, Redis and a bucket."""
 
 from __future__ import annotations
 

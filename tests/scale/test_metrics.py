@@ -1,4 +1,4 @@
-"""Metrics of many processes: each counts its own work, and the queue is everybody's."""
+"""Metrics of several processes: each counts its own work, and all report the same queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `Procfile` as a host runs it, by honcho: its processes come up, work, and go, with Redis and without."""
+"""The `Procfile`, run by honcho with and without Redis: its processes start, work and stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis dies while everybody watches: with its data nothing is missed, and without it everybody is told."""
+"""Redis is killed while clients watch: with its data no event is missed, without it uploads are reported lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections to Redis are reset, as a balancer or a host does it: every process goes on, and nothing is lost."""
+"""Connections to Redis are reset: every process continues, and no upload is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media in a bucket: streamed in, fetched by signed links, sent directly by clients; and nothing left behind."""
+"""Media in a bucket: received, served by signed links, sent by clients directly, and deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tus 1.0.0 over many processes and a bucket: every piece may go to another web process."""
+"""tus 1.0.0 over several processes and a bucket: every chunk may go to another web process."""
 
 from __future__ import annotations
 

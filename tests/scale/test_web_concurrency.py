@@ -1,4 +1,4 @@
-"""`WEB_CONCURRENCY`: several web processes behind one port live and die as one."""
+"""`WEB_CONCURRENCY`: several web processes behind one port start and stop together."""
 
 from __future__ import annotations
 

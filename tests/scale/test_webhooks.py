@@ -1,4 +1,4 @@
-"""Assemblies and webhooks where several web processes share a Redis: what one noticed is told once, whoever dies."""
+"""Assemblies and webhooks of several web processes with one Redis: each outcome is delivered once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two web processes and two workers: who uploads here watches there, and no worker's end loses or doubles anything."""
+"""Two web processes and two workers: events reach every web process, and no worker's end loses or repeats any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which requests come from this machine."""
+"""Which requests count as coming from this machine."""
 
 from __future__ import annotations
 

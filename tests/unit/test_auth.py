@@ -1,4 +1,4 @@
-"""Tokens: who they let in, and what they do not."""
+"""Authentication by token: which tokens are accepted, and which user ids are valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command says, and the number it ends with."""
+"""The command line's texts and exit codes."""
 
 from __future__ import annotations
 

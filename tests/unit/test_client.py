@@ -1,4 +1,4 @@
-"""The Python client's smaller parts: reading a stream, judging states and errors, patience; and what it loads."""
+"""The Python client's smaller parts: the stream parser, the order of states, errors, retries and local files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a push to Heroku finds: both buildpacks apply, and their steps fit the files."""
+"""The files that Heroku's buildpacks read: both buildpacks apply, and their steps fit the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests' own reader of Prometheus' text format: it reads what is right, and nothing else."""
+"""The tests' parser of Prometheus' text format: it accepts valid text only."""
 
 from __future__ import annotations
 

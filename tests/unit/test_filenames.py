@@ -1,4 +1,4 @@
-"""File names from clients, cleaned."""
+"""The cleaning of file names that clients send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing where it belongs, whole or as far as the disk goes."""
+"""File helpers: atomic writes, and the error of a full disk."""
 
 from __future__ import annotations
 

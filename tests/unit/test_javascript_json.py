@@ -1,4 +1,4 @@
-"""Signed bodies are what JavaScript writes after reading them: compared with Node itself, byte for byte."""
+"""Signed bodies have the exact bytes that JavaScript writes after parsing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parser of ffprobe's description, however odd that is."""
+"""The parser of ffprobe's description, valid, odd and damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders from clients."""
+"""Folders that clients name: which are valid, and the keys of results in them."""
 
 from __future__ import annotations
 
