@@ -119,7 +119,7 @@ def test_valid_user_id_is_unchanged(user: str) -> None:
     assert authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(sub=user), SECRET, "HS256")).user == user
 
 
-def test_owning() -> None:
+def test_viewer_accesses_own_uploads_only_unless_admin() -> None:
     upload = Upload("id", "ada", "auto", "film.mp4", "e", 0, 0)
     Viewer("ada").check_owns(upload)
     Viewer("bob", admin=True).check_owns(upload)
@@ -131,5 +131,5 @@ def test_owning() -> None:
     ("header", "token"),
     [("Bearer abc", "abc"), ("bearer  abc ", "abc"), ("Basic abc", None), ("Bearer", None), ("", None)],
 )
-def test_bearer(header: str, token: str | None) -> None:
+def test_bearer_token_is_read_from_the_header(header: str, token: str | None) -> None:
     assert bearer({"Authorization": header}) == token

@@ -16,12 +16,12 @@ from roomcast.errors import Code
     [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_960, "10 kB"), (999_600, "1.0 MB"), (2**31, "2.1 GB"),
      (5e15, "5000.0 TB")],
 )  # fmt: skip
-def test_sizes(count: float, text: str) -> None:
+def test_size_has_a_decimal_unit(count: float, text: str) -> None:
     assert formatting.size(count) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
-def test_durations(seconds: float, text: str) -> None:
+def test_duration_has_minutes_and_seconds(seconds: float, text: str) -> None:
     assert formatting.duration(seconds) == text
 
 
@@ -39,7 +39,7 @@ def state(**known: Any) -> Any:
         ({"stage": "storing"}, "5 % storing"),
     ],
 )
-def test_lines(known: dict[str, Any], line: str) -> None:
+def test_line_shows_the_state(known: dict[str, Any], line: str) -> None:
     assert formatting.line(state(**known)) == line
 
 
@@ -56,7 +56,7 @@ def test_result_shows_the_sizes_and_what_was_saved() -> None:
     assert formatting.result(state(element=element)) == "4.0 MB → 1.0 MB (-75 %)"
 
 
-def test_endings() -> None:
+def test_exit_code_follows_from_the_error_codes() -> None:
     assert {code: exit_code_for(code) for code in Code if exit_code_for(code) is not ExitCode.FAILED} == {
         Code.UNAUTHENTICATED: ExitCode.NOT_AUTHORISED,
         Code.FORBIDDEN: ExitCode.NOT_AUTHORISED,

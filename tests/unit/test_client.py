@@ -43,7 +43,7 @@ class TestParser:
         events = [event for first, last in itertools.pairwise(bounds) for event in parser.feed(self.WIRE[first:last])]
         assert tuple(events) == self.EVENTS
 
-    def test_byte_by_byte(self) -> None:
+    def test_parser_reads_the_stream_byte_by_byte(self) -> None:
         parser = Parser()
         assert tuple(event for byte in self.WIRE for event in parser.feed(bytes([byte]))) == self.EVENTS
 
@@ -51,24 +51,24 @@ class TestParser:
 BEFORE: dict[str, Any] = {"epoch": "a", "seq": 5, "attempt": 1, "progress": 42.0, "updatedAt": "1"}
 
 
-class TestNews:
-    """What a stream that goes on may repeat."""
+class TestIsNewer:
+    """The order of states, some of which a resumed stream repeats."""
 
     @pytest.mark.parametrize(
         "change",
         [{"seq": 6}, {"progress": 43.0}, {"updatedAt": "2"}, {"epoch": "b", "seq": 1}, {"seq": 6, "progress": 20.0}],
     )
-    def test_later_states_are(self, change: dict[str, Any]) -> None:
+    def test_later_state_is_newer(self, change: dict[str, Any]) -> None:
         assert _is_newer({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
 
     @pytest.mark.parametrize("change", [{}, {"seq": 4, "progress": 90.0}, {"progress": 41.0}])
-    def test_earlier_and_equal_ones_are_not(self, change: dict[str, Any]) -> None:
+    def test_earlier_or_equal_state_is_not_newer(self, change: dict[str, Any]) -> None:
         assert not _is_newer({**BEFORE, **change}, BEFORE)  # type: ignore[arg-type, typeddict-item]
 
 
 class TestErrors:
     @pytest.mark.parametrize("code", Code)
-    def test_every_code_comes_through(self, code: Code) -> None:
+    def test_error_has_the_code_of_the_response(self, code: Code) -> None:
         error = error_from_response(
             STATUS[code], {"error": {"code": code.value, "message": "Why.", "details": {"n": 1}}}
         )
@@ -116,7 +116,7 @@ class TestRetryWindow:
         monkeypatch.setattr("roomcast.client.retry.time.monotonic", lambda: sum(pauses))
         return pauses
 
-    async def test_pauses_grow_and_it_ends(self, pauses: list[float]) -> None:
+    async def test_delays_grow_until_the_window_ends(self, pauses: list[float]) -> None:
         retries, error = RetryWindow(60), ClientError(NETWORK, "Gone.", retryable=True)
         with pytest.raises(ClientError):
             await asyncio.gather(*(retries.wait_or_raise(error) for _ in range(100)))
@@ -124,7 +124,7 @@ class TestRetryWindow:
         assert pauses[0] <= 0.25
         assert 4 <= pauses[-1] <= 8
 
-    async def test_success_makes_it_young_again(self, pauses: list[float]) -> None:
+    async def test_success_resets_the_delays(self, pauses: list[float]) -> None:
         retries, error = RetryWindow(1), ClientError(NETWORK, "Gone.", retryable=True)
         for _ in range(100):
             await retries.wait_or_raise(error)
@@ -149,7 +149,7 @@ class TestSource:
         assert [chunk async for chunk in source.chunks(4)] == [b"456", b"789"]
         assert [chunk async for chunk in source.chunks(10)] == []
 
-    async def test_one_that_shrinks_meanwhile(self, tmp_path: Path) -> None:
+    async def test_file_that_shrinks_meanwhile_raises_local_file(self, tmp_path: Path) -> None:
         path = tmp_path / "file"
         path.write_bytes(b"0123456789")
         source = await open_source(path)

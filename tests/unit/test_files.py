@@ -1,4 +1,4 @@
-"""File helpers: atomic writes, and the error of a full disk."""
+"""Positional writes to files, and writes that a full disk accepts only in part."""
 
 from __future__ import annotations
 

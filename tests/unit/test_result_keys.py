@@ -1,4 +1,4 @@
-"""Folders that clients name: which are valid, and the keys of results in them."""
+"""Folders that clients name, normalised or refused, and the names of stored files."""
 
 from __future__ import annotations
 

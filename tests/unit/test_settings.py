@@ -30,7 +30,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert loaded.server.loopback
 
 
-def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     monkeypatch.setenv("ROOMCAST_CORS_ORIGINS", "https://a.example, https://b.example")
     monkeypatch.setenv("JWT_SECRET", "s")
