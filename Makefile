@@ -29,9 +29,9 @@ test: setup system corpus
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory socketio-oldest ARGS="-q -k roomcast")
 
-# The pure tests alone: no process, no network socket, less than ten seconds.
+# The pure tests alone, in less than ten seconds: no process, no network socket, few examples of each law.
 test-unit: .venv/.dev
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/unit -n 2 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest tests/unit -n 2 --hypothesis-profile=quick $(ARGS)
 
 # python-socketio's documented API on the oldest release of it that is supported, which `make test` checks on the newest.
 # The wheels lie before those of the environment; the warnings are about that release's client.
