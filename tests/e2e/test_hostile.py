@@ -32,7 +32,7 @@ MUTANTS = 17
 
 @dataclass(frozen=True)
 class Target:
-    """What an attack may be after: a port that somebody listens at, and a file of somebody else's."""
+    """The targets of an attack: a listening port, and a file of another user."""
 
     port: int
     sibling: Path
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Ending:
-    """What the client was told: `completed` or a code, in how many attempts, and everything else as text."""
+    """What the client received: `completed` or a code, in how many attempts, and everything else as text."""
 
     code: str
     attempt: int

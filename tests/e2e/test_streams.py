@@ -54,7 +54,7 @@ async def test_stream_has_the_same_events_as_the_room(
         assert stream.ids[-1] == f"{numbered[-1]['epoch']}:{numbered[-1]['seq']}"
         assert numbered[-1]["element"]["url"]
         async with native(server, upload_id, stream.last_id) as again:
-            assert again.status == 204, "who has the end is told to stay away"
+            assert again.status == 204, "a client that has the end is stopped"
     async with native(server, upload_id) as late:
         await late.closed()
         assert [message["status"] for message in late.messages(upload_id)] == ["completed"]

@@ -27,8 +27,8 @@ def named(watcher: StreamWatcher, name: str) -> list[dict[str, Any]]:
     return [received.message for received in watcher.received if received.name == name]
 
 
-async def told(watcher: StreamWatcher) -> None:
-    """Wait until anything was heard."""
+async def any_received(watcher: StreamWatcher) -> None:
+    """Wait for the first event."""
     await watcher.wait_until(lambda: watcher.received)
 
 
@@ -38,7 +38,7 @@ def steps_of(steps: list[dict[str, Any]], upload_id: str) -> list[tuple[str, str
 
 
 def ends(steps: list[dict[str, Any]]) -> list[str]:
-    """What was said of all files together."""
+    """Return the types of the steps about all files together."""
     return [step["type"] for step in steps if "key" not in step]
 
 
@@ -67,14 +67,14 @@ async def test_stream_has_all_files_of_a_submission(server: RunningServer, api: 
         bar = [overview["files"][number]["progress"] for overview in overviews]
         assert bar == sorted(bar)
         assert bar[-1] == 100
-        told = steps_of(steps, upload_id)
-        assert told[0] == ("start", None)
-        assert told[-1] == ("output", None)
+        found = steps_of(steps, upload_id)
+        assert found[0] == ("start", None)
+        assert found[-1] == ("output", None)
         element = (await api.get(upload_id)).body["element"]
         outputs = last["files"][number]["outputFiles"]
         assert [output["key"] for output in outputs] == [output["key"] for output in element["outputs"]]
         assert (await api.request("GET", outputs[0]["url"])).status == 200
-        assert [kind for kind, _ in told].count("output") == len(outputs)
+        assert [kind for kind, _ in found].count("output") == len(outputs)
     assert ends(steps) == ["done"]
     assert steps[-1]["message"] == "All processing completed successfully"
 
@@ -85,20 +85,20 @@ async def test_stream_of_a_completed_submission_replays_every_step(
     reply = await api.upload(shelf.image("one.png"), shelf.image("two.png", size=(60, 40)))
     for entry in reply.body["uploads"]:
         await api.finished(entry["uploadId"])
-    told = []
+    found = []
     for asked in (reply.body["uploadId"], reply.body["assemblyId"]):
         async with stream(server, asked) as watcher:
             await watcher.closed()
         assert [overview["status"] for overview in named(watcher, "message")] == ["completed"]
         steps = named(watcher, "step")
-        told.append([{**step, "uploadId": "", "channel": ""} for step in steps])
+        found.append([{**step, "uploadId": "", "channel": ""} for step in steps])
         assert {step["uploadId"] for step in steps} == {asked}
         for entry in reply.body["uploads"]:
             assert steps_of(steps, entry["uploadId"])[0] == ("start", None)
         assert (ends(steps), steps[-1]["type"]) == (["done"], "done")
         async with stream(server, asked, watcher.last_id) as again:
             assert again.status == 204
-    assert told[0] == told[1]
+    assert found[0] == found[1]
 
 
 async def test_stream_resumes_after_the_last_event_id(server: RunningServer, api: Api, shelf: Shelf) -> None:
@@ -138,7 +138,7 @@ async def test_stream_starts_with_the_state_at_a_position_of_another_log(server:
     upload_id, _ = await api.reserved("clip.mp4", 100)
     for identity in ("another:1", "99"):
         async with stream(server, upload_id, identity) as watcher:
-            await told(watcher)
+            await any_received(watcher)
             assert [received.name for received in watcher.received] == ["message"]
 
 
@@ -146,7 +146,7 @@ async def test_progress_grows_while_bytes_arrive(server: RunningServer, api: Api
     content = shelf.image().read_bytes()
     upload_id, url = await api.reserved("picture.png", len(content))
     async with stream(server, upload_id) as watcher, HalfSent(server, "PUT", url, content, first=len(content) // 2):
-        await watcher.wait_until(lambda: any(told["files"][0]["progress"] > 0 for told in named(watcher, "message")))
+        await watcher.wait_until(lambda: any(found["files"][0]["progress"] > 0 for found in named(watcher, "message")))
         assert watcher.ids[-1] is None, "a reading leaves the position alone"
 
 

@@ -44,7 +44,9 @@ async def test_upload_is_queued_after_the_server_was_killed_with_all_bytes_store
             tus = Tus(api)
             await eventually(lambda: waits(api, url), what="the lapse of the lease")
             assert await tus.offset(url) == len(large)
-            assert (await api.get(id_of(url))).body["stage"] != "receiving", "told that all is there, nobody comes back"
+            assert (await api.get(id_of(url))).body["stage"] != "receiving", (
+                "the client that knows all bytes are stored sends nothing more"
+            )
             await completed(api, url)
 
 

@@ -38,7 +38,7 @@ def environment(receiver: Receiver, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def hurried(tmp_path: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
-    """A server that soon tries again what failed, and what somebody began who is dead."""
+    """A server that soon retries failed attempts, and those of a process that died."""
     hurry = {
         "roomcast.assemblies.delivery.BACKOFF": 0.5,
         "roomcast.assemblies.webhooks.deliverer.LEASE_SECONDS": 2.0,

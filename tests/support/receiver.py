@@ -1,4 +1,4 @@
-"""A webhook's receiver on loopback, which keeps what it hears and answers as it is told to."""
+"""A webhook receiver on loopback that records requests and responds as a test sets it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReceivedRequest:
 
     @property
     def status(self) -> dict[str, Any]:
-        """The assembly's status that it told of."""
+        """Return the assembly's status in the body."""
         status: dict[str, Any] = orjson.loads(self.body)
         return status
 

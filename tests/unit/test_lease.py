@@ -20,7 +20,7 @@ SECONDS = 0.4
 
 
 class FlakyLedger(SqliteLedger):
-    """Fails to renew while it is told to, and counts."""
+    """A ledger that fails to renew on command, and counts the calls."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -81,7 +81,7 @@ async def test_work_that_ended_its_own_lease_is_not_stopped(ledger: FlakyLedger)
         ending.set()
         await ledger.release(claim.lease, text="back")
         await ledger.refused.wait()
-        for _ in range(10):  # whoever renews has heard it by then
+        for _ in range(10):  # the renewal has run by then
             await asyncio.sleep(0)
         return "done"
 

@@ -90,7 +90,7 @@ async def test_expired_leases_of_active_uploads_are_counted(
     await created(ledger, clock)
     clock.now += LEASE + 1
     assert len(await ledger.expire_leases(reserved_before=clock.now)) == 3
-    assert value(registry, "lease_losses_total") == 2, "a reservation that nobody used is no such loss"
+    assert value(registry, "lease_losses_total") == 2, "an unused reservation is not counted"
     assert value(registry, "errors_total", step="receiving", code="WORKER_LOST") == 1
     assert value(registry, "errors_total", step="receiving", code="STALLED") == 1
     handed_back = await ledger.claim_next(holder="w", seconds=LEASE)

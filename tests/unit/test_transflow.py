@@ -191,7 +191,7 @@ def test_any_log_ends_at_most_once_and_completes_only_steps_that_it_started(fact
             at_work = step["step"]
         elif step["type"] == "step:done":
             assert step["step"] == at_work
-    # Told in two parts, by whoever comes back, the steps are the same.
+    # A client that reconnects gets the same steps in two parts.
     for cut in range(1, len(messages)):
         assert steps_of(messages[:cut]) + steps_of(messages[cut - 1 :])[_steps_of_first(messages[cut - 1]) :] == steps
 
