@@ -6,28 +6,25 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
-from roomcast.errors import RoomcastError
 from roomcast.http.pages import PAGE
 from roomcast.http.request_handler import request_handlers
 from roomcast.runtime.process import (
     STOP_SECONDS,
-    configure_logging,
     exit_deadline,
-    new_loop,
     print_ready,
-    print_start_error,
     stop_signal,
 )
 from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
-from roomcast.settings import Settings, SettingsError, load_settings
+from roomcast.services.program import run_program
+from roomcast.settings import Settings
 
 log = structlog.get_logger("roomcast")
 
@@ -77,19 +74,15 @@ def _address(listening: asyncio.Server) -> str:
     return f"http://{shown}:{port}"
 
 
+def _start(settings: Settings) -> Coroutine[Any, Any, int]:
+    """Start the supervisor of several web processes, or the one web process."""
+    if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
+        return supervise(settings.web_processes, settings.server.host, settings.server.port)
+    return run_server(settings)
+
+
 def main() -> int:
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        return print_start_error(str(error))
-    configure_logging(settings.server.log)
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
-                return runner.run(supervise(settings.web_processes, settings.server.host, settings.server.port))
-            return runner.run(run_server(settings))
-    except (OSError, RoomcastError) as error:
-        return print_start_error(str(error))
+    return run_program(_start)
 
 
 if __name__ == "__main__":

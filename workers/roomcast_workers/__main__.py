@@ -5,28 +5,24 @@ Without `REDIS_URL` the web process runs the workers and this process only waits
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
-from roomcast.errors import RoomcastError
 from roomcast.runtime.process import (
     STOP_SECONDS,
-    configure_logging,
     exit_deadline,
-    new_loop,
     print_ready,
-    print_start_error,
     stop_signal,
 )
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
+from roomcast.services.program import run_program
 from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.settings import Settings, SettingsError, load_settings
+from roomcast.settings import Settings
 
 from roomcast_workers.factory import build_workers
 
@@ -79,16 +75,7 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
 
 
 def main() -> int:
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        return print_start_error(str(error))
-    configure_logging(settings.server.log)
-    try:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(work(settings) if settings.storage.redis_url else idle())
-    except (OSError, RoomcastError) as error:
-        return print_start_error(str(error))
+    return run_program(lambda settings: work(settings) if settings.storage.redis_url else idle())
 
 
 if __name__ == "__main__":
