@@ -203,7 +203,7 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
     forms = FormIntake(core.assemblies, templates, receiver)
-    reservations = Reservations(core.assemblies, media, templates, receiver, presigned, links)
+    reservations = Reservations(core.uploads, core.assemblies, media, templates, receiver, presigned, links)
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
     return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
 

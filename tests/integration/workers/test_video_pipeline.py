@@ -193,7 +193,7 @@ async def test_hdr_video_is_tone_mapped(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 async def no_poster(*_: object) -> None:
-    """For HDR: each run of ffmpeg's works out its table of colours anew, which takes seconds."""
+    """For HDR: each run of ffmpeg computes its colour table again, which takes seconds."""
 
 
 async def test_transparent_video_is_blended_onto_black(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from roomcast.http.intake.records import accepted, new_upload, upload_entry, upl
 from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
-from roomcast.media.links import with_urls
+from roomcast.services.uploads import UploadService
 from roomcast.uploads.ids import CLIENT_CHOSEN
-from roomcast.uploads.model import Upload, message, results_folder
+from roomcast.uploads.model import Upload, results_folder
 from roomcast.uploads.templates import Templates
 
 ChosenId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$")]
@@ -75,6 +75,7 @@ class Reservations:
 
     def __init__(
         self,
+        uploads: UploadService,
         assemblies: AssemblyService,
         media: MediaStore,
         templates: Templates,
@@ -83,6 +84,7 @@ class Reservations:
         links: Links,
     ) -> None:
         self._assemblies = assemblies
+        self._uploads = uploads
         self._media = media
         self._templates = templates
         self._receiver = receiver
@@ -169,7 +171,7 @@ class Reservations:
 
     def _completed_response(self, assembly: Assembly) -> UploadResponse:
         """Return the response for files that were processed before: their results, and no URLs to send them to."""
-        state = with_urls(message(assembly.uploads[0]), self._media)
+        state = self._uploads.message(assembly.uploads[0])
         body = upload_response("Known already", assembly.uploads, assembly.submission.assembly_id)
         return {**body, "state": state, "element": state["element"]}
 
