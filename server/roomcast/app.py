@@ -36,7 +36,7 @@ from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
-from roomcast.http.middleware import authentication, cors, credential_of
+from roomcast.http.middleware import authentication, cors, credential_of, identity_only
 from roomcast.http.pages import Pages
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
@@ -247,7 +247,7 @@ def build_http(
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
     credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, add_cors_headers = cors(core.origins)
-    middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
+    middlewares = [answer_preflight, errors_as_json, identity_only, authentication(core.authenticator, credential)]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
