@@ -87,7 +87,7 @@ def test_page_headers_are_those_of_the_browser_and_of_the_first_proxy() -> None:
     expected = PageHeaders(OWN, ("10.0.0.1:8000", HOST), "https", "same-origin")
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in sent.items()}
     assert PageHeaders.read(sent.get) == PageHeaders.of_environ(environ) == expected
-    assert PageHeaders.read({}.get) == PageHeaders.of_environ({}) == PageHeaders(None, ())
+    assert PageHeaders.read(dict[str, str]().get) == PageHeaders.of_environ({}) == PageHeaders(None, ())
 
 
 @pytest.mark.parametrize(
