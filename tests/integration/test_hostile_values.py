@@ -22,8 +22,7 @@ BEARER = f"Bearer {token('alice')}".encode()
 NOT_UTF8, SURROGATE = b"a\xff", b"\xed\xa0\x80"
 
 VALUES = (
-    b"", BEARER = f"Bearer {token('alice')}".encode()
-NOT_UTF8, SURROGATE, "é😀".encode(), "٣".encode(), b"a\xc2\x85b", b"x" * 300, b"9" * 400, b"9" * 4500, b"-1",
+    b"", NOT_UTF8, SURROGATE, "é😀".encode(), "٣".encode(), b"a\xc2\x85b", b"x" * 300, b"9" * 400, b"9" * 4500, b"-1",
     b"0x1", b"1e400", b"NaN", b"[", b"//[", b"http://[x", b"final;http://[x", b'"', b"\\", b";;;", b"=", b"*", b",,",
     b"%", b"%00", b"%ff", b"%ed%a0%80", b"%2e%2e%2f", b"..\\..", b"*=''x", b'W/"', b"bytes=9-0",
     b"bytes=-" + b"9" * 4500, b"Bearer " + NOT_UTF8, b"Bearer a." + SURROGATE, b"Basic " + NOT_UTF8,
