@@ -82,8 +82,8 @@ def in_the_headers(call: Call, number: int) -> Iterator[tuple[str, bytes]]:
     target = f"{call.path.format(**call.path_values)}?" + "&".join(f"{name}={call.query[name]}" for name in call.query)
     declared = [one["name"] for one in call.operation.get("parameters", []) if one["in"] == "header"]
     declared += ["Content-Type"] if call.body else []
-    for place, name in enumerate(dict.fromkeys([*declared, *HEADERS])):
-        start = (number + 7 * place) % len(VALUES)
+    for position, name in enumerate(dict.fromkeys([*declared, *HEADERS])):
+        start = (number + 7 * position) % len(VALUES)
         values = VALUES if name in declared else VALUES[start : start + 1]
         for value in values:
             yield f"{call} {name}: {value!r}", request(call, target, **{name: value})

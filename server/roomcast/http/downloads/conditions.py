@@ -93,7 +93,7 @@ def _if_range(headers: Mapping[str, str], file: FileVersion, now: float) -> bool
 def _has_tag(tags: str, file: FileVersion, *, weak: bool) -> bool:
     if tags.strip() == "*":
         return True
-    return any(tag == file.entity_tag and (weak or not mark) for mark, tag in _ENTITY_TAG.findall(tags))
+    return any(tag == file.entity_tag and (weak or not prefix) for prefix, tag in _ENTITY_TAG.findall(tags))
 
 
 def _time(date: str | None) -> float | None:
