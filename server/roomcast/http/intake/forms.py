@@ -19,7 +19,7 @@ from aiohttp import web
 from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Code, Malformed, RoomcastError, TooMany
 from roomcast.http.intake.multipart import FormBody, FormPart
-from roomcast.http.intake.pipeline import check_whole
+from roomcast.http.intake.pipeline import refuse_content_range
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import new_upload, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, json_response
@@ -206,7 +206,7 @@ class FormIntake:
         return await self._receive(request, Form(request[VIEWER], self._templates, lenient=True, default=default))
 
     async def _receive(self, request: web.Request, form: Form) -> FormResult:
-        check_whole(request.headers)
+        refuse_content_range(request.headers)
         settings = self._receiver.settings
         max_bytes = settings.max_upload_bytes * settings.max_files + _FORM_OVERHEAD_BYTES
         body = FormBody(

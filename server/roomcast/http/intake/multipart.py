@@ -27,7 +27,7 @@ _MAX_TEXT_BYTES = 8 * 1024
 _MAX_BOUNDARY = 70
 
 _HEADER_CHARSET = "latin-1"
-"""Decodes any bytes, and is undone: the parser refuses a form that has bytes of another charset than it is told."""
+"""Decodes any bytes, and is undone: the parser refuses a form with bytes that its charset does not have."""
 
 
 class FormPart:

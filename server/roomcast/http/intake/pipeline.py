@@ -275,7 +275,7 @@ def max_bytes(template: Template, settings: IntakeSettings) -> int:
     return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
 
 
-def check_whole(headers: Mapping[str, str]) -> None:
+def refuse_content_range(headers: Mapping[str, str]) -> None:
     """Raise `Malformed` for a request whose body is a range of a file: it would be stored as the whole file."""
     if "Content-Range" in headers:
         raise Malformed("The Content-Range says that this is a part of a file. Send it whole, or in chunks by tus.")
