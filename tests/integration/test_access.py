@@ -129,14 +129,16 @@ async def test_token_is_verified_with_a_public_key(serve: ServeApp, family: str)
         else ec.generate_private_key(ec.SECP256R1())
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    claims = {"sub": "alice", "exp": time.time() + 60}
-    server = await serve(JWT_PUBLIC_KEY=public.decode())
+    claims = {"sub": "alice", "exp": time.time() + 60, "aud": ["roomcast"], "iss": "https://idp.example"}
+    server = await serve(JWT_PUBLIC_KEY=public.decode(), JWT_AUDIENCE="roomcast", JWT_ISSUER="https://idp.example")
     bad = [
         signed_with(public, "alice"),
         signed_with(public.strip(), "alice"),
         unsigned("alice"),
         token("alice"),
         jwt.encode({**claims, "exp": time.time() - 60}, key, algorithm=family),
+        jwt.encode({**claims, "aud": "some-other-app", "admin": True}, key, algorithm=family),
+        jwt.encode({**claims, "iss": "https://other.example", "admin": True}, key, algorithm=family),
     ]
     for wrong in bad:
         async with Api(server, wrong) as client:

@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from contextlib import AbstractContextManager
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -115,7 +116,7 @@ def log_warnings() -> None:
     """
     lines: set[tuple[str, int]] = set()
 
-    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
         if (filename, lineno) not in lines:
             lines.add((filename, lineno))
             where = f"{filename}:{lineno}"

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from email.message import Message
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from aiohttp import content_disposition_filename
-from aiohttp.multipart import parse_content_disposition
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
-from roomcast.errors import Malformed, TooLarge, TooMany
+from roomcast.errors import Malformed, RoomcastError, TooLarge, TooMany
+from roomcast.http.intake.parameters import decoded_parameter, parse_parameters
 from roomcast.http.intake.pipeline import RequestBody
 
 MAX_HEADER_BYTES = 16 * 1024
@@ -39,6 +37,9 @@ _SLICE_BYTES = 1 << 16
 _MAX_TEXT_BYTES = 8 * 1024
 _MAX_BOUNDARY = 70
 
+_HEADER_CHARSET = "latin-1"
+"""Decodes any bytes, and is undone: the parser refuses a form with bytes that its charset does not have."""
+
 
 class FormPart:
     """A part of a form: a field, or a file if it has a `filename`. If `nested`, it is a multipart body itself."""
@@ -46,13 +47,26 @@ class FormPart:
     def __init__(self, segment: MultipartSegment, body: FormBody) -> None:
         if sum(len(name) + len(value) for name, value in segment.headerlist) > MAX_HEADER_BYTES:
             raise _not_well_formed()
-        # aiohttp's reading knows `filename*` as well, which some clients send for names that are not ASCII.
-        _, parameters = parse_content_disposition(segment.header("Content-Disposition"))
-        self.name = content_disposition_filename(parameters, "name")
-        self.filename = content_disposition_filename(parameters)
+        disposition = segment.header("Content-Disposition").encode(_HEADER_CHARSET).decode("utf-8", "replace")
+        parameters = parse_parameters(disposition)
+        self.name = decoded_parameter(parameters, "name")
+        self.filename = decoded_parameter(parameters, "filename")
+        self.content_type: str | None = segment.content_type
         self.nested = (segment.content_type or "").startswith("multipart/")
         self._body = body
         self._ended = False
+
+    async def peek(self, size: int) -> bytes:
+        """Return the part's first bytes, more than `size` unless it ends before. They remain to be read."""
+        events: list[bytes | None] = []
+        head = b""
+        while len(head) <= size and isinstance(event := await self._body.next_event(), bytes):
+            events.append(event)
+            head += event
+        if len(head) <= size:
+            events.append(None)
+        self._body.return_events(events)
+        return head
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the rest of the part's bytes."""
@@ -93,8 +107,13 @@ class FormBody:
         self._overhead_left = MAX_OVERHEAD_BYTES
         self._max_parts = max_parts
         self._parts = 0
+        self._refusal: RoomcastError | None = None
+        """Is raised after the parts before it."""
         self._parser = PushMultipartParser(
-            _boundary(content_type), max_header_size=MAX_HEADER_BYTES, max_header_count=MAX_HEADERS
+            _boundary(content_type),
+            max_header_size=MAX_HEADER_BYTES,
+            max_header_count=MAX_HEADERS,
+            header_charset=_HEADER_CHARSET,
         )
         self._events: deque[MultipartSegment | bytes | None] = deque()
 
@@ -110,6 +129,8 @@ class FormBody:
         """Return the next part's head, the next bytes of the current part, or None at the end of a part or the form."""
         try:
             while not self._events:
+                if self._refusal:
+                    raise self._refusal
                 if (chunk := await self._next_slice()) is None:
                     self._parser.close()
                     return None
@@ -120,6 +141,10 @@ class FormBody:
         except MultipartError as error:
             raise _not_well_formed() from error
         return self._events.popleft()
+
+    def return_events(self, events: Sequence[bytes | None]) -> None:
+        """Make `next_event` return these events, which it has returned before, once more."""
+        self._events.extendleft(reversed(events))
 
     async def _next_slice(self) -> bytes | None:
         """Return the next bytes of the request, or None at its end."""
@@ -139,7 +164,8 @@ class FormBody:
             if isinstance(event, MultipartSegment):
                 self._parts += 1
                 if self._parts > self._max_parts:
-                    raise TooMany(f"A form may have at most {self._max_parts} parts.")
+                    self._refusal = TooMany(f"A form may have at most {self._max_parts} parts.")
+                    return
             elif event is not None:
                 content += len(event)
             self._events.append(event)
@@ -152,9 +178,7 @@ class FormBody:
 
 
 def _boundary(content_type: str) -> str:
-    field = Message()
-    field["Content-Type"] = content_type
-    boundary = field.get_boundary("")
+    boundary = parse_parameters(content_type).get("boundary", "").partition(";")[0].strip()
     if not 0 < len(boundary) <= _MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
         raise _not_well_formed()
     return boundary
