@@ -14,6 +14,7 @@ from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.streams import StreamWatcher
 from tests.support.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
 from tests.support.watchers import NodeWatcher, Watcher, refused
 
@@ -42,14 +43,45 @@ async def test_javascript_client_gets_the_reason_of_a_refusal(server: AppServer,
 
 async def test_upload_of_another_viewer_cannot_be_joined_cancelled_or_retried(server: AppServer, alice: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
-    async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
-        for call in ("join-upload", "cancel-upload", "retry-upload"):
-            answer = await watcher.call(call, upload_id)
-            assert answer["ok"] is False
-            assert answer["error"]["code"] == "FORBIDDEN", call
-        assert (await alice.cancel(upload_id)).status == 200
-        assert await watcher.call("join-upload", upload_id) != {}
-        assert watcher.received == []
+    async with Api(server, token("12")) as victim, Api(server, token("2")) as attacker:
+        hers, shared = await assembly(victim, "clip")
+        his, same = await assembly(attacker, "clip1")
+        assert same == shared
+        for api, user, template, upload_id in ((victim, "12", "clip", hers), (attacker, "2", "clip1", his)):
+            body = (await api.request("GET", f"/api/transflow/status?assemblyId={shared}")).body
+            assert (body["user"], body["template_id"]) == ({"userId": user}, template)
+            async with Watcher(server.url, auth={"token": token(user)}) as watcher:
+                joined = await watcher.call("join-assembly", shared)
+                assert [state["uploadId"] for state in joined["states"]] == [upload_id]
+            assert upload_id in await streamed(server, user, shared)
+    async with Api(server, token("3")) as third:
+        assert (await third.request("GET", f"/api/transflow/status?assemblyId={shared}")).status == 403
+
+
+async def streamed(server: AppServer, user: str, assembly_id: str) -> str:
+    """Return what the stream of an assembly begins with."""
+    url = f"{server.url}/api/transflow/stream?uploadId={assembly_id}"
+    headers = {"Authorization": f"Bearer {token(user)}"}
+    async with StreamWatcher(url, headers=headers) as stream:
+        await stream.wait_until(lambda: bool(stream.received))
+        return str(stream.received)
+
+
+async def test_assembly_of_another_viewer_is_as_unknown_as_none(server: AppServer, alice: Api, bob: Api) -> None:
+    """Who knows a user, a template and a file can compute the id."""
+    _, hers = await assembly(alice, "auto")
+    answers = []
+    for wanted in (hers, "0" * 64):
+        replies = [
+            await bob.request("GET", f"/api/assemblies/{wanted}/deliveries"),
+            await bob.request("POST", f"/api/assemblies/{wanted}/deliveries/delivery_{'0' * 32}/replay"),
+        ]
+        async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
+            acks = [await watcher.call(call, wanted) for call in ("join-assembly", "leave-assembly")]
+        answers.append([*((reply.status, reply.body) for reply in replies), *acks])
+    assert answers[0] == answers[1]
+    assert answers[0][0] == (404, {"error": {"code": "NOT_FOUND", "message": "There is no such assembly."}})
+    assert (await alice.request("GET", f"/api/assemblies/{hers}/deliveries")).status == 200
 
 
 async def test_list_has_only_the_viewers_uploads(alice: Api, bob: Api) -> None:
