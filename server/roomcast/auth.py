@@ -16,6 +16,13 @@ MAX_USER_ID_LENGTH = 200
 _UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of characters that are invisible, reorder the text around them, or are half of a character."""
 
+_MAX_EXPIRY = 253402300800.0
+"""The end of the year 9999. The event loop has no timers for much later times."""
+
+_INVALID_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+"""What decoding raises. PyJWT passes on some errors of the libraries below it: a token may contain half of a character,
+a number without end, or lists a thousand deep."""
+
 
 class Authenticator:
     """Verify tokens. The algorithm follows from the setting and is never taken from the token.
@@ -51,14 +58,15 @@ class Authenticator:
                 audience=self._audience,
                 issuer=self._issuer,
             )
+            expires_at = float(claims["exp"])
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired.") from error
         except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as error:
             raise Unauthenticated("The token was issued for another application, or by another issuer.") from error
-        except jwt.PyJWTError as error:
+        except _INVALID_TOKEN as error:
             raise Unauthenticated("The token is not valid.") from error
         check_user_id(claims["sub"])
-        return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=float(claims["exp"]))
+        return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=min(expires_at, _MAX_EXPIRY))
 
 
 def check_user_id(user: str) -> None:

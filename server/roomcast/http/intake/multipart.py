@@ -8,15 +8,13 @@ which they arrived.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
-from email.message import Message
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from aiohttp import content_disposition_filename
-from aiohttp.multipart import parse_content_disposition
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from roomcast.errors import Malformed, TooLarge
+from roomcast.http.intake.parameters import decoded_parameter, parse_parameters
 from roomcast.http.intake.pipeline import RequestBody
 
 MAX_HEADER_BYTES = 16 * 1024
@@ -28,6 +26,9 @@ MAX_HEADERS = 32
 _MAX_TEXT_BYTES = 8 * 1024
 _MAX_BOUNDARY = 70
 
+_HEADER_CHARSET = "latin-1"
+"""Decodes any bytes, and is undone: the parser refuses a form with bytes that its charset does not have."""
+
 
 class FormPart:
     """A part of a form: a field, or a file if it has a `filename`. If `nested`, it is a multipart body itself."""
@@ -35,13 +36,26 @@ class FormPart:
     def __init__(self, segment: MultipartSegment, body: FormBody) -> None:
         if sum(len(name) + len(value) for name, value in segment.headerlist) > MAX_HEADER_BYTES:
             raise _not_well_formed()
-        # aiohttp's reading knows `filename*` as well, which some clients send for names that are not ASCII.
-        _, parameters = parse_content_disposition(segment.header("Content-Disposition"))
-        self.name = content_disposition_filename(parameters, "name")
-        self.filename = content_disposition_filename(parameters)
+        disposition = segment.header("Content-Disposition").encode(_HEADER_CHARSET).decode("utf-8", "replace")
+        parameters = parse_parameters(disposition)
+        self.name = decoded_parameter(parameters, "name")
+        self.filename = decoded_parameter(parameters, "filename")
+        self.content_type: str | None = segment.content_type
         self.nested = (segment.content_type or "").startswith("multipart/")
         self._body = body
         self._ended = False
+
+    async def peek(self, size: int) -> bytes:
+        """Return the part's first bytes, more than `size` unless it ends before. They remain to be read."""
+        events: list[bytes | None] = []
+        head = b""
+        while len(head) <= size and isinstance(event := await self._body.next_event(), bytes):
+            events.append(event)
+            head += event
+        if len(head) <= size:
+            events.append(None)
+        self._body.return_events(events)
+        return head
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the rest of the part's bytes."""
@@ -76,7 +90,10 @@ class FormBody:
         self._body = body
         self._bytes_left = max_bytes
         self._parser = PushMultipartParser(
-            _boundary(content_type), max_header_size=MAX_HEADER_BYTES, max_header_count=MAX_HEADERS
+            _boundary(content_type),
+            max_header_size=MAX_HEADER_BYTES,
+            max_header_count=MAX_HEADERS,
+            header_charset=_HEADER_CHARSET,
         )
         self._events: deque[MultipartSegment | bytes | None] = deque()
 
@@ -102,11 +119,13 @@ class FormBody:
             raise _not_well_formed() from error
         return self._events.popleft()
 
+    def return_events(self, events: Sequence[bytes | None]) -> None:
+        """Make `next_event` return these events, which it has returned before, once more."""
+        self._events.extendleft(reversed(events))
+
 
 def _boundary(content_type: str) -> str:
-    field = Message()
-    field["Content-Type"] = content_type
-    boundary = field.get_boundary("")
+    boundary = parse_parameters(content_type).get("boundary", "").partition(";")[0].strip()
     if not 0 < len(boundary) <= _MAX_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
         raise _not_well_formed()
     return boundary

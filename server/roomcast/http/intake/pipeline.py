@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Self
 
 from aiohttp import ClientPayloadError
@@ -273,6 +273,12 @@ def detect_type(head: bytes | bytearray, template: Template) -> Sniffed:
 def max_bytes(template: Template, settings: IntakeSettings) -> int:
     """Return the size of the largest file that is accepted under a template."""
     return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
+
+
+def refuse_content_range(headers: Mapping[str, str]) -> None:
+    """Raise `Malformed` for a request whose body is a range of a file: it would be stored as the whole file."""
+    if "Content-Range" in headers:
+        raise Malformed("The Content-Range says that this is a part of a file. Send it whole, or in chunks by tus.")
 
 
 def check_size(size: int, template: Template, settings: IntakeSettings) -> None:

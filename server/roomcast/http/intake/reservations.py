@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.errors import IdTaken, Malformed, TooMany, WrongState
-from roomcast.http.intake.pipeline import check_size
+from roomcast.http.intake.pipeline import check_size, refuse_content_range
 from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
 from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
@@ -125,6 +125,7 @@ class Reservations:
 
     async def receive_content(self, request: web.Request, upload: Upload) -> web.Response:
         """Receive the bytes of a reserved upload: 202 when they are stored and queued."""
+        refuse_content_range(request.headers)
         if upload.resumable:
             raise WrongState("This upload is sent in chunks. Continue at its tusUrl.")
         template = self._templates.get(upload.template)
