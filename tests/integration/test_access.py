@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -43,6 +44,46 @@ async def test_javascript_client_gets_the_reason_of_a_refusal(server: AppServer,
 
 async def test_upload_of_another_viewer_cannot_be_joined_cancelled_or_retried(server: AppServer, alice: Api) -> None:
     upload_id, _ = await alice.reserved("clip.mp4", 100)
+    async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
+        for call in ("join-upload", "cancel-upload", "retry-upload"):
+            answer = await watcher.call(call, upload_id)
+            assert answer["ok"] is False
+            assert answer["error"]["code"] == "FORBIDDEN", call
+        assert (await alice.cancel(upload_id)).status == 200
+        assert await watcher.call("join-upload", upload_id) != {}
+        assert watcher.received == []
+
+
+CLIPS = """
+[templates.clip]
+kind = "image"
+[templates.clip1]
+kind = "image"
+"""
+MD5 = "0123456789abcdef" * 2
+
+
+async def assembly(api: Api, template: str) -> tuple[str, str]:
+    """Reserve one file, and return the ids of its upload and of its assembly."""
+    wanted = {"files": [{"filename": "holiday.png", "size": 100, "md5": MD5}], "type": template}
+    reply = await api.request("POST", "/api/uploads", json=wanted)
+    assert reply.status == 201, reply.body
+    return reply.body["uploadId"], reply.body["assemblyId"]
+
+
+async def streamed(server: AppServer, user: str, assembly_id: str) -> str:
+    """Return what the stream of an assembly begins with."""
+    url = f"{server.url}/api/transflow/stream?uploadId={assembly_id}"
+    headers = {"Authorization": f"Bearer {token(user)}"}
+    async with StreamWatcher(url, headers=headers) as stream:
+        await stream.wait_until(lambda: bool(stream.received))
+        return str(stream.received)
+
+
+async def test_users_who_share_an_assembly_id_get_their_own_assembly(serve: ServeApp, tmp_path: Path) -> None:
+    templates = tmp_path / "templates.toml"
+    templates.write_text(CLIPS)
+    server = await serve(JWT_SECRET=SECRET, ROOMCAST_TEMPLATES=str(templates))
     async with Api(server, token("12")) as victim, Api(server, token("2")) as attacker:
         hers, shared = await assembly(victim, "clip")
         his, same = await assembly(attacker, "clip1")
@@ -56,15 +97,6 @@ async def test_upload_of_another_viewer_cannot_be_joined_cancelled_or_retried(se
             assert upload_id in await streamed(server, user, shared)
     async with Api(server, token("3")) as third:
         assert (await third.request("GET", f"/api/transflow/status?assemblyId={shared}")).status == 403
-
-
-async def streamed(server: AppServer, user: str, assembly_id: str) -> str:
-    """Return what the stream of an assembly begins with."""
-    url = f"{server.url}/api/transflow/stream?uploadId={assembly_id}"
-    headers = {"Authorization": f"Bearer {token(user)}"}
-    async with StreamWatcher(url, headers=headers) as stream:
-        await stream.wait_until(lambda: bool(stream.received))
-        return str(stream.received)
 
 
 async def test_assembly_of_another_viewer_is_as_unknown_as_none(server: AppServer, alice: Api, bob: Api) -> None:
