@@ -72,6 +72,7 @@ def beside(path: Path, what: str) -> Path:
 
 def main(argv: list[str]) -> NoReturn:
     if argv == ["-version"]:
+        _put(beside(_SELF, "trial"), "")  # fails in a sandbox for files, where nothing below would work
         _be_real(argv)
     _put(beside(_SELF, "pid"), str(os.getpid()))
     with beside(_SELF, "calls").open("a") as calls:

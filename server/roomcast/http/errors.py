@@ -44,9 +44,13 @@ _LIBRARY_ERRORS: dict[int, tuple[Code, str | None]] = {
     405: (Code.MALFORMED, "This address does not take that method."),
     408: (Code.STALLED, None),
     413: (Code.TOO_LARGE, "The body is too large."),
+    416: (Code.MALFORMED, "The range is outside the file."),
     429: (Code.TOO_MANY, None),
 }
 """The code and message of errors that aiohttp raises, by status; without a message, aiohttp's own reason is sent."""
+
+_FACTS = ("Allow", "Content-Range")
+"""The headers of aiohttp's errors that are part of the response."""
 
 CODE_HEADER = "X-Error-Code"
 """Carries the stable code of an error whose body, a dialect's, has no field for it."""
@@ -76,8 +80,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         code, text = _LIBRARY_ERRORS.get(error.status, (Code.MALFORMED, None))
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return error_response(request.path, {"code": code, "message": text or error.reason}, error.status, allow)
+        facts = {name: error.headers[name] for name in _FACTS if name in error.headers}
+        return error_response(request.path, {"code": code, "message": text or error.reason}, error.status, facts)
     except HttpProcessingError:
         return refuse(request, Malformed("The request is not valid HTTP."))
     except Exception:

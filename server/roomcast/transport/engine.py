@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any
 
@@ -50,6 +50,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         max_packets_per_second: int = 500,
         max_unaccepted_per_address: int | None = None,
         accept_timeout: float | None = None,
+        allow_handshake: Callable[[Mapping[str, str]], bool] | None = None,
         **options: Any,
     ) -> None:
         """
@@ -59,12 +60,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         :param max_unaccepted_per_address: sessions of one network address that the application has not accepted yet
             (`accept`); more are refused with 429. None: no limit.
         :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
+        :param allow_handshake: whether a plain WebSocket handshake with these headers, by their lower-case names, is
+            answered without HTTP. One that is not goes through the application's middlewares. None: every one.
         """
         options.setdefault("async_mode", "aiohttp")
         super().__init__(**options)
         self.path = "/engine.io/"
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
+        self._allow_handshake = allow_handshake
         self.max_packets_per_second = max_packets_per_second
         self._websocket_context = WebSocketContext(self.max_http_buffer_size)
         self._max_unaccepted = max_unaccepted_per_address
@@ -175,6 +179,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if handshake is None or "websocket" not in self.transports:
             return None
         if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
+            return None
+        if self._allow_handshake and not self._allow_handshake(handshake.headers):
             return None
         return handshake
 
