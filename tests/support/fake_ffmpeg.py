@@ -74,6 +74,8 @@ def beside(path: Path, what: str) -> Path:
 
 
 def main(argv: list[str]) -> NoReturn:
+    if argv == ["-version"]:
+        _put(beside(_SELF, "trial"), "")  # fails in a sandbox for files, where nothing below would work
     if argv == ["-version"] or argv[:1] == ["-hide_banner"]:
         _be_real(argv)
     _put(beside(_SELF, "pid"), str(os.getpid()))

@@ -244,7 +244,7 @@ def _map_limit_error(stderr: str, limits: MediaLimits) -> errors.RoomcastError |
     """Return the error for a limit that ffmpeg enforced, or None."""
     if _MANY_STREAMS_PHRASE in stderr:
         return too_many_streams(limits)
-    if any(int(width) * int(height) > limits.max_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
+    if any(int(width) * int(height) > limits.max_video_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
         return too_many_pixels(limits)
     if _NOT_OFFERED_PHRASE in stderr:
         return errors.UnsupportedType("The file uses a codec that is not supported.")
