@@ -177,9 +177,9 @@ async def compress_image(
 
     `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`, `JXL`,
     in either case): no other decoder is tried. Results are upright, in sRGB, without metadata. Alpha is preserved in
-    WebP and AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still images of
-    its first frame. `deep` is a file as in `ImageRequest.deep`. `on_fraction` receives progress from 0 to 1, which
-    never falls.
+    WebP and AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still
+    images of its first frame. `deep` is a file as in `ImageRequest.deep`. `on_fraction` receives progress from 0 to 1,
+    which never falls.
 
     Raises `UnreadableMedia` (not a complete image of that format), `TooLarge` (too many pixels or frames, or a result
     over the limits), `DiskFull`, `TimedOut`, and `TranscodeError` when the child crashes or runs out of memory. However
