@@ -37,7 +37,6 @@ log = structlog.get_logger(__name__)
 _GIB = 1 << 30
 _CHILD_LIMITS = ResourceLimits(address_space=3 * _GIB, cpu_seconds=600, file_size=_GIB)
 _CHILD = Path(__file__).with_name("child")
-_AV1_DECODERS = {"libdav1d", "libaom-av1"}
 _DEEP_SECONDS = 120.0
 _MAX_LINE = 1024
 _BLURHASH = re.compile(r"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{28}")
@@ -144,11 +143,13 @@ async def _decode_deep(job: Job) -> Path | None:
     declared = await run_in_thread(cicp)
     if not declared or not from_cicp(*declared[:2]).hdr:
         return None
-    features, target = await job.ffmpeg_features(), job.scratch / "deep.raw"
-    if not features & _AV1_DECODERS:
+    capabilities, target = await job.capabilities(), job.scratch / "deep.raw"
+    if not capabilities.can_decode("av1"):
         return None
     try:
-        command = commands.decode_deep_image(job.input(job.path, "mov"), target, zscale="zscale" in features)
+        command = commands.decode_deep_image(
+            job.input(job.path, "mov"), target, zscale="zscale" in capabilities.filters
+        )
         await job.run_ffmpeg(command, timeout_seconds=_DEEP_SECONDS)
     except errors.RoomcastError as error:
         if error.code not in NON_FATAL | {Code.TOO_LARGE, Code.UNSUPPORTED_TYPE}:
