@@ -36,6 +36,7 @@ from roomcast_workers.ffmpeg.input_options import (
 )
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
+from roomcast_workers.media_info.section_packets import SECTION_ENTRIES
 
 Metric = Literal["vmaf", "ssim"]
 
@@ -46,11 +47,15 @@ _STEREO = 2
 _MAX_DARK_LUMA = 24
 """A frame whose mean luma, 0 to 255, is at most this is too dark for a poster; black has 0 in full range."""
 _POSTER_SEARCH_SECONDS = 5.0
+_MAX_REORDER_SECONDS = 1.0
 
 # Drop the source's title, location, author, comments, chapters and attachments, and make no time code track.
 _NO_METADATA: Options = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
+_CHUNK_MICROSECONDS = 500_000
+"""Video and audio alternate in chunks of half a second: with a chunk for each frame the index of a video was 240 bytes
+larger a second."""
 _MUXERS: dict[str, Options] = {
-    "mp4": {"movflags": "+faststart", "write_tmcd": 0, "f": "mp4"},
+    "mp4": {"movflags": "+faststart", "write_tmcd": 0, "chunk_duration": _CHUNK_MICROSECONDS, "f": "mp4"},
     "ipod": {"movflags": "+faststart", "f": "ipod"},
     "webm": {"cues_to_front": 1, "f": "webm"},
 }
@@ -293,6 +298,16 @@ def probe(file: InputFile) -> list[str]:
 def list_packets(file: InputFile) -> list[str]:
     """Have ffprobe list every packet of a file, one per line, for `media_info.packet_scan`."""
     return _ffprobe(file, "-of", "csv=p=0", "-show_entries", SCAN_ENTRIES)
+
+
+def list_section_packets(file: InputFile, index: int, starts: Sequence[float], seconds: float) -> list[str]:
+    """Have ffprobe list the packets of a stream in sections of `seconds` each, one per line, with some before and after
+    each section, for `media_info.section_packets`."""
+    sections = ",".join(f"{start:.3f}%{start + seconds + _MAX_REORDER_SECONDS:.3f}" for start in starts)
+    return _ffprobe(
+        file, "-of", "csv=p=0", "-select_streams", str(index), "-show_entries", SECTION_ENTRIES,
+        "-read_intervals", sections,
+    )  # fmt: skip
 
 
 def list_filters() -> list[str]:

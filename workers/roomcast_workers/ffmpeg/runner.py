@@ -135,6 +135,25 @@ async def scan_packets(
     return scan
 
 
+async def ffprobe_listing(
+    binaries: Binaries, file: InputFile, arguments: Sequence[str], *, limits: ResourceLimits, timeout_seconds: float
+) -> str:
+    """Return what ffprobe lists of a file with `arguments`, made by `commands`, as far as it is readable.
+
+    Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
+    """
+    output = bytearray()
+
+    def on_output(data: bytes) -> bool:
+        output.extend(data)
+        return True
+
+    ended = await _run_ffprobe(binaries, file, arguments, on_output, limits, timeout_seconds)
+    if ended.returncode < 0:
+        raise map_failure(ended)
+    return output.decode("ascii", "replace")
+
+
 _capabilities: dict[str, Capabilities] = {}
 
 

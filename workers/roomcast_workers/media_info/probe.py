@@ -27,6 +27,7 @@ class VideoStream:
     is the average rate, `frames` the header's count, `duration` is in seconds; each may be unknown. `index` is the
     stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names, None where the
     file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with square pixels.
+    `pixel_aspect` is the width of a stored pixel relative to its height.
     """
 
     index: int
@@ -46,6 +47,7 @@ class VideoStream:
     interlaced: bool = False
     alpha: bool = False
     as_is: bool = True
+    pixel_aspect: float = 1.0
 
     @property
     def hdr(self) -> bool:
@@ -152,6 +154,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         transfer=_text(stream.get("color_transfer")),
         interlaced=_text(stream.get("field_order")) in _INTERLACED,
         alpha=re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
+        pixel_aspect=aspect,
         as_is=aspect == 1.0 and not rotation and not _has_display_side_data(stream),
     )
 
