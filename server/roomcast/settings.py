@@ -27,6 +27,9 @@ from roomcast.uploads.templates import TemplateFileError, Templates, parse_templ
 GIB = 1 << 30
 MIB = 1 << 20
 
+MAX_FILES_LIMIT = 1000
+"""The largest value of `ROOMCAST_MAX_FILES`."""
+
 SECRET_BYTES = 32
 """The least length of a secret for HMAC-SHA256: that of the digest."""
 
@@ -226,7 +229,7 @@ class IntakeSettings(_Group):
     max_upload_bytes: int = Field(
         2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
     )
-    max_files: int = Field(20, ge=1, description="Most files in one request.")
+    max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
     max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
     viewer_bytes_per_second: int | None = Field(
         None,
@@ -244,6 +247,12 @@ class IntakeSettings(_Group):
     )
     body_stall_seconds: float = Field(
         30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
+    body_min_bytes_per_second: int = Field(
+        1024,
+        ge=0,
+        description="Least rate at which a request body may arrive, on average over a minute, before the upload is "
+        "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
     @property
