@@ -384,10 +384,11 @@ class WorkerSettings(_Group):
     )
     step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
     max_pixels: int = Field(
-        100_000_000,
+        300_000_000,
         ge=1,
-        description="Most pixels in one picture or frame. More are refused with `TOO_LARGE`, as for the next three "
-        "limits.",
+        description="Most pixels in one picture; in a frame of a video at most 100,000,000 of them. More are refused "
+        "with `TOO_LARGE`, as for the next three limits, and so is a picture whose decoding would take more than 3 GiB "
+        "of memory. JPEG is decoded at the size that is needed.",
     )
     max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
     max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
