@@ -30,7 +30,7 @@ EVENT_LOG_LENGTH = 500
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write to one upload until `expires_at`."""
+    """The right to write to one upload until `expires_at`, by the clock that the ledger measures leases with."""
 
     upload_id: str
     token: str
