@@ -135,6 +135,10 @@ class SqliteLedger:
         found = await self.database.read(lambda connection: queue_stats(connection, now, since, failures))
         return replace(found, leased=[replace(one, upload=self._with_latest_tick(one.upload)) for one in found.leased])
 
+    async def check_writable(self) -> None:
+        await self.database.read(lambda connection: connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall())
+        await self.database.write(lambda _: None)
+
     async def queue(self) -> list[str]:
         now = self._clock()
         return await self.database.read(lambda connection: list(queue_positions(connection, now)))
