@@ -36,7 +36,7 @@ from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
-from roomcast.http.middleware import authentication, cors, credential_of, open_mode_guard
+from roomcast.http.middleware import authentication, cors, credential_of, identity_only, open_mode_guard
 from roomcast.http.pages import Pages
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
@@ -251,7 +251,8 @@ def build_http(
     credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, add_cors_headers = cors(core.origins)
     guards = [open_mode_guard(core.guard)] if core.guard else []
-    middlewares = [errors_as_json, *guards, answer_preflight, authentication(core.authenticator, credential)]
+    viewers = authentication(core.authenticator, credential)
+    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)

@@ -27,6 +27,9 @@ from roomcast.uploads.templates import TemplateFileError, Templates, parse_templ
 GIB = 1 << 30
 MIB = 1 << 20
 
+MAX_FILES_LIMIT = 1000
+"""The largest value of `ROOMCAST_MAX_FILES`."""
+
 SECRET_BYTES = 32
 """The least length of a secret for HMAC-SHA256: that of the digest."""
 
@@ -226,7 +229,7 @@ class IntakeSettings(_Group):
     max_upload_bytes: int = Field(
         2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
     )
-    max_files: int = Field(20, ge=1, description="Most files in one request.")
+    max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
     max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
     viewer_bytes_per_second: int | None = Field(
         None,
@@ -244,6 +247,12 @@ class IntakeSettings(_Group):
     )
     body_stall_seconds: float = Field(
         30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
+    body_min_bytes_per_second: int = Field(
+        1024,
+        ge=0,
+        description="Least rate at which a request body may arrive, on average over a minute, before the upload is "
+        "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
     @property
@@ -375,10 +384,11 @@ class WorkerSettings(_Group):
     )
     step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
     max_pixels: int = Field(
-        100_000_000,
+        300_000_000,
         ge=1,
-        description="Most pixels in one picture or frame. More are refused with `TOO_LARGE`, as for the next three "
-        "limits.",
+        description="Most pixels in one picture; in a frame of a video at most 100,000,000 of them. More are refused "
+        "with `TOO_LARGE`, as for the next three limits, and so is a picture whose decoding would take more than 3 GiB "
+        "of memory. JPEG is decoded at the size that is needed.",
     )
     max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
     max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")

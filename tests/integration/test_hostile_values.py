@@ -4,6 +4,10 @@ error of the server."""
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -13,6 +17,7 @@ import pytest
 
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.raw_socket import RawSocket, handshake
 from tests.support.routes import Call, calls
 from tests.support.tokens import SECRET, token
 
@@ -118,4 +123,140 @@ async def test_any_value_in_any_place_is_no_error_of_the_server(server: AppServe
             if not 200 <= found < 500 and not (found == UNAVAILABLE and "/readyz" in name):
                 failures.append((found, name))
     assert failures == []
+    assert server.error_lines() == []
+
+
+def signed(head: str, claims: str) -> str:
+    """Return a token with a right signature over any text."""
+
+    def encoded(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    signed_part = f"{encoded(head.encode())}.{encoded(claims.encode('utf-8', 'surrogateescape'))}"
+    return f"{signed_part}.{encoded(hmac.new(SECRET.encode(), signed_part.encode(), hashlib.sha256).digest())}"
+
+
+HEAD = '{"alg":"HS256"}'
+TOKENS = {
+    "an expiry of 400 digits": signed(HEAD, f'{{"sub":"alice","exp":{"9" * 400}}}'),
+    "an expiry of 5,000 digits": signed(HEAD, f'{{"sub":"alice","exp":{"9" * 5000}}}'),
+    "an infinite expiry": signed(HEAD, '{"sub":"alice","exp":Infinity}'),
+    "an expiry that is no number": signed(HEAD, '{"sub":"alice","exp":NaN}'),
+    "an expiry in words": signed(HEAD, '{"sub":"alice","exp":"tomorrow"}'),
+    "an expiry that is a list": signed(HEAD, '{"sub":"alice","exp":[9999999999]}'),
+    "half of a character": signed(HEAD, '{"sub":"\\ud800","exp":9999999999}'),
+    "a user that is an object": signed(HEAD, '{"sub":{},"exp":9999999999}'),
+    "an infinite start": signed(HEAD, '{"sub":"alice","exp":9999999999,"nbf":Infinity}'),
+    "an infinite time of issue": signed(HEAD, '{"sub":"alice","exp":9999999999,"iat":-Infinity}'),
+    "claims that are a list": signed(HEAD, "[]"),
+    "claims that are deep": signed(HEAD, "[" * 3000),
+    "claims that are no UTF-8": signed(HEAD, "\udc80"),
+    "an algorithm that is a list": signed('{"alg":[]}', '{"sub":"alice","exp":9999999999}'),
+    "a head that is a list": signed("[]", '{"sub":"alice","exp":9999999999}'),
+    "a key id that is a number": signed('{"alg":"HS256","kid":1}', '{"sub":"alice","exp":9999999999}'),
+    "letters that are not ASCII": "é.é.é",
+    "NUL": "\0.\0.\0",
+}
+
+
+async def test_signed_token_of_any_content_is_refused_by_http_and_by_sockets(server: AppServer) -> None:
+    for name, unusable in TOKENS.items():
+        call = Call("GET", "/api/uploads", {})
+        sent = request(call, "/api/uploads", Authorization=f"Bearer {unusable}".encode())
+        assert await status(server, sent) == (400 if "\0" in unusable else 401), name
+        async with RawSocket(server.port) as socket:
+            await socket.upgrade()
+            assert (await socket.receive_text()).startswith("0{")
+            await socket.send_text(f"40{json.dumps({'token': unusable})}")
+            assert '"code":"UNAUTHENTICATED"' in await socket.receive_text(), name
+    assert server.error_lines() == []
+
+
+async def test_token_that_never_expires_is_accepted_by_sockets(server: AppServer) -> None:
+    async with RawSocket(server.port) as socket:
+        await socket.upgrade()
+        await socket.receive_text()
+        await socket.send_text(f"40{json.dumps({'token': token('alice', seconds=1e300)})}")
+        assert (await socket.receive_text()).startswith('40{"sid":')
+    assert server.error_lines() == []
+
+
+PACKETS = (
+    b"42[\"join-upload\",\"\\ud800\"]", b'420["join-upload","\\ud800"]', b'420["join-upload",{"uploadId":"\\ud800"}]',
+    b'420["join-upload",{"uploadId":"a","since":1e400}]', b'420["join-upload",{"uploadId":"a","epoch":"\\ud800"}]',
+    b'420["join-assembly","\\udfff"]', b'420["\\ud800",1]', b"42" + b"9" * 400 + b'["join-upload","a"]', b"42[",
+    b"42", b"4", b"", b"9", b"b", b"b\xc3\xa9", b"b!", b"bYQ", b"\xff", b"4\xff", b"4\xed\xa0\x80", b"42/\xff,[]",
+    b'42/\\ud800,["a"]', b"45-", b"451-[", b"45" + b"9" * 400 + b'-["a",{"_placeholder":true,"num":0}]',
+    b"43" + b"9" * 5000 + b"[]", b"40" + b"[" * 9000, b"41/", b"44{}", b"47",
+    b'420["join-upload",' + b"9" * 5000 + b"]", b"2", b"2probe", b"3", b"5", b"6", b"0", b"\x1e\x1e", "٤2[]".encode(),
+)  # fmt: skip
+
+
+async def polled(server: AppServer, sid: str, body: bytes) -> int:
+    target = f"/socket.io/?EIO=4&transport=polling&sid={sid}"
+    return await status(server, request(Call("POST", "/socket.io/", {}, body=body), target))
+
+
+async def test_any_packet_is_no_error_of_the_server(server: AppServer, alice: Api) -> None:
+    for packet in PACKETS:
+        opened = await alice.request("GET", "/socket.io/?EIO=4&transport=polling")
+        sid = json.loads(opened.content[1:])["sid"]
+        assert await polled(server, sid, b"40") == 200
+        assert await polled(server, sid, packet) in (200, 400), packet
+        async with RawSocket(server.port) as socket:
+            await socket.upgrade(handshake().replace(b"Host:", b"Authorization: " + BEARER + b"\r\nHost:"))
+            assert (await socket.receive_text()).startswith("0{")
+            await socket.send_text("40")
+            assert (await socket.receive_text()).startswith('40{"sid":')
+            await socket.send(1, packet)
+            await socket.send(8, b"\x03\xe8")
+            assert await socket.wait_closed()
+    assert server.error_lines() == []
+
+
+@pytest.mark.parametrize(
+    "field", ["Authorization: Bearer a\xff", "Cookie: session=a\xff", "Cookie: \xff", "X-Forwarded-Host: \xff"]
+)
+async def test_handshake_with_bytes_that_are_no_text_is_answered(server: AppServer, field: str) -> None:
+    async with RawSocket(server.port) as socket:
+        await socket.upgrade(handshake().replace(b"Host:", field.encode("latin-1") + b"\r\nHost:"))
+        assert (await socket.receive_text()).startswith("0{")
+        await socket.send_text("40")
+        assert '"code":"UNAUTHENTICATED"' in await socket.receive_text()
+    assert server.error_lines() == []
+
+
+JSON_TEXTS = ("\\ud800", "\\udfff\\ud800", "\\u0000", "%ed%a0%80", "x" * 9000)
+
+
+async def test_any_text_in_a_json_body_or_a_form_is_no_error_of_the_server(server: AppServer, alice: Api) -> None:
+    for text in JSON_TEXTS:
+        for body in (
+            f'{{"files": [{{"filename": "{text}"}}]}}',
+            f'{{"type": "{text}", "files": [{{"filename": "a"}}]}}',
+            f'{{"files": [{{"filename": "a", "md5": "{text}"}}]}}',
+            f'{{"uploadId": "{text}", "files": [{{"filename": "a"}}]}}',
+            f'{{"{text}": 1, "files": [{{"filename": "a", "size": 1e400}}]}}',
+        ):
+            sent = request(
+                Call("POST", "/api/uploads", {}, headers={"Content-Type": "application/json"}, body=body.encode()),
+                "/api/uploads",
+            )
+            assert await status(server, sent) in (201, 400), body
+    for value in VALUES:
+        for head in (
+            b'form-data; name="file"; filename="%b"',
+            b'form-data; name="%b"',
+            b"form-data; name=file; filename*=%b",
+            b"%b",
+        ):
+            content = b"--b\r\nContent-Disposition: " + head % value + b"\r\n\r\n" + value + b"\r\n--b--\r\n"
+            form = Call(
+                "POST",
+                "/api/files/upload",
+                {},
+                headers={"Content-Type": "multipart/form-data; boundary=b"},
+                body=content,
+            )
+            assert await status(server, request(form, "/api/files/upload")) in (200, 400, 413, 415, 422), (head, value)
     assert server.error_lines() == []

@@ -1,14 +1,14 @@
-"""Authentication and CORS: which user makes a request, and which pages of other origins may make it."""
+"""What holds for every request: no compressed bodies, authentication, and CORS."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from roomcast.auth import Authenticator, bearer
-from roomcast.errors import Forbidden
+from roomcast.errors import Forbidden, UnsupportedType
 from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 
@@ -48,6 +48,21 @@ def requires_auth(method: str, path: str) -> bool:
     if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
         return False
     return path.startswith("/api/") or path == "/metrics"
+
+
+@web.middleware
+async def identity_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Raise `UnsupportedType` for a compressed request body. Media is compressed already, and nothing is inflated."""
+    content = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+    transfer = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if _names(content) - {"identity"} or _names(transfer) - {"chunked"}:
+        raise UnsupportedType("The body must not be compressed. Send it without Content-Encoding.")
+    return await handler(request)
+
+
+def _names(values: Iterable[str]) -> set[str]:
+    """Return the names in the values of a header that has a list."""
+    return {name.strip().lower() for value in values for name in value.split(",")} - {""}
 
 
 def open_mode_guard(guard: OpenModeGuard) -> Middleware:

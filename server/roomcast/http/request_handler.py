@@ -20,9 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 class RequestHandler(web_protocol.RequestHandler):
-    """aiohttp's handler of a connection, but with a short response to what is not HTTP, logged at debug level."""
+    """aiohttp's handler of a connection, but it does not inflate bodies, and it answers what is not HTTP with a short
+    response, logged at debug level."""
 
     __slots__ = ()
+
+    def __init__(self, manager: web.Server, **options: Any) -> None:
+        # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
+        super().__init__(manager, **{**options, "auto_decompress": False})
 
     def handle_error(
         self,

@@ -270,6 +270,18 @@ def _hls_renditions(renditions: Sequence[Rendition], *, with_audio: bool) -> str
     return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if with_audio else [])])
 
 
+# --- Images -----------------------------------------------------------------------------------------------------------
+
+
+def decode_deep_image(source: InputFile, target: Path, *, zscale: bool) -> list[str]:
+    """Decode the first frame, without turning it, into 16 bits of each red, green and blue."""
+    to_rgb: Filter = ("zscale", {"matrix": "gbr", "range": "full"})
+    if not zscale:
+        to_rgb = ("scale", {"flags": "accurate_rnd+full_chroma_int+full_chroma_inp"})
+    frames = _filter(_input(source, noautorotate=None)["v:0"], [to_rgb, ("format", {"pix_fmts": "gbrp16le"})])
+    return _command([frames], target, {"frames:v": 1, "c:v": "rawvideo", "pix_fmt": "rgb48le", "f": "rawvideo"})
+
+
 # --- Contents of files, and features of the programs ------------------------------------------------------------------
 
 
@@ -286,6 +298,11 @@ def list_packets(file: InputFile) -> list[str]:
 def list_filters() -> list[str]:
     """Have ffmpeg list its filters."""
     return ["-hide_banner", "-filters"]
+
+
+def list_encoders() -> list[str]:
+    """Have ffmpeg list its encoders."""
+    return ["-hide_banner", "-encoders"]
 
 
 def list_decoders() -> list[str]:
@@ -331,7 +348,7 @@ def _command(streams: Sequence[ffmpeg.Stream], target: Path | str, options: Opti
 
 
 def _input(
-    file: InputFile, *, start: float | None = None, seconds: float | None = None, **options: str
+    file: InputFile, *, start: float | None = None, seconds: float | None = None, **options: str | None
 ) -> ffmpeg.Stream:
     """Read `file` under the rules for untrusted input: all of it, or `seconds` from `start`."""
     if start is not None:

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Code, Malformed, RoomcastError, TooMany
-from roomcast.http.intake.multipart import FormBody, FormPart
+from roomcast.http.intake.multipart import MAX_FIELDS, MAX_OVERHEAD_BYTES, FormBody, FormPart
 from roomcast.http.intake.pipeline import refuse_content_range
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import new_upload, upload_entry, upload_response
@@ -40,11 +40,6 @@ _CHUNK_COUNTS = frozenset({"dztotalchunkcount", "resumableTotalChunks", "flowTot
 they send one file."""
 
 _MAX_METADATA_BYTES = 8 * 1024
-
-_FORM_OVERHEAD_BYTES = 1 << 20
-"""What a form may have beside the bytes of its files."""
-
-_MAX_REFUSED_FILES = 1000
 
 _SKIPPED_CODES = frozenset({Code.UNSUPPORTED_TYPE, Code.UNREADABLE_MEDIA, Code.CANCELLED})
 """Errors of one file after which a strict form's other files are still received."""
@@ -159,9 +154,7 @@ class Form:
         self._error = self._error or error
 
     def refuse(self, filename: str | None, error: RoomcastError) -> None:
-        """Note a file that is refused. Raises `TooMany` when the form has more of them than a person would send."""
-        if len(self.files) >= _MAX_REFUSED_FILES:
-            raise TooMany("The form contains too many files.")
+        """Note a file that is refused."""
         self.files.append(FormFile(clean_filename(filename), outcome=error))
 
     @contextmanager
@@ -208,12 +201,13 @@ class FormIntake:
     async def _receive(self, request: web.Request, form: Form) -> FormResult:
         refuse_content_range(request.headers)
         settings = self._receiver.settings
-        max_bytes = settings.max_upload_bytes * settings.max_files + _FORM_OVERHEAD_BYTES
+        max_bytes = settings.max_upload_bytes * settings.max_files + MAX_OVERHEAD_BYTES
         body = FormBody(
             self._receiver.body(request.content.iter_any(), form.viewer.user),
             request.headers["Content-Type"],
             length=request.content_length,
             max_bytes=max_bytes,
+            max_parts=settings.max_files + MAX_FIELDS,
         )
         await self._receiver.check_space(request.content_length or 0)
         error: RoomcastError | None = None
