@@ -36,8 +36,16 @@ from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
-from roomcast.http.middleware import authentication, cors, credential_of, identity_only, open_mode_guard
+from roomcast.http.middleware import (
+    authentication,
+    connection_limits,
+    cors,
+    credential_of,
+    identity_only,
+    open_mode_guard,
+)
 from roomcast.http.pages import Pages
+from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
@@ -59,8 +67,8 @@ from roomcast.settings import Settings
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 
-PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
-"""Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""
+PROTOCOL_FACTORY: web.AppKey[Callable[[web.Server], ProtocolFactory]] = web.AppKey("protocol_factory")
+"""Makes the protocols of a port's connections: WebSockets of Socket.IO, and those of aiohttp's HTTP server."""
 
 SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
 """Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
@@ -156,7 +164,8 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    http.app[PROTOCOL_FACTORY] = realtime.rooms.protocol_factory
+    rooms = realtime.rooms
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
     return http.app
@@ -252,7 +261,8 @@ def build_http(
     answer_preflight, add_cors_headers = cors(core.origins)
     guards = [open_mode_guard(core.guard)] if core.guard else []
     viewers = authentication(core.authenticator, credential)
-    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers]
+    limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
+    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
