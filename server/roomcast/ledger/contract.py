@@ -243,6 +243,9 @@ class WorkQueue(Protocol):
         The cost does not depend on the number of uploads that ended earlier.
         """
 
+    async def check_writable(self) -> None:
+        """Raise `StorageError`, with the reason, unless the ledger can be read and written now."""
+
     async def queue(self) -> list[str]:
         """Return the ids that wait for a worker, in the order in which they will be claimed."""
 

@@ -148,6 +148,10 @@ class SqliteLedger:
         ]
         return replace(found, leased=leased)
 
+    async def check_writable(self) -> None:
+        await self.database.read(lambda connection: connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall())
+        await self.database.write(lambda _: None)
+
     async def queue(self) -> list[str]:
         now = self._clock()
         return await self.database.read(lambda connection: list(queue_positions(connection, now)))
