@@ -56,7 +56,7 @@ from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
@@ -147,8 +147,10 @@ async def build_app(settings: Settings) -> web.Application:
     for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
-        heartbeat = periodic(http.board.heartbeat, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
-        await background.enter_async_context(heartbeat)
+        presence = periodic(
+            http.board.heartbeat, _PRESENCE_SECONDS, name="presence", failure_event="presence_heartbeat_failed"
+        )
+        await background.enter_async_context(presence)
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
@@ -179,8 +181,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
-    relay.start()
-    lifetime.push_async_callback(relay.stop)
+    await lifetime.enter_async_context(relay.running())
     assemblies = AssemblyService(
         repositories.submissions,
         backends.ledger,
@@ -279,7 +280,7 @@ def build_http(
     Pages(settings).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-    Health(core.backends, maintenance, sandbox).add_routes(app)
+    Health(core.backends, maintenance, process_heartbeats(), sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
     board = AdminBoard(

@@ -18,7 +18,7 @@ import structlog
 from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
 from roomcast.http.intake.pipeline import BodyPipeline, Chunks, OnProgress, RateLimiter, RequestBody
 from roomcast.ledger.contract import Claim
-from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.media.contract import Data, StagedSource
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -35,6 +35,8 @@ from roomcast.uploads.viewer import Viewer
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.25
+_FINISH_SECONDS = 10.0
+"""For how long the answer to a complete body waits for a ledger that does not answer."""
 
 
 class Superseded(WrongState):
@@ -163,7 +165,8 @@ class LeasedIntake:
             if time.monotonic() - reported_at >= _TICK_SECONDS:
                 reported_at = time.monotonic()
                 tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=size)
-                await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
+                with suppress(RoomcastError):  # A lost tick does no harm, and a lost ledger shows in the renewals.
+                    await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
 
         return report
 
@@ -233,7 +236,13 @@ class LeasedIntake:
     async def _finish(self, change: Change) -> Upload:
         """Append the change that ends the lease, unless the owner has cancelled the upload."""
         self.finishing = True
-        upload = await self._ledger.append(self.upload.id, change, token=self._lease.token)
+        upload = await append_final(
+            self._ledger,
+            self._lease,
+            change,
+            seconds=_FINISH_SECONDS,
+            is_written=lambda found: change.source is not None and found.source == change.source,
+        )
         if upload.stage is Stage.CANCELLED:
             await self._media.discard_source(source_key(upload))
             raise CancelledByOwner("The upload was cancelled.")
