@@ -99,7 +99,7 @@ class UploadQuota:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Forget what counts no longer, and expire unused reservations, for the duration of the context."""
-        async with periodic(self.tidy, _TIDY_SECONDS, failure_event="quota_not_tidied"):
+        async with periodic(self.tidy, _TIDY_SECONDS, name="quota", failure_event="quota_not_tidied"):
             yield
 
     async def tidy(self) -> None:
