@@ -16,9 +16,10 @@ from roomcast.uploads.model import Forecast, Source, Upload, results_folder
 from roomcast.uploads.templates import Template
 
 from roomcast_workers.ffmpeg.binaries import Binaries
+from roomcast_workers.ffmpeg.capabilities import Capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.ffmpeg.runner import features, run_ffmpeg, run_ffprobe, scan_packets
+from roomcast_workers.ffmpeg.runner import read_capabilities, run_ffmpeg, run_ffprobe, scan_packets
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import MediaInfo, parse_ffprobe
@@ -115,9 +116,9 @@ class Job:
             self.deps.binaries, self.source_input, limits=_PROBE_LIMITS, timeout_seconds=self.deps.step_seconds
         )
 
-    async def ffmpeg_features(self) -> frozenset[str]:
-        """Return the filters and decoders of the installed ffmpeg."""
-        return await features(self.deps.binaries)
+    async def capabilities(self) -> Capabilities:
+        """Return what the installed ffmpeg can do."""
+        return await read_capabilities(self.deps.binaries)
 
     async def run_ffmpeg(
         self,

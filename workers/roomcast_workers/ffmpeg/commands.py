@@ -300,6 +300,11 @@ def list_filters() -> list[str]:
     return ["-hide_banner", "-filters"]
 
 
+def list_encoders() -> list[str]:
+    """Have ffmpeg list its encoders."""
+    return ["-hide_banner", "-encoders"]
+
+
 def list_decoders() -> list[str]:
     """Have ffmpeg list its decoders."""
     return ["-hide_banner", "-decoders"]

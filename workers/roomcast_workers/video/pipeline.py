@@ -12,7 +12,14 @@ from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
 from roomcast_workers.video.audio import process_audio
 from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
-from roomcast_workers.video.encoder import EncodedFile, can_decode, copy_video, encode_video, settings_for
+from roomcast_workers.video.encoder import (
+    EncodedFile,
+    can_decode,
+    copy_video,
+    encode_video,
+    require_decoders,
+    settings_for,
+)
 from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
 from roomcast_workers.video.progress_meter import ProgressMeter
@@ -51,12 +58,16 @@ async def process_video(job: Job) -> Results:
 
 
 async def _verified_source(job: Job) -> VerifiedMedia:
-    """Return what the source really contains. Raise `TooLarge` when it is too long."""
+    """Return what the source really contains.
+
+    Raises `TooLarge` when it is too long, and `UnsupportedType` when the installed ffmpeg cannot decode it.
+    """
     info = await job.probe(job.path, job.source.format)
     with job.path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     source = verify_media(info, await job.scan_packets(), head)
     check_duration(source.seconds, job.deps.limits)
+    await require_decoders(job, source.info)
     return source
 
 
