@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from roomcast.uploads.lifecycle import Stage
 
 from roomcast_workers.job import Job, ResultFile, Results
-from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
-from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
+from roomcast_workers.media_info.truncation import VerifiedMedia
 from roomcast_workers.video.audio import process_audio
 from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
 from roomcast_workers.video.encoder import EncodedFile, can_decode, copy_video, encode_video, settings_for
@@ -17,14 +17,13 @@ from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
+from roomcast_workers.video.source import read_source
 from roomcast_workers.video.storyboard import make_storyboard
-
-_HEAD_BYTES = 4096
 
 
 async def process_video(job: Job) -> Results:
     """Process a video, or audio alone."""
-    source = await _verified_source(job)
+    job, source = await read_source(job)
     if source.info.video is None:
         return await process_audio(job, source)
     video, hls_sides = source.info.video, job.template.hls
@@ -38,7 +37,8 @@ async def process_video(job: Job) -> Results:
     files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
     derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        derived_from = result.path, result.info, result.demuxer
+        held = replace(result.info, video=replace(stream, held_from=video.held_from))
+        derived_from = result.path, held, result.demuxer
     if hls_sides:
         meter.start_run(ends_at=1.0)
         files += await make_hls(job, *derived_from, meter)
@@ -48,16 +48,6 @@ async def process_video(job: Job) -> Results:
     files += await make_storyboard(job, *derived_from)
     partial = {"partial": source.truncation.to_json()} if source.truncation else {}
     return Results(files, [poster] if poster else [], _original(video, source), result.extra | partial)
-
-
-async def _verified_source(job: Job) -> VerifiedMedia:
-    """Return what the source really contains. Raise `TooLarge` when it is too long."""
-    info = await job.probe(job.path, job.source.format)
-    with job.path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    source = verify_media(info, await job.scan_packets(), head)
-    check_duration(source.seconds, job.deps.limits)
-    return source
 
 
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
