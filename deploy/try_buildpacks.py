@@ -158,7 +158,11 @@ def check(app: Path, installed: Path, environment: Mapping[str, str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    dyno = {**environment, "PATH": f"{installed}:{environment['PATH']}", "JWT_SECRET": "a secret for a trial"}
+    dyno = {
+        **environment,
+        "PATH": f"{installed}:{environment['PATH']}",
+        "JWT_SECRET": "a secret of 32 bytes for a trial",
+    }
     running = []
     try:
         for name in processes(app):

@@ -36,7 +36,7 @@ from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
-from roomcast.http.middleware import authentication, cors, credential_of
+from roomcast.http.middleware import authentication, cors, credential_of, identity_only, open_mode_guard
 from roomcast.http.pages import Pages
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
@@ -45,7 +45,7 @@ from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
 from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import with_urls
-from roomcast.origins import OriginPolicy
+from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic
@@ -79,6 +79,7 @@ class Core:
     registry: CollectorRegistry
     authenticator: Authenticator
     origins: OriginPolicy
+    guard: OpenModeGuard | None
     relay: Relay
     assemblies: AssemblyService
     uploads: UploadService
@@ -176,13 +177,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
-    origins = OriginPolicy(settings.sockets.cors_origins)
-    return Core(backends, repositories, registry, authenticator, origins, relay, assemblies, uploads)
+    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
+    return Core(backends, repositories, registry, authenticator, origins, guard, relay, assemblies, uploads)
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.guard)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -247,7 +249,9 @@ def build_http(
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
     credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
     answer_preflight, add_cors_headers = cors(core.origins)
-    middlewares = [answer_preflight, errors_as_json, authentication(core.authenticator, credential)]
+    guards = [open_mode_guard(core.guard)] if core.guard else []
+    viewers = authentication(core.authenticator, credential)
+    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
-import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.warnings import InsecureKeyLengthWarning
 
 from roomcast.errors import Unauthenticated
+from roomcast.public_key import TokenKey, read_public_key
 from roomcast.settings import AuthSettings
 from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 MAX_USER_ID_LENGTH = 200
 _UNUSABLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories of characters that are invisible, reorder the text around them, or are half of a character."""
+
+_MAX_EXPIRY = 253402300800.0
+"""The end of the year 9999. The event loop has no timers for much later times."""
+
+_INVALID_TOKEN = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+"""What decoding raises. PyJWT passes on some errors of the libraries below it: a token may contain half of a character,
+a number without end, or lists a thousand deep."""
 
 
 class Authenticator:
@@ -31,11 +34,14 @@ class Authenticator:
         self.open_mode = settings.open_mode
         # In open mode the id of an upload is the right to it, so a list for every caller would give the rights away.
         self.can_list = loopback or not settings.open_mode
-        self._key: Any = settings.jwt_secret
-        self._algorithm = "HS256"
-        if settings.jwt_public_key:
-            self._key = load_pem_public_key(settings.jwt_public_key.replace("\\n", "\n").encode())
-            self._algorithm = "ES256" if isinstance(self._key, EllipticCurvePublicKey) else "RS256"
+        public = settings.jwt_public_key
+        self._key = read_public_key(public) if public else TokenKey(settings.jwt_secret, "HS256")
+        self._audience, self._issuer = settings.jwt_audience, settings.jwt_issuer
+        required = {"exp": True, "sub": True, "aud": self._audience, "iss": self._issuer}
+        self._options: jwt.types.Options = {
+            "require": [claim for claim, value in required.items() if value],
+            "verify_aud": self._audience is not None,
+        }
 
     def viewer(self, token: str | None) -> Viewer:
         """Return the viewer that `token` names, or raise `Unauthenticated`."""
@@ -44,21 +50,23 @@ class Authenticator:
         if not token:
             raise Unauthenticated("A token is required.")
         try:
-            with warnings.catch_warnings():
-                # The operator chose the length of the secret; a warning with every request would not change it.
-                warnings.simplefilter("ignore", InsecureKeyLengthWarning)
-                claims = jwt.decode(
-                    token,
-                    self._key,
-                    algorithms=[self._algorithm],
-                    options={"require": ["exp", "sub"], "verify_aud": False},
-                )
+            claims = jwt.decode(
+                token,
+                self._key.key,
+                algorithms=[self._key.algorithm],
+                options=self._options,
+                audience=self._audience,
+                issuer=self._issuer,
+            )
+            expires_at = float(claims["exp"])
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired.") from error
-        except jwt.PyJWTError as error:
+        except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as error:
+            raise Unauthenticated("The token was issued for another application, or by another issuer.") from error
+        except _INVALID_TOKEN as error:
             raise Unauthenticated("The token is not valid.") from error
         check_user_id(claims["sub"])
-        return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=float(claims["exp"]))
+        return Viewer(claims["sub"], admin=claims.get("admin") is True, expires_at=min(expires_at, _MAX_EXPIRY))
 
 
 def check_user_id(user: str) -> None:

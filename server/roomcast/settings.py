@@ -11,14 +11,15 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from roomcast.environment import EnvironmentSource, Setting, Variable, default_host, platform_without_disk, settings_in
 from roomcast.errors import Malformed
 from roomcast.origins import ANY, check_origins
+from roomcast.public_key import read_public_key
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
 from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
@@ -26,28 +27,15 @@ from roomcast.uploads.templates import TemplateFileError, Templates, parse_templ
 GIB = 1 << 30
 MIB = 1 << 20
 
-PLATFORMS = {
-    "DYNO": "Heroku",
-    "RENDER": "Render",
-    "RAILWAY_ENVIRONMENT": "Railway",
-    "RAILWAY_ENVIRONMENT_NAME": "Railway",
-    "FLY_APP_NAME": "Fly.io",
-    "K_SERVICE": "Cloud Run",
-}
-"""Platforms whose routers cannot reach a loopback address, by the variable that each sets in every process."""
+MAX_FILES_LIMIT = 1000
+"""The largest value of `ROOMCAST_MAX_FILES`."""
 
-_WITHOUT_A_DISK = {"DYNO", "K_SERVICE"}
-"""Those of them that empty a process's disk at every restart."""
+SECRET_BYTES = 32
+"""The least length of a secret for HMAC-SHA256: that of the digest."""
 
 
 class SettingsError(ValueError):
     """The environment is wrong. The message has one line for each mistake, which begins with its variable."""
-
-
-class Variable(NamedTuple):
-    """Annotate a field whose environment variable is not `ROOMCAST_` and the field's name."""
-
-    name: str
 
 
 class _Group(BaseModel):
@@ -56,16 +44,12 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _default_host() -> str:
-    return "0.0.0.0" if any(os.environ.get(name) for name in PLATFORMS) else "127.0.0.1"  # noqa: S104
-
-
 class ServerSettings(_Group):
     """Where a process listens, and how it starts and stops."""
 
     port: Annotated[int, Variable("PORT")] = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
     host: Annotated[str, Variable("HOST")] = Field(
-        default_factory=_default_host,
+        default_factory=default_host,
         description="Address that the server listens on. The default is 127.0.0.1, or 0.0.0.0 on a platform that "
         "sets `DYNO`, `RENDER`, `RAILWAY_ENVIRONMENT`, `FLY_APP_NAME` or `K_SERVICE`. Open mode on an "
         "address other than loopback needs `ROOMCAST_OPEN=1`.",
@@ -112,17 +96,50 @@ class AuthSettings(_Group):
     """Which tokens are accepted."""
 
     jwt_secret: Annotated[str | None, Variable("JWT_SECRET")] = Field(
-        None, description="HS256 secret of the tokens. Without this and `JWT_PUBLIC_KEY` the server is in open mode."
+        None,
+        description="HS256 secret of the tokens, 32 bytes or more. Without this and `JWT_PUBLIC_KEY` the server is in "
+        "open mode.",
     )
     jwt_public_key: Annotated[str | None, Variable("JWT_PUBLIC_KEY")] = Field(
-        None, description="PEM public key of the tokens, RS256 or ES256 by the type of the key."
+        None,
+        description="PEM public key of the tokens: RSA of 2,048 bits or more (RS256), or P-256 (ES256). Needs the next "
+        "two.",
+    )
+    jwt_audience: Annotated[str | None, Variable("JWT_AUDIENCE")] = Field(
+        None, description="The `aud` claim that tokens must have, alone or among others."
+    )
+    jwt_issuer: Annotated[str | None, Variable("JWT_ISSUER")] = Field(
+        None, description="The `iss` claim that tokens must have."
     )
     cookie: str = Field("roomcast_token", min_length=1, description="Name of the cookie that may carry the token.")
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_secret(cls, value: str | None) -> str | None:
+        size = len((value or "").strip().encode())
+        if value is not None and size < SECRET_BYTES:
+            raise ValueError(
+                f"A secret of {size} bytes can be guessed; HS256 needs {SECRET_BYTES} or more. "
+                "`openssl rand -hex 32` makes one."
+            )
+        return value
+
+    @field_validator("jwt_public_key")
+    @classmethod
+    def _is_public_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_public_key(value)
+        return value
 
     @model_validator(mode="after")
     def _have_one_key(self) -> Self:
         if self.jwt_secret and self.jwt_public_key:
             raise ValueError("JWT_SECRET and JWT_PUBLIC_KEY: set one of them, not both.")
+        if self.jwt_public_key and not (self.jwt_audience and self.jwt_issuer):
+            raise ValueError(
+                "JWT_PUBLIC_KEY needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, because an "
+                "identity provider signs tokens for other applications with the same key."
+            )
         return self
 
     @property
@@ -194,7 +211,7 @@ class StorageSettings(_Group):
     @property
     def disk_warning(self) -> str | None:
         """What is lost on a platform that empties a process's disk at every restart; None elsewhere."""
-        platform = next((name for variable, name in PLATFORMS.items() if _is_diskless(variable)), None)
+        platform = platform_without_disk()
         if platform is None or (self.redis_url and self.s3_bucket):
             return None
         if self.redis_url:
@@ -206,17 +223,13 @@ class StorageSettings(_Group):
         return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
 
 
-def _is_diskless(variable: str) -> bool:
-    return variable in _WITHOUT_A_DISK and bool(os.environ.get(variable))
-
-
 class IntakeSettings(_Group):
     """What a client may send."""
 
     max_upload_bytes: int = Field(
         2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
     )
-    max_files: int = Field(20, ge=1, description="Most files in one request.")
+    max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
     max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
     viewer_bytes_per_second: int | None = Field(
         None,
@@ -234,6 +247,12 @@ class IntakeSettings(_Group):
     )
     body_stall_seconds: float = Field(
         30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
+    body_min_bytes_per_second: int = Field(
+        1024,
+        ge=0,
+        description="Least rate at which a request body may arrive, on average over a minute, before the upload is "
+        "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
     @property
@@ -365,10 +384,11 @@ class WorkerSettings(_Group):
     )
     step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
     max_pixels: int = Field(
-        100_000_000,
+        300_000_000,
         ge=1,
-        description="Most pixels in one picture or frame. More are refused with `TOO_LARGE`, as for the next three "
-        "limits.",
+        description="Most pixels in one picture; in a frame of a video at most 100,000,000 of them. More are refused "
+        "with `TOO_LARGE`, as for the next three limits, and so is a picture whose decoding would take more than 3 GiB "
+        "of memory. JPEG is decoded at the size that is needed.",
     )
     max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
     max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
@@ -399,7 +419,7 @@ class Settings(BaseSettings):
     def settings_customise_sources(
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _Environment(settings_cls)
+        return init_settings, EnvironmentSource(settings_cls)
 
     @model_validator(mode="after")
     def _are_safe_together(self) -> Self:
@@ -421,39 +441,9 @@ class Settings(BaseSettings):
         return self.server.web_concurrency if self.storage.redis_url else 1
 
 
-class Setting(NamedTuple):
-    """One setting: the group and the field that hold it, and its environment variable."""
-
-    group: str
-    name: str
-    variable: str
-    field: FieldInfo
-
-
 def all_settings() -> Iterator[Setting]:
     """Every setting, group by group."""
-    for group, outer in Settings.model_fields.items():
-        model = outer.annotation
-        assert isinstance(model, type) and issubclass(model, _Group)  # noqa: PT018, S101  (for the type checker)
-        for name, field in model.model_fields.items():
-            variable = next(
-                (one.name for one in field.metadata if isinstance(one, Variable)), f"ROOMCAST_{name.upper()}"
-            )
-            yield Setting(group, name, variable, field)
-
-
-class _Environment(PydanticBaseSettingsSource):
-    """Read each setting from its variable. An empty variable counts as an absent one."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False  # `__call__` reads whole groups
-
-    def __call__(self) -> dict[str, Any]:
-        groups: dict[str, dict[str, str]] = {}
-        for setting in all_settings():
-            if value := os.environ.get(setting.variable):
-                groups.setdefault(setting.group, {})[setting.name] = value
-        return groups
+    return settings_in(Settings)
 
 
 def load_templates(path: Path) -> Templates:

@@ -217,7 +217,7 @@ async def test_only_the_owner_reads_the_log_and_replays(
         assembly_id = (await ada.upload(shelf.image(), template=TEMPLATE)).body["assemblyId"]
         await receiver.until(1)
         delivery = await settled(ada, assembly_id, "delivered")
-        for other, refusal in ((bob, (403, "FORBIDDEN")), (nobody, (401, "UNAUTHENTICATED"))):
+        for other, refusal in ((bob, (404, "NOT_FOUND")), (nobody, (401, "UNAUTHENTICATED"))):
             reply = await other.request("GET", f"/api/assemblies/{assembly_id}/deliveries")
             assert reply.refusal == refusal
             assert (await replay(other, assembly_id, delivery["id"])).refusal == refusal

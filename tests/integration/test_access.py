@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,6 +15,7 @@ from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api
+from tests.support.streams import StreamWatcher
 from tests.support.tokens import BAD_TOKENS, SECRET, signed_with, token, unsigned
 from tests.support.watchers import NodeWatcher, Watcher, refused
 
@@ -50,6 +52,68 @@ async def test_upload_of_another_viewer_cannot_be_joined_cancelled_or_retried(se
         assert (await alice.cancel(upload_id)).status == 200
         assert await watcher.call("join-upload", upload_id) != {}
         assert watcher.received == []
+
+
+CLIPS = """
+[templates.clip]
+kind = "image"
+[templates.clip1]
+kind = "image"
+"""
+MD5 = "0123456789abcdef" * 2
+
+
+async def assembly(api: Api, template: str) -> tuple[str, str]:
+    """Reserve one file, and return the ids of its upload and of its assembly."""
+    wanted = {"files": [{"filename": "holiday.png", "size": 100, "md5": MD5}], "type": template}
+    reply = await api.request("POST", "/api/uploads", json=wanted)
+    assert reply.status == 201, reply.body
+    return reply.body["uploadId"], reply.body["assemblyId"]
+
+
+async def streamed(server: AppServer, user: str, assembly_id: str) -> str:
+    """Return what the stream of an assembly begins with."""
+    url = f"{server.url}/api/transflow/stream?uploadId={assembly_id}"
+    headers = {"Authorization": f"Bearer {token(user)}"}
+    async with StreamWatcher(url, headers=headers) as stream:
+        await stream.wait_until(lambda: bool(stream.received))
+        return str(stream.received)
+
+
+async def test_users_who_share_an_assembly_id_get_their_own_assembly(serve: ServeApp, tmp_path: Path) -> None:
+    templates = tmp_path / "templates.toml"
+    templates.write_text(CLIPS)
+    server = await serve(JWT_SECRET=SECRET, ROOMCAST_TEMPLATES=str(templates))
+    async with Api(server, token("12")) as victim, Api(server, token("2")) as attacker:
+        hers, shared = await assembly(victim, "clip")
+        his, same = await assembly(attacker, "clip1")
+        assert same == shared
+        for api, user, template, upload_id in ((victim, "12", "clip", hers), (attacker, "2", "clip1", his)):
+            body = (await api.request("GET", f"/api/transflow/status?assemblyId={shared}")).body
+            assert (body["user"], body["template_id"]) == ({"userId": user}, template)
+            async with Watcher(server.url, auth={"token": token(user)}) as watcher:
+                joined = await watcher.call("join-assembly", shared)
+                assert [state["uploadId"] for state in joined["states"]] == [upload_id]
+            assert upload_id in await streamed(server, user, shared)
+    async with Api(server, token("3")) as third:
+        assert (await third.request("GET", f"/api/transflow/status?assemblyId={shared}")).status == 403
+
+
+async def test_assembly_of_another_viewer_is_as_unknown_as_none(server: AppServer, alice: Api, bob: Api) -> None:
+    """Who knows a user, a template and a file can compute the id."""
+    _, hers = await assembly(alice, "auto")
+    answers = []
+    for wanted in (hers, "0" * 64):
+        replies = [
+            await bob.request("GET", f"/api/assemblies/{wanted}/deliveries"),
+            await bob.request("POST", f"/api/assemblies/{wanted}/deliveries/delivery_{'0' * 32}/replay"),
+        ]
+        async with Watcher(server.url, auth={"token": token("bob")}) as watcher:
+            acks = [await watcher.call(call, wanted) for call in ("join-assembly", "leave-assembly")]
+        answers.append([*((reply.status, reply.body) for reply in replies), *acks])
+    assert answers[0] == answers[1]
+    assert answers[0][0] == (404, {"error": {"code": "NOT_FOUND", "message": "There is no such assembly."}})
+    assert (await alice.request("GET", f"/api/assemblies/{hers}/deliveries")).status == 200
 
 
 async def test_list_has_only_the_viewers_uploads(alice: Api, bob: Api) -> None:
@@ -129,14 +193,16 @@ async def test_token_is_verified_with_a_public_key(serve: ServeApp, family: str)
         else ec.generate_private_key(ec.SECP256R1())
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    claims = {"sub": "alice", "exp": time.time() + 60}
-    server = await serve(JWT_PUBLIC_KEY=public.decode())
+    claims = {"sub": "alice", "exp": time.time() + 60, "aud": ["roomcast"], "iss": "https://idp.example"}
+    server = await serve(JWT_PUBLIC_KEY=public.decode(), JWT_AUDIENCE="roomcast", JWT_ISSUER="https://idp.example")
     bad = [
         signed_with(public, "alice"),
         signed_with(public.strip(), "alice"),
         unsigned("alice"),
         token("alice"),
         jwt.encode({**claims, "exp": time.time() - 60}, key, algorithm=family),
+        jwt.encode({**claims, "aud": "some-other-app", "admin": True}, key, algorithm=family),
+        jwt.encode({**claims, "iss": "https://other.example", "admin": True}, key, algorithm=family),
     ]
     for wrong in bad:
         async with Api(server, wrong) as client:

@@ -128,7 +128,7 @@ async def test_invalid_polling_request_is_refused_with_its_status(
 ) -> None:
     async with http.get(served.url, params=query, headers=headers) as answer:
         assert answer.status == status
-        assert set(await answer.json()) == {"error"}
+        assert set(await answer.json()) == {"error", "code", "message"}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.support.harness import eventually
 from tests.support.ledgers import Clock, created
 from tests.support.recording_handler import RecordingHandler
 from tests.support.redis_server import RunningRedis
-from tests.support.scale.cluster import Line
+from tests.support.tcp_link import TcpLink
 
 RESETS = 12
 IDLE = 16
@@ -44,9 +44,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 
 
 @pytest.fixture
-def line(redis: RunningRedis) -> Iterator[Line]:
-    with Line(redis) as line:
-        yield line
+def link(redis: RunningRedis) -> Iterator[TcpLink]:
+    with TcpLink(redis.port) as link:
+        yield link
 
 
 def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
@@ -54,18 +54,18 @@ def on_uvloop(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-def test_call_on_a_reset_connection_raises_storage_error(line: Line) -> None:
+def test_call_on_a_reset_connection_raises_storage_error(link: TcpLink) -> None:
     async def work() -> None:
         outcomes: list[object] = []
-        async with connect(line.url) as client:
+        async with connect(link.redis_url) as client:
             scripts = Scripts(client)
             for _ in range(RESETS):
                 await eventually(lambda: all_answer(scripts), what="answers on every connection")
-                line.reset()
+                link.reset()
                 for at_once in (AT_ONCE, IDLE):
                     pings = (scripts.command("PING") for _ in range(at_once))
                     outcomes += await asyncio.gather(*pings, return_exceptions=True)
-                line.mend()
+                link.mend()
             await eventually(lambda: all_answer(scripts), what="answers after the resets")
         assert {type(outcome) for outcome in outcomes} == {StorageError}
         causes = [outcome.__cause__ for outcome in outcomes if isinstance(outcome, StorageError)]
@@ -75,27 +75,30 @@ def test_call_on_a_reset_connection_raises_storage_error(line: Line) -> None:
     on_uvloop(work())
 
 
-def test_wake_does_not_fail_while_connections_are_reset(line: Line) -> None:
+def test_wake_does_not_fail_while_connections_are_reset(link: TcpLink) -> None:
     async def work() -> None:
-        async with TaskiqDispatch.open(line.url, name="roomcast:hints") as dispatch:
+        async with TaskiqDispatch.open(link.redis_url, name="roomcast:hints") as dispatch:
             for turn in range(RESETS):
                 await asyncio.gather(*(dispatch.wake(f"before_{turn}", seq) for seq in range(IDLE)))
-                line.reset()
+                link.reset()
                 for at_once in (AT_ONCE, IDLE):
                     await asyncio.gather(*(dispatch.wake(f"upload_{turn}", -seq) for seq in range(at_once)))
-                line.mend()
+                link.mend()
 
     on_uvloop(work())
 
 
-def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
+def test_workers_go_on_after_their_connections_were_reset(link: TcpLink) -> None:
     async def work() -> None:
         handler, end = RecordingHandler(), exit_when_task_fails(asyncio.Event())
-        async with TaskiqDispatch.open(line.url, name="roomcast:workers") as dispatch, dispatch.workers(handler, 1):
+        async with (
+            TaskiqDispatch.open(link.redis_url, name="roomcast:workers") as dispatch,
+            dispatch.workers(handler, 1),
+        ):
             for turn in range(4):
-                line.reset()
+                link.reset()
                 failed = await failures(dispatch, 10)
-                line.mend()
+                link.mend()
                 assert failed
 
                 async def received(turn: int = turn) -> bool:
@@ -108,13 +111,13 @@ def test_workers_go_on_after_their_connections_were_reset(line: Line) -> None:
     on_uvloop(work())
 
 
-def test_maintenance_goes_on_after_its_connections_were_reset(line: Line) -> None:
+def test_maintenance_goes_on_after_its_connections_were_reset(link: TcpLink) -> None:
     async def work() -> None:
         end, clock = exit_when_task_fails(asyncio.Event()), Clock()
         clock.now = time.time()
-        ledger = RedisLedger(connect(line.url), namespace="upkeep")
+        ledger = RedisLedger(connect(link.redis_url), namespace="upkeep")
         upload = await created(ledger, clock)
-        async with TaskiqDispatch.open(line.url, name="roomcast:upkeep") as dispatch:
+        async with TaskiqDispatch.open(link.redis_url, name="roomcast:upkeep") as dispatch:
             upkeep = Maintenance(
                 Backends(ledger, NoMedia(), dispatch, None),  # type: ignore[arg-type]
                 RetentionSettings(),
@@ -122,9 +125,9 @@ def test_maintenance_goes_on_after_its_connections_were_reset(line: Line) -> Non
             )
             async with upkeep.running():
                 for _ in range(4):
-                    line.reset()
+                    link.reset()
                     await failures(dispatch, 10)
-                    line.mend()
+                    link.mend()
                 await eventually(lambda: succeeds(ledger.queue()), what="answers after the resets")
                 await ledger.claim(upload.id, holder="somebody", seconds=0.05)
 

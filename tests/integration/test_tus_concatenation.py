@@ -51,6 +51,7 @@ async def test_incomplete_foreign_or_unreadable_partial_uploads_are_not_concaten
         ("/api/tus/upload_x", (404, "NOT_FOUND")),
         ("nonsense", (404, "NOT_FOUND")),
         (text, (415, "UNSUPPORTED_TYPE")),
+        (f"{text} http://127.0.0.1{text}", (400, "MALFORMED")),
     ):
         assert (await tus.post(Upload_Concat=f"final;{url}")).refusal == refusal, url
     assert (await tus.delete(half)).status == 204

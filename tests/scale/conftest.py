@@ -12,7 +12,8 @@ from tests.e2e.conftest import FakeFfmpeg
 from tests.support.harness import Api, RunningServer
 from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, ENVIRONMENT, S3Server, moto_server
-from tests.support.scale.cluster import Cluster, Line, Worker
+from tests.support.scale.cluster import Cluster, Worker
+from tests.support.tcp_link import TcpLink
 from tests.support.watchers import Watcher
 
 pytest.register_assert_rewrite("tests.support.scale.listeners")
@@ -65,21 +66,21 @@ def members() -> list[RunningServer]:
 
 
 @pytest.fixture(scope="module")
-def lines() -> dict[Worker, Line]:
-    """Each worker's own line to Redis."""
+def links() -> dict[Worker, TcpLink]:
+    """Each worker's own link to Redis."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def cluster(
-    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer], lines: dict[Worker, Line]
+    folder: Path, redis: RunningRedis, fake: FakeFfmpeg, members: list[RunningServer], links: dict[Worker, TcpLink]
 ) -> Iterator[Cluster]:
     cluster = Cluster(folder, redis.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
     with ExitStack() as stack:
         for _ in range(2):
             cluster.web()
-            line = stack.enter_context(Line(redis))
-            lines[cluster.worker(REDIS_URL=line.url)] = line
+            link = stack.enter_context(TcpLink(redis.port))
+            links[cluster.worker(REDIS_URL=link.redis_url)] = link
         yield stack.enter_context(cluster)
 
 

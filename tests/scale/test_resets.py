@@ -12,21 +12,22 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.harness import Api, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
-from tests.support.scale.cluster import Cluster, Line
+from tests.support.scale.cluster import Cluster
+from tests.support.tcp_link import TcpLink
 
 RESETS = 6
 
 
 @pytest.fixture(scope="module")
-def line(redis: RunningRedis) -> Iterator[Line]:
-    with Line(redis) as line:
-        yield line
+def link(redis: RunningRedis) -> Iterator[TcpLink]:
+    with TcpLink(redis.port) as link:
+        yield link
 
 
 @pytest.fixture(scope="module")
-def cluster(folder: Path, line: Line, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
-    """A web process and two workers, all on the same line to Redis."""
-    cluster = Cluster(folder, line.url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
+def cluster(folder: Path, link: TcpLink, fake: FakeFfmpeg, members: list[RunningServer]) -> Iterator[Cluster]:
+    """A web process and two workers, all on the same link to Redis."""
+    cluster = Cluster(folder, link.redis_url, members, **fake.env, ROOMCAST_RETRY_SECONDS="0.1")
     cluster.web()
     cluster.worker()
     cluster.worker()
@@ -41,14 +42,14 @@ async def api(cluster: Cluster) -> AsyncIterator[Api]:
 
 
 async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connections(
-    cluster: Cluster, api: Api, line: Line, shelf: Shelf, healed: FakeFfmpeg
+    cluster: Cluster, api: Api, link: TcpLink, shelf: Shelf, healed: FakeFfmpeg
 ) -> None:
     answers: list[Reply] = []
     picture = shelf.image(size=(64, 48))
     for _ in range(RESETS):
-        line.reset()
+        link.reset()
         answers.append(await api.upload(picture))
-        line.mend()
+        link.mend()
         answers.append(await api.upload(picture))
     accepted = [answer.body["uploadId"] for answer in answers if answer.status == 202]
     refused = {answer.body["error"]["code"] for answer in answers if answer.status != 202}

@@ -13,7 +13,8 @@ import psutil
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support.harness import EXIT_WITHIN, Api, eventually
-from tests.support.scale.cluster import Cluster, Line, Worker
+from tests.support.scale.cluster import Cluster, Worker
+from tests.support.tcp_link import TcpLink
 from tests.support.watchers import Message, Recorder, Watcher, assert_truthful, statuses
 
 LEASE_SECONDS = 2.0
@@ -154,20 +155,20 @@ async def test_upload_is_handed_over_to_the_other_worker_on_sigterm(
 
 
 async def test_upload_is_claimed_by_the_other_worker_when_its_worker_loses_redis(
-    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, lines: dict[Worker, Line]
+    cluster: Cluster, api: Api, watcher: Watcher, shelf: Shelf, healed: FakeFfmpeg, links: dict[Worker, TcpLink]
 ) -> None:
     healed.behave("slow:60")
     upload_id, holder = await at_work(cluster, api, watcher, shelf.clip())
     ffmpegs = holder.ffmpegs()
     healed.heal()
     cut = time.monotonic()
-    lines[holder].cut()
+    links[holder].cut()
     # Nobody else may have it before its lease has run out; by then the ffmpeg must be dead.
     await taken_again(watcher, upload_id, 2)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in ffmpegs)
     print(f"cut off from Redis to the next claim: {time.monotonic() - cut:.2f} s, its ffmpeg dead by then")
     end = await watcher.end(upload_id)
-    lines[holder].mend()
+    links[holder].mend()
     assert (end["status"], end["attempt"]) == ("completed", 2)
     again = await api.accepted(shelf.image())
     await api.finished(again)

@@ -7,6 +7,7 @@ from nothing else of the environment. pytest-aiohttp's `aiohttp_client` starts i
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast import settings
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
+from roomcast.http.request_handler import request_handlers
 
 from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
 
@@ -97,12 +99,13 @@ def _settings(**env: str) -> settings.Settings:
 
 
 class _Runner(web.AppRunner):
-    """Puts the application's own protocol before aiohttp's."""
+    """Puts the application's own protocols before aiohttp's and into its place, as `python -m roomcast` does."""
 
-    @property
+    @functools.cached_property
     def server(self) -> Any:
         http = super().server
-        return http and self.app[PROTOCOL_FACTORY](http)
+        assert http is not None
+        return self.app[PROTOCOL_FACTORY](request_handlers(http))
 
 
 class _Listening(TestServer):

@@ -1,4 +1,4 @@
-"""Media for tests, made by the wheel's own ffmpeg (and Pillow) when a test asks for it.
+"""Media for tests, made by the packaged ffmpeg (and Pillow) when a test asks for it.
 
 Each distinct clip or picture is made once in a test run and copied from then on.
 """
@@ -293,6 +293,12 @@ def text_named_mp4(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("This is not a film.\n" * 50)
     return path
+
+
+def first_frame(path: Path) -> bytes:
+    """Return the luma and chroma of a video's first frame as stored, 4:2:0."""
+    argv = [find_binaries().ffmpeg, "-v", "error", "-i", str(path), "-frames:v", "1", "-f", "rawvideo", "-"]
+    return subprocess.run(argv, capture_output=True, check=True).stdout
 
 
 @functools.cache

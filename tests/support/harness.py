@@ -150,7 +150,7 @@ class RunningServer(ServerUnderTest):
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *, deadline: float = 30.0) -> Self:
+    def start(self, *, deadline: float = 60.0) -> Self:
         """Start, and return when the server has said that it is ready."""
         with self.log.open("a") as log:
             self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
@@ -178,10 +178,10 @@ class RunningServer(ServerUnderTest):
             text=True,
         )
 
-    def restart(self) -> Self:
+    def restart(self, *, deadline: float = 60.0) -> Self:
         """Start again after `kill` or `terminate`: the same data, the same port."""
         assert not self.alive
-        return self.start()
+        return self.start(deadline=deadline)
 
     def kill(self) -> Exit:
         """SIGKILL: nothing of the server's own runs any more."""

@@ -44,7 +44,13 @@ class CompressedImage:
 
 
 async def compress(
-    source: Path, image_format: str, *, limits: ResourceLimits = LIMITS, timeout_seconds: float = 60, **settings: Any
+    source: Path,
+    image_format: str,
+    *,
+    limits: ResourceLimits = LIMITS,
+    timeout_seconds: float = 60,
+    deep: Path | None = None,
+    **settings: Any,
 ) -> CompressedImage:
     """Compress an image into `out` beside it, with the default settings except those given."""
     out = source.parent / "out"
@@ -58,6 +64,7 @@ async def compress(
         limits=limits,
         timeout_seconds=timeout_seconds,
         on_fraction=fractions.append,
+        deep=deep,
     )
     return CompressedImage(described, results, fractions)
 

@@ -69,6 +69,12 @@ class Receiver:
     def url(self) -> str:
         return str(self._server.make_url("/hook"))
 
+    @property
+    def port(self) -> int:
+        port = self._server.port
+        assert port is not None
+        return port
+
     async def thank(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text="thank you")
 

@@ -66,6 +66,12 @@ class S3Server:
     url: str
     client: Any
 
+    @property
+    def port(self) -> int:
+        port = URL(self.url).port
+        assert port is not None
+        return port
+
     def keys(self) -> list[str]:
         """The objects there are."""
         return [entry["Key"] for entry in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]

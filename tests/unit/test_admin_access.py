@@ -9,7 +9,9 @@ HERE = {"Host": "127.0.0.1:8000"}
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]", "app.localhost:8000"]
+)
 def test_request_from_this_machine_to_a_loopback_name_is_local(peer: str, host: str) -> None:
     assert is_local_request(peer, {"Host": host})
     assert is_local_request(peer, {"Host": host, "Origin": f"http://{host}"})
@@ -21,10 +23,28 @@ def test_request_from_another_address_is_not_local(peer: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Real-IP", "Via"]
-)
+    "header",
+    [
+        "Forwarded", "forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Forwarded-Host", "X-Real-IP", "Via",
+        "X-Original-Forwarded-For", "X-Client-IP", "Client-IP", "X-Cluster-Client-IP", "X-Originating-IP",
+        "X-Remote-Addr", "X-ProxyUser-IP", "WL-Proxy-Client-IP", "Proxy-Client-IP", "Ali-CDN-Real-IP",
+        "Incap-Client-IP",
+        "CF-Connecting-IP", "CF-Ray", "CDN-Loop", "True-Client-IP", "Fastly-Client-IP", "Fly-Client-IP", "Fly-Region",
+        "DO-Connecting-IP", "X-Envoy-External-Address", "X-Amz-Cf-Id", "X-Amzn-Trace-Id", "X-Azure-ClientIP",
+        "X-AppEngine-User-IP", "X-Vercel-Id", "X-NF-Client-Connection-IP", "X-Sucuri-ClientIP", "X-ARR-SSL",
+        "Tailscale-User-Login", "X-Cloud-Trace-Context", "X-Request-Start", "X-Scheme", "X-Original-Host",
+    ],
+)  # fmt: skip
 def test_request_through_a_proxy_is_not_local(header: str) -> None:
     assert not is_local_request("127.0.0.1", {**HERE, header: "127.0.0.1"})
+
+
+def test_what_a_browser_sends_besides_is_local() -> None:
+    sent = [
+        "Accept", "Accept-Language", "Cache-Control", "Cookie", "DNT", "Sec-Fetch-Site", "Sec-CH-UA-Platform",
+        "Upgrade-Insecure-Requests", "User-Agent", "X-Requested-With", "Last-Event-ID", "Priority", "Range",
+    ]  # fmt: skip
+    assert is_local_request("127.0.0.1", {**HERE, **dict.fromkeys(sent, "1"), "Origin": "http://127.0.0.1:8000"})
 
 
 @pytest.mark.parametrize(

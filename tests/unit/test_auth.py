@@ -19,6 +19,8 @@ from roomcast.settings import AuthSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
+ISSUER = "https://idp.example/"
+MEANT = {"aud": "roomcast", "iss": ISSUER}
 SECRET = "a secret that is long enough for HS256, or so one hopes"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -34,6 +36,8 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def authenticator_of(**values: str) -> Authenticator:
+    if "jwt_public_key" in values:
+        values = {"jwt_audience": "roomcast", "jwt_issuer": ISSUER, **values}
     return Authenticator(AuthSettings.model_validate(values), loopback=True)
 
 
@@ -52,10 +56,10 @@ def test_token_signed_with_the_secret_is_accepted() -> None:
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
 def test_token_is_verified_with_the_public_key(key: Any, algorithm: str) -> None:
     authenticator = authenticator_of(jwt_public_key=pem(key).replace("\n", "\\n"))
-    assert authenticator.viewer(jwt.encode(claims(), key, algorithm)).user == "ada"
+    assert authenticator.viewer(jwt.encode(claims(**MEANT), key, algorithm)).user == "ada"
     other = "ES256" if algorithm == "RS256" else "RS256"
     with pytest.raises(Unauthenticated):
-        authenticator.viewer(jwt.encode(claims(), EC_KEY if other == "ES256" else RSA_KEY, other))
+        authenticator.viewer(jwt.encode(claims(**MEANT), EC_KEY if other == "ES256" else RSA_KEY, other))
 
 
 def hs256_with_the_public_key() -> str:
@@ -64,7 +68,9 @@ def hs256_with_the_public_key() -> str:
     def part(value: bytes) -> bytes:
         return base64.urlsafe_b64encode(value).rstrip(b"=")
 
-    signed = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(claims()).encode())
+    signed = (
+        part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(claims(**MEANT)).encode())
+    )
     signature = hmac.new(pem(RSA_KEY).encode(), signed, hashlib.sha256).digest()
     return (signed + b"." + part(signature)).decode()
 
@@ -73,6 +79,47 @@ def test_algorithm_named_by_the_token_is_ignored() -> None:
     authenticator = authenticator_of(jwt_public_key=pem(RSA_KEY))
     with pytest.raises(Unauthenticated):
         authenticator.viewer(hs256_with_the_public_key())
+
+
+@pytest.mark.parametrize(
+    ("changes", "good"),
+    [
+        ({}, True),
+        ({"aud": ["other", "roomcast"]}, True),
+        ({"aud": "some-other-app"}, False),
+        ({"aud": ["some-other-app", "third"]}, False),
+        ({"aud": []}, False),
+        ({"aud": ""}, False),
+        ({"aud": None}, False),
+        ({"aud": 7}, False),
+        ({"aud": "Roomcast"}, False),
+        ({"aud": "roomcast "}, False),
+        ({"iss": "https://idp.example"}, False),
+        ({"iss": "https://evil.example/"}, False),
+        ({"iss": None}, False),
+        ({"iss": [ISSUER]}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("family", ["HS256", "ES256"])
+def test_token_for_another_application_or_by_another_issuer_is_refused(
+    changes: dict[str, Any], good: bool, family: str
+) -> None:
+    key: Any = SECRET if family == "HS256" else EC_KEY
+    setting = {"jwt_secret": SECRET} if family == "HS256" else {"jwt_public_key": pem(EC_KEY)}
+    authenticator = authenticator_of(**setting, jwt_audience="roomcast", jwt_issuer=ISSUER)
+    sent = {name: value for name, value in claims(admin=True, **{**MEANT, **changes}).items() if value is not None}
+    # The library refuses to encode an issuer that is no text.
+    encoded = jwt.api_jws.encode(json.dumps(sent).encode(), key, family)
+    if good:
+        assert authenticator.viewer(encoded).admin
+    else:
+        with pytest.raises(Unauthenticated):
+            authenticator.viewer(encoded)
+
+
+def test_audience_of_a_token_is_free_where_no_setting_names_it() -> None:
+    assert authenticator_of(jwt_secret=SECRET).viewer(jwt.encode(claims(aud="any"), SECRET, "HS256")).user == "ada"
 
 
 @pytest.mark.parametrize(

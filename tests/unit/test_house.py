@@ -15,7 +15,7 @@ from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
     {"roomcast.errors"},
-    {"roomcast.runtime", "roomcast.transport", "roomcast.origins"},
+    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.environment", "roomcast.public_key"},
     {"roomcast.uploads"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.client"},
@@ -224,7 +224,8 @@ def test_tests_wait_for_facts() -> None:
     sleep = re.compile(r"\b(asyncio|time)[.]sleep\((?!0\))")
     sleeping = {path.name: len(sleep.findall(path.read_text())) for path in (ROOT / "tests").rglob("*.py")}
     del sleeping["fake_ffmpeg.py"]  # a program that is slow on command, and waits for nothing
-    del sleeping["chaos.py"]  # its faults come when they come: the schedule is time itself
+    del sleeping["faults.py"]  # its faults come when they come: the schedule is time itself
+    del sleeping["hostile_clients.py"]  # a slow client is one that sleeps
     assert {name: count for name, count in sleeping.items() if count} == {"harness.py": 1}
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from roomcast.errors import Malformed, TooLarge
-from roomcast.http.intake.multipart import MAX_HEADER_BYTES, MAX_HEADERS, FormBody
+from roomcast.errors import Malformed, TooLarge, TooMany
+from roomcast.http.intake.multipart import MAX_HEADER_BYTES, MAX_HEADERS, MAX_OVERHEAD_BYTES, FormBody
 from roomcast.http.intake.pipeline import RateLimiter, RequestBody
 
 BOUNDARY = "frontier"
@@ -37,7 +38,12 @@ def rendered(fields: Sequence[Field], *, epilogue: bytes = b"\r\n") -> bytes:
 
 
 def form_of(
-    chunks: Iterable[bytes], *, content_type: str = CONTENT_TYPE, max_bytes: int = 1 << 20, length: int | None = None
+    chunks: Iterable[bytes],
+    *,
+    content_type: str = CONTENT_TYPE,
+    max_bytes: int = 4 << 20,
+    length: int | None = None,
+    max_parts: int = 10,
 ) -> FormBody:
     async def arriving() -> AsyncIterator[bytes]:
         for chunk in chunks:
@@ -45,7 +51,7 @@ def form_of(
                 yield chunk
 
     body = RequestBody(arriving(), "ada", RateLimiter(None), idle_seconds=60)
-    return FormBody(body, content_type, length=length, max_bytes=max_bytes)
+    return FormBody(body, content_type, length=length, max_bytes=max_bytes, max_parts=max_parts)
 
 
 async def read(chunks: Iterable[bytes], *, content_type: str = CONTENT_TYPE) -> list[Field]:
@@ -174,3 +180,48 @@ async def test_form_larger_than_the_limit_is_refused_by_its_declared_and_by_its_
     assert (await anext(parts)).name == "file"
     with pytest.raises(TooLarge):
         await anext(parts)
+
+
+async def test_form_of_too_many_parts_is_refused_before_the_rest_is_parsed() -> None:
+    tiny = b'--frontier\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+    with pytest.raises(TooMany):
+        await read([tiny * 11 + b"this is not a part"])
+    assert len(await read([tiny * 10 + b"--frontier--"])) == 10
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\n" * (MAX_OVERHEAD_BYTES + 1),
+        rendered([Field("a", None, b"x" * (MAX_OVERHEAD_BYTES + 1))]),
+        rendered([Field("a", None, b"x" * (MAX_OVERHEAD_BYTES // 2))] * 2),
+        rendered([Field("a", None, b"x")]) + b"\n" * (MAX_OVERHEAD_BYTES + 1),
+    ],
+    ids=["before the parts", "one field", "several fields", "after the parts"],
+)
+async def test_form_of_too_many_bytes_beside_its_files_is_refused(body: bytes) -> None:
+    with pytest.raises(TooLarge):
+        async for _ in form_of([body]):
+            pass
+
+
+async def test_bytes_of_files_are_not_limited_as_those_beside_them() -> None:
+    content = b"x" * (MAX_OVERHEAD_BYTES + 1)
+    assert await read([rendered([Field("file", "film.mp4", content)])]) == [Field("file", "film.mp4", content)]
+    async for _ in form_of([rendered([Field("file", "film.mp4", content)])]):
+        pass  # a file that is not read
+
+
+async def test_other_tasks_run_while_a_large_chunk_is_parsed() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    await read([rendered([Field("file", "film.mp4", b"x" * (1 << 20))])])
+    counting.cancel()
+    assert turns >= 16

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from roomcast import settings
-from roomcast.origins import OriginPolicy, check_origins, own_hosts
+from roomcast.errors import Forbidden
+from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders, check_origins, is_loopback_host
 from roomcast.settings import SettingsError
 
 Client = TestClient[web.Request, web.Application]
@@ -45,12 +46,13 @@ EVERY, NAMED, NONE = OriginPolicy(["*"]), OriginPolicy([SHOP]), OriginPolicy()
 def test_origin_is_allowed_and_its_cookie_accepted(
     policy: OriginPolicy, origin: str | None, allowed: bool, cookie: bool
 ) -> None:
-    assert policy.allows(origin, HOST) is allowed
-    assert policy.accepts_cookie(origin, HOST) is cookie
+    page = PageHeaders(origin, (HOST,))
+    assert policy.allows(page) is allowed
+    assert policy.accepts_cookie(page) is cookie
 
 
 def test_origin_without_a_host_is_not_the_servers_own() -> None:
-    assert not NONE.accepts_cookie("null", "")
+    assert not NONE.accepts_cookie(PageHeaders("null", ("",)))
 
 
 def test_response_headers_name_a_listed_origin_and_allow_credentials() -> None:
@@ -74,12 +76,180 @@ def test_response_headers_of_the_wildcard_are_the_same_for_every_origin_and_allo
     assert EVERY.response_headers(origin) == {"Access-Control-Allow-Origin": "*"}
 
 
-def test_own_hosts_are_those_of_the_request_and_of_the_proxy() -> None:
-    assert own_hosts({"Host": "10.0.0.1:8000", "X-Forwarded-Host": "roomcast.example, inner"}) == [
-        "10.0.0.1:8000",
-        "roomcast.example",
-    ]
-    assert own_hosts({}) == []
+def test_page_headers_are_those_of_the_browser_and_of_the_first_proxy() -> None:
+    sent = {
+        "host": "10.0.0.1:8000",
+        "x-forwarded-host": "Roomcast.example, inner",
+        "x-forwarded-proto": "https, http",
+        "origin": OWN,
+        "sec-fetch-site": "same-origin",
+    }
+    expected = PageHeaders(OWN, ("10.0.0.1:8000", HOST), "https", "same-origin")
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in sent.items()}
+    assert PageHeaders.read(sent.get) == PageHeaders.of_environ(environ) == expected
+    assert PageHeaders.read(dict[str, str]().get) == PageHeaders.of_environ({}) == PageHeaders(None, ())
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "public_url", "own"),
+    [
+        ("https://roomcast.example", None, None, True),
+        ("http://roomcast.example", None, None, True),
+        ("http://roomcast.example", "https", None, False),
+        ("http://roomcast.example", None, "https://roomcast.example", False),
+        ("http://roomcast.example", "http", "https://roomcast.example", True),
+        ("https://roomcast.example", "http", None, True),
+        ("https://roomcast.example", "https", "https://roomcast.example/films", True),
+        ("https://films.example", None, "https://films.example/roomcast", True),
+        ("https://films.example", None, "https://FILMS.example:443/", True),
+        ("http://films.example", None, "https://films.example", False),
+        ("https://films.example:8443", None, "https://films.example", False),
+        ("https://roomcast.example:8443", None, None, False),
+        ("ftp://roomcast.example", None, None, False),
+    ],
+)
+def test_page_is_the_servers_own_by_scheme_host_and_port(
+    origin: str, scheme: str | None, public_url: str | None, own: bool
+) -> None:
+    policy = OriginPolicy(public_url=public_url)
+    assert policy.accepts_cookie(PageHeaders(origin, (HOST,), scheme)) is own
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "read", "change"),
+    [
+        (None, None, True, True),
+        (None, "none", True, True),
+        (None, "same-origin", True, True),
+        (None, "same-site", True, False),
+        (None, "cross-site", True, False),
+        (OWN, "cross-site", False, False),
+        (OWN, "same-site", False, False),
+        ("http://10.0.0.7:8080", "same-origin", True, True),
+        (EVIL, "none", False, False),
+        ("null", "cross-site", False, False),
+        (SHOP, "cross-site", True, True),
+        (SHOP, "same-site", True, True),
+    ],
+)
+def test_browser_says_which_site_the_page_is_of(origin: str | None, site: str | None, read: bool, change: bool) -> None:
+    page = PageHeaders(origin, (HOST,), None, site)
+    assert NAMED.accepts_cookie(page) is read
+    assert NAMED.accepts_cookie(page, safe=False) is change
+
+
+LOOPBACK_HOSTS = [
+    "localhost", "localhost:8000", "LocalHost:8000", "localhost.", "app.localhost", "a.b.localhost:80", "127.0.0.1",
+    "127.0.0.1:8000", "127.255.255.254:1", "[::1]", "[::1]:8000", "[0:0:0:0:0:0:0:1]:8000", "[::ffff:127.0.0.1]:8000",
+]  # fmt: skip
+OTHER_HOSTS = [
+    "evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1.evil.example", "evillocalhost",
+    "localhost..", "0.0.0.0:8000", "10.0.0.7", "128.0.0.1", "[::]:8000", "[::2]", "::1", "[fe80::1]", "roomcast", "",
+    " ", "[", "localhost:8000:1", "user@localhost", "localhost/evil.example", "127.0.0.1, evil.example", "localhost:x",
+    "localhost\n", "evil.example#localhost",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", LOOPBACK_HOSTS)
+def test_loopback_host_is_this_machine(host: str) -> None:
+    assert is_loopback_host(host)
+
+
+@pytest.mark.parametrize("host", OTHER_HOSTS, ids=ascii)
+def test_host_that_a_name_server_can_answer_for_is_not_this_machine(host: str) -> None:
+    assert not is_loopback_host(host)
+
+
+def admits(guard: OpenModeGuard, *, safe: bool, **headers: str) -> bool:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        guard.check(PageHeaders.read(sent.get), safe=safe)
+    except Forbidden:
+        return False
+    return True
+
+
+LOCAL = OpenModeGuard(OriginPolicy([SHOP], public_url="https://films.example:8443/roomcast"), loopback=True)
+SERVED = OpenModeGuard(OriginPolicy([SHOP]), loopback=False)
+OPENED = OpenModeGuard(OriginPolicy(["*"]), loopback=True)
+
+
+@pytest.mark.parametrize("host", [*LOOPBACK_HOSTS, "films.example", "films.example:8443", "Films.Example."])
+def test_open_mode_on_loopback_answers_by_every_name_of_this_machine_and_of_its_public_url(host: str) -> None:
+    for safe in (True, False):
+        assert admits(LOCAL, safe=safe, host=host)
+        assert admits(LOCAL, safe=safe, host=host, sec_fetch_site="same-origin")
+    if not host.endswith("."):
+        assert admits(LOCAL, safe=False, host=host, origin=f"http://{host.lower()}", sec_fetch_site="same-origin")
+
+
+@pytest.mark.parametrize("host", [*OTHER_HOSTS, "films.example.evil.example", "other.films.example"], ids=ascii)
+def test_open_mode_on_loopback_answers_by_no_other_name(host: str) -> None:
+    for guard in (LOCAL, OPENED):
+        for safe in (True, False):
+            assert not admits(guard, safe=safe, host=host)
+            assert not admits(guard, safe=safe, host=host, origin=f"http://{host}", sec_fetch_site="same-origin")
+            if host and host == host.strip() and "," not in host:
+                assert not admits(guard, safe=safe, host="localhost:8000", x_forwarded_host=host)
+    assert not admits(LOCAL, safe=True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "read", "change"),
+    [
+        (None, None, True, True),
+        (None, "none", True, True),
+        (None, "same-origin", True, True),
+        (None, "same-site", True, False),
+        (None, "cross-site", True, False),
+        ("http://localhost:8000", None, True, True),
+        ("http://localhost:8000", "same-origin", True, True),
+        ("http://localhost:5173", None, False, False),
+        ("http://localhost:5173", "same-site", False, False),
+        ("http://localhost:5173", "same-origin", True, True),
+        ("http://127.0.0.1:8000", "cross-site", False, False),
+        ("https://films.example:8443", None, True, True),
+        ("https://films.example:8443", "same-origin", True, True),
+        ("http://films.example:8443", None, False, False),
+        ("http://evil.example", None, False, False),
+        ("http://evil.example", "cross-site", False, False),
+        ("http://evil.example", "same-origin", False, False),
+        ("null", None, False, False),
+        ("null", "cross-site", False, False),
+        ("", None, False, False),
+        (SHOP, None, True, True),
+        (SHOP, "cross-site", True, True),
+    ],
+)
+def test_open_mode_on_loopback_lets_pages_of_this_machine_and_of_listed_origins_call(
+    origin: str | None, site: str | None, read: bool, change: bool
+) -> None:
+    headers = {"host": "localhost:8000", "origin": origin, "sec_fetch_site": site}
+    sent = {name: value for name, value in headers.items() if value is not None}
+    assert admits(LOCAL, safe=True, **sent) is read
+    assert admits(LOCAL, safe=False, **sent) is change
+    assert admits(OPENED, safe=False, **sent), "every origin was allowed"
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "change"),
+    [
+        (None, None, True),
+        ("http://nas.local:8000", None, True),
+        ("http://nas.local:8000", "same-origin", True),
+        (None, "cross-site", False),
+        (EVIL, None, False),
+        (EVIL, "cross-site", False),
+        ("http://nas.local:3000", "same-site", False),
+        ("null", "cross-site", False),
+        (SHOP, "cross-site", True),
+    ],
+)
+def test_open_mode_on_a_network_refuses_pages_of_other_origins_under_whatever_name_it_has(
+    origin: str | None, site: str | None, change: bool
+) -> None:
+    headers = {"host": "nas.local:8000", "origin": origin, "sec_fetch_site": site}
+    assert admits(SERVED, safe=False, **{name: value for name, value in headers.items() if value is not None}) is change
 
 
 @pytest.mark.parametrize(

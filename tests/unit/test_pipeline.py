@@ -12,7 +12,14 @@ from aiohttp.http_exceptions import TransferEncodingError
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnsupportedType, WrongState
-from roomcast.http.intake.pipeline import BodyPipeline, IdleTimeout, IgnoreDisconnect, RateLimiter, RequestBody
+from roomcast.http.intake.pipeline import (
+    BodyPipeline,
+    IdleTimeout,
+    IgnoreDisconnect,
+    LeastRate,
+    RateLimiter,
+    RequestBody,
+)
 from roomcast.media.contract import Data
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
@@ -94,6 +101,25 @@ async def test_request_body_waits_between_chunks_when_the_user_is_limited() -> N
     began = loop.time()
     assert [chunk async for chunk in body_of(chunks_of(b"x" * 100, b"y"), rate=RATE)] == [b"x" * 100, b"y"]
     assert loop.time() - began >= 0.1
+
+
+def test_least_rate_is_an_average_over_a_minute_of_waiting() -> None:
+    rate = LeastRate(1000)
+    rate.add(0, 25)
+    rate.add(61_000, 34)
+    rate.add(1, 0.5)  # the minute is not over
+    rate.add(0, 1)
+    rate.add(59_999, 59)
+    with pytest.raises(Stalled):
+        rate.add(0, 1)
+
+
+def test_client_that_sends_a_byte_now_and_then_is_stalled_after_a_minute() -> None:
+    rate = LeastRate(1024)
+    for _ in range(11):
+        rate.add(1, 5)
+    with pytest.raises(Stalled):
+        rate.add(1, 5)
 
 
 async def test_idle_timeout_raises_stalled_when_the_next_chunk_takes_too_long() -> None:

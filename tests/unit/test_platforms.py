@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from roomcast import settings
+from roomcast.environment import PLATFORMS
 from roomcast.services.backends import url_secret
-from roomcast.settings import PLATFORMS, SettingsError
+from roomcast.settings import SettingsError
 
 from tests.support.harness import OURS
 from tests.support.settings import settings_of
+from tests.support.tokens import SECRET
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("variable", ["DYNO", "RENDER", "RAILWAY_ENVIRONMENT", "FLY_APP_NAME", "K_SERVICE"])
 def test_host_is_every_address_on_a_platform(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JWT_SECRET", "s")
+    monkeypatch.setenv("JWT_SECRET", SECRET)
     assert settings.load_settings().server.host == "127.0.0.1"
     monkeypatch.setenv(variable, "web.1")
     assert settings.load_settings().server.host == "0.0.0.0"
@@ -65,7 +67,7 @@ def test_platform_with_a_local_store_has_a_disk_warning(
     variable: str, chosen: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "web.1")
-    warning = settings_of(jwt_secret="s", **chosen).storage.disk_warning
+    warning = settings_of(jwt_secret=SECRET, **chosen).storage.disk_warning
     assert warning is not None
     assert warning.startswith(PLATFORMS[variable])
     assert warning.endswith(words)
@@ -74,18 +76,18 @@ def test_platform_with_a_local_store_has_a_disk_warning(
 def test_disk_warning_is_absent_if_nothing_would_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_of().storage.disk_warning is None
     monkeypatch.setenv("FLY_APP_NAME", "films")
-    assert settings_of(jwt_secret="s").storage.disk_warning is None
+    assert settings_of(jwt_secret=SECRET).storage.disk_warning is None
     monkeypatch.setenv("DYNO", "web.1")
-    assert settings_of(jwt_secret="s", **REDIS, **BUCKET).storage.disk_warning is None
+    assert settings_of(jwt_secret=SECRET, **REDIS, **BUCKET).storage.disk_warning is None
 
 
 def test_processes_of_one_redis_have_the_same_url_secret_without_a_shared_disk(tmp_path: Path) -> None:
     def secret(folder: str, **chosen: Any) -> bytes:
         (tmp_path / folder).mkdir(exist_ok=True)
-        return url_secret(settings_of(data=tmp_path / folder, **{"jwt_secret": "s", **chosen}))
+        return url_secret(settings_of(data=tmp_path / folder, **{"jwt_secret": SECRET, **chosen}))
 
     assert secret("one", **REDIS) == secret("other", **REDIS)
-    assert secret("one", **REDIS) != secret("one", jwt_secret="another", **REDIS)
+    assert secret("one", **REDIS) != secret("one", jwt_secret=SECRET[::-1], **REDIS)
     assert len(secret("one", **REDIS)) == 32
     assert secret("one") != secret("other"), "alone, each keeps a secret of its own"
     assert secret("one", url_secret="0123456789abcdef", **REDIS) == b"0123456789abcdef"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 from roomcast import settings
 from roomcast.services.backends import url_secret
 from roomcast.settings import IntakeSettings, Settings, SettingsError, StorageSettings, all_settings
 
 from tests.support.settings import settings_of
+from tests.support.tokens import SECRET
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,7 @@ def test_defaults_are_those_of_the_contract() -> None:
 def test_settings_are_read_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     monkeypatch.setenv("ROOMCAST_CORS_ORIGINS", "https://a.example, https://b.example")
-    monkeypatch.setenv("JWT_SECRET", "s")
+    monkeypatch.setenv("JWT_SECRET", SECRET)
     monkeypatch.setenv("HOST", "0.0.0.0")
     loaded = settings.load_settings()
     assert (loaded.server.port, loaded.sockets.cors_origins) == (9000, ["https://a.example", "https://b.example"])
@@ -70,11 +74,85 @@ def test_loopback(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     assert settings.load_settings().server.loopback
 
 
-def test_secret_together_with_a_public_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JWT_SECRET", "s")
-    monkeypatch.setenv("JWT_PUBLIC_KEY", "k")
-    with pytest.raises(SettingsError, match="not both"):
+def pem(key: Any) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return str(key.public_key().public_bytes(encoding, form).decode())
+
+
+P256 = pem(ec.generate_private_key(ec.SECP256R1()))
+EXPECTED = {"JWT_AUDIENCE": "roomcast", "JWT_ISSUER": "https://idp.example/"}
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
         settings.load_settings()
+    return str(refused.value)
+
+
+def test_secret_together_with_a_public_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not both" in refusal(monkeypatch, JWT_SECRET=SECRET, JWT_PUBLIC_KEY=P256, **EXPECTED)
+
+
+@pytest.mark.parametrize("secret", ["a", " ", " " * 40, "x" * 31, f"  {'x' * 31}  ", "é" * 15])
+def test_short_secret_refuses_the_start_with_one_sentence(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    message = refusal(monkeypatch, JWT_SECRET=secret)
+    assert message == (
+        f"JWT_SECRET: A secret of {len(secret.strip().encode())} bytes can be guessed; HS256 needs 32 or more. "
+        "`openssl rand -hex 32` makes one."
+    )
+
+
+@pytest.mark.parametrize("secret", ["x" * 32, "é" * 16])
+def test_secret_of_32_bytes_is_accepted(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    monkeypatch.setenv("JWT_SECRET", secret)
+    assert settings.load_settings().auth.jwt_secret == secret
+
+
+@pytest.mark.parametrize("missing", ["JWT_AUDIENCE", "JWT_ISSUER", "both"])
+def test_public_key_without_audience_and_issuer_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    given = {name: value for name, value in EXPECTED.items() if missing not in (name, "both")}
+    assert refusal(monkeypatch, JWT_PUBLIC_KEY=P256, **given) == (
+        "JWT_PUBLIC_KEY needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, because an identity "
+        "provider signs tokens for other applications with the same key."
+    )
+
+
+def private(key: Any) -> str:
+    form = serialization.PrivateFormat.PKCS8
+    return str(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode())
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (pem(rsa.generate_private_key(65537, 1024)), "An RSA key of 1024 bits is too short"),  # noqa: S505
+        (pem(ec.generate_private_key(ec.SECP384R1())), "Keys of the curve secp384r1 are not supported"),
+        (pem(ec.generate_private_key(ec.SECP256K1())), "Keys of the curve secp256k1 are not supported"),
+        (pem(ed25519.Ed25519PrivateKey.generate()), "Keys of this type are not supported"),
+        (private(ec.generate_private_key(ec.SECP256R1())), "This is not a public key in PEM format"),
+        ("k", "This is not a public key in PEM format"),
+        (P256[:60], "This is not a public key in PEM format"),
+    ],
+    ids=["RSA of 1024 bits", "P-384", "secp256k1", "Ed25519", "private", "text", "cut"],
+)
+def test_public_key_of_no_safe_algorithm_refuses_the_start(
+    monkeypatch: pytest.MonkeyPatch, key: str, reason: str
+) -> None:
+    message = refusal(monkeypatch, JWT_PUBLIC_KEY=key, **EXPECTED)
+    assert message.startswith(f"JWT_PUBLIC_KEY: {reason}")
+    assert message.endswith("it must be an RSA key of at least 2048 bits (RS256) or one of the curve P-256 (ES256).")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("separator", ["\n", r"\n"])
+def test_public_key_in_one_line_or_many_is_accepted(monkeypatch: pytest.MonkeyPatch, separator: str) -> None:
+    for name, value in {"JWT_PUBLIC_KEY": P256.replace("\n", separator), **EXPECTED}.items():
+        monkeypatch.setenv(name, value)
+    assert not settings.load_settings().auth.open_mode
 
 
 def test_wrong_template_file_refuses_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from roomcast.uploads.model import Forecast, Source, Upload, results_folder
 from roomcast.uploads.templates import Template
 
 from roomcast_workers.ffmpeg.binaries import Binaries
+from roomcast_workers.ffmpeg.capabilities import Capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.ffmpeg.runner import features, read_frame_sizes, run_ffmpeg, run_ffprobe, scan_packets
+from roomcast_workers.ffmpeg.runner import read_capabilities, read_frame_sizes, run_ffmpeg, run_ffprobe, scan_packets
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
@@ -126,9 +127,9 @@ class Job:
             timeout_seconds=self.deps.step_seconds,
         )
 
-    async def ffmpeg_features(self) -> frozenset[str]:
-        """Return the filters and decoders of the installed ffmpeg."""
-        return await features(self.deps.binaries)
+    async def capabilities(self) -> Capabilities:
+        """Return what the installed ffmpeg can do."""
+        return await read_capabilities(self.deps.binaries)
 
     async def run_ffmpeg(
         self,

@@ -12,7 +12,7 @@ from roomcast.api_docs.schemas import Schemas
 from roomcast.dialects.errors import NATIVE, error_format
 from roomcast.errors import Code, Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
 from roomcast.http.errors import CODE_HEADER, STATUS
-from roomcast.http.middleware import SAFE_METHODS, requires_auth
+from roomcast.http.middleware import requires_auth
 from roomcast.http.operations import JSON, ErrorType, EventStream, Operation, Parameter, ResponseSpec, Tag
 from roomcast.uploads.messages import UploadId
 
@@ -95,8 +95,8 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
 def _errors(operation: Operation, *, guarded: bool) -> Sequence[ErrorType]:
     """Return the errors of an operation, with those that every operation of its kind may have."""
     credentials: list[ErrorType] = [Unauthenticated] if guarded else []
-    if guarded and operation.method not in SAFE_METHODS:
-        credentials.append(Forbidden)  # for a page of another site that comes with the cookie
+    if all(response.status != STATUS[Forbidden.code] for response in operation.responses):
+        credentials.append(Forbidden)  # for a page of another site: with the cookie, or in open mode
     failures: list[ErrorType] = []
     if requires_auth(operation.method, operation.template):
         failures = [StorageError, RoomcastError]

@@ -15,6 +15,7 @@ from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.errors import NotFound
+from roomcast.http.downloads.response import send_file
 from roomcast.http.operations import OPERATIONS, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.pages import PAGE_RESPONSE, STATIC
 from roomcast.http.responses import json_response
@@ -70,8 +71,8 @@ class ApiDocs(RouteGroup):
         return json_response(self._asyncapi)
 
     @Operation("GET", "/docs", Tag.PAGES, "The API reference", (PAGE_RESPONSE,))
-    async def _get_page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "docs" / "docs.html", headers=_HEADERS)
+    async def _get_page(self, request: web.Request) -> web.StreamResponse:
+        return await send_file(request, STATIC / "docs" / "docs.html", _HEADERS)
 
     @Operation(
         "GET",

@@ -10,7 +10,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from roomcast.assemblies.model import (
     SubmittedFile,
     all_completed,
     assembly_id,
+    md5_of,
     new_submission_id,
     received,
     with_id,
@@ -135,14 +136,16 @@ class AssemblyService:
         except NotFound:
             return None
 
-    async def get(self, assembly_id: str) -> Assembly:
-        """Return the latest assembly with this id, or raise `NotFound`."""
-        if not _ASSEMBLY_ID.fullmatch(assembly_id):
-            raise NotFound("There is no such assembly.")
-        for submission in await self._records.in_group(assembly_id):
-            if uploads := received(await self.uploads(submission)):
-                return Assembly(submission, uploads)
-        raise NotFound("There is no such assembly.")
+    async def with_id(self, assembly_id: str) -> AsyncIterator[Assembly]:
+        """Yield the assemblies with this id, latest first.
+
+        They may have several owners: the parts of an id are hashed without separators, so that the template `clip` of
+        the user `12` has the ids of the template `clip1` of the user `2`.
+        """
+        if _ASSEMBLY_ID.fullmatch(assembly_id):
+            for submission in await self._records.in_group(assembly_id):
+                if uploads := received(await self.uploads(submission)):
+                    yield Assembly(submission, uploads)
 
     async def find_completed(self, uploads: Sequence[Upload]) -> Assembly | None:
         """Return the owner's completed assembly of the same files under the same template, if there is one.
@@ -152,10 +155,10 @@ class AssemblyService:
         md5s = [upload.declared_md5 for upload in uploads if upload.declared_md5]
         if len(md5s) < len(uploads):
             return None
-        wanted = assembly_id(md5s, uploads[0].template, uploads[0].owner)
-        for submission in await self._records.in_group(wanted):
+        wanted = _identity(uploads)
+        for submission in await self._records.in_group(assembly_id(md5s, uploads[0].template, uploads[0].owner)):
             found = await self.uploads(submission)
-            if len(found) == len(md5s) and all_completed(found):
+            if found and all_completed(found) and _identity(found) == wanted:
                 return Assembly(submission, found)
         return None
 
@@ -196,3 +199,8 @@ class AssemblyService:
         uploads = [replace(upload, submission=submission.id) for upload in uploads]
         await self._ledger.create(uploads, in_flight=in_flight, records=records)
         return submission
+
+
+def _identity(uploads: Sequence[Upload]) -> tuple[str, str, list[str]]:
+    """Return what an assembly's id is made of: the owner, the template and the MD5s of the files."""
+    return uploads[0].owner, uploads[0].template, sorted(md5_of(upload) or "" for upload in uploads)

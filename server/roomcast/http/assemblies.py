@@ -100,7 +100,8 @@ class AssemblyRoutes(RouteGroup):
             raise TooMany(f"No more than {MAX_ASSEMBLIES} assemblies can be asked for at once.")
         if len(ids) > 1:
             return json_response([await self._status_or_refusal(request[VIEWER], each) for each in ids])
-        return self._conditional(request, await self._uploads.get_assembly(request[VIEWER], ids[0]))
+        assembly = await self._uploads.get_assembly(request[VIEWER], ids[0], discloses=True)
+        return self._conditional(request, assembly)
 
     def _conditional(self, request: web.Request, assembly: Assembly) -> web.Response:
         """Return the status, or 304 if the client has it. A client may cache a finished one while its links work."""
@@ -114,7 +115,7 @@ class AssemblyRoutes(RouteGroup):
 
     async def _status_or_refusal(self, viewer: Viewer, assembly_id: str) -> AssemblyStatus | AssemblyRefusal:
         try:
-            return self._status(await self._uploads.get_assembly(viewer, assembly_id))
+            return self._status(await self._uploads.get_assembly(viewer, assembly_id, discloses=True))
         except RoomcastError as error:
             return assembly_refusal(assembly_id, error.to_json())
 
@@ -128,12 +129,13 @@ class AssemblyRoutes(RouteGroup):
         "List the deliveries to the webhook",
         (json_body(Deliveries, "The deliveries, newest first."),),
         parameters=(_ASSEMBLY,),
-        errors=OWNERSHIP_ERRORS,
+        errors=(NotFound,),
     )
     async def _list_deliveries(self, request: web.Request) -> web.Response:
         assembly = await self._uploads.get_assembly(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.in_group(assembly.submission.group)
-        deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in found]}
+        own = [delivery for delivery in found if _is_of(delivery, assembly)]
+        deliveries: Deliveries = {"deliveries": [_delivery_to_json(delivery) for delivery in own]}
         return json_response(deliveries)
 
     @Operation(
@@ -143,16 +145,21 @@ class AssemblyRoutes(RouteGroup):
         "Deliver to the webhook again",
         (json_body(WebhookDelivery, "The delivery is sent again, and retried for a day if it fails.", status=202),),
         parameters=(_ASSEMBLY, _DELIVERY),
-        errors=OWNERSHIP_ERRORS,
+        errors=(NotFound,),
     )
     async def _replay_delivery(self, request: web.Request) -> web.Response:
         assembly = await self._uploads.get_assembly(request[VIEWER], request.match_info["id"])
         found = await self._deliveries.get(request.match_info["delivery"])
-        if found.group != assembly.submission.group:
+        if not _is_of(found, assembly):
             raise NotFound("There is no such delivery.")
         reset = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
         self._wake()
         return json_response(_delivery_to_json(reset), status=202)
+
+
+def _is_of(delivery: Delivery, assembly: Assembly) -> bool:
+    """Return whether it is a delivery of this assembly, and not of another user's that has the same id."""
+    return (delivery.group, delivery.owner) == (assembly.submission.group, assembly.submission.owner)
 
 
 def _delivery_to_json(delivery: Delivery) -> WebhookDelivery:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import orjson
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -31,6 +33,7 @@ STATUS: dict[Code, int] = {
     Code.TRANSCODE_ERROR: 500,
     Code.STORAGE_ERROR: 500,
     Code.WORKER_LOST: 500,
+    Code.UNREADABLE_RECORD: 500,
     Code.INTERNAL: 500,
     Code.TIMEOUT: 504,
     Code.DISK_FULL: 507,
@@ -44,19 +47,31 @@ _LIBRARY_ERRORS: dict[int, tuple[Code, str | None]] = {
     405: (Code.MALFORMED, "This address does not take that method."),
     408: (Code.STALLED, None),
     413: (Code.TOO_LARGE, "The body is too large."),
+    416: (Code.MALFORMED, "The range is outside the file."),
     429: (Code.TOO_MANY, None),
 }
 """The code and message of errors that aiohttp raises, by status; without a message, aiohttp's own reason is sent."""
+
+_FACTS = ("Allow", "Content-Range")
+"""The headers of aiohttp's errors that are part of the response."""
 
 CODE_HEADER = "X-Error-Code"
 """Carries the stable code of an error whose body, a dialect's, has no field for it."""
 
 
-def error_response(path: str, problem: Problem, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return the response to a request on `path` that failed, in the format of its dialect."""
+def error_response(
+    path: str,
+    problem: Problem,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    *,
+    beside: Mapping[str, Any] | None = None,
+) -> web.Response:
+    """Return the response to a request on `path` that failed, in its dialect's format with the fields of `beside`."""
     found = error_format(path)
     code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
-    return json_response(found.render(problem), status=status, headers={**code, **(headers or {})})
+    body = found.render(problem)
+    return json_response({**body, **(beside or {})}, status=status, headers={**code, **(headers or {})})
 
 
 def refuse(request: web.Request, error: RoomcastError) -> web.Response:
@@ -76,8 +91,11 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.status < 400:
             raise
         code, text = _LIBRARY_ERRORS.get(error.status, (Code.MALFORMED, None))
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return error_response(request.path, {"code": code, "message": text or error.reason}, error.status, allow)
+        facts = {name: error.headers[name] for name in _FACTS if name in error.headers}
+        problem: Problem = {"code": code, "message": text or error.reason}
+        # Engine.IO's clients know its errors by fields of their own.
+        own = orjson.loads(error.text or "{}") if error.content_type == "application/json" else None
+        return error_response(request.path, problem, error.status, facts, beside=own)
     except HttpProcessingError:
         return refuse(request, Malformed("The request is not valid HTTP."))
     except Exception:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from aiohttp.abc import AbstractStreamWriter
-from multidict import CIMultiDict
 from pydantic import Field
 
+from roomcast.dialects.errors import ErrorResponse
 from roomcast.errors import NotFound
+from roomcast.http.downloads.response import send_file
 from roomcast.http.operations import (
+    JSON,
     OWNERSHIP_ERRORS,
     Binary,
     Operation,
@@ -25,13 +26,21 @@ from roomcast.media.url_signer import UrlSigner
 
 FILE_PARAMETERS = (
     Parameter("Range", Annotated[str, Field(examples=["bytes=0-1023"])], "The bytes to send.", "header"),
+    Parameter("If-Range", str, "The `ETag` or `Last-Modified` of the file that the range belongs to.", "header"),
     Parameter("If-None-Match", str, "The `ETag` of the file that you have.", "header"),
+    Parameter("If-Match", str, "The `ETag` of the file that you want.", "header"),
 )
 FILE_RESPONSES = (
     ResponseSpec(200, "The file.", {"*/*": Binary}),
     ResponseSpec(206, "The range of the file.", {"*/*": Binary}),
     ResponseSpec(304, "The file has not changed."),
-    ResponseSpec(416, "The range is outside the file."),
+    ResponseSpec(412, "The file is another one than `If-Match` names.", {JSON: ErrorResponse}),
+    ResponseSpec(
+        416,
+        "The range is outside the file.",
+        {JSON: ErrorResponse},
+        (Parameter("Content-Range", str, "The size of the file.", "header", required=True),),
+    ),
 )
 _PATH_PARAMETERS = (
     Parameter(
@@ -99,26 +108,8 @@ class MediaRoute(RouteGroup):
         }
         match await self._media.serve(key):
             case DiskFile(path):
-                return _FileResponse(path, headers=headers)
+                return await send_file(request, path, headers)
             case InlineFile(content):
                 return web.Response(body=content, headers=headers)
             case Redirect(url):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
-
-
-class _FileResponse(web.FileResponse):
-    """A file response that supports `If-Range` with an entity tag; aiohttp's own supports dates alone."""
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        condition = request.headers.get("If-Range", "")
-        if condition.endswith('"') and condition != self._entity_tag():
-            # The client has a part of another version, so it needs the whole file.
-            headers = CIMultiDict(request.headers)
-            headers.popall("Range", None)
-            request = request.clone(headers=headers)
-        return await super().prepare(request)
-
-    def _entity_tag(self) -> str:
-        """Return the entity tag that aiohttp gives the file."""
-        stat = self._path.stat()
-        return f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'

@@ -1,16 +1,18 @@
-"""Authentication and CORS: which user makes a request, and which pages of other origins may make it."""
+"""What holds for every request: no compressed bodies, authentication, and CORS."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from roomcast.auth import Authenticator, bearer
-from roomcast.errors import Forbidden
+from roomcast.errors import Forbidden, UnsupportedType
 from roomcast.http.responses import TUS_PATH, VIEWER
-from roomcast.origins import OriginPolicy, own_hosts
+from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
+
+ADMIN_PATH = "/admin"
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """The methods that change nothing."""
@@ -48,6 +50,39 @@ def requires_auth(method: str, path: str) -> bool:
     return path.startswith("/api/") or path == "/metrics"
 
 
+@web.middleware
+async def identity_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Raise `UnsupportedType` for a compressed request body. Media is compressed already, and nothing is inflated."""
+    content = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+    transfer = request.headers.getall(hdrs.TRANSFER_ENCODING, ())
+    if _names(content) - {"identity"} or _names(transfer) - {"chunked"}:
+        raise UnsupportedType("The body must not be compressed. Send it without Content-Encoding.")
+    return await handler(request)
+
+
+def _names(values: Iterable[str]) -> set[str]:
+    """Return the names in the values of a header that has a list."""
+    return {name.strip().lower() for value in values for name in value.split(",")} - {""}
+
+
+def open_mode_guard(guard: OpenModeGuard) -> Middleware:
+    """Return the middleware that refuses, in open mode, the requests of other sites' pages. It raises `Forbidden`.
+
+    The admin page has a stricter check of its own, whose answer is a page.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        # Health checks of HTTP/1.0 send no host; every browser does.
+        from_browser = hdrs.HOST in request.headers or request.version >= HttpVersion11
+        if from_browser and request.path != ADMIN_PATH:
+            safe = request.method in SAFE_METHODS and hdrs.UPGRADE not in request.headers
+            guard.check(PageHeaders.read(request.headers.get), safe=safe)
+        return await handler(request)
+
+    return middleware
+
+
 def authentication(authenticator: Authenticator, credential: Credential) -> Middleware:
     """Return the middleware that sets the viewer of each request that needs one. It raises `Unauthenticated`."""
 
@@ -70,11 +105,12 @@ def credential_of(request: web.Request, cookie: str, origins: OriginPolicy) -> s
     token = bearer(request.headers)
     if token or not (token := request.cookies.get(cookie)):
         return token
-    if origins.accepts_cookie(request.headers.get("Origin"), *own_hosts(request.headers)):
+    safe = request.method in SAFE_METHODS
+    if origins.accepts_cookie(PageHeaders.read(request.headers.get), safe=safe):
         return token
     if origins.any:
         return None
-    if request.method not in SAFE_METHODS:
+    if not safe:
         raise Forbidden("A page of another site may not do this with your cookie.")
     return token  # the browser does not let the other site's page read the response
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from yarl import URL
 
 from roomcast.errors import NotFound
+from roomcast.http.downloads.response import send_file
 from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
@@ -59,8 +60,8 @@ class Pages(RouteGroup):
         raise web.HTTPFound(PAGE)
 
     @Operation("GET", PAGE, Tag.PAGES, "The demo page", (PAGE_RESPONSE,), aliases=(f"/admin{PAGE}",))
-    async def _get_page(self, _: web.Request) -> web.FileResponse:
-        return web.FileResponse(STATIC / "page" / "progress-demo.html", headers=self._headers)
+    async def _get_page(self, request: web.Request) -> web.StreamResponse:
+        return await send_file(request, STATIC / "page" / "progress-demo.html", self._headers)
 
     @Operation(
         "GET",
@@ -80,12 +81,14 @@ class Pages(RouteGroup):
         ),
         errors=(NotFound,),
     )
-    async def _get_static(self, request: web.Request) -> web.FileResponse:
-        path = STATIC / request.match_info["filename"]
-        # aiohttp's `add_static` answers a missing file with its own error page instead of our JSON.
-        if "\0" in path.name or not path.resolve().is_relative_to(STATIC) or not path.is_file():
+    async def _get_static(self, request: web.Request) -> web.StreamResponse:
+        try:
+            path = (STATIC / request.match_info["filename"]).resolve()
+        except (OSError, ValueError):  # ValueError: a NUL in the name
+            path = STATIC.parent
+        if not path.is_relative_to(STATIC):
             raise NotFound("Nothing was found at this URL.")
-        return web.FileResponse(path)
+        return await send_file(request, path)
 
     @Operation(
         "GET", "/api/config", Tag.OPERATION, "Limits and templates", (json_body(Config, "What a page needs to start."),)

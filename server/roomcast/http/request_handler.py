@@ -1,24 +1,33 @@
-"""Respond to requests that aiohttp's parser refuses.
+"""The connections of HTTP: what aiohttp's parser refuses, and headers that need correction before a handler reads them.
 
-aiohttp itself logs such a request as an error with a traceback and sends the line back that it could not parse. The
-line may contain a token, and anyone may send as many such requests as they like.
+aiohttp itself logs a request that it cannot parse as an error with a traceback and sends the line back. The line may
+contain a token, and anyone may send as many such requests as they like.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import structlog
-from aiohttp import web, web_protocol
+from aiohttp import hdrs, web, web_protocol
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
 
 log = structlog.get_logger(__name__)
 
 
 class RequestHandler(web_protocol.RequestHandler):
-    """aiohttp's handler of a connection, but with a short response to what is not HTTP, logged at debug level."""
+    """aiohttp's handler of a connection, but it does not inflate bodies, and it answers what is not HTTP with a short
+    response, logged at debug level."""
 
     __slots__ = ()
+
+    def __init__(self, manager: web.Server, **options: Any) -> None:
+        # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
+        super().__init__(manager, **{**options, "auto_decompress": False})
 
     def handle_error(
         self,
@@ -37,6 +46,32 @@ class RequestHandler(web_protocol.RequestHandler):
         return response
 
 
+def corrected(message: RawRequestMessage) -> RawRequestMessage:
+    """Return a request's head with headers that every handler can use.
+
+    - Bytes that are not UTF-8 become U+FFFD. aiohttp makes lone surrogates of them, which nothing can encode again: not
+      JSON, not the ledger, not the log.
+    - An expectation other than `100-continue` is dropped (RFC 9110, section 10.1.1, allows that). aiohttp would answer
+      it before any middleware, in plain text.
+    """
+    unusable = not all(value.isascii() for _, value in message.raw_headers)
+    unexpected = message.headers.get(hdrs.EXPECT, "100-continue").lower() != "100-continue"
+    if not unusable and not unexpected:
+        return message
+    headers = CIMultiDict(
+        (name, value.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+        for name, value in message.headers.items()
+    )
+    if unexpected:
+        del headers[hdrs.EXPECT]
+    return message._replace(headers=CIMultiDictProxy(headers))
+
+
+def _make_request(make: Callable[..., web.BaseRequest], message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+    return make(corrected(message), *rest)
+
+
 def request_handlers(http: web.Server) -> Callable[[], RequestHandler]:
-    """Return the server's factory of connection handlers, but for this class."""
+    """Return the server's factory of connection handlers, but for this class. To be called once for a server."""
+    http.request_factory = partial(_make_request, http.request_factory)
     return lambda: RequestHandler(http, loop=http._loop, **http._kwargs)  # noqa: SLF001  (aiohttp has no public way)

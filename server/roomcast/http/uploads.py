@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -27,6 +28,8 @@ from roomcast.uploads.model import Upload
 
 MAX_PAGE_SIZE = 200
 _PAGE_SIZE = 50
+_LIMIT = r"[0-9]{1,9}"
+"""Longer numbers are refused by their length, before they are converted."""
 
 PAGE_PARAMETERS = (
     Parameter("status", Status | Literal[""], "Only uploads with this status."),
@@ -124,6 +127,7 @@ def parse_limit(value: str | None) -> int:
     """Return the page size in a query, or the default. Raise `Malformed` if it is out of range."""
     if value is None:
         return _PAGE_SIZE
-    if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= MAX_PAGE_SIZE):
+    limit = int(value) if re.fullmatch(_LIMIT, value) else 0
+    if not 1 <= limit <= MAX_PAGE_SIZE:
         raise Malformed(f"The limit must be a number from 1 to {MAX_PAGE_SIZE}.")
-    return int(value)
+    return limit

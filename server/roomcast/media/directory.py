@@ -126,10 +126,14 @@ class DirectoryMediaStore:
     async def serve(self, key: str) -> DiskFile:
         root = self._media.resolve()
         path = root / key
-        # The resolved path must be the one that was asked for: neither `..` nor a symbolic link leads out of the store.
-        if not path.is_relative_to(root) or path.resolve() != path or not path.is_file():
-            raise NotFound("There is no such file.")
-        return DiskFile(path)
+        try:
+            # The resolved path must be the one that was asked for: neither `..` nor a symbolic link leads out of the
+            # store.
+            if path.is_relative_to(root) and path.resolve() == path and path.is_file():
+                return DiskFile(path)
+        except (OSError, ValueError) as error:  # a name that is too long, or that has a NUL in it
+            raise NotFound("There is no such file.") from error
+        raise NotFound("There is no such file.")
 
     async def claim_deployment(self, mine: str) -> str:
         return await run_in_thread(lambda: _read_or_create(self._deployment, mine))

@@ -15,7 +15,7 @@ from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Malformed, RoomcastError
-from roomcast.origins import OriginPolicy, own_hosts
+from roomcast.origins import OriginPolicy, PageHeaders
 from roomcast.rooms.schema import (
     AssemblyArgument,
     ErrorAck,
@@ -176,15 +176,11 @@ class Handlers:
 
     def _token(self, environ: Mapping[str, Any]) -> str | None:
         """Return the token from the bearer header, or from the cookie if the page's origin may use cookies."""
-        headers = {
-            name: environ.get(f"HTTP_{name.upper().replace('-', '_')}", "")
-            for name in ("Authorization", "Cookie", "Host", "X-Forwarded-Host")
-        }
-        if token := bearer(headers):
+        if token := bearer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")}):
             return token
-        if not self._origins.accepts_cookie(environ.get("HTTP_ORIGIN"), *own_hosts(headers)):
+        if not self._origins.accepts_cookie(PageHeaders.of_environ(environ), safe=False):
             return None
-        pairs = (pair.strip().partition("=") for pair in headers["Cookie"].split(";"))
+        pairs = (pair.strip().partition("=") for pair in environ.get("HTTP_COOKIE", "").split(";"))
         return next((value.strip('"') for name, _, value in pairs if name == self._cookie), None) or None
 
     def _schedule_expiry(self, sid: str) -> None:

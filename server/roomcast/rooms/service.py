@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import web
 
 from roomcast.auth import Authenticator
-from roomcast.origins import OriginPolicy, own_hosts
+from roomcast.errors import Forbidden
+from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import SocketIOServer
@@ -32,6 +33,7 @@ class RoomService:
         uploads: UploadService,
         authenticator: Authenticator,
         origins: OriginPolicy,
+        guard: OpenModeGuard | None = None,
     ) -> None:
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
@@ -44,6 +46,7 @@ class RoomService:
             max_http_buffer_size=_MAX_CALL_BYTES,
             cors_allowed_origins=_origin_check(origins),
             cors_credentials=not origins.any,
+            allow_handshake=_handshake_check(guard) if guard else None,
             # The requests of a polling client would reach different processes.
             transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
             websocket_deflate=settings.sockets.websocket_deflate,
@@ -78,10 +81,18 @@ class RoomService:
 def _origin_check(origins: OriginPolicy) -> Callable[[str, Mapping[str, Any]], bool]:
     """Return the check of an `Origin` header that python-engineio calls with the request's environ."""
 
-    def allowed(origin: str, environ: Mapping[str, Any]) -> bool:
-        names = {"Host": "HTTP_HOST", "X-Forwarded-Host": "HTTP_X_FORWARDED_HOST"}
-        headers = {name: environ.get(key, "") for name, key in names.items()}
-        return origins.allows(origin, *own_hosts(headers))
+    return lambda _, environ: origins.allows(PageHeaders.of_environ(environ))
+
+
+def _handshake_check(guard: OpenModeGuard) -> Callable[[Mapping[str, str]], bool]:
+    """Return the check of a handshake that HTTP does not see. One that is refused goes to HTTP, which says why."""
+
+    def allowed(headers: Mapping[str, str]) -> bool:
+        try:
+            guard.check(PageHeaders.read(headers.get), safe=False)
+        except Forbidden:
+            return False
+        return True
 
     return allowed
 

@@ -10,10 +10,14 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from contextlib import AbstractContextManager
+from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 24.0
 """How long a process may take to end after SIGTERM. Heroku, for one, sends SIGKILL after 30 seconds."""
@@ -101,3 +105,25 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for ours in ("roomcast", "roomcast_workers"):
         logging.getLogger(ours).setLevel(level.upper())
+    log_warnings()
+
+
+def log_warnings() -> None:
+    """Log Python warnings as events: the first one of each line of code.
+
+    Python itself would write them to standard error as they are, and remember the text of each. A library's warning may
+    quote what a client has sent: control characters, and as many different texts as it likes.
+    """
+    lines: set[tuple[str, int]] = set()
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        if (filename, lineno) not in lines:
+            lines.add((filename, lineno))
+            where = f"{filename}:{lineno}"
+            log.warning("python_warning", category=category.__name__, reason=str(message)[:500], where=where)
+
+    warnings.showwarning = show
+    if not sys.warnoptions:
+        warnings.simplefilter("always")  # the only action that remembers nothing and ignores nothing
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)

@@ -8,13 +8,15 @@ shutdown as SIGTERM.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
+
+from roomcast.errors import StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +103,20 @@ async def periodic(
 
     async with background_task(run(), getattr(do, "__qualname__", failure_event)):
         yield
+
+
+@contextmanager
+def log_failure(event: str, **details: object) -> Iterator[None]:
+    """Log an exception of one item as `event`, so that the items after it are still processed.
+
+    A `StorageError` is raised: it would repeat for each of them.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception:
+        log.exception(event, **details)
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:

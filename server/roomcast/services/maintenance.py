@@ -18,6 +18,7 @@ from enum import Enum, auto
 import structlog
 
 from roomcast.errors import NotFound
+from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.runtime.tasks import background_task
 from roomcast.services.backends import Backends
@@ -187,6 +188,8 @@ class Maintenance:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
             return _SourceUse.UNKNOWN
+        if is_unreadable(upload):
+            return _SourceUse.NEEDED  # a version that can read the record may follow
         if name != source_key(upload):
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
         return _SourceUse.UNNEEDED if upload.state.terminal and not is_retryable(upload) else _SourceUse.NEEDED
@@ -205,7 +208,9 @@ def _foreign_store(where: str, store_id: str, own_id: str) -> str:
 
 
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload does not need in its terminal stage."""
+    """Delete the files that an upload does not need in its terminal stage. Without a readable record, that is none."""
+    if is_unreadable(upload):
+        return
     match upload.stage:
         case Stage.DONE:
             await media.discard_source(source_key(upload))

@@ -22,7 +22,7 @@ from roomcast.assemblies.store import RecordStore
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import UploadLog
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import log_failure, periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
 
@@ -79,7 +79,8 @@ class StepPublisher:
 
     async def _publish_due(self) -> None:
         for cursor in await self._cursors.claim_due(limit=_MAX_CLAIMED, seconds=_LEASE_SECONDS):
-            await self._publish_new(cursor)
+            with log_failure("steps_not_published", submission=cursor.id):
+                await self._publish_new(cursor)
 
     async def _publish_new(self, cursor: PublishCursor) -> None:
         """Publish the new steps of one submission and set when it is due next; delete the cursor of a deleted one."""

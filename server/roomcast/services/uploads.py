@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import NotFound, TimedOut, WrongState
+from roomcast.errors import Forbidden, NotFound, TimedOut, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
@@ -49,11 +49,22 @@ class UploadService:
         viewer.check_owns(upload)
         return upload
 
-    async def get_assembly(self, viewer: Viewer, assembly_id: str) -> Assembly:
-        """Return an assembly with its uploads."""
-        assembly = await self._assemblies.get(assembly_id)
-        viewer.check_owns(assembly.uploads[0])  # an assembly has one owner
-        return assembly
+    async def get_assembly(self, viewer: Viewer, assembly_id: str, *, discloses: bool = False) -> Assembly:
+        """Return an assembly with its uploads: the viewer's own, or for an admin anybody's.
+
+        Raises `NotFound` for another user's too: its id can be computed from its files, so the difference would say
+        who has sent a file. With `discloses` it raises `Forbidden`, as the dialect's clients expect.
+        """
+        others = []
+        async for assembly in self._assemblies.with_id(assembly_id):
+            if assembly.submission.owner == viewer.user:
+                return assembly
+            others.append(assembly)
+        if others and viewer.admin:
+            return others[0]
+        if others and discloses:
+            raise Forbidden("This assembly belongs to another user.")
+        raise NotFound("There is no such assembly.")
 
     def message(self, upload: Upload) -> Message:
         """Return the state of an upload as clients get it, with URLs."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any
 
@@ -17,6 +17,7 @@ import engineio
 from aiohttp import hdrs, web
 
 from roomcast.transport import packets
+from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 from roomcast.transport.packets import EncodedPacket, InvalidPacket
@@ -50,6 +51,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         max_packets_per_second: int = 500,
         max_unaccepted_per_address: int | None = None,
         accept_timeout: float | None = None,
+        allow_handshake: Callable[[Mapping[str, str]], bool] | None = None,
         **options: Any,
     ) -> None:
         """
@@ -59,12 +61,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         :param max_unaccepted_per_address: sessions of one network address that the application has not accepted yet
             (`accept`); more are refused with 429. None: no limit.
         :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
+        :param allow_handshake: whether a plain WebSocket handshake with these headers, by their lower-case names, is
+            answered without HTTP. One that is not goes through the application's middlewares. None: every one.
         """
         options.setdefault("async_mode", "aiohttp")
         super().__init__(**options)
         self.path = "/engine.io/"
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
+        self._allow_handshake = allow_handshake
         self.max_packets_per_second = max_packets_per_second
         self._websocket_context = WebSocketContext(self.max_http_buffer_size)
         self._max_unaccepted = max_unaccepted_per_address
@@ -149,11 +154,15 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if request.method == hdrs.METH_OPTIONS:
             return web.Response(headers=headers)
         upgrades = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
-        if transport not in self.transports or upgrades is not (transport == "websocket"):
-            raise web.HTTPBadRequest(reason="The transport is unknown, or is not the one of the request.")
+        if transport not in self.transports:
+            raise engine_error(EngineError.UNKNOWN_TRANSPORT, "The transport is unknown.")
+        if sid is None and request.method != hdrs.METH_GET:
+            raise engine_error(EngineError.BAD_HANDSHAKE_METHOD, "A session is opened by a GET request.")
+        if upgrades is not (transport == "websocket"):
+            raise engine_error(EngineError.BAD_REQUEST, "The transport is not the one of the request.")
         if transport == "websocket":
             if request.transport is None or request.method != hdrs.METH_GET:
-                raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
+                raise engine_error(EngineError.BAD_REQUEST, "The request is not a valid WebSocket handshake.")
             self.upgrade(Handshake.from_request(request), request.transport)
             _detach(request)
             return web.Response()  # is not written: the request has no connection any more
@@ -176,6 +185,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return None
         if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
             return None
+        if self._allow_handshake and not self._allow_handshake(handshake.headers):
+            return None
         return handshake
 
     def upgrade(self, handshake: Handshake, connection: asyncio.Transport) -> None:
@@ -184,7 +195,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         Raises aiohttp's HTTP errors, before anything is written, when the handshake is refused.
         """
         if handshake.query.get("transport") != "websocket":
-            raise web.HTTPBadRequest(reason="The transport is unknown.")
+            raise engine_error(EngineError.UNKNOWN_TRANSPORT, "The transport is unknown.")
         response, deflate = accept_handshake(handshake.headers, deflate=self._websocket_deflate)
         sid = handshake.query.get("sid")
         if sid is None:
@@ -192,7 +203,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         else:
             session = self._polling_session(sid)
             if not self.allow_upgrades:
-                raise web.HTTPBadRequest(reason="The transport of a session cannot be changed here.")
+                raise engine_error(EngineError.BAD_REQUEST, "The transport of a session cannot be changed here.")
         websocket = WebSocket(session, connection, self._websocket_context, deflate=deflate)
         connection.set_protocol(websocket)
         connection.write(response)
@@ -206,7 +217,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         session = self._open_session(Handshake.from_request(request), upgrades=upgrades)
         await session.wait_until_handled()
         if session.closing:
-            raise web.HTTPUnauthorized(reason="The application refused the connection.")
+            reason = "The application refused the connection."
+            raise engine_error(EngineError.FORBIDDEN, reason, web.HTTPUnauthorized)
         return await session.poll()
 
     async def _poll(self, request: web.Request, session: Session) -> bytes:
@@ -228,10 +240,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
                     await session.wait_until_handled()
         except InvalidPacket as error:
             session.close(self.reason.TRANSPORT_ERROR)
-            raise web.HTTPBadRequest(reason=str(error)) from error
+            raise engine_error(EngineError.BAD_REQUEST, str(error)) from error
         await session.wait_until_handled()
         if session.reason == self.reason.TRANSPORT_ERROR:
-            raise web.HTTPBadRequest(reason="A packet in the body is invalid.")
+            raise engine_error(EngineError.BAD_REQUEST, "A packet in the body is invalid.")
         return b"ok"
 
     async def _read_body(self, request: web.Request) -> bytes:
@@ -255,7 +267,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return {}
         environ = Environ.from_request(request)
         if not self._allows_origin(environ):
-            raise web.HTTPForbidden(reason="Pages of this origin may not connect.")
+            raise engine_error(EngineError.FORBIDDEN, "Pages of this origin may not connect.", web.HTTPForbidden)
         return dict(self._cors_headers(environ))
 
     def _allows_origin(self, environ: Environ) -> bool:
@@ -269,7 +281,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     def _open_session(self, handshake: Handshake, *, upgrades: bool) -> Session:
         """Open a session, which is served by polling until a WebSocket is attached."""
         if handshake.query.get("EIO") != "4":
-            raise web.HTTPBadRequest(reason="The version of the Engine.IO protocol is not supported.")
+            reason = "The version of the Engine.IO protocol is not supported."
+            raise engine_error(EngineError.UNSUPPORTED_PROTOCOL_VERSION, reason)
         address = sys.intern(handshake.environ.remote)
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
@@ -286,8 +299,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     def _polling_session(self, sid: str | None) -> Session:
         """Return the open session with this id that is served by polling. Raises `HTTPBadRequest`."""
         session = self.sockets.get(sid or "")
-        if session is None or session.closing or session.upgraded:
-            raise web.HTTPBadRequest(reason="The session is unknown.")
+        if session is None or session.closing:
+            raise engine_error(EngineError.UNKNOWN_SESSION, "The session is unknown.")
+        if session.upgraded:
+            raise engine_error(EngineError.BAD_REQUEST, "The session has another transport.")
         return session
 
     def _ping(self, session: Session) -> None:

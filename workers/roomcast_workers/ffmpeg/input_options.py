@@ -70,7 +70,7 @@ def input_options(file: InputFile) -> Options:
         "codec_whitelist": ",".join(DECODERS),
         "probesize": _PROBE_BYTES,
         "analyzeduration": _PROBE_MICROSECONDS,
-        "max_pixels": file.limits.max_pixels,
+        "max_pixels": file.limits.max_video_pixels,
         "max_streams": file.limits.max_streams,
     }
     if file.demuxer == "mov":

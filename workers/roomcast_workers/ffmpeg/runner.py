@@ -17,6 +17,7 @@ from roomcast import errors
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries
+from roomcast_workers.ffmpeg.capabilities import Capabilities, parse_capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser, StallDetector
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
@@ -156,21 +157,19 @@ async def read_frame_sizes(
     return sizes
 
 
-_features: dict[str, frozenset[str]] = {}
+_capabilities: dict[str, Capabilities] = {}
 
 
-async def features(binaries: Binaries) -> frozenset[str]:
-    """Return the names of this ffmpeg's filters and decoders, and `scale:intent` if its `scale` filter has that option.
-
-    The answer is cached for each ffmpeg.
-    """
-    if binaries.ffmpeg not in _features:
-        listing = await _output(binaries, commands.list_filters()) + await _output(binaries, commands.list_decoders())
-        found = set(re.findall(r"^ [.A-Z|]{2,6} ([\w-]+) ", listing, re.MULTILINE))
-        if re.search(r"^ +-?intent +<", await _output(binaries, commands.describe_filter("scale")), re.MULTILINE):
-            found.add("scale:intent")
-        _features[binaries.ffmpeg] = frozenset(found)
-    return _features[binaries.ffmpeg]
+async def read_capabilities(binaries: Binaries) -> Capabilities:
+    """Return what this ffmpeg can do. The answer is cached for each ffmpeg."""
+    if binaries.ffmpeg not in _capabilities:
+        _capabilities[binaries.ffmpeg] = parse_capabilities(
+            filters=await _output(binaries, commands.list_filters()),
+            encoders=await _output(binaries, commands.list_encoders()),
+            decoders=await _output(binaries, commands.list_decoders()),
+            scale_help=await _output(binaries, commands.describe_filter("scale")),
+        )
+    return _capabilities[binaries.ffmpeg]
 
 
 async def _output(binaries: Binaries, arguments: Sequence[str]) -> str:
@@ -267,7 +266,7 @@ def _map_limit_error(stderr: str, limits: MediaLimits) -> errors.RoomcastError |
     """Return the error for a limit that ffmpeg enforced, or None."""
     if _MANY_STREAMS_PHRASE in stderr:
         return too_many_streams(limits)
-    if any(int(width) * int(height) > limits.max_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
+    if any(int(width) * int(height) > limits.max_video_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
         return too_many_pixels(limits)
     if _NOT_OFFERED_PHRASE in stderr:
         return errors.UnsupportedType("The file uses a codec that is not supported.")

@@ -7,6 +7,7 @@ and its description of the source; which files must exist, and what they are, is
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -16,12 +17,18 @@ from typing import Any
 
 import structlog
 from roomcast import errors
+from roomcast.errors import Code
+from roomcast.runtime.files import run_in_thread
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
+from roomcast.uploads.raw_photos import is_raw_photo
 
+from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.runner import map_failure
+from roomcast_workers.image.child.colour_space import from_cicp
+from roomcast_workers.image.child.containers.isobmff import image_properties
 from roomcast_workers.image.child.plan import ANIMATION_NAME, ImageRequest, fit, plan_images
-from roomcast_workers.job import Job, ResultFile, Results
+from roomcast_workers.job import NON_FATAL, Job, ResultFile, Results
 from roomcast_workers.sandbox.sandbox import UNSANDBOXED, ResourceLimits, Sandbox
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
@@ -30,6 +37,7 @@ log = structlog.get_logger(__name__)
 _GIB = 1 << 30
 _CHILD_LIMITS = ResourceLimits(address_space=3 * _GIB, cpu_seconds=600, file_size=_GIB)
 _CHILD = Path(__file__).with_name("child")
+_DEEP_SECONDS = 120.0
 _MAX_LINE = 1024
 _BLURHASH = re.compile(r"[0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{28}")
 """A blurhash's alphabet, and its length for 4 × 3 colours."""
@@ -46,7 +54,7 @@ class ImageSettings:
     sides: tuple[int, ...] = (2048, 1024, 480)
     formats: tuple[str, ...] = ("webp", "avif", "jpeg")
     quality: int = 80
-    max_pixels: int = 100_000_000
+    max_pixels: int = 300_000_000
     max_frames: int = 2000
 
 
@@ -72,6 +80,9 @@ async def process_image(job: Job) -> Results:
         max_frames=deps.limits.max_frames,
     )
     await reporter.enter(Stage.COMPRESSING, "Compressing the image")
+    if job.source.format == "TIFF":
+        await _refuse_raw_photo(job.path)
+    deep = await _decode_deep(job)
     source, files = await compress_image(
         job.path,
         job.scratch,
@@ -81,7 +92,10 @@ async def process_image(job: Job) -> Results:
         timeout_seconds=min(deps.step_seconds, deps.stall_seconds * 10),
         on_fraction=lambda fraction: reporter.progress(Tick(fraction)),
         sandbox=deps.binaries.sandbox,
+        deep=deep,
     )
+    if deep:
+        deep.unlink()
     await reporter.enter(Stage.THUMBNAILS, "Checking the images")
     return Results(
         files,
@@ -97,6 +111,55 @@ async def process_image(job: Job) -> Results:
     )
 
 
+async def _refuse_raw_photo(path: Path) -> None:
+    """Raise `UnsupportedType` if the file is a raw photograph, of which Pillow would find the preview."""
+
+    def is_raw() -> bool:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+
+            def read(offset: int, count: int) -> bytes:
+                if offset >= size:
+                    return b""
+                file.seek(offset)
+                return file.read(count)
+
+            return is_raw_photo(read)
+
+    if await run_in_thread(is_raw):
+        raise errors.UnsupportedType("Raw photographs are not supported. Export the photograph as a JPEG, for example.")
+
+
+async def _decode_deep(job: Job) -> Path | None:
+    """Have ffmpeg decode an HDR AVIF, of which Pillow has only 8 bits. Return None for any other image, and if it
+    cannot."""
+    if job.source.format != "AVIF":
+        return None
+
+    def cicp() -> tuple[int, int, int, int] | None:
+        with job.path.open("rb") as file:
+            return image_properties(file).cicp
+
+    declared = await run_in_thread(cicp)
+    if not declared or not from_cicp(*declared[:2]).hdr:
+        return None
+    capabilities, target = await job.capabilities(), job.scratch / "deep.raw"
+    if not capabilities.can_decode("av1"):
+        return None
+    try:
+        command = commands.decode_deep_image(
+            job.input(job.path, "mov"), target, zscale="zscale" in capabilities.filters
+        )
+        await job.run_ffmpeg(command, timeout_seconds=_DEEP_SECONDS)
+    except errors.RoomcastError as error:
+        if error.code not in NON_FATAL | {Code.TOO_LARGE, Code.UNSUPPORTED_TYPE}:
+            raise
+        log.info("deep_image_not_decoded", reason=error.message)
+        target.unlink(missing_ok=True)
+        return None
+    return target if target.exists() else None
+
+
 async def compress_image(
     source: Path,
     out_dir: Path,
@@ -107,13 +170,15 @@ async def compress_image(
     timeout_seconds: float,
     on_fraction: Callable[[float], None],
     sandbox: Sandbox = UNSANDBOXED,
+    deep: Path | None = None,
 ) -> tuple[ImageSource, list[ResultFile]]:
     """Make the images that `image.child.plan` names in `out_dir`, which must exist; return the main one first.
 
     `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`, in either
     case): no other decoder is tried. Results are upright, in sRGB, without metadata. Alpha is preserved in WebP and
     AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still images of
-    its first frame. `on_fraction` receives progress from 0 to 1, which never falls.
+    its first frame. `deep` is a file as in `ImageRequest.deep`. `on_fraction` receives progress from 0 to 1, which
+    never falls.
 
     Raises `UnreadableMedia` (not a complete image of that format), `TooLarge` (too many pixels or frames, or a result
     over the limits), `DiskFull`, `TimedOut`, and `TranscodeError` when the child crashes or runs out of memory. However
@@ -121,12 +186,12 @@ async def compress_image(
     """
     report = _ChildReport(on_fraction, settings)
     ended = await run_sandboxed(
-        [sys.executable, "-I", str(_CHILD), _request_json(source, out_dir, image_format, settings)],
+        [sys.executable, "-I", str(_CHILD), _request_json(source, out_dir, image_format, settings, deep)],
         on_output=report.feed,
         timeout_seconds=timeout_seconds,
         limits=limits,
         sandbox=sandbox,
-        readable=[source],
+        readable=[source, *([deep] if deep else [])],
         cwd=out_dir,
     )
     if ended.returncode != 0:
@@ -136,10 +201,14 @@ async def compress_image(
     return described, _result_files(described, out_dir, settings)
 
 
-def _request_json(source: Path, out_dir: Path, image_format: str, settings: ImageSettings) -> str:
+def _request_json(source: Path, out_dir: Path, image_format: str, settings: ImageSettings, deep: Path | None) -> str:
     """Return the child's only argument."""
     request = ImageRequest(
-        source=str(source.absolute()), out=str(out_dir.absolute()), format=image_format.upper(), **asdict(settings)
+        source=str(source.absolute()),
+        out=str(out_dir.absolute()),
+        format=image_format.upper(),
+        deep=str(deep.absolute()) if deep else "",
+        **asdict(settings),
     )
     return json.dumps(request._asdict())
 
@@ -227,6 +296,8 @@ def _map_child_error(reason: str | None, ended: ProgramExit, settings: ImageSett
                 f"The image has more than {settings.max_frames:,} frames, or its frames have too many pixels together.",
                 details={"maxFrames": settings.max_frames},
             )
+        case "too-much-memory":
+            return errors.TooLarge("The image needs more memory than allowed to decode.")
         case "disk-full":
             return errors.DiskFull("The disk is full, so the result cannot be written.")
         case "too-large":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from roomcast_workers.media_info.timeline import Packet, Run, RunDivider
+from roomcast_workers.media_info.timeline import MediaPacket, Run, RunDivider
 
 SCAN_ENTRIES = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
 """ffprobe's `-show_entries`, with `-of csv=p=0`: one line per packet, its fields in this order."""
@@ -47,7 +47,7 @@ class StreamScan:
     def seconds(self) -> float:
         return max(0.0, self.end - self.start)
 
-    def add(self, packet: Packet) -> Packet | None:
+    def add(self, packet: MediaPacket) -> MediaPacket | None:
         """Count a packet, and return it with its time and its duration, estimated where the file does not give them.
 
         Return None if it is not shown, or nobody knows when.
@@ -74,7 +74,7 @@ class StreamScan:
             self.max_keyframe_gap = max(self.max_keyframe_gap, time - self._last_key)
         return replace(packet, pts=time, duration=duration)
 
-    def _time_of(self, packet: Packet) -> float | None:
+    def _time_of(self, packet: MediaPacket) -> float | None:
         """Return when a packet is shown. MPEG-PS has times for some packets only; those between follow in step."""
         if packet.pts is not None and packet.dts is not None:
             self._lead = min(self._lead, packet.pts - packet.dts)
@@ -119,9 +119,9 @@ class PacketScan:
         if index >= _MAX_STREAMS:
             return
         size = int(fields[4]) if fields[4].isascii() and fields[4].isdecimal() else 0
-        self._add(index, Packet(pts, dts, max(0.0, duration or 0.0), size, "K" in fields[5], "D" in fields[5]))
+        self._add(index, MediaPacket(pts, dts, max(0.0, duration or 0.0), size, "K" in fields[5], "D" in fields[5]))
 
-    def _add(self, index: int, packet: Packet) -> None:
+    def _add(self, index: int, packet: MediaPacket) -> None:
         if index not in self.streams:
             self._dividers[index] = RunDivider(self._demuxer)
             self.streams[index] = StreamScan(runs=self._dividers[index].runs)

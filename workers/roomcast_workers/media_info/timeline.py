@@ -1,8 +1,8 @@
 """The model of time: one continuous timeline for streams whose times start over or jump. Pure.
 
-In joined recordings the times of each part begin anew, and receivers and streaming servers write times that jump ahead
+In joined recordings the times of each begin at its own start, and receivers and streaming servers write times that jump ahead
 by hours. `PacketScan` divides each stream into runs, in which times are continuous; `plan_retiming` places the runs one
-after the other. A gap during which another stream goes on is no jump and remains.
+after the other. A gap during which another stream continues is no jump and remains.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def jump_limit(demuxer: str) -> float:
 
 
 @dataclass(frozen=True)
-class Packet:
+class MediaPacket:
     """A packet of a stream: its presentation and decoding times and its duration in seconds, and its size in bytes.
 
     A duration of 0 is unknown. A `hidden` packet is decoded but not shown.
@@ -74,7 +74,7 @@ class RunDivider:
         self._reached = -math.inf
         self._latest = -math.inf
 
-    def add(self, packet: Packet, number: int, sequence: int, elsewhere: Mapping[int, float]) -> None:
+    def add(self, packet: MediaPacket, number: int, sequence: int, elsewhere: Mapping[int, float]) -> None:
         """Add a packet that is shown. `number` counts the stream's packets and `sequence` the file's; `elsewhere` is
         copied if a run begins."""
         # Matroska stores no decoding times, and those that ffmpeg derives are wrong where times start over.
@@ -160,13 +160,13 @@ def plan_retiming(video: IndexedRuns | None, audio: IndexedRuns | None, demuxer:
     if all(len(track.runs) == 1 for track in tracks) and not _apart(tracks, limit):
         return None
     while any(track.upcoming for track in tracks):
-        _place_next(tracks, limit)
+        _assign_next(tracks, limit)
     if len({round(offset, 3) for track in tracks for offset in track.offsets}) < 2:
         return None
     return Retiming({track.index: _shifts(track) for track in tracks})
 
 
-def _place_next(tracks: Sequence[_Track], limit: float) -> None:
+def _assign_next(tracks: Sequence[_Track], limit: float) -> None:
     """Place the run that begins first in the file, together with the other stream's run of the same recording."""
     track = min((track for track in tracks if track.upcoming), key=lambda track: track.runs[track.next].sequence)
     run = track.runs[track.next]
@@ -217,7 +217,7 @@ def _begin_together(track: _Track, other: _Track) -> bool:
 
 
 def _same_clock(track: _Track, run: Run, other: _Track, limit: float) -> bool:
-    """Return whether a run has the clock of the other stream's current run, which goes on beside it."""
+    """Return whether a run has the clock of the other stream's current run, which continues beside it."""
     beside, before = other.current, track.current
     if beside is None or beside.last_sequence < run.sequence:
         return False

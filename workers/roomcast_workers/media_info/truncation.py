@@ -16,7 +16,7 @@ _MAX_CREDIBLE_RATIO = 1000
 """A file that declares more than this many times what it contains, and no number of frames, has a forged header."""
 
 _ONE_FRAME = 0.04
-_HELD_SECONDS = 0.5
+_LONG_FRAME_SECONDS = 0.5
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
@@ -45,6 +45,10 @@ class VerifiedMedia:
     seconds: float
     truncation: Truncation | None
 
+    def with_video(self, video: VideoStream) -> VerifiedMedia:
+        """Return the same with another description of the video."""
+        return replace(self, info=replace(self.info, video=video))
+
 
 def verify_media(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
     """Return what can be read of a file. `head` is its first bytes, after an ID3 tag; some hundred are enough.
@@ -65,14 +69,14 @@ def verify_media(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedi
 
 
 def _measured(video: VideoStream, audio: AudioStream | None, scan: PacketScan, seconds: float) -> VideoStream:
-    """Return the video with its real duration, and with the time from which its last frame is held."""
+    """Return the video with its real duration, and with the start of its last frame if that is a long one."""
     packets = scan.stream(video.index)
     beginning = min([packets.start, *([scan.stream(audio.index).start] if audio is not None else [])])
-    is_held = packets.end - packets.last > _HELD_SECONDS
+    is_long = packets.end - packets.last > _LONG_FRAME_SECONDS
     return replace(
         video,
         duration=packets.seconds or seconds,
-        held_from=packets.last - beginning if is_held and packets.last > packets.start else None,
+        last_frame_start=packets.last - beginning if is_long and packets.last > packets.start else None,
     )
 
 

@@ -10,20 +10,28 @@ from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.sources.reader import read_source
 from roomcast_workers.video.audio import process_audio
 from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
-from roomcast_workers.video.encoder import EncodedFile, can_decode, copy_video, encode_video, settings_for
+from roomcast_workers.video.encoder import (
+    EncodedFile,
+    can_decode,
+    copy_video,
+    encode_video,
+    require_decoders,
+    settings_for,
+)
 from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
-from roomcast_workers.video.source import read_source
 from roomcast_workers.video.storyboard import make_storyboard
 
 
 async def process_video(job: Job) -> Results:
     """Process a video, or audio alone."""
     job, source = await read_source(job)
+    await require_decoders(job, source.info)
     if source.info.video is None:
         return await process_audio(job, source)
     video, hls_sides = source.info.video, job.template.hls
@@ -37,8 +45,8 @@ async def process_video(job: Job) -> Results:
     files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
     derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        held = replace(result.info, video=replace(stream, held_from=video.held_from))
-        derived_from = result.path, held, result.demuxer
+        timed = replace(result.info, video=replace(stream, last_frame_start=video.last_frame_start))
+        derived_from = result.path, timed, result.demuxer
     if hls_sides:
         meter.start_run(ends_at=1.0)
         files += await make_hls(job, *derived_from, meter)

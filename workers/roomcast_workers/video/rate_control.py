@@ -24,7 +24,7 @@ from roomcast_workers.video.crf_search import (
     ssim_score,
     vmaf_score,
 )
-from roomcast_workers.video.encoder import EncodedFile, can_decode, encode_video, fit_even
+from roomcast_workers.video.encoder import EncodedFile, available_codec, can_decode, encode_video, fit_even
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.size_budget import compute_budget, hits_target, next_bitrate
 
@@ -70,7 +70,7 @@ async def encode_to_quality(
         meter.start_video_run(1.0, predicts_size=True)
         result = await encode_video(job, source, settings, meter)
         return replace(result, extra=result.extra | {"quality": {"metric": None, "crf": job.template.video_crf}})
-    metric: Metric = "vmaf" if "libvmaf" in await job.ffmpeg_features() else "ssim"
+    metric: Metric = "vmaf" if "libvmaf" in (await job.capabilities()).filters else "ssim"
     target_score = target if metric == "vmaf" else equivalent_ssim(target)
     video = require_video(source.info)
     reference = job.scratch / "reference.mkv"
@@ -115,7 +115,7 @@ async def encode_to_size(
     width, height = fit_even(video.width, video.height, max(16, round(max(size) * shares.scale)))
     settings = replace(
         settings,
-        codec=codec_for(job.template.codec, width, height),
+        codec=codec_for(await available_codec(job), width, height),
         width=width,
         height=height,
         audio_bitrate=shares.audio_bitrate,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from collections.abc import Mapping
 
 from aiohttp import web
-from yarl import URL
 
 from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden
+from roomcast.origins import is_loopback_address, is_loopback_host
 from roomcast.uploads.viewer import Viewer
 
-_PROXY_HEADERS = ("forwarded", "x-forwarded-", "x-real-ip", "via")
-"""Prefixes of the headers that a proxy adds."""
+_PROXY_HEADERS = re.compile(
+    r"forwarded|^(via|cdn-loop|eagleid|x-scheme|x-request-start|x-cloud-trace-context)$|^(x-)?(real|remote|original|originating|true|cluster|client|connecting|proxy(user)?)-"
+    r"|(^|-)(client-?|real-?|remote-?)?(ip|addr|address)$"
+    r"|^(cf|fly|fastly|ngrok|tailscale|akamai|wl-proxy|x-(envoy|amz|amzn|appengine|azure|arr|vercel|nf|sucuri|proxy))-",
+    re.IGNORECASE,
+)
+"""Names of the headers that proxies, load balancers and content networks add: who called them, and what they are."""
 
 
 class AdminAccess:
@@ -41,26 +46,8 @@ def is_local_request(peer: str | None, headers: Mapping[str, str]) -> bool:
     """
     host, origin = headers.get("Host", ""), headers.get("Origin")
     return (
-        _is_loopback(peer)
-        and not any(name.lower().startswith(_PROXY_HEADERS) for name in headers)
-        and _is_loopback(_host_of(f"http://{host}"))
+        is_loopback_address(peer)
+        and not any(_PROXY_HEADERS.search(name) for name in headers)
+        and is_loopback_host(host)
         and (origin is None or origin == f"http://{host}")
     )
-
-
-def _host_of(url: str) -> str | None:
-    try:
-        return URL(url).host
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host or "")
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)

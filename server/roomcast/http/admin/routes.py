@@ -11,7 +11,7 @@ from roomcast.http.admin.board import BOARD, AdminBoard
 from roomcast.http.admin.schema import Board, Overview, UploadRows
 from roomcast.http.admin.view import upload_row
 from roomcast.http.errors import STATUS
-from roomcast.http.middleware import Credential
+from roomcast.http.middleware import ADMIN_PATH, Credential
 from roomcast.http.operations import (
     EVENT_STREAM,
     HTML,
@@ -66,7 +66,7 @@ class AdminRoutes(RouteGroup):
 
     @Operation(
         "GET",
-        "/admin",
+        ADMIN_PATH,
         Tag.ADMIN,
         "The admin page",
         (

@@ -7,16 +7,19 @@ decided its template and folder: a field may come after the files.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+import orjson
 from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import Code, Malformed, RoomcastError, TooMany
-from roomcast.http.intake.multipart import FormBody, FormPart
+from roomcast.http.intake.multipart import MAX_FIELDS, MAX_OVERHEAD_BYTES, FormBody, FormPart
+from roomcast.http.intake.pipeline import refuse_content_range
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import new_upload, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, json_response
@@ -28,11 +31,15 @@ from roomcast.uploads.templates import Template, Templates
 from roomcast.uploads.viewer import Viewer
 
 FILE_FIELDS = frozenset({"media_file", "file", "files"})
+"""The names of the fields that files come in. A name may end with brackets: `files[]`, `file[0]`."""
 
-_FORM_OVERHEAD_BYTES = 1 << 20
-"""What a form may have beside the bytes of its files."""
+_FILE_FIELD = re.compile(rf"({'|'.join(sorted(FILE_FIELDS))})(\[[0-9]*\])?")
 
-_MAX_REFUSED_FILES = 1000
+_CHUNK_COUNTS = frozenset({"dztotalchunkcount", "resumableTotalChunks", "flowTotalChunks", "qqtotalparts", "chunks"})
+"""The fields in which the clients Dropzone, Resumable.js, Flow.js, Fine Uploader and Plupload say in how many forms
+they send one file."""
+
+_MAX_METADATA_BYTES = 8 * 1024
 
 _SKIPPED_CODES = frozenset({Code.UNSUPPORTED_TYPE, Code.UNREADABLE_MEDIA, Code.CANCELLED})
 """Errors of one file after which a strict form's other files are still received."""
@@ -104,10 +111,16 @@ class Form:
 
     def is_field(self, part: FormPart) -> bool:
         """Return whether a part is one of the fields that say what is to be done with the files."""
-        return part.filename is None and (part.name == "type" or (part.name == "path" and self.lenient))
+        known = part.name == "type" or part.name in _CHUNK_COUNTS or (part.name == "path" and self.lenient)
+        return part.filename is None and known
 
     def set_field(self, name: str | None, text: str) -> None:
-        """Set the template, of which the first name counts, or the folder, of which the last one counts."""
+        """Set the template, of which the first name counts, or the folder, of which the last one counts. Raise
+        `Malformed` for a form that has only a chunk of its file."""
+        if name in _CHUNK_COUNTS:
+            if text != "1":
+                raise Malformed("The form has a chunk of a file. Send the whole file, or send it in chunks by tus.")
+            return
         if name == "path":
             self._folder = clean_folder(text)
             return
@@ -133,7 +146,7 @@ class Form:
             raise self._error
         if part.nested:
             raise Malformed("A form inside a form is not supported.")
-        if part.name not in FILE_FIELDS:
+        if not _is_file_field(part):
             raise Malformed(f"A file must be in one of the fields {', '.join(sorted(FILE_FIELDS))}.")
 
     def refuse_all(self, error: RoomcastError) -> None:
@@ -141,9 +154,7 @@ class Form:
         self._error = self._error or error
 
     def refuse(self, filename: str | None, error: RoomcastError) -> None:
-        """Note a file that is refused. Raises `TooMany` when the form has more of them than a person would send."""
-        if len(self.files) >= _MAX_REFUSED_FILES:
-            raise TooMany("The form contains too many files.")
+        """Note a file that is refused."""
         self.files.append(FormFile(clean_filename(filename), outcome=error))
 
     @contextmanager
@@ -188,13 +199,15 @@ class FormIntake:
         return await self._receive(request, Form(request[VIEWER], self._templates, lenient=True, default=default))
 
     async def _receive(self, request: web.Request, form: Form) -> FormResult:
+        refuse_content_range(request.headers)
         settings = self._receiver.settings
-        max_bytes = settings.max_upload_bytes * settings.max_files + _FORM_OVERHEAD_BYTES
+        max_bytes = settings.max_upload_bytes * settings.max_files + MAX_OVERHEAD_BYTES
         body = FormBody(
             self._receiver.body(request.content.iter_any(), form.viewer.user),
             request.headers["Content-Type"],
             length=request.content_length,
             max_bytes=max_bytes,
+            max_parts=settings.max_files + MAX_FIELDS,
         )
         await self._receiver.check_space(request.content_length or 0)
         error: RoomcastError | None = None
@@ -218,14 +231,15 @@ class FormIntake:
 
     async def _read(self, request: web.Request, body: FormBody, form: Form, tasks: asyncio.TaskGroup) -> None:
         """Read the form to its end. The files that are not queued yet are then waiting for `Form.close`."""
-        if named := request.query.get("type"):
-            with form.tolerance(form.refuse_all):
-                form.set_field("type", named)
+        for name in ("type", *_CHUNK_COUNTS):
+            if value := request.query.get(name):
+                with form.tolerance(form.refuse_all):
+                    form.set_field(name, value)
         async for part in body:
             if form.is_field(part):
                 with form.tolerance(form.refuse_all):
                     form.set_field(part.name, await part.text())
-            elif part.filename is not None or part.nested or part.name in FILE_FIELDS:
+            elif await _is_file(part):
                 with form.tolerance(partial(form.refuse, part.filename)):
                     form.check(part)
                     await self._read_file(part, form, tasks, total=request.content_length)
@@ -265,3 +279,28 @@ class FormIntake:
             file.outcome = error
         finally:
             file.arrived.set()
+
+
+def _is_file_field(part: FormPart) -> bool:
+    return part.name is not None and _FILE_FIELD.fullmatch(part.name) is not None
+
+
+async def _is_file(part: FormPart) -> bool:
+    """Return whether a part is a file: it has a file name, or is in a field for files.
+
+    A browser sends a file input in which nothing was chosen as an empty file without a name. FilePond sends, before
+    each file and in the same field, a JSON object with the metadata that a page has set.
+    """
+    if part.filename == "":
+        return bool(await part.peek(0))
+    if part.filename is not None or part.nested:
+        return True
+    return _is_file_field(part) and not (part.content_type is None and await _is_metadata(part))
+
+
+async def _is_metadata(part: FormPart) -> bool:
+    head = await part.peek(_MAX_METADATA_BYTES)
+    try:
+        return len(head) <= _MAX_METADATA_BYTES and isinstance(orjson.loads(head), dict)
+    except orjson.JSONDecodeError:
+        return False

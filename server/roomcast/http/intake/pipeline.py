@@ -1,8 +1,8 @@
 """Take the bytes of an upload through the same steps, whichever way they arrive.
 
-`RequestBody` reads a request: it enforces the idle timeout and the owner's byte rate. `BodyPipeline` then checks the
-size, detects the type, computes the digests, stores the bytes and reports progress. Forms, PUT, tus and presigned
-uploads all use it, so a limit holds for each of them.
+`RequestBody` reads a request: it enforces the idle timeout, the least rate and the owner's byte rate. `BodyPipeline`
+then checks the size, detects the type, computes the digests, stores the bytes and reports progress. Forms, PUT, tus and
+presigned uploads all use it, so a limit holds for each of them.
 
 Memory use does not depend on the file's size: one batch is written in a thread while the next one is collected, and
 the socket is not read further than that. A batch holds the chunks as they were read, without a copy.
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Self
 
 from aiohttp import ClientPayloadError
@@ -30,6 +31,9 @@ BATCH_BYTES = 1 << 20
 
 _BATCH_CHUNKS = 512
 """A batch is written when it has this many chunks: a client may send single bytes, and each chunk has overhead."""
+
+_LEAST_RATE_SECONDS = 60.0
+"""The time over which the least rate is averaged, so that a mobile client may lose its network for a while."""
 
 Chunks = AsyncIterator[Data]
 OnProgress = Callable[[int], Awaitable[None]]
@@ -86,16 +90,41 @@ class RateLimiter:
         return self._free_at[user] - now
 
 
+class LeastRate:
+    """Checks that a client sends at least `bytes_per_second`, on average over a minute that the server waits for it.
+
+    Time in which the server does something else, such as writing to a slow disk, does not count.
+    """
+
+    def __init__(self, bytes_per_second: int) -> None:
+        self._rate = bytes_per_second
+        self._waited = 0.0
+        self._received = 0
+
+    def add(self, size: int, waited: float) -> None:
+        """Count `size` bytes for which the server has waited so many seconds. Raise `Stalled` if they are too few."""
+        self._waited += waited
+        self._received += size
+        if self._waited < _LEAST_RATE_SECONDS:
+            return
+        if self._received < self._rate * self._waited:
+            raise Stalled(f"The bytes arrived more slowly than {self._rate} in a second.")
+        self._waited, self._received = 0.0, 0
+
+
 class RequestBody:
-    """The bytes of a request, under the idle timeout and at the user's rate.
+    """The bytes of a request, under the idle timeout and the least rate, and at the user's rate.
 
     Every failure is a `RoomcastError`: `Stalled`, `Interrupted` when the connection closes, `Malformed` when the body
     breaks the rules of HTTP, or the error that was passed to `stop`. A reader that is cancelled leaves the body usable:
     another one can read on.
     """
 
-    def __init__(self, chunks: Chunks, user: str, limiter: RateLimiter, *, idle_seconds: float) -> None:
+    def __init__(
+        self, chunks: Chunks, user: str, limiter: RateLimiter, *, idle_seconds: float, min_bytes_per_second: int = 0
+    ) -> None:
         self._timeout = IdleTimeout(chunks, idle_seconds)
+        self._least_rate = LeastRate(min_bytes_per_second)
         self._user = user
         self._limiter = limiter
         self._last_size = 0
@@ -110,6 +139,7 @@ class RequestBody:
     async def __anext__(self) -> Data:
         size, self._last_size = self._last_size, 0
         await self._limiter.throttle(self._user, size)
+        began = time.monotonic()
         try:
             chunk = await anext(self._timeout)
         except (ConnectionError, EOFError, ClientPayloadError) as error:
@@ -117,6 +147,7 @@ class RequestBody:
         except HttpProcessingError as error:
             raise Malformed("The request's body could not be read.") from error
         self._last_size = len(chunk)
+        self._least_rate.add(len(chunk), time.monotonic() - began)
         return chunk
 
 
@@ -273,6 +304,12 @@ def detect_type(head: bytes | bytearray, template: Template) -> Sniffed:
 def max_bytes(template: Template, settings: IntakeSettings) -> int:
     """Return the size of the largest file that is accepted under a template."""
     return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
+
+
+def refuse_content_range(headers: Mapping[str, str]) -> None:
+    """Raise `Malformed` for a request whose body is a range of a file: it would be stored as the whole file."""
+    if "Content-Range" in headers:
+        raise Malformed("The Content-Range says that this is a part of a file. Send it whole, or in chunks by tus.")
 
 
 def check_size(size: int, template: Template, settings: IntakeSettings) -> None:

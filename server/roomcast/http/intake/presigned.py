@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 from roomcast.errors import Malformed, WrongState
+from roomcast.http.intake.json_body import read_json
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.responses import Links, json_response
 from roomcast.http.schema import PresignedProgress, SentPart, UploadEntry
@@ -23,6 +24,9 @@ from roomcast.media.contract import PartETag, PresignedParts, PresignedUploads
 from roomcast.uploads.lifecycle import Progressed, Stage
 from roomcast.uploads.model import Change, Upload, message, source_key
 from roomcast.uploads.templates import Templates
+
+_MAX_BODY_BYTES = 1 << 20
+"""Room for ten thousand parts, the most that a bucket accepts."""
 
 
 class CompletedPart(BaseModel):
@@ -39,7 +43,7 @@ class Completion(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    parts: Annotated[list[CompletedPart], Field(min_length=1, max_length=10_000)]
+    parts: Annotated[list[CompletedPart], FailFast(), Field(min_length=1, max_length=10_000)]
 
 
 class PresignedIntake:
@@ -84,10 +88,7 @@ class PresignedIntake:
 
     async def complete(self, request: web.Request, upload: Upload) -> Upload:
         """Join the parts, verify the file and queue the upload. Return its new state."""
-        try:
-            completion = Completion.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise Malformed("The completion is not valid.") from error
+        completion = await read_json(request, Completion, "completion", max_bytes=_MAX_BODY_BYTES)
         parts = [PartETag(part.number, part.etag) for part in completion.parts]
         key, token, size = source_key(upload), _require_token(upload), upload.bytes_expected or 0
         await self._store.verify(key, token, parts, size=size)

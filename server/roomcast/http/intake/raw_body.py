@@ -58,7 +58,7 @@ async def close_detached(request: web.Request, response: web.StreamResponse) -> 
 
 def _unparsed_bytes(request: web.Request) -> int:
     """Return how many bytes of the body the parser has not read; 0 if it must read them."""
-    if request.content_length is None or hdrs.CONTENT_ENCODING in request.headers:
+    if request.content_length is None:
         return 0
     return request.content_length - request.content.total_bytes
 

@@ -64,7 +64,13 @@ class Receiver:
 
     def body(self, chunks: Chunks, user: str) -> RequestBody:
         """Return the body of a request that the user sends in these chunks."""
-        return RequestBody(chunks, user, self._rate_limiter, idle_seconds=self.settings.body_stall_seconds)
+        return RequestBody(
+            chunks,
+            user,
+            self._rate_limiter,
+            idle_seconds=self.settings.body_stall_seconds,
+            min_bytes_per_second=self.settings.body_min_bytes_per_second,
+        )
 
     async def run_leased(
         self, upload: Upload, work: Callable[[LeasedIntake], Awaitable[Upload]], *, steal: bool = False

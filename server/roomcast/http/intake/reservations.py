@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, model_validator
 
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.errors import IdTaken, Malformed, TooMany, WrongState
-from roomcast.http.intake.pipeline import check_size
+from roomcast.http.intake.json_body import read_json
+from roomcast.http.intake.pipeline import check_size, refuse_content_range
 from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
 from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
@@ -22,9 +23,14 @@ from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
 from roomcast.services.uploads import UploadService
+from roomcast.settings import MAX_FILES_LIMIT
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, results_folder
 from roomcast.uploads.templates import Templates
+
+_MAX_BODY_BYTES = 16 * 1024
+_MAX_FILE_BYTES = 4 * 1024
+"""The size of a reservation, and what each file adds to it."""
 
 ChosenId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$")]
 """An upload id that the client chose. The schema has no example, because an id that many clients copy is taken."""
@@ -51,7 +57,7 @@ class Reservation(BaseModel):
     direct: bool = False
     uploadId: ChosenId | None = None
     """The `uploadId` of the first file."""
-    files: Annotated[list[ReservedFile], Field(min_length=1)]
+    files: Annotated[list[ReservedFile], FailFast(), Field(min_length=1, max_length=MAX_FILES_LIMIT)]
 
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
@@ -96,11 +102,10 @@ class Reservations:
 
         If all files are declared by MD5 and the owner has their results already, the response is 200 with those.
         """
-        try:
-            reservation = Reservation.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise Malformed("The reservation is not valid.", details=_field_errors(error)) from error
-        template, settings = self._templates.get(reservation.type), self._receiver.settings
+        settings = self._receiver.settings
+        max_bytes = _MAX_BODY_BYTES + settings.max_files * _MAX_FILE_BYTES
+        reservation = await read_json(request, Reservation, "reservation", max_bytes=max_bytes)
+        template = self._templates.get(reservation.type)
         if len(reservation.files) > settings.max_files:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
         for file in reservation.files:
@@ -125,6 +130,7 @@ class Reservations:
 
     async def receive_content(self, request: web.Request, upload: Upload) -> web.Response:
         """Receive the bytes of a reserved upload: 202 when they are stored and queued."""
+        refuse_content_range(request.headers)
         if upload.resumable:
             raise WrongState("This upload is sent in chunks. Continue at its tusUrl.")
         template = self._templates.get(upload.template)
@@ -174,7 +180,3 @@ class Reservations:
         state = self._uploads.message(assembly.uploads[0])
         body = upload_response("Known already", assembly.uploads, assembly.submission.assembly_id)
         return {**body, "state": state, "element": state["element"]}
-
-
-def _field_errors(error: ValidationError) -> dict[str, Any]:
-    return {"fields": [{"at": ".".join(map(str, found["loc"])), "why": found["msg"]} for found in error.errors()]}

@@ -102,7 +102,7 @@ class TransflowRoutes(RouteGroup):
     async def _uploads_of(self, viewer: Viewer, requested_id: str) -> list[Upload]:
         """Return the uploads of an assembly, or of the submission that an upload came in."""
         if not is_upload_id(requested_id):
-            return (await self._uploads.get_assembly(viewer, requested_id)).uploads
+            return (await self._uploads.get_assembly(viewer, requested_id, discloses=True)).uploads
         upload = await self._uploads.get(viewer, requested_id)
         submission = await self._assemblies.submission_of(upload)
         return (await self._assemblies.uploads(submission) if submission else []) or [upload]

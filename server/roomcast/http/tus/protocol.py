@@ -33,8 +33,6 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = {
 NUMBER = r"[0-9]{1,18}"
 """The pattern of a number of bytes."""
 
-_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+", re.ASCII)
-
 
 class UnsupportedVersion(Malformed):
     """The request names another version of the protocol, or none."""
@@ -74,7 +72,7 @@ class Creation:
     """What a POST asks for.
 
     `length` is None when the client will declare it later. `metadata` is the header as received, `values` its decoded
-    pairs. A `partial` upload is to be concatenated later; `concat` are the URLs of those that make up a final upload.
+    pairs. A `partial` upload is to be concatenated later; `concat` are the ids of those that make up a final upload.
     """
 
     length: int | None
@@ -114,9 +112,12 @@ def creation(headers: Mapping[str, str]) -> Creation:
     deferred = headers.get("Upload-Defer-Length")
     declared = length(headers)
     if concat == "final":
-        if declared is not None or deferred is not None or not urls.split():
+        ids = tuple(map(_last_segment, urls.split()))
+        if declared is not None or deferred is not None or not ids:
             raise Malformed("A final upload names its partial uploads in Upload-Concat, and has no Upload-Length.")
-        return Creation(None, metadata, values, concat=tuple(urls.split()))
+        if len(set(ids)) < len(ids):
+            raise Malformed("Upload-Concat names a partial upload more than once.")
+        return Creation(None, metadata, values, concat=ids)
     if concat not in ("", "partial") or urls:
         raise Malformed("Upload-Concat must be “partial”, or “final;” and the URLs of the partial uploads.")
     if deferred not in (None, "1") or (deferred is None) == (declared is None):
@@ -146,6 +147,8 @@ def checksum(headers: Mapping[str, str]) -> Checksum | None:
     if algorithm not in ALGORITHMS:
         raise Malformed(f"The algorithms of Upload-Checksum are {', '.join(ALGORITHMS)}.")
     digest = _from_base64(encoded.strip())
+    if digest is None:
+        raise Malformed("The value of Upload-Checksum is not valid Base64.")
     if len(digest) != ALGORITHMS[algorithm]().digest_size:
         raise Malformed(f"The value of Upload-Checksum is not a {algorithm} digest.")
     return Checksum(algorithm, digest)
@@ -195,6 +198,11 @@ def upload_headers(upload: Upload, url: Callable[[str], str]) -> dict[str, str]:
     return headers
 
 
+def _last_segment(url: str) -> str:
+    """Return the last segment of a URL's path. The URL need not be valid."""
+    return re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2]
+
+
 def _number(headers: Mapping[str, str], name: str) -> int | None:
     value = headers.get(name)
     if value is None:
@@ -205,18 +213,22 @@ def _number(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def _values(metadata: str) -> dict[str, str]:
-    """Parse pairs of a key and a Base64 value, separated by commas. The value is optional."""
+    """Parse pairs of a key and a Base64 value, separated by commas. The value is optional.
+
+    As tusd does, skip what is not such a pair, and let the last of several values of a key count: clients send trailing
+    commas, Base64 of other alphabets and plain text, and their upload needs none of it.
+    """
     values: dict[str, str] = {}
-    for pair in metadata.split(",") if metadata else ():
+    for pair in metadata.split(","):
         key, _, encoded = pair.strip().partition(" ")
-        if not _KEY.fullmatch(key) or key in values:
-            raise Malformed("Upload-Metadata must contain pairs of a key and a Base64 value, each key once.")
-        values[key] = _from_base64(encoded.strip()).decode("utf-8", "replace")
+        value = _from_base64(encoded)
+        if key and value is not None:
+            values[key] = value.decode("utf-8", "replace")
     return values
 
 
-def _from_base64(encoded: str) -> bytes:
+def _from_base64(encoded: str) -> bytes | None:
     try:
         return b64decode(encoded, validate=True)
-    except ValueError as error:
-        raise Malformed("A value is not valid Base64.") from error
+    except ValueError:
+        return None

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -148,10 +147,9 @@ class TusRoutes(RouteGroup):
 
     async def _concatenate(self, request: web.Request, creation: tus_protocol.Creation, upload: Upload) -> web.Response:
         """Create a final upload of complete partial ones, and queue it: 201."""
-        ids = [urlsplit(url).path.rpartition("/")[2] for url in creation.concat]
-        partials = [await self._load(request, partial_id) for partial_id in ids]
+        partials = [await self._load(request, partial_id) for partial_id in creation.concat]
         size = await self._resumable.concatenated_size(partials)
-        upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=tuple(ids)))
+        upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=creation.concat))
         await self._create(upload, size)
         queued = await self._resumable.concatenate(upload, partials)
         await self._assemblies.resolve_id(queued.submission)

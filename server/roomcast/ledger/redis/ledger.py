@@ -69,13 +69,13 @@ from roomcast.ledger.redis.uploads import (
 )
 from roomcast.uploads.lifecycle import (
     TERMINAL,
-    WORKING,
     Entered,
     HandedBack,
     IllegalFact,
     Paused,
     Stage,
     Status,
+    is_working,
     reopen,
 )
 from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
@@ -184,7 +184,7 @@ class RedisLedger:
         leased_uploads = [
             LeasedUpload.from_token(one.token, one.view, one.expires_at)
             for one in leased
-            if one.upload.stage in WORKING
+            if is_working(one.upload.stage)
         ]
         return QueueStats(
             waiting=stats.waiting,
@@ -335,10 +335,20 @@ class RedisLedger:
 
     async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
+        set_aside: set[str] = set()
         reply = await self.scripts.run(CLAIM_NEXT, "", "")
         while reply[0] == b"next":
             first = self._snapshot(reply)
-            upload, token = self._next_record(first, change), new_token(holder, self._time.now())
+            try:
+                upload = self._next_record(first, change)
+            except IllegalFact:
+                if first.upload.id in set_aside:
+                    raise
+                set_aside.add(first.upload.id)
+                await self._write(first.unreadable(Precondition.FREE))
+                reply = await self.scripts.run(CLAIM_NEXT, "", "")
+                continue
+            token = new_token(holder, self._time.now())
             event = (*event_arguments(upload), entry_of(upload))
             reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
             if reply[0] == b"claimed":
@@ -400,13 +410,16 @@ class RedisLedger:
         return True, write.after(self._synced(reply))
 
     def _settled(self, snapshot: Snapshot) -> Write:
-        """Return the event of an upload whose lease or reservation has expired."""
+        """Return the event of an upload whose lease or reservation has expired, or that sets it aside."""
         if snapshot.token:
             change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
             precondition = Precondition.EXPIRED
         else:
             change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
-        upload = self._next_record(snapshot, change)
+        try:
+            upload = self._next_record(snapshot, change)
+        except IllegalFact:
+            return snapshot.unreadable(precondition)
         return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
 
     def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:

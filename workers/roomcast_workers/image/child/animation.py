@@ -8,13 +8,14 @@ from typing import IO, Any, cast
 
 from PIL import Image
 
-from .decoding import TooManyFrames, Unreadable, decoding
+from .decoding import OpenImage, TooManyFrames, Unreadable, decoding
 from .plan import ANIMATION_NAME, ImageRequest
 from .still import decode_frame, quality_of
 
 _ANIMATED_FORMATS = {"GIF", "PNG", "WEBP", "AVIF"}
 _MAX_TOTAL_FRAMES = 20
 """All frames together may have as many pixels as this many of the largest allowed images."""
+_MAX_TOTAL_PIXELS = 2_000_000_000
 
 _DEFAULT_FRAME_MS = 100
 """How long browsers show a frame whose duration is 0."""
@@ -31,15 +32,18 @@ def count_frames(source: Image.Image, request: ImageRequest) -> int:
         frames = int(getattr(source, "n_frames", 1)) if source.format in _ANIMATED_FORMATS else 1
     if source.info.get("default_image"):
         frames -= 1  # an APNG's fallback image, which is not a frame of its animation
-    if frames > request.max_frames or frames * source.width * source.height > _MAX_TOTAL_FRAMES * request.max_pixels:
+    total = frames * source.width * source.height
+    if frames > request.max_frames or (
+        frames > 1 and total > min(_MAX_TOTAL_FRAMES * request.max_pixels, _MAX_TOTAL_PIXELS)
+    ):
         raise TooManyFrames(f"The animation has {frames} frames.")
     return max(1, frames)
 
 
-def write_animation(source: Image.Image, frames: int, request: ImageRequest, on_done: Callable[[float], None]) -> None:
+def write_animation(source: OpenImage, frames: int, request: ImageRequest, on_done: Callable[[float], None]) -> None:
     """Write the animated WebP and read it back. Leaves `source` at its last frame."""
     side = max(request.sides)
-    loops = _loop_count(source)
+    loops = _loop_count(source.image)
     rest = _LazyFrames(_decode_frames(source, frames, side, on_done), frames - 1)
     rest.seek(0)
     first = rest.image
@@ -85,18 +89,20 @@ class _LazyFrames:
 
 
 def _decode_frames(
-    source: Image.Image, frames: int, side: int, on_done: Callable[[float], None]
+    source: OpenImage, frames: int, side: int, on_done: Callable[[float], None]
 ) -> Iterator[tuple[Image.Image, float]]:
-    skipped = 1 if source.info.get("default_image") else 0
-    size = source.size
+    animation = source.image
+    skipped = 1 if animation.info.get("default_image") else 0
+    size = animation.size
     for number in range(frames):
         with decoding():
-            source.seek(number + skipped)
-            source.load()
-            frame = source if source.size == size else source.crop((0, 0, *size))  # a GIF's later frame can be larger
-            image = decode_frame(frame, side)
+            animation.seek(number + skipped)
+            animation.load()
+            # A GIF's later frame can be larger.
+            frame = animation if animation.size == size else animation.crop((0, 0, *size))
+            image = decode_frame(OpenImage(frame, source.conversion, source.aperture), side)
         on_done(number / frames)
-        yield image, float(source.info.get("duration") or _DEFAULT_FRAME_MS)
+        yield image, float(animation.info.get("duration") or _DEFAULT_FRAME_MS)
 
 
 def _loop_count(source: Image.Image) -> int:

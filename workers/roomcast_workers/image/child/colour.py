@@ -5,14 +5,66 @@ from __future__ import annotations
 import io
 import math
 import sys
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from PIL import Image, ImageCms, ImageMath
+
+from .colour_space import ColourSpace
+from .deep_image import deep_image
+from .light import peak_light, to_srgb
 
 _DEEP = {"I;16", "I;16L", "I;16B", "I;16N", "I", "F"}
 _PROFILE_SPACES = {"RGB": "RGB ", "CMYK": "CMYK", "L": "GRAY"}
 _BITS_PER_SAMPLE = 258
 _OPAQUE = 255
+
+
+Layers = list[Image.Image]
+
+
+class ColourConversion:
+    """Conversion of one file's images to sRGB in two steps, between which they are cropped and resized.
+
+    `space` is what the file declares beside a profile, `deep` is `ImageRequest.deep`. All frames of an animation are
+    converted alike.
+    """
+
+    def __init__(self, file: IO[bytes], space: ColourSpace | None, profile: Any, deep: str) -> None:
+        self._file = file
+        self._decoded = deep
+        self._space = None if space is None or space.is_srgb else space
+        self._profile = profile
+        self._peak: float | None = None
+
+    @property
+    def needs_all_bits(self) -> bool:
+        """Whether 8 bits of the source are fewer than 8 bits of sRGB."""
+        return self._space is not None and self._space.transfer != "srgb"
+
+    def load(self, image: Image.Image) -> Layers:
+        """Decode the image into one or several images of its size."""
+        deep = None
+        if self.needs_all_bits and "transparency" not in image.info:  # a transparent colour is only known in 8 bits
+            deep = deep_image(image, self._file, self._decoded)
+        if deep:
+            return [*deep.colours, *([deep.alpha] if deep.alpha else [])]
+        image.load()
+        return [to_8bit(image)]
+
+    def finish(self, layers: Layers) -> Image.Image:
+        """Return the image of which these are the layers as RGB or RGBA in sRGB."""
+        space = self._space
+        if space is None:
+            return in_srgb(layers[0], self._profile)
+        if len(layers) == 1:
+            image = layers[0].convert("RGBA" if layers[0].mode in {"LA", "RGBA"} else "RGB")
+            layers = list(image.split())
+        if self._peak is None and space.hdr:
+            self._peak = peak_light(layers[:3], space)
+        colours = to_srgb(layers[:3], space, self._peak or 1.0)
+        if len(layers) > 3:
+            colours.putalpha(layers[3])
+        return colours
 
 
 def to_8bit(image: Image.Image) -> Image.Image:

@@ -11,6 +11,14 @@ from typing import IO
 
 from PIL import AvifImagePlugin, Image
 
+from .colour import ColourConversion
+from .colour_space import ColourSpace, from_cicp, from_gamma
+from .containers.isobmff import image_properties
+from .containers.png import PngColour, repaired_png
+from .containers.webp import repaired_webp
+from .memory import TooMuchMemory
+from .plan import ImageRequest
+
 _ORIENTATION = 0x0112
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -55,7 +63,7 @@ def decoding() -> Iterator[None]:
     """Map whatever a decoder raises to `Unreadable` or `TooManyPixels`, except errors of the system itself."""
     try:
         yield
-    except (MemoryError, Unreadable, TooManyPixels, TooManyFrames):
+    except (MemoryError, TooMuchMemory, Unreadable, TooManyPixels, TooManyFrames):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
@@ -65,14 +73,71 @@ def decoding() -> Iterator[None]:
         raise Unreadable(f"The decoder failed: {type(error).__name__}: {error}.") from error
 
 
-def open_image(file: IO[bytes], image_format: str, max_pixels: int) -> Image.Image:
+class OpenImage:
+    """An image that is open: Pillow's, the conversion of its colours, and the box that is shown of it, if not all is.
+
+    `still_suffices` says that it is shown as a still image if its animation cannot be decoded.
+    """
+
+    def __init__(
+        self,
+        image: Image.Image,
+        conversion: ColourConversion,
+        aperture: tuple[int, int, int, int] | None = None,
+        *,
+        still_suffices: bool = False,
+    ) -> None:
+        self.image = image
+        self.conversion = conversion
+        self.aperture = aperture
+        self.still_suffices = still_suffices
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as they are stored, of what is shown."""
+        if self.aperture is None:
+            return self.image.size
+        left, top, right, bottom = self.aperture
+        return right - left, bottom - top
+
+
+def open_image(file: IO[bytes], request: ImageRequest) -> OpenImage:
     """Open the image without decoding it; of several in one file, the first or the primary one.
 
     Call it within `decoding`.
     """
-    _strict_decoders(max_pixels)
+    image_format = request.format
+    _strict_decoders(request.max_pixels)
     _load_decoder(image_format)
-    return Image.open(file, formats=[image_format])
+    space: ColourSpace | None = None
+    profile: bytes | None = None
+    aperture, still_suffices = None, False
+    match image_format:
+        case "PNG":
+            file, declared, still_suffices = repaired_png(file)
+            space, profile = _png_space(declared), None if declared.cicp else declared.profile
+        case "WEBP":
+            file = repaired_webp(file)
+        case "AVIF":
+            properties = image_properties(file)
+            space = from_cicp(*properties.cicp[:2]) if properties.cicp else None
+            aperture = properties.aperture
+    file.seek(0)
+    image = Image.open(file, formats=[image_format])
+    if image_format == "HEIF" and (nclx := image.info.get("nclx_profile")):
+        space = from_cicp(nclx["color_primaries"], nclx["transfer_characteristics"])
+    profile = profile or image.info.get("icc_profile")
+    conversion = ColourConversion(file, None if profile else space, profile, request.deep)
+    return OpenImage(image, conversion, aperture, still_suffices=still_suffices)
+
+
+def _png_space(declared: PngColour) -> ColourSpace | None:
+    """Return the colour space that a PNG declares without a profile."""
+    if declared.cicp:
+        return from_cicp(*declared.cicp[:2])
+    if declared.srgb or declared.profile:
+        return None
+    return from_gamma(declared.gamma, declared.chromaticities)
 
 
 def orientation_of(image: Image.Image) -> Image.Transpose | None:

@@ -18,7 +18,8 @@ class ImageRequest(NamedTuple):
     """What the child is asked to do.
 
     `format` is Pillow's name of the source's format; `sides` are longest sides in pixels; `formats` are among `webp`,
-    `avif` and `jpeg`; `quality` is 1–100. `max_pixels` limits one frame.
+    `avif` and `jpeg`; `quality` is 1–100. `max_pixels` limits one frame. `deep`, if it is not empty, is a file with the
+    stored pixels, 16 bits (little-endian) of each red, green and blue, of a source that Pillow decodes to 8 bits.
     """
 
     source: str
@@ -29,6 +30,7 @@ class ImageRequest(NamedTuple):
     quality: int
     max_pixels: int
     max_frames: int
+    deep: str = ""
 
 
 class PlannedImage(NamedTuple):

@@ -7,8 +7,8 @@ The request is JSON: the fields of `plan.ImageRequest`. The report is one JSON o
     {"placeholder": blurhash}
     {"failed": reason}                                on failure, with exit code 1
 
-Reasons are `unreadable`, `too-many-pixels`, `too-many-frames`, `disk-full`, `too-large`, `memory` and `failed`. The
-files are those that `plan` names.
+Reasons are `unreadable`, `too-many-pixels`, `too-many-frames`, `too-much-memory`, `disk-full`, `too-large`, `memory`
+and `failed`. The files are those that `plan` names.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from typing import IO, Any
 
 from .animation import count_frames, write_animation
 from .decoding import TooManyFrames, TooManyPixels, Unreadable, decoding, open_image, orientation_of, upright_size
-from .plan import ImageRequest
-from .still import decode_frame, placeholder, write_images
+from .memory import TooMuchMemory
+from .plan import ANIMATION_NAME, ImageRequest
+from .still import decode_still, placeholder, write_images
 
 _REASONS: dict[type[Exception], str] = {
     Unreadable: "unreadable",
     TooManyPixels: "too-many-pixels",
     TooManyFrames: "too-many-frames",
+    TooMuchMemory: "too-much-memory",
     MemoryError: "memory",
 }
 _ERRNO_REASONS = {
@@ -53,20 +55,27 @@ def main(argv: list[str]) -> int:
 
 def _compress(file: IO[bytes], request: ImageRequest) -> None:
     with decoding():
-        source = open_image(file, request.format, request.max_pixels)
-        frames = count_frames(source, request)
+        source = open_image(file, request)
+        frames = count_frames(source.image, request)
         _emit(fraction=0.05)
         stored_size = source.size
-        image = decode_frame(source, max(request.sides))
-        width, height = upright_size(stored_size, orientation_of(source))
-    _emit(width=width, height=height, alpha=source.has_transparency_data, frames=frames)
+        image = decode_still(source, file, request)
+        width, height = upright_size(stored_size, orientation_of(source.image))
+    alpha = source.image.has_transparency_data
+    _emit(width=width, height=height, alpha=alpha, frames=frames)
     _emit(placeholder=placeholder(image))
     start, end = 0.3, 0.5 if frames > 1 else 1.0
     _emit(fraction=start)
     for fraction in write_images(image, (width, height), request):
         _emit(fraction=start + (end - start) * fraction)
     if frames > 1:
-        write_animation(source, frames, request, lambda fraction: _emit(fraction=end + (1 - end) * fraction))
+        try:
+            write_animation(source, frames, request, lambda fraction: _emit(fraction=end + (1 - end) * fraction))
+        except Unreadable:
+            if not source.still_suffices:
+                raise
+            Path(request.out, ANIMATION_NAME).unlink(missing_ok=True)
+            _emit(width=width, height=height, alpha=alpha, frames=1)
     _emit(fraction=1.0)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import blurhash
-from PIL import AvifImagePlugin, Image, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageChops, WebPImagePlugin
 
-from .colour import in_srgb, on_white, to_8bit
-from .decoding import orientation_of
+from .colour import on_white
+from .containers.jpeg import ended_jpeg
+from .decoding import OpenImage, open_image, orientation_of
+from .memory import check_memory
 from .plan import ImageRequest, PlannedImage, fit, plan_images
 
 SAVERS = (AvifImagePlugin, WebPImagePlugin)  # imported because importing registers them
@@ -22,19 +24,37 @@ _METADATA = {"exif", "icc_profile", "xmp", "comment"}
 _EQUAL_QUALITY = {"jpeg": (1, 50, 60, 70, 80, 100), "webp": (1, 55, 64, 72, 82, 100), "avif": (1, 48, 51, 56, 64, 100)}
 
 
-def decode_frame(source: Image.Image, side: int) -> Image.Image:
+def decode_frame(source: OpenImage, side: int) -> Image.Image:
     """Return the current frame of `source`: upright, sRGB, RGB or RGBA, longest side at most `side`, no metadata."""
-    target = fit(source.size, side)
-    if source.format in {"JPEG", "MPO"}:
-        source.draft(source.mode, target)  # decodes at 1/2, 1/4 or 1/8, but not smaller than the target
-    source.load()
-    profile = source.info.get("icc_profile")
-    turn = orientation_of(source)
-    image = in_srgb(resized(to_8bit(source), target), profile)
+    image = source.image
+    target, stored_size = fit(source.size, side), image.size
+    if image.format in {"JPEG", "MPO"}:
+        image.draft(image.mode, target)  # decodes at 1/2, 1/4 or 1/8, but not smaller than the target
+    check_memory(image, stored_size, deep=source.conversion.needs_all_bits)
+    layers = source.conversion.load(image)
+    turn = orientation_of(image)
+    if source.aperture:
+        layers = [layer.crop(source.aperture) for layer in layers]
+    decoded = source.conversion.finish([resized(layer, target) for layer in layers])
     if turn is not None:
-        image = image.transpose(turn)
-    image.info.clear()  # otherwise the encoders copy comments and profiles from it
-    return image
+        decoded = decoded.transpose(turn)
+    decoded.info.clear()  # otherwise the encoders copy comments and profiles from it
+    return decoded
+
+
+def decode_still(source: OpenImage, file: IO[bytes], request: ImageRequest) -> Image.Image:
+    """Return the first frame as `decode_frame` does, also of a JPEG whose end is missing while its pixels are not."""
+    side = max(request.sides)
+    try:
+        return decode_frame(source, side)
+    except OSError as error:
+        ended = ended_jpeg(file) if request.format == "JPEG" and error.errno is None else None
+        if ended is None:
+            raise
+        image, other = (decode_frame(open_image(again, request), side) for again in ended)
+        if ImageChops.difference(image, other).getbbox() is not None:
+            raise
+        return image
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What happened in a chaos run, for whoever reads its log."""
+"""What a chaos run does, and the counts that it ends with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How many uploads and faults, from which seed. A pause of Redis is at most `longest_pause` seconds long."""
+
+    seed: int
+    uploads: int
+    faults: int
+    longest_pause: float
+
+
 @dataclass
 class Counts:
-    """What happened."""
+    """What happened in a run."""
 
     seed: int
     faults: Counter[str] = field(default_factory=Counter)
@@ -16,20 +26,22 @@ class Counts:
     attempts: Counter[int] = field(default_factory=Counter)
     events: int = 0
     reconnections: int = 0
-    refused_calls: int = 0
+    failed_calls: int = 0
+    deliveries: int = 0
+    repeated_deliveries: int = 0
     longest_outage: float = 0.0
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        faults = ", ".join(f"{count} × {kind}" for kind, count in self.faults.most_common())
+        faults = ", ".join(f"{count} × {name}" for name, count in self.faults.most_common())
         outcomes = ", ".join(f"{count} × {outcome}" for outcome, count in self.outcomes.most_common())
         attempts = ", ".join(f"{count} × {attempt}" for attempt, count in sorted(self.attempts.items()))
-        watchers = f"{self.events} events heard once and in order over {self.reconnections} reconnections"
-        outage = f"longest time out of a room {self.longest_outage:.1f} s"
         return "\n".join(
             (
                 f"chaos: seed {self.seed}, {self.seconds:.0f} s, {self.faults.total()} faults: {faults}",
                 f"  uploads: {self.outcomes.total()}: {outcomes}; attempts: {attempts}",
-                f"  watchers: {watchers}; {outage}; {self.refused_calls} calls to be made again",
+                f"  watchers: {self.events} events received once and in order over {self.reconnections} reconnections",
+                f"  longest time out of a room {self.longest_outage:.1f} s; {self.failed_calls} calls were repeated",
+                f"  webhooks: {self.deliveries} assemblies delivered, {self.repeated_deliveries} requests repeated",
             )
         )

@@ -15,7 +15,7 @@ from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, choose_streams
 from roomcast_workers.media_info.timeline import IndexedRuns, Retiming, plan_retiming
 from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
-from roomcast_workers.video.readable_copy import copy_if_needed
+from roomcast_workers.sources.readable_copy import copy_if_needed
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,7 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
 
     That is another job if its source is a copy: one that ffmpeg reads completely, or one with continuous times where
     those of the source start over or jump.
+
     Raises `TooLarge` when the source is too long, and `UnreadableMedia` when nothing in it can be read.
     """
     job = replace(job, path=await copy_if_needed(job.path, job.source.format, job.scratch / "readable"))
@@ -52,11 +53,12 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
     source = verify_media(info, scan, head)
     if attempts and source.info.video is not None:
         # The parameters of the recordings may differ, so their packets do not make one stream.
-        source = replace(source, info=replace(source.info, video=replace(source.info.video, as_is=False)))
+        source = source.with_video(replace(source.info.video, as_is=False))
     check_duration(source.seconds, job.deps.limits)
     if source.info.video is not None and (attempts or _size_may_vary(job, source.info.video)):
-        video = await _with_frame_sizes(job, source.info.video)
-        source = replace(source, info=replace(source.info, video=video))
+        source = source.with_video(await _with_frame_sizes(job, source.info.video))
+    if source.info.video is not None and source.info.video.decoder is not None:
+        source = source.with_video(await _with_available_decoder(job, source.info.video))
     return job, source
 
 
@@ -122,3 +124,10 @@ async def _with_frame_sizes(job: Job, video: VideoStream) -> VideoStream:
         log.warning("frame_sizes_unknown", reason=error.message)
         return video
     return sizes.applied_to(video)
+
+
+async def _with_available_decoder(job: Job, video: VideoStream) -> VideoStream:
+    """Return the video without its decoder, and so without alpha, where the installed ffmpeg does not have that."""
+    if video.decoder in (await job.capabilities()).decoders:
+        return video
+    return replace(video, decoder=None, alpha=False)

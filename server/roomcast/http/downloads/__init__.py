@@ -1,0 +1,1 @@
+"""Sending files: conditional requests and ranges."""

@@ -1,0 +1,68 @@
+"""Send a file of this machine in response to a request."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import hdrs, web
+
+from roomcast.errors import NotFound
+from roomcast.http.downloads.conditions import FileVersion, select
+from roomcast.runtime.files import run_in_thread_shielded
+
+_CHUNK_BYTES = 1 << 18
+
+
+async def send_file(request: web.Request, path: Path, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
+    """Respond with the file, or with the part of it that the request selects. The type follows from the file's suffix
+    unless `headers` name it.
+
+    Raises `NotFound`, and aiohttp's errors 412 and 416 for a precondition that fails and a range outside the file.
+    """
+    with _open(path) as file:
+        stat = os.fstat(file.fileno())
+        version = FileVersion(stat.st_size, stat.st_mtime_ns)
+        selected = select(request.method, request.headers, version)
+        if selected.status == web.HTTPPreconditionFailed.status_code:
+            raise web.HTTPPreconditionFailed(reason="The file is not the one that the request's condition names.")
+        if selected.status == web.HTTPRequestRangeNotSatisfiable.status_code:
+            raise web.HTTPRequestRangeNotSatisfiable(headers={hdrs.CONTENT_RANGE: f"bytes */{version.size}"})
+        mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        defaults = {"Content-Type": mime, "ETag": version.entity_tag, "Last-Modified": version.last_modified}
+        headers = {**defaults, **(headers or {})}
+        if selected.status == web.HTTPNotModified.status_code:
+            return web.Response(status=selected.status, headers=headers)
+        response = web.StreamResponse(status=selected.status, headers=headers)
+        response.headers[hdrs.ACCEPT_RANGES] = "bytes"
+        response.content_length = selected.stop - selected.start
+        if selected.status == web.HTTPPartialContent.status_code:
+            response.headers[hdrs.CONTENT_RANGE] = f"bytes {selected.start}-{selected.stop - 1}/{version.size}"
+        with suppress(ConnectionError):  # the client has left
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                await _send(response, file, selected.start, selected.stop)
+            await response.write_eof()
+        return response
+
+
+async def _send(response: web.StreamResponse, file: BinaryIO, start: int, stop: int) -> None:
+    descriptor = file.fileno()
+    while start < stop:
+        chunk = await run_in_thread_shielded(partial(os.pread, descriptor, min(_CHUNK_BYTES, stop - start), start))
+        if not chunk:
+            break
+        await response.write(chunk)
+        start += len(chunk)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise NotFound("There is no such file.") from error

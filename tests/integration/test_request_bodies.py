@@ -1,0 +1,124 @@
+"""Request bodies have limits of size, parts, time and encoding, and a violation of one is a clear and short error."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import aiohttp
+import pytest
+from roomcast.http.intake import json_body
+
+from tests.conftest import Shelf
+from tests.support.app import AppServer
+from tests.support.harness import Api, HalfSent, eventually
+from tests.support.tus import Tus
+
+FORM = {"Content-Type": "multipart/form-data; boundary=X"}
+JSON = {"Content-Type": "application/json"}
+PART = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+FILE = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+
+
+@pytest.fixture
+def settings() -> dict[str, str]:
+    return {"ROOMCAST_BODY_STALL_SECONDS": "1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "refusal"),
+    [
+        (b"--X\r\n\r\n\r\n" * 110_000, (400, "MALFORMED")),
+        (PART * 20_000, (429, "TOO_MANY")),
+        (PART[:-2] + b"x" * 9_000_000, (413, "TOO_LARGE")),
+        (b"\n" * 9_000_000, (413, "TOO_LARGE")),
+    ],
+    ids=["parts without a name", "empty parts", "a long field", "no part"],
+)
+async def test_form_that_costs_more_than_it_brings_is_refused(api: Api, body: bytes, refusal: tuple[int, str]) -> None:
+    reply = await api.request("POST", "/api/uploads", data=body, headers=FORM)
+    assert reply.refusal == refusal
+    assert len(reply.content) < 1000
+
+
+@pytest.mark.parametrize(
+    "files",
+    [b"0," * 30_000 + b"0", b"{}," * 30_000 + b"{}", b"[" * 90_000, b'{"size":-1,"md5":1,"uploadId":1},' * 2_000],
+    ids=["numbers", "empty objects", "depth", "wrong fields"],
+)
+async def test_answer_to_json_full_of_mistakes_is_small(api: Api, files: bytes) -> None:
+    reply = await api.request("POST", "/api/uploads", data=b'{"files":[' + files + b"]}", headers=JSON)
+    assert reply.refusal == (400, "MALFORMED")
+    assert 1 <= len(reply.body["error"]["details"]["fields"]) <= 10
+    assert len(reply.content) < 2000
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_json_larger_than_a_reservation_is_refused(api: Api, chunked: bool) -> None:
+    body = b'{"files":[' + b"0," * 500_000 + b"0]}"
+    reply = await api.request("POST", "/api/uploads", data=body, headers=JSON, chunked=chunked or None)
+    assert reply.refusal == (413, "TOO_LARGE")
+
+
+async def test_json_that_does_not_arrive_in_time_is_refused(server: AppServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_body, "_BODY_SECONDS", 0.1)
+    body = b'{"files": [{"filename": "a.png"}]}'
+    async with HalfSent(server, "POST", "/api/uploads", body, first=5, headers=JSON) as request:
+        assert await request.status() == 408
+
+
+@pytest.mark.parametrize("head", [b"preamble", PART[:20], PART[:-2] + b"text", FILE[:-4], FILE + b"\x89PNG"])
+async def test_form_that_stalls_anywhere_is_refused(server: AppServer, head: bytes) -> None:
+    async with HalfSent(server, "POST", "/api/uploads", head + PART, first=len(head), headers=FORM) as request:
+        assert await request.status() == 408
+
+
+@pytest.mark.parametrize("first", [20, 60, len(FILE) + 10_000])
+async def test_form_whose_connection_is_lost_is_not_logged_as_an_error(
+    server: AppServer, api: Api, shelf: Shelf, first: int
+) -> None:
+    body = FILE + bytes(20_000)
+    async with HalfSent(server, "POST", "/api/uploads", body, first=first, headers=FORM) as request:
+        await eventually(lambda: True)
+        await request.cut()
+    assert (await api.accepted(shelf.image(size=(16, 16)))) != ""
+    assert server.error_lines() == []
+
+
+COMPRESSED = [
+    ("POST", "/api/uploads", JSON),
+    ("POST", "/api/uploads", FORM),
+    ("POST", "/api/files/upload", FORM),
+    ("PUT", "/api/uploads/upload_0/content", {}),
+    ("POST", "/api/tus", {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}),
+    ("PATCH", "/api/tus/upload_0", {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}),
+    ("POST", "/socket.io/?EIO=4&transport=polling&sid=x", {}),
+    ("POST", "/nothing/here", {}),
+]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "identity, gzip", "unknown"])
+async def test_compressed_body_is_refused_on_every_route(server: AppServer, encoding: str) -> None:
+    bomb = gzip.compress(bytes(1 << 20))
+    async with aiohttp.ClientSession(server.url) as http:
+        for method, path, headers in COMPRESSED:
+            sent = {**headers, "Content-Encoding": encoding}
+            async with http.request(method, path, data=bomb, headers=sent) as reply:
+                assert reply.status == 415, path
+                text = await reply.text()
+                assert reply.headers.get("X-Error-Code") == "UNSUPPORTED_TYPE" or "UNSUPPORTED_TYPE" in text
+
+
+async def test_body_in_a_compressed_transfer_encoding_is_refused(server: AppServer) -> None:
+    headers = {**JSON, "Transfer-Encoding": "gzip, chunked"}
+    async with HalfSent(server, "POST", "/api/uploads", b"0\r\n\r\n", first=5, headers=headers) as request:
+        assert await request.status() in (400, 415)
+
+
+async def test_identity_encoding_is_accepted(api: Api, tus: Tus, picture: bytes) -> None:
+    body: dict[str, Any] = {"files": [{"filename": "a.png"}]}
+    reply = await api.request("POST", "/api/uploads", json=body, headers={"Content-Encoding": "identity"})
+    assert reply.status == 201
+    url = reply.body["uploads"][0]["contentUrl"]
+    sent = await api.request("PUT", url, data=picture, headers={"Content-Encoding": "Identity"})
+    assert sent.status == 202

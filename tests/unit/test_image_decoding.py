@@ -1,0 +1,455 @@
+"""Images that browsers show although a decoder alone refuses them, and colours that a file declares without a profile.
+
+Decoded in this process, so that a case costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import struct
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pillow_heif
+import pytest
+from PIL import Image, ImageChops
+from roomcast_workers.image.child import run
+from roomcast_workers.image.child.animation import count_frames
+from roomcast_workers.image.child.colour_space import ColourSpace, apply, from_cicp, inverse, to_srgb_light
+from roomcast_workers.image.child.decoding import OpenImage, Unreadable, decoding, open_image
+from roomcast_workers.image.child.plan import ImageRequest
+from roomcast_workers.image.child.still import decode_still
+
+from tests.support.images import chunk, near, png
+
+DATA = Path(__file__).parents[1] / "data" / "images"
+BARS = [(255, 255, 255), (192, 192, 192), (128, 128, 128), (64, 64, 64), (220, 30, 30), (30, 200, 30), (30, 30, 220)]
+PLAIN = [(200, 40, 40), (40, 200, 40), (40, 40, 200), (128, 128, 128)]
+
+
+@pytest.fixture(autouse=True)
+def _pillow_limits_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+
+
+def request(image_format: str, deep: str = "") -> ImageRequest:
+    return ImageRequest("", "", image_format, (2048,), ("jpeg",), 80, 10_000_000, 100, deep)
+
+
+def opened(content: bytes, image_format: str) -> OpenImage:
+    return open_image(io.BytesIO(content), request(image_format))
+
+
+def decoded(content: bytes, image_format: str, deep: str = "") -> Image.Image:
+    """Return the image as the child decodes it."""
+    with decoding():
+        file, asked = io.BytesIO(content), request(image_format, deep)
+        return decode_still(open_image(file, asked), file, asked)
+
+
+def colours(image: Image.Image, count: int = len(BARS), of: int = 8) -> Sequence[tuple[int, ...]]:
+    """Return the colour in the middle of each of `of` bars."""
+    found = [
+        image.convert("RGB").getpixel(((2 * bar + 1) * image.width // (2 * of), image.height // 2))
+        for bar in range(count)
+    ]
+    return [colour for colour in found if isinstance(colour, tuple)]
+
+
+def assert_bars(found: Sequence[tuple[int, ...]], expected: Sequence[tuple[int, ...]], tolerance: int = 3) -> None:
+    assert all(near(a, b, tolerance) for a, b in zip(found, expected, strict=True)), found
+
+
+def bars(samples: Sequence[tuple[int, ...]], depth: int = 8, *, colour: int = 2, extra: bytes = b"") -> bytes:
+    """Return a PNG of bars of these samples."""
+    code = ">%dH" if depth == 16 else ">%dB"
+    row = b"\0" + b"".join(struct.pack(code % len(sample), *sample) * 8 for sample in samples)
+    return png(8 * len(samples), 8, row * 8, depth=depth, colour=colour, extra=extra)
+
+
+def broken(content: bytes, name: bytes) -> bytes:
+    """Return the PNG with a wrong checksum of this chunk."""
+    at = content.index(name) + 4 + int.from_bytes(content[content.index(name) - 4 :][:4], "big")
+    return content[:at] + bytes(byte ^ 0xFF for byte in content[at : at + 4]) + content[at + 4 :]
+
+
+# --- Repairs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["large_text.png", "large_profile.png", "wrong_checksum.png", "no_end.jpg"])
+def test_file_that_browsers_show_has_its_pixels(name: str) -> None:
+    image = decoded((DATA / name).read_bytes(), "JPEG" if name.endswith("jpg") else "PNG")
+    assert_bars(colours(image), BARS)
+
+
+PACKED = zlib.compress(bytes(30 << 20))
+ANCILLARY = {
+    "large tEXt": chunk(b"tEXt", b"Comment\0" + b"x" * (2 << 20)),
+    "large zTXt": chunk(b"zTXt", b"Comment\0\0" + PACKED),
+    "large iTXt": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + PACKED),
+    "many texts": chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1 << 20))) * 80,
+    "large profile": chunk(b"iCCP", b"icc\0\0" + PACKED),
+    "broken profile": chunk(b"iCCP", b"icc\0\0junk"),
+    "profile of another compression": chunk(b"iCCP", b"icc\0\7" + PACKED),
+    "short gAMA": chunk(b"gAMA", b"\0"),
+    "gAMA of 0": chunk(b"gAMA", bytes(4)),
+    "impossible cHRM": chunk(b"cHRM", bytes(32)),
+    "short cICP": chunk(b"cICP", b"\1"),
+    "short pHYs": chunk(b"pHYs", b"\1"),
+    "short tRNS": chunk(b"tRNS", b"\1"),
+    "text that is no text": chunk(b"iTXt", b"\xff\xfe"),
+    "short acTL": chunk(b"acTL", b"\0"),
+    "frame without an animation": chunk(b"fcTL", bytes(26)),
+    "unknown chunk": chunk(b"prVt", b"\1\2\3"),
+}
+
+
+@pytest.mark.parametrize("extra", ANCILLARY.values(), ids=ANCILLARY.keys())
+def test_png_with_a_useless_ancillary_chunk_has_its_pixels(extra: bytes) -> None:
+    assert_bars(colours(decoded(bars(PLAIN, extra=extra), "PNG"), 4, 4), PLAIN, 0)
+
+
+@pytest.mark.parametrize("name", [b"gAMA", b"cHRM", b"iCCP", b"tEXt", b"tRNS", b"pHYs", b"eXIf", b"cICP", b"bKGD"])
+def test_ancillary_chunk_with_a_wrong_checksum_is_discarded(name: bytes) -> None:
+    content = broken(bars(PLAIN, extra=chunk(name, b"\0\1\x86\xa0")), name)
+    assert_bars(colours(decoded(content, "PNG"), 4, 4), PLAIN, 0)
+
+
+def test_png_with_missing_rows_is_unreadable() -> None:
+    content = bars(PLAIN)
+    for cut in (content[:-30], content[: content.index(b"IDAT") + 8]):
+        with pytest.raises(Unreadable):
+            decoded(cut, "PNG")
+
+
+def test_orientation_of_a_png_survives_the_repair() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = bars(PLAIN, extra=chunk(b"eXIf", exif.tobytes()) + chunk(b"zTXt", b"Comment\0\0" + PACKED))
+    assert decoded(content, "PNG").size == (8, 32)
+
+
+def jpeg(*, progressive: bool, mode: str = "RGB") -> bytes:
+    image = Image.effect_noise((96, 80), 80).convert(mode)
+    output = io.BytesIO()
+    image.save(output, "JPEG", progressive=progressive, quality=90)
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_jpeg_that_lacks_only_its_end_has_its_pixels(mode: str, progressive: bool) -> None:
+    content = jpeg(progressive=progressive, mode=mode)
+    expected = decoded(content, "JPEG")
+    for tail in (b"", b"\xff", bytes(3000)):
+        image = decoded(content[:-2] + tail, "JPEG")
+        assert ImageChops.difference(image, expected).getbbox() is None
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("missing", [0.02, 0.3, 0.8])
+def test_jpeg_with_missing_pixels_is_unreadable(progressive: bool, missing: float) -> None:
+    content = jpeg(progressive=progressive)
+    with pytest.raises(Unreadable):
+        decoded(content[: int(len(content) * (1 - missing))], "JPEG")
+
+
+def test_progressive_jpeg_with_a_missing_scan_is_unreadable() -> None:
+    content = jpeg(progressive=True)
+    last_scan = content.rindex(b"\xff\xda")
+    tables = content.rindex(b"\xff\xc4", 0, last_scan)  # those of the last scan precede it
+    with pytest.raises(Unreadable):
+        decoded(content[: tables if last_scan - tables < 200 else last_scan], "JPEG")
+
+
+def animated(image_format: str, **options: object) -> bytes:
+    frames = [Image.new("RGB", (32, 32), colour) for colour in PLAIN]
+    output = io.BytesIO()
+    frames[0].save(output, image_format, save_all=True, append_images=frames[1:], **options)
+    return output.getvalue()
+
+
+def test_webp_with_broken_trailing_chunks_has_its_pixels() -> None:
+    output = io.BytesIO()
+    Image.new("RGB", (32, 32), PLAIN[0]).save(
+        output, "WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", xmp=b"<x/>", quality=95
+    )
+    content = output.getvalue()
+    for broken_content in (
+        content[:-3],
+        content + b"JUNK\xff\xff\xff\x7f",
+        content[:4] + b"\xff\xff\xff\x7f" + content[8:],
+    ):
+        assert_bars(colours(decoded(broken_content, "WEBP"), 1, 1), PLAIN[:1], 4)
+
+
+def test_gif_without_its_trailer_has_its_frames(tmp_path: Path) -> None:
+    content = animated("GIF", duration=50)
+    assert content.endswith(b";")
+    (tmp_path / "in").write_bytes(content[:-1])
+    source = opened(content[:-1], "GIF")
+    assert count_frames(source.image, request("GIF")._replace(source=str(tmp_path / "in"))) == 4
+    assert_bars(colours(decoded(content[:-1], "GIF"), 1, 1), PLAIN[:1], 2)
+
+
+def test_tiff_with_broken_tags_has_its_pixels() -> None:
+    output = io.BytesIO()
+    extra = {270: "x" * 40, 37500: b"maker"}
+    Image.new("RGB", (32, 32), PLAIN[0]).save(output, "TIFF", tiffinfo=extra, icc_profile=b"no profile at all")
+    content = bytearray(output.getvalue())
+    directory = struct.unpack("<I", content[4:8])[0]
+    for number in range(struct.unpack("<H", content[directory : directory + 2])[0]):
+        at = directory + 2 + 12 * number
+        if struct.unpack("<H", content[at : at + 2])[0] in {270, 34675, 37500}:
+            content[at + 4 : at + 12] = struct.pack("<II", 50_000, 0xFFFFFF)  # values beyond the end of the file
+    assert_bars(colours(decoded(bytes(content), "TIFF"), 1, 1), PLAIN[:1], 0)
+
+
+# --- Animations -------------------------------------------------------------------------------------------------------
+
+
+def renumbered(content: bytes) -> bytes:
+    """Return the APNG with a gap in its sequence."""
+    at = content.rindex(b"fcTL")
+    body = content[at + 4 : at + 30]
+    changed = struct.pack(">I", 99) + body[4:]
+    return content[: at - 4] + chunk(b"fcTL", changed) + content[at + 34 :]
+
+
+def without_last_frame(content: bytes) -> bytes:
+    return content[: content.rindex(b"fcTL") - 4] + chunk(b"IEND", b"")
+
+
+def outside(content: bytes) -> bytes:
+    at = content.rindex(b"fcTL")
+    body = content[at + 4 : at + 30]
+    return content[: at - 4] + chunk(b"fcTL", body[:12] + struct.pack(">I", 1000) + body[16:]) + content[at + 34 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        renumbered,
+        without_last_frame,
+        outside,
+        lambda content: broken(content, b"fcTL"),
+        lambda content: broken(content, b"acTL"),
+    ],
+)
+def test_apng_whose_animation_breaks_the_rules_is_a_still_image(
+    damage: Callable[[bytes], bytes],
+) -> None:
+    content = animated("PNG", duration=50)
+    assert count_frames(opened(content, "PNG").image, request("PNG")) == 4
+    source = opened(damage(content), "PNG")
+    assert count_frames(source.image, request("PNG")) == 1
+    assert_bars(colours(decoded(damage(content), "PNG"), 1, 1), PLAIN[:1], 0)
+
+
+def test_apng_whose_frame_cannot_be_decoded_is_a_still_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(animated("PNG", duration=50))
+    at = content.rindex(b"fdAT") + 8
+    content[at : at + 12] = b"\xff" * 12
+    (tmp_path / "in").write_bytes(content)
+    asked = request("PNG")._replace(source=str(tmp_path / "in"), out=str(tmp_path))
+    assert run.main([json.dumps(asked._asdict())]) == 0
+    assert [json.loads(line)["frames"] for line in capsys.readouterr().out.splitlines() if "frames" in line] == [4, 1]
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "image.jpg"}
+
+
+# --- Colours that are declared without a profile ----------------------------------------------------------------------
+
+
+def pq(light: float) -> float:
+    power = (light * 203 / 10_000) ** 0.1593017578125
+    return float(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
+
+
+def hlg(light: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the codes of BT.2020 light as displayed by a display of 1,000 cd/m²."""
+    shown = [value * 203 / 1000 for value in light]
+    luminance = 0.2627 * shown[0] + 0.6780 * shown[1] + 0.0593 * shown[2]
+    scene = [value * luminance ** (1 / 1.2 - 1) if luminance else 0.0 for value in shown]
+    return tuple(
+        (3 * value) ** 0.5 if value <= 1 / 12 else 0.17883277 * math.log(12 * value - 0.28466892) + 0.55991073
+        for value in scene
+    )
+
+
+def linear(level: int) -> float:
+    code = level / 255
+    return code / 12.92 if code <= 0.04045 else float(((code + 0.055) / 1.055) ** 2.4)
+
+
+def encoded(space: ColourSpace, peak: int, transfer: str) -> Sequence[tuple[int, ...]]:
+    """Return the bars as samples of another colour space."""
+    matrix = inverse(to_srgb_light(space.primaries))
+    lights = [tuple(max(0.0, value) for value in apply(matrix, [linear(level) for level in bar])) for bar in BARS]
+    codes: dict[str, Callable[[tuple[float, ...]], tuple[float, ...]]] = {
+        "pq": lambda light: tuple(pq(value) for value in light),
+        "hlg": hlg,
+        "linear": lambda light: light,
+    }
+    convert = codes[transfer]
+    return [tuple(round(code * peak) for code in convert(light)) for light in lights]
+
+
+@pytest.mark.parametrize(("number", "transfer"), [(16, "pq"), (18, "hlg"), (8, "linear")])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_png_with_cicp_has_its_colours(number: int, transfer: str, alpha: bool) -> None:
+    samples = encoded(from_cicp(9, number), 65535, transfer)
+    if alpha:
+        samples = [(*sample, 0x8080) for sample in samples]
+    content = bars(samples, 16, colour=6 if alpha else 2, extra=chunk(b"cICP", bytes([9, number, 0, 1])))
+    image = decoded(content, "PNG")
+    assert_bars(colours(image, 7, 7), BARS)
+    assert not alpha or image.getpixel((4, 4))[3] == 128  # type: ignore[index]
+
+
+def test_grey_hdr_png_has_its_brightness() -> None:
+    grey = [(round(pq(linear(bar[0])) * 65535),) for bar in BARS[:4]]
+    image = decoded(bars(grey, 16, colour=0, extra=chunk(b"cICP", bytes([9, 16, 0, 1]))), "PNG")
+    assert_bars(colours(image, 4, 4), BARS[:4], 1)
+
+
+def test_8_bit_hdr_png_has_its_brightness() -> None:
+    samples = encoded(from_cicp(9, 16), 255, "pq")[:4]
+    image = decoded(bars(samples, extra=chunk(b"cICP", bytes([9, 16, 0, 1]))), "PNG")
+    assert_bars(colours(image, 4, 4), BARS[:4])
+
+
+def test_light_above_the_reference_white_is_compressed_and_the_rest_is_not() -> None:
+    lights = [0.05, 0.2, 0.5, 1.0, 2.0, 4.926]
+    samples = [(round(pq(light) * 65535),) * 3 for light in lights]
+    image = decoded(bars(samples, 16, extra=chunk(b"cICP", bytes([9, 16, 0, 1]))), "PNG")
+    found = [colour[0] for colour in colours(image, 6, 6)]
+    assert found == sorted(set(found)), "every level stays apart"
+    assert found[-1] >= 250
+    assert all(abs(level - expected) <= 2 for level, expected in zip(found, (63, 124, 188), strict=False)), found
+
+
+P3_BARS = [(255, 255, 255), (192, 192, 192), (128, 128, 128), (64, 64, 64), (240, 0, 0), (0, 204, 0), (31, 30, 229)]
+
+
+@pytest.mark.parametrize(
+    "extra", [chunk(b"cICP", bytes([12, 13, 0, 1])), chunk(b"sRGB", b"\0") + chunk(b"cICP", bytes([12, 13, 0, 1]))]
+)
+def test_display_p3_png_has_its_colours(extra: bytes) -> None:
+    assert_bars(colours(decoded(bars([*BARS], extra=extra), "PNG"), 7, 7), P3_BARS)
+
+
+def test_display_p3_heic_has_its_colours() -> None:
+    assert_bars(colours(decoded((DATA / "p3.heic").read_bytes(), "HEIF"), 6), P3_BARS[:6])
+
+
+def test_hdr_heic_has_its_colours() -> None:
+    for number, transfer in ((16, "pq"), (18, "hlg")):
+        samples = encoded(from_cicp(9, number), 65535, transfer)
+        row = b"".join(struct.pack("<3H", *sample) * 16 for sample in samples)
+        picture = pillow_heif.from_bytes("RGB;16", (16 * len(samples), 64), row * 64)
+        output = io.BytesIO()
+        picture.save(
+            output, quality=100, chroma=444, bit_depth=10, save_nclx_profile=True,
+            color_primaries=9, transfer_characteristics=number, matrix_coefficients=9, full_range_flag=1,
+        )  # fmt: skip
+        assert_bars(colours(decoded(output.getvalue(), "HEIF"), 7, 7), BARS, 4)
+
+
+def test_hdr_avif_has_its_brightness_and_with_all_its_bits_its_colours(tmp_path: Path) -> None:
+    """Pillow decodes AVIF to 8 bits, too few for dark channels of saturated colours."""
+    content = (DATA / "pq_bars.avif").read_bytes()
+    assert_bars(colours(decoded(content, "AVIF"), 4), BARS[:4])
+    samples = [*encoded(from_cicp(9, 16), 65535, "pq"), (0, 0, 0)]
+    (tmp_path / "deep").write_bytes(b"".join(struct.pack("<3H", *sample) * 40 for sample in samples) * 240)
+    assert_bars(colours(decoded(content, "AVIF", str(tmp_path / "deep"))), BARS)
+    (tmp_path / "short").write_bytes(bytes(100))
+    assert_bars(colours(decoded(content, "AVIF", str(tmp_path / "short")), 4), BARS[:4])
+
+
+def test_linear_png_has_its_brightness() -> None:
+    assert_bars(colours(decoded((DATA / "linear.png").read_bytes(), "PNG")), BARS)
+    samples = [tuple(round(linear(level) * 65535) for level in bar) for bar in BARS]
+    assert_bars(
+        colours(decoded(bars(samples, 16, extra=chunk(b"gAMA", struct.pack(">I", 100_000))), "PNG"), 7, 7), BARS, 1
+    )
+
+
+@pytest.mark.parametrize("extra", [b"", chunk(b"sRGB", b"\0"), chunk(b"cICP", bytes([1, 13, 0, 1]))])
+def test_gamma_of_srgb_and_gamma_beside_a_stronger_chunk_change_nothing(extra: bytes) -> None:
+    gamma = 100_000 if extra else 45_455
+    content = bars(PLAIN, extra=chunk(b"gAMA", struct.pack(">I", gamma)) + extra)
+    assert_bars(colours(decoded(content, "PNG"), 4, 4), PLAIN, 0)
+
+
+def test_chromaticities_of_a_png_are_converted() -> None:
+    """Primaries of red and green that change places show red as green."""
+    swapped = (0.3127, 0.329, 0.3, 0.6, 0.64, 0.33, 0.15, 0.06)
+    content = bars(
+        PLAIN,
+        extra=chunk(b"gAMA", struct.pack(">I", 45_455))
+        + chunk(b"cHRM", struct.pack(">8I", *(round(v * 100_000) for v in swapped))),
+    )
+    assert_bars(colours(decoded(content, "PNG"), 4, 4), [PLAIN[1], PLAIN[0], PLAIN[2], PLAIN[3]], 2)
+
+
+# --- What is shown of an image ----------------------------------------------------------------------------------------
+
+
+def with_aperture(content: bytes, left: int, top: int, width: int, height: int, *more: tuple[bytes, bytes]) -> bytes:
+    """Return the AVIF with a clean aperture and `more` properties of its primary image."""
+    meta = content.index(b"meta") - 4
+    size = struct.unpack(">II", content[content.index(b"ispe") + 8 :][:8])
+    across = 2 * left + width - size[0]
+    down = 2 * top + height - size[1]
+    clap = (b"clap", struct.pack(">IIIIiIiI", width, 1, height, 1, across, 2, down, 2))
+    boxes = b"".join(struct.pack(">I4s", 8 + len(body), name) + body for name, body in (clap, *more))
+    ipco, ipma = content.index(b"ipco") - 4, content.index(b"ipma") - 4
+    ipco_size, ipma_size = (int.from_bytes(content[at : at + 4], "big") for at in (ipco, ipma))
+    old = content[ipma : ipma + ipma_size]
+    existing = old[18]
+    number = _box_count(content[ipco + 8 : ipco + ipco_size])
+    numbers = bytes(0x80 | number + 1 + more_number for more_number in range(1 + len(more)))
+    new_ipma = (
+        struct.pack(">I", ipma_size + len(numbers)) + old[4:18] + bytes([existing + len(numbers)]) + old[19:] + numbers
+    )
+    grown = len(boxes) + len(numbers)
+    result = bytearray(
+        content[:ipco] + struct.pack(">I", ipco_size + len(boxes)) + content[ipco + 4 : ipco + ipco_size] + boxes
+    )
+    result += content[ipco + ipco_size : ipma] + new_ipma + content[ipma + ipma_size :]
+    for name in (b"meta", b"iprp"):
+        at = result.index(name) - 4
+        result[at : at + 4] = struct.pack(">I", int.from_bytes(result[at : at + 4], "big") + grown)
+    assert meta < ipco
+    extent = result.index(b"iloc") + 18  # version 0, one item with one extent, whose offset has 4 bytes
+    result[extent : extent + 4] = struct.pack(">I", int.from_bytes(result[extent : extent + 4], "big") + grown)
+    return bytes(result)
+
+
+def _box_count(content: bytes) -> int:
+    count = 0
+    while content:
+        content = content[int.from_bytes(content[:4], "big") :]
+        count += 1
+    return count
+
+
+def test_clean_aperture_of_an_avif_is_applied_before_it_is_turned() -> None:
+    content = (DATA / "pq_bars.avif").read_bytes()
+    cropped = with_aperture(content, 40, 10, 120, 100)
+    image = decoded(cropped, "AVIF")
+    assert image.size == (120, 100)
+    assert_bars(colours(image, 3, 3), BARS[1:4])
+    turned = decoded(with_aperture(content, 40, 10, 120, 100, (b"irot", b"\1")), "AVIF")  # 90° anticlockwise
+    assert turned.size == (100, 120)
+    assert_bars([turned.getpixel((50, 100))], BARS[1:2])  # type: ignore[list-item]
+
+
+def test_aperture_outside_the_image_is_ignored() -> None:
+    content = (DATA / "pq_bars.avif").read_bytes()
+    assert decoded(with_aperture(content, 300, 0, 120, 100), "AVIF").size == (320, 240)
