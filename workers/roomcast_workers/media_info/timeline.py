@@ -1,8 +1,8 @@
 """The model of time: one continuous timeline for streams whose times start over or jump. Pure.
 
-In joined recordings the times of each begin at its own start, and receivers and streaming servers write times that jump ahead
-by hours. `PacketScan` divides each stream into runs, in which times are continuous; `plan_retiming` places the runs one
-after the other. A gap during which another stream continues is no jump and remains.
+In joined recordings the times of each have a beginning of their own, and receivers and streaming servers write times
+that jump ahead by hours. `PacketScan` divides each stream into runs, in which times are continuous; `plan_retiming`
+places the runs one after the other. A gap during which another stream continues is no jump and remains.
 """
 
 from __future__ import annotations
