@@ -84,9 +84,10 @@ buildpacks:
 
 # What only the tests want from the system. Root on Debian gets it installed; anybody else is told what is skipped.
 system:
-	@missing=""; \
-	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	@missing=""; PATH="$$PATH:/usr/sbin"; \
+	for package in redis-server chromium nginx haproxy caddy; do \
+		command -v $$package >/dev/null || missing="$$missing $$package"; \
+	done; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing from Debian."; export DEBIAN_FRONTEND=noninteractive; \
