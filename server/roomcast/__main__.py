@@ -14,7 +14,6 @@ from aiohttp import web
 
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.http.pages import PAGE
-from roomcast.http.request_handler import request_handlers
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
@@ -47,7 +46,7 @@ async def run_server(settings: Settings) -> int:
     await runner.setup()
     try:
         http = cast(web.Server, runner.server)
-        listening = await _listen(app[PROTOCOL_FACTORY](request_handlers(http)), settings)
+        listening = await _listen(app[PROTOCOL_FACTORY](http), settings)
         gc.freeze()
         print_ready(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()

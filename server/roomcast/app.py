@@ -36,8 +36,16 @@ from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
-from roomcast.http.middleware import authentication, cors, credential_of, identity_only, open_mode_guard
+from roomcast.http.middleware import (
+    authentication,
+    connection_limits,
+    cors,
+    credential_of,
+    identity_only,
+    open_mode_guard,
+)
 from roomcast.http.pages import Pages
+from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
@@ -48,10 +56,11 @@ from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
+from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
@@ -59,8 +68,8 @@ from roomcast.settings import Settings
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 
-PROTOCOL_FACTORY: web.AppKey[Callable[[ProtocolFactory], ProtocolFactory]] = web.AppKey("protocol_factory")
-"""Makes a port's protocols out of those of HTTP connections: WebSockets of Socket.IO need no HTTP server."""
+PROTOCOL_FACTORY: web.AppKey[Callable[[web.Server], ProtocolFactory]] = web.AppKey("protocol_factory")
+"""Makes the protocols of a port's connections: WebSockets of Socket.IO, and those of aiohttp's HTTP server."""
 
 SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
 """Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
@@ -134,11 +143,14 @@ async def build_app(settings: Settings) -> web.Application:
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
     background = AsyncExitStack()
-    for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
+    deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
+    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
-        heartbeat = periodic(http.board.heartbeat, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
-        await background.enter_async_context(heartbeat)
+        presence = periodic(
+            http.board.heartbeat, _PRESENCE_SECONDS, name="presence", failure_event="presence_heartbeat_failed"
+        )
+        await background.enter_async_context(presence)
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
@@ -154,7 +166,8 @@ async def build_app(settings: Settings) -> web.Application:
         yield
         await lifetime.aclose()
 
-    http.app[PROTOCOL_FACTORY] = realtime.rooms.protocol_factory
+    rooms = realtime.rooms
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
     return http.app
@@ -168,8 +181,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
-    relay.start()
-    lifetime.push_async_callback(relay.stop)
+    await lifetime.enter_async_context(relay.running())
     assemblies = AssemblyService(
         repositories.submissions,
         backends.ledger,
@@ -199,7 +211,14 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
 def build_intake(settings: Settings, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
-    receiver = Receiver(core.backends, settings.intake, lease_seconds=settings.worker.lease_seconds)
+    open_mode = core.authenticator.open_mode
+    quota = UploadQuota(
+        ledger,
+        settings.intake.max_in_flight,
+        by_address=open_mode,
+        expire_unused=open_mode and not settings.server.loopback,
+    )
+    receiver = Receiver(core.backends, settings.intake, quota, lease_seconds=settings.worker.lease_seconds)
     links = Links(settings.server.public_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
@@ -251,7 +270,8 @@ def build_http(
     answer_preflight, add_cors_headers = cors(core.origins)
     guards = [open_mode_guard(core.guard)] if core.guard else []
     viewers = authentication(core.authenticator, credential)
-    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers]
+    limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
+    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
@@ -260,7 +280,7 @@ def build_http(
     Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-    Health(core.backends, maintenance, sandbox).add_routes(app)
+    Health(core.backends, maintenance, process_heartbeats(), sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
     board = AdminBoard(

@@ -31,6 +31,7 @@ class Code(StrEnum):
     STALLED = "STALLED"
     CANCELLED = "CANCELLED"
     WORKER_LOST = "WORKER_LOST"
+    UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
     DISK_FULL = "DISK_FULL"
     INTERNAL = "INTERNAL"
@@ -44,6 +45,7 @@ RETRYABLE = frozenset(
         Code.STALLED,
         Code.CANCELLED,
         Code.WORKER_LOST,
+        Code.UNREADABLE_RECORD,
         Code.TOO_MANY,
         Code.DISK_FULL,
         Code.INTERNAL,
@@ -161,6 +163,12 @@ class StorageError(RoomcastError):
     """The media store failed."""
 
     code = Code.STORAGE_ERROR
+
+
+class UnreadableRecord(RoomcastError):
+    """What is stored about an upload or an assembly is damaged."""
+
+    code = Code.UNREADABLE_RECORD
 
 
 class TimedOut(RoomcastError):

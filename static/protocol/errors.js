@@ -1,6 +1,6 @@
 /** The errors that the client raises. */
 
-const RETRYABLE = new Set(["TOO_MANY", "DISK_FULL", "STORAGE_ERROR", "TIMEOUT", "STALLED", "WORKER_LOST", "INTERNAL"]);
+const RETRYABLE = new Set(["TOO_MANY", "DISK_FULL", "STORAGE_ERROR", "TIMEOUT", "STALLED", "WORKER_LOST", "UNREADABLE_RECORD", "INTERNAL"]);
 
 /** An error with one of the server's stable codes, or `NETWORK` when the server could not be reached. */
 export class RoomcastError extends Error {

@@ -24,7 +24,6 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast import settings
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
-from roomcast.http.request_handler import request_handlers
 
 from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
 
@@ -105,7 +104,7 @@ class _Runner(web.AppRunner):
     def server(self) -> Any:
         http = super().server
         assert http is not None
-        return self.app[PROTOCOL_FACTORY](request_handlers(http))
+        return self.app[PROTOCOL_FACTORY](http)
 
 
 class _Listening(TestServer):

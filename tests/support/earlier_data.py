@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 from roomcast.assemblies.delivery import Delivery
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, PublishCursor
 from roomcast.assemblies.store import Record, RecordStore
 from roomcast.ledger.contract import Ledger
+from roomcast.uploads.codec import encode_record
 from roomcast.uploads.model import encode
 
 _DATA = Path(__file__).parent.parent / "data" / "schema_0"
@@ -75,7 +75,7 @@ async def read_all(ledger: Ledger, stores: dict[str, RecordStore[Any]], expected
         uploads[upload_id] = {"record": record, "events": (await ledger.events(upload_id)).events}
     records: dict[str, list[Any]] = {}
     for name, found in expected["records"].items():
-        records[name] = [json.loads(orjson.dumps(await stores[name].get(one["id"]))) for one in found]
+        records[name] = [json.loads(encode_record(await stores[name].get(one["id"]))) for one in found]
         for one in found:
             group = [member.id for member in await stores[name].in_group(one["group"])] if one["group"] else [one["id"]]
             assert one["id"] in group

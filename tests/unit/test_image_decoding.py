@@ -9,6 +9,7 @@ import io
 import json
 import math
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +17,14 @@ from pathlib import Path
 import pillow_heif
 import pytest
 from PIL import Image, ImageChops
+from roomcast.uploads.sniff import sniff
 from roomcast_workers.image.child import run
 from roomcast_workers.image.child.animation import count_frames
 from roomcast_workers.image.child.colour_space import ColourSpace, apply, from_cicp, inverse, to_srgb_light
-from roomcast_workers.image.child.decoding import OpenImage, Unreadable, decoding, open_image
+from roomcast_workers.image.child.containers.jxl import jxl_size
+from roomcast_workers.image.child.decoding import NoDecoder, OpenImage, TooManyPixels, Unreadable, decoding, open_image
 from roomcast_workers.image.child.plan import ImageRequest
-from roomcast_workers.image.child.still import decode_still
+from roomcast_workers.image.child.still import decode_still, quality_of
 
 from tests.support.images import chunk, near, png
 
@@ -453,3 +456,44 @@ def test_clean_aperture_of_an_avif_is_applied_before_it_is_turned() -> None:
 def test_aperture_outside_the_image_is_ignored() -> None:
     content = (DATA / "pq_bars.avif").read_bytes()
     assert decoded(with_aperture(content, 300, 0, 120, 100), "AVIF").size == (320, 240)
+
+
+# --- JPEG XL ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (256, 256), (40, 30), (300, 200), (1000, 7), (20_000, 3)])
+def test_size_of_a_jpeg_xl_image_is_known_before_it_is_decoded(size: tuple[int, int]) -> None:
+    pytest.importorskip("pillow_jxl")
+    output = io.BytesIO()
+    Image.new("RGB", size, PLAIN[0]).save(output, "JXL", quality=90)
+    bare = output.getvalue()
+    box = struct.pack(">I4s", 8 + len(bare), b"jxlc") + bare
+    for content in (bare, b"\0\0\0\x0cJXL \r\n\x87\n" + struct.pack(">I4s", 12, b"ftyp") + b"jxl " + box):
+        assert jxl_size(io.BytesIO(content)) == size
+        found = sniff(content)
+        assert found is not None
+        assert (found.kind, found.format) == ("image", "JXL")
+    assert_bars(colours(decoded(bare, "JXL"), 1, 1), PLAIN[:1], 4)
+
+
+def test_jpeg_xl_image_that_is_cut_or_too_large_is_refused() -> None:
+    pytest.importorskip("pillow_jxl")
+    output = io.BytesIO()
+    Image.effect_noise((3000, 3400), 50).save(output, "JXL", quality=90)
+    with pytest.raises(TooManyPixels):
+        decoded(output.getvalue(), "JXL")
+    small = io.BytesIO()
+    Image.effect_noise((300, 340), 50).save(small, "JXL", quality=90)
+    for content in (small.getvalue()[:-200], small.getvalue()[:5], b"\xff\x0a"):
+        with pytest.raises(Unreadable):
+            decoded(content, "JXL")
+
+
+def test_jpeg_xl_image_without_the_plug_in_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(NoDecoder):
+        decoded(b"\xff\x0a" + bytes(20), "JXL")
+
+
+def test_default_quality_is_aligned() -> None:
+    assert {name: quality_of(name, 80) for name in ("jpeg", "webp", "avif")} == {"jpeg": 80, "webp": 80, "avif": 66}

@@ -16,6 +16,7 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.store import Record
 from roomcast.errors import LeaseLost
 from roomcast.runtime.backoff import Backoff
+from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.model import Upload
 
 GIVE_UP_SECONDS = 86400.0
@@ -26,7 +27,7 @@ _MAX_LOGGED_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
-class Attempt:
+class Attempt(ExtensibleRecord):
     """One request: its time and duration in seconds, and the response status, or the error if there was no response."""
 
     at: float

@@ -19,7 +19,7 @@ from roomcast.assemblies.service import CHECK_SECONDS, AssemblyService
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import log_failure, periodic
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Templates
@@ -68,7 +68,11 @@ class Finalizer:
         remove_listener = self._ledger.add_listener(self)
         try:
             async with periodic(
-                self._finalize_due, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"
+                self._finalize_due,
+                _POLL_SECONDS,
+                name="assemblies",
+                wake=self._hinted,
+                failure_event="finalizer_poll_failed",
             ):
                 yield
         finally:
@@ -93,12 +97,14 @@ class Finalizer:
     async def _finalize_due(self) -> None:
         await self._process_hints()
         for submission in await self._records.claim_due(limit=_MAX_CLAIMED, seconds=CHECK_SECONDS):
-            await self.finalize(submission)
+            with log_failure("submission_not_finalized", submission=submission.id):
+                await self.finalize(submission)
 
     async def _process_hints(self) -> None:
         while self._hints:
-            with suppress(NotFound):
-                upload = await self._ledger.get(self._hints.pop())
+            upload_id = self._hints.pop()
+            with log_failure("submission_not_finalized", upload=upload_id), suppress(NotFound):
+                upload = await self._ledger.get(upload_id)
                 submission = await self._submissions.submission_of(upload)
                 if submission and (self._templates.webhook(upload.template) or not submission.assembly_id):
                     await self.finalize(submission)

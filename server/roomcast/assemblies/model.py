@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 
 from roomcast.assemblies.store import Record
 from roomcast.errors import RoomcastError
+from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.messages import UploadError
 from roomcast.uploads.model import Upload, error_body
 
 
 @dataclass(frozen=True)
-class SubmittedFile:
+class SubmittedFile(ExtensibleRecord):
     """An upload, and the form field that it was sent in."""
 
     upload_id: str

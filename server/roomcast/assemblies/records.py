@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.store import Record
+from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
 
@@ -32,7 +33,7 @@ class DismissedTask(Record):
 
 
 @dataclass(frozen=True)
-class CursorEntry:
+class CursorEntry(ExtensibleRecord):
     """The last event of an upload's log whose steps were published."""
 
     upload_id: str

@@ -38,7 +38,8 @@ class RedisRecordStore(Generic[R]):
         return self._parse(reply)
 
     async def in_group(self, group: str) -> list[R]:
-        return [self._parse(reply) for reply in await self._scripts.run(RECORD_GROUP, self._table, group)]
+        replies = await self._scripts.run(RECORD_GROUP, self._table, group)
+        return [record for reply in replies if (record := self._parse_or_log(reply))]
 
     async def update(self, record_id: str, change: Callable[[R], R]) -> R:
         while True:
@@ -52,7 +53,13 @@ class RedisRecordStore(Generic[R]):
 
     async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         replies = await self._scripts.run(RECORD_CLAIM_DUE, self._table, limit, repr(seconds), self._codec.ttl)
-        return [self._parse(reply) for reply in replies]
+        claimed = []
+        for record_id, *reply in replies:
+            if record := self._parse_or_log(reply):
+                claimed.append(record)
+            else:
+                await self._scripts.command("ZREM", self._scripts.key(self._table, "due"), record_id)
+        return claimed
 
     async def delete(self, record_id: str) -> None:
         await self._scripts.run(RECORD_DELETE, self._table, record_id)
@@ -64,5 +71,14 @@ class RedisRecordStore(Generic[R]):
         return bool(await self._scripts.run(RECORD_WRITE, *record_arguments(self.as_write(record))))
 
     def _parse(self, reply: list[bytes]) -> R:
-        body, revision, due_at = reply
-        return replace(self._codec.decode(body), revision=int(revision), due_at=float(due_at) if due_at else None)
+        return _updated(self._codec.decode(reply[0]), reply)
+
+    def _parse_or_log(self, reply: list[bytes]) -> R | None:
+        record = self._codec.decode_or_log(reply[0])
+        return record and _updated(record, reply)
+
+
+def _updated(record: R, reply: list[bytes]) -> R:
+    """Return the record with the fields that a script changes without parsing it."""
+    _, revision, due_at = reply
+    return replace(record, revision=int(revision), due_at=float(due_at) if due_at else None)

@@ -38,9 +38,8 @@ class SqliteRecordStore(Generic[R]):
 
     async def in_group(self, group: str) -> list[R]:
         query = f"SELECT record FROM {self._table} WHERE group_name = ? ORDER BY created_at DESC, id DESC"  # noqa: S608
-        return await self._database.read(
-            lambda connection: [self._codec.decode(body) for (body,) in connection.execute(query, (group,))]
-        )
+        bodies = await self._database.read(lambda connection: connection.execute(query, (group,)).fetchall())
+        return [record for (body,) in bodies if (record := self._codec.decode_or_log(body))]
 
     async def update(self, record_id: str, change: Callable[[R], R]) -> R:
         def work(connection: sqlite3.Connection) -> R:
@@ -52,10 +51,16 @@ class SqliteRecordStore(Generic[R]):
 
     async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         def work(connection: sqlite3.Connection) -> list[R]:
-            query = f"SELECT record FROM {self._table} WHERE due_at <= ? ORDER BY due_at LIMIT ?"  # noqa: S608
+            query = f"SELECT id, record FROM {self._table} WHERE due_at <= ? ORDER BY due_at LIMIT ?"  # noqa: S608
+            set_aside = f"UPDATE {self._table} SET due_at = NULL WHERE id = ?"  # noqa: S608
             now = self._clock()
-            due = [self._codec.decode(body) for (body,) in connection.execute(query, (now, limit)).fetchall()]
-            return [self._write_next(connection, replace(one, due_at=now + seconds), one.revision) for one in due]
+            claimed = []
+            for record_id, body in connection.execute(query, (now, limit)).fetchall():
+                if one := self._codec.decode_or_log(body):
+                    claimed.append(self._write_next(connection, replace(one, due_at=now + seconds), one.revision))
+                else:
+                    connection.execute(set_aside, (record_id,))
+            return claimed
 
         return await self._database.write(work)
 

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-import orjson
-from pydantic import TypeAdapter
+import structlog
 
+from roomcast.errors import UnreadableRecord
 from roomcast.ledger.contract import RecordWrite
+from roomcast.uploads.codec import ExtensibleRecord, JsonCodec, encode_record
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(ExtensibleRecord):
     """The fields of every record. Times are seconds since the Unix epoch.
 
     `group` is a second name under which the record is found together with others ("": none). At `due_at` the record is
@@ -34,7 +37,11 @@ R = TypeVar("R", bound=Record)
 
 
 class RecordStore(Protocol[R]):
-    """All records of one type. An unknown id raises `NotFound`; a write that has returned is durable."""
+    """All records of one type. A write that has returned is durable.
+
+    An unknown id raises `NotFound`, and a damaged record `UnreadableRecord`. The methods that return several records
+    log damaged ones and leave them out.
+    """
 
     async def add(self, record: R) -> bool:
         """Add a new record. Return False, and change nothing, if its id is known already."""
@@ -54,7 +61,7 @@ class RecordStore(Protocol[R]):
 
     async def claim_due(self, *, limit: int, seconds: float) -> list[R]:
         """Return records that are due, longest due first. Each gets the next revision and is due again in `seconds`,
-        so no other caller is given it before."""
+        so no other caller is given it before. Damaged ones are set aside: they are never due again."""
 
     async def delete(self, record_id: str) -> None:
         """Delete the record, if there is one."""
@@ -69,11 +76,19 @@ class RecordCodec(Generic[R]):
     def __init__(self, table: str, record_type: type[R], *, ttl: int = 0) -> None:
         self.table = table
         self.ttl = ttl
-        self._adapter = TypeAdapter(record_type)
+        self._codec = JsonCodec(record_type)
 
     def decode(self, body: bytes) -> R:
-        """Parse a stored record."""
-        return self._adapter.validate_json(body)
+        """Parse a stored record; raise `UnreadableRecord` if it is damaged."""
+        return self._codec.decode(body)
+
+    def decode_or_log(self, body: bytes) -> R | None:
+        """Parse a stored record, or log that it is damaged and return None."""
+        try:
+            return self._codec.decode(body)
+        except UnreadableRecord:
+            log.exception("record_unreadable", table=self.table, record=body[:2000].decode("utf-8", "replace"))
+            return None
 
     def as_write(self, record: R) -> RecordWrite:
         """Serialise a record with the fields that its store needs."""
@@ -84,6 +99,6 @@ class RecordCodec(Generic[R]):
             created_at=record.created_at,
             due_at=record.due_at,
             revision=record.revision,
-            body=orjson.dumps(record),
+            body=encode_record(record),
             ttl=self.ttl,
         )

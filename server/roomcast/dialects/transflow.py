@@ -17,7 +17,7 @@ from pydantic import Field
 
 from roomcast.dialects.assembly import UserReference
 from roomcast.errors import Code
-from roomcast.uploads.lifecycle import TABLE, TERMINAL, WORKING, Stage
+from roomcast.uploads.lifecycle import TABLE, TERMINAL, Stage, is_working
 from roomcast.uploads.messages import Message, Output, Percent, Shape, Timestamp, Url
 from roomcast.uploads.model import Upload, timestamp
 
@@ -199,7 +199,7 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, requested
     if stage is not before and stage not in TERMINAL:
         begun = _step(stage, upload.filename)
         # The message of an upload that returns to the queue says why.
-        text = event["message"] if before in WORKING and stage is Stage.QUEUED else begun.begins
+        text = event["message"] if before and is_working(before) and stage is Stage.QUEUED else begun.begins
         found.append(step("step:start", text, step=begun.name))
     if stage is Stage.DONE:
         found += [
@@ -245,7 +245,11 @@ def _message(step_type: StepType, text: str, at: str, requested_id: str, branch:
 def _step(stage: Stage, filename: str) -> _Step:
     """Return the step of a stage that is not terminal."""
     media_type = _MEDIA_TYPES.get(PurePosixPath(filename).suffix.lower())
-    return _TRANSCODE[media_type] if media_type and stage is Stage.COMPRESSING else _STEPS[stage]
+    return (
+        _TRANSCODE[media_type]
+        if media_type and stage is Stage.COMPRESSING
+        else _STEPS.get(stage, _STEPS[Stage.COMPRESSING])
+    )
 
 
 def _file(upload: Upload, now: Message, branch: str) -> SubmissionFile:
@@ -253,7 +257,7 @@ def _file(upload: Upload, now: Message, branch: str) -> SubmissionFile:
     file: SubmissionFile = {
         "filename": now["filename"],
         "key": file_key(upload, branch),
-        "status": _STATUSES[stage],
+        "status": _STATUSES.get(stage, "processing"),
         "progress": now["progress"],
         "message": now["message"],
         "startTime": timestamp(upload.created_at),

@@ -33,6 +33,7 @@ STATUS: dict[Code, int] = {
     Code.TRANSCODE_ERROR: 500,
     Code.STORAGE_ERROR: 500,
     Code.WORKER_LOST: 500,
+    Code.UNREADABLE_RECORD: 500,
     Code.INTERNAL: 500,
     Code.TIMEOUT: 504,
     Code.DISK_FULL: 507,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from roomcast.auth import Authenticator, bearer
-from roomcast.errors import Forbidden, UnsupportedType
+from roomcast.errors import Forbidden, TooMany, UnsupportedType
+from roomcast.http.errors import refuse
 from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
+from roomcast.transport.connections import Connections, network
 
 ADMIN_PATH = "/admin"
+
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+"""The health checks, which are answered whatever the limits are."""
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """The methods that change nothing."""
@@ -83,13 +89,38 @@ def open_mode_guard(guard: OpenModeGuard) -> Middleware:
     return middleware
 
 
+def connection_limits(connections: Connections, *, open_mode: bool) -> Middleware:
+    """Return the middleware that refuses requests of excess connections, but for health checks. It must follow
+    `authentication`: the limit of an address does not apply to connections that have authenticated."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (connection := request.transport) is None:
+            return await handler(request)
+        if VIEWER in request and not open_mode:
+            connections.exempt(connection)
+        if not connections.is_excess(connection):
+            return await handler(request)
+        if request.path in HEALTH_PATHS:
+            response = await handler(request)
+        else:
+            response = refuse(request, TooMany("The server has as many connections as it can serve. Try again."))
+        response.force_close()
+        return response
+
+    return middleware
+
+
 def authentication(authenticator: Authenticator, credential: Credential) -> Middleware:
     """Return the middleware that sets the viewer of each request that needs one. It raises `Unauthenticated`."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
-            request[VIEWER] = authenticator.viewer(credential(request))
+            viewer = authenticator.viewer(credential(request))
+            if authenticator.open_mode:
+                viewer = replace(viewer, address=network(request.remote or ""))
+            request[VIEWER] = viewer
         return await handler(request)
 
     return middleware

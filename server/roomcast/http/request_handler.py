@@ -6,15 +6,22 @@ contain a token, and anyone may send as many such requests as they like.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import hdrs, web, web_protocol
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from roomcast.transport.connections import Connections
+from roomcast.transport.timeouts import Timeouts
+
+STALLED_SECONDS = 60.0
+"""How long a client may read nothing of its response. A buffer of 48 KiB is read meanwhile, so a slow client reads."""
 
 log = structlog.get_logger(__name__)
 
@@ -23,11 +30,38 @@ class RequestHandler(web_protocol.RequestHandler):
     """aiohttp's handler of a connection, but it does not inflate bodies, and it answers what is not HTTP with a short
     response, logged at debug level."""
 
-    __slots__ = ()
+    __slots__ = ("_connection", "_connections", "_stalled")
 
-    def __init__(self, manager: web.Server, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, connections: Connections, stalled: Timeouts[asyncio.Transport], **options: Any
+    ) -> None:
+        """`stalled` are the connections whose client does not read its response."""
+        self._connections = connections
+        self._stalled = stalled
         # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
         super().__init__(manager, **{**options, "auto_decompress": False})
+
+    @property
+    def idle(self) -> bool:
+        """Whether the connection waits for a request (see `Connections`)."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connection = cast(asyncio.Transport, transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.remove(self._connection)
+        self._stalled.cancel(self._connection)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled.start(self._connection)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled.cancel(self._connection)
 
     def handle_error(
         self,
@@ -71,7 +105,9 @@ def _make_request(make: Callable[..., web.BaseRequest], message: RawRequestMessa
     return make(corrected(message), *rest)
 
 
-def request_handlers(http: web.Server) -> Callable[[], RequestHandler]:
+def request_handlers(http: web.Server, connections: Connections) -> Callable[[], RequestHandler]:
     """Return the server's factory of connection handlers, but for this class. To be called once for a server."""
     http.request_factory = partial(_make_request, http.request_factory)
-    return lambda: RequestHandler(http, loop=http._loop, **http._kwargs)  # noqa: SLF001  (aiohttp has no public way)
+    stalled = Timeouts[asyncio.Transport](STALLED_SECONDS, lambda connection: connection.abort())
+    options = {"loop": http._loop, **http._kwargs}  # noqa: SLF001  (aiohttp has no public way)
+    return lambda: RequestHandler(http, connections, stalled, **options)

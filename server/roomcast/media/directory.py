@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -112,9 +113,9 @@ class DirectoryMediaStore:
 
     async def check_writable(self) -> None:
         def work() -> None:
-            path = self._incoming / f".check.{os.getpid()}"
+            path = self._incoming / f".check.{os.getpid()}.{secrets.token_hex(4)}"
             path.write_bytes(b"x")
-            path.unlink()
+            path.unlink(missing_ok=True)
 
         await run_in_thread(work)
 

@@ -18,10 +18,17 @@ from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.settings import Settings
+from roomcast.transport.connections import Connections
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
 
 _MAX_CALL_BYTES = 64 * 1024
 _PONG_SECONDS = 20.0
+
+_MANY_DESCRIPTORS = 1 << 20
+"""The limit where the system has none."""
+
+_RESERVED_DESCRIPTORS = 1024
+"""File descriptors that connections leave to files, programs and other servers; at most a quarter of all."""
 
 
 class RoomService:
@@ -37,6 +44,8 @@ class RoomService:
     ) -> None:
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
         self.stats = self._manager.stats
+        most = _descriptors() - min(_descriptors() // 4, _RESERVED_DESCRIPTORS)
+        self.connections = Connections(most, max_per_address=most // 2)
         self.server = SocketIOServer(
             self._manager,
             logger=_quiet_logger("socketio.server"),
@@ -50,7 +59,8 @@ class RoomService:
             # The requests of a polling client would reach different processes.
             transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
             websocket_deflate=settings.sockets.websocket_deflate,
-            max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _quarter_of_descriptors()),
+            max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _descriptors() // 4),
+            connections=self.connections,
         )
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
         Handlers(self.server, rooms, uploads, authenticator, origins=origins, cookie=settings.auth.cookie)
@@ -104,6 +114,7 @@ def _quiet_logger(name: str) -> logging.Logger:
     return logger
 
 
-def _quarter_of_descriptors() -> int:
-    """Return a quarter of the process's file descriptors: more must not be used by one network address."""
-    return max(16, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+def _descriptors() -> int:
+    """Return how many file descriptors the process may have open."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MANY_DESCRIPTORS if limit == resource.RLIM_INFINITY else max(64, limit)

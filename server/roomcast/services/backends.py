@@ -23,6 +23,7 @@ from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
+from roomcast.runtime.clocks import RunningClock
 from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings import SECRET_BYTES, Settings
@@ -117,7 +118,9 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
         return redis
     from roomcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415
 
-    sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3")
+    # Leases are renewed and checked at least this often; see `renew_periodically` and `Maintenance`.
+    lease_clock = RunningClock(max_step=min(1.0, settings.worker.lease_seconds / 4))
+    sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3", lease_clock=lease_clock)
     stack.push_async_callback(sqlite.close)
     return sqlite
 

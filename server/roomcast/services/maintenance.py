@@ -8,18 +8,18 @@ after a backup was restored, is kept for a day.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
+from functools import partial
 
 import structlog
 
 from roomcast.errors import NotFound
+from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.tasks import background_task
+from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends
 from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
@@ -34,34 +34,9 @@ _TIDY_AFTER_START_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _STALE_SECONDS = 86400.0
 _WAKES_AT_START = 64
-_MAX_ROUND_SECONDS = 30.0
-"""How long a round may take before readiness reports that maintenance does not run."""
-
-
-@dataclass
-class _PeriodicTask:
-    """A task that runs every `seconds`, also after a failure."""
-
-    do: Callable[[], Awaitable[None]]
-    seconds: float
-    first_after: float | None = None
-    """Seconds before the first run; by default `seconds`."""
-
-    def __post_init__(self) -> None:
-        self.due_at = time.monotonic() + (self.seconds if self.first_after is None else self.first_after)
-
-    async def run_if_due(self) -> None:
-        if time.monotonic() < self.due_at:
-            return
-        self.due_at = time.monotonic() + self.seconds
-        await _run_logged(self.do)
-
-
-async def _run_logged(do: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await do()
-    except Exception:
-        log.exception("maintenance_failed", task=getattr(do, "__name__", ""))
+_REPORT_SECONDS = 60.0
+_CLEAN_UP_SECONDS = 3600.0
+"""How long one deletion of unused files may take: a bucket may have many."""
 
 
 class _SourceUse(Enum):
@@ -81,7 +56,6 @@ class Maintenance:
         self._dispatch = backends.dispatch
         self._retention = retention
         self._pause = min(1.0, lease_seconds / 4)
-        self._ran_at = time.monotonic()
         self.warning: str | None = None
         """Why nothing is deleted from the media store, or None."""
 
@@ -89,44 +63,34 @@ class Maintenance:
     async def running(self) -> AsyncIterator[None]:
         """Expire the leases that an earlier process left, wake workers for queued uploads, and run until exit."""
         for do in (self._expire_leases, self._wake_all):
-            await _run_logged(do)
+            try:
+                await do()
+            except Exception:
+                log.exception("maintenance_failed", task=do.__name__)
         async with AsyncExitStack() as stack:
-            for name, tasks in self._tasks().items():
-                await stack.enter_async_context(background_task(self._run(tasks), name))
+            for loop in self._loops():
+                await stack.enter_async_context(loop)
             yield
 
-    def idle_seconds(self) -> float | None:
-        """Return the seconds since leases were last checked when they are too many, else None."""
-        seconds = time.monotonic() - self._ran_at
-        return seconds if seconds > _MAX_ROUND_SECONDS else None
+    def _loops(self) -> Iterator[AbstractAsyncContextManager[None]]:
+        """Yield loops that run side by side: a slow deletion must not delay the leases."""
+        every = partial(periodic, failure_event="maintenance_failed")
+        yield every(self._expire_leases, self._pause, name="leases", first_after=self._pause)
+        yield every(self._repeat_wake, _WAKE_SECONDS, name="wake-ups", first_after=_WAKE_SECONDS)
+        yield every(self._report_overdue, _REPORT_SECONDS, name="overdue loops", first_after=_REPORT_SECONDS)
+        clean_up = partial(every, overdue_seconds=_CLEAN_UP_SECONDS)
+        yield clean_up(self._claim_media, _SWEEP_SECONDS, name="media ownership")
+        yield clean_up(self._tidy, _TIDY_SECONDS, name="unused sources", first_after=_TIDY_AFTER_START_SECONDS)
+        yield clean_up(self._expire, _EXPIRE_SECONDS, name="expired uploads", first_after=_EXPIRE_SECONDS)
+        yield clean_up(self._sweep, _SWEEP_SECONDS, name="stale files", first_after=_SWEEP_SECONDS)
 
-    def _tasks(self) -> dict[str, Sequence[_PeriodicTask]]:
-        """Return two groups that run side by side: a slow deletion must not delay the leases."""
-        return {
-            "maintenance": (
-                _PeriodicTask(self._expire_leases, self._pause),
-                _PeriodicTask(self._repeat_wake, _WAKE_SECONDS),
-            ),
-            "clean-up": (
-                _PeriodicTask(self._claim_media, _SWEEP_SECONDS, first_after=0),
-                _PeriodicTask(self._tidy, _TIDY_SECONDS, first_after=_TIDY_AFTER_START_SECONDS),
-                _PeriodicTask(self._expire, _EXPIRE_SECONDS),
-                _PeriodicTask(self._sweep, _SWEEP_SECONDS),
-            ),
-        }
-
-    async def _run(self, tasks: Sequence[_PeriodicTask]) -> None:
-        while True:
-            for task in tasks:
-                await task.run_if_due()
-            await asyncio.sleep(self._pause)
+    async def _report_overdue(self) -> None:
+        for sentence in process_heartbeats().overdue():
+            log.error("loop_overdue", reason=sentence)
 
     async def _expire_leases(self) -> None:
         reserved_before = time.time() - self._retention.reservation_seconds
-        try:
-            expired = await self._ledger.expire_leases(reserved_before=reserved_before)
-        finally:
-            self._ran_at = time.monotonic()
+        expired = await self._ledger.expire_leases(reserved_before=reserved_before)
         for upload in expired:
             log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
             await cleanup_files(self._media, upload)
@@ -187,6 +151,8 @@ class Maintenance:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
             return _SourceUse.UNKNOWN
+        if is_unreadable(upload):
+            return _SourceUse.NEEDED  # a version that can read the record may follow
         if name != source_key(upload):
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
         return _SourceUse.UNNEEDED if upload.state.terminal and not is_retryable(upload) else _SourceUse.NEEDED
@@ -205,7 +171,9 @@ def _foreign_store(where: str, store_id: str, own_id: str) -> str:
 
 
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload does not need in its terminal stage."""
+    """Delete the files that an upload does not need in its terminal stage. Without a readable record, that is none."""
+    if is_unreadable(upload):
+        return
     match upload.stage:
         case Stage.DONE:
             await media.discard_source(source_key(upload))

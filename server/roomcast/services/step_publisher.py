@@ -22,12 +22,15 @@ from roomcast.assemblies.store import RecordStore
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import UploadLog
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import log_failure, periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
 
 _MAX_CLAIMED = 20
 _LEASE_SECONDS = 10.0
+_OVERDUE_SECONDS = 300.0
+"""How long one round may take: each request to the queue has its own time limit."""
+
 _POLL_SECONDS = 1.0
 _BACKSTOP_SECONDS = 600.0
 """When the cursor of an ended submission is due again, because its uploads may have started over."""
@@ -74,12 +77,19 @@ class StepPublisher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Publish new steps for the duration of the context."""
-        async with periodic(self._publish_due, _POLL_SECONDS, failure_event="step_publisher_poll_failed"):
+        async with periodic(
+            self._publish_due,
+            _POLL_SECONDS,
+            name="step messages",
+            failure_event="step_publisher_poll_failed",
+            overdue_seconds=_OVERDUE_SECONDS,
+        ):
             yield
 
     async def _publish_due(self) -> None:
         for cursor in await self._cursors.claim_due(limit=_MAX_CLAIMED, seconds=_LEASE_SECONDS):
-            await self._publish_new(cursor)
+            with log_failure("steps_not_published", submission=cursor.id):
+                await self._publish_new(cursor)
 
     async def _publish_new(self, cursor: PublishCursor) -> None:
         """Publish the new steps of one submission and set when it is due next; delete the cursor of a deleted one."""

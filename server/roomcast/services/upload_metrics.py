@@ -8,7 +8,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 from roomcast.errors import Code
-from roomcast.uploads.lifecycle import WORKING, Stage
+from roomcast.uploads.lifecycle import Stage, is_working
 from roomcast.uploads.model import Upload
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 10800)
@@ -69,13 +69,13 @@ class UploadMetrics:
         entered_at = self._entered.pop(after.id, None)
         if entered_at is not None:
             self._steps.labels(before.stage.value, _kind(after)).observe(max(0.0, after.updated_at - entered_at))
-        if after.stage in WORKING:
+        if is_working(after.stage):
             _remember(self._entered, after)
 
     def _time_processing(self, after: Upload) -> None:
         if after.stage is Stage.FETCHING:
             _remember(self._claimed, after)
-        elif after.stage not in WORKING:
+        elif not is_working(after.stage):
             claimed_at = self._claimed.pop(after.id, None)
             if claimed_at is not None and after.stage is Stage.DONE and after.source:
                 self._processing.labels(after.source.mime).observe(max(0.0, after.updated_at - claimed_at))
@@ -96,4 +96,4 @@ def _was_lost(before: Upload, after: Upload) -> bool:
     if after.error:
         return bool(after.error["code"] == Code.WORKER_LOST)
     one_more = after.state.attempt > before.state.attempt and after.state.failures == before.state.failures
-    return one_more and before.stage in WORKING and after.stage is Stage.QUEUED
+    return one_more and is_working(before.stage) and after.stage is Stage.QUEUED

@@ -17,6 +17,7 @@ import engineio
 from aiohttp import hdrs, web
 
 from roomcast.transport import packets
+from roomcast.transport.connections import Connections, network
 from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
@@ -51,6 +52,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         max_packets_per_second: int = 500,
         max_unaccepted_per_address: int | None = None,
         accept_timeout: float | None = None,
+        connections: Connections | None = None,
         allow_handshake: Callable[[Mapping[str, str]], bool] | None = None,
         **options: Any,
     ) -> None:
@@ -61,6 +63,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         :param max_unaccepted_per_address: sessions of one network address that the application has not accepted yet
             (`accept`); more are refused with 429. None: no limit.
         :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
+        :param connections: counts and limits the connections of `protocol_factory`. None: no limit.
         :param allow_handshake: whether a plain WebSocket handshake with these headers, by their lower-case names, is
             answered without HTTP. One that is not goes through the application's middlewares. None: every one.
         """
@@ -71,7 +74,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self._websocket_deflate = websocket_deflate
         self._allow_handshake = allow_handshake
         self.max_packets_per_second = max_packets_per_second
-        self._websocket_context = WebSocketContext(self.max_http_buffer_size)
+        self.connections = Connections() if connections is None else connections
+        self._websocket_context = WebSocketContext(self.max_http_buffer_size, self.connections)
         self._max_unaccepted = max_unaccepted_per_address
         self._unaccepted: Counter[str] = Counter()
         self._accept_timeouts = None if accept_timeout is None else Timeouts[Session](accept_timeout, Session.close)
@@ -159,7 +163,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if sid is None and request.method != hdrs.METH_GET:
             raise engine_error(EngineError.BAD_HANDSHAKE_METHOD, "A session is opened by a GET request.")
         if upgrades is not (transport == "websocket"):
-            raise engine_error(EngineError.BAD_REQUEST, "The transport is not the one of the request.")
+            dropped = "The request is no WebSocket handshake. A proxy may have dropped its Upgrade header."
+            reason = "The request is a WebSocket handshake, and names another transport." if upgrades else dropped
+            raise engine_error(EngineError.BAD_REQUEST, reason)
         if transport == "websocket":
             if request.transport is None or request.method != hdrs.METH_GET:
                 raise engine_error(EngineError.BAD_REQUEST, "The request is not a valid WebSocket handshake.")
@@ -206,6 +212,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
                 raise engine_error(EngineError.BAD_REQUEST, "The transport of a session cannot be changed here.")
         websocket = WebSocket(session, connection, self._websocket_context, deflate=deflate)
         connection.set_protocol(websocket)
+        self.connections.on_upgrade(connection)
         connection.write(response)
         if sid is None:
             session.attach(websocket)
@@ -283,7 +290,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if handshake.query.get("EIO") != "4":
             reason = "The version of the Engine.IO protocol is not supported."
             raise engine_error(EngineError.UNSUPPORTED_PROTOCOL_VERSION, reason)
-        address = sys.intern(handshake.environ.remote)
+        address = sys.intern(network(handshake.environ.remote))
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
         session = Session(self, self.generate_id(), address)

@@ -34,6 +34,9 @@ class ProtocolSwitch(asyncio.Protocol):
 
     __slots__ = ("_engine", "_http", "_idle_timeouts", "_transport")
 
+    idle = True
+    """The connection waits for a request (see `Connections`)."""
+
     def __init__(self, engine: Engine, http: ProtocolFactory, idle_timeouts: Timeouts[ProtocolSwitch]) -> None:
         self._engine = engine
         self._http = http
@@ -42,10 +45,11 @@ class ProtocolSwitch(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._idle_timeouts.start(self)
+        self._engine.connections.add(self._transport, self._address)
 
     def data_received(self, data: bytes) -> None:
         self._idle_timeouts.cancel(self)
-        if not self._try_upgrade(data):
+        if self._engine.connections.is_excess(self._transport) or not self._try_upgrade(data):
             http = self._http()
             self._transport.set_protocol(http)
             http.connection_made(self._transport)
@@ -53,13 +57,19 @@ class ProtocolSwitch(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._idle_timeouts.cancel(self)
+        self._engine.connections.remove(self._transport)
 
     def close(self) -> None:
         self._transport.close()
 
-    def _try_upgrade(self, data: bytes) -> bool:
+    @property
+    def _address(self) -> str:
+        """The client's network address; "" for a Unix socket."""
         peer = self._transport.get_extra_info("peername")
-        handshake = self._engine.parse_handshake(data, peer[0] if isinstance(peer, tuple) else "")
+        return peer[0] if isinstance(peer, tuple) else ""
+
+    def _try_upgrade(self, data: bytes) -> bool:
+        handshake = self._engine.parse_handshake(data, self._address)
         if handshake is None:
             return False
         try:

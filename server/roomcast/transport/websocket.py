@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from itertools import islice
 
+from roomcast.transport.connections import Connections
 from roomcast.transport.frames import CloseCode, FrameReader, Opcode, ProtocolError, encode_frame
 from roomcast.transport.packets import InvalidPacket
 from roomcast.transport.session import Session
@@ -25,9 +26,10 @@ would occupy the event loop for as long as it sends.
 class WebSocketContext:
     """The limits and timeouts that all WebSockets of one server share."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, connections: Connections) -> None:
         """`max_bytes` is the size limit of one message."""
         self.max_bytes = max_bytes
+        self.connections = connections
         self.close_timeouts = Timeouts[WebSocket](_CLOSE_SECONDS, lambda websocket: websocket.abort())
 
 
@@ -103,6 +105,7 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._frames = None
         self._context.close_timeouts.cancel(self)
+        self._context.connections.remove(self._transport)
         self._session.on_connection_lost(self)
 
     def _handle_frames(self) -> None:

@@ -1,7 +1,7 @@
 """Define the lifecycle of an upload: one table of stages and one pure function.
 
 Everything that decides which stage may follow, and what the progress bar shows, is in this file. It has no clock and
-no I/O, and imports nothing of this project but the error tree.
+no I/O, and imports nothing of this project but the error tree and the base of stored records.
 
     receiving ─▶ queued ─▶ fetching ─▶ probing ─▶ compressing ─▶ thumbnails ─▶ storing ─▶ cleaning ─▶ done
         │          ▲ │         │          │            │              │           │          │
@@ -30,6 +30,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from roomcast.errors import WrongState
+from roomcast.uploads.codec import ExtensibleRecord
 
 
 class Status(StrEnum):
@@ -43,7 +44,7 @@ class Status(StrEnum):
 
 
 class Stage(StrEnum):
-    """The step within a status."""
+    """The step within a status. `Stage(name)` also accepts the name of a stage that a newer version added."""
 
     RECEIVING = "receiving"
     QUEUED = "queued"
@@ -57,6 +58,14 @@ class Stage(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Stage | None:
+        if not isinstance(value, str):
+            return None
+        stage = str.__new__(cls, value)
+        stage._name_ = stage._value_ = value
+        return stage
+
 
 class Row(NamedTuple):
     """A stage's status, its share of the progress bar in percent, and the stages that may follow it.
@@ -69,28 +78,41 @@ class Row(NamedTuple):
     leads_to: tuple[Stage, ...]
 
 
-TABLE: dict[Stage, Row] = {
-    Stage.RECEIVING: Row(Status.STARTING, (0, 10), (Stage.QUEUED,)),
-    Stage.QUEUED: Row(Status.STARTING, (10, 20), (Stage.FETCHING,)),
-    Stage.FETCHING: Row(Status.STARTING, (20, 30), (Stage.PROBING,)),
-    Stage.PROBING: Row(Status.STARTING, (30, 40), (Stage.COMPRESSING,)),
-    Stage.COMPRESSING: Row(Status.COMPRESSING, (40, 80), (Stage.THUMBNAILS,)),
-    Stage.THUMBNAILS: Row(Status.COMPRESSING, (80, 90), (Stage.STORING,)),
-    Stage.STORING: Row(Status.UPLOADING, (90, 95), (Stage.CLEANING,)),
-    Stage.CLEANING: Row(Status.UPLOADING, (95, 99), (Stage.DONE,)),
-    Stage.DONE: Row(Status.COMPLETED, (100, 100), ()),
-    Stage.FAILED: Row(Status.ERROR, None, ()),
-    Stage.CANCELLED: Row(Status.ERROR, None, ()),
-}
+class _Table(dict[Stage, Row]):
+    """The rows by stage. In a stage that a newer version added, one of its workers has the upload."""
+
+    def __missing__(self, stage: Stage) -> Row:
+        return Row(Status.COMPRESSING, (0, 0), ())
+
+
+TABLE: dict[Stage, Row] = _Table(
+    {
+        Stage.RECEIVING: Row(Status.STARTING, (0, 10), (Stage.QUEUED,)),
+        Stage.QUEUED: Row(Status.STARTING, (10, 20), (Stage.FETCHING,)),
+        Stage.FETCHING: Row(Status.STARTING, (20, 30), (Stage.PROBING,)),
+        Stage.PROBING: Row(Status.STARTING, (30, 40), (Stage.COMPRESSING,)),
+        Stage.COMPRESSING: Row(Status.COMPRESSING, (40, 80), (Stage.THUMBNAILS,)),
+        Stage.THUMBNAILS: Row(Status.COMPRESSING, (80, 90), (Stage.STORING,)),
+        Stage.STORING: Row(Status.UPLOADING, (90, 95), (Stage.CLEANING,)),
+        Stage.CLEANING: Row(Status.UPLOADING, (95, 99), (Stage.DONE,)),
+        Stage.DONE: Row(Status.COMPLETED, (100, 100), ()),
+        Stage.FAILED: Row(Status.ERROR, None, ()),
+        Stage.CANCELLED: Row(Status.ERROR, None, ()),
+    }
+)
 
 TERMINAL = frozenset(stage for stage, row in TABLE.items() if not row.leads_to)
 TERMINAL_STATUSES = frozenset(TABLE[stage].status for stage in TERMINAL)
-WORKING = frozenset(set(Stage) - TERMINAL - {Stage.RECEIVING, Stage.QUEUED})
-"""The stages in which a worker has the upload's lease."""
+_BEFORE_WORK = frozenset({Stage.RECEIVING, Stage.QUEUED})
+
+
+def is_working(stage: Stage) -> bool:
+    """Return whether a worker has the upload's lease in this stage."""
+    return stage not in TERMINAL and stage not in _BEFORE_WORK
 
 
 @dataclass(frozen=True)
-class State:
+class State(ExtensibleRecord):
     """The position of an upload in its lifecycle.
 
     `progress` is overall and `stage_progress` within the stage, both 0–100. `attempt` counts the attempts from 1.
@@ -177,10 +199,10 @@ def advance(state: State, fact: Fact) -> State:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
         case Paused(fraction) if state.stage is Stage.RECEIVING and 0.0 <= fraction <= 1.0:
             return _at(state, state.stage, max(state.stage_progress, fraction * 100.0))
-        case Retrying(failed) if state.stage in WORKING:
+        case Retrying(failed) if is_working(state.stage):
             next_attempt = replace(state, attempt=state.attempt + 1, failures=state.failures + failed, progress=0.0)
             return _at(next_attempt, Stage.QUEUED, 0.0)
-        case HandedBack() if state.stage in WORKING:
+        case HandedBack() if is_working(state.stage):
             return _at(state, Stage.QUEUED, 0.0)
         case Failed():
             return replace(state, stage=Stage.FAILED)

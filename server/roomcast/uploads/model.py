@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-import orjson
+from pydantic import PlainValidator, model_validator
 
 from roomcast.errors import RoomcastError
+from roomcast.uploads.codec import ExtensibleRecord, JsonCodec, encode_record
 from roomcast.uploads.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
 from roomcast.uploads.messages import Element, Message, Output, UploadError
 
@@ -23,7 +24,7 @@ SourceKind = Literal["video", "image", "file"]
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(ExtensibleRecord):
     """The received bytes. `format` is named by the magic bytes; digests are hexadecimal, None if not computed."""
 
     key: str
@@ -41,7 +42,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(ExtensibleRecord):
     """The estimate for a long compression: the size of the result in bytes, and the total duration in seconds."""
 
     bytes: int
@@ -49,7 +50,7 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class TusState:
+class TusState(ExtensibleRecord):
     """The tus protocol's state of an upload: the client's `Upload-Metadata` header, unchanged.
 
     A `partial` upload receives bytes for another one and is never queued. The upload that concatenates partial ones
@@ -60,9 +61,28 @@ class TusState:
     partial: bool = False
     concat: tuple[str, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, data: Any) -> Any:
+        """Rename the fields that schema version 1 called `part` and `joins`."""
+        return {_RENAMED.get(name, name): value for name, value in data.items()} if isinstance(data, dict) else data
+
+
+_RENAMED = {"part": "partial", "joins": "concat"}
+
+
+def _check_error(error: Any) -> Any:
+    """Raise `ValueError` unless `error` has the form of an upload's error. Codes and fields may be unknown ones."""
+    types = {"code": str, "message": str, "step": str, "retryable": bool}
+    if error is not None and not (
+        isinstance(error, dict) and all(isinstance(error.get(name), type_) for name, type_ in types.items())
+    ):
+        raise ValueError("It is not the error of an upload.")
+    return error
+
 
 @dataclass(frozen=True)
-class Upload:
+class Upload(ExtensibleRecord):
     """One upload as the ledger stores it. Times are seconds since the Unix epoch; sizes are bytes.
 
     `epoch` identifies this incarnation of the event log: a position in the log is (epoch, seq). `poster` is an output
@@ -95,7 +115,7 @@ class Upload:
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
-    error: UploadError | None = None
+    error: Annotated[UploadError | None, PlainValidator(_check_error)] = None
     eta: float | None = None
     speed: float | None = None
     fps: float | None = None
@@ -285,25 +305,17 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_CODEC = JsonCodec(Upload)
+
+
 def encode(upload: Upload) -> bytes:
     """Serialise the record for the ledger's storage."""
-    return orjson.dumps(upload)
+    return encode_record(upload)
 
 
 def decode(record: bytes) -> Upload:
-    """Parse a record from the ledger's storage."""
-    raw = orjson.loads(record)
-    raw["state"] = State(**{**raw["state"], "stage": Stage(raw["state"]["stage"])})
-    raw["source"] = raw["source"] and Source(**raw["source"])
-    raw["resumable"] = raw.get("resumable") and _tus_state(raw["resumable"])
-    raw["forecast"] = raw.get("forecast") and Forecast(**raw["forecast"])
-    return Upload(**raw)
-
-
-def _tus_state(raw: dict[str, Any]) -> TusState:
-    """Read the state; schema version 1 called its fields `part` and `joins`."""
-    partial, concat = raw.get("partial", raw.get("part", False)), raw.get("concat", raw.get("joins", ()))
-    return TusState(raw["metadata"], partial, tuple(concat))
+    """Parse a record from the ledger's storage; raise `UnreadableRecord` if it is damaged."""
+    return _CODEC.decode(record)
 
 
 def _next(upload: Upload, now: float, **changes: Any) -> Upload:

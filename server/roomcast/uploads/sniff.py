@@ -30,6 +30,7 @@ class Sniffed:
 
 
 _TIFF = Sniffed("image", "TIFF", "image/tiff")
+_JXL = Sniffed("image", "JXL", "image/jxl")
 _MP3 = Sniffed("video", "mp3", "audio/mpeg")
 _AAC = Sniffed("video", "aac", "audio/aac")
 _FLAC = Sniffed("video", "flac", "audio/flac")
@@ -45,6 +46,8 @@ _PREFIXES: tuple[tuple[bytes, Sniffed], ...] = (
     (b"MM\x00*", _TIFF),
     (b"II+\x00", _TIFF),
     (b"MM\x00+", _TIFF),
+    (b"\xff\x0a", _JXL),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", _JXL),
     (b"FLV\x01", Sniffed("video", "flv", "video/x-flv")),
     (b"\x00\x00\x01\xba", Sniffed("video", "mpeg", "video/mpeg")),
     (b"\x00\x00\x01\xb3", Sniffed("video", "mpegvideo", "video/mpeg")),

@@ -14,6 +14,7 @@ from roomcast.errors import IdTaken, NotFound, TooMany, WrongState
 from roomcast.ledger.contract import Ledger, RecordConflict
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.uploads.codec import ExtensibleRecord
 
 from tests.support.ledgers import Clock, fresh
 
@@ -22,7 +23,7 @@ TABLE = "deliveries"
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Leaf(ExtensibleRecord):
     text: str
 
 

@@ -22,7 +22,7 @@ ROOT = CHILD.parents[1]
 
 async def test_image_becomes_every_planned_file(tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.jpg", size=(3000, 150)), "JPEG")
-    assert [(result.name, result.kind, result.mime, result.width) for result in made.results] == [
+    assert {(result.name, result.kind, result.mime, result.width) for result in made.results} == {
         ("image.webp", "image", "image/webp", 2048),
         ("image.avif", "image", "image/avif", 2048),
         ("image.jpg", "image", "image/jpeg", 2048),
@@ -32,7 +32,9 @@ async def test_image_becomes_every_planned_file(tmp_path: Path) -> None:
         ("image-480.webp", "thumbnail", "image/webp", 480),
         ("image-480.avif", "image", "image/avif", 480),
         ("image-480.jpg", "image", "image/jpeg", 480),
-    ]
+    }
+    order = [(-(result.width or 0), result.path.stat().st_size) for result in made.results]
+    assert order == sorted(order), "the largest first, and of each size the one with the fewest bytes"
     for result in made.results:
         assert result.path == tmp_path / "out" / result.name
         assert opened(result).size == (result.width, result.height)
@@ -124,6 +126,7 @@ async def test_image_with_several_pages_yields_the_first(suffix: str, tmp_path: 
 async def test_alpha_is_preserved_and_white_in_jpeg(tmp_path: Path) -> None:
     made = await compress(make_image(tmp_path / "in.png", mode="RGBA", size=(4000, 100)), "PNG")
     assert made.source.alpha
+    assert [result.mime for result in made.results][2::3] == ["image/jpeg"] * 3, "the JPEG, without alpha, is the last"
     for result in made.results:
         if result.mime == "image/jpeg":
             assert opened(result).mode == "RGB"

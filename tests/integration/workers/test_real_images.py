@@ -21,6 +21,7 @@ from roomcast_workers.sandbox.sandbox import ResourceLimits
 from tests.support.corpus import pictures, required
 from tests.support.images import assert_no_metadata, compress, opened
 
+DECLARED_COLOURS = {"icc_profile", "gamma", "chromaticity"}
 LIMITS = ResourceLimits(address_space=1 << 30, cpu_seconds=10, file_size=1 << 28)
 """All that any of them may cost."""
 
@@ -83,7 +84,7 @@ def _as_pillow_sees_it(path: Path) -> Image.Image | None:
     """The first picture, upright and on white; None for a colour space or a depth that takes more than that."""
     pillow_heif.register_heif_opener()
     with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-        if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"} or "icc_profile" in image.info:
+        if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"} or DECLARED_COLOURS & set(image.info):
             return None
         image.load()
         upright = ImageOps.exif_transpose(image).convert("RGBA")

@@ -172,13 +172,14 @@ async def compress_image(
     sandbox: Sandbox = UNSANDBOXED,
     deep: Path | None = None,
 ) -> tuple[ImageSource, list[ResultFile]]:
-    """Make the images that `image.child.plan` names in `out_dir`, which must exist; return the main one first.
+    """Make the images that `image.child.plan` names in `out_dir`, which must exist; return the main one first,
+    and of each size the one with the fewest bytes: a JPEG of a source with alpha last.
 
-    `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`, in either
-    case): no other decoder is tried. Results are upright, in sRGB, without metadata. Alpha is preserved in WebP and
-    AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still images of
-    its first frame. `deep` is a file as in `ImageRequest.deep`. `on_fraction` receives progress from 0 to 1, which
-    never falls.
+    `image_format` is Pillow's name of the sniffed type (`JPEG`, `PNG`, `WEBP`, `GIF`, `TIFF`, `AVIF`, `HEIF`, `JXL`,
+    in either case): no other decoder is tried. Results are upright, in sRGB, without metadata. Alpha is preserved in
+    WebP and AVIF, and becomes white in JPEG. An animated source also becomes an animated WebP, listed before the still
+    images of its first frame. `deep` is a file as in `ImageRequest.deep`. `on_fraction` receives progress from 0 to 1,
+    which never falls.
 
     Raises `UnreadableMedia` (not a complete image of that format), `TooLarge` (too many pixels or frames, or a result
     over the limits), `DiskFull`, `TimedOut`, and `TranscodeError` when the child crashes or runs out of memory. However
@@ -268,18 +269,25 @@ def _parse_line(line: bytes) -> dict[str, Any]:
 
 
 def _result_files(source: ImageSource, out_dir: Path, settings: ImageSettings) -> list[ResultFile]:
-    """Return the files that the plan names. Raise `TranscodeError` if one is missing or a symbolic link."""
+    """Return the files that the plan names, largest size first and of each size the fewest bytes first.
+
+    Raise `TranscodeError` if one is missing or a symbolic link.
+    """
     size = (source.width, source.height)
     files = [
         ResultFile(out_dir / planned.name, planned.kind, _MIMES[planned.format], planned.width, planned.height)
         for planned in plan_images(size, settings.sides, settings.formats)
     ]
-    if source.frames > 1:
-        largest = fit(size, max(settings.sides))
-        files.insert(0, ResultFile(out_dir / ANIMATION_NAME, "image", _MIMES["webp"], *largest))
-    if any(file.path.is_symlink() or not file.path.is_file() for file in files):
+    animation = ResultFile(out_dir / ANIMATION_NAME, "image", _MIMES["webp"], *fit(size, max(settings.sides)))
+    animations = [animation] if source.frames > 1 else []
+    if any(file.path.is_symlink() or not file.path.is_file() for file in [*files, *animations]):
         raise errors.TranscodeError(_INCOMPLETE)
-    return files
+
+    def order(file: ResultFile) -> tuple[int, bool, int]:
+        without_alpha = source.alpha and file.mime == _MIMES["jpeg"]
+        return -max(file.width or 0, file.height or 0), without_alpha, file.path.stat().st_size
+
+    return [*animations, *sorted(files, key=order)]
 
 
 def _map_child_error(reason: str | None, ended: ProgramExit, settings: ImageSettings) -> errors.RoomcastError:
@@ -298,6 +306,8 @@ def _map_child_error(reason: str | None, ended: ProgramExit, settings: ImageSett
             )
         case "too-much-memory":
             return errors.TooLarge("The image needs more memory than allowed to decode.")
+        case "no-decoder":
+            return errors.UnsupportedType("Images of this type are not supported here.")
         case "disk-full":
             return errors.DiskFull("The disk is full, so the result cannot be written.")
         case "too-large":

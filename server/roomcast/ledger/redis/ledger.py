@@ -67,15 +67,16 @@ from roomcast.ledger.redis.uploads import (
     record_arguments,
     tick_arguments,
 )
+from roomcast.runtime.redis_lua import RedisRefused
 from roomcast.uploads.lifecycle import (
     TERMINAL,
-    WORKING,
     Entered,
     HandedBack,
     IllegalFact,
     Paused,
     Stage,
     Status,
+    is_working,
     reopen,
 )
 from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
@@ -85,6 +86,7 @@ log = structlog.get_logger(__name__)
 
 _PAGE_READ = 100
 _MAX_BATCH = 500
+_CHECK_EXPIRES_SECONDS = 60
 _CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 NextRecord = Callable[[Snapshot], Upload]
@@ -112,14 +114,19 @@ class RedisLedger:
         self._claims_failed = 0
 
     async def prepare(self) -> None:
-        """Migrate older data; raise `IncompatibleSchema` for newer data.
+        """Migrate older data; raise `IncompatibleSchema` for newer data, and `RedisRefused` for wrong credentials.
 
-        If Redis cannot be reached or refuses, the first call that reaches it does the same.
+        If Redis cannot be reached or written to at the moment, log that; the first call that succeeds migrates.
         """
         try:
             await self.scripts.prepare()
+            await self.check_writable()
         except IncompatibleSchema:
             raise
+        except RedisRefused as error:
+            if error.permanent:
+                raise
+            log.exception("redis_not_usable", reason=error.message)
         except StorageError:
             log.warning("redis_not_prepared", exc_info=True)
 
@@ -184,7 +191,7 @@ class RedisLedger:
         leased_uploads = [
             LeasedUpload.from_token(one.token, one.view, one.expires_at)
             for one in leased
-            if one.upload.stage in WORKING
+            if is_working(one.upload.stage)
         ]
         return QueueStats(
             waiting=stats.waiting,
@@ -195,6 +202,9 @@ class RedisLedger:
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
+
+    async def check_writable(self) -> None:
+        await self.scripts.command("SET", self.scripts.key("check"), "", "EX", _CHECK_EXPIRES_SECONDS)
 
     async def queue(self) -> list[str]:
         return await self._queue.order()
@@ -335,10 +345,20 @@ class RedisLedger:
 
     async def _claim_first(self, holder: str, seconds: float) -> Claim | None:
         change = Change(Entered(Stage.FETCHING), "A worker has taken it")
+        set_aside: set[str] = set()
         reply = await self.scripts.run(CLAIM_NEXT, "", "")
         while reply[0] == b"next":
             first = self._snapshot(reply)
-            upload, token = self._next_record(first, change), new_token(holder, self._time.now())
+            try:
+                upload = self._next_record(first, change)
+            except IllegalFact:
+                if first.upload.id in set_aside:
+                    raise
+                set_aside.add(first.upload.id)
+                await self._write(first.unreadable(Precondition.FREE))
+                reply = await self.scripts.run(CLAIM_NEXT, "", "")
+                continue
+            token = new_token(holder, self._time.now())
             event = (*event_arguments(upload), entry_of(upload))
             reply = await self.scripts.run(CLAIM_NEXT, upload.id, first.upload.seq, token, repr(seconds), *event)
             if reply[0] == b"claimed":
@@ -400,13 +420,16 @@ class RedisLedger:
         return True, write.after(self._synced(reply))
 
     def _settled(self, snapshot: Snapshot) -> Write:
-        """Return the event of an upload whose lease or reservation has expired."""
+        """Return the event of an upload whose lease or reservation has expired, or that sets it aside."""
         if snapshot.token:
             change = lease_expired(snapshot.upload, cancel_requested=snapshot.cancel_requested)
             precondition = Precondition.EXPIRED
         else:
             change, precondition = reservation_expired(snapshot.upload), Precondition.FREE
-        upload = self._next_record(snapshot, change)
+        try:
+            upload = self._next_record(snapshot, change)
+        except IllegalFact:
+            return snapshot.unreadable(precondition)
         return Write(snapshot, upload, precondition, pauses=isinstance(change.fact, Paused))
 
     def _next_record(self, snapshot: Snapshot, change: Change) -> Upload:

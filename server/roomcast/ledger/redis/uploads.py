@@ -8,7 +8,7 @@ a new snapshot.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,8 +18,9 @@ from roomcast.errors import LeaseLost, NotFound, WrongState
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, RecordWrite
 from roomcast.ledger.redis.queue import entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
+from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, decode, encode, message
+from roomcast.uploads.model import Upload, encode, message
 
 
 class Precondition(StrEnum):
@@ -47,17 +48,29 @@ class Snapshot:
         """Parse the reply of `snapshot` in `keys.lua`; raise `NotFound` if there is no upload."""
         if not fields:
             raise NotFound("There is no such upload.")
-        record, _, token, cancel, tick, ticks, expires_at = fields
-        upload = decode(record)
+        record, seq, token, cancel, tick, ticks, expires_at, upload_id, entry = fields
+        upload = _stored_upload(record, upload_id.decode(), int(seq or 0), entry)
+        view = read_upload(tick, upload_id=upload.id, seq=upload.seq) if tick else None
         return cls(
             upload=upload,
-            view=decode(tick) if tick else upload,
+            view=view or upload,
             ticks=int(ticks or 0),
             token=token.decode() if token else "",
             expires_at=float(expires_at or 0.0),
             cancel_requested=bool(cancel),
             now=now,
         )
+
+    def unreadable(self, precondition: Precondition) -> Write:
+        """Return the event that sets the upload aside, because its record is damaged."""
+        failed = unreadable_upload(
+            encode(self.upload),
+            upload_id=self.upload.id,
+            owner=self.upload.owner,
+            created_at=self.upload.created_at,
+            seq=self.upload.seq + 1,
+        )
+        return Write(self, replace(failed, updated_at=self.now), precondition, sets_aside=True)
 
     @property
     def lease_expired(self) -> bool:
@@ -74,12 +87,14 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Write:
-    """An event to be written: `upload`, computed from `before`. `pauses`: the event pauses the upload."""
+    """An event to be written: `upload`, computed from `before`. `pauses`: the event pauses the upload. `sets_aside`:
+    the record before it is damaged."""
 
     before: Snapshot
     upload: Upload
     precondition: Precondition
     pauses: bool = False
+    sets_aside: bool = False
 
     @property
     def ends_lease(self) -> bool:
@@ -105,6 +120,7 @@ class Write:
             *event_arguments(self.upload),
             "1" if self.ends_lease else "",
             entry_of(self.upload) if self.moves else "",
+            "1" if self.sets_aside else "",
         )
 
     def after(self, now: float) -> Snapshot:
@@ -147,6 +163,15 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
 def claimed(upload: Upload, token: str, expires_at: float, now: float) -> Snapshot:
     """Return the snapshot of an upload that was leased just now."""
     return Snapshot(upload, upload, 0, token, expires_at, cancel_requested=False, now=now)
+
+
+def _stored_upload(record: bytes, upload_id: str, seq: int, entry: bytes | None) -> Upload:
+    """Return the stored upload, or a failed one that stands for a damaged record; `entry` is its entry in the queue."""
+    if upload := read_upload(record, upload_id=upload_id, seq=seq):
+        return upload
+    listed = orjson.loads(entry) if entry else {"owner": "", "list_member": "0|"}
+    created_at = float(listed["list_member"].partition("|")[0])
+    return unreadable_upload(record, upload_id=upload_id, owner=listed["owner"], created_at=created_at, seq=seq)
 
 
 def _body(upload: Upload) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -33,15 +32,18 @@ from roomcast.ledger.sqlite.tables import (
     QUEUE,
     StoredUpload,
     WrittenEvent,
+    parse_upload,
     queue_positions,
     queue_stats,
     read_row,
+    set_aside,
     write_event,
     write_record,
 )
+from roomcast.runtime.clocks import Clock, unix_time
 from roomcast.runtime.sqlite import SqliteDatabase
-from roomcast.uploads.lifecycle import Entered, HandedBack, Paused, Stage, Status, reopen
-from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, decode, message, reset_for_retry
+from roomcast.uploads.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
+from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, message, reset_for_retry
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
@@ -50,10 +52,16 @@ _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CAN
 
 
 class SqliteLedger:
-    """`Ledger` in the SQLite file at `path`. Record stores use the same `database`."""
+    """`Ledger` in the SQLite file at `path`. Record stores use the same `database`.
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    All holders of leases are in this process, and the leases of an earlier one expire when the file is opened. Leases
+    are measured by `lease_clock` (by default `clock`): with a `RunningClock`, they do not expire while the process
+    cannot renew them.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock = unix_time, lease_clock: Clock | None = None) -> None:
         self._clock = clock
+        self._lease_clock = lease_clock or clock
         self._listeners: list[Listener] = []
         self._observers: list[Observer] = []
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
@@ -117,14 +125,14 @@ class SqliteLedger:
         def work(connection: sqlite3.Connection) -> list[Upload]:
             query = " ".join(
                 [
-                    "SELECT record FROM uploads WHERE (created_at, id) < (:before, :id)",
+                    "SELECT id, owner, created_at, record FROM uploads WHERE (created_at, id) < (:before, :id)",
                     "AND owner = :owner" if owner is not None else "",
                     "AND status = :status" if status else "",
                     "ORDER BY created_at DESC, id DESC LIMIT :limit",
                 ]
             )
             values = {"owner": owner, "before": before, "id": before_id, "status": status, "limit": limit + 1}
-            return [decode(record) for (record,) in connection.execute(query, values)]
+            return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]
 
         found = await self.database.read(work)
         uploads = [self._with_latest_tick(upload) for upload in found[:limit]]
@@ -133,7 +141,16 @@ class SqliteLedger:
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
         found = await self.database.read(lambda connection: queue_stats(connection, now, since, failures))
-        return replace(found, leased=[replace(one, upload=self._with_latest_tick(one.upload)) for one in found.leased])
+        expires_after = now - self._lease_clock()
+        leased = [
+            replace(one, upload=self._with_latest_tick(one.upload), expires_at=one.expires_at + expires_after)
+            for one in found.leased
+        ]
+        return replace(found, leased=leased)
+
+    async def check_writable(self) -> None:
+        await self.database.read(lambda connection: connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall())
+        await self.database.write(lambda _: None)
 
     async def queue(self) -> list[str]:
         now = self._clock()
@@ -167,35 +184,36 @@ class SqliteLedger:
             row = read_row(connection, upload_id)
             if row.upload.stage is not Stage.RECEIVING:
                 raise WrongState(f"The upload is {row.upload.stage}; it takes no more bytes.")
-            if not steal and row.token and row.expires_at > self._clock():
+            if not steal and row.token and row.expires_at > self._lease_clock():
                 raise WrongState("The file is arriving already.")
             return Claim(row.upload, self._lease(connection, upload_id, holder, seconds))
 
         return await self.database.write(work, self._claimed)
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
-        def work(connection: sqlite3.Connection) -> tuple[Claim, WrittenEvent] | None:
-            now = self._clock()
-            first = connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone()
-            if first is None:
-                return None
-            row = read_row(connection, first[0])
-            written = self._advance(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it"))
-            connection.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (row.upload.owner, now))
-            return Claim(written.upload, self._lease(connection, row.upload.id, holder, seconds)), written
+        def work(connection: sqlite3.Connection) -> tuple[Claim | None, list[WrittenEvent]]:
+            now, events = self._clock(), list[WrittenEvent]()
+            while first := connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone():
+                row = read_row(connection, first[0])
+                events.append(self._settle(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it")))
+                if events[-1].upload.stage is Stage.FETCHING:
+                    connection.execute("INSERT OR REPLACE INTO owners VALUES (?, ?)", (row.upload.owner, now))
+                    return Claim(events[-1].upload, self._lease(connection, row.upload.id, holder, seconds)), events
+            return None, events
 
-        def on_durable(done: tuple[Claim, WrittenEvent] | None) -> None:
-            if done:
-                self._claimed(done[0])
-                self._publish([done[1]])
+        def on_durable(done: tuple[Claim | None, list[WrittenEvent]]) -> None:
+            claim, events = done
+            if claim:
+                self._claimed(claim)
+            self._publish(events)
 
-        done = await self.database.write(work, on_durable)
-        return done[0] if done else None
+        claim, _ = await self.database.write(work, on_durable)
+        return claim
 
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         def work(connection: sqlite3.Connection) -> Renewal:
             row = self._writable_row(connection, lease.upload_id, lease.token)
-            expires_at = self._clock() + seconds
+            expires_at = self._lease_clock() + seconds
             connection.execute("UPDATE uploads SET lease_expires_at = ? WHERE id = ?", (expires_at, lease.upload_id))
             return Renewal(replace(lease, expires_at=expires_at), row.cancel_requested)
 
@@ -235,11 +253,11 @@ class SqliteLedger:
                 return [read_row(connection, upload_id) for (upload_id,) in ids]
 
             written = [
-                self._advance(connection, row, lease_expired(row.upload, cancel_requested=row.cancel_requested))
-                for row in found(EXPIRED_LEASES, self._clock())
+                self._settle(connection, row, lease_expired(row.upload, cancel_requested=row.cancel_requested))
+                for row in found(EXPIRED_LEASES, self._lease_clock())
             ]
             return written + [
-                self._advance(connection, row, reservation_expired(row.upload))
+                self._settle(connection, row, reservation_expired(row.upload))
                 for row in found(EXPIRED_RESERVATIONS, reserved_before)
             ]
 
@@ -251,6 +269,7 @@ class SqliteLedger:
             ids = [found[0] for found in connection.execute(query, (finished_before, _MAX_PRUNED)).fetchall()]
             connection.executemany("DELETE FROM uploads WHERE id = ?", [(upload_id,) for upload_id in ids])
             connection.executemany("DELETE FROM events WHERE upload_id = ?", [(upload_id,) for upload_id in ids])
+            connection.executemany("DELETE FROM unreadable_records WHERE id = ?", [(upload_id,) for upload_id in ids])
             connection.execute("DELETE FROM owners WHERE owner NOT IN (SELECT owner FROM uploads)")
             return ids
 
@@ -316,13 +335,12 @@ class SqliteLedger:
         row = read_row(connection, upload_id)
         if token is None and row.token is not None:
             raise WrongState("Upload is locked by another worker.")
-        if token is not None and (row.token != token or row.expires_at <= self._clock()):
+        if token is not None and (row.token != token or row.expires_at <= self._lease_clock()):
             raise LeaseLost("The lease on the upload is lost.")
         return row
 
     def _lease(self, connection: sqlite3.Connection, upload_id: str, holder: str, seconds: float) -> Lease:
-        now = self._clock()
-        lease = Lease(upload_id, new_token(holder, now), now + seconds)
+        lease = Lease(upload_id, new_token(holder, self._clock()), self._lease_clock() + seconds)
         connection.execute(
             "UPDATE uploads SET lease_token = ?, lease_expires_at = ? WHERE id = ?",
             (lease.token, lease.expires_at, upload_id),
@@ -333,6 +351,17 @@ class SqliteLedger:
         change = honour_cancel(change, row.upload.stage, cancel_requested=row.cancel_requested)
         upload = apply_event(self._with_latest_tick(row.upload), change, self._clock())
         return write_event(connection, row.upload, upload, pauses=isinstance(change.fact, Paused))
+
+    def _settle(self, connection: sqlite3.Connection, row: StoredUpload, change: Change) -> WrittenEvent:
+        """Write the event that the queue or the leases require, or set the upload aside if its record is damaged."""
+        connection.execute("SAVEPOINT event")
+        try:
+            return self._advance(connection, row, change)
+        except (IllegalFact, sqlite3.IntegrityError):
+            connection.execute("ROLLBACK TO event")
+            return set_aside(connection, row.id, self._clock())
+        finally:
+            connection.execute("RELEASE event")
 
 
 def _as_cursor(upload: Upload) -> str:

@@ -61,6 +61,11 @@ CREATE TABLE IF NOT EXISTS deployment (id TEXT NOT NULL);
 INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM deployment);
 """
 
+ADDITIONS = """
+CREATE TABLE IF NOT EXISTS unreadable_records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID
+"""
+"""Tables that an earlier version with the same schema version does not know and does not need."""
+
 RECORD_SCHEMA = """
 CREATE TABLE IF NOT EXISTS {table} (
     id TEXT PRIMARY KEY,
@@ -93,6 +98,7 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
             for statement in tables.split(";\n"):  # `executescript` would commit the transaction
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SQLITE_SCHEMA_VERSION}")
+    connection.execute(ADDITIONS)
     if importing:
         _import_records(connection)
     # The lock of the file shows that the processes which held these leases are gone.

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordConflict, RecordWrite
+from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import TERMINAL, Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, decode, encode, message
+from roomcast.uploads.model import Upload, encode, message
+
+STORED = "id, owner, created_at, record"
+"""The columns that `parse_upload` needs."""
 
 QUEUE = """
 WITH waiting AS (
@@ -31,13 +35,14 @@ EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
 
 WAITING = """
-SELECT json_extract(CAST(record AS TEXT), '$.template'), COUNT(*), MIN(MAX(queued_at, not_before))
+SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), ''),
+       COUNT(*), MIN(MAX(queued_at, not_before))
 FROM uploads WHERE stage = 'queued' AND not_before <= :now GROUP BY 1
 """
 DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
 ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
 LEASED = """
-SELECT record, lease_token, lease_expires_at FROM uploads
+SELECT id, owner, created_at, record, lease_token, lease_expires_at FROM uploads
 WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued')
 """
 OUTCOMES = """
@@ -45,7 +50,8 @@ SELECT stage, COUNT(*) FROM uploads
 WHERE stage IN ('done', 'failed', 'cancelled') AND finished_at >= :since GROUP BY stage
 """
 FAILURES = """
-SELECT record FROM uploads WHERE stage = 'failed' AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT :limit
+SELECT id, owner, created_at, record FROM uploads WHERE stage = 'failed' AND finished_at IS NOT NULL
+ORDER BY finished_at DESC LIMIT :limit
 """
 
 
@@ -57,6 +63,10 @@ class StoredUpload:
     token: str | None
     expires_at: float
     cancel_requested: bool
+
+    @property
+    def id(self) -> str:
+        return self.upload.id
 
 
 @dataclass
@@ -71,12 +81,35 @@ class WrittenEvent:
 
 def read_row(connection: sqlite3.Connection, upload_id: str) -> StoredUpload:
     """Return the upload's row; raise `NotFound` if there is none."""
-    query = "SELECT record, lease_token, lease_expires_at, cancel_requested FROM uploads WHERE id = ?"
+    query = f"SELECT lease_token, lease_expires_at, cancel_requested, {STORED} FROM uploads WHERE id = ?"  # noqa: S608
     found = connection.execute(query, (upload_id,)).fetchone()
     if found is None:
         raise NotFound("There is no such upload.")
-    record, token, expires_at, cancel_requested = found
-    return StoredUpload(decode(record), token, expires_at or 0.0, bool(cancel_requested))
+    token, expires_at, cancel_requested, *stored = found
+    return StoredUpload(parse_upload(connection, *stored), token, expires_at or 0.0, bool(cancel_requested))
+
+
+def parse_upload(
+    connection: sqlite3.Connection, upload_id: str, owner: str, created_at: float, record: bytes
+) -> Upload:
+    """Return the upload of a row's `STORED` columns, or a failed one that stands for a damaged record."""
+    if upload := read_upload(record, upload_id=upload_id, seq=None):
+        return upload
+    return _unreadable(connection, upload_id, owner, created_at, record)
+
+
+def _unreadable(connection: sqlite3.Connection, upload_id: str, owner: str, created_at: float, record: bytes) -> Upload:
+    (seq,) = connection.execute("SELECT MAX(seq) FROM events WHERE upload_id = ?", (upload_id,)).fetchone()
+    return unreadable_upload(record, upload_id=upload_id, owner=owner, created_at=created_at, seq=seq or 0)
+
+
+def set_aside(connection: sqlite3.Connection, upload_id: str, now: float) -> WrittenEvent:
+    """Append the event that the upload has failed because its record is damaged, which goes to `unreadable_records`."""
+    query = f"SELECT {STORED} FROM uploads WHERE id = ?"  # noqa: S608
+    stored = connection.execute(query, (upload_id,)).fetchone()
+    connection.execute("INSERT OR REPLACE INTO unreadable_records VALUES (?, ?)", (upload_id, stored[-1]))
+    before = _unreadable(connection, *stored)
+    return write_event(connection, before, replace(before, seq=before.seq + 1, updated_at=now))
 
 
 def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int]:
@@ -115,8 +148,8 @@ def write_event(
 
 def write_record(connection: sqlite3.Connection, write: RecordWrite) -> None:
     """Write a record beside the uploads; raise `RecordConflict` if it has changed since it was read."""
-    query = f"SELECT json_extract(CAST(record AS TEXT), '$.revision') FROM {write.table} WHERE id = ?"  # noqa: S608
-    found = connection.execute(query, (write.id,)).fetchone()
+    revision = "IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.revision'), NULL)"
+    found = connection.execute(f"SELECT {revision} FROM {write.table} WHERE id = ?", (write.id,)).fetchone()  # noqa: S608
     if (found[0] if found else 0) != write.revision - 1:
         raise RecordConflict("The record was changed by another writer.")
     connection.execute(
@@ -129,8 +162,8 @@ def queue_stats(connection: sqlite3.Connection, now: float, since: float, failur
     """Return what `WorkQueue.stats` returns, without the ticks of the leased uploads."""
     waiting = connection.execute(WAITING, {"now": now}).fetchall()
     leased = [
-        LeasedUpload.from_token(token, decode(record), expires_at)
-        for record, token, expires_at in connection.execute(LEASED)
+        LeasedUpload.from_token(token, parse_upload(connection, *stored), expires_at)
+        for *stored, token, expires_at in connection.execute(LEASED).fetchall()
     ]
     outcomes = dict.fromkeys(TERMINAL, 0)
     outcomes |= {Stage(stage): count for stage, count in connection.execute(OUTCOMES, {"since": since})}
@@ -141,5 +174,7 @@ def queue_stats(connection: sqlite3.Connection, now: float, since: float, failur
         active=connection.execute(ACTIVE).fetchone()[0],
         leased=sorted(leased, key=lambda one: one.since),
         outcomes=outcomes,
-        failures=[decode(record) for (record,) in connection.execute(FAILURES, {"limit": failures})],
+        failures=[
+            parse_upload(connection, *stored) for stored in connection.execute(FAILURES, {"limit": failures}).fetchall()
+        ],
     )

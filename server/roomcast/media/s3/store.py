@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
-from roomcast.errors import NotFound, StorageError
+from roomcast.errors import NotFound, RoomcastError, StorageError
 from roomcast.media.contract import Data, InlineFile, Redirect
 from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
@@ -41,6 +42,7 @@ from roomcast.uploads.sniff import OCTETS
 _GIB = 1 << 30
 _CHUNK_BYTES = 1 << 20
 _CHECK_SECONDS = 5.0
+_WRITE_CHECK_SECONDS = 300.0
 _SUFFIXES_WITH_RELATIVE_URLS = {".m3u8", ".vtt"}
 
 
@@ -65,6 +67,7 @@ class S3MediaStore:
         self._incoming = f"{prefix}incoming/"
         self._media = f"{prefix}media/"
         self._check_key = f"{prefix}check"
+        self._write_check_at = 0.0
         self._deployment_key = f"{prefix}deployment"
         self.deployment_location = f"the object {self._deployment_key} in the bucket {bucket.name}"
         self.origins = tuple(dict.fromkeys(_origin(url) for url in (bucket.urls.base, self._public) if url))
@@ -225,12 +228,20 @@ class S3MediaStore:
         return sum(stale) + await self.resumable.sweep(before)
 
     async def check_writable(self) -> None:
-        # An empty object, always the same one, which is not deleted: one request instead of two.
+        # A write costs ten times what other requests cost, so it is made only now and then.
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
+                if time.monotonic() < self._write_check_at:
+                    await self._bucket.call("head_bucket")
+                    return
+                # An empty object, always the same one, which is not deleted: one request instead of two.
                 await self._bucket.call("put_object", Key=self._check_key, Body=b"")
-        except (TimeoutError, NotFound) as error:
-            raise StorageError("The media store cannot be written to.") from error
+                self._write_check_at = time.monotonic() + _WRITE_CHECK_SECONDS
+        except (TimeoutError, RoomcastError) as error:
+            self._write_check_at = 0.0
+            if isinstance(error, TimeoutError | NotFound):
+                raise StorageError("The media store cannot be written to.") from error
+            raise
 
     def _object_url(self, key: str) -> str:
         if self._public:

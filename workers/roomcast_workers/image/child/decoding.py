@@ -14,9 +14,10 @@ from PIL import AvifImagePlugin, Image
 from .colour import ColourConversion
 from .colour_space import ColourSpace, from_cicp, from_gamma
 from .containers.isobmff import image_properties
+from .containers.jxl import jxl_size
 from .containers.png import PngColour, repaired_png
 from .containers.webp import repaired_webp
-from .memory import TooMuchMemory
+from .memory import JXL_BYTES, TooMuchMemory, check_pixels
 from .plan import ImageRequest
 
 _ORIENTATION = 0x0112
@@ -58,12 +59,16 @@ class TooManyFrames(Exception):
     """There are more frames, or more pixels in all frames together, than allowed."""
 
 
+class NoDecoder(Exception):
+    """The decoder of this format is not installed."""
+
+
 @contextmanager
 def decoding() -> Iterator[None]:
     """Map whatever a decoder raises to `Unreadable` or `TooManyPixels`, except errors of the system itself."""
     try:
         yield
-    except (MemoryError, TooMuchMemory, Unreadable, TooManyPixels, TooManyFrames):
+    except (MemoryError, NoDecoder, TooMuchMemory, Unreadable, TooManyPixels, TooManyFrames):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)) from error
@@ -118,6 +123,8 @@ def open_image(file: IO[bytes], request: ImageRequest) -> OpenImage:
             space, profile = _png_space(declared), None if declared.cicp else declared.profile
         case "WEBP":
             file = repaired_webp(file)
+        case "JXL":
+            _check_jxl(file, request.max_pixels)
         case "AVIF":
             properties = image_properties(file)
             space = from_cicp(*properties.cicp[:2]) if properties.cicp else None
@@ -129,6 +136,16 @@ def open_image(file: IO[bytes], request: ImageRequest) -> OpenImage:
     profile = profile or image.info.get("icc_profile")
     conversion = ColourConversion(file, None if profile else space, profile, request.deep)
     return OpenImage(image, conversion, aperture, still_suffices=still_suffices)
+
+
+def _check_jxl(file: IO[bytes], max_pixels: int) -> None:
+    """Raise `TooManyPixels` or `TooMuchMemory` for a JPEG XL image, which its decoder decodes when it opens it."""
+    size = jxl_size(file)
+    if size is None:
+        raise Unreadable("There is no JPEG XL image.")
+    if size[0] * size[1] > max_pixels:
+        raise TooManyPixels(f"The image has {size[0]} × {size[1]} pixels.")
+    check_pixels(size, JXL_BYTES)
 
 
 def _png_space(declared: PngColour) -> ColourSpace | None:
@@ -160,6 +177,13 @@ def _strict_decoders(max_pixels: int) -> None:
 
 def _load_decoder(image_format: str) -> None:
     """Import only the decoder for this format."""
+    if image_format == "JXL":
+        try:
+            from pillow_jxl import JpegXLImagePlugin  # noqa: PLC0415 - an extra, which need not be installed
+        except ImportError as error:
+            raise NoDecoder("JPEG XL needs the extra `jxl`.") from error
+        JpegXLImagePlugin.DECODE_THREADS = 0  # none beside this one
+        return
     if image_format == "HEIF":
         import pillow_heif  # noqa: PLC0415 - a large library that few images need
 

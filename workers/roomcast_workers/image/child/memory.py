@@ -14,6 +14,8 @@ _READY = {"RGB", "L", "CMYK"}
 """Modes that need no conversion, each of which is one more image."""
 _DECODER = {"WEBP": 12, "AVIF": 9, "HEIF": 8}
 """Bytes per pixel of the planes and copies that a decoder of its own has, beside Pillow's image."""
+JXL_BYTES = 24
+"""Bytes per pixel of a JPEG XL image, whose decoder works in floating point."""
 _DEEP = 14
 """Bytes per pixel of the channels of an image of 16 bits, and of what they are made of."""
 
@@ -24,16 +26,20 @@ class TooMuchMemory(Exception):
 
 def check_memory(image: Image.Image, stored_size: tuple[int, int], *, deep: bool) -> None:
     """Raise `TooMuchMemory` if decoding the image would. It may be set to be decoded smaller than it is stored."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return
     storage = _STORAGE.get(image.mode, 4)
     conversion = 0 if image.mode in _READY else 4
     per_pixel = storage + conversion + _DECODER.get(image.format or "", 0) + (_DEEP if deep else 0)
-    needed = float(_BASE + image.width * image.height * per_pixel)
+    coefficients = 0.0
     if image.info.get("progressive"):
-        needed += stored_size[0] * stored_size[1] * _coefficient_bytes(image)
-    if needed > limit:
+        coefficients = stored_size[0] * stored_size[1] * _coefficient_bytes(image)
+    check_pixels(image.size, per_pixel, more=coefficients)
+
+
+def check_pixels(size: tuple[int, int], per_pixel: int, *, more: float = 0.0) -> None:
+    """Raise `TooMuchMemory` if as many bytes per pixel of an image of this size, and `more`, are over the limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed = _BASE + size[0] * size[1] * per_pixel + more
+    if limit != resource.RLIM_INFINITY and needed > limit:
         raise TooMuchMemory(f"Decoding takes about {needed:,.0f} bytes of memory, and {limit:,} are allowed.")
 
 

@@ -7,8 +7,8 @@ The request is JSON: the fields of `plan.ImageRequest`. The report is one JSON o
     {"placeholder": blurhash}
     {"failed": reason}                                on failure, with exit code 1
 
-Reasons are `unreadable`, `too-many-pixels`, `too-many-frames`, `too-much-memory`, `disk-full`, `too-large`, `memory`
-and `failed`. The files are those that `plan` names.
+Reasons are `unreadable`, `too-many-pixels`, `too-many-frames`, `too-much-memory`, `no-decoder`, `disk-full`,
+`too-large`, `memory` and `failed`. The files are those that `plan` names.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from .animation import count_frames, write_animation
-from .decoding import TooManyFrames, TooManyPixels, Unreadable, decoding, open_image, orientation_of, upright_size
+from .decoding import (
+    NoDecoder,
+    TooManyFrames,
+    TooManyPixels,
+    Unreadable,
+    decoding,
+    open_image,
+    orientation_of,
+    upright_size,
+)
 from .memory import TooMuchMemory
 from .plan import ANIMATION_NAME, ImageRequest
 from .still import decode_still, placeholder, write_images
@@ -28,6 +37,7 @@ from .still import decode_still, placeholder, write_images
 _REASONS: dict[type[Exception], str] = {
     Unreadable: "unreadable",
     TooManyPixels: "too-many-pixels",
+    NoDecoder: "no-decoder",
     TooManyFrames: "too-many-frames",
     TooMuchMemory: "too-much-memory",
     MemoryError: "memory",

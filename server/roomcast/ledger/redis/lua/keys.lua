@@ -4,7 +4,8 @@
 -- may change any of them:
 --
 --   schema               string  the schema version (`schema.py`)
---   upload:<id>          hash    record, seq, stage; token and cancel while leased; tick and ticks since the last event
+--   upload:<id>          hash    record, seq, stage; token and cancel while leased; tick and ticks since the last event;
+--                                unreadable: the damaged record of an upload that was set aside
 --   events:<id>          stream  the event log; the id of an entry is its seq
 --   notices:<id>         channel every event and tick
 --   leases               zset    upload id by the time at which its lease expires
@@ -19,11 +20,14 @@ local function key(name, of)
   return BASE .. ':' .. name
 end
 
--- Return the fields that `uploads.Snapshot` parses; false if there is no such upload.
+-- Return the fields that `uploads.Snapshot` parses; false if there is no such upload. The last two are there to describe
+-- an upload whose record is damaged.
 local function snapshot(id)
   local state = redis.call('HMGET', key('upload', id), 'record', 'seq', 'token', 'cancel', 'tick', 'ticks')
   if not state[1] then return false end
   state[7] = redis.call('ZSCORE', LEASES, id)
+  state[8] = id
+  state[9] = redis.call('HGET', key('entries'), id)
   return state
 end
 

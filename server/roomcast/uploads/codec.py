@@ -1,0 +1,61 @@
+"""Stored records as JSON. Records of a newer version of Roomcast survive being read and written by this one.
+
+Within a schema version, a newer version may add fields and stages, but neither removes nor renames any. So processes of
+two versions can share a ledger during a deployment, and an earlier version can be started again after a later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError, model_validator
+
+from roomcast.errors import UnreadableRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtensibleRecord:
+    """The base of everything that is stored. `unknown_fields` are those that a newer version added, as they were read:
+    they are stored again with the record, and are absent from a record that replaces it."""
+
+    unknown_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_unknown(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.keys() <= cls.__dataclass_fields__.keys():
+            return data
+        known = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
+        return {**known, "unknown_fields": {name: data[name] for name in data.keys() - known.keys()}}
+
+
+class JsonCodec(Generic[T]):
+    """Reads and writes records of one type, a subclass of `ExtensibleRecord`, and checks the types of their fields."""
+
+    def __init__(self, record_type: type[T]) -> None:
+        self._adapter = TypeAdapter(record_type)
+
+    def decode(self, body: bytes) -> T:
+        """Parse a stored record; raise `UnreadableRecord` if it is damaged."""
+        try:
+            return self._adapter.validate_json(body)
+        except ValidationError as error:
+            raise UnreadableRecord("The stored record cannot be read.") from error
+
+
+def encode_record(record: ExtensibleRecord) -> bytes:
+    """Serialise a record, with its unknown fields beside the others."""
+    return orjson.dumps(record, default=_fields, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    if not isinstance(record, ExtensibleRecord):
+        raise TypeError(f"A {type(record).__name__} cannot be stored.")
+    fields = dict(vars(record))
+    fields |= fields.pop("unknown_fields")
+    return fields
