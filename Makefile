@@ -15,7 +15,7 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
+.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -74,9 +74,13 @@ bench: setup
 bench-quick: setup
 	$(BIN)/python -m tests.bench --quick $(ARGS)
 
-# Minutes of killing and pausing everything, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
+# A thousand faults in half an hour, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
 chaos: setup system
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# Honest clients beside hostile ones of every kind. `make flood ARGS="--only slow_bodies"` narrows it.
+flood: setup
+	$(BIN)/python -m tests.chaos.flood $(ARGS)
 
 # Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
 buildpacks:

@@ -21,7 +21,9 @@ from roomcast_workers.ffmpeg.capabilities import Capabilities, parse_capabilitie
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock, ProgressParser, StallDetector
 from roomcast_workers.limits import MediaLimits, too_long, too_many_pixels, too_many_streams
+from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
+from roomcast_workers.media_info.probe import VideoStream
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
@@ -123,7 +125,7 @@ async def scan_packets(
 
     Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
     """
-    scan = PacketScan()
+    scan = PacketScan(file.demuxer)
 
     def on_output(data: bytes) -> bool:
         scan.feed(data)
@@ -133,6 +135,26 @@ async def scan_packets(
     if ended.returncode < 0:
         raise map_failure(ended)
     return scan
+
+
+async def read_frame_sizes(
+    binaries: Binaries, file: InputFile, video: VideoStream, *, limits: ResourceLimits, timeout_seconds: float
+) -> FrameSizes:
+    """Decode a video's keyframes and return their sizes, as far as they can be decoded.
+
+    Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
+    """
+    sizes = FrameSizes()
+
+    def on_output(data: bytes) -> bool:
+        sizes.feed(data)
+        return True
+
+    arguments = commands.list_keyframes(file, video)
+    ended = await _run_ffprobe(binaries, file, arguments, on_output, limits, timeout_seconds)
+    if ended.returncode < 0:
+        raise map_failure(ended)
+    return sizes
 
 
 _capabilities: dict[str, Capabilities] = {}
