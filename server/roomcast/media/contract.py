@@ -95,9 +95,9 @@ class MediaStore(Protocol):
     async def has_source(self, name: str) -> bool:
         """Return whether the complete source is stored."""
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        """Return the names of all sources, complete or not. With `older_than_seconds`, only of those to which nothing
-        was added for that long."""
+    async def list_sources(self) -> dict[str, float]:
+        """Map the names of all sources, complete or not, to the Unix times at which something was last added to them,
+        by the store's clock. Names are in alphabetical order."""
 
     async def sweep(self, older_than_seconds: float) -> int:
         """Delete what was begun longer ago than that and is not complete. Return how many files or objects.

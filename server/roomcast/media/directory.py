@@ -94,16 +94,15 @@ class DirectoryMediaStore:
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        def work() -> list[str]:
-            before = time.time() - older_than_seconds
+    async def list_sources(self) -> dict[str, float]:
+        def work() -> dict[str, float]:
             modified: dict[str, float] = {}
             for path in self._incoming.iterdir():
                 if not path.name.startswith("."):
                     with suppress(FileNotFoundError):
                         name = path.name.removesuffix(".part")
                         modified[name] = max(path.stat().st_mtime, modified.get(name, 0.0))
-            return sorted(name for name, at in modified.items() if not older_than_seconds or at < before)
+            return dict(sorted(modified.items()))
 
         return await run_in_thread(work)
 

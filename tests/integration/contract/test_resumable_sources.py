@@ -71,9 +71,9 @@ async def test_appended_chunks_become_a_source(media: MediaStore, sources: Resum
     assert collected.content == DATA
     assert await media.has_source(name)
     assert await fetched(media, key, tmp_path) == DATA
-    assert await media.list_sources() == [name]
+    assert list(await media.list_sources()) == [name]
     await media.discard_source(name)
-    assert await media.list_sources() == []
+    assert list(await media.list_sources()) == []
 
 
 async def test_repeated_complete_succeeds(media: MediaStore, sources: ResumableSources, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ async def test_resumable_sources_are_listed_and_swept_like_others(media: MediaSt
     kept, gone, stale = (new_upload_id() for _ in range(3))
     for name in (kept, gone):
         await put(sources, name, 0, 9 * UNIT)
-    assert await media.list_sources() == sorted((kept, gone))
+    assert list(await media.list_sources()) == sorted((kept, gone))
     await media.discard_source(gone)
     assert await sources.received_bytes(gone) == 0
     await sources.complete(kept, Collected())
@@ -188,4 +188,4 @@ async def test_resumable_sources_are_listed_and_swept_like_others(media: MediaSt
     await media.sweep(3600)
     assert await sources.received_bytes(stale) == 10
     await media.sweep(-3600)
-    assert await media.list_sources() == [kept]
+    assert list(await media.list_sources()) == [kept]
