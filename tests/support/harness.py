@@ -413,6 +413,13 @@ class HalfSent:
         with suppress(ConnectionError):
             await self._writer.drain()
 
+    async def send_some(self, count: int) -> int:
+        """Send the next `count` bytes of the body; return how many that were."""
+        some, self._rest = self._rest[:count], self._rest[count:]
+        self._writer.write(some)
+        await self._writer.drain()
+        return len(some)
+
     async def cut(self) -> None:
         """Drop the connection where it is."""
         self._writer.transport.abort()

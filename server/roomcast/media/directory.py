@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Data, DiskFile, OnChunk, WriteChunks
+from roomcast.media.contract import AppendChunks, Data, DiskFile, OnChunk
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
@@ -161,6 +161,20 @@ class _StagedFile:
         return self._target.name
 
 
+class _FileAppender:
+    """Writes to a `.part` file from `stored` on. Implements `roomcast.media.contract.AppendChunks`."""
+
+    def __init__(self, descriptor: int, stored: int) -> None:
+        self._descriptor = descriptor
+        self.stored = stored
+
+    async def __call__(self, *chunks: Data) -> None:
+        def work() -> None:
+            self.stored = write_at(self._descriptor, chunks, self.stored)
+
+        await run_in_thread_shielded(work)
+
+
 class DirectoryResumableSources:
     """Keeps the `.part` file of a source between requests. Implements `roomcast.media.contract.ResumableSources`."""
 
@@ -172,16 +186,10 @@ class DirectoryResumableSources:
             return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[AppendChunks]:
         descriptor = _open_for_writing(self._partial(name))
-        position = offset
-
-        async def write(*chunks: Data) -> None:
-            nonlocal position
-            position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
-
         try:
-            yield write
+            yield _FileAppender(descriptor, offset)
         finally:
             await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
 
