@@ -25,7 +25,7 @@ from roomcast.runtime.tasks import finish_despite_cancel
 
 SEGMENT_SECONDS = 5.0
 """How long the first byte of a segment waits for others. Each segment costs a request and an object, so a slow client's
-bytes are not sent every second; until they are stored, nobody is told that they are."""
+bytes are not sent every second; until then they are not reported as received."""
 
 _HEADERS = {"ContentType": "application/octet-stream"}
 _SEGMENT_NAME = re.compile(r"(\d{20})-(\d{20})", re.ASCII)
