@@ -25,7 +25,14 @@ from roomcast.errors import NotFound
 from roomcast.media.contract import AppendChunks, Data, DiskFile, OnChunk
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
+from roomcast.runtime.files import (
+    disk_error,
+    open_regular,
+    run_in_thread,
+    run_in_thread_shielded,
+    sync_directory,
+    write_at,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -294,18 +301,17 @@ def _complete(partial: Path, target: Path) -> None:
 def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -> None:
     """Move `path` to `target`, below `root`, in one step that survives a power loss. To another file system it is
     copied, first to a `.part` file beside the target."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
-    size = path.stat().st_size
-    try:
-        path.rename(partial)
-        report(size)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(path, partial, report)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
+    with open_regular(path) as source:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(partial)
+            report(os.fstat(source.fileno()).st_size)
+            os.fsync(source.fileno())
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(source, partial, report)
     partial.rename(target)
     for folder in target.parents:
         sync_directory(folder)
@@ -313,11 +319,14 @@ def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -
             break
 
 
-def _copy(path: Path, target: Path, report: Callable[[int], None]) -> None:
-    with path.open("rb") as source, target.open("wb") as copy:
+def _copy(source: BinaryIO, target: Path, report: Callable[[int], None]) -> None:
+    target.unlink(missing_ok=True)
+    with target.open("xb") as copy:
         while data := source.read(_CHUNK_BYTES):
             copy.write(data)
             report(len(data))
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _delete_files(folder: Path) -> None:

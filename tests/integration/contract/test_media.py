@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
-from roomcast.errors import NotFound
+from roomcast.errors import NotFound, StorageError
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.uploads.model import new_upload_id
@@ -95,6 +96,20 @@ async def test_result_is_stored_replaced_and_discarded(media: MediaStore, tmp_pa
     await media.discard_results(upload_id)
     await media.discard_results(upload_id)
     assert not await media.has_results(upload_id)
+
+
+async def test_result_that_is_no_file_of_its_own_is_not_stored(media: MediaStore, tmp_path: Path) -> None:
+    """The program that wrote it may have been taken over by its input."""
+    upload_id = new_upload_id()
+    (tmp_path / "secret").write_bytes(b"of somebody else")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    for name in ("link.mp4", "pipe.mp4", "folder.mp4"):
+        with pytest.raises(StorageError):
+            await media.store(tmp_path / name, upload_id, name, lambda _: None)
+    assert not await media.has_results(upload_id)
+    assert (tmp_path / "secret").read_bytes() == b"of somebody else"
 
 
 async def test_free_bytes_is_a_number_or_none(media: MediaStore) -> None:

@@ -36,7 +36,7 @@ from roomcast.media.s3.multipart import (
 from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.files import run_in_thread_shielded
+from roomcast.runtime.files import open_regular, run_in_thread_shielded
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30
@@ -283,7 +283,7 @@ def _has_relative_urls(key: str) -> bool:
 def _open(path: Path) -> BinaryIO:
     """Open a file on the event loop and not in a thread: if the caller were cancelled meanwhile, nothing would close
     it."""
-    return path.open("rb")
+    return open_regular(path)
 
 
 async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:
