@@ -56,10 +56,11 @@ from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
-from roomcast.runtime.tasks import periodic
+from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
+from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
@@ -142,11 +143,14 @@ async def build_app(settings: Settings) -> web.Application:
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
     background = AsyncExitStack()
-    for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
+    deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
+    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
-        heartbeat = periodic(http.board.heartbeat, _PRESENCE_SECONDS, failure_event="presence_heartbeat_failed")
-        await background.enter_async_context(heartbeat)
+        presence = periodic(
+            http.board.heartbeat, _PRESENCE_SECONDS, name="presence", failure_event="presence_heartbeat_failed"
+        )
+        await background.enter_async_context(presence)
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
@@ -177,8 +181,7 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
     authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
-    relay.start()
-    lifetime.push_async_callback(relay.stop)
+    await lifetime.enter_async_context(relay.running())
     assemblies = AssemblyService(
         repositories.submissions,
         backends.ledger,
@@ -208,7 +211,14 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
 def build_intake(settings: Settings, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
-    receiver = Receiver(core.backends, settings.intake, lease_seconds=settings.worker.lease_seconds)
+    open_mode = core.authenticator.open_mode
+    quota = UploadQuota(
+        ledger,
+        settings.intake.max_in_flight,
+        by_address=open_mode,
+        expire_unused=open_mode and not settings.server.loopback,
+    )
+    receiver = Receiver(core.backends, settings.intake, quota, lease_seconds=settings.worker.lease_seconds)
     links = Links(settings.server.public_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
@@ -267,10 +277,10 @@ def build_http(
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
-    Pages(settings).add_routes(app)
+    Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-    Health(core.backends, maintenance, sandbox).add_routes(app)
+    Health(core.backends, maintenance, process_heartbeats(), sandbox).add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
     board = AdminBoard(

@@ -230,11 +230,16 @@ class IntakeSettings(_Group):
         2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
     )
     max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
-    max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
+    max_in_flight: int = Field(
+        100,
+        ge=1,
+        description="Most unfinished uploads of one viewer, or of one network address in open mode. Of refused ones, "
+        "five times as many are accepted in ten minutes.",
+    )
     viewer_bytes_per_second: int | None = Field(
         None,
         gt=0,
-        description="Rate at which one viewer may send to each web process. In open mode all clients are one viewer.",
+        description="Rate at which one viewer, or one network address in open mode, may send to each web process.",
     )
     hashes: str = Field(
         "md5,sha256",
@@ -398,6 +403,12 @@ class WorkerSettings(_Group):
     max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
     max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
     max_streams: int = Field(128, ge=1, le=1000, description="Most streams in one file.")
+    sandbox: Literal["auto", "required"] = Field(
+        "auto",
+        description="What confines the programs that read uploads. `auto`: the strongest that this system has, with a "
+        "warning about what is missing. `required`: the process does not start unless files, the network and system "
+        "calls are all restricted.",
+    )
     ffmpeg_path: Annotated[str | None, Variable("FFMPEG_PATH")] = Field(
         None, description="Another ffmpeg than the packaged one."
     )

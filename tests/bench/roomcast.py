@@ -27,8 +27,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -37,6 +37,7 @@ from roomcast import app
 from roomcast.fanout.relay import Relay, WithUrls
 from roomcast.ledger.contract import ChangeNotice, Claim, Ledger
 from roomcast.rooms.service import RoomService
+from roomcast.runtime.tasks import cancel_and_wait
 from roomcast.uploads.lifecycle import Progressed
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Change, Tick, Upload, message, new_upload_id
@@ -163,9 +164,12 @@ class _KnownRelay(Relay):
         super().__init__(ledger, with_urls)
         self._commands = Commands(ledger, self)
 
-    def start(self) -> None:
-        super().start()
-        self._tasks.append(asyncio.create_task(self._commands.serve(os.environ["BENCH_COMMANDS"])))
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with super().running():
+            serving = asyncio.create_task(self._commands.serve(os.environ["BENCH_COMMANDS"]))
+            yield
+            await cancel_and_wait(serving)
 
 
 def _receiving() -> Upload:

@@ -26,7 +26,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
 @pytest.mark.parametrize(
     ("module", "owner", "method"),
     [
-        ("roomcast", "roomcast.services.maintenance.Maintenance", "_run"),
+        ("roomcast", "roomcast.runtime.tasks.Heartbeat", "beat"),
         ("roomcast", "roomcast.dispatch.in_process.InProcessDispatch", "_work"),
         ("roomcast_workers", "roomcast.dispatch.taskiq_streams._Broker", "listen"),
     ],
@@ -37,7 +37,7 @@ def test_process_with_a_failed_background_task_ends_with_an_exit_code(
     script = f"""
         import importlib, sys
         path, _, name = "{owner}".rpartition(".")
-        async def die(self, *_):
+        {"async " if method != "beat" else ""}def die(self, *_, **__):
             raise RuntimeError("it is broken")
         setattr(getattr(importlib.import_module(path), name), "{method}", die)
         sys.exit(importlib.import_module("{module}.__main__").main())

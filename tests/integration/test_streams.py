@@ -58,12 +58,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     clock = Clock()
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3", clock=clock)
     relay = Relay(ledger, lambda message: message)
-    relay.start()
-    claim = await claimed(ledger, clock)
-    uploads = UploadService(ledger, UNUSED, UNUSED, relay, UNUSED)
-    streams = Streams(uploads, ping_seconds=20, stalled_client_seconds=0.3)
-    yield Served(ledger, streams, claim.upload.id, claim.lease.token)
-    await relay.stop()
+    async with relay.running():
+        claim = await claimed(ledger, clock)
+        uploads = UploadService(ledger, UNUSED, UNUSED, relay, UNUSED)
+        streams = Streams(uploads, ping_seconds=20, stalled_client_seconds=0.3)
+        yield Served(ledger, streams, claim.upload.id, claim.lease.token)
     await ledger.close()
 
 

@@ -47,7 +47,7 @@ async def checks(api: Api) -> dict[str, str]:
 
 async def test_readyz_names_what_a_lost_redis_breaks(cluster: Cluster, api: Api, redis: RunningRedis) -> None:
     words = await checks(api)
-    assert words.pop("workers") == "no worker is alive"
+    assert words.pop("workers") == "No worker is alive."
     assert set(words.values()) == {"ok"}
     cluster.worker()
     cluster.start()
@@ -64,10 +64,11 @@ async def test_readyz_names_what_a_lost_redis_breaks(cluster: Cluster, api: Api,
 
     assert await eventually(relay_knows, what="that the relay hears nothing") == {
         "ledger": "The ledger could not be reached.",
-        "relay": "pubsub disconnected",
+        "relay": "The connection for notifications is down.",
         "media": "ok",
         "workers": "The dispatch could not be reached.",
-        "maintenance": "ok",
+        "background": "ok",
+        "serving": "ok",
     }
     assert await api.healthy()
     redis.restart()

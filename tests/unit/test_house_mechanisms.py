@@ -1,4 +1,4 @@
-"""One mechanism for one purpose: one backoff, one helper against cancellation."""
+"""One mechanism for one purpose: one backoff, one helper against cancellation, one start of supervised tasks."""
 
 from __future__ import annotations
 
@@ -62,3 +62,65 @@ def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> 
 )
 def test_second_mechanism_is_found(finds: Callable[[ast.AST], bool], source: str) -> None:
     assert any(finds(node) for node in ast.walk(ast.parse(source)))
+
+
+AWAITED_TASKS = {
+    "server/roomcast/assemblies/webhooks/deliverer.py": "one request, which logs what fails and ends",
+    "server/roomcast/client/client.py": "the client's, which awaits it",
+    "server/roomcast/dispatch/taskiq_streams.py": "one delayed wake-up, which never raises",
+    "server/roomcast/fanout/relay.py": "one catch-up, which logs what fails; the poll starts the next",
+    "server/roomcast/http/intake/forms.py": "a task of a group, which awaits it",
+    "server/roomcast/http/streams/streams.py": "one write, which is awaited",
+    "server/roomcast/ledger/lease.py": "work and its renewals, which are awaited",
+    "server/roomcast/ledger/redis/progress_batcher.py": "one batch, whose failure its callers raise",
+    "server/roomcast/ledger/redis/pubsub.py": "both directions of one connection, which are awaited",
+    "server/roomcast/ledger/redis/scripts.py": "one migration, which every call awaits",
+    "server/roomcast/media/batches.py": "one batch, whose failure the next call raises",
+    "server/roomcast/media/s3/download.py": "the writers of one file, which are awaited",
+    "server/roomcast/media/s3/multipart.py": "one part, which is awaited",
+    "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
+    "server/roomcast/transport/engine.py": "one packet of one client",
+    "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",
+}
+"""The modules that start tasks on their own, and why each of those tasks ends or is awaited."""
+
+SUPERVISED_LOOPS = {
+    "server/roomcast/dispatch/in_process.py",
+    "server/roomcast/dispatch/taskiq_streams.py",
+    "server/roomcast/ledger/redis/pubsub.py",
+    "server/roomcast/runtime/tasks.py",
+}
+"""The modules with background loops that are not `periodic`: those that wait for other tasks or for a peer."""
+
+
+def starts_a_task(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+        "create_task",
+        "ensure_future",
+        "run_coroutine_threadsafe",
+        "Task",
+    )
+
+
+def starts_a_loop(node: ast.AST) -> bool:
+    return is_call(node, "start_background_task")
+
+
+def homes_of(finds: Callable[[ast.AST], bool]) -> set[str]:
+    return {path.relative_to(ROOT).as_posix() for path in SOURCES if any(finds(node) for node in nodes_of(path))}
+
+
+def test_every_task_is_supervised_or_awaited() -> None:
+    assert homes_of(starts_a_task) == {*AWAITED_TASKS, "server/roomcast/runtime/tasks.py"}
+
+
+def test_every_background_loop_is_periodic_or_has_its_reason() -> None:
+    assert homes_of(starts_a_loop) == SUPERVISED_LOOPS
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["asyncio.create_task(run())", "tasks.create_task(run())", "asyncio.ensure_future(run())", "asyncio.Task(run())"],
+)
+def test_unsupervised_task_is_found(source: str) -> None:
+    assert any(starts_a_task(node) for node in ast.walk(ast.parse(source)))

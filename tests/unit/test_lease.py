@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from roomcast.errors import LeaseLost, StorageError
 from roomcast.ledger.contract import Claim, Lease, Renewal
-from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.runtime.clocks import RunningClock
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Source, Upload, new_upload_id
 from roomcast.uploads.transitions import cancelled
+from structlog.testing import capture_logs
 
 SOURCE = Source("key", 100, "video", "mov", "video/mp4", "0" * 32, "0" * 64)
 SECONDS = 0.4
@@ -167,3 +170,136 @@ async def test_cancelling_the_caller_stops_the_work(ledger: FlakyLedger) -> None
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert ended.is_set()
+
+
+async def test_a_frozen_process_keeps_its_leases(tmp_path: Path) -> None:
+    monotonic, unix = [0.0], [1_000_000.0]
+    clock = RunningClock(0.1, lambda: monotonic[0])
+    ledger = SqliteLedger(tmp_path / "frozen.sqlite3", clock=lambda: unix[0], lease_clock=clock)
+    arriving = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([arriving])
+    leases = [(await ledger.claim(arriving.id, holder="web", seconds=SECONDS)).lease]
+    waiting = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([waiting])
+    await ledger.append(waiting.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+    claim = await ledger.claim_next(holder="w", seconds=SECONDS)
+    assert claim is not None
+    leases.append(claim.lease)
+    for step in (900.0, -3600.0):
+        unix[0] += step
+        monotonic[0] += 900.0
+        assert await ledger.expire_leases(reserved_before=0) == []
+        leases = [(await ledger.renew(lease, seconds=SECONDS)).lease for lease in leases]
+    (leased,) = (await ledger.stats(since=0, failures=0)).leased
+    assert leased.expires_at == pytest.approx(unix[0] + SECONDS), "people read the time of day"
+    for _ in range(5):  # nobody renews them any more
+        monotonic[0] += 0.1
+        expired = await ledger.expire_leases(reserved_before=0)
+    assert {upload.id for upload in expired} == {arriving.id, waiting.id}
+    await ledger.close()
+
+
+async def test_work_in_a_process_that_was_frozen_goes_on_if_the_ledger_renews_its_lease(
+    ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, frozen = await claimed(ledger), [0.0]
+    monotonic = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + frozen[0])
+
+    async def work() -> str:
+        frozen[0] += 900.0
+        async with ledger.renewed:
+            await ledger.renewed.wait_for(lambda: ledger.renewals > 1)
+        return "done"
+
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == "done"
+
+
+class SilentLedger(FlakyLedger):
+    """A ledger whose answers to the next appends are lost, before the write or after it."""
+
+    lost_before = lost_after = 0
+
+    async def append(self, upload_id: str, change: Change, *, token: str | None = None) -> Upload:
+        if self.lost_before:
+            self.lost_before -= 1
+            raise StorageError("reset before the write")
+        upload = await super().append(upload_id, change, token=token)
+        if self.lost_after:
+            self.lost_after -= 1
+            raise StorageError("reset after the write")
+        return upload
+
+
+@pytest.fixture
+async def silent(tmp_path: Path) -> AsyncIterator[SilentLedger]:
+    opened = SilentLedger(tmp_path / "silent.sqlite3")
+    yield opened
+    await opened.close()
+
+
+async def queue_by_final_append(ledger: SilentLedger, *, seconds: float = 5.0) -> Upload:
+    """Queue an upload as the receiver of its bytes does."""
+    upload = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([upload])
+    claim = await ledger.claim(upload.id, holder="web", seconds=60)
+    change = Change(Entered(Stage.QUEUED), "", source=SOURCE)
+    return await append_final(
+        ledger, claim.lease, change, seconds=seconds, is_written=lambda found: found.source == SOURCE
+    )
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (2, 0), (0, 1), (1, 1)])
+async def test_final_change_is_written_once_whatever_answers_are_lost(
+    silent: SilentLedger, before: int, after: int
+) -> None:
+    silent.lost_before, silent.lost_after = before, after
+    queued = await queue_by_final_append(silent)
+    assert (queued.stage, queued.seq, queued.source) == (Stage.QUEUED, 2, SOURCE)
+
+
+async def test_final_change_whose_answer_stays_unknown_raises_storage_error(silent: SilentLedger) -> None:
+    silent.lost_before = 1000
+    with pytest.raises(StorageError):
+        await queue_by_final_append(silent, seconds=0.1)
+
+
+async def test_final_change_of_a_lost_lease_is_not_taken_for_written(
+    silent: SilentLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent.lost_before = 1
+
+    async def lose(upload_id: str, change: Change, *, token: str | None = None) -> Upload:
+        monkeypatch.undo()
+        await silent.claim(upload_id, holder="another web", seconds=60, steal=True)
+        return await silent.append(upload_id, change, token=token)
+
+    monkeypatch.setattr(silent, "append", lose)
+    with pytest.raises(LeaseLost):
+        await queue_by_final_append(silent)
+
+
+async def test_renewal_that_fails_in_an_unknown_way_is_repeated(
+    ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, failed = await claimed(ledger), asyncio.Event()
+    await ledger.renew(claim.lease, seconds=60)
+    ledger.renewals, renew = 0, ledger.renew
+
+    async def fail_once(lease: Lease, *, seconds: float) -> Renewal:
+        if not failed.is_set():
+            failed.set()
+            raise RuntimeError("the handler is closed")
+        return await renew(lease, seconds=seconds)
+
+    monkeypatch.setattr(ledger, "renew", fail_once)
+
+    async def work() -> str:
+        await failed.wait()
+        async with ledger.renewed:
+            await ledger.renewed.wait_for(lambda: ledger.renewals)
+        return "done"
+
+    with capture_logs() as logs:
+        assert await run_under_lease(ledger, claim.lease, work(), seconds=10 * SECONDS) == "done"
+    assert [line["event"] for line in logs] == ["lease_not_renewed"]

@@ -92,9 +92,8 @@ async def ledger(tmp_path: Path) -> AsyncIterator[LossyLedger]:
 @pytest.fixture
 async def relay(ledger: LossyLedger) -> AsyncIterator[Relay]:
     relay = Relay(ledger, lambda message: message)
-    relay.start()
-    yield relay
-    await relay.stop()
+    async with relay.running():
+        yield relay
 
 
 async def queued(ledger: LossyLedger) -> Upload:
@@ -125,13 +124,12 @@ async def test_poll_publishes_events_without_a_notification(
 ) -> None:
     monkeypatch.setattr("roomcast.fanout.relay.POLL_SECONDS", 0.02)
     polling_relay = Relay(ledger, lambda message: message)
-    polling_relay.start()
-    upload, subscriber = await queued(ledger), RecordingSubscriber()
-    await polling_relay.subscribe(upload.id, subscriber)
-    ledger.muted = True
-    await claim_and_release(ledger)
-    await eventually(lambda: subscriber.seqs() == [3, 4])
-    await polling_relay.stop()
+    async with polling_relay.running():
+        upload, subscriber = await queued(ledger), RecordingSubscriber()
+        await polling_relay.subscribe(upload.id, subscriber)
+        ledger.muted = True
+        await claim_and_release(ledger)
+        await eventually(lambda: subscriber.seqs() == [3, 4])
 
 
 async def test_event_during_the_first_subscription_is_in_the_replay(ledger: LossyLedger, relay: Relay) -> None:

@@ -14,7 +14,6 @@ from roomcast.runtime import tasks
 from roomcast.runtime.files import run_in_thread_shielded
 from roomcast.runtime.tasks import (
     EXIT_TASK_FAILED,
-    background_task,
     cancel_and_wait,
     exit_when_task_fails,
     finish_despite_cancel,
@@ -54,8 +53,6 @@ async def test_background_task_that_is_cancelled_ends_nothing() -> None:
     task = start_background_task(asyncio.Event().wait(), "upkeep")  # type: ignore[arg-type]
     await asyncio.sleep(0)
     await cancel_and_wait(task)
-    async with background_task(asyncio.Event().wait(), "upkeep"):  # type: ignore[arg-type]
-        await asyncio.sleep(0)
     assert (process_exit.exit_code, process_exit.stop.is_set()) == (0, False)
 
 
@@ -68,7 +65,7 @@ async def test_periodic_goes_on_after_a_failure() -> None:
         raise ZeroDivisionError
 
     with capture_logs() as logs:
-        async with periodic(do, 0.01, failure_event="poll_failed"):
+        async with periodic(do, 0.01, name="poll", failure_event="poll_failed"):
             await eventually(lambda: rounds >= 3, what="three rounds")
     assert {line["event"] for line in logs} == {"poll_failed"}
     assert process_exit.exit_code == 0
@@ -81,7 +78,7 @@ async def test_periodic_runs_at_once_when_woken() -> None:
         nonlocal rounds
         rounds += 1
 
-    async with periodic(do, 3600, wake=wake, failure_event="poll_failed"):
+    async with periodic(do, 3600, name="poll", wake=wake, failure_event="poll_failed"):
         await eventually(lambda: rounds == 1)
         wake.set()
         await eventually(lambda: rounds == 2)

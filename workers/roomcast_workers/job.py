@@ -20,10 +20,18 @@ from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.capabilities import Capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.ffmpeg.runner import ffprobe_listing, read_capabilities, run_ffmpeg, run_ffprobe, scan_packets
+from roomcast_workers.ffmpeg.runner import (
+    ffprobe_listing,
+    read_capabilities,
+    read_frame_sizes,
+    run_ffmpeg,
+    run_ffprobe,
+    scan_packets,
+)
 from roomcast_workers.limits import MediaLimits
+from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.media_info.probe import MediaInfo, parse_ffprobe
+from roomcast_workers.media_info.probe import MediaInfo, VideoStream, parse_ffprobe
 from roomcast_workers.media_info.section_packets import VideoPacket, parse_packets
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
@@ -137,6 +145,16 @@ class Job:
             timeout_seconds=self.deps.step_seconds,
         )
         return parse_packets(listing)
+
+    async def read_frame_sizes(self, video: VideoStream) -> FrameSizes:
+        """Return the sizes of the source's keyframes."""
+        return await read_frame_sizes(
+            self.deps.binaries,
+            self.source_input,
+            video,
+            limits=self._encode_limits(),
+            timeout_seconds=self.deps.step_seconds,
+        )
 
     async def capabilities(self) -> Capabilities:
         """Return what the installed ffmpeg can do."""

@@ -19,7 +19,7 @@ import structlog
 from roomcast.dispatch.contract import Dispatch
 from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
-from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import cleanup_files
@@ -171,7 +171,13 @@ class WorkerPool:
         match outcome:
             case Completed(element):
                 done = Change(Entered(Stage.DONE), "Done", element=element)
-                await self._ledger.append(upload.id, done, token=token)
+                await append_final(
+                    self._ledger,
+                    claim.lease,
+                    done,
+                    seconds=self._policy.lease_seconds,
+                    is_written=lambda found: found.stage is Stage.DONE,
+                )
                 await self._deps.media.discard_source(source_key(upload))
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._record_retry(claim, error, step)
@@ -201,7 +207,8 @@ class WorkerPool:
     async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         source_missing = isinstance(error, NotFound)
         retryable = error.retryable and not source_missing
-        await self._delete_files(claim, source=not retryable)
+        if not source_missing:  # otherwise this attempt has made nothing, and results are of a better informed ledger
+            await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
         if source_missing:
             body["code"] = Code.STORAGE_ERROR

@@ -68,7 +68,11 @@ class Finalizer:
         remove_listener = self._ledger.add_listener(self)
         try:
             async with periodic(
-                self._finalize_due, _POLL_SECONDS, wake=self._hinted, failure_event="finalizer_poll_failed"
+                self._finalize_due,
+                _POLL_SECONDS,
+                name="assemblies",
+                wake=self._hinted,
+                failure_event="finalizer_poll_failed",
             ):
                 yield
         finally:

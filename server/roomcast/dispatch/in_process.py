@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from roomcast.dispatch.contract import Handler
+from roomcast.dispatch.contract import Dispatch, Handler
 from roomcast.dispatch.delays import DelayedCalls
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import start_background_task
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 WakeUp = tuple[str, int]
 
 
-class InProcessDispatch:
+class InProcessDispatch(Dispatch):
     """Wakes workers in this process. Implements `roomcast.dispatch.contract.Dispatch`."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class InProcessDispatch:
         self._changed = asyncio.Event()
         self._workers = 0
 
-    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def send(self, upload_id: str, seq: int, *, not_before: float) -> None:
         if not_before > time.time():
             self._delayed.call_at(not_before, partial(self._add, (upload_id, seq)))
         else:

@@ -29,7 +29,7 @@ from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from taskiq_redis import RedisStreamBroker
 
-from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Handler
+from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Dispatch, Handler, error_reason
 from roomcast.dispatch.delays import DelayedCalls
 from roomcast.errors import StorageError
 from roomcast.runtime.backoff import Backoff
@@ -37,7 +37,7 @@ from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust
-from roomcast.runtime.tasks import cancel_and_wait, start_background_task
+from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, periodic, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,8 @@ _HEARTBEAT_SECONDS = 1.0
 _FORGET_CONSUMER_SECONDS = 86400.0
 _BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _CONNECTIONS = 16
+_OVERDUE_SECONDS = 60.0
+"""How long the stream may not be read although a worker is free."""
 
 _HEARTBEAT = Script(
     """
@@ -65,7 +67,7 @@ return redis.call('ZRANGE', WORKERS, 0, -1)
 )
 
 
-class TaskiqDispatch:
+class TaskiqDispatch(Dispatch):
     """Wakes workers in any process on the same Redis. Implements `roomcast.dispatch.contract.Dispatch`."""
 
     def __init__(self, client: Redis, name: str) -> None:
@@ -76,6 +78,8 @@ class TaskiqDispatch:
         self._workers_key = f"{name}:workers"
         self._delayed = DelayedCalls()
         self._sending: set[asyncio.Task[None]] = set()
+        self._handling = 0
+        """How many calls of the handler are running."""
 
     @classmethod
     @asynccontextmanager
@@ -98,26 +102,20 @@ class TaskiqDispatch:
         await cancel_and_wait(*self._sending)
         await self._client.aclose()
 
-    async def wake(self, upload_id: str, seq: int, *, not_before: float = 0.0) -> None:
+    async def send(self, upload_id: str, seq: int, *, not_before: float) -> None:
         if not_before > time.time():
             self._delayed.call_at(not_before, partial(self._start_wake, upload_id, seq))
             return
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await self._send(upload_id, seq)
-        except Exception as error:  # noqa: BLE001 - the upload is queued, whatever happens here
-            log.warning("wakeup_failed", upload=upload_id, error=_reason(error))
+        async with asyncio.timeout(CALL_SECONDS):
+            recent = f"{self._name}:hint:{upload_id}.{seq}"
+            if await self._client.set(recent, b"", nx=True, ex=_REPEAT_SECONDS):
+                task: AsyncKicker[[str], None] = AsyncKicker(_TASK, self._broker, {})
+                await task.kiq(upload_id)
 
     def _start_wake(self, upload_id: str, seq: int) -> None:
         sending = asyncio.create_task(self.wake(upload_id, seq))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
-
-    async def _send(self, upload_id: str, seq: int) -> None:
-        recent = f"{self._name}:hint:{upload_id}.{seq}"
-        if await self._client.set(recent, b"", nx=True, ex=_REPEAT_SECONDS):
-            task: AsyncKicker[[str], None] = AsyncKicker(_TASK, self._broker, {})
-            await task.kiq(upload_id)
 
     async def live_workers(self) -> Counter[str]:
         return await self._heartbeat("")
@@ -134,10 +132,13 @@ class TaskiqDispatch:
     @asynccontextmanager
     async def workers(self, handler: Handler, count: int) -> AsyncIterator[None]:
         async def handle(upload_id: str) -> None:
+            self._handling += 1
             try:
                 await handler(upload_id)
             except Exception:
                 log.exception("worker_failed", upload=upload_id)
+            finally:
+                self._handling -= 1
 
         self._broker.register_task(handle, task_name=_TASK)
         receiver = Receiver(
@@ -148,25 +149,26 @@ class TaskiqDispatch:
             ack_type=AcknowledgeType.WHEN_EXECUTED,
         )
         me, stop = f"{process_name()} {count}", asyncio.Event()
+
+        async def send_heartbeat() -> None:
+            if self._handling >= count:
+                self._broker.heartbeat.beat()  # nothing is read while no worker is free
+            await self._heartbeat(me)
+
         with suppress(StorageError):  # the first heartbeat is now, if possible, and otherwise in a second
             await self._heartbeat(me)
-        listening = start_background_task(receiver.listen(stop), "dispatch")
-        heartbeat = start_background_task(self._send_heartbeats(me), "dispatch heartbeat")
-        try:
-            yield
-        finally:
-            stop.set()
-            await asyncio.gather(listening, return_exceptions=True)
-            await cancel_and_wait(heartbeat)
-            await self._leave(me)
-
-    async def _send_heartbeats(self, me: str) -> None:
-        while True:
-            await asyncio.sleep(_HEARTBEAT_SECONDS)
+        heartbeat = self._broker.heartbeat
+        heartbeat.beat()
+        listening = start_background_task(receiver.listen(stop), heartbeat.name, heartbeat)
+        async with periodic(
+            send_heartbeat, _HEARTBEAT_SECONDS, name="worker heartbeat", failure_event="worker_heartbeat_failed"
+        ):
             try:
-                await self._heartbeat(me)
-            except StorageError as error:
-                log.warning("worker_heartbeat_failed", error=_reason(error.__cause__ or error))
+                yield
+            finally:
+                stop.set()
+                await asyncio.gather(listening, return_exceptions=True)
+        await self._leave(me)
 
     async def _leave(self, me: str) -> None:
         """Remove this process from the live ones at once, and not after `LIVE_WORKER_SECONDS`."""
@@ -175,7 +177,7 @@ class TaskiqDispatch:
                 await self._client.zrem(self._workers_key, me)
                 await self._broker.remove_consumer()
         except (RedisError, OSError, TimeoutError) as error:
-            log.warning("worker_leave_failed", error=_reason(error))
+            log.warning("worker_leave_failed", error=error_reason(error))
 
 
 class _Broker(RedisStreamBroker):
@@ -197,6 +199,7 @@ class _Broker(RedisStreamBroker):
         self._client = client
         self.connection_pool = cast("BlockingConnectionPool", client.connection_pool)
         self._take_over_at = 0.0
+        self.heartbeat = Heartbeat("wake-up stream", _OVERDUE_SECONDS)
 
     async def listen(self) -> AsyncGenerator[AckableMessage, None]:
         failures = 0
@@ -208,9 +211,11 @@ class _Broker(RedisStreamBroker):
                     for message_id, fields in await self._read():
                         yield AckableMessage(data=fields[b"data"], ack=partial(self._acknowledge, message_id))
                     failures = 0
+                    self.heartbeat.beat()
             except Exception as error:  # noqa: BLE001 - whatever it is, this must listen again
-                log.warning("dispatch_interrupted", error=_reason(error))
+                log.warning("dispatch_interrupted", error=error_reason(error))
             failures += 1
+            self.heartbeat.beat(failed=True)
             await _BACKOFF.wait(failures)
 
     async def _read(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -241,7 +246,7 @@ class _Broker(RedisStreamBroker):
         try:
             await self._client.xack(self.queue_name, self.consumer_group_name, message_id)
         except (RedisError, OSError) as error:
-            log.warning("wakeup_not_acknowledged", error=_reason(error))
+            log.warning("wakeup_not_acknowledged", error=error_reason(error))
 
     async def remove_consumer(self) -> None:
         """Leave the consumer group. Maintenance wakes workers again for what this process did not finish."""
@@ -254,9 +259,3 @@ class _Broker(RedisStreamBroker):
             if consumer["idle"] > _FORGET_CONSUMER_SECONDS * 1000 and not consumer["pending"]:
                 name = consumer["name"]
                 await self._client.xgroup_delconsumer(self.queue_name, self.consumer_group_name, name)
-
-
-def _reason(error: BaseException) -> str:
-    """Return the text to log for an error. taskiq's own errors have none, but their causes have."""
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}"

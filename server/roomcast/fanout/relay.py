@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -19,7 +20,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
-from roomcast.runtime.tasks import cancel_and_wait, start_background_task
+from roomcast.runtime.tasks import cancel_and_wait, periodic
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import message, timestamp
@@ -81,21 +82,29 @@ class Relay:
         self._uploads: dict[str, _SubscribedUpload] = {}
         self._joining: dict[str, _Joining] = {}
         self._queue_changed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Listen to the ledger's notifications, and poll it."""
-        self._stop_listening = self._ledger.add_listener(self)
-        self._tasks = [
-            start_background_task(self._poll(), "relay poll"),
-            start_background_task(self._publish_queue_positions(), "relay queue positions"),
-        ]
-
-    async def stop(self) -> None:
-        """Stop listening, and cancel what is being read."""
-        self._stop_listening()
-        catching_up = [upload.catching_up for upload in self._uploads.values() if upload.catching_up]
-        await cancel_and_wait(*self._tasks, *catching_up)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listen to the ledger's notifications, and poll it, for the duration of the context."""
+        poll = periodic(
+            self._poll, POLL_SECONDS, name="relay", first_after=POLL_SECONDS, failure_event="relay_poll_failed"
+        )
+        positions = periodic(
+            self._publish_queue_positions,
+            POLL_SECONDS,
+            name="queue positions",
+            wake=self._queue_changed,
+            min_seconds=_QUEUE_POSITION_SECONDS,
+            failure_event="relay_queue_read_failed",
+        )
+        stop_listening = self._ledger.add_listener(self)
+        try:
+            async with poll, positions:
+                yield
+        finally:
+            stop_listening()
+            catching_up = [upload.catching_up for upload in self._uploads.values() if upload.catching_up]
+            await cancel_and_wait(*catching_up)
 
     # --- subscriptions -----------------------------------------------------------------------------------------------
 
@@ -244,19 +253,13 @@ class Relay:
 
     async def _poll(self) -> None:
         """Compare positions with the ledger's, for uploads without a notification since the last poll."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            unnotified = {upload_id: upload for upload_id, upload in self._uploads.items() if not upload.notified}
-            for upload in self._uploads.values():
-                upload.notified = False
-            try:
-                positions = await self._ledger.last_seqs(list(unnotified))
-            except Exception:
-                log.exception("relay_poll_failed")
-                continue
-            for upload_id, upload in unnotified.items():
-                if positions.get(upload_id) != upload.seq and self._uploads.get(upload_id) is upload:
-                    self._start_catch_up(upload_id, upload)
+        unnotified = {upload_id: upload for upload_id, upload in self._uploads.items() if not upload.notified}
+        for upload in self._uploads.values():
+            upload.notified = False
+        positions = await self._ledger.last_seqs(list(unnotified))
+        for upload_id, upload in unnotified.items():
+            if positions.get(upload_id) != upload.seq and self._uploads.get(upload_id) is upload:
+                self._start_catch_up(upload_id, upload)
 
     # --- queue positions ---------------------------------------------------------------------------------------------
 
@@ -265,22 +268,14 @@ class Relay:
         self._queue_changed.set()
 
     async def _publish_queue_positions(self) -> None:
-        """Publish a tick for each queued upload whose position in the queue has changed, at most twice a second."""
-        while True:
-            await self._queue_changed.wait()
-            self._queue_changed.clear()
-            queued = {upload_id: upload for upload_id, upload in self._uploads.items() if _is_queued(upload)}
-            try:
-                queue = await self._ledger.queue() if queued else []
-            except Exception:
-                log.exception("relay_queue_read_failed")
-                continue
-            for position, upload_id in enumerate(queue, start=1):
-                upload = queued.get(upload_id)
-                if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
-                    now = timestamp(time.time())
-                    self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
-            await asyncio.sleep(_QUEUE_POSITION_SECONDS)
+        """Publish a tick for each queued upload whose position in the queue has changed."""
+        queued = {upload_id: upload for upload_id, upload in self._uploads.items() if _is_queued(upload)}
+        queue = await self._ledger.queue() if queued else []
+        for position, upload_id in enumerate(queue, start=1):
+            upload = queued.get(upload_id)
+            if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
+                now = timestamp(time.time())
+                self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
 
 
 def _is_queued(upload: _SubscribedUpload) -> bool:

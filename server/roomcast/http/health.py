@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
@@ -13,30 +15,43 @@ from roomcast.errors import RoomcastError
 from roomcast.http.operations import Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Liveness, Readiness, SandboxInfo
+from roomcast.runtime.tasks import Heartbeats
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
 
 log = structlog.get_logger(__name__)
 
 _CHECK_SECONDS = 3.0
+_FRESH_SECONDS = 2.0
+"""How long the results of the checks are answered again, so that no caller makes the process write more often."""
 
 
 class Health(RouteGroup):
     """Serves both checks. They are public, because they contain nothing about uploads."""
 
     def __init__(
-        self, backends: Backends, maintenance: Maintenance, sandbox: Mapping[str, str | bool] | None = None
+        self,
+        backends: Backends,
+        maintenance: Maintenance,
+        heartbeats: Heartbeats,
+        sandbox: Mapping[str, str | bool] | None = None,
     ) -> None:
         """`sandbox` describes how the programs that read uploads are confined, if this process runs them."""
+        self.draining = False
+        """Whether the process will stop soon, so that no more requests should be sent to it."""
         self._backends = backends
         self._maintenance = maintenance
+        self._heartbeats = heartbeats
+        self._results: dict[str, str] = {}
+        self._checked_at = -math.inf
+        self._checking = asyncio.Lock()
         self._sandbox = cast(SandboxInfo, sandbox) if sandbox is not None else None
         self._checks: dict[str, Callable[[], Awaitable[str]]] = {
             "ledger": self._check_ledger,
             "relay": self._check_relay,
             "media": self._check_media,
             "workers": self._check_workers,
-            "maintenance": self._check_maintenance,
+            "background": self._check_background,
         }
 
     @Operation(
@@ -61,14 +76,26 @@ class Health(RouteGroup):
         ),
     )
     async def _get_readiness(self, _: web.Request) -> web.Response:
-        results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
-        ok = all(result == "ok" for result in results)
-        readiness: Readiness = {"ok": ok, "checks": dict(zip(self._checks, results, strict=True))}
+        checks = {**await self._fresh_results(), "serving": "The process is stopping." if self.draining else "ok"}
+        ok = all(result == "ok" for result in checks.values())
+        readiness: Readiness = {"ok": ok, "checks": checks}
         if self._sandbox is not None:
             readiness["sandbox"] = self._sandbox
+        warnings = self._heartbeats.failing()
         if self._maintenance.warning:
-            readiness["warnings"] = [self._maintenance.warning]
+            warnings.append(self._maintenance.warning)
+        if warnings:
+            readiness["warnings"] = warnings
         return json_response(readiness, status=200 if ok else 503)
+
+    async def _fresh_results(self) -> dict[str, str]:
+        """Return the results of all checks, of which no two runs overlap. None is older than `_FRESH_SECONDS`."""
+        async with self._checking:
+            if time.monotonic() - self._checked_at > _FRESH_SECONDS:
+                results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
+                self._results = dict(zip(self._checks, results, strict=True))
+                self._checked_at = time.monotonic()
+            return self._results
 
     async def _run(self, check: Callable[[], Awaitable[str]]) -> str:
         """Return the result of a check: `ok`, or what is wrong."""
@@ -76,27 +103,26 @@ class Health(RouteGroup):
             async with asyncio.timeout(_CHECK_SECONDS):
                 return await check()
         except TimeoutError:
-            return f"no answer within {_CHECK_SECONDS:g} s"
+            return f"There was no answer within {_CHECK_SECONDS:g} s."
         except RoomcastError as error:
             return error.message
         except Exception:
             log.exception("health_check_failed")
-            return "failed; see the log"
+            return "The check failed; the log has the reason."
 
     async def _check_ledger(self) -> str:
-        await self._backends.ledger.queue()
+        await self._backends.ledger.check_writable()
         return "ok"
 
     async def _check_relay(self) -> str:
-        return "ok" if self._backends.ledger.connected() else "pubsub disconnected"
+        return "ok" if self._backends.ledger.connected() else "The connection for notifications is down."
 
     async def _check_media(self) -> str:
         await self._backends.media.check_writable()
         return "ok"
 
     async def _check_workers(self) -> str:
-        return "ok" if await self._backends.dispatch.live_workers() else "no worker is alive"
+        return "ok" if await self._backends.dispatch.live_workers() else "No worker is alive."
 
-    async def _check_maintenance(self) -> str:
-        idle = self._maintenance.idle_seconds()
-        return "ok" if idle is None else f"has not run for {idle:.0f} s"
+    async def _check_background(self) -> str:
+        return " ".join(self._heartbeats.overdue()) or "ok"

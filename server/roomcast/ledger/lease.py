@@ -8,16 +8,49 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TypeVar
 
-from roomcast.errors import LeaseLost, NotFound, RoomcastError
-from roomcast.ledger.contract import Lease, WorkQueue
+import structlog
+
+from roomcast.errors import LeaseLost, NotFound, RoomcastError, StorageError
+from roomcast.ledger.contract import Lease, Ledger, WorkQueue
+from roomcast.runtime.backoff import Backoff
+from roomcast.uploads.model import Change, Upload
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
 RENEW_SECONDS = 0.5
 """The interval between two renewals, and so the longest that a requested cancel goes unread."""
 
+_BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
+
 _STOP_FRACTION = 0.3
 """The fraction of a lease that is reserved for stopping the work when the lease cannot be renewed."""
+
+
+async def append_final(
+    ledger: Ledger, lease: Lease, change: Change, *, seconds: float, is_written: Callable[[Upload], bool]
+) -> Upload:
+    """Append the change that ends a lease, and return the upload.
+
+    A ledger that does not answer may have written the change. So it is appended again for `seconds`, until the answer
+    is known: if it was written, the lease has ended, and `is_written` says of the upload whether by this change. Raise
+    `LeaseLost` if it was not written, and `StorageError` if the answer is still not known.
+    """
+    give_up_at, failures = time.monotonic() + seconds, 0
+    while True:
+        try:
+            try:
+                return await ledger.append(lease.upload_id, change, token=lease.token)
+            except LeaseLost:
+                if failures and is_written(upload := await ledger.get(lease.upload_id)):
+                    return upload
+                raise
+        except StorageError:
+            failures += 1
+            if time.monotonic() + _BACKOFF.delay(failures) > give_up_at:
+                raise
+            await _BACKOFF.wait(failures)
 
 
 class StopReason(Enum):
@@ -33,7 +66,8 @@ async def renew_periodically(
 ) -> StopReason:
     """Renew the lease until the work must stop, and return why.
 
-    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. Without
+    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. A process that was
+    frozen until later tries once more: only the ledger knows whether the lease has been given away. Without
     `watch_cancel`, a requested cancel is ignored.
     """
     good_until = time.monotonic() + seconds * (1 - _STOP_FRACTION)
@@ -41,11 +75,13 @@ async def renew_periodically(
         await asyncio.sleep(min(RENEW_SECONDS, seconds / 4))
         began = time.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, good_until - began)):
+            async with asyncio.timeout(good_until - began if began < good_until else seconds * _STOP_FRACTION):
                 renewal = await ledger.renew(lease, seconds=seconds)
         except (LeaseLost, NotFound):
             return StopReason.LEASE_LOST
-        except (RoomcastError, TimeoutError):
+        except Exception as error:
+            if not isinstance(error, RoomcastError | TimeoutError):
+                log.exception("lease_not_renewed", upload=lease.upload_id)
             if time.monotonic() >= good_until:
                 return StopReason.LEASE_LOST
             continue

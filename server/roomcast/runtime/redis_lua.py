@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from roomcast.errors import StorageError
 
@@ -33,6 +42,14 @@ end
 -- A number as a reply: Redis would cut off its fraction.
 local function exact(number) return string.format('%.17g', number) end
 """
+
+
+class RedisRefused(StorageError):
+    """Redis answers, but cannot be used. `permanent`: not before an operator changes the settings."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
 
 
 class Script:
@@ -131,5 +148,25 @@ class Scripts:
         try:
             async with asyncio.timeout(CALL_SECONDS), self._slots:
                 return await work()
-        except (RedisError, OSError, TimeoutError) as error:
+        except RedisError as error:
+            raise _refusal(error) or StorageError("The ledger could not be reached.") from error
+        except (OSError, TimeoutError) as error:
             raise StorageError("The ledger could not be reached.") from error
+
+
+def _refusal(error: RedisError) -> RedisRefused | None:
+    """Return the reason for which a Redis that answers cannot be used, or None for any other error."""
+    match error:
+        case AuthenticationError():
+            return RedisRefused("Redis refuses the user name or the password in REDIS_URL.", permanent=True)
+        case NoPermissionError():
+            return RedisRefused("The user in REDIS_URL may not run the commands that Roomcast needs.", permanent=True)
+        case ReadOnlyError():
+            return RedisRefused("Redis is a read-only replica.")
+        case OutOfMemoryError():
+            return RedisRefused("Redis has no memory left for writes (maxmemory).")
+        case BusyLoadingError():
+            return RedisRefused("Redis is loading its data.")
+        case ResponseError() if str(error).startswith("MISCONF"):
+            return RedisRefused("Redis refuses writes because it cannot save its data.")
+    return None

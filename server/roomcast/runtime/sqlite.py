@@ -97,7 +97,10 @@ class _Thread:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            outcomes = self._read(batch) if self._read_only else self._write(batch)
+            try:
+                outcomes = self._read(batch) if self._read_only else self._write(batch)
+            except Exception as error:  # noqa: BLE001 - it is raised in the callers, or they would wait for ever
+                outcomes = [_translated(error) if isinstance(error, sqlite3.Error) else error] * len(batch)
             self._loop.call_soon_threadsafe(_resolve, batch, outcomes)
         self._connection.close()
 
@@ -118,7 +121,8 @@ class _Thread:
         try:
             return [_attempt(work, self._connection) for work, _, _ in batch]
         finally:
-            self._connection.execute("COMMIT")
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
 
     def _write(self, batch: list[_Job]) -> list[Any]:
         try:

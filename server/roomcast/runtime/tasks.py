@@ -2,16 +2,17 @@
 
 A process whose maintenance or whose workers have died looks alive but does nothing, and no process manager restarts it.
 So a background task that fails is logged and ends the process with an exit code other than 0, by the same orderly
-shutdown as SIGTERM.
+shutdown as SIGTERM. A loop that hangs fails nothing, so each has a `Heartbeat`, and readiness reports the overdue ones.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
@@ -26,6 +27,12 @@ EXIT_TASK_FAILED = 1
 
 GRACE_SECONDS = 10.0
 """How long `finish_despite_cancel` lets the work run on after its caller was cancelled."""
+
+OVERDUE_SECONDS = 60.0
+"""How much longer than planned a loop may need for one run before it counts as overdue."""
+
+FAILING_SECONDS = 60.0
+"""For how long every run of a loop must have failed before readiness warns of it."""
 
 _CANCEL_AGAIN_SECONDS = 0.2
 
@@ -48,8 +55,72 @@ def exit_when_task_fails(stop: asyncio.Event) -> ProcessExit:
     return process_exit
 
 
-def start_background_task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-    """Start `work`, which runs until it is cancelled or returns. If it fails, log it and end the process."""
+@dataclass(eq=False)
+class Heartbeat:
+    """The last run of one background loop. The loop calls `beat` after each run, and is overdue without that for
+    `overdue_seconds`."""
+
+    name: str
+    overdue_seconds: float
+    last_at: float = field(default_factory=time.monotonic)
+    failing_since: float | None = None
+
+    def beat(self, *, failed: bool = False) -> None:
+        """Record that the loop has run, and whether this run has failed."""
+        self.last_at = time.monotonic()
+        self.failing_since = (self.failing_since or self.last_at) if failed else None
+
+
+class Heartbeats:
+    """The heartbeats of the loops that run in this process."""
+
+    def __init__(self) -> None:
+        self._heartbeats: dict[Heartbeat, None] = {}
+
+    def watch(self, task: asyncio.Task[None], heartbeat: Heartbeat) -> None:
+        """Watch a heartbeat until `task`, which runs its loop, ends."""
+        self._heartbeats[heartbeat] = None
+        task.add_done_callback(lambda _: self._heartbeats.pop(heartbeat))
+
+    def overdue(self) -> list[str]:
+        """Return a sentence for each loop that has not run in time."""
+        now = time.monotonic()
+        return [
+            f"The loop {one.name!r} has not run for {now - one.last_at:.0f} s."
+            for one in self._heartbeats
+            if now - one.last_at > one.overdue_seconds
+        ]
+
+    def failing(self) -> list[str]:
+        """Return a sentence for each loop whose runs have all failed for `FAILING_SECONDS` or longer."""
+        now = time.monotonic()
+        return [
+            f"The loop {one.name!r} has failed for {now - one.failing_since:.0f} s; the log has the reason."
+            for one in self._heartbeats
+            if one.failing_since is not None and now - one.failing_since >= FAILING_SECONDS
+        ]
+
+
+_heartbeats: ContextVar[Heartbeats | None] = ContextVar("heartbeats", default=None)
+
+
+def process_heartbeats() -> Heartbeats:
+    """Return the heartbeats of the loops that are started in this context."""
+    heartbeats = _heartbeats.get()
+    if heartbeats is None:
+        heartbeats = Heartbeats()
+        _heartbeats.set(heartbeats)
+    return heartbeats
+
+
+def start_background_task(
+    work: Coroutine[Any, Any, None], name: str, heartbeat: Heartbeat | None = None
+) -> asyncio.Task[None]:
+    """Start `work`, which runs until it is cancelled or returns. If it fails, log it and end the process.
+
+    `heartbeat` is the one of the loop in `work`; without it, `work` waits for other tasks and has nothing to be late
+    with.
+    """
     process_exit = _process_exit.get()
 
     def on_done(task: asyncio.Task[None]) -> None:
@@ -67,42 +138,53 @@ def start_background_task(work: Coroutine[Any, Any, None], name: str) -> asyncio
 
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(on_done)
+    if heartbeat:
+        process_heartbeats().watch(task, heartbeat)
     return task
 
 
 @asynccontextmanager
-async def background_task(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Run `work` as a background task for the duration of the context. If it fails, log it and end the process."""
-    task = start_background_task(work, name)
-    try:
-        yield
-    finally:
-        await cancel_and_wait(task)
-
-
-@asynccontextmanager
 async def periodic(
-    do: Callable[[], Awaitable[None]], seconds: float, *, failure_event: str, wake: asyncio.Event | None = None
+    do: Callable[[], Awaitable[None]],
+    seconds: float,
+    *,
+    name: str,
+    failure_event: str,
+    wake: asyncio.Event | None = None,
+    first_after: float = 0.0,
+    min_seconds: float = 0.0,
+    overdue_seconds: float = OVERDUE_SECONDS,
 ) -> AsyncIterator[None]:
     """Call `do` every `seconds`, and at once when `wake` is set, for the duration of the context.
 
-    A call that fails is logged as `failure_event`; the next one runs as planned.
+    The first call is after `first_after`, and between two there are at least `min_seconds`. A call that fails is logged
+    as `failure_event`; the next one runs as planned. Readiness names the loop by its `name`, when one call takes longer
+    than `overdue_seconds`.
     """
     wake = wake or asyncio.Event()
+    heartbeat = Heartbeat(name, first_after + seconds + overdue_seconds)
 
     async def run() -> None:
+        await asyncio.sleep(first_after)
         while True:
             wake.clear()
+            failed = False
             try:
                 await do()
             except Exception:
                 log.exception(failure_event)
+                failed = True
+            heartbeat.beat(failed=failed)
+            await asyncio.sleep(min_seconds)
             with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(max(0.0, seconds - min_seconds)):
                     await wake.wait()
 
-    async with background_task(run(), getattr(do, "__qualname__", failure_event)):
+    task = start_background_task(run(), name, heartbeat)
+    try:
         yield
+    finally:
+        await cancel_and_wait(task)
 
 
 @contextmanager

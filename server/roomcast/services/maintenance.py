@@ -2,26 +2,29 @@
 
 Every process runs it. It deletes files only from the media store of its own ledger: to another ledger (a wrong database
 number, a staging system on the production bucket) all sources would look unused. The media store therefore has the id
-of its ledger's deployment, and with another id nothing is deleted. A source that the ledger does not know, for example
-after a backup was restored, is kept for a day.
+of its ledger's deployment: a process does not start with another id, and if the ids begin to differ later, nothing is
+deleted.
+
+A ledger may also be older than its media store: a restored backup, a replica that was behind. It then believes that
+uploads which have ended since are unfinished, or knows an earlier upload with the same id. So a source that this ledger
+cannot account for is kept for a day, and results are deleted only where an attempt known to it may have written them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
+from functools import partial
 
 import structlog
 
 from roomcast.errors import NotFound
 from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
-from roomcast.runtime.tasks import background_task
-from roomcast.services.backends import Backends
+from roomcast.runtime.tasks import periodic, process_heartbeats
+from roomcast.services.backends import Backends, foreign_media
 from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_key
@@ -35,34 +38,12 @@ _TIDY_AFTER_START_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
 _STALE_SECONDS = 86400.0
 _WAKES_AT_START = 64
-_MAX_ROUND_SECONDS = 30.0
-"""How long a round may take before readiness reports that maintenance does not run."""
+_REPORT_SECONDS = 60.0
+_CLEAN_UP_SECONDS = 3600.0
+"""How long one deletion of unused files may take: a bucket may have many."""
 
 
-@dataclass
-class _PeriodicTask:
-    """A task that runs every `seconds`, also after a failure."""
-
-    do: Callable[[], Awaitable[None]]
-    seconds: float
-    first_after: float | None = None
-    """Seconds before the first run; by default `seconds`."""
-
-    def __post_init__(self) -> None:
-        self.due_at = time.monotonic() + (self.seconds if self.first_after is None else self.first_after)
-
-    async def run_if_due(self) -> None:
-        if time.monotonic() < self.due_at:
-            return
-        self.due_at = time.monotonic() + self.seconds
-        await _run_logged(self.do)
-
-
-async def _run_logged(do: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await do()
-    except Exception:
-        log.exception("maintenance_failed", task=getattr(do, "__name__", ""))
+_STEPS_WITHOUT_RESULTS = frozenset({Stage.RECEIVING, Stage.QUEUED, Stage.FETCHING})
 
 
 class _SourceUse(Enum):
@@ -82,7 +63,6 @@ class Maintenance:
         self._dispatch = backends.dispatch
         self._retention = retention
         self._pause = min(1.0, lease_seconds / 4)
-        self._ran_at = time.monotonic()
         self.warning: str | None = None
         """Why nothing is deleted from the media store, or None."""
 
@@ -90,47 +70,38 @@ class Maintenance:
     async def running(self) -> AsyncIterator[None]:
         """Expire the leases that an earlier process left, wake workers for queued uploads, and run until exit."""
         for do in (self._expire_leases, self._wake_all):
-            await _run_logged(do)
+            try:
+                await do()
+            except Exception:
+                log.exception("maintenance_failed", task=do.__name__)
         async with AsyncExitStack() as stack:
-            for name, tasks in self._tasks().items():
-                await stack.enter_async_context(background_task(self._run(tasks), name))
+            for loop in self._loops():
+                await stack.enter_async_context(loop)
             yield
 
-    def idle_seconds(self) -> float | None:
-        """Return the seconds since leases were last checked when they are too many, else None."""
-        seconds = time.monotonic() - self._ran_at
-        return seconds if seconds > _MAX_ROUND_SECONDS else None
+    def _loops(self) -> Iterator[AbstractAsyncContextManager[None]]:
+        """Yield loops that run side by side: a slow deletion must not delay the leases."""
+        every = partial(periodic, failure_event="maintenance_failed")
+        yield every(self._expire_leases, self._pause, name="leases", first_after=self._pause)
+        yield every(self._repeat_wake, _WAKE_SECONDS, name="wake-ups", first_after=_WAKE_SECONDS)
+        yield every(self._report_overdue, _REPORT_SECONDS, name="overdue loops", first_after=_REPORT_SECONDS)
+        clean_up = partial(every, overdue_seconds=_CLEAN_UP_SECONDS)
+        yield clean_up(self._claim_media, _SWEEP_SECONDS, name="media ownership")
+        yield clean_up(self._tidy, _TIDY_SECONDS, name="unused sources", first_after=_TIDY_AFTER_START_SECONDS)
+        yield clean_up(self._expire, _EXPIRE_SECONDS, name="expired uploads", first_after=_EXPIRE_SECONDS)
+        yield clean_up(self._sweep, _SWEEP_SECONDS, name="stale files", first_after=_SWEEP_SECONDS)
 
-    def _tasks(self) -> dict[str, Sequence[_PeriodicTask]]:
-        """Return two groups that run side by side: a slow deletion must not delay the leases."""
-        return {
-            "maintenance": (
-                _PeriodicTask(self._expire_leases, self._pause),
-                _PeriodicTask(self._repeat_wake, _WAKE_SECONDS),
-            ),
-            "clean-up": (
-                _PeriodicTask(self._claim_media, _SWEEP_SECONDS, first_after=0),
-                _PeriodicTask(self._tidy, _TIDY_SECONDS, first_after=_TIDY_AFTER_START_SECONDS),
-                _PeriodicTask(self._expire, _EXPIRE_SECONDS),
-                _PeriodicTask(self._sweep, _SWEEP_SECONDS),
-            ),
-        }
-
-    async def _run(self, tasks: Sequence[_PeriodicTask]) -> None:
-        while True:
-            for task in tasks:
-                await task.run_if_due()
-            await asyncio.sleep(self._pause)
+    async def _report_overdue(self) -> None:
+        for sentence in process_heartbeats().overdue():
+            log.error("loop_overdue", reason=sentence)
 
     async def _expire_leases(self) -> None:
         reserved_before = time.time() - self._retention.reservation_seconds
-        try:
-            expired = await self._ledger.expire_leases(reserved_before=reserved_before)
-        finally:
-            self._ran_at = time.monotonic()
+        expired = await self._ledger.expire_leases(reserved_before=reserved_before)
         for upload in expired:
             log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
-            await cleanup_files(self._media, upload)
+            if self.warning is None:
+                await cleanup_files(self._media, upload)
             if upload.stage is Stage.QUEUED:
                 await self._dispatch.wake(upload.id, upload.seq)
 
@@ -149,41 +120,45 @@ class Maintenance:
             log.info("uploads_expired", count=len(expired))
             if await self._owns_media():
                 gone = set(expired)
-                for name in await self._media.list_sources():
+                for name in await self._stale_sources():
                     if _upload_id(name) in gone:
                         await self._media.discard_source(name)
 
     async def _tidy(self) -> None:
         """Delete the sources that remained after a crash between an upload's end and the deletion of its files."""
         if await self._owns_media():
-            for name in await self._media.list_sources():
-                if await self._use(name) is _SourceUse.UNNEEDED:
+            for name, modified_at in (await self._media.list_sources()).items():
+                if await self._use(name, modified_at) is _SourceUse.UNNEEDED:
                     await self._media.discard_source(name)
 
     async def _sweep(self) -> None:
         """Delete other unused or partly written files that are older than a day."""
         if not await self._owns_media():
             return
-        for name in await self._media.list_sources(older_than_seconds=_STALE_SECONDS):
-            if await self._use(name) is not _SourceUse.NEEDED:
+        for name, modified_at in (await self._stale_sources()).items():
+            if await self._use(name, modified_at) is not _SourceUse.NEEDED:
                 await self._media.discard_source(name)
         await self._media.sweep(max(_STALE_SECONDS, self._retention.reservation_seconds))
+
+    async def _stale_sources(self) -> dict[str, float]:
+        """Return the sources to which nothing was added for a day, with the time at which something was."""
+        before = time.time() - _STALE_SECONDS
+        return {name: at for name, at in (await self._media.list_sources()).items() if at < before}
 
     async def _claim_media(self) -> None:
         await self._owns_media()
 
     async def _owns_media(self) -> bool:
         """Return whether the media store belongs to this ledger. When it does not, log that once."""
-        own_id = await self._ledger.deployment()
-        store_id = await self._media.claim_deployment(own_id)
-        warning = None if store_id == own_id else _foreign_store(self._media.deployment_location, store_id, own_id)
+        foreign = await foreign_media(self._ledger, self._media)
+        warning = f"{foreign} Meanwhile no unused source is deleted." if foreign else None
         if warning and warning != self.warning:
             log.error("media_store_of_another_deployment", reason=warning)
         self.warning = warning
         return warning is None
 
-    async def _use(self, name: str) -> _SourceUse:
-        """Return whether the upload of a source still needs it."""
+    async def _use(self, name: str, modified_at: float) -> _SourceUse:
+        """Return whether the upload of a source, which was last added to at `modified_at`, still needs it."""
         try:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
@@ -192,23 +167,23 @@ class Maintenance:
             return _SourceUse.NEEDED  # a version that can read the record may follow
         if name != source_key(upload):
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
-        return _SourceUse.UNNEEDED if upload.state.terminal and not is_retryable(upload) else _SourceUse.NEEDED
+        if not upload.state.terminal or is_retryable(upload):
+            return _SourceUse.NEEDED
+        if modified_at >= upload.updated_at or await _received_unknown_to(upload, self._media):
+            return _SourceUse.UNKNOWN
+        return _SourceUse.UNNEEDED
 
 
 def _upload_id(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _foreign_store(where: str, store_id: str, own_id: str) -> str:
-    return (
-        f"The media store belongs to the deployment {store_id} and the ledger to {own_id}, so no unused "
-        f"source is deleted. Give each deployment its own media store. If this ledger replaces the other one, "
-        f"delete {where}."
-    )
-
-
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload does not need in its terminal stage. Without a readable record, that is none."""
+    """Delete the files that an upload does not need in its terminal stage.
+
+    Without a readable record, that is none. A complete source is not deleted when the ledger believes that it never
+    arrived, because the media store then knows better.
+    """
     if is_unreadable(upload):
         return
     match upload.stage:
@@ -218,9 +193,21 @@ async def cleanup_files(media: MediaStore, upload: Upload) -> None:
             await media.discard_source(source_key(upload))
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
-            await media.discard_results(results_folder(upload))
-            if not is_retryable(upload):
+            if may_have_results(upload):
+                await media.discard_results(results_folder(upload))
+            if not is_retryable(upload) and not await _received_unknown_to(upload, media):
                 await media.discard_source(source_key(upload))
+
+
+def may_have_results(upload: Upload) -> bool:
+    """Return whether the attempt that failed may have stored results."""
+    return upload.error is None or upload.error["step"] not in _STEPS_WITHOUT_RESULTS
+
+
+async def _received_unknown_to(upload: Upload, media: MediaStore) -> bool:
+    """Return whether the source of an upload that failed before it had arrived, as far as is known, has arrived."""
+    arrived = upload.source is not None or upload.stage is not Stage.FAILED
+    return not arrived and await media.has_source(source_key(upload))
 
 
 def is_retryable(upload: Upload) -> bool:

@@ -28,6 +28,9 @@ from roomcast.uploads.model import Upload, message
 
 _MAX_CLAIMED = 20
 _LEASE_SECONDS = 10.0
+_OVERDUE_SECONDS = 300.0
+"""How long one round may take: each request to the queue has its own time limit."""
+
 _POLL_SECONDS = 1.0
 _BACKSTOP_SECONDS = 600.0
 """When the cursor of an ended submission is due again, because its uploads may have started over."""
@@ -74,7 +77,13 @@ class StepPublisher:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Publish new steps for the duration of the context."""
-        async with periodic(self._publish_due, _POLL_SECONDS, failure_event="step_publisher_poll_failed"):
+        async with periodic(
+            self._publish_due,
+            _POLL_SECONDS,
+            name="step messages",
+            failure_event="step_publisher_poll_failed",
+            overdue_seconds=_OVERDUE_SECONDS,
+        ):
             yield
 
     async def _publish_due(self) -> None:

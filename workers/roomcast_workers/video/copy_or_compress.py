@@ -57,7 +57,7 @@ def differences(source: VerifiedMedia, template: Template) -> list[Difference] |
     turned, aspect = bool(video.rotation), video.pixel_aspect != 1.0
     packets = source.scan.stream(video.index)
     playable = (
-        (video.as_is or turned or aspect)
+        (video.as_is or ((turned or aspect) and not (video.size_varies or video.joined)))
         and video.pix_fmt in _PIXEL_FORMATS
         and (video.codec != "h264" or video.profile in _PLAYABLE_PROFILES)
         and not (video.hdr or video.interlaced or video.needs_colour_management)

@@ -63,8 +63,13 @@ class Deliverer:
     async def running(self) -> AsyncIterator[None]:
         """Send due deliveries for the duration of the context. Requests that are cut off then are repeated later."""
         try:
-            poll = periodic(self.deliver_due, _POLL_SECONDS, wake=self._woken, failure_event="webhook_poll_failed")
-            async with poll:
+            async with periodic(
+                self.deliver_due,
+                _POLL_SECONDS,
+                name="webhooks",
+                wake=self._woken,
+                failure_event="webhook_poll_failed",
+            ):
                 yield
         finally:
             await cancel_and_wait(*self._sending)

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-
-import structlog
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from roomcast.dispatch.contract import Dispatch
 from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import RECENT_SECONDS, board_snapshot, overview_snapshot
 from roomcast.http.streams.streams import LatestQueue
 from roomcast.ledger.contract import Ledger, QueueStats
-from roomcast.runtime.tasks import cancel_and_wait, start_background_task
+from roomcast.runtime.tasks import periodic
 from roomcast.services.presence import Presence, WebProcess
-
-log = structlog.get_logger(__name__)
 
 BOARD = "board"
 """The name of the stream's event."""
@@ -40,7 +36,7 @@ class AdminBoard:
         self._this_process = this_process
         self._queues: set[LatestQueue[Board]] = set()
         self._start_lock = asyncio.Lock()
-        self._reader: asyncio.Task[None] | None = None
+        self._reader: AsyncExitStack | None = None
         self._latest: Board
 
     async def heartbeat(self) -> None:
@@ -57,7 +53,16 @@ class AdminBoard:
         async with self._start_lock:
             if self._reader is None:
                 self._latest = await self._read()
-                self._reader = start_background_task(self._read_repeatedly(), "admin board")
+                self._reader = AsyncExitStack()
+                await self._reader.enter_async_context(
+                    periodic(
+                        self._publish,
+                        _READ_SECONDS,
+                        name="admin board",
+                        first_after=_READ_SECONDS,
+                        failure_event="admin_snapshot_failed",
+                    )
+                )
         self._queues.add(queue)
         try:
             yield self._latest
@@ -65,20 +70,14 @@ class AdminBoard:
             self._queues.discard(queue)
             if not self._queues and self._reader:
                 reader, self._reader = self._reader, None
-                await cancel_and_wait(reader)
+                await reader.aclose()
 
-    async def _read_repeatedly(self) -> None:
-        while True:
-            await asyncio.sleep(_READ_SECONDS)
-            try:
-                board = await self._read()
-            except Exception:
-                log.exception("admin_snapshot_failed")
-                continue
-            if _without_time(board) != _without_time(self._latest):
-                self._latest = board
-                for queue in self._queues:
-                    queue.put(BOARD, board)
+    async def _publish(self) -> None:
+        board = await self._read()
+        if _without_time(board) != _without_time(self._latest):
+            self._latest = board
+            for queue in self._queues:
+                queue.put(BOARD, board)
 
     async def _read(self) -> Board:
         stats = await self._stats()

@@ -18,21 +18,25 @@ import structlog
 from roomcast.errors import CancelledByOwner, DiskFull, Interrupted, LeaseLost, RoomcastError, StorageError, WrongState
 from roomcast.http.intake.pipeline import BodyPipeline, Chunks, OnProgress, RateLimiter, RequestBody
 from roomcast.ledger.contract import Claim
-from roomcast.ledger.lease import StopReason, run_under_lease
+from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.media.contract import Data, StagedSource
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
+from roomcast.services.quota import UploadQuota
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template
 from roomcast.uploads.transitions import cancelled, paused
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 0.25
+_FINISH_SECONDS = 10.0
+"""For how long the answer to a complete body waits for a ledger that does not answer."""
 
 
 class Superseded(WrongState):
@@ -46,8 +50,11 @@ class Superseded(WrongState):
 class Receiver:
     """Receives uploads in one web process."""
 
-    def __init__(self, backends: Backends, settings: IntakeSettings, *, lease_seconds: float) -> None:
+    def __init__(
+        self, backends: Backends, settings: IntakeSettings, quota: UploadQuota, *, lease_seconds: float
+    ) -> None:
         self.settings = settings
+        self.quota = quota
         self._backends = backends
         self._lease_seconds = lease_seconds
         self._rate_limiter = RateLimiter(settings.viewer_bytes_per_second)
@@ -62,11 +69,11 @@ class Receiver:
         if free is not None and free - self.settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
-    def body(self, chunks: Chunks, user: str) -> RequestBody:
-        """Return the body of a request that the user sends in these chunks."""
+    def body(self, chunks: Chunks, viewer: Viewer) -> RequestBody:
+        """Return the body of a request that the viewer sends in these chunks."""
         return RequestBody(
             chunks,
-            user,
+            viewer.client,
             self._rate_limiter,
             idle_seconds=self.settings.body_stall_seconds,
             min_bytes_per_second=self.settings.body_min_bytes_per_second,
@@ -149,16 +156,21 @@ class LeasedIntake:
         """Return a pipeline for the upload's bytes from `offset` on; see `BodyPipeline`."""
         return BodyPipeline(self.upload, self._settings, template, offset=offset, head=head, partial=partial)
 
-    def progress_reporter(self, total: int | None) -> OnProgress:
-        """Return a callback that publishes the bytes so far, of `total` if known, at most four times a second."""
+    def progress_reporter(self, total: int | None, *, stored: Callable[[], int] | None = None) -> OnProgress:
+        """Return a callback that publishes the bytes so far, of `total` if known, at most four times a second.
+
+        `stored` is given for an upload that can be resumed: it returns how many bytes need not be sent again, and
+        those are published as received. The progress is that of the bytes that have come.
+        """
         reported_at = 0.0
 
         async def report(size: int) -> None:
             nonlocal reported_at
             if time.monotonic() - reported_at >= _TICK_SECONDS:
                 reported_at = time.monotonic()
-                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=size)
-                await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
+                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=stored() if stored else size)
+                with suppress(RoomcastError):  # A lost tick does no harm, and a lost ledger shows in the renewals.
+                    await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
 
         return report
 
@@ -228,7 +240,13 @@ class LeasedIntake:
     async def _finish(self, change: Change) -> Upload:
         """Append the change that ends the lease, unless the owner has cancelled the upload."""
         self.finishing = True
-        upload = await self._ledger.append(self.upload.id, change, token=self._lease.token)
+        upload = await append_final(
+            self._ledger,
+            self._lease,
+            change,
+            seconds=_FINISH_SECONDS,
+            is_written=lambda found: change.source is not None and found.source == change.source,
+        )
         if upload.stage is Stage.CANCELLED:
             await self._media.discard_source(source_key(upload))
             raise CancelledByOwner("The upload was cancelled.")

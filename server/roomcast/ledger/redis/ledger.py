@@ -67,6 +67,7 @@ from roomcast.ledger.redis.uploads import (
     record_arguments,
     tick_arguments,
 )
+from roomcast.runtime.redis_lua import RedisRefused
 from roomcast.uploads.lifecycle import (
     TERMINAL,
     Entered,
@@ -85,6 +86,7 @@ log = structlog.get_logger(__name__)
 
 _PAGE_READ = 100
 _MAX_BATCH = 500
+_CHECK_EXPIRES_SECONDS = 60
 _CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 NextRecord = Callable[[Snapshot], Upload]
@@ -112,14 +114,19 @@ class RedisLedger:
         self._claims_failed = 0
 
     async def prepare(self) -> None:
-        """Migrate older data; raise `IncompatibleSchema` for newer data.
+        """Migrate older data; raise `IncompatibleSchema` for newer data, and `RedisRefused` for wrong credentials.
 
-        If Redis cannot be reached or refuses, the first call that reaches it does the same.
+        If Redis cannot be reached or written to at the moment, log that; the first call that succeeds migrates.
         """
         try:
             await self.scripts.prepare()
+            await self.check_writable()
         except IncompatibleSchema:
             raise
+        except RedisRefused as error:
+            if error.permanent:
+                raise
+            log.exception("redis_not_usable", reason=error.message)
         except StorageError:
             log.warning("redis_not_prepared", exc_info=True)
 
@@ -132,13 +139,22 @@ class RedisLedger:
         head = (limit, uploads[0].owner, EVENT_LOG_LENGTH, len(records))
         verdict = await self.scripts.run(CREATE, *head, *fields)
         if verdict == b"too many":
-            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            raise _too_many(in_flight)
         if verdict == b"exists":
             raise IdTaken
         if verdict == b"conflict":
             raise RecordConflict("The record was changed by another writer.")
         for upload in uploads:
             self._notify_observers(None, upload)
+
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        if in_flight is not None:
+            unfinished = await self.scripts.command("SCARD", self.scripts.key("unfinished", uploads[0].owner))
+            if unfinished + len(uploads) > in_flight:
+                raise _too_many(in_flight)
+        for upload in uploads:
+            if await self.scripts.command("EXISTS", self.scripts.key("upload", upload.id)):
+                raise IdTaken
 
     async def get(self, upload_id: str) -> Upload:
         upload, _ = await self._read(upload_id, since=None)
@@ -195,6 +211,9 @@ class RedisLedger:
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
+
+    async def check_writable(self) -> None:
+        await self.scripts.command("SET", self.scripts.key("check"), "", "EX", _CHECK_EXPIRES_SECONDS)
 
     async def queue(self) -> list[str]:
         return await self._queue.order()
@@ -446,6 +465,10 @@ class RedisLedger:
         now = float(reply[1])
         self._time.sync(now)
         return now
+
+
+def _too_many(in_flight: int | None) -> TooMany:
+    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
 
 
 def _as_cursor(position: str) -> str:

@@ -23,7 +23,7 @@ from roomcast.ledger.contract import ChangeNotice, Listener
 from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.redis_connection import SOCKET_SECONDS
 from roomcast.runtime.redis_lua import CALL_SECONDS
-from roomcast.runtime.tasks import cancel_and_wait, start_background_task
+from roomcast.runtime.tasks import Heartbeat, cancel_and_wait, start_background_task
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,8 @@ may have moved since the message."""
 
 _BACKOFF = Backoff(0.05, cap=1.0, jitter=(0.5, 1.5))
 _MAX_CHANNELS = 500
+_OVERDUE_SECONDS = 30.0
+"""How long the loop may receive nothing and open no new connection. Each of the two takes a few seconds at most."""
 
 _EVENT = b"e"
 """The first byte of the message of an event; that of a tick begins with another one."""
@@ -61,6 +63,7 @@ class PubSub:
         self._failures = 0
         self._queue_repeat: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
+        self._heartbeat = Heartbeat("notifications", _OVERDUE_SECONDS)
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         """Notify `listener`; call the returned function to remove it."""
@@ -101,7 +104,8 @@ class PubSub:
             confirmed = asyncio.get_running_loop().create_future()
             self._subscribe(channel, confirmed)
         if self._running is None:
-            self._running = start_background_task(self._run(), "redis pubsub")
+            self._heartbeat.beat()
+            self._running = start_background_task(self._run(), self._heartbeat.name, self._heartbeat)
         return confirmed
 
     def _subscribe(self, channel: str, confirmed: asyncio.Future[None]) -> None:
@@ -130,6 +134,7 @@ class PubSub:
                     await connection.disconnect(nowait=True)
             self._resubscribe_all()
             self._failures += 1
+            self._heartbeat.beat()
             await _BACKOFF.wait(self._failures)
 
     def _new_connection(self) -> AbstractConnection:
@@ -183,6 +188,7 @@ class PubSub:
                     await connection.send_command("PING")
                 continue
             pinged = False
+            self._heartbeat.beat()
             if isinstance(reply, list):
                 self._on_message(reply)
 

@@ -199,6 +199,8 @@ async def _refreshing(credentials: Any) -> AsyncIterator[Callable[[], ReadOnlyCr
     await refresh()
     async with AsyncExitStack() as stack:
         if hasattr(credentials, "refresh_needed"):
-            refreshing = periodic(refresh, _REFRESH_SECONDS, failure_event="s3_credentials_not_refreshed")
+            refreshing = periodic(
+                refresh, _REFRESH_SECONDS, name="S3 credentials", failure_event="s3_credentials_not_refreshed"
+            )
             await stack.enter_async_context(refreshing)
         yield lambda: frozen
