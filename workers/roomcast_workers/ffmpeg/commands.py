@@ -62,7 +62,13 @@ _CHUNK_MICROSECONDS = 500_000
 """Video and audio alternate in chunks of half a second: with a chunk for each frame the index of a video was 240 bytes
 larger a second."""
 _MUXERS: dict[str, Options] = {
-    "mp4": {"movflags": "+faststart", "write_tmcd": 0, "chunk_duration": _CHUNK_MICROSECONDS, "f": "mp4"},
+    "mp4": {
+        "movflags": "+faststart",
+        "write_tmcd": 0,
+        "write_btrt": 0,
+        "chunk_duration": _CHUNK_MICROSECONDS,
+        "f": "mp4",
+    },
     "ipod": {"movflags": "+faststart", "f": "ipod"},
     "webm": {"cues_to_front": 1, "f": "webm"},
 }
@@ -366,40 +372,20 @@ def list_section_packets(file: InputFile, index: int, starts: Sequence[float], s
     """Have ffprobe list the packets of a stream in sections of `seconds` each, one per line, with some before and after
     each section, for `media_info.section_packets`."""
     sections = ",".join(f"{start:.3f}%{start + seconds + _MAX_REORDER_SECONDS:.3f}" for start in starts)
-    return _ffprobe(
-        file, "-of", "csv=p=0", "-select_streams", str(index), "-show_entries", SECTION_ENTRIES,
-        "-read_intervals", sections,
-    )  # fmt: skip
+    listed = ("-select_streams", str(index), "-show_entries", SECTION_ENTRIES)
+    return _ffprobe(file, "-of", "csv=p=0", *listed, "-read_intervals", sections)
 
 
 def list_keyframes(file: InputFile, video: VideoStream) -> list[str]:
     """Have ffprobe decode a video's keyframes and list their sizes, one per line, for `media_info.frame_sizes`."""
-    decoding = (
-        "-select_streams",
-        str(video.index),
-        "-threads",
-        "1",
-        "-skip_frame",
-        "nokey",
-        "-skip_loop_filter",
-        "all",
-    )
-    return _ffprobe(file, "-of", "compact", "-show_entries", FRAME_ENTRIES, *decoding)
+    stream = ("-select_streams", str(video.index))
+    decoding = ("-threads", "1", "-skip_frame", "nokey", "-skip_loop_filter", "all")
+    return _ffprobe(file, "-of", "compact", "-show_entries", FRAME_ENTRIES, *stream, *decoding)
 
 
-def list_filters() -> list[str]:
-    """Have ffmpeg list its filters."""
-    return ["-hide_banner", "-filters"]
-
-
-def list_encoders() -> list[str]:
-    """Have ffmpeg list its encoders."""
-    return ["-hide_banner", "-encoders"]
-
-
-def list_decoders() -> list[str]:
-    """Have ffmpeg list its decoders."""
-    return ["-hide_banner", "-decoders"]
+def list_features(features: Literal["filters", "encoders", "decoders"]) -> list[str]:
+    """Have ffmpeg list what it has of these."""
+    return ["-hide_banner", f"-{features}"]
 
 
 def list_codecs() -> list[str]:

@@ -183,9 +183,9 @@ async def read_capabilities(binaries: Binaries) -> Capabilities:
     """Return what this ffmpeg can do. The answer is cached for each ffmpeg."""
     if binaries.ffmpeg not in _capabilities:
         _capabilities[binaries.ffmpeg] = parse_capabilities(
-            filters=await _output(binaries, commands.list_filters()),
-            encoders=await _output(binaries, commands.list_encoders()),
-            decoders=await _output(binaries, commands.list_decoders()),
+            filters=await _output(binaries, commands.list_features("filters")),
+            encoders=await _output(binaries, commands.list_features("encoders")),
+            decoders=await _output(binaries, commands.list_features("decoders")),
             scale_help=await _output(binaries, commands.describe_filter("scale")),
         )
     return _capabilities[binaries.ffmpeg]

@@ -149,7 +149,8 @@ async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> E
             raise
         log.warning("video_not_copied", reason=error.message)
         return None
-    return EncodedFile(target, result, "mov", "video/mp4", {"copied": True})
+    larger = {"copiedDespite": ["size"]} if target.stat().st_size > job.source.size else {}
+    return EncodedFile(target, result, "mov", "video/mp4", {"copied": True} | larger)
 
 
 async def _remux(

@@ -100,9 +100,9 @@ async def _copy_instead(
         aside.replace(encoded.path)
         return None
     aside.unlink()
-    despite: dict[str, Any] = {"copiedDespite": unlike} if unlike else {}
+    despite = [*unlike, *copied.extra.get("copiedDespite", [])]
     codec = {} if job.template.codec == copied.codec else {"codec": copied.codec}
-    return replace(copied, extra=copied.extra | despite | codec)
+    return replace(copied, extra=copied.extra | codec | ({"copiedDespite": despite} if despite else {}))
 
 
 async def _within_limits(
