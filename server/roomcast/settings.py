@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -20,6 +21,7 @@ from roomcast.environment import EnvironmentSource, Setting, Variable, default_h
 from roomcast.errors import Malformed
 from roomcast.origins import ANY, check_origins
 from roomcast.public_key import read_public_key
+from roomcast.runtime.redis_sentinel import is_sentinel_url, parse_sentinel_url
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
 from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
@@ -73,6 +75,14 @@ class ServerSettings(_Group):
         ge=1,
         le=65535,
         description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
+    )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long the server still serves after SIGTERM, while `/readyz` is 503 already, so that a "
+        "balancer stops sending requests before the port closes. A second SIGTERM ends this. The process may need 24 "
+        "seconds more.",
     )
     shutdown_seconds: float = Field(
         15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
@@ -154,9 +164,9 @@ class StorageSettings(_Group):
     data: Path = Field(Path("data"), description="Directory of the ledger and the media.")
     redis_url: Annotated[str | None, Variable("REDIS_URL")] = Field(
         None,
-        pattern=r"^(redis|rediss|unix)://",
-        description="Redis server of the ledger and the dispatch that many processes share. Web processes then run "
-        "no workers. Without it the ledger is SQLite, and the web process runs the workers.",
+        description="Redis server of the ledger and the dispatch that many processes share: `redis://`, `rediss://` "
+        "(TLS) or `unix://`, or `redis+sentinel://host:26379,host2:26379/mymaster/0` where Sentinel names the master. "
+        "Web processes then run no workers. Without it the ledger is SQLite, and the web process runs the workers.",
     )
     redis_ca: str | None = Field(
         None,
@@ -189,6 +199,22 @@ class StorageSettings(_Group):
         description="Secret that signs media URLs. The default is derived from `JWT_SECRET` where `REDIS_URL` is "
         "set, or else generated and stored in the data directory.",
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if is_sentinel_url(value):
+            parse_sentinel_url(value)
+            return value
+        if not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.")
+        try:
+            _ = urlsplit(value).port
+        except ValueError as error:
+            raise ValueError("The host and the port in the URL cannot be read.") from error
+        return value
 
     @field_validator("redis_ca")
     @classmethod

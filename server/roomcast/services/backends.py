@@ -39,7 +39,7 @@ class Backends:
 
 @asynccontextmanager
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
-    """Open the backends, and close them on exit. Raises `RoomcastError` or `OSError` when one cannot be used."""
+    """Open the backends, and close them on exit. Raise `RoomcastError` or `OSError` when one cannot be used."""
     settings.storage.data.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         await _refuse_unverified(settings)
@@ -161,11 +161,13 @@ def url_secret(settings: Settings) -> bytes:
     path = settings.storage.data / "url.secret"
     if not path.exists():
         part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        part.touch(mode=0o600)
-        part.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
-            path.hardlink_to(part)
-        part.unlink()
+        try:
+            part.touch(mode=0o600)
+            part.write_text(secrets.token_hex(32))
+            with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
+                path.hardlink_to(part)
+        finally:
+            part.unlink(missing_ok=True)
     return path.read_bytes()
 
 
