@@ -60,6 +60,7 @@ from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
+from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
@@ -153,7 +154,8 @@ async def _build_app(settings: Settings, lifetime: AsyncExitStack, background: A
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
-    for running in (http.maintenance.running(), assemblies.deliverer.running(), assemblies.finalizer.running()):
+    deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
+    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
         presence = periodic(
@@ -221,7 +223,14 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
 def build_intake(settings: Settings, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
-    receiver = Receiver(core.backends, settings.intake, lease_seconds=settings.worker.lease_seconds)
+    open_mode = core.authenticator.open_mode
+    quota = UploadQuota(
+        ledger,
+        settings.intake.max_in_flight,
+        by_address=open_mode,
+        expire_unused=open_mode and not settings.server.loopback,
+    )
+    receiver = Receiver(core.backends, settings.intake, quota, lease_seconds=settings.worker.lease_seconds)
     links = Links(settings.server.public_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
@@ -280,7 +289,7 @@ def build_http(
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
-    Pages(settings).add_routes(app)
+    Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)

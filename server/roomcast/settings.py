@@ -256,11 +256,16 @@ class IntakeSettings(_Group):
         2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
     )
     max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
-    max_in_flight: int = Field(100, ge=1, description="Most unfinished uploads of one viewer.")
+    max_in_flight: int = Field(
+        100,
+        ge=1,
+        description="Most unfinished uploads of one viewer, or of one network address in open mode. Of refused ones, "
+        "five times as many are accepted in ten minutes.",
+    )
     viewer_bytes_per_second: int | None = Field(
         None,
         gt=0,
-        description="Rate at which one viewer may send to each web process. In open mode all clients are one viewer.",
+        description="Rate at which one viewer, or one network address in open mode, may send to each web process.",
     )
     hashes: str = Field(
         "md5,sha256",

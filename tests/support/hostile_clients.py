@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _BOUNDARY = "multipart/form-data; boundary=X"
 _TINY_PART = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
 _FILE_PART = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 
+
+SOURCE = "127.0.0.66"
+"""The address that hostile clients have on Linux's loopback interface, so that quotas by address are theirs alone."""
 
 _NUMBERS = itertools.count()
 
@@ -89,7 +93,8 @@ class Target:
     async def connection(self) -> AsyncIterator[Connection]:
         """Connect, and close the connection at the end without regard to what is on its way."""
         url = urlsplit(self.base_url)
-        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        source = (SOURCE, 0) if url.hostname == "127.0.0.1" and sys.platform == "linux" else None
+        reader, writer = await asyncio.open_connection(url.hostname, url.port, local_addr=source)
         try:
             yield Connection(self, reader, writer)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from roomcast.errors import LeaseLost, StorageError
 from roomcast.ledger.contract import Claim, Lease, Renewal
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.runtime.clocks import RunningClock
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Source, Upload, new_upload_id
 from roomcast.uploads.transitions import cancelled
@@ -168,6 +170,49 @@ async def test_cancelling_the_caller_stops_the_work(ledger: FlakyLedger) -> None
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert ended.is_set()
+
+
+async def test_a_frozen_process_keeps_its_leases(tmp_path: Path) -> None:
+    monotonic, unix = [0.0], [1_000_000.0]
+    clock = RunningClock(0.1, lambda: monotonic[0])
+    ledger = SqliteLedger(tmp_path / "frozen.sqlite3", clock=lambda: unix[0], lease_clock=clock)
+    arriving = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([arriving])
+    leases = [(await ledger.claim(arriving.id, holder="web", seconds=SECONDS)).lease]
+    waiting = Upload(new_upload_id(), "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
+    await ledger.create([waiting])
+    await ledger.append(waiting.id, Change(Entered(Stage.QUEUED), "", source=SOURCE))
+    claim = await ledger.claim_next(holder="w", seconds=SECONDS)
+    assert claim is not None
+    leases.append(claim.lease)
+    for step in (900.0, -3600.0):
+        unix[0] += step
+        monotonic[0] += 900.0
+        assert await ledger.expire_leases(reserved_before=0) == []
+        leases = [(await ledger.renew(lease, seconds=SECONDS)).lease for lease in leases]
+    (leased,) = (await ledger.stats(since=0, failures=0)).leased
+    assert leased.expires_at == pytest.approx(unix[0] + SECONDS), "people read the time of day"
+    for _ in range(5):  # nobody renews them any more
+        monotonic[0] += 0.1
+        expired = await ledger.expire_leases(reserved_before=0)
+    assert {upload.id for upload in expired} == {arriving.id, waiting.id}
+    await ledger.close()
+
+
+async def test_work_in_a_process_that_was_frozen_goes_on_if_the_ledger_renews_its_lease(
+    ledger: FlakyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, frozen = await claimed(ledger), [0.0]
+    monotonic = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + frozen[0])
+
+    async def work() -> str:
+        frozen[0] += 900.0
+        async with ledger.renewed:
+            await ledger.renewed.wait_for(lambda: ledger.renewals > 1)
+        return "done"
+
+    assert await run_under_lease(ledger, claim.lease, work(), seconds=SECONDS) == "done"
 
 
 class SilentLedger(FlakyLedger):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -12,7 +13,7 @@ from roomcast.errors import Forbidden, TooMany, UnsupportedType
 from roomcast.http.errors import refuse
 from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
-from roomcast.transport.connections import Connections
+from roomcast.transport.connections import Connections, network
 
 ADMIN_PATH = "/admin"
 
@@ -116,7 +117,10 @@ def authentication(authenticator: Authenticator, credential: Credential) -> Midd
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
-            request[VIEWER] = authenticator.viewer(credential(request))
+            viewer = authenticator.viewer(credential(request))
+            if authenticator.open_mode:
+                viewer = replace(viewer, address=network(request.remote or ""))
+            request[VIEWER] = viewer
         return await handler(request)
 
     return middleware

@@ -30,7 +30,7 @@ EVENT_LOG_LENGTH = 500
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to write to one upload until `expires_at`."""
+    """The right to write to one upload until `expires_at`, by the clock that the ledger measures leases with."""
 
     upload_id: str
     token: str
@@ -189,6 +189,9 @@ class UploadLog(Protocol):
         Raise `TooMany` if the owner would then have more than `in_flight` active uploads, `IdTaken` if one of the
         upload ids is known already, whoever owns it, and `RecordConflict` if a record has changed meanwhile.
         """
+
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        """Raise `TooMany` or `IdTaken` if `create` would raise them now. Others may create uploads meanwhile."""
 
     async def get(self, upload_id: str) -> Upload:
         """Return the upload with its latest tick applied and, while it is queued, its queue position."""

@@ -66,7 +66,8 @@ async def renew_periodically(
 ) -> StopReason:
     """Renew the lease until the work must stop, and return why.
 
-    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. Without
+    If the lease cannot be renewed, this returns before it expires, with time left to stop the work. A process that was
+    frozen until later tries once more: only the ledger knows whether the lease has been given away. Without
     `watch_cancel`, a requested cancel is ignored.
     """
     good_until = time.monotonic() + seconds * (1 - _STOP_FRACTION)
@@ -74,7 +75,7 @@ async def renew_periodically(
         await asyncio.sleep(min(RENEW_SECONDS, seconds / 4))
         began = time.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, good_until - began)):
+            async with asyncio.timeout(good_until - began if began < good_until else seconds * _STOP_FRACTION):
                 renewal = await ledger.renew(lease, seconds=seconds)
         except (LeaseLost, NotFound):
             return StopReason.LEASE_LOST

@@ -61,6 +61,9 @@ class MediaStore(Protocol):
     deployment_location: str
     """Where `claim_deployment` writes the id, for people: "the file …" or "the object …"."""
 
+    origins: tuple[str, ...]
+    """The origins, other than the server's, of the results' URLs and of those that parts are sent to."""
+
     @property
     def bucket(self) -> str | None:
         """The name of the bucket that holds the results, or None if they are local files."""

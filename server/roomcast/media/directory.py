@@ -39,6 +39,7 @@ class DirectoryMediaStore:
         self._media = root / "media"
         self._signer = signer
         self._deployment = root / "deployment"
+        self.origins: tuple[str, ...] = ()
         self.deployment_location = f"the file {self._deployment}"
         self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):

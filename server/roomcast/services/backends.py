@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,12 +18,15 @@ from roomcast.assemblies.records import DismissedTask, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
+from roomcast.errors import StorageError
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
+from roomcast.runtime.clocks import RunningClock
+from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
-from roomcast.settings import Settings
+from roomcast.settings import SECRET_BYTES, Settings
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Backends:
 @asynccontextmanager
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
     """Open the backends, and close them on exit. Raise `RoomcastError` or `OSError` when one cannot be used."""
-    settings.storage.data.mkdir(parents=True, exist_ok=True)
+    make_private_directory(settings.storage.data)
     async with AsyncExitStack() as stack:
         await _refuse_unverified(settings)
         media, resumable, direct = await _open_media(settings, stack)
@@ -115,7 +118,9 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
         return redis
     from roomcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415
 
-    sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3")
+    # Leases are renewed and checked at least this often; see `renew_periodically` and `Maintenance`.
+    lease_clock = RunningClock(max_step=min(1.0, settings.worker.lease_seconds / 4))
+    sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3", lease_clock=lease_clock)
     stack.push_async_callback(sqlite.close)
     return sqlite
 
@@ -152,7 +157,7 @@ def url_secret(settings: Settings) -> bytes:
     """Return the secret that links to results are signed with.
 
     Without the setting, processes that share a Redis derive it from `JWT_SECRET`, because they may share no disk.
-    Others create it on first use, in the data directory.
+    Others create it on first use, in the data directory. Raise `StorageError` if the file there is no secret.
     """
     if settings.storage.url_secret:
         return settings.storage.url_secret.encode()
@@ -160,15 +165,14 @@ def url_secret(settings: Settings) -> bytes:
         return hmac.digest(settings.auth.jwt_secret.encode(), b"roomcast media urls", "sha256")
     path = settings.storage.data / "url.secret"
     if not path.exists():
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        try:
-            part.touch(mode=0o600)
-            part.write_text(secrets.token_hex(32))
-            with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
-                path.hardlink_to(part)
-        finally:
-            part.unlink(missing_ok=True)
-    return path.read_bytes()
+        create_durably(path, secrets.token_hex(SECRET_BYTES).encode())
+    secret = path.read_bytes()
+    if len(secret.strip()) < SECRET_BYTES:
+        raise StorageError(
+            f"The file {path} has fewer than {SECRET_BYTES} bytes, so that links to results could be forged. "
+            "Delete it, and a new one is made; links that were given out before are then no longer valid."
+        )
+    return secret
 
 
 @asynccontextmanager

@@ -163,7 +163,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if sid is None and request.method != hdrs.METH_GET:
             raise engine_error(EngineError.BAD_HANDSHAKE_METHOD, "A session is opened by a GET request.")
         if upgrades is not (transport == "websocket"):
-            raise engine_error(EngineError.BAD_REQUEST, "The transport is not the one of the request.")
+            dropped = "The request is no WebSocket handshake. A proxy may have dropped its Upgrade header."
+            reason = "The request is a WebSocket handshake, and names another transport." if upgrades else dropped
+            raise engine_error(EngineError.BAD_REQUEST, reason)
         if transport == "websocket":
             if request.transport is None or request.method != hdrs.METH_GET:
                 raise engine_error(EngineError.BAD_REQUEST, "The request is not a valid WebSocket handshake.")

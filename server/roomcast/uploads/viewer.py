@@ -13,11 +13,20 @@ ANONYMOUS = "anonymous"
 
 @dataclass(frozen=True)
 class Viewer:
-    """A user id, its permissions, and when its token expires (a Unix time; None: never)."""
+    """A user id, its permissions, and when its token expires (a Unix time; None: never).
+
+    `address` is the network address of a caller in open mode, where all callers are the same user.
+    """
 
     user: str
     admin: bool = False
     expires_at: float | None = None
+    address: str = ""
+
+    @property
+    def client(self) -> str:
+        """What quotas and rates are counted by: the address in open mode, or else the user id."""
+        return self.address or self.user
 
     def check_owns(self, upload: Upload) -> None:
         """Raise `Forbidden` for an upload of another user, unless the viewer is an admin."""

@@ -203,7 +203,7 @@ class FormIntake:
         settings = self._receiver.settings
         max_bytes = settings.max_upload_bytes * settings.max_files + MAX_OVERHEAD_BYTES
         body = FormBody(
-            self._receiver.body(request.content.iter_any(), form.viewer.user),
+            self._receiver.body(request.content.iter_any(), form.viewer),
             request.headers["Content-Type"],
             length=request.content_length,
             max_bytes=max_bytes,
@@ -252,9 +252,11 @@ class FormIntake:
         if form.upload_count >= settings.max_files:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
         upload = new_upload(form.viewer, form.template, part.filename)
-        form.submission = await self._assemblies.add_file(
-            upload, part.name or "", form.submission, in_flight=settings.max_in_flight
-        )
+        quota = self._receiver.quota
+        async with quota.admit(form.viewer.client, [upload]):
+            form.submission = await self._assemblies.add_file(
+                upload, part.name or "", form.submission, in_flight=quota.in_flight
+            )
         file = FormFile(upload.filename, upload)
         form.files.append(file)
         tasks.create_task(self._receive_file(upload, file, part, form, total))

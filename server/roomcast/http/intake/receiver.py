@@ -23,12 +23,14 @@ from roomcast.media.contract import Data, StagedSource
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
+from roomcast.services.quota import UploadQuota
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template
 from roomcast.uploads.transitions import cancelled, paused
+from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +50,11 @@ class Superseded(WrongState):
 class Receiver:
     """Receives uploads in one web process."""
 
-    def __init__(self, backends: Backends, settings: IntakeSettings, *, lease_seconds: float) -> None:
+    def __init__(
+        self, backends: Backends, settings: IntakeSettings, quota: UploadQuota, *, lease_seconds: float
+    ) -> None:
         self.settings = settings
+        self.quota = quota
         self._backends = backends
         self._lease_seconds = lease_seconds
         self._rate_limiter = RateLimiter(settings.viewer_bytes_per_second)
@@ -64,11 +69,11 @@ class Receiver:
         if free is not None and free - self.settings.disk_reserve_bytes < size:
             raise DiskFull("There is no room for this file at the moment.")
 
-    def body(self, chunks: Chunks, user: str) -> RequestBody:
-        """Return the body of a request that the user sends in these chunks."""
+    def body(self, chunks: Chunks, viewer: Viewer) -> RequestBody:
+        """Return the body of a request that the viewer sends in these chunks."""
         return RequestBody(
             chunks,
-            user,
+            viewer.client,
             self._rate_limiter,
             idle_seconds=self.settings.body_stall_seconds,
             min_bytes_per_second=self.settings.body_min_bytes_per_second,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from secrets import token_hex
 
@@ -11,6 +10,7 @@ from aiohttp import web
 from roomcast.http.responses import json_response
 from roomcast.http.schema import UploadEntry, UploadResponse
 from roomcast.media.links import empty_element
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.model import Upload, message, new_upload_id
 from roomcast.uploads.templates import Template
@@ -27,7 +27,7 @@ def new_upload(
     chosen_id: str | None = None,
 ) -> Upload:
     """Return the record of a file that is not here yet. `size` and `md5` are what the client declares."""
-    now = time.time()
+    now = unix_time()
     return Upload(
         id=chosen_id or new_upload_id(),
         owner=viewer.user,

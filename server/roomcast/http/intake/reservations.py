@@ -120,11 +120,13 @@ class Reservations:
             await self._check_unused(chosen)
         elif found := await self._assemblies.find_completed(uploads):
             return json_response(self._completed_response(found))
-        if reservation.direct:
-            submission, entries = await self._reserve_presigned(uploads)
-        else:
-            submission = await self._assemblies.create(uploads, in_flight=settings.max_in_flight)
-            entries = [self._entry(upload) for upload in uploads]
+        quota = self._receiver.quota
+        async with quota.admit(request[VIEWER].client, uploads):
+            if reservation.direct:
+                submission, entries = await self._reserve_presigned(uploads)
+            else:
+                submission = await self._assemblies.create(uploads, in_flight=quota.in_flight)
+                entries = [self._entry(upload) for upload in uploads]
         body = upload_response("Reserved", uploads, submission.assembly_id)
         return json_response({**body, "uploads": entries}, status=201)
 
@@ -141,7 +143,7 @@ class Reservations:
                 raise Malformed(f"The file was declared to have {upload.bytes_expected} bytes, not {length}.")
         await self._receiver.check_space(length or upload.bytes_expected or 0)
         async with raw_body(request) as chunks:
-            body = self._receiver.body(chunks, upload.owner)
+            body = self._receiver.body(chunks, request[VIEWER])
 
             async def work(intake: LeasedIntake) -> Upload:
                 async with intake.stored(body, template, total=upload.bytes_expected or length) as stored:
@@ -162,10 +164,11 @@ class Reservations:
     async def _reserve_presigned(self, uploads: Sequence[Upload]) -> tuple[Submission, list[UploadEntry]]:
         if self._presigned is None:
             raise Malformed("This server has no bucket that files could be sent to directly.")
-        begun = await self._presigned.begin(uploads)
+        in_flight = self._receiver.quota.in_flight
+        begun = await self._presigned.begin(uploads, in_flight=in_flight)
         try:
             reserved = [upload for upload, _ in begun]
-            submission = await self._assemblies.create(reserved, in_flight=self._receiver.settings.max_in_flight)
+            submission = await self._assemblies.create(reserved, in_flight=in_flight)
         except BaseException:
             await self._presigned.abort(begun)
             raise

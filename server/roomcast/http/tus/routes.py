@@ -28,6 +28,7 @@ from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import TusState, Upload
 from roomcast.uploads.templates import Templates
+from roomcast.uploads.viewer import Viewer
 
 _Method = Callable[["TusRoutes", web.Request], Awaitable[web.Response]]
 
@@ -140,7 +141,7 @@ class TusRoutes(RouteGroup):
         if request.can_read_body:
             tus_protocol.check_chunk_type(request.content_type)
         upload = replace(upload, resumable=TusState(creation.metadata, partial=creation.partial))
-        await self._create(upload, creation.length)
+        await self._create(upload, creation.length, request[VIEWER])
         if request.can_read_body:
             upload = await self._append(request, upload, offset=0)
         return self._created(upload)
@@ -150,18 +151,20 @@ class TusRoutes(RouteGroup):
         partials = [await self._load(request, partial_id) for partial_id in creation.concat]
         size = await self._resumable.concatenated_size(partials)
         upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=creation.concat))
-        await self._create(upload, size)
+        await self._create(upload, size, request[VIEWER])
         queued = await self._resumable.concatenate(upload, partials)
         await self._assemblies.resolve_id(queued.submission)
         return self._created(queued)
 
-    async def _create(self, upload: Upload, length: int | None) -> None:
+    async def _create(self, upload: Upload, length: int | None, viewer: Viewer) -> None:
         self._check_declared_size(upload, length)
         await self._receiver.check_space(length or 0)
-        if upload.is_partial:
-            await self._ledger.create([upload], in_flight=self._settings.max_in_flight)
-        else:
-            await self._assemblies.create([upload], in_flight=self._settings.max_in_flight)
+        quota = self._receiver.quota
+        async with quota.admit(viewer.client, [upload]):
+            if upload.is_partial:
+                await self._ledger.create([upload], in_flight=quota.in_flight)
+            else:
+                await self._assemblies.create([upload], in_flight=quota.in_flight)
 
     def _check_declared_size(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
@@ -238,7 +241,7 @@ class TusRoutes(RouteGroup):
             chunk = Chunk(
                 offset=offset,
                 length=length,
-                body=self._receiver.body(chunks, upload.owner),
+                body=self._receiver.body(chunks, request[VIEWER]),
                 verified=partial(verified, checksum=checksum, max_bytes=left, folder=self._folder),
             )
             upload = await self._resumable.append(upload, chunk)

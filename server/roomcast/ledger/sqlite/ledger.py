@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -41,6 +40,7 @@ from roomcast.ledger.sqlite.tables import (
     write_event,
     write_record,
 )
+from roomcast.runtime.clocks import Clock, unix_time
 from roomcast.runtime.sqlite import SqliteDatabase
 from roomcast.uploads.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
 from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, message, reset_for_retry
@@ -52,10 +52,16 @@ _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CAN
 
 
 class SqliteLedger:
-    """`Ledger` in the SQLite file at `path`. Record stores use the same `database`."""
+    """`Ledger` in the SQLite file at `path`. Record stores use the same `database`.
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    All holders of leases are in this process, and the leases of an earlier one expire when the file is opened. Leases
+    are measured by `lease_clock` (by default `clock`): with a `RunningClock`, they do not expire while the process
+    cannot renew them.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock = unix_time, lease_clock: Clock | None = None) -> None:
         self._clock = clock
+        self._lease_clock = lease_clock or clock
         self._listeners: list[Listener] = []
         self._observers: list[Observer] = []
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
@@ -68,13 +74,7 @@ class SqliteLedger:
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
     ) -> None:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            if in_flight is not None:
-                count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
-                if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
-                    raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
-            known = "SELECT 1 FROM uploads WHERE id = ?"
-            if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
-                raise IdTaken
+            _check_create(connection, uploads, in_flight)
             for record in records:
                 write_record(connection, record)
             connection.executemany(
@@ -85,6 +85,9 @@ class SqliteLedger:
             return [write_event(connection, None, upload) for upload in uploads]
 
         await self._write(work)
+
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        await self.database.read(lambda connection: _check_create(connection, uploads, in_flight))
 
     async def get(self, upload_id: str) -> Upload:
         return self._with_latest_tick(
@@ -135,7 +138,12 @@ class SqliteLedger:
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
         found = await self.database.read(lambda connection: queue_stats(connection, now, since, failures))
-        return replace(found, leased=[replace(one, upload=self._with_latest_tick(one.upload)) for one in found.leased])
+        expires_after = now - self._lease_clock()
+        leased = [
+            replace(one, upload=self._with_latest_tick(one.upload), expires_at=one.expires_at + expires_after)
+            for one in found.leased
+        ]
+        return replace(found, leased=leased)
 
     async def check_writable(self) -> None:
         await self.database.read(lambda connection: connection.execute("SELECT 1 FROM uploads LIMIT 1").fetchall())
@@ -173,7 +181,7 @@ class SqliteLedger:
             row = read_row(connection, upload_id)
             if row.upload.stage is not Stage.RECEIVING:
                 raise WrongState(f"The upload is {row.upload.stage}; it takes no more bytes.")
-            if not steal and row.token and row.expires_at > self._clock():
+            if not steal and row.token and row.expires_at > self._lease_clock():
                 raise WrongState("The file is arriving already.")
             return Claim(row.upload, self._lease(connection, upload_id, holder, seconds))
 
@@ -202,7 +210,7 @@ class SqliteLedger:
     async def renew(self, lease: Lease, *, seconds: float) -> Renewal:
         def work(connection: sqlite3.Connection) -> Renewal:
             row = self._writable_row(connection, lease.upload_id, lease.token)
-            expires_at = self._clock() + seconds
+            expires_at = self._lease_clock() + seconds
             connection.execute("UPDATE uploads SET lease_expires_at = ? WHERE id = ?", (expires_at, lease.upload_id))
             return Renewal(replace(lease, expires_at=expires_at), row.cancel_requested)
 
@@ -243,7 +251,7 @@ class SqliteLedger:
 
             written = [
                 self._settle(connection, row, lease_expired(row.upload, cancel_requested=row.cancel_requested))
-                for row in found(EXPIRED_LEASES, self._clock())
+                for row in found(EXPIRED_LEASES, self._lease_clock())
             ]
             return written + [
                 self._settle(connection, row, reservation_expired(row.upload))
@@ -324,13 +332,12 @@ class SqliteLedger:
         row = read_row(connection, upload_id)
         if token is None and row.token is not None:
             raise WrongState("Upload is locked by another worker.")
-        if token is not None and (row.token != token or row.expires_at <= self._clock()):
+        if token is not None and (row.token != token or row.expires_at <= self._lease_clock()):
             raise LeaseLost("The lease on the upload is lost.")
         return row
 
     def _lease(self, connection: sqlite3.Connection, upload_id: str, holder: str, seconds: float) -> Lease:
-        now = self._clock()
-        lease = Lease(upload_id, new_token(holder, now), now + seconds)
+        lease = Lease(upload_id, new_token(holder, self._clock()), self._lease_clock() + seconds)
         connection.execute(
             "UPDATE uploads SET lease_token = ?, lease_expires_at = ? WHERE id = ?",
             (lease.token, lease.expires_at, upload_id),
@@ -352,6 +359,17 @@ class SqliteLedger:
             return set_aside(connection, row.id, self._clock())
         finally:
             connection.execute("RELEASE event")
+
+
+def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_flight: int | None) -> None:
+    """Raise `TooMany` or `IdTaken` if these uploads must not be created."""
+    if in_flight is not None:
+        count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
+        if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
+            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+    known = "SELECT 1 FROM uploads WHERE id = ?"
+    if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
+        raise IdTaken
 
 
 def _as_cursor(upload: Upload) -> str:

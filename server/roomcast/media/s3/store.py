@@ -70,6 +70,7 @@ class S3MediaStore:
         self._write_check_at = 0.0
         self._deployment_key = f"{prefix}deployment"
         self.deployment_location = f"the object {self._deployment_key} in the bucket {bucket.name}"
+        self.origins = tuple(dict.fromkeys(_origin(url) for url in (bucket.urls.base, self._public) if url))
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
         self.presigned = S3PresignedUploads(bucket, self._source_key)
@@ -271,6 +272,11 @@ class _StagedObject:
     async def commit(self) -> str:
         await self._writer.commit()
         return self._name
+
+
+def _origin(url: str) -> str:
+    scheme, _, host = url.partition("://")
+    return f"{scheme}://{host.partition('/')[0]}"
 
 
 def _has_relative_urls(key: str) -> bool:
