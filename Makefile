@@ -92,6 +92,7 @@ system:
 	for package in redis-server chromium nginx haproxy caddy; do \
 		command -v $$package >/dev/null || missing="$$missing $$package"; \
 	done; \
+	command -v bwrap >/dev/null || missing="$$missing bubblewrap"; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing from Debian."; export DEBIAN_FRONTEND=noninteractive; \
