@@ -1,14 +1,17 @@
-"""The environment of a process: the variables that hold settings, and the platform that it runs on."""
+"""The environment of a process: the variables that hold settings, the template file, and the platform."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
+
+from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
 
 PLATFORMS = {
     "DYNO": "Heroku",
@@ -77,3 +80,13 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             if value := os.environ.get(setting.variable):
                 groups.setdefault(setting.group, {})[setting.name] = value
         return groups
+
+
+def load_templates(path: Path) -> Templates:
+    """Return the built-in templates and those of a TOML file. Raise `TemplateFileError`."""
+    try:
+        return parse_templates(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
+    except TemplateFileError as error:
+        raise TemplateFileError(f"The template file {path} is not valid. {error}") from error

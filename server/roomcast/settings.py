@@ -12,19 +12,26 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from roomcast.environment import EnvironmentSource, Setting, Variable, default_host, platform_without_disk, settings_in
+from roomcast.environment import (
+    EnvironmentSource,
+    Setting,
+    Variable,
+    default_host,
+    load_templates,
+    platform_without_disk,
+    settings_in,
+)
 from roomcast.errors import Malformed
 from roomcast.origins import ANY, check_origins
 from roomcast.public_key import read_public_key
-from roomcast.runtime.redis_sentinel import is_sentinel_url, parse_sentinel_url
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
+from roomcast.runtime.redis_url import check_redis_url
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
-from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
+from roomcast.uploads.templates import TemplateFileError, Templates
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -203,18 +210,7 @@ class StorageSettings(_Group):
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        if is_sentinel_url(value):
-            parse_sentinel_url(value)
-            return value
-        if not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.")
-        try:
-            _ = urlsplit(value).port
-        except ValueError as error:
-            raise ValueError("The host and the port in the URL cannot be read.") from error
-        return value
+        return value and check_redis_url(value)
 
     @field_validator("redis_ca")
     @classmethod
@@ -481,16 +477,6 @@ class Settings(BaseSettings):
 def all_settings() -> Iterator[Setting]:
     """Every setting, group by group."""
     return settings_in(Settings)
-
-
-def load_templates(path: Path) -> Templates:
-    """Return the built-in templates and those of a TOML file. Raises `TemplateFileError`."""
-    try:
-        return parse_templates(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
-    except TemplateFileError as error:
-        raise TemplateFileError(f"The template file {path} is not valid. {error}") from error
 
 
 def load_settings() -> Settings:

@@ -24,8 +24,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from roomcast.errors import RoomcastError
 from roomcast.runtime.redis_lua import MAX_CONCURRENT_CALLS
-from roomcast.runtime.redis_sentinel import SentinelAddress, is_sentinel_url, parse_sentinel_url
 from roomcast.runtime.redis_trust import VERIFIED, RedisTrust, fingerprint
+from roomcast.runtime.redis_url import SentinelAddress, is_sentinel_url, parse_sentinel_url
 
 SOCKET_SECONDS = 2.0
 """How long one write or connect may take."""
@@ -198,7 +198,7 @@ def connect(
     url: str, *, trust: RedisTrust = VERIFIED, read_seconds: float | None = None, connections: int = _CONNECTIONS
 ) -> Redis:
     """Return a client of the Redis at `url`, which connects for its first command. The schemes are `redis://`,
-    `rediss://`, `unix://`, and those of `redis_sentinel`.
+    `rediss://`, `unix://`, and those of sentinels (`redis_url`).
 
     No command is retried: only the caller can find out whether one without a response was executed. With
     `read_seconds`, no response may take longer; without it, callers must have their own timeouts.

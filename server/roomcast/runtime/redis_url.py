@@ -1,6 +1,4 @@
-"""The master of a Redis that Sentinel watches: its URL, and where it is at the moment.
-
-The URL has the form that other tools use too:
+"""The URLs of Redis. The one of a Redis that Sentinel watches has the form that other tools use:
 
     redis+sentinel://[user:password@]host[:port][,host[:port]…]/service[/db][?sentinel_password=…]
 
@@ -11,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 SENTINEL_PORT = 26379
 
@@ -55,3 +53,17 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
     rest = f"?{urlencode(options)}" if options else ""
     node = f"{scheme}://{f'{user}@' if user else ''}master/{db or 0}{rest}"
     return SentinelAddress(unquote(service), tuple(sentinels), node)
+
+
+def check_redis_url(url: str) -> str:
+    """Return the URL. Raise `ValueError` with a sentence if it is not valid."""
+    if is_sentinel_url(url):
+        parse_sentinel_url(url)
+        return url
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("The URL must begin with redis://, rediss://, unix:// or redis+sentinel://.")
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError("The host and the port in the URL cannot be read.") from error
+    return url

@@ -1,9 +1,9 @@
-"""The URL of a Redis that sentinels watch."""
+"""The URLs of Redis, and the one of a Redis that sentinels watch."""
 
 from __future__ import annotations
 
 import pytest
-from roomcast.runtime.redis_sentinel import SentinelAddress, is_sentinel_url, parse_sentinel_url
+from roomcast.runtime.redis_url import SentinelAddress, check_redis_url, is_sentinel_url, parse_sentinel_url
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,12 @@ def test_invalid_sentinel_url_is_refused(url: str) -> None:
 )
 def test_other_urls_are_not_those_of_sentinels(url: str) -> None:
     assert not is_sentinel_url(url)
+    assert check_redis_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://one", "redis:one", "redis://one:x/0", "redis://one:70000", "redis+sentinel://one"]
+)
+def test_invalid_url_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^(The|A) .*\.$"):
+        check_redis_url(url)
