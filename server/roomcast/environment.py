@@ -1,17 +1,14 @@
-"""The environment of a process: the variables that hold settings, the template file, and the platform."""
+"""The environment of a process: the variables that hold settings, and the platform that it runs on."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
-
-from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
 
 PLATFORMS = {
     "DYNO": "Heroku",
@@ -82,11 +79,12 @@ class EnvironmentSource(PydanticBaseSettingsSource):
         return groups
 
 
-def load_templates(path: Path) -> Templates:
-    """Return the built-in templates and those of a TOML file. Raise `TemplateFileError`."""
-    try:
-        return parse_templates(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
-    except TemplateFileError as error:
-        raise TemplateFileError(f"The template file {path} is not valid. {error}") from error
+def mistakes(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return a line for each value of `model` that is not valid, which begins with its variable."""
+    variables = {(setting.group, setting.name): setting.variable for setting in settings_in(model)}
+    lines = []
+    for found in error.errors():
+        variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
+        reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
+        lines.append(f"{variable}: {reason}" if variable else reason)
+    return "\n".join(lines)

@@ -21,7 +21,7 @@ from roomcast.environment import (
     Setting,
     Variable,
     default_host,
-    load_templates,
+    mistakes,
     platform_without_disk,
     settings_in,
 )
@@ -31,7 +31,7 @@ from roomcast.public_key import read_public_key
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.runtime.redis_url import check_redis_url
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
-from roomcast.uploads.templates import TemplateFileError, Templates
+from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -479,19 +479,23 @@ def all_settings() -> Iterator[Setting]:
     return settings_in(Settings)
 
 
+def load_templates(path: Path) -> Templates:
+    """Return the built-in templates and those of a TOML file. Raise `TemplateFileError`."""
+    try:
+        return parse_templates(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
+    except TemplateFileError as error:
+        raise TemplateFileError(f"The template file {path} is not valid. {error}") from error
+
+
 def load_settings() -> Settings:
     """Return the settings of the environment, or raise `SettingsError` with every mistake."""
     try:
         settings = Settings()
         settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
-        variables = {(setting.group, setting.name): setting.variable for setting in all_settings()}
-        lines = []
-        for found in error.errors():
-            variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
-            reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
-            lines.append(f"{variable}: {reason}" if variable else reason)
-        raise SettingsError("\n".join(lines)) from error
+        raise SettingsError(mistakes(error, Settings)) from error
     except Malformed as error:
         known = ", ".join(sorted(template.name for template in settings.assemblies.loaded_templates))
         raise SettingsError(

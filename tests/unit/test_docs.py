@@ -18,9 +18,9 @@ from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.cli.exit_codes import ExitCode
 from roomcast.cli.main import app
 from roomcast.client.client import Client
-from roomcast.environment import load_templates
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
+from roomcast.settings import load_templates
 from roomcast.transport.engine import Engine
 from roomcast.uploads import templates
 from roomcast.uploads.lifecycle import TABLE

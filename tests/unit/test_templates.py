@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from roomcast.environment import load_templates
 from roomcast.errors import Malformed
+from roomcast.settings import load_templates
 from roomcast.uploads.templates import TemplateFileError, Templates
 
 
