@@ -15,7 +15,7 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos clean constraints system corpus buildpacks
+.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos fuzz clean constraints system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -77,6 +77,11 @@ bench-quick: setup
 # Minutes of killing and pausing everything, counted at the end. `make chaos ARGS="--seed 7"` repeats a run.
 chaos: setup system
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# Every parser against inputs made of seeds, tokens and random bytes; one that breaks a law is saved as a new seed.
+# `make fuzz ARGS="--seconds 60 --only form"` narrows and lengthens it.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 # Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
 buildpacks:
