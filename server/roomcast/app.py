@@ -277,7 +277,7 @@ def build_http(
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
     MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
-    Pages(settings).add_routes(app)
+    Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     Health(core.backends, maintenance, process_heartbeats(), sandbox).add_routes(app)

@@ -29,7 +29,9 @@ async def test_python_m_roomcast_starts_a_healthy_server(tmp_path: Path) -> None
 
 
 @linux
-async def test_process_has_no_foreign_thread_that_enters_python_after_an_upload(serve: Serve, shelf: Shelf) -> None:
+async def test_process_after_an_upload_has_no_foreign_thread_that_enters_python_and_private_files_alone(
+    serve: Serve, shelf: Shelf
+) -> None:
     """A library's native thread that enters Python may do so just when a program is started. libuv's resolve names, in
     C alone."""
     server = serve()
@@ -39,6 +41,9 @@ async def test_process_has_no_foreign_thread_that_enters_python_after_an_upload(
     names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{server.process.pid}/task").iterdir()}
     known = ("python", "asyncio", "ledger", "Thread-", "libuv-worker")
     assert {name for name in names if not name.startswith(known)} == set()
+    files = [server.data, *server.data.rglob("*")]
+    assert {"ledger.sqlite3", "url.secret", "media"} <= {path.name for path in files}
+    assert [path for path in files if path.stat().st_mode & 0o077] == [], "other users can read them"
 
 
 async def test_start_reports_all_wrong_settings_at_once(serve: Serve) -> None:

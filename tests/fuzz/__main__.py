@@ -1,4 +1,4 @@
-"""Fuzz every parser for some seconds: `make fuzz ARGS="--seconds 60 --only form"`. A failure ends it with exit code 1."""
+"""Fuzz every parser: `make fuzz ARGS="--seconds 60 --only form"`. A failure ends it with exit code 1."""
 
 from __future__ import annotations
 

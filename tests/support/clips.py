@@ -130,6 +130,99 @@ def make_late(path: Path) -> Path:
     return path
 
 
+def make_joined(path: Path, *clocks: float) -> Path:
+    """Recordings of 0.8 seconds whose times begin at these seconds, joined byte by byte. Returns `path`."""
+    video = {".mpg": "mpeg2video", ".webm": "libvpx"}.get(path.suffix, "libx264")
+    audio = {".mpg": "mp2", ".webm": "libopus", ".flac": "flac", ".mp3": "libmp3lame"}.get(path.suffix, "aac")
+    picture = [] if path.suffix in {".flac", ".mp3", ".aac"} else _card("64x48", 25, 0.8)
+    encoding = ["-c:v", video, "-pix_fmt", "yuv420p", "-g", "10", "-c:a", audio, "-muxdelay", "0", "-muxpreload", "0"]
+    joined = b""
+    for clock in clocks:
+        recording = path.with_name(f"recording-{path.name}")
+        _make(recording, *picture, *_tone(440, 0.8), *encoding, "-output_ts_offset", str(clock))
+        joined += recording.read_bytes()
+    path.write_bytes(joined)
+    return path
+
+
+def make_jumping_sound(path: Path) -> Path:
+    """A film in MPEG-TS, the times of whose sound jump by an hour after half a second; returns `path`."""
+    jump = "setts=ts='PTS+gte(N,24)*90000*3600'"
+    _make(path, "-i", f"file:{make_joined(path.with_name('plain.ts'), 0)}", "-c", "copy", "-bsf:a", jump)
+    return path
+
+
+def make_offset(path: Path, *, video: float = 0.0, audio: float = 0.0) -> Path:
+    """A second of film and a second of sound that begin at these seconds; returns `path`."""
+    streams = ["-itsoffset", str(video), *_card("64x48", 25, 1), "-itsoffset", str(audio), *_tone(440, 1)]
+    _make(path, *streams, "-c:v", "libvpx" if path.suffix == ".webm" else "libx264", "-pix_fmt", "yuv420p")
+    return path
+
+
+def make_held(path: Path, *, held: float) -> Path:
+    """A second of film whose last frame is shown for `held` seconds; returns `path`."""
+    card = "testsrc2=size=64x48:rate=25:duration=1,setpts=PTS,settb=1/1000"
+    duration = f"setts=duration='if(eq(N,24),{held}/TB,DURATION)'"
+    _make(path, "-f", "lavfi", "-i", card, "-c:v", "libx264", "-bf", "0", "-pix_fmt", "yuv420p", "-bsf:v", duration)
+    return path
+
+
+def make_turned(path: Path) -> Path:
+    """Half a second of 64x48, then half a second of 48x64 of the same picture, in WebM; returns `path`."""
+    recordings = []
+    for number, size in enumerate(("64x48", "48x64")):
+        recording = path.with_name(f"{number}-{path.name}")
+        white = f"color=white:s={size}:r=25:d=0.5"
+        _make(recording, "-f", "lavfi", "-i", white, "-c:v", "libvpx", "-output_ts_offset", str(number / 2))
+        recordings.append(recording)
+    listed = path.with_suffix(".txt")
+    listed.write_text("".join(f"file '{recording}'\n" for recording in recordings))
+    _make(path, "-f", "concat", "-safe", "0", "-i", f"file:{listed}", "-c", "copy")
+    return path
+
+
+def make_web_alpha(path: Path) -> Path:
+    """Red on the left, and red that is wholly transparent on the right, in VP9; returns `path`."""
+    red = "color=red:s=64x48:d=0.2,format=yuva420p,geq=lum='p(X,Y)':cb='p(X,Y)':cr='p(X,Y)':a='255*lt(X,32)'"
+    _make(path, "-f", "lavfi", "-i", red, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
+    return path
+
+
+def make_unplaced_channels(path: Path) -> Path:
+    """Four channels without places, of which the first two have sound, as of camcorders; returns `path`."""
+    raw = path.with_suffix(".raw")
+    tones = "sine=440:duration=0.5[a];sine=880:duration=0.5[b];anullsrc=d=0.5:cl=stereo[c];[a][b][c]amerge=inputs=3"
+    _make(raw, "-filter_complex", tones, "-ar", "48000", "-f", "s16le")
+    unplaced = ["-f", "s16le", "-ar", "48000", "-ch_layout", "UNSD+UNSD+UNSD+UNSD", "-i", f"file:{raw}"]
+    _make(path, *unplaced, "-c:a", "pcm_s16le")
+    return path
+
+
+def make_empty_track(path: Path) -> Path:
+    """A film whose first sound, the default one, has no packets; returns `path`."""
+    sounds = ["-map", "0", "-map", "1", "-map", "2", "-c:a", "aac", "-disposition:a:0", "default"]
+    dropped = ["-bsf:a:0", "noise=drop=1", "-disposition:a:1", "0"]
+    _make(path, *_card("64x48", 25, 1), *_tone(880, 1), *_tone(440, 1), *sounds, *dropped)
+    return path
+
+
+def make_thumbnail_track(path: Path) -> Path:
+    """A film of 64x48, the default track, after a track of its thumbnails, of 160x120. Returns `path`."""
+    tracks = ["-map", "0", "-map", "1", "-c:v:0", "mjpeg", "-c:v:1", "libx264", "-pix_fmt:v:1", "yuv420p"]
+    second = ["-disposition:v:0", "0", "-disposition:v:1", "default"]
+    _make(path, *_card("160x120", 1, 1), *_card("64x48", 25, 1), *tracks, *second)
+    return path
+
+
+def make_programmes(path: Path) -> Path:
+    """MPEG-TS with two programmes; the sound of the second, of 880 Hz, comes first in the file. Returns `path`."""
+    maps = ["-map", "1", "-map", "0", "-map", "2", "-map", "3"]
+    programmes = ["-program", "title=one:st=1:st=2", "-program", "title=two:st=0:st=3"]
+    card = _card("64x48", 25, 1)
+    _make(path, *card, *_tone(880, 1), *_tone(440, 1), *card, *maps, *programmes, "-c:a", "aac")
+    return path
+
+
 def make_uneven(path: Path, *, video: float, audio: float) -> Path:
     """A film and its sound of different lengths in seconds; returns `path`."""
     _make(

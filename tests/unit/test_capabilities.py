@@ -39,6 +39,7 @@ def test_capabilities_are_those_that_the_listings_name() -> None:
     assert found == Capabilities(
         filters=frozenset({"zscale", "tonemap"}),
         encoders=frozenset({"libx264", "libsvtav1", "aac"}),
+        decoders=frozenset({"libdav1d", "hevc", "mp3float"}),
         decodable=frozenset({"av1", "hevc", "mp3"}),
         scale_options=frozenset({"w", "intent"}),
     )

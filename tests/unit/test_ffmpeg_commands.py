@@ -29,8 +29,9 @@ SMALL = MediaInfo(10.0, 1000, "mov", H264, AAC)
 RECIPE = EncodeSettings(CODECS["h264"], "veryfast", ConstantQuality(23), 1280, 720)
 TWO_PASSES = dataclasses.replace(RECIPE, codec=CODECS["av1"], rate=TwoPass(500_000, 1, Path("/work/passes")))
 FLAGS = (
-    "-hide_banner -nostdin -nostats -loglevel error -progress pipe:1 -stats_period 0.25 -max_alloc 536870912 -y"
-)  # fmt: skip
+    "-hide_banner -nostdin -nostats -loglevel error -progress pipe:1 -stats_period 0.25 -max_alloc 536870912"
+    " -dts_delta_threshold 1000000000 -y"
+)
 FILM_FILTERS = (
     "setsar=sar=1",
     "format=pix_fmts=yuv420p",
@@ -348,7 +349,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             ],
         )
         for what, command, wanted in (
-            ("what a file holds", commands.probe(SOURCE), "-of json -show_format -show_streams"),
+            ("what a file holds", commands.probe(SOURCE), "-of json -show_format -show_streams -show_programs"),
             (
                 "its packets",
                 commands.list_packets(SOURCE),

@@ -19,10 +19,11 @@ from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.capabilities import Capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.ffmpeg.runner import read_capabilities, run_ffmpeg, run_ffprobe, scan_packets
+from roomcast_workers.ffmpeg.runner import read_capabilities, read_frame_sizes, run_ffmpeg, run_ffprobe, scan_packets
 from roomcast_workers.limits import MediaLimits
+from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
-from roomcast_workers.media_info.probe import MediaInfo, parse_ffprobe
+from roomcast_workers.media_info.probe import MediaInfo, VideoStream, parse_ffprobe
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
@@ -114,6 +115,16 @@ class Job:
         """Read every packet of the source."""
         return await scan_packets(
             self.deps.binaries, self.source_input, limits=_PROBE_LIMITS, timeout_seconds=self.deps.step_seconds
+        )
+
+    async def read_frame_sizes(self, video: VideoStream) -> FrameSizes:
+        """Return the sizes of the source's keyframes."""
+        return await read_frame_sizes(
+            self.deps.binaries,
+            self.source_input,
+            video,
+            limits=self._encode_limits(),
+            timeout_seconds=self.deps.step_seconds,
         )
 
     async def capabilities(self) -> Capabilities:

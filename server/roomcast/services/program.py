@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,6 +21,7 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
         settings = load_settings()
     except SettingsError as error:
         return print_start_error(str(error))
+    os.umask(0o077)  # media and the ledger are for nobody else on the machine
     configure_logging(settings.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:

@@ -20,11 +20,12 @@ _HARDWARE_DECODERS = {"av1"}
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What one ffmpeg has. `decodable` are the names of the codecs for which it has a decoder that we use;
+    """What one ffmpeg has. `decoders` are those that we use, and `decodable` the names of the codecs that they decode;
     `scale_options` are the options of its `scale` filter."""
 
     filters: frozenset[str]
     encoders: frozenset[str]
+    decoders: frozenset[str]
     decodable: frozenset[str]
     scale_options: frozenset[str]
 
@@ -52,7 +53,8 @@ def parse_capabilities(filters: str, encoders: str, decoders: str, scale_help: s
     return Capabilities(
         filters=frozenset(name for name, _ in _listed(filters)),
         encoders=frozenset(name for name, _ in _listed(encoders)),
-        decodable=frozenset(_codecs(_listed(decoders))),
+        decoders=frozenset(name for name, _ in _decoders(decoders)),
+        decodable=frozenset(_codecs(_decoders(decoders))),
         scale_options=frozenset(re.findall(r"^ +-?(\w+) +<", scale_help, re.MULTILINE)),
     )
 
@@ -62,10 +64,14 @@ def _listed(listing: str) -> list[tuple[str, str]]:
     return _LISTED.findall(listing)
 
 
+def _decoders(listing: str) -> list[tuple[str, str]]:
+    """Return the names and descriptions of the decoders that we use."""
+    return [listed for listed in _listed(listing) if listed[0] in DECODERS and listed[0] not in _HARDWARE_DECODERS]
+
+
 def _codecs(decoders: Iterable[tuple[str, str]]) -> Iterable[str]:
-    """Yield the codecs that the usable ones of these decoders read. A decoder's description ends with its codec's name
-    where that is not its own."""
+    """Yield the codecs that these decoders read. A decoder's description ends with its codec's name where that is not
+    its own."""
     for name, description in decoders:
-        if name in DECODERS and name not in _HARDWARE_DECODERS:
-            other = _CODEC.search(description)
-            yield other[1] if other else name
+        other = _CODEC.search(description)
+        yield other[1] if other else name

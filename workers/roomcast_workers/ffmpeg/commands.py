@@ -10,6 +10,8 @@ and blocks the event loop until it ends.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Literal
 
 import ffmpeg
 
+from roomcast_workers.ffmpeg.channels import stereo_mix
 from roomcast_workers.ffmpeg.codecs import EncodeSettings, TwoPass, audio_options, video_options
 from roomcast_workers.ffmpeg.filters import (
     Filter,
@@ -34,14 +37,19 @@ from roomcast_workers.ffmpeg.input_options import (
     input_options,
     read_seconds,
 )
+from roomcast_workers.media_info.frame_sizes import FRAME_ENTRIES
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
+from roomcast_workers.media_info.timeline import Retiming, Shift
 
 Metric = Literal["vmaf", "ssim"]
 
 HLS_SEGMENT_SECONDS = 4
 _HLS_CRF = 23
 _FIRST_PASS = 1
+_HALF_A_MILLISECOND = 0.0005
+_MAX_REORDER_SECONDS = 5
+_ANY_GAP = 1_000_000_000
 _STEREO = 2
 _MAX_DARK_LUMA = 24
 """A frame whose mean luma, 0 to 255, is at most this is too dark for a poster; black has 0 in full range."""
@@ -71,15 +79,23 @@ def compress(source: InputFile, target: Path, info: MediaInfo, settings: EncodeS
     original times, its index at the front and no metadata. Raises `UnreadableMedia` when `info` has no video.
     """
     video = require_video(info)
-    media = _input(source)
+    media = _input(source, info)
     streams = [_filter(media[str(video.index)], _video_filters(video, settings))]
     options = _video_options(settings, video)
+    if video.last_frame_start is not None:
+        # A keyframe is decoded after all earlier frames. Otherwise the duration of the last frame, which MP4 takes from
+        # the packet that is decoded last, would be lost to another frame.
+        options["force_key_frames"] = _last_frame_time(video.last_frame_start)
     if isinstance(settings.rate, TwoPass) and settings.rate.number == _FIRST_PASS:
         return _command(streams, "-", options | _DISCARD)
     if info.audio is not None:
         streams.append(media[str(info.audio.index)])
         options |= _audio_options(info.audio, settings)
     return _command(streams, target, options | _NO_METADATA | _MUXERS[settings.codec.muxer])
+
+
+def _last_frame_time(last_frame_start: float) -> str:
+    return f"{last_frame_start - _HALF_A_MILLISECOND:.4f}"
 
 
 def remux(
@@ -89,7 +105,7 @@ def remux(
 
     Drops metadata, and the user data of an H.264 stream. With `audio_encoding` the audio is encoded with these options.
     """
-    media = _input(source)
+    media = _input(source, info)
     streams, options = [], Options()
     if info.video is not None:
         streams.append(media[str(info.video.index)])
@@ -99,20 +115,62 @@ def remux(
             options["bsf:v"] = ",".join(["filter_units=remove_types=6", *_missing_colour_tags(info.video)])
     if info.audio is not None:
         streams.append(media[str(info.audio.index)])
-        options |= audio_encoding or {"c:a": "copy"}
+        options |= (audio_encoding | _audio_filter(info.audio)) if audio_encoding else {"c:a": "copy"}
     return _command(streams, target, options | _NO_METADATA | _MUXERS[muxer])
 
 
 def compress_audio(source: InputFile, target: Path, audio: AudioStream, bitrate: int) -> list[str]:
     """Compress audio to AAC: at most stereo, with its index at the front and no metadata."""
-    options = audio_options("aac", "aac", bitrate, audio.channels, audio.sample_rate)
+    options = audio_options("aac", "aac", bitrate, audio.channels, audio.sample_rate) | _audio_filter(audio)
     stream = _input(source)[str(audio.index)]
     return _command([stream], target, options | _NO_METADATA | _MUXERS["ipod"])
 
 
+def retime(source: InputFile, target: Path, info: MediaInfo, retiming: Retiming, muxer: str) -> list[str]:
+    """Copy video and audio, or one of them, into a file with continuous times."""
+    options: Options = {
+        "c": "copy",
+        "copyts": None,
+        "copyinkf": None,
+        "copypriorss": 1,
+        "avoid_negative_ts": "disabled",
+    }
+    media = ffmpeg.input(file_url(source.path), **input_options(source))
+    streams = []
+    for kind, stream in (("v", info.video), ("a", info.audio)):
+        if stream is not None:
+            streams.append(media[str(stream.index)])
+            options[f"bsf:{kind}"] = _shift_filters(retiming.shifts[stream.index], stores_dts=muxer == "mpegts")
+    return _command(streams, target, options | {"f": muxer})
+
+
+def _shift_filters(shifts: Sequence[Shift], *, stores_dts: bool) -> str:
+    """Return the bitstream filters that move packets by `shifts` and drop those that would overlap.
+
+    For a muxer that stores no decoding times they are made: rising, and before the times of presentation.
+    """
+    # Differences to the shift before: a sum is not nested, and the depth of nesting is limited.
+    steps = [f"{shifts[0].seconds:.6f}"]
+    for before, shift in itertools.pairwise(shifts):
+        steps.append(f"gte(N,{shift.first})*({shift.seconds - before.seconds:.6f})")
+    moved = f"+round(({'+'.join(steps)})/TB)"
+    dts = f"if(eq(DTS,NOPTS),NOPTS,DTS{moved})"
+    if not stores_dts:
+        dts = f"max(PREV_OUTDTS+1,if(eq(PTS,NOPTS),NOPTS,PTS{moved}-round({_MAX_REORDER_SECONDS}/TB)))"
+    filters = [f"setts=pts='if(eq(PTS,NOPTS),NOPTS,PTS{moved})':dts='{dts}'"]
+    overlaps = [
+        f"between(n,{shift.first},{after.first - 1})*gte(pts*tb,{shift.until - _HALF_A_MILLISECOND:.6f})"
+        for shift, after in itertools.pairwise(shifts)
+        if math.isfinite(shift.until)
+    ]
+    if overlaps:
+        filters.append(f"noise=drop='{'+'.join(overlaps)}'")
+    return ",".join(filters)
+
+
 def count_decodable_frames(source: InputFile, info: MediaInfo, start: float, seconds: float) -> list[str]:
     """Decode a section of a video and write nothing; the last progress block's `frame` is its number of frames."""
-    frames = _input(source, start=start, seconds=seconds)[str(require_video(info).index)]
+    frames = _input(source, info, start=start, seconds=seconds)[str(require_video(info).index)]
     return _command([frames], "-", _DISCARD)
 
 
@@ -165,11 +223,11 @@ def save_poster(
     from there. ffmpeg succeeds and writes nothing when there is no such frame."""
     filters = jpeg_filters(video, width, height, tone_mapper)
     if skip_dark:
-        bright: Options = {
+        bright: dict[str, str | int] = {
             "mode": "select", "key": "lavfi.signalstats.YAVG", "value": _MAX_DARK_LUMA, "function": "greater"
         }  # fmt: skip
         filters = [*filters, ("signalstats", {}), ("metadata", bright)]
-    media = _input(source, start=max(0.0, start), seconds=_POSTER_SEARCH_SECONDS)
+    media = _input(source, video, start=max(0.0, start), seconds=_POSTER_SEARCH_SECONDS)
     return _command([_filter(media[str(video.index)], filters)], target, _ONE_JPEG | {"q:v": 3})
 
 
@@ -186,7 +244,7 @@ def save_tiles(
     """Save a small picture from the middle of every `interval` milliseconds, as raw video in a NUT file."""
     # `pass`: the last keyframe lasts one frame, which would otherwise be too short for an interval of its own.
     every: Filter = ("fps", {"fps": f"1000/{interval}", "start_time": 0, "eof_action": "pass"})
-    media = _input(source, skip_frame="nokey") if keyframes_only else _input(source)
+    media = _input(source, video, skip_frame="nokey") if keyframes_only else _input(source, video)
     tiles = _filter(media[str(video.index)], [every, *jpeg_filters(video, width, height, tone_mapper)])
     return _command([tiles], target, {"c:v": "rawvideo", "f": "nut"})
 
@@ -229,13 +287,18 @@ def encode_hls(
         _filter(copies.stream(number), video_filters(video, rendition.width, rendition.height, "none"))
         for number, rendition in enumerate(renditions)
     ]
+    keyframes = ["isnan(prev_forced_t)", f"gte(t,prev_forced_t+{HLS_SEGMENT_SECONDS})"]
+    if video.last_frame_start is not None:
+        keyframes.append(
+            f"gte(t,{_last_frame_time(video.last_frame_start)})"
+        )  # as in `compress`; for the last frame alone
     options: Options = {
         "c:v": "libx264",
         "preset": preset,
         "crf": _HLS_CRF,
         "pix_fmt": "yuv420p",
         # Keyframes only where a segment begins, so that every rendition is cut at the same frames.
-        "force_key_frames": f"expr:isnan(prev_forced_t)+gte(t,prev_forced_t+{HLS_SEGMENT_SECONDS})",
+        "force_key_frames": "expr:" + "+".join(keyframes),
         "sc_threshold": 0,
         "g": 1_000_000_000,
         "map_metadata": -1,
@@ -287,12 +350,27 @@ def decode_deep_image(source: InputFile, target: Path, *, zscale: bool) -> list[
 
 def probe(file: InputFile) -> list[str]:
     """Have ffprobe describe a file's format and streams as JSON."""
-    return _ffprobe(file, "-of", "json", "-show_format", "-show_streams")
+    return _ffprobe(file, "-of", "json", "-show_format", "-show_streams", "-show_programs")
 
 
 def list_packets(file: InputFile) -> list[str]:
     """Have ffprobe list every packet of a file, one per line, for `media_info.packet_scan`."""
     return _ffprobe(file, "-of", "csv=p=0", "-show_entries", SCAN_ENTRIES)
+
+
+def list_keyframes(file: InputFile, video: VideoStream) -> list[str]:
+    """Have ffprobe decode a video's keyframes and list their sizes, one per line, for `media_info.frame_sizes`."""
+    decoding = (
+        "-select_streams",
+        str(video.index),
+        "-threads",
+        "1",
+        "-skip_frame",
+        "nokey",
+        "-skip_loop_filter",
+        "all",
+    )
+    return _ffprobe(file, "-of", "compact", "-show_entries", FRAME_ENTRIES, *decoding)
 
 
 def list_filters() -> list[str]:
@@ -308,6 +386,11 @@ def list_encoders() -> list[str]:
 def list_decoders() -> list[str]:
     """Have ffmpeg list its decoders."""
     return ["-hide_banner", "-decoders"]
+
+
+def list_codecs() -> list[str]:
+    """Have ffmpeg list its codecs, with the decoders of each."""
+    return ["-hide_banner", "-codecs"]
 
 
 def describe_filter(name: str) -> list[str]:
@@ -337,6 +420,8 @@ def with_global_flags(output: ffmpeg.Stream) -> list[str]:
         *("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error"),
         *("-progress", "pipe:1", "-stats_period", "0.25"),
         *("-max_alloc", str(MAX_ALLOCATION)),
+        # ffmpeg would close gaps of more than ten seconds in MPEG-TS, even where another stream continues.
+        *("-dts_delta_threshold", str(_ANY_GAP)),
     )
     return [str(argument) for argument in flagged.overwrite_output().get_args()]
 
@@ -348,11 +433,24 @@ def _command(streams: Sequence[ffmpeg.Stream], target: Path | str, options: Opti
 
 
 def _input(
-    file: InputFile, *, start: float | None = None, seconds: float | None = None, **options: str | None
+    file: InputFile,
+    streams: MediaInfo | VideoStream | None = None,
+    *,
+    start: float | None = None,
+    seconds: float | None = None,
+    **options: str | None,
 ) -> ffmpeg.Stream:
-    """Read `file` under the rules for untrusted input: all of it, or `seconds` from `start`."""
+    """Read `file` under the rules for untrusted input: all of it, or `seconds` from `start`.
+
+    `streams` are those that will be used: the result begins with the first of them.
+    """
+    video = streams.video if isinstance(streams, MediaInfo) else streams
+    if video is not None and video.decoder is not None:
+        options[f"c:{video.index}"] = video.decoder
     if start is not None:
         options["ss"] = f"{start:.3f}"
+    elif isinstance(streams, MediaInfo) and streams.unused_start > 0:
+        options["itsoffset"] = f"{-streams.unused_start:.6f}"
     options["t"] = f"{read_seconds(file.limits, seconds):.3f}"
     return ffmpeg.input(file_url(file.path), **input_options(file), **options)
 
@@ -367,7 +465,9 @@ def _samples(
     source: InputFile, video: VideoStream, settings: EncodeSettings, starts: Sequence[float], seconds: float
 ) -> ffmpeg.Stream:
     filters = _video_filters(video, settings)
-    samples = [_filter(_input(source, start=start, seconds=seconds)[str(video.index)], filters) for start in starts]
+    samples = [
+        _filter(_input(source, video, start=start, seconds=seconds)[str(video.index)], filters) for start in starts
+    ]
     return ffmpeg.concat(*samples, v=1, a=0) if len(samples) > 1 else samples[0]
 
 
@@ -383,7 +483,13 @@ def _video_options(settings: EncodeSettings, video: VideoStream) -> Options:
 def _audio_options(audio: AudioStream, settings: EncodeSettings) -> Options:
     codec = settings.codec
     channels = min(audio.channels, settings.channels)
-    return audio_options(codec.audio, codec.audio_encoder, settings.audio_bitrate, channels, audio.sample_rate)
+    options = audio_options(codec.audio, codec.audio_encoder, settings.audio_bitrate, channels, audio.sample_rate)
+    return options | _audio_filter(audio)
+
+
+def _audio_filter(audio: AudioStream) -> Options:
+    mix = stereo_mix(audio.channels, audio.layout)
+    return {} if mix is None else {"filter:a": mix}
 
 
 def _missing_colour_tags(video: VideoStream) -> list[str]:

@@ -89,21 +89,26 @@ def _deinterlaced(video: VideoStream) -> list[Filter]:
 def _scaled(
     video: VideoStream, width: int, height: int, colours: Colours, levels: str, tone_mapper: ToneMapper
 ) -> list[Filter]:
+    size: dict[str, str | int] = {"w": width, "h": height}
+    framed: list[Filter] = []
+    if video.size_varies:
+        size = {"w": f"2*trunc(min({width},{height}*dar)/2+0.01)", "h": f"2*trunc(min({height},{width}/dar)/2+0.01)"}
+        framed = [("pad", {"w": width, "h": height, "x": "(ow-iw)/2", "y": "(oh-ih)/2"})]
     # Both ranges and both matrices are given: otherwise a full-range source only loses its tag and not its levels.
-    options: dict[str, str | int] = {"w": width, "h": height, "out_range": levels, "out_color_matrix": colours.matrix}
+    options = size | {"out_range": levels, "out_color_matrix": colours.matrix}
     if video.matrix is None:
         options["in_color_matrix"] = output_colours(video).matrix
     if video.alpha:
         options["alphablend"] = "uniform_color"
     if not video.needs_colour_management:
-        return [("scale", options)]
+        return [("scale", options), *framed]
     if tone_mapper == "zscale":
-        return [("scale", {"w": width, "h": height}), *_ZSCALE, ("scale", options)]
+        return [("scale", size), *_ZSCALE, ("scale", options), *framed]
     if tone_mapper == "swscale":
         # In two steps: the second is expensive for every pixel.
         managed: dict[str, str | int] = {"out_primaries": "bt709", "out_transfer": "bt709", "intent": "perceptual"}
-        return [("scale", {"w": width, "h": height}), ("scale", options | managed)]
-    return [("scale", options)]
+        return [("scale", size), ("scale", options | managed), *framed]
+    return [("scale", options), *framed]
 
 
 # In linear light, where 1.0 is reference white (ITU-R BT.2408: 203 cd/m²).

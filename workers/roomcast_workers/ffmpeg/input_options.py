@@ -13,8 +13,8 @@ from roomcast_workers.limits import MediaLimits
 _PROBE_BYTES = 10_000_000
 _PROBE_MICROSECONDS = 10_000_000
 
-Options = dict[str, str | int]
-"""ffmpeg's options, by name without the dash."""
+Options = dict[str, str | int | None]
+"""ffmpeg's options, by name without the dash; None is the value of those that have none."""
 
 MAX_ALLOCATION = 512 << 20
 """The most memory, in bytes, that ffmpeg or ffprobe may allocate at once."""

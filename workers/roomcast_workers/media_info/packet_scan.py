@@ -6,7 +6,9 @@ A header may be wrong or missing; what ffprobe lists with `SCAN_ENTRIES` is what
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from roomcast_workers.media_info.timeline import MediaPacket, Run, RunDivider
 
 SCAN_ENTRIES = "packet=stream_index,pts_time,dts_time,duration_time,size,flags"
 """ffprobe's `-show_entries`, with `-of csv=p=0`: one line per packet, its fields in this order."""
@@ -22,7 +24,8 @@ class StreamScan:
 
     Times are in seconds, from the first frame or sample that is shown to the end of the last; `size` is in bytes.
     `hidden` packets are decoded but not shown, because an edit list leaves them out; `untimed` ones have no
-    presentation time. `max_keyframe_gap` is the longest time from a keyframe to the next, or to the end.
+    presentation time. `last` is when the last frame is shown, until `end`. `max_keyframe_gap` is the longest time from
+    a keyframe to the next, or to the end. `runs` are the packets between which times start over or jump.
     """
 
     packets: int = 0
@@ -30,40 +33,66 @@ class StreamScan:
     untimed: int = 0
     size: int = 0
     start: float = math.inf
+    last: float = -math.inf
     end: float = -math.inf
     starts_with_keyframe: bool = False
     max_keyframe_gap: float = 0.0
+    runs: list[Run] = field(default_factory=list)
     _last_key: float = math.inf
+    _time: float = -math.inf
+    _lead: float = math.inf
+    _step: float = math.inf
 
     @property
     def seconds(self) -> float:
         return max(0.0, self.end - self.start)
 
-    def add(self, pts: float | None, dts: float | None, duration: float, size: int, flags: str) -> None:
+    def add(self, packet: MediaPacket) -> MediaPacket | None:
+        """Count a packet, and return it with its time and its duration, estimated where the file does not give them.
+
+        Return None if it is not shown, or nobody knows when.
+        """
         if not self.packets:
-            self.starts_with_keyframe = "K" in flags
+            self.starts_with_keyframe = packet.keyframe
         self.packets += 1
-        self.size += size
-        self.untimed += pts is None
-        if "D" in flags:
-            self.hidden += 1
-            return
-        time = pts if pts is not None else dts
-        if time is None:
-            return
+        self.size += packet.size
+        self.untimed += packet.pts is None
+        self.hidden += packet.hidden
+        time = self._time_of(packet)
+        if packet.hidden or time is None:
+            return None
+        if (step := abs(time - self._time)) > 0:
+            self._step = min(self._step, step)
+        self._time = time
         self.start = min(self.start, time)
+        self.last = max(self.last, time)
+        duration = packet.duration or (self._step if math.isfinite(self._step) else 0.0)
         self.end = max(self.end, time + duration)
-        if "K" in flags:
+        if packet.keyframe:
             self._last_key = time
         if time > self._last_key:
             self.max_keyframe_gap = max(self.max_keyframe_gap, time - self._last_key)
+        return replace(packet, pts=time, duration=duration)
+
+    def _time_of(self, packet: MediaPacket) -> float | None:
+        """Return when a packet is shown. MPEG-PS has times for some packets only; those between follow in step."""
+        if packet.pts is not None and packet.dts is not None:
+            self._lead = min(self._lead, packet.pts - packet.dts)
+        if packet.pts is None and packet.dts is not None and math.isfinite(self._lead):
+            return packet.dts + self._lead
+        return packet.pts if packet.pts is not None else packet.dts
 
 
 class PacketScan:
-    """Incremental parser of ffprobe's list of packets. Accepts any bytes in any chunks and never raises."""
+    """Incremental parser of ffprobe's list of packets, read with `demuxer`. Accepts any bytes in any chunks and never
+    raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, demuxer: str = "") -> None:
         self.streams: dict[int, StreamScan] = {}
+        self._demuxer = demuxer
+        self._dividers: dict[int, RunDivider] = {}
+        self._times: dict[int, float] = {}
+        self._packets = 0
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
@@ -90,7 +119,17 @@ class PacketScan:
         if index >= _MAX_STREAMS:
             return
         size = int(fields[4]) if fields[4].isascii() and fields[4].isdecimal() else 0
-        self.streams.setdefault(index, StreamScan()).add(pts, dts, max(0.0, duration or 0.0), size, fields[5])
+        self._add(index, MediaPacket(pts, dts, max(0.0, duration or 0.0), size, "K" in fields[5], "D" in fields[5]))
+
+    def _add(self, index: int, packet: MediaPacket) -> None:
+        if index not in self.streams:
+            self._dividers[index] = RunDivider(self._demuxer)
+            self.streams[index] = StreamScan(runs=self._dividers[index].runs)
+        stream = self.streams[index]
+        if (shown := stream.add(packet)) is not None:
+            self._dividers[index].add(shown, stream.packets - 1, self._packets, self._times)
+            self._times[index] = shown.pts if shown.pts is not None else 0.0
+        self._packets += 1
 
 
 def _seconds(value: str) -> float | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from roomcast import errors
+
+from roomcast_workers.media_info.stream_choice import Candidate, choose_audio, choose_video
 
 _MAX_SIDE = 1 << 20
 _QUARTER_TURN = 90
@@ -17,6 +19,8 @@ _WIDE_PRIMARIES = {"bt2020", "smpte431", "smpte432"}
 _INTERLACED = {"tt", "bb", "tb", "bt"}
 _ALPHA_FORMATS = r"yuva|gbrap|rgba|bgra|argb|abgr|ya\d|pal8|vuya|ayuv"
 _HARMLESS_SIDE_DATA = {"CPB properties"}
+_STILL_CODECS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000"}
+_AUXILIARY = ("comment", "hearing_impaired", "visual_impaired", "descriptions", "karaoke", "dub", "non_diegetic")
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,12 @@ class VideoStream:
     """The video stream.
 
     `width` and `height` are as displayed: after `rotation` (clockwise: 0, 90, 180 or 270) and with square pixels. `fps`
-    is the average rate, `frames` the header's count, `duration` is in seconds; each may be unknown. `index` is the
-    stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names, None where the
-    file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with square pixels.
+    is the average rate, `frames` the header's count, `start` and `duration` are in seconds; each may be unknown.
+    `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names,
+    None where the file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with
+    square pixels, all of one size. With `size_varies` they have several sizes or rotations, of which this is the
+    largest. `last_frame_start` is when the last frame is shown, if it stays for much longer than the others. `decoder`
+    is the one that it needs, if it is not ffmpeg's own choice.
     """
 
     index: int
@@ -46,6 +53,15 @@ class VideoStream:
     interlaced: bool = False
     alpha: bool = False
     as_is: bool = True
+    start: float | None = None
+    size_varies: bool = False
+    last_frame_start: float | None = None
+    decoder: str | None = None
+
+    @property
+    def end(self) -> float | None:
+        """When it ends, in seconds, or None where the file does not say that."""
+        return _end(self.start, self.duration)
 
     @property
     def hdr(self) -> bool:
@@ -60,7 +76,10 @@ class VideoStream:
 
 @dataclass(frozen=True)
 class AudioStream:
-    """The audio stream. `channels` and `sample_rate` (Hz) are positive; `index` is the stream's number in the file."""
+    """The audio stream. `channels` and `sample_rate` (Hz) are positive; `index` is the stream's number in the file.
+
+    `start` and `duration` are in seconds. `layout` is ffmpeg's name of its channel layout, None if that is unknown.
+    """
 
     index: int
     codec: str
@@ -68,15 +87,22 @@ class AudioStream:
     sample_rate: int
     duration: float | None
     frames: int | None = None
+    start: float | None = None
+    layout: str | None = None
+
+    @property
+    def end(self) -> float | None:
+        """When it ends, in seconds, or None where the file does not say that."""
+        return _end(self.start, self.duration)
 
 
 @dataclass(frozen=True)
 class MediaInfo:
     """One file.
 
-    `duration` is in seconds: the longer of video and audio, else what the container declares. `size` is in bytes and
-    `format_name` is ffprobe's. `video` is the first real video stream; `audio` is the usable audio stream that is
-    marked as default, or else the first.
+    `duration` is in seconds: from the beginning of the earlier stream to the end of the later one, else what the
+    container declares. `size` is in bytes and `format_name` is ffprobe's. `start` is the time of the file's first
+    packet, of whatever stream. `video` and `audio` are chosen from `videos` and `audios`.
     """
 
     duration: float | None
@@ -84,34 +110,76 @@ class MediaInfo:
     format_name: str
     video: VideoStream | None
     audio: AudioStream | None
+    start: float | None = None
+    videos: tuple[Candidate[VideoStream], ...] = field(default=(), compare=False, repr=False)
+    audios: tuple[Candidate[AudioStream], ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def video_end(self) -> float | None:
+        """When the last picture ends, in seconds from the beginning of the file, or None where that is unknown."""
+        if self.video is None or self.video.end is None:
+            return None
+        return self.video.end - (self.start or 0.0)
+
+    @property
+    def unused_start(self) -> float:
+        """How many seconds the file begins before its chosen streams; 0 where that is unknown."""
+        starts = [stream.start for stream in (self.video, self.audio) if stream is not None]
+        known = [start for start in starts if start is not None]
+        return min(known) - self.start if self.start is not None and known and len(known) == len(starts) else 0.0
 
 
 def parse_ffprobe(described: Any) -> MediaInfo:
-    """Parse ffprobe's output for `-show_format -show_streams`.
+    """Parse ffprobe's output for `-show_format -show_streams -show_programs`.
 
     Ignores cover art, and streams that lack what is needed to decode them. Raises `UnreadableMedia` when that leaves
     neither video nor audio, and nothing else, whatever the input is.
     """
     root = _mapping(described)
     container = _mapping(root.get("format"))
-    streams = root.get("streams")
-    mappings = [_mapping(stream) for stream in streams] if isinstance(streams, list) else []
-    video = next((found for found in map(_video, mappings) if found is not None), None)
-    audios = [(stream, found) for stream in mappings if (found := _audio(stream)) is not None]
-    audio = next(
-        (found for _, found in sorted(audios, key=lambda pair: not _has_disposition(pair[0], "default"))), None
-    )
-    if video is None and audio is None:
-        raise errors.UnreadableMedia("The file contains neither video nor audio.")
-    durations = [stream.duration for stream in (video, audio) if stream is not None and stream.duration is not None]
-    all_known = len(durations) == sum(stream is not None for stream in (video, audio))
-    return MediaInfo(
-        duration=max(durations) if all_known else _positive(container.get("duration")),
+    programs = [_stream_indices(program) for program in _mappings(root.get("programs"))]
+    streams = _mappings(root.get("streams"))
+    found = MediaInfo(
+        duration=_positive(container.get("duration")),
         size=_integer(container.get("size")),
         format_name=_text(container.get("format_name")) or "",
-        video=video,
-        audio=audio,
+        video=None,
+        audio=None,
+        start=_number(container.get("start_time")),
+        videos=tuple(_video_candidate(stream, video, programs) for stream in streams if (video := _video(stream))),
+        audios=tuple(_audio_candidate(stream, audio, programs) for stream in streams if (audio := _audio(stream))),
     )
+    return choose_streams(found, lambda _: True)
+
+
+def choose_streams(info: MediaInfo, usable: Callable[[int], bool]) -> MediaInfo:
+    """Return the file with the video and the audio that a player would play; those that are `usable` come first.
+
+    Raises `UnreadableMedia` when there is neither.
+    """
+    video = choose_video(info.videos, usable)
+    audio = choose_audio(info.audios, usable, video.programs if video is not None else frozenset())
+    if video is None and audio is None:
+        raise errors.UnreadableMedia("The file contains neither video nor audio.")
+    chosen = [found.stream for found in (video, audio) if found is not None]
+    return replace(
+        info,
+        duration=_span(chosen) or info.duration,
+        video=video.stream if video is not None else None,
+        audio=audio.stream if audio is not None else None,
+    )
+
+
+def _span(streams: Sequence[VideoStream | AudioStream]) -> float | None:
+    """Return the time from the first start to the last end of these streams, or None if an end is unknown."""
+    ends = [stream.end for stream in streams if stream.end is not None]
+    if len(ends) < len(streams):
+        return None
+    return _positive(max(ends) - min(stream.start or 0.0 for stream in streams))
+
+
+def _end(start: float | None, duration: float | None) -> float | None:
+    return None if duration is None else (start or 0.0) + duration
 
 
 def require_video(info: MediaInfo) -> VideoStream:
@@ -119,6 +187,40 @@ def require_video(info: MediaInfo) -> VideoStream:
     if info.video is None:
         raise errors.UnreadableMedia("The file contains no video.")
     return info.video
+
+
+def _video_candidate(
+    stream: Mapping[str, Any], video: VideoStream, programs: Sequence[frozenset[int]]
+) -> Candidate[VideoStream]:
+    return Candidate(
+        video.index,
+        video,
+        default=_has_disposition(stream, "default"),
+        auxiliary=video.codec in _STILL_CODECS or _has_disposition(stream, *_AUXILIARY),
+        pixels=video.width * video.height,
+        programs=_programs_of(video.index, programs),
+    )
+
+
+def _audio_candidate(
+    stream: Mapping[str, Any], audio: AudioStream, programs: Sequence[frozenset[int]]
+) -> Candidate[AudioStream]:
+    return Candidate(
+        audio.index,
+        audio,
+        default=_has_disposition(stream, "default"),
+        auxiliary=_has_disposition(stream, *_AUXILIARY),
+        programs=_programs_of(audio.index, programs),
+    )
+
+
+def _programs_of(index: int, programs: Sequence[frozenset[int]]) -> frozenset[int]:
+    return frozenset(number for number, indices in enumerate(programs) if index in indices)
+
+
+def _stream_indices(program: Mapping[str, Any]) -> frozenset[int]:
+    indices = (_integer(stream.get("index")) for stream in _mappings(program.get("streams")))
+    return frozenset(index for index in indices if index is not None)
 
 
 def _video(stream: Mapping[str, Any]) -> VideoStream | None:
@@ -133,6 +235,9 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
     width = min(_MAX_SIDE, max(1, round(width * aspect)))
     rotation = _rotation(stream)
     pix_fmt = _text(stream.get("pix_fmt"))
+    # WebM stores alpha beside the picture, and only these decoders read it.
+    has_alpha = _integer(_mapping(stream.get("tags")).get("alpha_mode")) == 1
+    alpha_decoder = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(codec) if has_alpha else None
     if rotation % (2 * _QUARTER_TURN):
         width, height = height, width
     return VideoStream(
@@ -151,8 +256,10 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         primaries=_text(stream.get("color_primaries")),
         transfer=_text(stream.get("color_transfer")),
         interlaced=_text(stream.get("field_order")) in _INTERLACED,
-        alpha=re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
+        alpha=alpha_decoder is not None or re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
         as_is=aspect == 1.0 and not rotation and not _has_display_side_data(stream),
+        start=_number(stream.get("start_time")),
+        decoder=alpha_decoder,
     )
 
 
@@ -168,6 +275,8 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream | None:
         sample_rate=rate,
         duration=_positive(stream.get("duration")),
         frames=_integer(stream.get("nb_frames")) or None,
+        start=_number(stream.get("start_time")),
+        layout=_text(stream.get("channel_layout")),
     )
 
 
@@ -207,6 +316,10 @@ def _ratio(value: Any, separator: str) -> float | None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [_mapping(item) for item in value] if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

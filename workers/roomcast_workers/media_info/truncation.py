@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from roomcast.errors import UnreadableMedia
 
+from roomcast_workers.media_info.declared import DECLARED_BY_HEADER, declared_seconds
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
 
@@ -15,6 +16,7 @@ _MAX_CREDIBLE_RATIO = 1000
 """A file that declares more than this many times what it contains, and no number of frames, has a forged header."""
 
 _ONE_FRAME = 0.04
+_LONG_FRAME_SECONDS = 0.5
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
@@ -43,22 +45,39 @@ class VerifiedMedia:
     seconds: float
     truncation: Truncation | None
 
+    def with_video(self, video: VideoStream) -> VerifiedMedia:
+        """Return the same with another description of the video."""
+        return replace(self, info=replace(self.info, video=video))
+
 
 def verify_media(info: MediaInfo, scan: PacketScan, head: bytes) -> VerifiedMedia:
-    """Return what can be read of a file. `head` is its first bytes; some hundred are enough.
+    """Return what can be read of a file. `head` is its first bytes, after an ID3 tag; some hundred are enough.
 
-    Raises `UnreadableMedia` when there are no packets, or none of a declared video.
+    A stream without packets is left out, as a declared video of which none was recorded. Raises `UnreadableMedia` when
+    there are no packets.
     """
     audio = info.audio if info.audio and scan.stream(info.audio.index).packets else None
     video = info.video if info.video and scan.stream(info.video.index).packets else None
-    if (video is None and info.video is not None) or (video is None and audio is None):
+    if video is None and audio is None:
         raise UnreadableMedia("Nothing in the file can be read.")
     seconds = scan.seconds(*(stream.index for stream in (video, audio) if stream is not None))
     seconds = seconds or info.duration or _ONE_FRAME
     if video is not None:
-        video = replace(video, duration=scan.stream(video.index).seconds or seconds)
+        video = _measured(video, audio, scan, seconds)
     readable = replace(info, duration=seconds, video=video, audio=audio)
     return VerifiedMedia(readable, scan, seconds, find_truncation(info, scan, head))
+
+
+def _measured(video: VideoStream, audio: AudioStream | None, scan: PacketScan, seconds: float) -> VideoStream:
+    """Return the video with its real duration, and with the start of its last frame if that is a long one."""
+    packets = scan.stream(video.index)
+    beginning = min([packets.start, *([scan.stream(audio.index).start] if audio is not None else [])])
+    is_long = packets.end - packets.last > _LONG_FRAME_SECONDS
+    return replace(
+        video,
+        duration=packets.seconds or seconds,
+        last_frame_start=packets.last - beginning if is_long and packets.last > packets.start else None,
+    )
 
 
 def lengths_match(one: float, other: float) -> bool:
@@ -76,6 +95,11 @@ def find_truncation(info: MediaInfo, scan: PacketScan, head: bytes) -> Truncatio
         declared_size = segment_size(head)
         if declared_size is None or info.size is None or info.size >= declared_size:
             return None
+    if info.format_name in DECLARED_BY_HEADER:
+        seconds = declared_seconds(info.format_name, head)
+        audio = replace(info.audio, duration=seconds) if info.audio else None
+        video = replace(info.video, duration=seconds) if info.video else None
+        info = replace(info, video=video, audio=audio, duration=None)
     if info.format_name == "avi" and info.video and info.video.frames and info.video.fps:
         # ffmpeg estimates a truncated AVI's duration from the bytes that exist; the header has the number of frames.
         info = replace(info, video=replace(info.video, duration=info.video.frames / info.video.fps))

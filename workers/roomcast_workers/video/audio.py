@@ -34,7 +34,8 @@ async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMete
     audio = info.audio
     if audio is None:
         raise ValueError("There is no audio.")
-    copied = audio_meets_template(audio, source, bitrate)
+    # The last packets of a truncated file are broken and would be copied too.
+    copied = source.truncation is None and audio_meets_template(audio, source, bitrate)
     if copied:
         command = commands.remux(job.source_input, target, info, muxer="ipod")
     else:
@@ -43,6 +44,8 @@ async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMete
     result = await probe_output(job, target, "mov")
     verify_copied(info, source.seconds, result)
     extra: dict[str, Any] = {"copied": True} if copied else {}
-    if source.truncation is None and is_short(source.seconds, result):
+    if source.truncation is not None:
+        extra["partial"] = source.truncation.to_json()
+    elif is_short(source.seconds, result):
         extra["partial"] = Truncation(result.duration or 0.0, source.seconds).to_json()
     return EncodedFile(target, result, "mov", "audio/mp4", extra)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from roomcast.uploads.lifecycle import Stage
 
 from roomcast_workers.job import Job, ResultFile, Results
-from roomcast_workers.limits import check_duration
 from roomcast_workers.media_info.probe import VideoStream, require_video
-from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
+from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.sources.reader import read_source
 from roomcast_workers.video.audio import process_audio
 from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
 from roomcast_workers.video.encoder import (
@@ -26,12 +27,11 @@ from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
 from roomcast_workers.video.storyboard import make_storyboard
 
-_HEAD_BYTES = 4096
-
 
 async def process_video(job: Job) -> Results:
     """Process a video, or audio alone."""
-    source = await _verified_source(job)
+    job, source = await read_source(job)
+    await require_decoders(job, source.info)
     if source.info.video is None:
         return await process_audio(job, source)
     video, hls_sides = source.info.video, job.template.hls
@@ -45,7 +45,8 @@ async def process_video(job: Job) -> Results:
     files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
     derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        derived_from = result.path, result.info, result.demuxer
+        timed = replace(result.info, video=replace(stream, last_frame_start=video.last_frame_start))
+        derived_from = result.path, timed, result.demuxer
     if hls_sides:
         meter.start_run(ends_at=1.0)
         files += await make_hls(job, *derived_from, meter)
@@ -55,20 +56,6 @@ async def process_video(job: Job) -> Results:
     files += await make_storyboard(job, *derived_from)
     partial = {"partial": source.truncation.to_json()} if source.truncation else {}
     return Results(files, [poster] if poster else [], _original(video, source), result.extra | partial)
-
-
-async def _verified_source(job: Job) -> VerifiedMedia:
-    """Return what the source really contains.
-
-    Raises `TooLarge` when it is too long, and `UnsupportedType` when the installed ffmpeg cannot decode it.
-    """
-    info = await job.probe(job.path, job.source.format)
-    with job.path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    source = verify_media(info, await job.scan_packets(), head)
-    check_duration(source.seconds, job.deps.limits)
-    await require_decoders(job, source.info)
-    return source
 
 
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:

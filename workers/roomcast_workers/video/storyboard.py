@@ -80,7 +80,7 @@ def webvtt(storyboard: Storyboard, sprite: str) -> str:
 async def make_storyboard(job: Job, video: Path, info: MediaInfo, demuxer: str) -> list[ResultFile]:
     """Make the sprite and the WebVTT file of a video, or return nothing if that fails. Reports progress."""
     stream = require_video(info)
-    duration = stream.duration or info.duration
+    duration = info.video_end or info.duration
     storyboard = plan_storyboard(duration, stream.width, stream.height)
     if storyboard is None:
         return []
