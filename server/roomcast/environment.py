@@ -29,9 +29,18 @@ def default_host() -> str:
     return "0.0.0.0" if any(os.environ.get(name) for name in PLATFORMS) else "127.0.0.1"  # noqa: S104
 
 
-def platform_without_disk() -> str | None:
-    """Return the name of the platform if it empties a process's disk at every restart, or None."""
-    return next((name for variable, name in PLATFORMS.items() if _is_diskless(variable)), None)
+def disk_warning(*, redis: bool, s3: bool) -> str | None:
+    """Return what is lost on a platform that empties a process's disk at every restart; None elsewhere."""
+    platform = next((name for variable, name in PLATFORMS.items() if _is_diskless(variable)), None)
+    if platform is None or (redis and s3):
+        return None
+    if redis:
+        return (
+            f"{platform} gives each process a disk of its own and empties it at every restart: workers cannot read "
+            "what web processes receive. Set S3_BUCKET."
+        )
+    missing = "REDIS_URL" if s3 else "REDIS_URL and S3_BUCKET"
+    return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
 
 
 def _is_diskless(variable: str) -> bool:

@@ -6,7 +6,6 @@ groups: `Settings(storage=StorageSettings(data=Path("data")))`. Times are in sec
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -21,12 +20,12 @@ from roomcast.environment import (
     Setting,
     Variable,
     default_host,
+    disk_warning,
     mistakes,
-    platform_without_disk,
     settings_in,
 )
 from roomcast.errors import Malformed
-from roomcast.origins import ANY, check_origins
+from roomcast.origins import ANY, check_origins, is_loopback_address
 from roomcast.public_key import read_public_key
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.runtime.redis_url import check_redis_url
@@ -103,10 +102,7 @@ class ServerSettings(_Group):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return self.host == "localhost" or is_loopback_address(self.host)
 
 
 class AuthSettings(_Group):
@@ -226,23 +222,14 @@ class StorageSettings(_Group):
     @property
     def redis_trust(self) -> RedisTrust:
         """Which certificate of a `rediss://` server is accepted."""
-        fingerprints = parse_fingerprints(self.redis_fingerprint) if self.redis_fingerprint else frozenset()
+        fingerprints = parse_fingerprints(self.redis_fingerprint or "")
         signs_its_own = "DYNO" in os.environ and self.redis_verify and not (self.redis_ca or fingerprints)
         return RedisTrust(self.redis_verify, self.redis_ca, fingerprints, FirstUse() if signs_its_own else None)
 
     @property
     def disk_warning(self) -> str | None:
         """What is lost on a platform that empties a process's disk at every restart; None elsewhere."""
-        platform = platform_without_disk()
-        if platform is None or (self.redis_url and self.s3_bucket):
-            return None
-        if self.redis_url:
-            return (
-                f"{platform} gives each process a disk of its own and empties it at every restart: workers cannot read "
-                "what web processes receive. Set S3_BUCKET."
-            )
-        missing = "REDIS_URL" if self.s3_bucket else "REDIS_URL and S3_BUCKET"
-        return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
+        return disk_warning(redis=self.redis_url is not None, s3=self.s3_bucket is not None)
 
 
 class IntakeSettings(_Group):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from roomcast.environment import load_templates
 from roomcast.errors import UnsupportedType
-from roomcast.settings import SettingsError, load_settings
+from roomcast.settings import SettingsError, load_settings, load_templates
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template, TemplateFileError, Templates, check_kind
 
