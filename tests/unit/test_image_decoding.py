@@ -16,12 +16,19 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageChops
+from roomcast.uploads.raw_photos import is_raw_photo
 from roomcast.uploads.sniff import sniff
 from roomcast_workers.image.child import run
 from roomcast_workers.image.child.animation import count_frames
 from roomcast_workers.image.child.colour_space import ColourSpace, apply, from_cicp, inverse, to_srgb_light
+from roomcast_workers.image.child.containers.isobmff import image_properties
+from roomcast_workers.image.child.containers.jpeg import ended_jpeg
 from roomcast_workers.image.child.containers.jxl import jxl_size
+from roomcast_workers.image.child.containers.png import repaired_png
+from roomcast_workers.image.child.containers.webp import repaired_webp
 from roomcast_workers.image.child.decoding import NoDecoder, OpenImage, TooManyPixels, Unreadable, decoding, open_image
 from roomcast_workers.image.child.plan import ImageRequest
 from roomcast_workers.image.child.still import decode_still, quality_of
@@ -497,3 +504,57 @@ def test_jpeg_xl_image_without_the_plug_in_has_a_reason(monkeypatch: pytest.Monk
 
 def test_default_quality_is_aligned() -> None:
     assert {name: quality_of(name, 80) for name in ("jpeg", "webp", "avif")} == {"jpeg": 80, "webp": 80, "avif": 66}
+
+
+# --- Damaged files ----------------------------------------------------------------------------------------------------
+
+
+def samples() -> list[tuple[str, bytes]]:
+    """Return small files of the formats whose containers are read here."""
+    webp = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(webp, "WEBP", exif=b"Exif\0\0II*\0", icc_profile=b"x" * 50)
+    jxl_boxes = struct.pack(">I4s", 12, b"ftyp") + b"jxl \0\0\0\1jxlc"
+    return [
+        ("PNG", animated("PNG", duration=50)),
+        ("PNG", bars(PLAIN, extra=chunk(b"cICP", bytes([9, 16, 0, 1])) + chunk(b"iCCP", b"a\0\0" + PACKED[:90]))),
+        ("AVIF", (DATA / "pq_bars.avif").read_bytes()),
+        ("JPEG", jpeg(progressive=True)),
+        ("WEBP", webp.getvalue()),
+        ("JXL", b"\0\0\0\x0cJXL \r\n\x87\n" + jxl_boxes + bytes(30)),
+        ("TIFF", (b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", 330, 13, 2, 34) * 2 + bytes(40))),
+    ]
+
+
+SAMPLES = samples()
+DAMAGE = st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=9)), max_size=4)
+
+
+@given(st.sampled_from(SAMPLES), DAMAGE, st.integers(0, 9))
+def test_containers_of_damaged_files_are_read_without_an_error(
+    sample: tuple[str, bytes], damage: list[tuple[int, bytes]], cut: int
+) -> None:
+    """And in a time that does not depend on the numbers in them."""
+    image_format, intact = sample
+    content = bytearray(intact)
+    for at, data in damage:
+        content[at : at + len(data)] = data
+    file = io.BytesIO(content[: len(content) * (10 - cut) // 10])
+    match image_format:
+        case "PNG":
+            repaired, colour, _ = repaired_png(file)
+            assert len(repaired.read()) <= len(intact) + 1000
+            assert colour.gamma is None or colour.gamma >= 0
+        case "WEBP":
+            assert len(repaired_webp(file).read()) <= len(intact) + 50
+        case "JPEG":
+            ended = ended_jpeg(file)
+            assert ended is None or ended[0].read().endswith(b"\xff\xd9")
+        case "AVIF":
+            left, top, right, bottom = image_properties(file).aperture or (0, 0, 1, 1)
+            assert 0 <= left < right
+            assert 0 <= top < bottom
+        case "JXL":
+            assert min(jxl_size(file) or (1, 1)) > 0
+        case _:
+            data = file.getvalue()
+            assert is_raw_photo(lambda offset, count: data[offset : offset + count]) in {True, False}
