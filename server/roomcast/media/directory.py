@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Data, DiskFile, OnChunk, WriteChunks
+from roomcast.media.contract import AppendChunks, Data, DiskFile, OnChunk
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import (
@@ -102,16 +102,15 @@ class DirectoryMediaStore:
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        def work() -> list[str]:
-            before = time.time() - older_than_seconds
+    async def list_sources(self) -> dict[str, float]:
+        def work() -> dict[str, float]:
             modified: dict[str, float] = {}
             for path in self._incoming.iterdir():
                 if not path.name.startswith("."):
                     with suppress(FileNotFoundError):
                         name = path.name.removesuffix(".part")
                         modified[name] = max(path.stat().st_mtime, modified.get(name, 0.0))
-            return sorted(name for name, at in modified.items() if not older_than_seconds or at < before)
+            return dict(sorted(modified.items()))
 
         return await run_in_thread(work)
 
@@ -170,6 +169,20 @@ class _StagedFile:
         return self._target.name
 
 
+class _FileAppender:
+    """Writes to a `.part` file from `stored` on. Implements `roomcast.media.contract.AppendChunks`."""
+
+    def __init__(self, descriptor: int, stored: int) -> None:
+        self._descriptor = descriptor
+        self.stored = stored
+
+    async def __call__(self, *chunks: Data) -> None:
+        def work() -> None:
+            self.stored = write_at(self._descriptor, chunks, self.stored)
+
+        await run_in_thread_shielded(work)
+
+
 class DirectoryResumableSources:
     """Keeps the `.part` file of a source between requests. Implements `roomcast.media.contract.ResumableSources`."""
 
@@ -181,16 +194,10 @@ class DirectoryResumableSources:
             return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[AppendChunks]:
         descriptor = _open_for_writing(self._partial(name))
-        position = offset
-
-        async def write(*chunks: Data) -> None:
-            nonlocal position
-            position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
-
         try:
-            yield write
+            yield _FileAppender(descriptor, offset)
         finally:
             await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
 

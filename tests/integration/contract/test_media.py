@@ -30,7 +30,7 @@ async def test_fetched_source_has_the_bytes_that_were_received(media: MediaStore
     async with media.fetch(key, tmp_path) as path:
         assert path.read_bytes() == DATA
     assert await media.has_source(upload_id)
-    assert await media.list_sources() == [upload_id]
+    assert list(await media.list_sources()) == [upload_id]
 
 
 async def test_uncommitted_source_is_deleted(media: MediaStore) -> None:
@@ -39,13 +39,13 @@ async def test_uncommitted_source_is_deleted(media: MediaStore) -> None:
     async def break_off() -> None:
         async with media.receive(upload_id) as incoming:
             await incoming.write(DATA)
-            assert await media.list_sources() == [upload_id]
+            assert list(await media.list_sources()) == [upload_id]
             assert not await media.has_source(upload_id)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await break_off()
-    assert await media.list_sources() == []
+    assert list(await media.list_sources()) == []
 
 
 async def test_cancelled_receive_leaves_nothing(media: MediaStore) -> None:
@@ -63,7 +63,7 @@ async def test_cancelled_receive_leaves_nothing(media: MediaStore) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert await media.list_sources() == []
+    assert list(await media.list_sources()) == []
 
 
 async def test_discarding_an_unknown_source_does_nothing(media: MediaStore, tmp_path: Path) -> None:
@@ -163,4 +163,4 @@ async def test_sweep_deletes_stale_partial_files_and_no_complete_ones(media: Med
         await incoming.write(DATA)
         await media.sweep(3600)
         await media.sweep(-3600)
-    assert await media.list_sources() == [whole]
+    assert list(await media.list_sources()) == [whole]
