@@ -48,7 +48,7 @@ def parse_sentinel_url(url: str) -> SentinelAddress:
     for host in hosts.split(","):
         address = _HOST.fullmatch(host)
         if not address or not 0 < int(address[2] or SENTINEL_PORT) < 65536:
-            raise ValueError(f"{host!r} is not the host and port of a sentinel.")
+            raise ValueError(f"The URL names {host!r}, which is not the host and port of a sentinel.")
         sentinels.append(f"{scheme}://{login}{address[1]}:{address[2] or SENTINEL_PORT}")
     rest = f"?{urlencode(options)}" if options else ""
     node = f"{scheme}://{f'{user}@' if user else ''}master/{db or 0}{rest}"
