@@ -398,6 +398,12 @@ class WorkerSettings(_Group):
     max_duration_seconds: float = Field(21600, gt=0, le=604_800, description="Longest video or audio.")
     max_frames: int = Field(2000, ge=1, description="Most frames of an animated picture.")
     max_streams: int = Field(128, ge=1, le=1000, description="Most streams in one file.")
+    sandbox: Literal["auto", "required"] = Field(
+        "auto",
+        description="What confines the programs that read uploads. `auto`: the strongest that this system has, with a "
+        "warning about what is missing. `required`: the process does not start unless files, the network and system "
+        "calls are all restricted.",
+    )
     ffmpeg_path: Annotated[str | None, Variable("FFMPEG_PATH")] = Field(
         None, description="Another ffmpeg than the packaged one."
     )

@@ -101,9 +101,9 @@ class MediaStore(Protocol):
     async def has_source(self, name: str) -> bool:
         """Return whether the complete source is stored."""
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        """Return the names of all sources, complete or not. With `older_than_seconds`, only of those to which nothing
-        was added for that long."""
+    async def list_sources(self) -> dict[str, float]:
+        """Map the names of all sources, complete or not, to the Unix times at which something was last added to them,
+        by the store's clock. Names are in alphabetical order."""
 
     async def sweep(self, older_than_seconds: float) -> int:
         """Delete what was begun longer ago than that and is not complete. Return how many files or objects.
@@ -134,6 +134,14 @@ class WriteChunks(Protocol):
     async def __call__(self, *chunks: Data) -> None: ...
 
 
+class AppendChunks(WriteChunks, Protocol):
+    """Writes the next bytes of a source that is received in several requests."""
+
+    @property
+    def stored(self) -> int:
+        """How many bytes from the start of the source outlive this process, should it be killed now."""
+
+
 OnChunk = Callable[[bytes], Awaitable[None]]
 """Is called with the next bytes of a source."""
 
@@ -150,9 +158,9 @@ class ResumableSources(Protocol):
         """Return how many bytes from the start are durable, whether the source is complete or not. 0 if there is no
         source."""
 
-    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[WriteChunks]:
-        """Write from `offset` on, which is at most `received_bytes`. When the context is left everything written is
-        durable; when it is left by an exception, the last bytes may be missing."""
+    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[AppendChunks]:
+        """Write from `offset` on, which is at most `received_bytes`. When the context is left, also by an exception,
+        everything written is durable, unless the store fails."""
 
     async def read_head(self, name: str, count: int) -> bytes:
         """Return the first bytes that were received, at most `count`."""

@@ -5,12 +5,15 @@ Modules of Redis and S3 are imported where they are used, so that a process with
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
+
+import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.model import Submission
@@ -27,6 +30,10 @@ from roomcast.runtime.clocks import RunningClock
 from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings import SECRET_BYTES, Settings
+
+log = structlog.get_logger(__name__)
+
+_COMPARE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
         await _refuse_unverified(settings)
         media, resumable, direct = await _open_media(settings, stack)
         ledger = await _open_ledger(settings, stack)
+        await _refuse_foreign_media(ledger, media)
         dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 
@@ -123,6 +131,31 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
     sqlite = SqliteLedger(settings.storage.data / "ledger.sqlite3", lease_clock=lease_clock)
     stack.push_async_callback(sqlite.close)
     return sqlite
+
+
+async def foreign_media(ledger: Ledger, media: MediaStore) -> str | None:
+    """Return a sentence if the media store belongs to another ledger, else None. A new store is claimed."""
+    own_id = await ledger.deployment()
+    store_id = await media.claim_deployment(own_id)
+    if store_id == own_id:
+        return None
+    return (
+        f"The media store belongs to another deployment ({store_id}; the ledger is of {own_id}): set the media store of"
+        f" this deployment, or delete {media.deployment_location} if this ledger is to take over the store."
+    )
+
+
+async def _refuse_foreign_media(ledger: Ledger, media: MediaStore) -> None:
+    """Raise `StorageError` if the media store belongs to another ledger. If one of the two cannot be reached,
+    `Maintenance` compares them later."""
+    try:
+        async with asyncio.timeout(_COMPARE_SECONDS):
+            foreign = await foreign_media(ledger, media)
+    except (StorageError, TimeoutError):
+        log.warning("deployments_not_compared", exc_info=True)
+        return
+    if foreign:
+        raise StorageError(foreign)
 
 
 async def _open_media(

@@ -196,7 +196,7 @@ async def test_discard_source_aborts_multipart_uploads_of_dead_processes(store: 
     ours, others = new_upload_id(), new_upload_id()
     for upload_id in (ours, others):
         server.client.create_multipart_upload(Bucket=BUCKET, Key=f"incoming/{upload_id}")
-    assert await store.list_sources() == sorted([ours, others])
+    assert list(await store.list_sources()) == sorted([ours, others])
     await store.discard_source(ours)
     assert server.multiparts() == [f"incoming/{others}"]
 
@@ -231,7 +231,7 @@ async def test_listing_of_several_pages_is_complete(
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
         server.client.put_object(Bucket=BUCKET, Key=f"incoming/upload_{number}", Body=b"")
-    assert await store.list_sources() == [f"upload_{number}" for number in range(5)]
+    assert list(await store.list_sources()) == [f"upload_{number}" for number in range(5)]
     monkeypatch.undo()
 
 
