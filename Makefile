@@ -15,7 +15,7 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood clean constraints audit system corpus buildpacks
+.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood fuzz clean constraints audit system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -81,6 +81,11 @@ chaos: setup system
 # Honest clients beside hostile ones of every kind. `make flood ARGS="--only slow_bodies"` narrows it.
 flood: setup
 	$(BIN)/python -m tests.chaos.flood $(ARGS)
+
+# Every parser against inputs made of seeds, tokens and random bytes; one that breaks a law is saved as a new seed.
+# `make fuzz ARGS="--seconds 60 --only form"` narrows and lengthens it.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 # Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
 buildpacks:
