@@ -15,7 +15,7 @@ SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix stat
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood clean constraints system corpus buildpacks
+.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood fuzz clean constraints audit system corpus buildpacks
 
 setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
 
@@ -60,7 +60,7 @@ types: setup
 	tar cf - -C build/types/static/declarations $(TYPES) | tar xf - -C static
 
 # The pages of docs/ as a site, in docs/site. A link that leads nowhere is an error. Nothing is loaded from elsewhere.
-docs: .venv/.docs
+docs: .venv/.dev
 	rm -rf docs/site docs/.cache && $(BIN)/zensical build --strict --config-file docs/zensical.toml
 	@! grep -rlE '<(script|link|img)[^>]* (src|href)="?https?:' docs/site || { echo "These pages load something from elsewhere."; exit 1; }
 
@@ -82,6 +82,11 @@ chaos: setup system
 flood: setup
 	$(BIN)/python -m tests.chaos.flood $(ARGS)
 
+# Every parser against inputs made of seeds, tokens and random bytes; one that breaks a law is saved as a new seed.
+# `make fuzz ARGS="--seconds 60 --only form"` narrows and lengthens it.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 # Builds what is committed as Heroku's buildpacks do, and runs it. Takes a minute and some hundred megabytes.
 buildpacks:
 	$(PYTHON) deploy/try_buildpacks.py $(ARGS)
@@ -94,6 +99,7 @@ system:
 	done; \
 	command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || \
 		missing="$$missing chromium-headless-shell"; \
+	command -v bwrap >/dev/null || missing="$$missing bubblewrap"; \
 	[ -n "$$missing" ] || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing from Debian."; export DEBIAN_FRONTEND=noninteractive; \
@@ -106,18 +112,19 @@ system:
 corpus: setup
 	@$(BIN)/python -m tests.support.corpus || true
 
+# What is installed has one of the hashes that these files name. Then the project itself, by what was installed with it.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 # Stamps: the newest of a stamp's sources decides whether its work is done again.
-.venv/.runtime: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+.venv/.runtime: pyproject.toml requirements.txt | $(BIN)/python
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(PIP) --require-hashes -r constraints.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@ .venv/.runtime
-
-.venv/.docs: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
@@ -134,12 +141,22 @@ tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.j
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix tests/node && touch $@; \
 	else echo "Skipped: tests/node/node_modules, because npm is not installed."; fi
 
-# Resolves everything anew, in an environment of its own, and pins what it finds.
-constraints:
-	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,docs]'
-	{ head -n 1 constraints.txt; build/constraints/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
-	mv build/constraints.txt constraints.txt
+# Pins what pyproject.toml asks for, with the hashes of all files of each release: everything in constraints.txt, what
+# runs and what installs the project in requirements.txt. Versions that still fit stay; `make constraints ARGS=--upgrade`
+# resolves everything anew.
+COMPILE := UV_CUSTOM_COMPILE_COMMAND='make constraints' build/tools/bin/uv pip compile --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links
+constraints: build/tools/.uv
+	$(COMPILE) $(ARGS) --all-extras --output-file constraints.txt pyproject.toml
+	printf 'hatchling\n' | $(COMPILE) -c constraints.txt --output-file requirements.txt pyproject.toml -
+
+# Known vulnerabilities of what is pinned. A registry that cannot be asked is skipped, and named.
+audit: build/tools/.pip-audit
+	$(PYTHON) deploy/audit.py
+
+build/tools/.%:
+	$(PYTHON) -m venv build/tools && build/tools/bin/python -m pip install --quiet --disable-pip-version-check $*
+	@touch $@
 
 # Leaves ./data alone: that is people's media.
 clean:

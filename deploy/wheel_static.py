@@ -1,17 +1,32 @@
-"""Pack the pages, the client, the elements and the guides into the wheel, with the npm files and their licences."""
+"""Pack the pages, the client, the elements and the guides into the wheel, with the npm files and their licences.
+
+The bill of materials of all that is pinned is packed too (PEP 770).
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a build starts this file by its path
+from deploy.sbom import FILE_NAME, bill_of_materials
 
 _SERVED = {".html", ".css", ".js", ".ts", ".svg"}
 
 
 class WheelStatic(BuildHookInterface[Any]):
-    """Map files of the checkout's `static/` and `docs/` to `roomcast/static/` and `roomcast/docs/` in the wheel."""
+    """Map files of the checkout's `static/` and `docs/` to `roomcast/static/` and `roomcast/docs/` in the wheel.
+
+    The bill of materials is written to a directory that lasts as long as the build.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._folder: TemporaryDirectory[str] | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":
@@ -32,3 +47,11 @@ class WheelStatic(BuildHookInterface[Any]):
             build_data["force_include"][str(path)] = f"roomcast/static/{path.relative_to(static).as_posix()}"
         for guide in Path(self.root, "docs").glob("*.md"):
             build_data["force_include"][str(guide)] = f"roomcast/docs/{guide.name}"
+        self._folder = TemporaryDirectory()
+        bill = Path(self._folder.name, FILE_NAME)
+        bill.write_text(bill_of_materials(Path(self.root), self.metadata.version, self.config["libraries"]))
+        build_data["sbom_files"].append(str(bill))
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()

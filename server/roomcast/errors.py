@@ -159,6 +159,14 @@ class TranscodeError(RoomcastError):
     code = Code.TRANSCODE_ERROR
 
 
+class EncodingFailed(TranscodeError):
+    """The encoder failed, or its result is wrong, because of what the file contains. It would fail again."""
+
+    @property
+    def retryable(self) -> bool:
+        return False
+
+
 class StorageError(RoomcastError):
     """The media store failed."""
 
@@ -175,6 +183,14 @@ class TimedOut(RoomcastError):
     """A step took longer than allowed."""
 
     code = Code.TIMEOUT
+
+
+class OutOfProcessorTime(TimedOut):
+    """A step needed more processor time than allowed. It would need it again."""
+
+    @property
+    def retryable(self) -> bool:
+        return False
 
 
 class Stalled(RoomcastError):

@@ -143,8 +143,16 @@ def install_parent(revision: str) -> None:
     archive = subprocess.run(["git", "archive", name.strip()], cwd=ROOT, check=True, capture_output=True)
     subprocess.run(["tar", "-x"], cwd=PARENT, check=True, input=archive.stdout)
     subprocess.run([sys.executable, "-m", "venv", ".venv"], cwd=PARENT, check=True)
-    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt", "-e", "."]
-    subprocess.run([str(PARENT / ".venv" / "bin" / "python"), *install], cwd=PARENT, check=True)
+    install = [
+        str(PARENT / ".venv" / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    for what in (["-r", "requirements.txt"], ["--no-deps", "-e", "."]):
+        subprocess.run([*install, *what], cwd=PARENT, check=True)
     stamp.write_text(name)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.e2e.conftest import HeldServer
-from tests.support.harness import Api, eventually
+from tests.support.harness import Api, HalfSent, eventually
 from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB, Tus, completed, half_sent, id_of, on_disk, reserved
 from tests.support.tus_clients import JAVASCRIPT, client
@@ -27,6 +27,35 @@ async def test_upload_resumes_after_the_server_was_killed_during_a_chunk(serve: 
         assert 2 * MIB <= offset <= 3 * MIB
         assert (await tus.patch(url, offset, large[offset:])).status == 204
         await completed(api, url)
+
+
+async def test_slow_chunk_loses_nothing_that_its_room_was_told_when_the_server_is_killed_or_terminated(
+    serve: Serve, large: bytes
+) -> None:
+    server = serve(ROOMCAST_SHUTDOWN_SECONDS="1")
+    async with Api(server) as api:
+        url, tus, offset = await reserved(api, large), Tus(api), 0
+        for end in (server.kill, server.terminate):
+            async with half_sent(server, url, offset, large[offset:], 1) as sending:
+                told = await received_in_drops(api, url, sending, offset + 2000)
+                end()
+            server.restart()
+            offset, before = await tus.offset(url), offset
+            assert offset >= told > before
+        assert (await tus.patch(url, offset, large[offset:])).status == 204
+        await completed(api, url)
+
+
+async def received_in_drops(api: Api, url: str, sending: HalfSent, least: int) -> int:
+    """Send a few bytes now and then, until the room is told that `least` bytes are here; return what it was told."""
+
+    async def told() -> int:
+        await sending.send_some(100)
+        received: int = (await api.get(id_of(url))).body["bytesReceived"]
+        return received if received >= least else 0
+
+    found: int = await eventually(told, 60.0, what="the bytes")
+    return found
 
 
 async def test_upload_is_queued_after_the_server_was_killed_with_all_bytes_stored(tmp_path: Path, large: bytes) -> None:

@@ -78,6 +78,29 @@ async def test_cookie_authenticates_own_pages_and_named_origins_only(
         assert answer.status == status
 
 
+@pytest.mark.parametrize(
+    ("origins", "method", "headers", "status"),
+    [
+        ([], "POST", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ([], "POST", {"Sec-Fetch-Site": "same-site"}, 403),
+        ([], "GET", {"Sec-Fetch-Site": "cross-site"}, 200),
+        ([], "POST", {"Sec-Fetch-Site": "none"}, 200),
+        ([], "POST", {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind-a-proxy.example"}, 200),
+        ([], "POST", {"Sec-Fetch-Site": "cross-site", "Origin": OWN}, 403),
+        ([], "POST", {"Origin": "http://roomcast.example", "X-Forwarded-Proto": "https"}, 403),
+        ([], "POST", {"Origin": OWN, "X-Forwarded-Proto": "https"}, 200),
+        ([SHOP], "POST", {"Sec-Fetch-Site": "cross-site", "Origin": SHOP}, 200),
+        (["*"], "POST", {"Sec-Fetch-Site": "cross-site"}, 401),
+    ],
+)
+async def test_cookie_authenticates_pages_of_which_the_browser_says_that_they_are_our_own(
+    client: Clients, origins: list[str], method: str, headers: dict[str, str], status: int
+) -> None:
+    api = await client(origins)
+    async with api.request(method, "/api/x", headers={"Host": HOST, **COOKIE, **headers}) as answer:
+        assert answer.status == status
+
+
 async def test_cookie_authenticates_the_page_behind_a_proxy(client: Clients) -> None:
     api = await client([])
     headers = {"Host": "10.0.0.1", "X-Forwarded-Host": HOST, "Origin": OWN, **COOKIE}

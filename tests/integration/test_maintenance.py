@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs
 
+from tests.support.harness import eventually
 from tests.support.ledgers import SOURCE, Clock, created
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
@@ -57,17 +59,20 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
 
 
 @asynccontextmanager
-async def opened(path: Path) -> AsyncIterator[SqliteLedger]:
-    ledger = SqliteLedger(path)
+async def opened(path: Path, *, ago: float = 0.0) -> AsyncIterator[SqliteLedger]:
+    """A ledger whose clock is so many seconds behind."""
+    ledger = SqliteLedger(path, clock=lambda: time.time() - ago)
     yield ledger
     await ledger.close()
 
 
-def maintenance_of(ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0) -> Maintenance:
+def maintenance_of(
+    ledger: Ledger, media: MediaStore, *, retention_seconds: float = 86400.0, reservation_seconds: float = 3600.0
+) -> Maintenance:
     parts = Backends(ledger, media, InProcessDispatch(), None)  # type: ignore[arg-type]
     return Maintenance(
         parts,
-        RetentionSettings.model_construct(retention_seconds=retention_seconds, reservation_seconds=3600.0),
+        RetentionSettings.model_construct(retention_seconds=retention_seconds, reservation_seconds=reservation_seconds),
         lease_seconds=0.04,
     )
 
@@ -120,11 +125,12 @@ async def test_maintenance_of_another_ledger_deletes_no_source_however_old(
             await everything(maintenance)
         assert [line["log_level"] for line in logs if line["event"] == "media_store_of_another_deployment"] == ["error"]
         assert maintenance.warning == (
-            f"The media store belongs to the deployment {await ledger.deployment()} and the ledger to "
-            f"{await other.deployment()}, so no unused source is deleted. Give each deployment its "
-            f"own media store. If this ledger replaces the other one, delete {media.deployment_location}."
+            f"The media store belongs to another deployment ({await ledger.deployment()}; the ledger is of"
+            f" {await other.deployment()}): set the media store of this deployment, or delete"
+            f" {media.deployment_location} if this ledger is to take over the store."
+            " Meanwhile no unused source is deleted."
         )
-    assert await media.list_sources() == [key]
+    assert list(await media.list_sources()) == [key]
     assert await media.has_source(key)
 
 
@@ -144,7 +150,7 @@ async def test_first_sweep_claims_the_store_and_deletes_nothing(
     async with maintenance.running():
         await claimed.wait()
     assert await claim("other") == await ledger.deployment()
-    assert await media.list_sources() == [unknown]
+    assert list(await media.list_sources()) == [unknown]
 
 
 async def test_unknown_source_is_deleted_after_a_day(
@@ -153,10 +159,10 @@ async def test_unknown_source_is_deleted_after_a_day(
     unknown, wanted = await put(media, f"{new_upload_id()}.1"), await queued_with_source(ledger, media)
     maintenance = maintenance_of(ledger, media)
     await everything(maintenance)
-    assert await media.list_sources() == sorted((unknown, wanted))
+    assert list(await media.list_sources()) == sorted((unknown, wanted))
     monkeypatch.setattr(module, "_STALE_SECONDS", -3600.0)
     await everything(maintenance)
-    assert await media.list_sources() == [wanted]
+    assert list(await media.list_sources()) == [wanted]
     assert maintenance.warning is None
 
 
@@ -167,7 +173,54 @@ async def test_source_of_a_later_attempt_than_the_ledger_has_is_deleted_after_a_
     over = await failed_with_source(ledger, media, retryable=False)
     later = await put(media, over.removesuffix(".1") + ".2")
     await everything(maintenance_of(ledger, media))
-    assert await media.list_sources() == [later]
+    assert list(await media.list_sources()) == [later]
+
+
+async def stored_result(media: MediaStore, folder: str, tmp_path: Path) -> None:
+    (tmp_path / "picture.webp").write_bytes(b"result")
+    await media.store(tmp_path / "picture.webp", folder, "picture.webp", lambda _: None)
+
+
+@pytest.mark.parametrize("ends_by", ["lease", "reservation"])
+async def test_older_ledger_that_thinks_an_upload_never_arrived_deletes_neither_its_source_nor_its_results(
+    ledger: SqliteLedger, media: MediaStore, tmp_path: Path, ends_by: str
+) -> None:
+    upload = await created(ledger, Clock())
+    if ends_by == "lease":
+        await ledger.claim(upload.id, holder="web", seconds=0.001)
+    # As it went on after the backup, or on the primary that this replica was behind:
+    key = await put(media, source_key(upload))
+    await stored_result(media, upload.id, tmp_path)
+    maintenance = maintenance_of(ledger, media, reservation_seconds=-1.0)
+    await eventually(lambda: failed_by(ledger, maintenance, upload.id), what="the end of what the ledger knows")
+    await everything(maintenance)
+    assert list(await media.list_sources()) == [key]
+    assert await media.has_results(upload.id)
+
+
+async def failed_by(ledger: SqliteLedger, maintenance: Maintenance, upload_id: str) -> bool:
+    await maintenance._expire_leases()
+    return (await ledger.get(upload_id)).stage is Stage.FAILED
+
+
+async def test_source_of_a_later_upload_with_the_same_id_is_kept_by_an_older_ledger(
+    media: MediaStore, tmp_path: Path
+) -> None:
+    async with opened(tmp_path / "older.sqlite3", ago=3600.0) as ledger:
+        over = await failed_with_source(ledger, media, retryable=False)
+        await media.discard_source(over)
+        later = await put(media, over)  # the ledger knows only that the earlier one has ended
+        await everything(maintenance_of(ledger, media))
+    assert list(await media.list_sources()) == [later]
+
+
+async def test_damaged_record_keeps_its_source(ledger: SqliteLedger, media: MediaStore) -> None:
+    key = await queued_with_source(ledger, media)
+    damage = "UPDATE uploads SET record = x'ff'"
+    await ledger.database.write(lambda connection: connection.execute(damage).rowcount)
+    assert await ledger.claim_next(holder="w", seconds=5) is None
+    await everything(maintenance_of(ledger, media))
+    assert list(await media.list_sources()) == [key]
 
 
 async def test_source_left_by_a_crash_after_the_end_is_deleted_soon(ledger: SqliteLedger, media: MediaStore) -> None:
@@ -175,11 +228,12 @@ async def test_source_left_by_a_crash_after_the_end_is_deleted_soon(ledger: Sqli
     kept = await failed_with_source(ledger, media, retryable=True)
     await maintenance_of(ledger, media)._tidy()
     assert over != kept
-    assert await media.list_sources() == [kept]
+    assert list(await media.list_sources()) == [kept]
 
 
-async def test_source_of_an_expired_upload_is_deleted_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
+@pytest.mark.usefixtures("a_day_passes")
+async def test_old_source_of_an_expired_upload_is_deleted_with_it(ledger: SqliteLedger, media: MediaStore) -> None:
     await failed_with_source(ledger, media, retryable=True)
     wanted = await queued_with_source(ledger, media)
     await maintenance_of(ledger, media, retention_seconds=-1.0)._expire()
-    assert await media.list_sources() == [wanted]
+    assert list(await media.list_sources()) == [wanted]

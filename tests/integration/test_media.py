@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,14 +61,15 @@ def made() -> dict[str, Any]:
     return {}
 
 
-async def test_whole_file_is_served_with_its_type_and_length(film: Film) -> None:
+async def test_whole_file_is_served_with_its_type_and_length(film: Film, made: dict[str, Any]) -> None:
     reply = await film.get()
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "video/mp4"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert reply.headers["Accept-Ranges"] == "bytes"
+    assert reply.headers["Content-Disposition"] == f"inline; filename*=UTF-8''{Path(made['filename']).stem}.mp4"
     assert len(reply.content) == film.entry["size"]
-    head = await film.api.request("HEAD", film.url)
+    head = await film.api.request("HEAD", film.url, headers={"Range": "bytes=0-9"})
     assert head.status == 200
     assert head.headers["Content-Length"] == str(film.entry["size"])
 
@@ -88,18 +90,31 @@ async def test_range_is_served_as_partial_content(film: Film, asked: str, first:
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_range_beyond_the_end_is_refused(film: Film) -> None:
-    reply = await film.get(Range=f"bytes={len(film.content)}-")
-    assert reply.status == 416
-    assert reply.headers["Content-Range"] == f"bytes */{len(film.content)}"
+@pytest.mark.parametrize("asked", ["items=0-5", "bytes=0-9,20-29"])
+async def test_range_of_another_unit_or_of_several_ranges_gets_the_whole_file(film: Film, asked: str) -> None:
+    reply = await film.get(Range=asked)
+    assert (reply.status, reply.headers["Content-Length"]) == (200, str(len(film.content)))
+    assert reply.content == film.content
 
 
-async def test_range_with_another_tag_gets_the_whole_file(film: Film) -> None:
-    tag = (await film.get()).headers["ETag"]
-    assert (await film.get(Range="bytes=0-9", If_Range=tag)).status == 206
-    changed = await film.get(Range="bytes=0-9", If_Range='"another"')
-    assert changed.status == 200
-    assert changed.content == film.content
+async def test_range_beyond_the_end_is_refused_in_json(film: Film) -> None:
+    for asked in (f"bytes={len(film.content)}-", "bytes=-0", "bytes=9-0"):
+        reply = await film.get(Range=asked)
+        assert reply.refusal == (416, "MALFORMED"), asked
+        assert reply.headers["Content-Range"] == f"bytes */{len(film.content)}"
+    assert (await film.get(If_Match='"another"')).refusal == (412, "MALFORMED")
+
+
+async def test_range_of_another_version_gets_the_whole_file(film: Film) -> None:
+    os.utime(film.api.server.data / "media" / film.entry["key"], (1_700_000_000, 1_700_000_000))
+    first = (await film.get()).headers
+    for validator in (first["ETag"], first["Last-Modified"]):
+        assert (await film.get(Range="bytes=0-9", If_Range=validator)).status == 206, validator
+    for validator in ('"another"', "Fri, 01 Jan 2100 00:00:00 GMT"):
+        changed = await film.get(Range="bytes=0-9", If_Range=validator)
+        assert (changed.status, changed.headers["Server"]) == (200, "Roomcast"), validator
+        assert changed.content == film.content
+    assert (await film.get(If_None_Match=first["ETag"], Range="bytes=-0")).status == 304
 
 
 async def test_tampered_link_is_refused(film: Film) -> None:

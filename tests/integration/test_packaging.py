@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from deploy.sbom import bill_of_materials
 from tests.conftest import Shelf
 from tests.support.harness import ROOT, Api, RunningServer
 
@@ -81,6 +83,15 @@ def test_the_wheel_has_each_library_that_the_page_loads_and_its_licence(wheel: P
     root = "roomcast/static/node_modules"
     assert {f"{root}/{library}" for library in loaded} - names == set()
     assert {f"{root}/{library.split('/')[0]}/LICENSE" for library in loaded} - names == set()
+
+
+def test_the_wheel_has_the_bill_of_materials(wheel: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    libraries = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["libraries"]
+    version = project["project"]["version"]
+    with zipfile.ZipFile(wheel) as archive:
+        packed = archive.read(f"roomcast-{version}.dist-info/sboms/roomcast.cdx.json").decode()
+    assert packed == bill_of_materials(ROOT, version, libraries)
 
 
 def test_the_installed_packages_are_those_of_the_wheel(installed: Path, tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ class NoMedia:
     """A media store that nothing was left in."""
 
     deployment_location = "nowhere"
+    origins = ()
 
     async def claim_deployment(self, mine: str) -> str:
         return mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,16 +97,24 @@ async def test_stalled_encoder_is_killed(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code"), [("crash", "TRANSCODE_ERROR"), ("wrong-output", "TRANSCODE_ERROR"), ("enospc", "DISK_FULL")]
+    ("behaviour", "code", "attempts"),
+    [
+        ("crash", "TRANSCODE_ERROR", 1),
+        ("fail", "TRANSCODE_ERROR", 1),
+        ("wrong-output", "TRANSCODE_ERROR", 1),
+        ("enospc", "DISK_FULL", 3),
+    ],
 )
-async def test_failed_upload_has_the_code_of_its_cause(
-    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str, code: str
+async def test_failed_upload_is_retried_only_if_its_cause_may_pass(
+    api: Api, watcher: Watcher, shelf: Shelf, fake: FakeFfmpeg, upload_id: str, behaviour: str, code: str, attempts: int
 ) -> None:
     fake.behave(behaviour)
     await send(api, upload_id, shelf.clip())
     last = await watcher.end(upload_id)
     assert last["error"]["code"] == code
-    assert last["attempt"] == 3
+    assert last["attempt"] == attempts
+    assert last["error"]["retryable"] is (attempts == 3)
+    assert re.fullmatch(r"[A-Z][^.]+\.", last["message"])
 
 
 async def test_unreadable_file_is_not_retried(

@@ -20,7 +20,8 @@ and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, 
     grandchild-hang the same, then report once and hang
     slow:SECONDS    honest reports, four a second, for so long; then be the real ffmpeg
     busy            honest reports, four a second, until it is told something else; then be the real ffmpeg
-    die             return code 1, with some words
+    die             the return code and some words of a lack of resources, which may pass
+    fail            the return code and some words of an encoder that cannot encode this
     die-once:FILE   die if FILE does not exist yet, and make it; else be the real ffmpeg
     die-after:N     N honest reports, then die
     crash           killed by SIGSEGV
@@ -156,7 +157,11 @@ def _busy(_argv: list[str], _argument: str) -> None:
 
 
 def _die(_argv: list[str], _argument: str) -> NoReturn:
-    _end(1, "Conversion failed for no reason at all: /secret/path/of/mine")
+    _end(245, "Resource temporarily unavailable: /secret/path/of/mine")
+
+
+def _fail(_argv: list[str], _argument: str) -> NoReturn:
+    _end(234, "Error while opening encoder: Invalid argument")
 
 
 def _die_once(argv: list[str], argument: str) -> None:
@@ -212,6 +217,7 @@ _BEHAVIOURS: dict[str, Callable[[list[str], str], None]] = {
     "grandchild-hang": _grandchild_hang,
     "slow": _slow,
     "busy": _busy,
+    "fail": _fail,
     "die": _die,
     "die-once": _die_once,
     "die-after": _die_after,

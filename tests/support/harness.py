@@ -164,6 +164,12 @@ class RunningServer(ServerUnderTest):
         self.port = int(ready[2]) if ready.lastindex else 0
         return self
 
+    def run(self) -> Exit:
+        """Run a server that is not to become ready, until it ends by itself."""
+        with self.log.open("a") as log:
+            self._process = self._begin({**self._env, "PORT": str(self.port)}, log)
+        return self._end(None, 60.0)
+
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command
         if self.warm and (arguments in (["-m", "roomcast"], ["-m", "roomcast_workers"]) or len(arguments) == 1):
@@ -202,11 +208,12 @@ class RunningServer(ServerUnderTest):
             process.kill()
         assert not leftovers, f"left behind: {leftovers}"
 
-    def _end(self, how: signal.Signals, deadline: float) -> Exit:
+    def _end(self, how: signal.Signals | None, deadline: float) -> Exit:
         assert self._process is not None
         assert self._process.stdout is not None
         asked = time.monotonic()
-        self._process.send_signal(how)
+        if how:
+            self._process.send_signal(how)
         try:
             code = self._process.wait(deadline)
         except subprocess.TimeoutExpired:
@@ -405,6 +412,13 @@ class HalfSent:
         self._writer.write(self._rest)
         with suppress(ConnectionError):
             await self._writer.drain()
+
+    async def send_some(self, count: int) -> int:
+        """Send the next `count` bytes of the body; return how many that were."""
+        some, self._rest = self._rest[:count], self._rest[count:]
+        self._writer.write(some)
+        await self._writer.drain()
+        return len(some)
 
     async def cut(self) -> None:
         """Drop the connection where it is."""

@@ -11,7 +11,17 @@ from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import TransferEncodingError
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnsupportedType, WrongState
+from roomcast.errors import (
+    DiskFull,
+    Interrupted,
+    Malformed,
+    RoomcastError,
+    Stalled,
+    TooLarge,
+    UnsupportedType,
+    WrongState,
+)
+from roomcast.http.intake import pipeline as pipeline_module
 from roomcast.http.intake.pipeline import (
     BodyPipeline,
     IdleTimeout,
@@ -20,6 +30,7 @@ from roomcast.http.intake.pipeline import (
     RateLimiter,
     RequestBody,
 )
+from roomcast.media.batches import Batches
 from roomcast.media.contract import Data
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
@@ -268,3 +279,54 @@ async def test_pipeline_verifies_a_complete_file_under_the_template_that_is_deci
     await pipeline.run(chunks_of(PNG), Store().write)
     with pytest.raises(raised):
         pipeline.verify(template)
+
+
+async def test_pipeline_writes_what_a_slow_client_has_sent_before_the_batch_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline_module, "BATCH_SECONDS", 0.01)
+    store, written = Store(), asyncio.Event()
+
+    async def write(*chunks: Data) -> None:
+        await store.write(*chunks)
+        written.set()
+
+    running = asyncio.create_task(pipeline_of(ANY_FILE).run(stalling(), write))
+    await written.wait()
+    assert b"".join(bytes(chunk) for batch in store.batches for chunk in batch) == b"first"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("preserve", [True, False])
+async def test_cancelled_pipeline_writes_what_it_has_only_if_that_can_be_resumed(preserve: bool) -> None:
+    store, read = Store(), asyncio.Event()
+
+    async def report(_: int) -> None:
+        read.set()
+
+    running = asyncio.create_task(pipeline_of(ANY_FILE).run(stalling(), store.write, report, preserve=preserve))
+    await read.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert b"".join(bytes(chunk) for batch in store.batches for chunk in batch) == (b"first" if preserve else b"")
+
+
+async def test_batches_are_written_in_order_and_stop_at_the_first_failure() -> None:
+    written: list[bytes] = []
+
+    async def write(batch: list[Data]) -> None:
+        if batch[0] == b"c":
+            raise DiskFull("The disk is full.")
+        written.append(b"".join(batch))
+
+    batches = Batches(write, max_bytes=1, max_chunks=9, max_seconds=0.001)
+    for chunk in (b"a", b"b", b"c"):
+        await batches.add(chunk)
+    with pytest.raises(DiskFull):
+        await batches.add(b"d")
+    with pytest.raises(DiskFull):
+        await batches.finish()
+    await batches.close()
+    assert written == [b"a", b"b"]

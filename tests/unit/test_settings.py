@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
 from roomcast import settings
+from roomcast.errors import StorageError
 from roomcast.services.backends import url_secret
 from roomcast.settings import IntakeSettings, Settings, SettingsError, StorageSettings, all_settings
 
@@ -167,6 +168,19 @@ def test_url_secret_is_created_once_and_reused(tmp_path: Path) -> None:
     assert first == url_secret(settings_of(data=tmp_path))
     assert len(first) >= 32
     assert (tmp_path / "url.secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"\n" * 40, b"x" * 31, b"x" * 31 + b"\n"])
+def test_url_secret_that_is_empty_or_cut_refuses_the_start(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "url.secret").write_bytes(content)
+    with pytest.raises(StorageError, match="has fewer than 32 bytes, so that links to results could be forged"):
+        url_secret(settings_of(data=tmp_path))
+    assert (tmp_path / "url.secret").read_bytes() == content
+
+
+def test_url_secret_of_32_bytes_is_used(tmp_path: Path) -> None:
+    (tmp_path / "url.secret").write_bytes(b"x" * 32)
+    assert url_secret(settings_of(data=tmp_path)) == b"x" * 32
 
 
 def test_settings_group_given_in_code_leaves_the_variables_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,18 +13,19 @@ from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
-from roomcast_workers.sandbox.sandbox import detect
+from roomcast_workers.sandbox.sandbox import SandboxError, detect
 from roomcast_workers.worker import AttemptPolicy, WorkerPool
 
 log = structlog.get_logger(__name__)
 
 
 def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
-    """Return workers that are not running yet. Raise `BinariesError` when ffmpeg or ffprobe is missing."""
+    """Return workers that are not running yet. Raise `BinariesError` when ffmpeg or ffprobe is missing, and
+    `SandboxError` when the sandbox that is required is."""
     worker, scratch = settings.worker, settings.storage.data / "work"
     deps = WorkerDeps(
         backends.media,
-        _with_sandbox(find_binaries(worker.ffmpeg_path, worker.ffprobe_path)),
+        _with_sandbox(find_binaries(worker.ffmpeg_path, worker.ffprobe_path), required=worker.sandbox == "required"),
         stall_seconds=worker.stall_seconds,
         step_seconds=worker.step_seconds,
         limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
@@ -33,10 +34,18 @@ def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
     return WorkerPool(backends.ledger, backends.dispatch, settings.assemblies.loaded_templates, deps, policy, scratch)
 
 
-def _with_sandbox(binaries: Binaries) -> Binaries:
-    """Return the binaries with the strongest sandbox in which they and the image child's libraries run."""
+def _with_sandbox(binaries: Binaries, *, required: bool) -> Binaries:
+    """Return the binaries with the strongest sandbox in which they and the image child's libraries run.
+
+    Raise `SandboxError` if that is incomplete and `required`.
+    """
     trials = [[path, *commands.show_version()] for path in (binaries.ffmpeg, binaries.ffprobe)]
     sandbox = detect([*trials, [sys.executable, "-I", "-c", "import PIL.Image"]])
     log_it = log.info if sandbox.complete else log.warning
-    log_it("sandbox_detected", **sandbox.to_json(), missing=sandbox.missing)
+    log_it("sandbox_detected", **sandbox.to_json(), missing=sandbox.missing, weaknesses=sandbox.weaknesses)
+    if required and not sandbox.complete:
+        raise SandboxError(
+            "ROOMCAST_SANDBOX=required, and a program that reads uploads cannot be confined here. "
+            f"{' '.join(sandbox.weaknesses)} What was tried: {'; '.join(sandbox.missing)}."
+        )
     return replace(binaries, sandbox=sandbox)

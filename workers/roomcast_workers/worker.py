@@ -207,7 +207,8 @@ class WorkerPool:
     async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         source_missing = isinstance(error, NotFound)
         retryable = error.retryable and not source_missing
-        await self._delete_files(claim, source=not retryable)
+        if not source_missing:  # otherwise this attempt has made nothing, and results are of a better informed ledger
+            await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)
         if source_missing:
             body["code"] = Code.STORAGE_ERROR

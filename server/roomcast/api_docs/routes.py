@@ -26,7 +26,6 @@ GUIDES = STATIC.parent / "docs"
 
 _HEADERS = {
     "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     # Swagger UI's icons are data URLs, and what it shows of a downloaded image is a blob.
     "Content-Security-Policy": (

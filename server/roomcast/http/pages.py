@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from aiohttp import web
@@ -23,31 +24,66 @@ STATIC = next(folder for folder in (_PACKAGE / "static", _PACKAGE.parents[1] / "
 
 PAGE = "/progress-demo"
 PAGE_RESPONSE = ResponseSpec(200, "The page.", {HTML: str})
-_CDN = "https://cdn.jsdelivr.net"
 
-
-def _page_headers(public_url: str | None) -> dict[str, str]:
-    """Return the headers of the page, which may be opened under another name than the public one that links use."""
-    web_origins = f"https: {URL(public_url).origin()}" if public_url else "https:"
-    policy = (
-        f"default-src 'self'; script-src 'self' {_CDN}; connect-src 'self' {web_origins} ws: wss:; "
-        f"img-src 'self' blob: data: {web_origins}; media-src 'self' blob: {web_origins}; object-src 'none'; "
-        "base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
-    )
-    return {
-        "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "same-origin",
-        "Content-Security-Policy": policy,
+LIBRARIES = frozenset(
+    {
+        "hls.js/dist/hls.min.mjs",
+        "socket.io-client/dist/socket.io.esm.min.js",
+        "swagger-ui-dist/swagger-ui-bundle.js",
+        "swagger-ui-dist/swagger-ui.css",
+        "tus-js-client/dist/tus.min.js",
     }
+)
+"""What pages load of the npm packages, below `node_modules`. Nothing else of them is served."""
+
+CDN_SCRIPTS = (
+    "https://cdn.jsdelivr.net/npm/hls.js@1.7.4/dist/hls.min.js",
+    "https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js",
+    "https://cdn.jsdelivr.net/npm/tus-js-client@4.3.1/dist/tus.min.js",
+)
+"""What `static/shared/lazy-import.js` loads where npm was missing, each with the hash of its content. A policy that
+named the whole host would allow every script of npm."""
+
+_SERVED_SUFFIXES = frozenset({".js", ".css", ".svg", ".ts"})
+
+
+def page_policy(origins: Iterable[str], *, inline: bool = False) -> str:
+    """Return the Content-Security-Policy of a page that uploads and shows results, which `origins` have as well.
+
+    `inline` allows scripts and styles in the page itself.
+    """
+    elsewhere = "".join(f" {origin}" for origin in origins)
+    code = " 'unsafe-inline'" if inline else ""
+    return (
+        f"default-src 'none'; script-src 'self'{code} {' '.join(CDN_SCRIPTS)}; style-src 'self'{code}; "
+        f"connect-src 'self'{elsewhere}; img-src 'self' blob: data:{elsewhere}; media-src 'self' blob:{elsewhere}; "
+        "font-src 'self'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
+    )
+
+
+def is_served(path: PurePosixPath) -> bool:
+    """Return whether `/static` serves this file of its folder: what pages load, and pages that were put beside it.
+
+    Our own pages are in folders and have routes with headers of their own. Files for npm and for tools are not served.
+    """
+    if path.parts[:1] == ("node_modules",):
+        return str(PurePosixPath(*path.parts[1:])) in LIBRARIES
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    return path.suffix in _SERVED_SUFFIXES or (path.suffix == ".html" and len(path.parts) == 1)
 
 
 class Pages(RouteGroup):
     """`/progress-demo`, `/static` and `/api/config`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, media_origins: Sequence[str]) -> None:
+        """`media_origins` are those of the results' URLs, besides the server's own."""
         self._settings = settings
-        self._headers = _page_headers(settings.server.public_url)
+        # A page may be opened under another name than the public one, which links have.
+        public = [str(URL(settings.server.public_url).origin())] if settings.server.public_url else []
+        origins = list(dict.fromkeys((*public, *media_origins)))
+        self._page_headers = {"Cache-Control": "no-cache", "Content-Security-Policy": page_policy(origins)}
+        self._user_page_headers = {"Content-Security-Policy": page_policy(origins, inline=True)}
 
     @Operation(
         "GET",
@@ -61,7 +97,7 @@ class Pages(RouteGroup):
 
     @Operation("GET", PAGE, Tag.PAGES, "The demo page", (PAGE_RESPONSE,), aliases=(f"/admin{PAGE}",))
     async def _get_page(self, request: web.Request) -> web.StreamResponse:
-        return await send_file(request, STATIC / "page" / "progress-demo.html", self._headers)
+        return await send_file(request, STATIC / "page" / "progress-demo.html", self._page_headers)
 
     @Operation(
         "GET",
@@ -86,9 +122,9 @@ class Pages(RouteGroup):
             path = (STATIC / request.match_info["filename"]).resolve()
         except (OSError, ValueError):  # ValueError: a NUL in the name
             path = STATIC.parent
-        if not path.is_relative_to(STATIC):
+        if not path.is_relative_to(STATIC) or not is_served(PurePosixPath(path.relative_to(STATIC))):
             raise NotFound("Nothing was found at this URL.")
-        return await send_file(request, path)
+        return await send_file(request, path, self._user_page_headers if path.suffix == ".html" else {})
 
     @Operation(
         "GET", "/api/config", Tag.OPERATION, "Limits and templates", (json_body(Config, "What a page needs to start."),)

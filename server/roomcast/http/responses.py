@@ -27,12 +27,37 @@ def json_response(body: Any, *, status: int = 200, headers: Mapping[str, str] | 
     )
 
 
+_POLICY = "Content-Security-Policy"
+_UNUSED_FEATURES = (
+    "accelerometer", "camera", "display-capture", "encrypted-media", "geolocation", "gyroscope", "magnetometer",
+    "microphone", "midi", "payment", "publickey-credentials-get", "screen-wake-lock", "usb", "xr-spatial-tracking",
+)  # fmt: skip
+"""Features of browsers that no page needs, and no script that came into one may use."""
+
+_HTML_HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _UNUSED_FEATURES),
+    "Referrer-Policy": "same-origin",
+    _POLICY: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+
+
 async def default_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Hide the server's version, and make browsers revalidate static modules, so that an upgrade reaches them."""
-    response.headers["Server"] = "Roomcast"
+    """Add the headers that every response has: the type is the one that is declared, and the server has no version.
+
+    Browsers revalidate static modules, so that an upgrade reaches them. Every HTML page has a Content-Security-Policy,
+    which says who may frame it; a handler's own takes precedence.
+    """
+    headers = response.headers
+    headers["Server"] = "Roomcast"
+    headers["X-Content-Type-Options"] = "nosniff"
     if request.path.startswith("/static/"):
-        response.headers["Cache-Control"] = "no-cache"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+        headers["Cache-Control"] = "no-cache"
+    if response.content_type == "text/html":
+        for name, value in _HTML_HEADERS.items():
+            headers.setdefault(name, value)
+        framing = "SAMEORIGIN" if "frame-ancestors 'self'" in headers[_POLICY] else "DENY"
+        headers["X-Frame-Options"] = framing  # for browsers that do not know `frame-ancestors`
 
 
 class Links:

@@ -190,6 +190,9 @@ class UploadLog(Protocol):
         upload ids is known already, whoever owns it, and `RecordConflict` if a record has changed meanwhile.
         """
 
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        """Raise `TooMany` or `IdTaken` if `create` would raise them now. Others may create uploads meanwhile."""
+
     async def get(self, upload_id: str) -> Upload:
         """Return the upload with its latest tick applied and, while it is queued, its queue position."""
 

@@ -61,6 +61,9 @@ class MediaStore(Protocol):
     deployment_location: str
     """Where `claim_deployment` writes the id, for people: "the file …" or "the object …"."""
 
+    origins: tuple[str, ...]
+    """The origins, other than the server's, of the results' URLs and of those that parts are sent to."""
+
     @property
     def bucket(self) -> str | None:
         """The name of the bucket that holds the results, or None if they are local files."""
@@ -72,11 +75,14 @@ class MediaStore(Protocol):
         """Give a local, read-only file of the source for the duration of the context. A copy is made in `scratch` if
         the store is remote."""
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         """Store a local file as the result `name` in `folder`, replacing one that is there. Return its key: of the
         object in the bucket, or the path below the folder of all results.
 
         `path` may be moved away. `on_bytes` is called on the event loop with the number of further bytes stored.
+        `filename` is the name of the client's file: a bucket that serves the result by itself tells it to browsers.
         """
 
     async def discard_source(self, name: str) -> None:
@@ -95,9 +101,9 @@ class MediaStore(Protocol):
     async def has_source(self, name: str) -> bool:
         """Return whether the complete source is stored."""
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        """Return the names of all sources, complete or not. With `older_than_seconds`, only of those to which nothing
-        was added for that long."""
+    async def list_sources(self) -> dict[str, float]:
+        """Map the names of all sources, complete or not, to the Unix times at which something was last added to them,
+        by the store's clock. Names are in alphabetical order."""
 
     async def sweep(self, older_than_seconds: float) -> int:
         """Delete what was begun longer ago than that and is not complete. Return how many files or objects.
@@ -128,6 +134,14 @@ class WriteChunks(Protocol):
     async def __call__(self, *chunks: Data) -> None: ...
 
 
+class AppendChunks(WriteChunks, Protocol):
+    """Writes the next bytes of a source that is received in several requests."""
+
+    @property
+    def stored(self) -> int:
+        """How many bytes from the start of the source outlive this process, should it be killed now."""
+
+
 OnChunk = Callable[[bytes], Awaitable[None]]
 """Is called with the next bytes of a source."""
 
@@ -144,9 +158,9 @@ class ResumableSources(Protocol):
         """Return how many bytes from the start are durable, whether the source is complete or not. 0 if there is no
         source."""
 
-    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[WriteChunks]:
-        """Write from `offset` on, which is at most `received_bytes`. When the context is left everything written is
-        durable; when it is left by an exception, the last bytes may be missing."""
+    def append(self, name: str, offset: int) -> AbstractAsyncContextManager[AppendChunks]:
+        """Write from `offset` on, which is at most `received_bytes`. When the context is left, also by an exception,
+        everything written is durable, unless the store fails."""
 
     async def read_head(self, name: str, count: int) -> bytes:
         """Return the first bytes that were received, at most `count`."""

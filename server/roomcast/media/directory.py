@@ -22,10 +22,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from roomcast.errors import NotFound
-from roomcast.media.contract import Data, DiskFile, OnChunk, WriteChunks
+from roomcast.media.contract import AppendChunks, Data, DiskFile, OnChunk
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.files import disk_error, run_in_thread, run_in_thread_shielded, sync_directory, write_at
+from roomcast.runtime.files import (
+    disk_error,
+    open_regular,
+    run_in_thread,
+    run_in_thread_shielded,
+    sync_directory,
+    write_at,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -39,6 +46,7 @@ class DirectoryMediaStore:
         self._media = root / "media"
         self._signer = signer
         self._deployment = root / "deployment"
+        self.origins: tuple[str, ...] = ()
         self.deployment_location = f"the file {self._deployment}"
         self.resumable = DirectoryResumableSources(self._incoming)
         for directory in (self._incoming, self._media):
@@ -64,7 +72,9 @@ class DirectoryMediaStore:
             raise NotFound("The source is not in the media store.")
         yield path
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         loop = asyncio.get_running_loop()
         target = self._media / folder / name
 
@@ -94,16 +104,15 @@ class DirectoryMediaStore:
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
-        def work() -> list[str]:
-            before = time.time() - older_than_seconds
+    async def list_sources(self) -> dict[str, float]:
+        def work() -> dict[str, float]:
             modified: dict[str, float] = {}
             for path in self._incoming.iterdir():
                 if not path.name.startswith("."):
                     with suppress(FileNotFoundError):
                         name = path.name.removesuffix(".part")
                         modified[name] = max(path.stat().st_mtime, modified.get(name, 0.0))
-            return sorted(name for name, at in modified.items() if not older_than_seconds or at < before)
+            return dict(sorted(modified.items()))
 
         return await run_in_thread(work)
 
@@ -162,6 +171,20 @@ class _StagedFile:
         return self._target.name
 
 
+class _FileAppender:
+    """Writes to a `.part` file from `stored` on. Implements `roomcast.media.contract.AppendChunks`."""
+
+    def __init__(self, descriptor: int, stored: int) -> None:
+        self._descriptor = descriptor
+        self.stored = stored
+
+    async def __call__(self, *chunks: Data) -> None:
+        def work() -> None:
+            self.stored = write_at(self._descriptor, chunks, self.stored)
+
+        await run_in_thread_shielded(work)
+
+
 class DirectoryResumableSources:
     """Keeps the `.part` file of a source between requests. Implements `roomcast.media.contract.ResumableSources`."""
 
@@ -173,16 +196,10 @@ class DirectoryResumableSources:
             return await run_in_thread_shielded(lambda: _durable_size(file)) if file else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[AppendChunks]:
         descriptor = _open_for_writing(self._partial(name))
-        position = offset
-
-        async def write(*chunks: Data) -> None:
-            nonlocal position
-            position = await run_in_thread_shielded(lambda: write_at(descriptor, chunks, position))
-
         try:
-            yield write
+            yield _FileAppender(descriptor, offset)
         finally:
             await run_in_thread_shielded(lambda: _close_durably(descriptor, self._incoming))
 
@@ -286,18 +303,17 @@ def _complete(partial: Path, target: Path) -> None:
 def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -> None:
     """Move `path` to `target`, below `root`, in one step that survives a power loss. To another file system it is
     copied, first to a `.part` file beside the target."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part")
-    size = path.stat().st_size
-    try:
-        path.rename(partial)
-        report(size)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(path, partial, report)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
+    with open_regular(path) as source:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(partial)
+            report(os.fstat(source.fileno()).st_size)
+            os.fsync(source.fileno())
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _copy(source, partial, report)
     partial.rename(target)
     for folder in target.parents:
         sync_directory(folder)
@@ -305,11 +321,14 @@ def _move(path: Path, target: Path, root: Path, report: Callable[[int], None]) -
             break
 
 
-def _copy(path: Path, target: Path, report: Callable[[int], None]) -> None:
-    with path.open("rb") as source, target.open("wb") as copy:
+def _copy(source: BinaryIO, target: Path, report: Callable[[int], None]) -> None:
+    target.unlink(missing_ok=True)
+    with target.open("xb") as copy:
         while data := source.read(_CHUNK_BYTES):
             copy.write(data)
             report(len(data))
+        copy.flush()
+        os.fsync(copy.fileno())
 
 
 def _delete_files(folder: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import secrets
+import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from roomcast.errors import DiskFull, RoomcastError, StorageError
 from roomcast.runtime.tasks import finish_despite_cancel
@@ -34,6 +37,18 @@ async def run_in_thread_shielded(work: Callable[[], T]) -> T:
         raise disk_error(error) from error
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading. Raise `OSError` if it is a link, a pipe or anything else that is not a file's own bytes.
+
+    For results: the program that wrote them has read untrusted bytes.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "It is not a regular file.", str(path))
+
+
 def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], position: int) -> int:
     """Write at most 1,024 chunks, one after the other, from `position` on. Return the position after them."""
     stop = position + sum(map(len, chunks))
@@ -44,6 +59,36 @@ def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], 
             count = os.pwrite(descriptor, rest, position)
             rest, position = rest[count:], position + count
     return position
+
+
+def make_private_directory(path: Path) -> None:
+    """Make the directory unless it exists, and close it to other users of the machine.
+
+    One that belongs to another user, or that is everybody's (such as `/tmp`), keeps its mode.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX:
+        path.chmod(0o700)
+
+
+def create_durably(path: Path, content: bytes) -> None:
+    """Create a file with this content that only this user can read, complete and on the disk when it appears.
+
+    If it exists, do nothing: of several processes that create it at once, the first one's counts.
+    """
+    part = path.with_suffix(f".{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            path.hardlink_to(part)
+    finally:
+        part.unlink()
+    sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

@@ -5,12 +5,15 @@ Modules of Redis and S3 are imported where they are used, so that a process with
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
+
+import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.model import Submission
@@ -18,13 +21,19 @@ from roomcast.assemblies.records import DismissedTask, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
+from roomcast.errors import StorageError
 from roomcast.ledger.contract import Ledger
 from roomcast.media.contract import MediaStore, PresignedUploads, ResumableSources
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.clocks import RunningClock
+from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
-from roomcast.settings import Settings
+from roomcast.settings import SECRET_BYTES, Settings
+
+log = structlog.get_logger(__name__)
+
+_COMPARE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,13 @@ class Backends:
 
 @asynccontextmanager
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
-    """Open the backends, and close them on exit. Raises `RoomcastError` or `OSError` when one cannot be used."""
-    settings.storage.data.mkdir(parents=True, exist_ok=True)
+    """Open the backends, and close them on exit. Raise `RoomcastError` or `OSError` when one cannot be used."""
+    make_private_directory(settings.storage.data)
     async with AsyncExitStack() as stack:
         await _refuse_unverified(settings)
         media, resumable, direct = await _open_media(settings, stack)
         ledger = await _open_ledger(settings, stack)
+        await _refuse_foreign_media(ledger, media)
         dispatch = await stack.enter_async_context(_dispatch(settings))
         yield Backends(ledger, media, dispatch, resumable, direct)
 
@@ -123,6 +133,31 @@ async def _open_ledger(settings: Settings, stack: AsyncExitStack) -> Ledger:
     return sqlite
 
 
+async def foreign_media(ledger: Ledger, media: MediaStore) -> str | None:
+    """Return a sentence if the media store belongs to another ledger, else None. A new store is claimed."""
+    own_id = await ledger.deployment()
+    store_id = await media.claim_deployment(own_id)
+    if store_id == own_id:
+        return None
+    return (
+        f"The media store belongs to another deployment ({store_id}; the ledger is of {own_id}): set the media store of"
+        f" this deployment, or delete {media.deployment_location} if this ledger is to take over the store."
+    )
+
+
+async def _refuse_foreign_media(ledger: Ledger, media: MediaStore) -> None:
+    """Raise `StorageError` if the media store belongs to another ledger. If one of the two cannot be reached,
+    `Maintenance` compares them later."""
+    try:
+        async with asyncio.timeout(_COMPARE_SECONDS):
+            foreign = await foreign_media(ledger, media)
+    except (StorageError, TimeoutError):
+        log.warning("deployments_not_compared", exc_info=True)
+        return
+    if foreign:
+        raise StorageError(foreign)
+
+
 async def _open_media(
     settings: Settings, stack: AsyncExitStack
 ) -> tuple[MediaStore, ResumableSources, PresignedUploads | None]:
@@ -155,7 +190,7 @@ def url_secret(settings: Settings) -> bytes:
     """Return the secret that links to results are signed with.
 
     Without the setting, processes that share a Redis derive it from `JWT_SECRET`, because they may share no disk.
-    Others create it on first use, in the data directory.
+    Others create it on first use, in the data directory. Raise `StorageError` if the file there is no secret.
     """
     if settings.storage.url_secret:
         return settings.storage.url_secret.encode()
@@ -163,13 +198,14 @@ def url_secret(settings: Settings) -> bytes:
         return hmac.digest(settings.auth.jwt_secret.encode(), b"roomcast media urls", "sha256")
     path = settings.storage.data / "url.secret"
     if not path.exists():
-        part = path.with_suffix(f".{secrets.token_hex(4)}.part")
-        part.touch(mode=0o600)
-        part.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):  # of several processes that start at once, the first one's counts
-            path.hardlink_to(part)
-        part.unlink()
-    return path.read_bytes()
+        create_durably(path, secrets.token_hex(SECRET_BYTES).encode())
+    secret = path.read_bytes()
+    if len(secret.strip()) < SECRET_BYTES:
+        raise StorageError(
+            f"The file {path} has fewer than {SECRET_BYTES} bytes, so that links to results could be forged. "
+            "Delete it, and a new one is made; links that were given out before are then no longer valid."
+        )
+    return secret
 
 
 @asynccontextmanager

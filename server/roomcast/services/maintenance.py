@@ -2,8 +2,12 @@
 
 Every process runs it. It deletes files only from the media store of its own ledger: to another ledger (a wrong database
 number, a staging system on the production bucket) all sources would look unused. The media store therefore has the id
-of its ledger's deployment, and with another id nothing is deleted. A source that the ledger does not know, for example
-after a backup was restored, is kept for a day.
+of its ledger's deployment: a process does not start with another id, and if the ids begin to differ later, nothing is
+deleted.
+
+A ledger may also be older than its media store: a restored backup, a replica that was behind. It then believes that
+uploads which have ended since are unfinished, or knows an earlier upload with the same id. So a source that this ledger
+cannot account for is kept for a day, and results are deleted only where an attempt known to it may have written them.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from roomcast.errors import NotFound
 from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.runtime.tasks import periodic, process_heartbeats
-from roomcast.services.backends import Backends
+from roomcast.services.backends import Backends, foreign_media
 from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_key
@@ -37,6 +41,9 @@ _WAKES_AT_START = 64
 _REPORT_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 3600.0
 """How long one deletion of unused files may take: a bucket may have many."""
+
+
+_STEPS_WITHOUT_RESULTS = frozenset({Stage.RECEIVING, Stage.QUEUED, Stage.FETCHING})
 
 
 class _SourceUse(Enum):
@@ -93,7 +100,8 @@ class Maintenance:
         expired = await self._ledger.expire_leases(reserved_before=reserved_before)
         for upload in expired:
             log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
-            await cleanup_files(self._media, upload)
+            if self.warning is None:
+                await cleanup_files(self._media, upload)
             if upload.stage is Stage.QUEUED:
                 await self._dispatch.wake(upload.id, upload.seq)
 
@@ -112,41 +120,45 @@ class Maintenance:
             log.info("uploads_expired", count=len(expired))
             if await self._owns_media():
                 gone = set(expired)
-                for name in await self._media.list_sources():
+                for name in await self._stale_sources():
                     if _upload_id(name) in gone:
                         await self._media.discard_source(name)
 
     async def _tidy(self) -> None:
         """Delete the sources that remained after a crash between an upload's end and the deletion of its files."""
         if await self._owns_media():
-            for name in await self._media.list_sources():
-                if await self._use(name) is _SourceUse.UNNEEDED:
+            for name, modified_at in (await self._media.list_sources()).items():
+                if await self._use(name, modified_at) is _SourceUse.UNNEEDED:
                     await self._media.discard_source(name)
 
     async def _sweep(self) -> None:
         """Delete other unused or partly written files that are older than a day."""
         if not await self._owns_media():
             return
-        for name in await self._media.list_sources(older_than_seconds=_STALE_SECONDS):
-            if await self._use(name) is not _SourceUse.NEEDED:
+        for name, modified_at in (await self._stale_sources()).items():
+            if await self._use(name, modified_at) is not _SourceUse.NEEDED:
                 await self._media.discard_source(name)
         await self._media.sweep(max(_STALE_SECONDS, self._retention.reservation_seconds))
+
+    async def _stale_sources(self) -> dict[str, float]:
+        """Return the sources to which nothing was added for a day, with the time at which something was."""
+        before = time.time() - _STALE_SECONDS
+        return {name: at for name, at in (await self._media.list_sources()).items() if at < before}
 
     async def _claim_media(self) -> None:
         await self._owns_media()
 
     async def _owns_media(self) -> bool:
         """Return whether the media store belongs to this ledger. When it does not, log that once."""
-        own_id = await self._ledger.deployment()
-        store_id = await self._media.claim_deployment(own_id)
-        warning = None if store_id == own_id else _foreign_store(self._media.deployment_location, store_id, own_id)
+        foreign = await foreign_media(self._ledger, self._media)
+        warning = f"{foreign} Meanwhile no unused source is deleted." if foreign else None
         if warning and warning != self.warning:
             log.error("media_store_of_another_deployment", reason=warning)
         self.warning = warning
         return warning is None
 
-    async def _use(self, name: str) -> _SourceUse:
-        """Return whether the upload of a source still needs it."""
+    async def _use(self, name: str, modified_at: float) -> _SourceUse:
+        """Return whether the upload of a source, which was last added to at `modified_at`, still needs it."""
         try:
             upload = await self._ledger.get(_upload_id(name))
         except NotFound:
@@ -155,23 +167,23 @@ class Maintenance:
             return _SourceUse.NEEDED  # a version that can read the record may follow
         if name != source_key(upload):
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
-        return _SourceUse.UNNEEDED if upload.state.terminal and not is_retryable(upload) else _SourceUse.NEEDED
+        if not upload.state.terminal or is_retryable(upload):
+            return _SourceUse.NEEDED
+        if modified_at >= upload.updated_at or await _received_unknown_to(upload, self._media):
+            return _SourceUse.UNKNOWN
+        return _SourceUse.UNNEEDED
 
 
 def _upload_id(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _foreign_store(where: str, store_id: str, own_id: str) -> str:
-    return (
-        f"The media store belongs to the deployment {store_id} and the ledger to {own_id}, so no unused "
-        f"source is deleted. Give each deployment its own media store. If this ledger replaces the other one, "
-        f"delete {where}."
-    )
-
-
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
-    """Delete the files that an upload does not need in its terminal stage. Without a readable record, that is none."""
+    """Delete the files that an upload does not need in its terminal stage.
+
+    Without a readable record, that is none. A complete source is not deleted when the ledger believes that it never
+    arrived, because the media store then knows better.
+    """
     if is_unreadable(upload):
         return
     match upload.stage:
@@ -181,9 +193,21 @@ async def cleanup_files(media: MediaStore, upload: Upload) -> None:
             await media.discard_source(source_key(upload))
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
-            await media.discard_results(results_folder(upload))
-            if not is_retryable(upload):
+            if may_have_results(upload):
+                await media.discard_results(results_folder(upload))
+            if not is_retryable(upload) and not await _received_unknown_to(upload, media):
                 await media.discard_source(source_key(upload))
+
+
+def may_have_results(upload: Upload) -> bool:
+    """Return whether the attempt that failed may have stored results."""
+    return upload.error is None or upload.error["step"] not in _STEPS_WITHOUT_RESULTS
+
+
+async def _received_unknown_to(upload: Upload, media: MediaStore) -> bool:
+    """Return whether the source of an upload that failed before it had arrived, as far as is known, has arrived."""
+    arrived = upload.source is not None or upload.stage is not Stage.FAILED
+    return not arrived and await media.has_source(source_key(upload))
 
 
 def is_retryable(upload: Upload) -> bool:

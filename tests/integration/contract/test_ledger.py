@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import pytest
-from roomcast.errors import LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
+from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, TooMany, TranscodeError, WrongState
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, ChangeNotice, Ledger
 from roomcast.uploads.lifecycle import (
     Cancelled,
@@ -63,6 +64,18 @@ async def test_in_flight_counts_the_owners_unfinished_uploads(ledger: Ledger, cl
         await ledger.create([fresh(clock), fresh(clock)], in_flight=2)
     assert len((await ledger.page("ada")).uploads) == 2, "all or none"
     await ledger.create([fresh(clock)], in_flight=2)
+
+
+async def test_check_before_creation_raises_what_the_creation_would_raise(ledger: Ledger, clock: Clock) -> None:
+    first = await created(ledger, clock)
+    new = fresh(clock)
+    await ledger.check_create([new], in_flight=2)
+    await ledger.check_create([new, fresh(clock)])
+    with pytest.raises(TooMany, match="more than 2"):
+        await ledger.check_create([new, fresh(clock)], in_flight=2)
+    with pytest.raises(IdTaken):
+        await ledger.check_create([new, replace(fresh(clock), id=first.id)])
+    assert [upload.id for upload in (await ledger.page("ada")).uploads] == [first.id], "nothing was created"
 
 
 async def test_events_since(ledger: Ledger, clock: Clock) -> None:

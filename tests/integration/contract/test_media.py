@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
-from roomcast.errors import NotFound
+from roomcast.errors import NotFound, StorageError
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.uploads.model import new_upload_id
@@ -29,7 +30,7 @@ async def test_fetched_source_has_the_bytes_that_were_received(media: MediaStore
     async with media.fetch(key, tmp_path) as path:
         assert path.read_bytes() == DATA
     assert await media.has_source(upload_id)
-    assert await media.list_sources() == [upload_id]
+    assert list(await media.list_sources()) == [upload_id]
 
 
 async def test_uncommitted_source_is_deleted(media: MediaStore) -> None:
@@ -38,13 +39,13 @@ async def test_uncommitted_source_is_deleted(media: MediaStore) -> None:
     async def break_off() -> None:
         async with media.receive(upload_id) as incoming:
             await incoming.write(DATA)
-            assert await media.list_sources() == [upload_id]
+            assert list(await media.list_sources()) == [upload_id]
             assert not await media.has_source(upload_id)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await break_off()
-    assert await media.list_sources() == []
+    assert list(await media.list_sources()) == []
 
 
 async def test_cancelled_receive_leaves_nothing(media: MediaStore) -> None:
@@ -62,7 +63,7 @@ async def test_cancelled_receive_leaves_nothing(media: MediaStore) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
-    assert await media.list_sources() == []
+    assert list(await media.list_sources()) == []
 
 
 async def test_discarding_an_unknown_source_does_nothing(media: MediaStore, tmp_path: Path) -> None:
@@ -95,6 +96,20 @@ async def test_result_is_stored_replaced_and_discarded(media: MediaStore, tmp_pa
     await media.discard_results(upload_id)
     await media.discard_results(upload_id)
     assert not await media.has_results(upload_id)
+
+
+async def test_result_that_is_no_file_of_its_own_is_not_stored(media: MediaStore, tmp_path: Path) -> None:
+    """The program that wrote it may have been taken over by its input."""
+    upload_id = new_upload_id()
+    (tmp_path / "secret").write_bytes(b"of somebody else")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+    for name in ("link.mp4", "pipe.mp4", "folder.mp4"):
+        with pytest.raises(StorageError):
+            await media.store(tmp_path / name, upload_id, name, lambda _: None)
+    assert not await media.has_results(upload_id)
+    assert (tmp_path / "secret").read_bytes() == b"of somebody else"
 
 
 async def test_free_bytes_is_a_number_or_none(media: MediaStore) -> None:
@@ -148,4 +163,4 @@ async def test_sweep_deletes_stale_partial_files_and_no_complete_ones(media: Med
         await incoming.write(DATA)
         await media.sweep(3600)
         await media.sweep(-3600)
-    assert await media.list_sources() == [whole]
+    assert list(await media.list_sources()) == [whole]

@@ -63,7 +63,7 @@ async def received(store: S3MediaStore, data: bytes = DATA) -> str:
 async def stored(store: S3MediaStore, tmp_path: Path, name: str = "video.mp4") -> str:
     film = tmp_path / name
     film.write_bytes(DATA)
-    return await store.store(film, new_upload_id(), name, lambda _: None)
+    return await store.store(film, new_upload_id(), name, lambda _: None, filename="höliday.mov")
 
 
 async def test_presigned_url_serves_ranges(store: S3MediaStore, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_presigned_url_serves_ranges(store: S3MediaStore, tmp_path: Path) 
         assert answer.status == 206
         assert await answer.read() == DATA[5:1005]
         assert answer.content_type == "video/mp4"
-        assert answer.headers["Content-Disposition"] == "inline"
+        assert answer.headers["Content-Disposition"] == "inline; filename*=UTF-8''h%C3%B6liday.mp4"
         assert answer.headers["Cache-Control"] == "private, max-age=60"
 
 
@@ -196,7 +196,7 @@ async def test_discard_source_aborts_multipart_uploads_of_dead_processes(store: 
     ours, others = new_upload_id(), new_upload_id()
     for upload_id in (ours, others):
         server.client.create_multipart_upload(Bucket=BUCKET, Key=f"incoming/{upload_id}")
-    assert await store.list_sources() == sorted([ours, others])
+    assert list(await store.list_sources()) == sorted([ours, others])
     await store.discard_source(ours)
     assert server.multiparts() == [f"incoming/{others}"]
 
@@ -231,7 +231,7 @@ async def test_listing_of_several_pages_is_complete(
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
         server.client.put_object(Bucket=BUCKET, Key=f"incoming/upload_{number}", Body=b"")
-    assert await store.list_sources() == [f"upload_{number}" for number in range(5)]
+    assert list(await store.list_sources()) == [f"upload_{number}" for number in range(5)]
     monkeypatch.undo()
 
 

@@ -8,25 +8,30 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast_workers.factory import _with_sandbox
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, landlock_version, seccomp_supported
 from roomcast_workers.sandbox.sandbox import (
     UNSANDBOXED,
     ResourceLimits,
     Sandbox,
+    SandboxError,
     detect,
     real_exit_code,
     sandboxed_argv,
 )
+from roomcast_workers.sandbox.syscall_filter import filter_program
 
-from tests.support import fake_ffmpeg
+from tests.support import escape_attempts, fake_ffmpeg
 from tests.support.clips import make_clip, make_image
 from tests.support.ffmpeg_runs import GIB, linux
 
@@ -41,7 +46,9 @@ SANDBOXES = [
         marks=pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither"),
     ),
     pytest.param(
-        Sandbox(bwrap=BWRAP), id="bwrap", marks=pytest.mark.skipif(BWRAP is None, reason="bubblewrap is not installed")
+        Sandbox(bwrap=BWRAP),
+        id="bwrap",
+        marks=pytest.mark.skipif(BWRAP is None, reason="bubblewrap is not installed"),
     ),
 ]
 
@@ -201,6 +208,93 @@ def test_unsandboxed_program_can_do_all_of_this(own: Path, tmp_path: Path, liste
     assert listener.called() == [True, True]
 
 
+# --- What a program that was taken over tries -------------------------------------------------------------------------
+
+ESCAPES = Path(escape_attempts.__file__)
+AT_LEAST = {
+    "kill", "prlimit", "setpriority", "affinity", "fork", "clone", "spawn", "outlive the parent", "chmod", "fchmod",
+    "chown", "utime", "truncate by reading", "lease", "signals to an owner", "datagram",
+    "datagram of a pair", "shared memory", "symbolic link",
+}  # fmt: skip
+"""What succeeds without a sandbox on every Linux, or the test would show nothing."""
+
+
+@dataclass
+class Scene:
+    """A process, a file, a datagram socket and a descriptor that are none of the program's."""
+
+    folder: Path
+    victim: subprocess.Popen[bytes]
+    datagrams: socket.socket
+    descriptor: int
+
+    @property
+    def outside(self) -> Path:
+        return self.folder / "outside"
+
+    def try_to_escape(self, sandbox: Sandbox) -> dict[str, list[str]]:
+        """Return the program's report."""
+        own = self.folder / "own"
+        own.mkdir()
+        (self.folder / "source").write_text("bytes")
+        (self.folder / "source").chmod(0o600)
+        target = {
+            "victim": self.victim.pid,
+            "outside": str(self.outside),
+            "source": str(self.folder / "source"),
+            "datagrams": self.datagrams.getsockname(),
+            "descriptor": self.descriptor,
+        }
+        command = sandboxed_argv(
+            [sys.executable, "-IS", str(ESCAPES), json.dumps(target)],
+            LIMITS,
+            sandbox,
+            readable=[self.folder / "source", ESCAPES],
+            folder=own,
+        )
+        # As a spawn that lets every inheritable descriptor through.
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=own, close_fds=False)
+        assert ended.returncode == 0, ended.stderr
+        report: dict[str, list[str]] = json.loads(ended.stdout)
+        return report
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    (tmp_path / "outside").write_text("bytes")
+    (tmp_path / "outside").chmod(0o600)
+    with (
+        subprocess.Popen([sys.executable, "-IS", "-c", "input()"], stdin=subprocess.PIPE) as victim,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
+    ):
+        datagrams.bind(str(tmp_path / "datagrams"))
+        datagrams.setblocking(False)
+        descriptor = os.open(tmp_path / "outside", os.O_RDWR)
+        os.set_inheritable(descriptor, True)
+        yield Scene(tmp_path, victim, datagrams, descriptor)
+        os.close(descriptor)
+        victim.kill()
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_no_escape_succeeds_and_whatever_a_program_needs_does(sandbox: Sandbox, scene: Scene) -> None:
+    report = scene.try_to_escape(sandbox)
+    assert report["escapes"] == []
+    assert report["works"] == report["needed"]
+    assert scene.outside.read_text() == "bytes"
+    assert scene.outside.stat().st_mode & 0o777 == 0o600
+    assert scene.victim.poll() is None
+    with pytest.raises(BlockingIOError):
+        scene.datagrams.recv(10)
+
+
+def test_escapes_succeed_without_a_sandbox(scene: Scene) -> None:
+    escapes = set(scene.try_to_escape(UNSANDBOXED)["escapes"])
+    assert escapes >= AT_LEAST
+    assert "inherited descriptor" not in escapes, "which is closed in any case"
+    assert scene.datagrams.recv(10) == b"forged"
+
+
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 def test_ffmpeg_and_pillow_work_in_the_sandbox(sandbox: Sandbox, own: Path, tmp_path: Path) -> None:
     clip, image = make_clip(tmp_path / "clip.mp4", seconds=1), make_image(tmp_path / "picture.png")
@@ -245,6 +339,7 @@ def test_system_without_mechanisms_is_unsandboxed_and_reported(monkeypatch: pyte
     assert found.to_json() == {"bwrap": False, "network": "none", "files": "none"}
     assert not found.complete
     assert len(found.missing) == 3
+    assert len(found.weaknesses) == 3
 
 
 @pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither")
@@ -258,6 +353,42 @@ def test_detect_returns_the_strongest_sandbox_in_which_all_programs_run(
     fallen_back = detect([[real, "-version"], [elsewhere, "-version"]])
     assert fallen_back.to_json() == {"bwrap": False, "network": "seccomp", "files": "none"}
     assert any("landlock" in why for why in fallen_back.missing)
+
+
+def test_required_sandbox_that_is_incomplete_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine whose system calls are unknown: sockets stay open there."""
+    binaries = find_binaries()
+    monkeypatch.setattr("roomcast_workers.factory.detect", detect)  # which the tests' servers do once for all
+    nothing(monkeypatch, landlock=2)
+    with pytest.raises(SandboxError, match="It can reach the network") as caught:
+        _with_sandbox(binaries, required=True)
+    assert "cannot be filtered on this machine" in str(caught.value)
+    found = _with_sandbox(binaries, required=False).sandbox
+    assert (found.files, found.network, found.complete) == ("landlock", "none", False)
+    assert "Landlock 2 lets it truncate every file that this process can write." in found.weaknesses
+    assert "Landlock 2 lets it signal other processes." in found.weaknesses
+
+
+@pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither")
+def test_required_sandbox_that_is_complete_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    binaries = find_binaries()
+    monkeypatch.setattr("roomcast_workers.factory.detect", detect)
+    nothing(monkeypatch, landlock=landlock_version(), seccomp=True)
+    found = _with_sandbox(binaries, required=True).sandbox
+    assert found.complete
+    assert found.weaknesses == ("It can see which files exist, and their sizes.",)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("own_pid", [None, 1234])
+def test_filter_ends_every_path_with_a_verdict(machine: str, own_pid: int | None) -> None:
+    """As the kernel checks a filter: no jump leaves it, and the last step is a verdict."""
+    program = filter_program(machine, own_pid)
+    steps = list(struct.iter_unpack("=HBBI", program))
+    assert len(steps) < 4096
+    assert steps[-1][0] == 0x06
+    for number, (step, yes, no, _) in enumerate(steps):
+        assert step == 0x06 or max(yes, no) + number + 1 < len(steps)
 
 
 @pytest.mark.parametrize("bwrap", ["/bin/false", "/no/such/bwrap"])

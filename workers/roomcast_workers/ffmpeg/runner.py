@@ -231,10 +231,11 @@ _RC_OUT_OF_SPACE = {228, 134}  # ENOSPC, EDQUOT
 _RC_TOO_LARGE = 229  # EFBIG
 _RC_OUT_OF_MEMORY = 244  # ENOMEM, which on Linux comes from our limit: without free memory Linux kills the process
 _RC_TRANSIENT = {_RC_INTERRUPTED, 245, 232, 233}  # and EAGAIN, EMFILE, ENFILE: not the file's fault
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP}
 _SPACE_PHRASES = ("No space left on device", "uota exceeded")
 _MANY_STREAMS_PHRASE = "exceeds max_streams"
 _PICTURE_SIZE = re.compile(r"Picture size (\d{1,10})x(\d{1,10}) ")  # written about a frame over `max_pixels`
-_NOT_OFFERED_PHRASE = ") not on whitelist"  # after a codec's name; formats and protocols are not in brackets
+_REFUSED_DECODER = re.compile(r"\(([\w-]{1,40})\) not on whitelist")  # formats and protocols are not in brackets
 _UNREADABLE_PHRASES = (
     "Invalid data found when processing input",
     "moov atom not found",
@@ -248,15 +249,18 @@ _UNREADABLE_PHRASES = (
 def map_failure(ended: ProgramExit, limits: MediaLimits = DEFAULT_LIMITS) -> errors.RoomcastError:
     """Return the error for a return code other than 0. `limits` are those that were set.
 
-    `UnreadableMedia`, `UnsupportedType` and `TooLarge` are final; `DiskFull`, `TimedOut` and `TranscodeError` may pass.
+    An error is retryable if its cause may pass: a lack of disk space or of other resources, or a signal from outside.
+    With the same file ffmpeg would crash, fail or exceed its processor time again.
     """
     code, stderr = ended.returncode, ended.stderr
     if code == -signal.SIGXFSZ or code == _RC_TOO_LARGE:
         return errors.TooLarge("The result would be larger than allowed.")
     if code == -signal.SIGXCPU:
-        return errors.TimedOut("The step used more processor time than allowed.")
+        return errors.OutOfProcessorTime("The step used more processor time than allowed.")
+    if -code in _CRASHES:
+        return errors.EncodingFailed("The encoder crashed.")
     if code < 0:
-        return errors.TranscodeError("The encoder crashed or was killed.")
+        return errors.TranscodeError("The encoder was killed.")
     if code in _RC_OUT_OF_SPACE or any(phrase in stderr for phrase in _SPACE_PHRASES):
         return errors.DiskFull("The disk is full, so the result cannot be written.")
     return _map_limit_error(stderr, limits) or _map_media_error(code, stderr)
@@ -268,17 +272,22 @@ def _map_limit_error(stderr: str, limits: MediaLimits) -> errors.RoomcastError |
         return too_many_streams(limits)
     if any(int(width) * int(height) > limits.max_video_pixels for width, height in _PICTURE_SIZE.findall(stderr)):
         return too_many_pixels(limits)
-    if _NOT_OFFERED_PHRASE in stderr:
-        return errors.UnsupportedType("The file uses a codec that is not supported.")
+    if refused := _REFUSED_DECODER.search(stderr):
+        codec = refused[1]
+        return errors.UnsupportedType(
+            f"The file uses the codec {codec}, which is not supported.", details={"codec": codec}
+        )
     return None
 
 
 def _map_media_error(code: int, stderr: str) -> errors.RoomcastError:
-    """Return `TooLarge` or `UnreadableMedia` when the file is at fault, else `TranscodeError`."""
+    """Return `TooLarge` or `UnreadableMedia` when the file is at fault, `TranscodeError` for a lack of resources, and
+    else `EncodingFailed`."""
     if code == _RC_OUT_OF_MEMORY:
         return errors.TooLarge("The file needs more memory than allowed.")
     if code in {_RC_INVALID_DATA, _RC_RATE_EXCEEDED}:
         return errors.UnreadableMedia("The file cannot be decoded.")
     if code not in _RC_TRANSIENT and any(phrase in stderr for phrase in _UNREADABLE_PHRASES):
         return errors.UnreadableMedia("The file cannot be decoded.")
-    return errors.TranscodeError("The encoder failed.")
+    failure = errors.TranscodeError if code in _RC_TRANSIENT else errors.EncodingFailed
+    return failure("The encoder failed.")

@@ -5,8 +5,10 @@ so it imports nothing of ours and only the standard library. Limits are set here
 it in the parent's `preexec_fn` is unsafe in a process that has threads.
 
 The names are `parent` (a process id), those in `_set_limits`, and `nice`; `read` and `write`, each with a path and once
-per path, which restrict the program to these paths with Landlock; and `network`, where 0 blocks sockets. Whatever
-cannot be set up is an error: the program never runs with less confinement than requested.
+per path, which restrict the program to these paths with Landlock; and `filter`, which restricts the system calls of the
+program itself (`self`), or lets bubblewrap read that filter from `FILTER_DESCRIPTOR` (`bwrap`). Whatever cannot be set
+up is an error: the program never runs with less confinement than requested. It inherits no other descriptor than the
+three standard ones.
 """
 
 from __future__ import annotations
@@ -16,11 +18,17 @@ import resource
 import signal
 import struct
 import sys
+from importlib import import_module
 
 EXIT_NOT_STARTED = 125
 """The exit code when the program was not run; the reason is on stderr, after `NOT_STARTED`."""
 
 NOT_STARTED = "sandbox: not started: "
+
+_FIRST_DESCRIPTOR, _MOST_DESCRIPTORS = 3, 1 << 20
+_CLOSE_RANGE = 436
+
+FILTER_DESCRIPTOR = 3
 
 _CPU_GRACE = 2
 """Seconds between SIGXCPU, which identifies the cause, and SIGKILL, which a program cannot handle."""
@@ -32,8 +40,10 @@ def main(argv: list[str]) -> int:
         split = argv.index("--")
         options = [option.partition("=")[::2] for option in argv[:split]]
         paths = {right: [value for name, value in options if name == right] for right in ("read", "write")}
-        wanted = {name: int(value) for name, value in options if name not in paths}
+        filtered = dict(options).get("filter")
+        wanted = {name: int(value) for name, value in options if name not in {*paths, "filter"}}
         program = argv[split + 1 :]
+        _close_descriptors()
         if sys.platform.startswith("linux"):
             _die_with_parent(wanted["parent"])
         _set_limits(wanted)
@@ -41,8 +51,10 @@ def main(argv: list[str]) -> int:
         _default_signals()
         if any(paths.values()):
             _apply_landlock(paths["read"], paths["write"])
-        if wanted.get("network") == 0:
-            _block_sockets()
+        if filtered == "bwrap":
+            _pass_filter()
+        elif filtered:
+            _filter_system_calls()
         os.execv(program[0], program)  # noqa: S606 - becoming that program is the purpose
     except (OSError, ValueError, LookupError, AttributeError) as error:
         sys.stderr.write(f"{NOT_STARTED}{error}\n")
@@ -70,6 +82,15 @@ def _set_limits(wanted: dict[str, int]) -> None:
             if sys.platform.startswith("linux"):
                 raise
             # macOS defines RLIMIT_AS but refuses to set it.
+
+
+def _close_descriptors() -> None:
+    """Close every descriptor but the standard ones, whatever the parent has let through."""
+    try:
+        _call("syscall", _CLOSE_RANGE, _FIRST_DESCRIPTOR, 0xFFFFFFFF, 0)
+    except (OSError, AttributeError):
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        os.closerange(_FIRST_DESCRIPTOR, min(soft, _MOST_DESCRIPTORS))
 
 
 def _default_signals() -> None:
@@ -161,40 +182,45 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     os.close(descriptor)
 
 
-# seccomp, from linux/seccomp.h, linux/filter.h and linux/audit.h.
+# seccomp, from linux/seccomp.h.
 _FILTER_MODE = 2
-_LOAD, _IF_EQUAL, _IF_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
-_ALLOWED, _DENIED = 0x7FFF0000, 0x00050000 | 13  # the latter is seen as EACCES
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
-_IO_URING_SETUP = 425
-_X32_FROM = 0x40000000
-_SOCKET_CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
-"""By machine: the architecture as the kernel's audit names it, and the number of `socket`."""
+_FILTERED_MACHINES = ("x86_64", "aarch64")
+_STEP_BYTES = 8
 
 
 def seccomp_supported() -> bool:
-    """Return whether sockets can be blocked here; system call numbers differ between machines."""
-    return sys.platform.startswith("linux") and os.uname().machine in _SOCKET_CALLS
+    """Return whether system calls can be filtered here; their numbers differ between machines."""
+    return sys.platform.startswith("linux") and os.uname().machine in _FILTERED_MACHINES
 
 
-def _block_sockets() -> None:
-    """Make every creation of a socket fail, whether by `socket` or by io_uring."""
+def _filter_system_calls() -> None:
+    """Restrict the system calls of this process, from the next one on."""
     import ctypes  # noqa: PLC0415 - see `_call`
 
-    architecture, socket = _SOCKET_CALLS[os.uname().machine]
-    steps = [  # what to do, the value, and how many steps to skip when it holds and when it does not
-        (_LOAD, _ARCHITECTURE_AT, 0, 0),
-        (_IF_EQUAL, architecture, 0, 5),
-        (_LOAD, _NUMBER_AT, 0, 0),
-        (_IF_AT_LEAST, _X32_FROM, 3, 0),
-        (_IF_EQUAL, socket, 2, 0),
-        (_IF_EQUAL, _IO_URING_SETUP, 1, 0),
-        (_RETURN, _ALLOWED, 0, 0),
-        (_RETURN, _DENIED, 0, 0),
-    ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", do, yes, no, k) for do, k, yes, no in steps))
-    program = struct.pack("@HP", len(steps), ctypes.addressof(code))
+    steps = _filter_program(os.getpid())
+    code = ctypes.create_string_buffer(steps)
+    program = struct.pack("@HP", len(steps) // _STEP_BYTES, ctypes.addressof(code))
     _call("prctl", _PR_SET_SECCOMP, _FILTER_MODE, program, 0, 0)
+
+
+def _pass_filter() -> None:
+    """Have bubblewrap read the filter of the system calls from `FILTER_DESCRIPTOR`."""
+    reader, writer = os.pipe()
+    os.write(writer, _filter_program(None))
+    os.close(writer)
+    if reader == FILTER_DESCRIPTOR:
+        os.set_inheritable(reader, True)
+    else:
+        os.dup2(reader, FILTER_DESCRIPTOR)
+
+
+def _filter_program(own_pid: int | None) -> bytes:
+    """Return the filter that `syscall_filter` makes. It lies beside this file, where isolated Python does not look."""
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see `_allow`
+    if folder not in sys.path:
+        sys.path.append(folder)
+    program: bytes = import_module("syscall_filter").filter_program(os.uname().machine, own_pid)
+    return program
 
 
 if __name__ == "__main__":

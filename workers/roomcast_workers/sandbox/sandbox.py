@@ -1,8 +1,8 @@
 """The sandbox and the resource limits of programs that read untrusted media.
 
-`sandboxed_argv` returns a command that starts `exec.py`, which sets the limits, applies Landlock and seccomp or runs
-bubblewrap, and becomes the program. `detect` finds the strongest sandbox of this system: each mechanism is optional,
-and is used only if the programs have been run in it successfully.
+`sandboxed_argv` returns a command that starts `exec.py`, which sets the limits, applies Landlock or runs bubblewrap,
+filters the system calls, and becomes the program. `detect` finds the strongest sandbox of this system: each mechanism
+is optional, and is used only if the programs have been run in it successfully.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, NOT_STARTED, landlock_version, seccomp_supported
+from roomcast_workers.sandbox.exec import (
+    EXIT_NOT_STARTED,
+    FILTER_DESCRIPTOR,
+    NOT_STARTED,
+    landlock_version,
+    seccomp_supported,
+)
 
 _EXEC_SCRIPT = Path(__file__).with_name("exec.py")
 _LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -50,6 +56,8 @@ _FATAL_SIGNALS = frozenset(
     if hasattr(signal, f"SIG{name}")
 )
 _TRIAL_SECONDS = 20.0
+_TRUNCATE_SINCE, _SCOPES_SINCE = 3, 6
+"""The versions of Landlock that cover these."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +78,19 @@ class ResourceLimits:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """The mechanisms in use: bubblewrap (`bwrap` is its path) for everything; otherwise Landlock for files and seccomp
-    for the network. `missing` says why there are no more, for the log."""
+    """The mechanisms in use: bubblewrap (`bwrap` is its path) or Landlock for files, and seccomp for system calls.
+
+    bubblewrap blocks the network too, and comes with the filter of system calls, where there is one, unless
+    `unfiltered`; without it, the filter blocks the network. `missing` says why there are no more mechanisms, and
+    `weaknesses` what a program can still do, for the log.
+    """
 
     bwrap: str | None = None
     landlock: bool = False
     seccomp: bool = False
+    unfiltered: bool = False
     missing: tuple[str, ...] = field(default=(), compare=False)
+    landlock_abi: int = field(default=0, compare=False)
 
     @property
     def network(self) -> Literal["bwrap", "seccomp", "none"]:
@@ -90,15 +104,46 @@ class Sandbox:
 
     @property
     def complete(self) -> bool:
-        """Whether both the network and other files are blocked."""
-        return "none" not in {self.network, self.files}
+        """Whether the network, other files and needless system calls are blocked."""
+        return "none" not in {self.network, self.files} and self.filtered
+
+    @property
+    def filtered(self) -> bool:
+        """Whether system calls are filtered."""
+        return (self.bwrap is not None or self.seccomp) and not self.unfiltered and seccomp_supported()
+
+    @property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What a program that was taken over can still do, in sentences."""
+        return tuple(
+            sentence
+            for sentence, applies in (
+                ("It can reach the network.", self.network == "none"),
+                ("It can read and write every file that this process can.", self.files == "none"),
+                ("It can start processes that outlive it, and change other processes and files.", not self.filtered),
+                ("It can see which files exist, and their sizes.", self.files == "landlock"),
+                (
+                    f"Landlock {self.landlock_abi} lets it truncate every file that this process can write.",
+                    self.files == "landlock" and not self.filtered and self.landlock_abi < _TRUNCATE_SINCE,
+                ),
+                (
+                    f"Landlock {self.landlock_abi} lets it signal other processes.",
+                    self.files == "landlock" and not self.filtered and self.landlock_abi < _SCOPES_SINCE,
+                ),
+            )
+            if applies
+        )
 
     def to_json(self) -> dict[str, str | bool]:
-        """Return `{"bwrap", "network", "files"}`, as `/health` shows it."""
+        """Return `{"bwrap", "network", "files"}`, as `/readyz` shows it."""
         return {"bwrap": self.bwrap is not None, "network": self.network, "files": self.files}
 
 
 UNSANDBOXED = Sandbox()
+
+
+class SandboxError(OSError):
+    """The sandbox that the settings require is not available; the message tells the operator why."""
 
 
 def sandboxed_argv(
@@ -122,12 +167,13 @@ def sandboxed_argv(
     readable_paths = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in readable)]
     writable = [str(folder.absolute())] if folder is not None else []
     if sandbox.bwrap:
-        argv = [sandbox.bwrap, *_bwrap_args(readable_paths, writable), "--", *argv]
+        filtered = ["--seccomp", str(FILTER_DESCRIPTOR)] if sandbox.filtered else []
+        argv = [sandbox.bwrap, *filtered, *_bwrap_args(readable_paths, writable), "--", *argv]
     elif sandbox.landlock:
         options += [f"read={path}" for path in (*readable_paths, *_DEVICES)]
         options += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
-    if sandbox.seccomp and not sandbox.bwrap:
-        options.append("network=0")
+    if sandbox.filtered:
+        options.append(f"filter={'bwrap' if sandbox.bwrap else 'self'}")
     return [sys.executable, "-I", "-S", str(_EXEC_SCRIPT), *options, "--", *argv]
 
 
@@ -174,24 +220,29 @@ def detect(programs: Sequence[Sequence[str]]) -> Sandbox:
         problem = next(filter(None, (_trial(sandbox, argv) for argv in programs)), None)
         if problem is None:
             return replace(sandbox, missing=tuple(missing))
-        missing.append(f"{sandbox.files} for files, {sandbox.network} for the network: {problem}")
+        missing.append(
+            f"{sandbox.files} for files, {sandbox.network} for the network, "
+            f"{'seccomp' if sandbox.filtered else 'none'} for system calls: {problem}"
+        )
     return replace(UNSANDBOXED, missing=tuple(missing))
 
 
 def _candidates(missing: list[str]) -> Iterator[Sandbox]:
     """Yield sandboxes from the strongest to the weakest that this system has, and add what it lacks to `missing`."""
+    abi, seccomp = landlock_version(), seccomp_supported()
     if bwrap := shutil.which("bwrap"):
-        yield Sandbox(bwrap=bwrap)
+        yield from (
+            Sandbox(bwrap=bwrap, unfiltered=unfiltered) for unfiltered in ((False, True) if seccomp else (True,))
+        )
     else:
         missing.append("bubblewrap is not installed")
-    landlock, seccomp = landlock_version() > 0, seccomp_supported()
-    if not landlock:
+    if not abi:
         missing.append("this kernel has no Landlock")
     if not seccomp:
-        missing.append("sockets cannot be blocked on this machine")
-    for files, network in ((True, True), (True, False), (False, True)):
-        if (landlock or not files) and (seccomp or not network):
-            yield Sandbox(landlock=files, seccomp=network)
+        missing.append("system calls cannot be filtered on this machine")
+    for files, filtered in ((True, True), (True, False), (False, True)):
+        if (abi or not files) and (seccomp or not filtered):
+            yield Sandbox(landlock=files, seccomp=filtered, landlock_abi=abi if files else 0)
 
 
 def _trial(sandbox: Sandbox, argv: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import structlog
-from roomcast.errors import Code, RoomcastError, TranscodeError
+from roomcast.errors import Code, RoomcastError, UnreadableMedia
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job
@@ -46,7 +46,7 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
     attempts = 0
     while (retiming := _plan(job, info, scan)) is not None:
         if (attempts := attempts + 1) > _MAX_COPIES:
-            raise TranscodeError("The times in the file start over or jump too often.")
+            raise UnreadableMedia("The times in the file start over or jump too often.")
         job = await _retimed(job, info, retiming, attempts)
         info, scan = await _read_streams(job)
         head = b""

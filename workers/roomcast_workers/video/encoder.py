@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from roomcast.errors import Code, RoomcastError, TranscodeError, UnreadableMedia, UnsupportedType
+from roomcast.errors import Code, EncodingFailed, RoomcastError, UnreadableMedia, UnsupportedType
 from roomcast.uploads.templates import CRF_DEFAULT, CodecName
 
 from roomcast_workers.ffmpeg import commands
@@ -132,7 +132,7 @@ async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> E
         result = await probe_output(job, target, "mov")
         verify_copied(info, source.seconds, result)
         if is_short(source.seconds, result):
-            raise TranscodeError("The copy is shorter than its source.")
+            raise EncodingFailed("The copy is shorter than its source.")
     except RoomcastError as error:
         if error.code not in {Code.TRANSCODE_ERROR, Code.UNREADABLE_MEDIA}:
             raise
@@ -144,7 +144,7 @@ async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> E
 async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
     """Return what our own result contains.
 
-    Raises `TranscodeError` when it cannot be read, which is not the source's fault, and `NoStreams` when it is empty,
+    Raises `EncodingFailed` when it cannot be read, which is not the source's fault, and `NoStreams` when it is empty,
     which is.
     """
     try:
@@ -152,11 +152,11 @@ async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:
     except NoStreams:
         raise
     except UnreadableMedia as error:
-        raise TranscodeError("The encoder's result cannot be read.") from error
+        raise EncodingFailed("The encoder's result cannot be read.") from error
 
 
 async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> Truncation:
-    """Return how the source is truncated if its last packets cannot be decoded. Otherwise raise `TranscodeError`."""
+    """Return how the source is truncated if its last packets cannot be decoded. Otherwise raise `EncodingFailed`."""
     encoded_seconds = result.duration or 0.0
     frames = 0
 
@@ -172,5 +172,5 @@ async def _missing_tail(job: Job, source: VerifiedMedia, result: MediaInfo) -> T
     except UnreadableMedia:
         frames = 0
     if frames:
-        raise TranscodeError("The result is shorter than its source.")
+        raise EncodingFailed("The result is shorter than its source.")
     return Truncation(encoded_seconds, source.seconds)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from roomcast.errors import TranscodeError
+from roomcast.errors import EncodingFailed
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.commands import Rendition
@@ -119,12 +119,12 @@ def bandwidth_of(segments: Sequence[MediaSegment], sizes: Sequence[int]) -> Band
 
 
 def codec_string(init: bytes) -> str:
-    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment. Raise `TranscodeError` for others."""
+    """Return the RFC 6381 codec string of an H.264 or AAC initialization segment. Raise `EncodingFailed` for others."""
     if match := _AVC.search(init):
         return f"avc1.{match[1].hex()}"
     if match := _AAC.search(init):
         return f"mp4a.40.{match[1][0] >> 3}"
-    raise TranscodeError("An HLS rendition does not have the expected codec.")
+    raise EncodingFailed("An HLS rendition does not have the expected codec.")
 
 
 def master_playlist(variants: Sequence[Variant], fps: float | None, audio: AudioRendition | None) -> str:
@@ -155,7 +155,7 @@ async def make_hls(
 ) -> list[ResultFile]:
     """Encode the renditions of a compressed video and return their files; only the master playlist is listed.
 
-    Raises `TranscodeError` when the result is incomplete or the renditions are not cut at the same frames.
+    Raises `EncodingFailed` when the result is incomplete or the renditions are not cut at the same frames.
     """
     stream = require_video(info)
     template = job.template
@@ -214,11 +214,11 @@ def _rendition_files(job: Job, name: str, segments: Sequence[MediaSegment]) -> l
 
 
 def _verify(by_rendition: Sequence[Sequence[MediaSegment]], duration: float | None) -> None:
-    """Raise `TranscodeError` unless every rendition is complete and all are cut at the same frames."""
+    """Raise `EncodingFailed` unless every rendition is complete and all are cut at the same frames."""
     cuts = [[segment.seconds for segment in segments] for segments in by_rendition]
     if not all(cuts):
-        raise TranscodeError("An HLS rendition has no segments.")
+        raise EncodingFailed("An HLS rendition has no segments.")
     if any(first != second for first, second in pairwise(cuts)):
-        raise TranscodeError("The HLS renditions are not cut at the same frames.")
+        raise EncodingFailed("The HLS renditions are not cut at the same frames.")
     if duration is not None and abs(sum(cuts[0]) - duration) > max(_TOLERANCE_SECONDS, duration / 50):
-        raise TranscodeError("The HLS renditions are not as long as the video.")
+        raise EncodingFailed("The HLS renditions are not as long as the video.")

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from roomcast.errors import TooLarge, TranscodeError
+from roomcast.errors import EncodingFailed, TooLarge
 from roomcast.uploads.model import Forecast
 
 from roomcast_workers.ffmpeg import commands
@@ -163,5 +163,5 @@ async def _score(job: Job, reference: Path, trial: Path, demuxer: str, metric: M
     text = log.read_text(encoding="utf-8", errors="replace")
     score = vmaf_score(text) if metric == "vmaf" else ssim_score(text)
     if score is None:
-        raise TranscodeError("The quality cannot be measured.")
+        raise EncodingFailed("The quality cannot be measured.")
     return score

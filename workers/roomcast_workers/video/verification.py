@@ -14,15 +14,15 @@ _WRONG_VIDEO = "The result is not the expected video."
 def verify_encoded(settings: EncodeSettings, info: MediaInfo, seconds: float, result: MediaInfo) -> None:
     """Verify what `commands.compress` made of a source of `seconds`; a result that is too short passes (`is_short`).
 
-    Raises `UnreadableMedia` when nothing of a stream could be decoded, and `TranscodeError` when the result is wrong.
+    Raises `UnreadableMedia` when nothing of a stream could be decoded, and `EncodingFailed` when the result is wrong.
     """
     video = result.video
     if video is None:
         raise errors.UnreadableMedia("None of the video's frames can be decoded.")
     if video.codec != settings.codec.name or video.pix_fmt != "yuv420p" or not video.as_is:
-        raise errors.TranscodeError(_WRONG_VIDEO)
+        raise errors.EncodingFailed(_WRONG_VIDEO)
     if (video.width, video.height) != (settings.width, settings.height):
-        raise errors.TranscodeError("The result does not have the expected size.")
+        raise errors.EncodingFailed("The result does not have the expected size.")
     _verify_audio(info, result, settings.codec.audio)
     _verify_duration(seconds, result)
 
@@ -32,7 +32,7 @@ def verify_copied(info: MediaInfo, seconds: float, result: MediaInfo) -> None:
     if (info.video is None) != (result.video is None) or (
         info.video and result.video and info.video.codec != result.video.codec
     ):
-        raise errors.TranscodeError(_WRONG_VIDEO)
+        raise errors.EncodingFailed(_WRONG_VIDEO)
     _verify_audio(info, result, "aac")
     _verify_duration(seconds, result)
 
@@ -43,15 +43,15 @@ def is_short(seconds: float, result: MediaInfo) -> bool:
 
 
 def _verify_duration(seconds: float, result: MediaInfo) -> None:
-    """Raise `UnreadableMedia` when the result is empty, and `TranscodeError` when it is too long."""
+    """Raise `UnreadableMedia` when the result is empty, and `EncodingFailed` when it is too long."""
     if result.duration is None:
         raise errors.UnreadableMedia("Nothing in the file can be decoded.")
     if result.duration > seconds and not lengths_match(result.duration, seconds):
-        raise errors.TranscodeError("The result is longer than its source.")
+        raise errors.EncodingFailed("The result is longer than its source.")
 
 
 def _verify_audio(info: MediaInfo, result: MediaInfo, codec: str) -> None:
     if info.audio is not None and result.audio is None:
         raise errors.UnreadableMedia("None of the video's audio can be decoded.")
     if (info.audio is None) != (result.audio is None) or (result.audio and result.audio.codec != codec):
-        raise errors.TranscodeError("The result does not have the expected audio.")
+        raise errors.EncodingFailed("The result does not have the expected audio.")

@@ -127,19 +127,16 @@ class FormBody:
 
     async def next_event(self) -> Any:
         """Return the next part's head, the next bytes of the current part, or None at the end of a part or the form."""
-        try:
-            while not self._events:
-                if self._refusal:
-                    raise self._refusal
-                if (chunk := await self._next_slice()) is None:
-                    self._parser.close()
-                    return None
-                self._bytes_left -= len(chunk)
-                if self._bytes_left < 0:
-                    raise _too_large()
-                self._parse(chunk)
-        except MultipartError as error:
-            raise _not_well_formed() from error
+        while not self._events:
+            if self._refusal:
+                raise self._refusal
+            if (chunk := await self._next_slice()) is None:
+                self._close()
+                return None
+            self._bytes_left -= len(chunk)
+            if self._bytes_left < 0:
+                raise _too_large()
+            self._parse(chunk)
         return self._events.popleft()
 
     def return_events(self, events: Sequence[bytes | None]) -> None:
@@ -160,16 +157,26 @@ class FormBody:
 
     def _parse(self, chunk: bytes) -> None:
         content = 0
-        for event in self._parser.parse(chunk):
-            if isinstance(event, MultipartSegment):
-                self._parts += 1
-                if self._parts > self._max_parts:
-                    self._refusal = TooMany(f"A form may have at most {self._max_parts} parts.")
-                    return
-            elif event is not None:
-                content += len(event)
-            self._events.append(event)
+        try:
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._parts += 1
+                    if self._parts > self._max_parts:
+                        self._refusal = TooMany(f"A form may have at most {self._max_parts} parts.")
+                        return
+                elif event is not None:
+                    content += len(event)
+                self._events.append(event)
+        except MultipartError:
+            self._refusal = _not_well_formed()
+            return
         self._add_overhead(len(chunk) - content)
+
+    def _close(self) -> None:
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise _not_well_formed() from error
 
     def _add_overhead(self, size: int) -> None:
         self._overhead_left -= size

@@ -14,13 +14,16 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Self
 
 from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 
 from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooLarge, UnreadableMedia
+from roomcast.media.batches import Batches
 from roomcast.media.contract import Data, WriteChunks
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.settings import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
@@ -28,6 +31,9 @@ from roomcast.uploads.templates import Template, check_kind
 
 BATCH_BYTES = 1 << 20
 """A batch is written when it has this size, or at the end of the body."""
+
+BATCH_SECONDS = 1.0
+"""A batch is written when its first chunk has waited for this long."""
 
 _BATCH_CHUNKS = 512
 """A batch is written when it has this many chunks: a client may send single bytes, and each chunk has overhead."""
@@ -221,36 +227,39 @@ class BodyPipeline:
         self.size = offset
 
     async def run(
-        self, chunks: AsyncIterable[Data], write: WriteChunks | None = None, on_progress: OnProgress | None = None
+        self,
+        chunks: AsyncIterable[Data],
+        write: WriteChunks | None = None,
+        on_progress: OnProgress | None = None,
+        *,
+        preserve: bool = False,
     ) -> None:
         """Take all chunks through the steps; without `write`, they are only checked and hashed.
 
-        `on_progress` is called with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or
-        `UnreadableMedia` as soon as the bytes so far show that the file is not accepted, and what `chunks`, `write` and
-        `on_progress` raise.
+        With `preserve`, what was accepted before a failure or a cancellation is still written. `on_progress` is called
+        with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or `UnreadableMedia` as soon as the bytes
+        so far show that the file is not accepted, and what `chunks`, `write` and `on_progress` raise.
         """
-        processing: asyncio.Task[None] | None = None
-        batch: list[Data] = []
-        size = 0
+        batches = Batches(
+            lambda batch: self._process(batch, write),
+            max_bytes=BATCH_BYTES,
+            max_chunks=_BATCH_CHUNKS,
+            max_seconds=BATCH_SECONDS,
+        )
         try:
             async for chunk in chunks:
                 self._check(chunk)
-                batch.append(chunk)
-                size += len(chunk)
-                if size >= BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
-                    if processing:
-                        await processing
-                    processing = asyncio.create_task(self._process(batch, write))
-                    batch, size = [], 0
+                await batches.add(chunk)
                 if on_progress:
                     await on_progress(self.size)
-            if processing:
-                await processing
-            if batch:
-                await self._process(batch, write)
+            await batches.finish()
+        except BaseException:
+            if preserve:
+                with suppress(RoomcastError):
+                    await finish_despite_cancel(batches.finish)
+            raise
         finally:
-            if processing and not processing.done():
-                await asyncio.wait({processing})
+            await batches.close()
 
     async def inspect(self, chunk: Data) -> None:
         """Check and hash the next bytes of a file that is stored already."""

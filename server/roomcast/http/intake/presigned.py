@@ -55,14 +55,24 @@ class PresignedIntake:
         self._templates = templates
         self._receiver = receiver
 
-    async def begin(self, uploads: Sequence[Upload]) -> list[tuple[Upload, PresignedParts]]:
-        """Begin uploads that are not in the ledger yet; return each with the parts that its client is to send."""
+    async def begin(
+        self, uploads: Sequence[Upload], *, in_flight: int | None = None
+    ) -> list[tuple[Upload, PresignedParts]]:
+        """Begin uploads that are not in the ledger yet; return each with the parts that its client is to send.
+
+        Whatever the uploads may be refused for is checked before anything is created in the bucket. Raises what
+        `UploadLog.check_create` raises, and `Malformed` for a file without a size or without a byte.
+        """
+        await self._ledger.check_create(uploads, in_flight=in_flight)
+        sizes = [upload.bytes_expected for upload in uploads]
+        if None in sizes:
+            raise Malformed("A direct upload needs the file's size.")
+        if 0 in sizes:
+            raise Malformed("The file is empty.")
         begun: list[tuple[Upload, PresignedParts]] = []
         try:
             for upload in uploads:
-                if upload.bytes_expected is None:
-                    raise Malformed("A direct upload needs the file's size.")
-                parts = await self._store.begin(source_key(upload), upload.bytes_expected)
+                parts = await self._store.begin(source_key(upload), upload.bytes_expected or 0)
                 begun.append((replace(upload, direct_token=parts.token), parts))
         except BaseException:
             await self.abort(begun)

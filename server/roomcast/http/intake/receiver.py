@@ -156,15 +156,19 @@ class LeasedIntake:
         """Return a pipeline for the upload's bytes from `offset` on; see `BodyPipeline`."""
         return BodyPipeline(self.upload, self._settings, template, offset=offset, head=head, partial=partial)
 
-    def progress_reporter(self, total: int | None) -> OnProgress:
-        """Return a callback that publishes the bytes so far, of `total` if known, at most four times a second."""
+    def progress_reporter(self, total: int | None, *, stored: Callable[[], int] | None = None) -> OnProgress:
+        """Return a callback that publishes the bytes so far, of `total` if known, at most four times a second.
+
+        `stored` is given for an upload that can be resumed: it returns how many bytes need not be sent again, and
+        those are published as received. The progress is that of the bytes that have come.
+        """
         reported_at = 0.0
 
         async def report(size: int) -> None:
             nonlocal reported_at
             if time.monotonic() - reported_at >= _TICK_SECONDS:
                 reported_at = time.monotonic()
-                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=size)
+                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=stored() if stored else size)
                 with suppress(RoomcastError):  # A lost tick does no harm, and a lost ledger shows in the renewals.
                     await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
 

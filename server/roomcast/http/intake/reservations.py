@@ -164,10 +164,11 @@ class Reservations:
     async def _reserve_presigned(self, uploads: Sequence[Upload]) -> tuple[Submission, list[UploadEntry]]:
         if self._presigned is None:
             raise Malformed("This server has no bucket that files could be sent to directly.")
-        begun = await self._presigned.begin(uploads)
+        in_flight = self._receiver.quota.in_flight
+        begun = await self._presigned.begin(uploads, in_flight=in_flight)
         try:
             reserved = [upload for upload, _ in begun]
-            submission = await self._assemblies.create(reserved, in_flight=self._receiver.quota.in_flight)
+            submission = await self._assemblies.create(reserved, in_flight=in_flight)
         except BaseException:
             await self._presigned.abort(begun)
             raise

@@ -153,7 +153,8 @@ class ResumableIntake:
         pipeline = intake.pipeline(template, offset=chunk.offset, head=head, partial=not standalone)
         async with chunk.verified(chunk.body) as verified, self._sources.append(key, chunk.offset) as write:
             chunks = IgnoreDisconnect(verified)
-            await pipeline.run(chunks, write, intake.progress_reporter(upload.bytes_expected))
+            report = intake.progress_reporter(upload.bytes_expected, stored=lambda: write.stored)
+            await pipeline.run(chunks, write, report, preserve=True)
         if chunks.error:
             raise chunks.error
         if pipeline.size != upload.bytes_expected or not standalone:

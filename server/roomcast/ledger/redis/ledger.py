@@ -139,13 +139,22 @@ class RedisLedger:
         head = (limit, uploads[0].owner, EVENT_LOG_LENGTH, len(records))
         verdict = await self.scripts.run(CREATE, *head, *fields)
         if verdict == b"too many":
-            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            raise _too_many(in_flight)
         if verdict == b"exists":
             raise IdTaken
         if verdict == b"conflict":
             raise RecordConflict("The record was changed by another writer.")
         for upload in uploads:
             self._notify_observers(None, upload)
+
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        if in_flight is not None:
+            unfinished = await self.scripts.command("SCARD", self.scripts.key("unfinished", uploads[0].owner))
+            if unfinished + len(uploads) > in_flight:
+                raise _too_many(in_flight)
+        for upload in uploads:
+            if await self.scripts.command("EXISTS", self.scripts.key("upload", upload.id)):
+                raise IdTaken
 
     async def get(self, upload_id: str) -> Upload:
         upload, _ = await self._read(upload_id, since=None)
@@ -456,6 +465,10 @@ class RedisLedger:
         now = float(reply[1])
         self._time.sync(now)
         return now
+
+
+def _too_many(in_flight: int | None) -> TooMany:
+    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
 
 
 def _as_cursor(position: str) -> str:

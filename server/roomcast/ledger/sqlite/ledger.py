@@ -74,13 +74,7 @@ class SqliteLedger:
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
     ) -> None:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            if in_flight is not None:
-                count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
-                if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
-                    raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
-            known = "SELECT 1 FROM uploads WHERE id = ?"
-            if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
-                raise IdTaken
+            _check_create(connection, uploads, in_flight)
             for record in records:
                 write_record(connection, record)
             connection.executemany(
@@ -91,6 +85,9 @@ class SqliteLedger:
             return [write_event(connection, None, upload) for upload in uploads]
 
         await self._write(work)
+
+    async def check_create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> None:
+        await self.database.read(lambda connection: _check_create(connection, uploads, in_flight))
 
     async def get(self, upload_id: str) -> Upload:
         return self._with_latest_tick(
@@ -362,6 +359,17 @@ class SqliteLedger:
             return set_aside(connection, row.id, self._clock())
         finally:
             connection.execute("RELEASE event")
+
+
+def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_flight: int | None) -> None:
+    """Raise `TooMany` or `IdTaken` if these uploads must not be created."""
+    if in_flight is not None:
+        count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
+        if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
+            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+    known = "SELECT 1 FROM uploads WHERE id = ?"
+    if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
+        raise IdTaken
 
 
 def _as_cursor(upload: Upload) -> str:

@@ -8,20 +8,24 @@ or still stores, is correct. What counts as received are the bytes from the star
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from roomcast.errors import NotFound
-from roomcast.media.contract import Data, OnChunk, WriteChunks
+from roomcast.errors import NotFound, RoomcastError
+from roomcast.media.batches import Batches
+from roomcast.media.contract import AppendChunks, Data, OnChunk
 from roomcast.media.s3.client import Bucket
 from roomcast.media.s3.download import head_object, read_range
 from roomcast.media.s3.multipart import PART_BYTES, ObjectWriter, put_object
 from roomcast.runtime.tasks import finish_despite_cancel
+
+SEGMENT_SECONDS = 5.0
+"""How long the first byte of a segment waits for others. Each segment costs a request and an object, so a slow client's
+bytes are not sent every second; until then they are not reported as received."""
 
 _HEADERS = {"ContentType": "application/octet-stream"}
 _SEGMENT_NAME = re.compile(r"(\d{20})-(\d{20})", re.ASCII)
@@ -74,13 +78,17 @@ class S3ResumableSources:
         return segments[-1][1].stop if segments else 0
 
     @asynccontextmanager
-    async def append(self, name: str, offset: int) -> AsyncIterator[WriteChunks]:
+    async def append(self, name: str, offset: int) -> AsyncIterator[AppendChunks]:
         writer = _SegmentWriter(self._bucket, self._folder(name), offset)
         try:
-            yield writer.write
+            yield writer
             await writer.finish()
+        except BaseException:
+            with suppress(RoomcastError):
+                await finish_despite_cancel(writer.finish, idempotent=True)
+            raise
         finally:
-            await finish_despite_cancel(writer.wait, idempotent=True)
+            await finish_despite_cancel(writer.close, idempotent=True)
 
     async def read_head(self, name: str, count: int) -> bytes:
         head = bytearray()
@@ -181,37 +189,21 @@ class S3ResumableSources:
 
 
 class _SegmentWriter:
-    """Stores bytes as one segment after the other: one is collected while the one before it is sent."""
+    """Stores bytes as one segment after the other. Implements `roomcast.media.contract.AppendChunks`."""
 
     def __init__(self, bucket: Bucket, folder: str, offset: int) -> None:
         self._bucket = bucket
         self._folder = folder
-        self._start = offset
-        self._buffer = bytearray()
-        self._sending: asyncio.Task[None] | None = None
+        self._batches = Batches(self._store, max_bytes=PART_BYTES, max_chunks=PART_BYTES, max_seconds=SEGMENT_SECONDS)
+        self.stored = offset
+        self.finish = self._batches.finish
+        self.close = self._batches.close
 
-    async def write(self, *chunks: Data) -> None:
-        for chunk in chunks:
-            self._buffer += chunk
-        if len(self._buffer) >= PART_BYTES:
-            await self._send()
+    async def __call__(self, *chunks: Data) -> None:
+        await self._batches.add(b"".join(chunks))
 
-    async def finish(self) -> None:
-        """Send the rest. Return when everything is stored."""
-        if self._buffer:
-            await self._send()
-        if self._sending:
-            await self._sending
-
-    async def wait(self) -> None:
-        """Return when the segment that is being sent is stored, or has failed. What was collected after it is lost."""
-        if self._sending:
-            await asyncio.gather(self._sending, return_exceptions=True)
-
-    async def _send(self) -> None:
-        if self._sending:
-            await self._sending
-        content, self._buffer = self._buffer, bytearray()
-        segment = Segment(self._start, self._start + len(content))
-        self._start = segment.stop
-        self._sending = asyncio.create_task(put_object(self._bucket, self._folder + segment.name, content, _HEADERS))
+    async def _store(self, batch: Sequence[Data]) -> None:
+        content = bytearray().join(batch)
+        segment = Segment(self.stored, self.stored + len(content))
+        await put_object(self._bucket, self._folder + segment.name, content, _HEADERS)
+        self.stored = segment.stop

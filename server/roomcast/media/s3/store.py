@@ -36,7 +36,7 @@ from roomcast.media.s3.multipart import (
 from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
-from roomcast.runtime.files import run_in_thread_shielded
+from roomcast.runtime.files import open_regular, run_in_thread_shielded
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30
@@ -70,6 +70,7 @@ class S3MediaStore:
         self._write_check_at = 0.0
         self._deployment_key = f"{prefix}deployment"
         self.deployment_location = f"the object {self._deployment_key} in the bucket {bucket.name}"
+        self.origins = tuple(dict.fromkeys(_origin(url) for url in (bucket.urls.base, self._public) if url))
         self._part_bytes = part_bytes_for(largest_bytes)
         self._receiving: Counter[str] = Counter()
         self.presigned = S3PresignedUploads(bucket, self._source_key)
@@ -133,11 +134,13 @@ class S3MediaStore:
         finally:
             path.unlink(missing_ok=True)
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         key = f"{self._media}{folder}/{name}"
         headers = {
             "ContentType": mime_type(key) or OCTETS,
-            "ContentDisposition": content_disposition(key),
+            "ContentDisposition": content_disposition(key, filename),
             "CacheControl": self._cache_control,
         }
         try:
@@ -195,19 +198,16 @@ class S3MediaStore:
             return Redirect(self._object_url(key))
         return InlineFile(await read_object(self._bucket, self._media + key))
 
-    async def list_sources(self, *, older_than_seconds: float = 0.0) -> list[str]:
+    async def list_sources(self) -> dict[str, float]:
         entries = await self._bucket.list_objects(self._incoming)
         entries += await list_multiparts(self._bucket, self._incoming)
-        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
-        modified: dict[str, datetime] = {}
+        # Sources that this process is receiving may be in memory only.
+        modified = dict.fromkeys(self._receiving, time.time())
         for entry in entries:
             name = entry["Key"].removeprefix(self._incoming).partition("/")[0]
-            at = entry.get("LastModified") or entry["Initiated"]
+            at = (entry.get("LastModified") or entry["Initiated"]).timestamp()
             modified[name] = max(at, modified.get(name, at))
-        if older_than_seconds:
-            return sorted(name for name, at in modified.items() if at < before and not self._receiving[name])
-        # Sources that this process is receiving may be in memory only.
-        return sorted(modified.keys() | self._receiving.keys())
+        return dict(sorted(modified.items()))
 
     async def claim_deployment(self, mine: str) -> str:
         # If two processes write it at once, the later one wins; so it is read again after it was written.
@@ -273,6 +273,11 @@ class _StagedObject:
         return self._name
 
 
+def _origin(url: str) -> str:
+    scheme, _, host = url.partition("://")
+    return f"{scheme}://{host.partition('/')[0]}"
+
+
 def _has_relative_urls(key: str) -> bool:
     return PurePosixPath(key).suffix in _SUFFIXES_WITH_RELATIVE_URLS and not is_download(key)
 
@@ -280,7 +285,7 @@ def _has_relative_urls(key: str) -> bool:
 def _open(path: Path) -> BinaryIO:
     """Open a file on the event loop and not in a thread: if the caller were cancelled meanwhile, nothing would close
     it."""
-    return path.open("rb")
+    return open_regular(path)
 
 
 async def _copy(file: BinaryIO, writer: ObjectWriter) -> None:
