@@ -276,7 +276,9 @@ def build_http(
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
     _add_upload_routes(app, settings, core, realtime, intake, assemblies)
-    MediaRoute(core.backends.media, url_signer(settings), max_age_seconds=settings.storage.url_seconds).add_routes(app)
+    MediaRoute(
+        core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
+    ).add_routes(app)
     Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)

@@ -32,8 +32,8 @@ class VideoStream:
     `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names,
     None where the file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with
     square pixels, all of one size. With `size_varies` they have several sizes or rotations, of which this is the
-    largest. `last_frame_start` is when the last frame is shown, if it stays for much longer than the others. `decoder`
-    is the one that it needs, if it is not ffmpeg's own choice.
+    largest. `last_frame` is when the last frame is shown, in seconds from the beginning of the file, and for how long,
+    if it stays for much longer than the others. `decoder` is the one that it needs, if it is not ffmpeg's own choice.
     """
 
     index: int
@@ -55,7 +55,7 @@ class VideoStream:
     as_is: bool = True
     start: float | None = None
     size_varies: bool = False
-    last_frame_start: float | None = None
+    last_frame: tuple[float, float] | None = None
     decoder: str | None = None
 
     @property
