@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream
+from roomcast_workers.media_info.timeline import Retiming, Shift
 from roomcast_workers.video.hls import renditions
 
 LIMITS = MediaLimits(max_pixels=1000, max_duration_seconds=60, max_streams=9)
@@ -397,3 +399,51 @@ def test_large_duration_limit_is_written_without_exponent() -> None:
     limits = MediaLimits(max_duration_seconds=30_000_000)
     arguments = commands.count_keyframes(dataclasses.replace(SOURCE, limits=limits), HEVC)
     assert arguments[arguments.index("-t") + 1] == "30000001.000"
+
+
+def test_retiming_moves_the_packets_of_each_run_and_drops_what_would_overlap() -> None:
+    retiming = Retiming({0: (Shift(0, -1.4), Shift(75, 1.6)), 1: (Shift(0, -1.4, until=3.0), Shift(131, 1.6))})
+    arguments = commands.retime(SOURCE, TARGET, LARGE, retiming, "mpegts")
+    options = dict(itertools.pairwise(arguments))
+    moved = "round((-1.400000+gte(N,75)*(3.000000))/TB)"
+    assert options["-bsf:v"] == (
+        f"setts=pts='if(eq(PTS,NOPTS),NOPTS,PTS+{moved})':dts='if(eq(DTS,NOPTS),NOPTS,DTS+{moved})'"
+    )
+    assert options["-bsf:a"].endswith(",noise=drop='between(n,0,130)*gte(pts*tb,2.999500)'")
+    assert {"-copyts", "-copyinkf"} <= set(arguments)
+    assert "-t" not in options  # a jump may be longer than the longest film
+    made = dict(itertools.pairwise(commands.retime(SOURCE, TARGET, LARGE, retiming, "matroska")))
+    assert f"dts='max(PREV_OUTDTS+1,if(eq(PTS,NOPTS),NOPTS,PTS+{moved}-round(5/TB)))'" in made["-bsf:v"]
+
+
+def test_long_last_frame_is_a_keyframe_with_its_duration() -> None:
+    film = dataclasses.replace(LARGE, video=dataclasses.replace(HEVC, last_frame=(1.96, 6.0)))
+    options = dict(itertools.pairwise(commands.compress(SOURCE, TARGET, film, RECIPE)))
+    assert options["-force_key_frames"] == "1.9595"
+    assert options["-bsf:v"] == "setts=pts=PTS:dts=DTS:duration='if(gte(PTS*TB,1.9595),round(6.000000/TB),DURATION)'"
+
+
+def test_frames_of_several_sizes_are_fitted_into_the_largest() -> None:
+    film = dataclasses.replace(LARGE, video=dataclasses.replace(HEVC, size_varies=True))
+    (graph,) = [each for each in commands.compress(SOURCE, TARGET, film, RECIPE) if each.startswith("[0:0]")]
+    assert "pad=h=720:w=1280:x=(ow-iw)/2:y=(oh-ih)/2" in graph
+    sampled = " ".join(commands.save_samples(SOURCE, TARGET, film, RECIPE, [1.0, 5.0], 0.5))
+    assert "concat" not in sampled
+
+
+def test_unused_beginning_of_the_file_is_left_out() -> None:
+    film = dataclasses.replace(
+        LARGE,
+        start=1.4,
+        video=dataclasses.replace(HEVC, start=3.4),
+        audio=dataclasses.replace(AC3, start=2.4, layout="4 channels (UNSD+UNSD+UNSD+UNSD)", channels=4),
+    )
+    options = dict(itertools.pairwise(commands.compress(SOURCE, TARGET, film, RECIPE)))
+    assert options["-itsoffset"] == "-1.000000"
+    assert options["-filter:a"] == "channelmap=0|1:stereo"
+
+
+def test_alpha_is_decoded_by_the_decoder_that_reads_it() -> None:
+    film = dataclasses.replace(LARGE, video=dataclasses.replace(HEVC, decoder="libvpx-vp9"))
+    options = dict(itertools.pairwise(commands.compress(SOURCE, TARGET, film, RECIPE)))
+    assert options["-c:0"] == "libvpx-vp9"

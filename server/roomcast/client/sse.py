@@ -24,7 +24,9 @@ class Parser:
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
         *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-        return [event for line in lines if (event := self._parse_line(line.removesuffix(b"\r").decode()))]
+        return [
+            event for line in lines if (event := self._parse_line(line.removesuffix(b"\r").decode(errors="replace")))
+        ]
 
     def _parse_line(self, line: str) -> Event | None:
         if not line:

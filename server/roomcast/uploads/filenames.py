@@ -29,13 +29,12 @@ def clean_filename(name: str | None) -> str:
     A longer name is cut before its suffix, so that it still shows what the file is.
     """
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    text = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
-    clean = "".join(
-        char for char in text if unicodedata.category(char) != "Cc" and char not in DIRECTION_CHANGING
-    ).strip(" .")
+    text = last.encode("utf-8", "replace").decode()
+    visible = (char for char in text if unicodedata.category(char) != "Cc" and char not in DIRECTION_CHANGING)
+    clean = unicodedata.normalize("NFC", "".join(visible)).strip(" .")
     if not clean:
         return _UNTITLED
     stem, dot, suffix = clean.rpartition(".")
     if len(clean) > MAX_LENGTH and stem and len(suffix) <= 16:
         return stem[: MAX_LENGTH - len(suffix) - 1] + dot + suffix
-    return clean[:MAX_LENGTH]
+    return clean[:MAX_LENGTH].rstrip(" .")

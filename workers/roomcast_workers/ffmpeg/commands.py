@@ -10,8 +10,6 @@ and blocks the event loop until it ends.
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Literal
 
 import ffmpeg
 
+from roomcast_workers.ffmpeg.bitstream_filters import last_duration, last_frame_time, shift_packets
 from roomcast_workers.ffmpeg.channels import stereo_mix
 from roomcast_workers.ffmpeg.codecs import EncodeSettings, TwoPass, audio_options, video_options
 from roomcast_workers.ffmpeg.filters import (
@@ -41,15 +40,13 @@ from roomcast_workers.media_info.frame_sizes import FRAME_ENTRIES
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
 from roomcast_workers.media_info.section_packets import SECTION_ENTRIES
-from roomcast_workers.media_info.timeline import Retiming, Shift
+from roomcast_workers.media_info.timeline import Retiming
 
 Metric = Literal["vmaf", "ssim"]
 
 HLS_SEGMENT_SECONDS = 4
 _HLS_CRF = 23
 _FIRST_PASS = 1
-_HALF_A_MILLISECOND = 0.0005
-_MAX_REORDER_SECONDS = 5
 _ANY_GAP = 1_000_000_000
 _STEREO = 2
 _MAX_DARK_LUMA = 24
@@ -92,20 +89,14 @@ def compress(source: InputFile, target: Path, info: MediaInfo, settings: EncodeS
     media = _input(source, info)
     streams = [_filter(media[str(video.index)], _video_filters(video, settings))]
     options = _video_options(settings, video)
-    if video.last_frame_start is not None:
-        # A keyframe is decoded after all earlier frames. Otherwise the duration of the last frame, which MP4 takes from
-        # the packet that is decoded last, would be lost to another frame.
-        options["force_key_frames"] = _last_frame_time(video.last_frame_start)
+    if video.last_frame is not None:
+        options |= {"force_key_frames": last_frame_time(video.last_frame), "bsf:v": last_duration(video.last_frame)}
     if isinstance(settings.rate, TwoPass) and settings.rate.number == _FIRST_PASS:
         return _command(streams, "-", options | _DISCARD)
     if info.audio is not None:
         streams.append(media[str(info.audio.index)])
         options |= _audio_options(info.audio, settings)
     return _command(streams, target, options | _NO_METADATA | _MUXERS[settings.codec.muxer])
-
-
-def _last_frame_time(last_frame_start: float) -> str:
-    return f"{last_frame_start - _HALF_A_MILLISECOND:.4f}"
 
 
 def remux(
@@ -150,32 +141,8 @@ def retime(source: InputFile, target: Path, info: MediaInfo, retiming: Retiming,
     for kind, stream in (("v", info.video), ("a", info.audio)):
         if stream is not None:
             streams.append(media[str(stream.index)])
-            options[f"bsf:{kind}"] = _shift_filters(retiming.shifts[stream.index], stores_dts=muxer == "mpegts")
+            options[f"bsf:{kind}"] = shift_packets(retiming.shifts[stream.index], stores_dts=muxer == "mpegts")
     return _command(streams, target, options | {"f": muxer})
-
-
-def _shift_filters(shifts: Sequence[Shift], *, stores_dts: bool) -> str:
-    """Return the bitstream filters that move packets by `shifts` and drop those that would overlap.
-
-    For a muxer that stores no decoding times they are made: rising, and before the times of presentation.
-    """
-    # Differences to the shift before: a sum is not nested, and the depth of nesting is limited.
-    steps = [f"{shifts[0].seconds:.6f}"]
-    for before, shift in itertools.pairwise(shifts):
-        steps.append(f"gte(N,{shift.first})*({shift.seconds - before.seconds:.6f})")
-    moved = f"+round(({'+'.join(steps)})/TB)"
-    dts = f"if(eq(DTS,NOPTS),NOPTS,DTS{moved})"
-    if not stores_dts:
-        dts = f"max(PREV_OUTDTS+1,if(eq(PTS,NOPTS),NOPTS,PTS{moved}-round({_MAX_REORDER_SECONDS}/TB)))"
-    filters = [f"setts=pts='if(eq(PTS,NOPTS),NOPTS,PTS{moved})':dts='{dts}'"]
-    overlaps = [
-        f"between(n,{shift.first},{after.first - 1})*gte(pts*tb,{shift.until - _HALF_A_MILLISECOND:.6f})"
-        for shift, after in itertools.pairwise(shifts)
-        if math.isfinite(shift.until)
-    ]
-    if overlaps:
-        filters.append(f"noise=drop='{'+'.join(overlaps)}'")
-    return ",".join(filters)
 
 
 def count_decodable_frames(source: InputFile, info: MediaInfo, start: float, seconds: float) -> list[str]:
@@ -298,10 +265,8 @@ def encode_hls(
         for number, rendition in enumerate(renditions)
     ]
     keyframes = ["isnan(prev_forced_t)", f"gte(t,prev_forced_t+{HLS_SEGMENT_SECONDS})"]
-    if video.last_frame_start is not None:
-        keyframes.append(
-            f"gte(t,{_last_frame_time(video.last_frame_start)})"
-        )  # as in `compress`; for the last frame alone
+    if video.last_frame is not None:
+        keyframes.append(f"gte(t,{last_frame_time(video.last_frame)})")  # for that one alone
     options: Options = {
         "c:v": "libx264",
         "preset": preset,
@@ -323,6 +288,8 @@ def encode_hls(
         "hls_segment_filename": "hls-%v-%05d.m4s",
         "var_stream_map": _hls_renditions(renditions, with_audio=audio is not None),
     }
+    if video.last_frame is not None:
+        options["bsf:v"] = last_duration(video.last_frame)
     for number, rendition in enumerate(renditions):
         options |= {f"maxrate:v:{number}": rendition.max_rate, f"bufsize:v:{number}": 2 * rendition.max_rate}
     if audio is not None:
@@ -465,6 +432,10 @@ def _samples(
     source: InputFile, video: VideoStream, settings: EncodeSettings, starts: Sequence[float], seconds: float
 ) -> ffmpeg.Stream:
     filters = _video_filters(video, settings)
+    if video.size_varies:
+        # At every new size ffmpeg builds all filters again, and `concat` would wait for inputs that have ended.
+        sections = "+".join(f"between(t,{start:.3f},{start + seconds:.3f})" for start in starts)
+        return _filter(_input(source, video)[str(video.index)], [("select", {"expr": sections}), *filters])
     samples = [
         _filter(_input(source, video, start=start, seconds=seconds)[str(video.index)], filters) for start in starts
     ]

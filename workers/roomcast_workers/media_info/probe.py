@@ -33,8 +33,9 @@ class VideoStream:
     None where the file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with
     square pixels, all of one size. `pixel_aspect` is the width of a stored pixel relative to its height. With
     `size_varies` they have several sizes or rotations, of which this is the largest. `joined` means that it is several
-    recordings, whose parameters may differ. `last_frame_start` is when the last frame is shown, if it stays for much
-    longer than the others. `decoder` is the one that it needs, if it is not ffmpeg's own choice.
+    recordings, whose parameters may differ. `last_frame` is when the last frame is shown, in seconds from the beginning
+    of the file, and for how long, if it stays for much longer than the others. `decoder` is the one that it needs, if
+    it is not ffmpeg's own choice.
     """
 
     index: int
@@ -58,7 +59,7 @@ class VideoStream:
     start: float | None = None
     size_varies: bool = False
     joined: bool = False
-    last_frame_start: float | None = None
+    last_frame: tuple[float, float] | None = None
     decoder: str | None = None
 
     @property

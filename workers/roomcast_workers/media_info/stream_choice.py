@@ -48,12 +48,9 @@ def choose_audio(
     """
     fitting = [each for each in candidates if not programs or not each.programs or each.programs & programs]
 
-    def rank(candidate: Candidate[StreamT]) -> tuple[bool, bool, bool, int]:
-        return (
-            not usable(candidate.index),
-            not candidate.default,
-            candidate.auxiliary,
-            min(candidate.programs, default=0),
-        )
+    def rank(candidate: Candidate[StreamT]) -> tuple[bool, bool, bool, bool, int]:
+        is_other = bool(programs) and not candidate.programs
+        program = min(candidate.programs, default=0)
+        return not usable(candidate.index), is_other, not candidate.default, candidate.auxiliary, program
 
     return min(fitting, key=rank, default=None)

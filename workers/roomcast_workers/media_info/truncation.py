@@ -72,11 +72,12 @@ def _measured(video: VideoStream, audio: AudioStream | None, scan: PacketScan, s
     """Return the video with its real duration, and with the start of its last frame if that is a long one."""
     packets = scan.stream(video.index)
     beginning = min([packets.start, *([scan.stream(audio.index).start] if audio is not None else [])])
-    is_long = packets.end - packets.last > _LONG_FRAME_SECONDS
+    last_seconds = packets.end - packets.last
+    is_long = last_seconds > _LONG_FRAME_SECONDS and packets.last > packets.start
     return replace(
         video,
         duration=packets.seconds or seconds,
-        last_frame_start=packets.last - beginning if is_long and packets.last > packets.start else None,
+        last_frame=(packets.last - beginning, last_seconds) if is_long else None,
     )
 
 

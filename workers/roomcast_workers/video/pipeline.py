@@ -54,7 +54,7 @@ async def process_video(job: Job) -> Results:
     files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
     derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
-        timed = replace(result.info, video=replace(stream, last_frame_start=video.last_frame_start))
+        timed = replace(result.info, video=replace(stream, last_frame=video.last_frame))
         derived_from = result.path, timed, result.demuxer
     if hls_sides:
         meter.start_run(ends_at=1.0)

@@ -25,7 +25,11 @@ async def read_json(request: web.Request, model: type[Model], what: str, *, max_
     Raise `Malformed` with the first mistakes, `TooLarge` for more than `max_bytes`, and `Stalled` when the body does
     not arrive in time. `what` is the name of the body in the message.
     """
-    body = await _read(request, max_bytes)
+    return parse_json(await _read(request, max_bytes), model, what)
+
+
+def parse_json(body: bytes, model: type[Model], what: str) -> Model:
+    """Parse a body. Raise `Malformed` with the first mistakes."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserError, PushMultipartParser
 
 from roomcast.errors import Malformed, RoomcastError, TooLarge, TooMany
 from roomcast.http.intake.parameters import decoded_parameter, parse_parameters
@@ -39,6 +39,20 @@ _MAX_BOUNDARY = 70
 
 _HEADER_CHARSET = "latin-1"
 """Decodes any bytes, and is undone: the parser refuses a form with bytes that its charset does not have."""
+
+
+class _Parser(PushMultipartParser):  # type: ignore[misc]  # multipart has no types
+    """The package's parser, which also refuses heads that it would read slowly, or differently where they are cut."""
+
+    def _on_segment_start(self) -> None:
+        super()._on_segment_start()
+        self._head_lines = 0
+
+    def _on_segment_headerline(self, line: bytes) -> None:
+        self._head_lines += 1  # a folded line is joined to the ones before it, each time from the beginning
+        if self._head_lines > MAX_HEADERS or b"\n" in line:
+            raise ParserError("The head of the part has too many lines, or a line break inside of one.")
+        super()._on_segment_headerline(line)
 
 
 class FormPart:
@@ -109,7 +123,7 @@ class FormBody:
         self._parts = 0
         self._refusal: RoomcastError | None = None
         """Is raised after the parts before it."""
-        self._parser = PushMultipartParser(
+        self._parser = _Parser(
             _boundary(content_type),
             max_header_size=MAX_HEADER_BYTES,
             max_header_count=MAX_HEADERS,
@@ -127,19 +141,16 @@ class FormBody:
 
     async def next_event(self) -> Any:
         """Return the next part's head, the next bytes of the current part, or None at the end of a part or the form."""
-        try:
-            while not self._events:
-                if self._refusal:
-                    raise self._refusal
-                if (chunk := await self._next_slice()) is None:
-                    self._parser.close()
-                    return None
-                self._bytes_left -= len(chunk)
-                if self._bytes_left < 0:
-                    raise _too_large()
-                self._parse(chunk)
-        except MultipartError as error:
-            raise _not_well_formed() from error
+        while not self._events:
+            if self._refusal:
+                raise self._refusal
+            if (chunk := await self._next_slice()) is None:
+                self._close()
+                return None
+            self._bytes_left -= len(chunk)
+            if self._bytes_left < 0:
+                raise _too_large()
+            self._parse(chunk)
         return self._events.popleft()
 
     def return_events(self, events: Sequence[bytes | None]) -> None:
@@ -160,16 +171,26 @@ class FormBody:
 
     def _parse(self, chunk: bytes) -> None:
         content = 0
-        for event in self._parser.parse(chunk):
-            if isinstance(event, MultipartSegment):
-                self._parts += 1
-                if self._parts > self._max_parts:
-                    self._refusal = TooMany(f"A form may have at most {self._max_parts} parts.")
-                    return
-            elif event is not None:
-                content += len(event)
-            self._events.append(event)
+        try:
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._parts += 1
+                    if self._parts > self._max_parts:
+                        self._refusal = TooMany(f"A form may have at most {self._max_parts} parts.")
+                        return
+                elif event is not None:
+                    content += len(event)
+                self._events.append(event)
+        except MultipartError:
+            self._refusal = _not_well_formed()
+            return
         self._add_overhead(len(chunk) - content)
+
+    def _close(self) -> None:
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise _not_well_formed() from error
 
     def _add_overhead(self, size: int) -> None:
         self._overhead_left -= size
