@@ -61,12 +61,13 @@ def made() -> dict[str, Any]:
     return {}
 
 
-async def test_whole_file_is_served_with_its_type_and_length(film: Film) -> None:
+async def test_whole_file_is_served_with_its_type_and_length(film: Film, made: dict[str, Any]) -> None:
     reply = await film.get()
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "video/mp4"
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     assert reply.headers["Accept-Ranges"] == "bytes"
+    assert reply.headers["Content-Disposition"] == f"inline; filename*=UTF-8''{Path(made['filename']).stem}.mp4"
     assert len(reply.content) == film.entry["size"]
     head = await film.api.request("HEAD", film.url, headers={"Range": "bytes=0-9"})
     assert head.status == 200

@@ -8,11 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
-from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder
+from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition
 from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
 UUID = "5f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5"
+
+
+@pytest.mark.parametrize(
+    ("filename", "result", "disposition"),
+    [
+        ("holiday.mov", "video.mp4", "inline; filename*=UTF-8''holiday.mp4"),
+        ("a; b.mov", "video.webm", "inline; filename*=UTF-8''a%3B%20b.webm"),
+        ("Österreich 🎬.heic", "image.webp", "inline; filename*=UTF-8''%C3%96sterreich%20%F0%9F%8E%AC.webp"),
+        ("holiday", "audio.m4a", "inline; filename*=UTF-8''holiday.m4a"),
+        (".mov", "video.mp4", "inline; filename*=UTF-8''.mov.mp4"),
+        ("holiday.mov", "poster.jpg", "inline; filename*=UTF-8''holiday-poster.jpg"),
+        ("holiday.heic", "image-1024.avif", "inline; filename*=UTF-8''holiday-image-1024.avif"),
+        ("holiday.mov", "hls.m3u8", "inline"),
+        ("holiday.mov", "720p-3.m4s", "inline"),
+        ("holiday.mov", "storyboard.vtt", "inline"),
+        (None, "video.mp4", "inline"),
+        ("holiday.mov", "download/notes.txt", "attachment; filename*=UTF-8''notes.txt"),
+    ],
+)
+def test_result_is_saved_under_the_name_of_the_clients_file(
+    filename: str | None, result: str, disposition: str
+) -> None:
+    assert content_disposition(f"{UPLOAD}/{result}", filename) == disposition
 
 
 @pytest.mark.parametrize(

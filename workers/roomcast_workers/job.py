@@ -176,7 +176,7 @@ class Job:
         """Store a result and return its entry in `element.outputs`, without the URL."""
         size = file.path.stat().st_size
         folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.kind == "file" else "")
-        key = await self.deps.media.store(file.path, folder, file.name, on_bytes)
+        key = await self.deps.media.store(file.path, folder, file.name, on_bytes, filename=self.upload.filename)
         return {
             "name": file.path.stem,
             "kind": file.kind,

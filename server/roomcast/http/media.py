@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
 from roomcast.dialects.errors import ErrorResponse
-from roomcast.errors import NotFound
+from roomcast.errors import NotFound, RoomcastError
 from roomcast.http.downloads.response import send_file
 from roomcast.http.operations import (
     JSON,
@@ -20,9 +21,11 @@ from roomcast.http.operations import (
     RouteGroup,
     Tag,
 )
+from roomcast.ledger.contract import UploadLog
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
-from roomcast.media.result_keys import content_disposition, mime_type
+from roomcast.media.result_keys import content_disposition, is_saved, mime_type
 from roomcast.media.url_signer import UrlSigner
+from roomcast.uploads.ids import is_upload_id
 
 FILE_PARAMETERS = (
     Parameter("Range", Annotated[str, Field(examples=["bytes=0-1023"])], "The bytes to send.", "header"),
@@ -70,9 +73,10 @@ _PATH_PARAMETERS = (
 class MediaRoute(RouteGroup):
     """Serves the files that workers stored."""
 
-    def __init__(self, media: MediaStore, signer: UrlSigner, *, max_age_seconds: int) -> None:
+    def __init__(self, media: MediaStore, signer: UrlSigner, ledger: UploadLog, *, max_age_seconds: int) -> None:
         self._media = media
         self._signer = signer
+        self._ledger = ledger
         self._cache_control = f"private, max-age={max_age_seconds}, immutable"
 
     @Operation(
@@ -100,7 +104,7 @@ class MediaRoute(RouteGroup):
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,
-            "Content-Disposition": content_disposition(key),
+            "Content-Disposition": content_disposition(key, await self._filename(key)),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -113,3 +117,11 @@ class MediaRoute(RouteGroup):
                 return web.Response(body=content, headers=headers)
             case Redirect(url):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
+
+    async def _filename(self, key: str) -> str | None:
+        """Return the name of the file that a result was made of; None if it is not known, or if nobody needs it."""
+        upload_id = key.rpartition("/")[0].rpartition("/")[2]
+        if is_saved(key) and is_upload_id(upload_id):
+            with suppress(RoomcastError):  # the result is served even if the ledger has forgotten its upload
+                return (await self._ledger.get(upload_id)).filename
+        return None

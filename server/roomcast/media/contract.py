@@ -75,11 +75,14 @@ class MediaStore(Protocol):
         """Give a local, read-only file of the source for the duration of the context. A copy is made in `scratch` if
         the store is remote."""
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         """Store a local file as the result `name` in `folder`, replacing one that is there. Return its key: of the
         object in the bucket, or the path below the folder of all results.
 
         `path` may be moved away. `on_bytes` is called on the event loop with the number of further bytes stored.
+        `filename` is the name of the client's file: a bucket that serves the result by itself tells it to browsers.
         """
 
     async def discard_source(self, name: str) -> None:

@@ -72,7 +72,9 @@ class DirectoryMediaStore:
             raise NotFound("The source is not in the media store.")
         yield path
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         loop = asyncio.get_running_loop()
         target = self._media / folder / name
 

@@ -35,15 +35,38 @@ _MIME_TYPES = {
     ".webp": "image/webp",
 }
 
+_PIECES = frozenset({".m3u8", ".m4s", ".vtt"})
+_MAIN_RESULTS = frozenset({"video", "audio", "image"})
+
 
 def is_download(key: str) -> bool:
     """Return whether a result is a client's own file, which browsers must save and never display."""
     return PurePosixPath(key).parent.name == DOWNLOAD
 
 
-def content_disposition(key: str) -> str:
-    """Return the `Content-Disposition` header of a result."""
-    return f"attachment; filename*=UTF-8''{quote(PurePosixPath(key).name, safe='')}" if is_download(key) else "inline"
+def is_saved(key: str) -> bool:
+    """Return whether a person may save a result as a file: it is no piece of another one."""
+    return PurePosixPath(key).suffix.lower() not in _PIECES
+
+
+def saved_filename(filename: str, key: str) -> str:
+    """Return the name under which a browser saves a result of the file `filename`: `holiday.mov` becomes `holiday.mp4`.
+
+    The results beside the main one have their own name after it: `holiday-poster.jpg`.
+    """
+    result, stem = PurePosixPath(key), PurePosixPath(filename).stem
+    return f"{stem}{result.suffix}" if result.stem in _MAIN_RESULTS else f"{stem}-{result.name}"
+
+
+def content_disposition(key: str, filename: str | None = None) -> str:
+    """Return the `Content-Disposition` header of a result. `filename` is the name of the client's file, if known."""
+    if is_download(key):
+        return _with_filename("attachment", PurePosixPath(key).name)
+    return _with_filename("inline", saved_filename(filename, key)) if filename and is_saved(key) else "inline"
+
+
+def _with_filename(disposition: str, name: str) -> str:
+    return f"{disposition}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def mime_type(key: str) -> str | None:

@@ -63,7 +63,7 @@ async def received(store: S3MediaStore, data: bytes = DATA) -> str:
 async def stored(store: S3MediaStore, tmp_path: Path, name: str = "video.mp4") -> str:
     film = tmp_path / name
     film.write_bytes(DATA)
-    return await store.store(film, new_upload_id(), name, lambda _: None)
+    return await store.store(film, new_upload_id(), name, lambda _: None, filename="höliday.mov")
 
 
 async def test_presigned_url_serves_ranges(store: S3MediaStore, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_presigned_url_serves_ranges(store: S3MediaStore, tmp_path: Path) 
         assert answer.status == 206
         assert await answer.read() == DATA[5:1005]
         assert answer.content_type == "video/mp4"
-        assert answer.headers["Content-Disposition"] == "inline"
+        assert answer.headers["Content-Disposition"] == "inline; filename*=UTF-8''h%C3%B6liday.mp4"
         assert answer.headers["Cache-Control"] == "private, max-age=60"
 
 

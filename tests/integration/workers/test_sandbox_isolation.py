@@ -46,7 +46,7 @@ SANDBOXES = [
         marks=pytest.mark.skipif(not (landlock_version() and seccomp_supported()), reason="this kernel has neither"),
     ),
     pytest.param(
-        Sandbox(bwrap=BWRAP, seccomp=True),
+        Sandbox(bwrap=BWRAP),
         id="bwrap",
         marks=pytest.mark.skipif(BWRAP is None, reason="bubblewrap is not installed"),
     ),

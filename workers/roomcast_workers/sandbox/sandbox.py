@@ -80,13 +80,15 @@ class ResourceLimits:
 class Sandbox:
     """The mechanisms in use: bubblewrap (`bwrap` is its path) or Landlock for files, and seccomp for system calls.
 
-    bubblewrap blocks the network too; otherwise seccomp does. `missing` says why there are no more, and `weaknesses`
-    what a program can still do, for the log.
+    bubblewrap blocks the network too, and comes with the filter of system calls, where there is one, unless
+    `unfiltered`; without it, the filter blocks the network. `missing` says why there are no more mechanisms, and
+    `weaknesses` what a program can still do, for the log.
     """
 
     bwrap: str | None = None
     landlock: bool = False
     seccomp: bool = False
+    unfiltered: bool = False
     missing: tuple[str, ...] = field(default=(), compare=False)
     landlock_abi: int = field(default=0, compare=False)
 
@@ -103,7 +105,12 @@ class Sandbox:
     @property
     def complete(self) -> bool:
         """Whether the network, other files and needless system calls are blocked."""
-        return "none" not in {self.network, self.files} and self.seccomp
+        return "none" not in {self.network, self.files} and self.filtered
+
+    @property
+    def filtered(self) -> bool:
+        """Whether system calls are filtered."""
+        return (self.bwrap is not None or self.seccomp) and not self.unfiltered and seccomp_supported()
 
     @property
     def weaknesses(self) -> tuple[str, ...]:
@@ -113,15 +120,15 @@ class Sandbox:
             for sentence, applies in (
                 ("It can reach the network.", self.network == "none"),
                 ("It can read and write every file that this process can.", self.files == "none"),
-                ("It can start processes that outlive it, and change other processes and files.", not self.seccomp),
+                ("It can start processes that outlive it, and change other processes and files.", not self.filtered),
                 ("It can see which files exist, and their sizes.", self.files == "landlock"),
                 (
                     f"Landlock {self.landlock_abi} lets it truncate every file that this process can write.",
-                    self.files == "landlock" and not self.seccomp and self.landlock_abi < _TRUNCATE_SINCE,
+                    self.files == "landlock" and not self.filtered and self.landlock_abi < _TRUNCATE_SINCE,
                 ),
                 (
                     f"Landlock {self.landlock_abi} lets it signal other processes.",
-                    self.files == "landlock" and not self.seccomp and self.landlock_abi < _SCOPES_SINCE,
+                    self.files == "landlock" and not self.filtered and self.landlock_abi < _SCOPES_SINCE,
                 ),
             )
             if applies
@@ -160,12 +167,12 @@ def sandboxed_argv(
     readable_paths = [*_SYSTEM, *_program_paths(argv[0]), *(str(path.absolute()) for path in readable)]
     writable = [str(folder.absolute())] if folder is not None else []
     if sandbox.bwrap:
-        filtered = ["--seccomp", str(FILTER_DESCRIPTOR)] if sandbox.seccomp else []
+        filtered = ["--seccomp", str(FILTER_DESCRIPTOR)] if sandbox.filtered else []
         argv = [sandbox.bwrap, *filtered, *_bwrap_args(readable_paths, writable), "--", *argv]
     elif sandbox.landlock:
         options += [f"read={path}" for path in (*readable_paths, *_DEVICES)]
         options += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
-    if sandbox.seccomp:
+    if sandbox.filtered:
         options.append(f"filter={'bwrap' if sandbox.bwrap else 'self'}")
     return [sys.executable, "-I", "-S", str(_EXEC_SCRIPT), *options, "--", *argv]
 
@@ -215,7 +222,7 @@ def detect(programs: Sequence[Sequence[str]]) -> Sandbox:
             return replace(sandbox, missing=tuple(missing))
         missing.append(
             f"{sandbox.files} for files, {sandbox.network} for the network, "
-            f"{'seccomp' if sandbox.seccomp else 'none'} for system calls: {problem}"
+            f"{'seccomp' if sandbox.filtered else 'none'} for system calls: {problem}"
         )
     return replace(UNSANDBOXED, missing=tuple(missing))
 
@@ -224,7 +231,9 @@ def _candidates(missing: list[str]) -> Iterator[Sandbox]:
     """Yield sandboxes from the strongest to the weakest that this system has, and add what it lacks to `missing`."""
     abi, seccomp = landlock_version(), seccomp_supported()
     if bwrap := shutil.which("bwrap"):
-        yield from (Sandbox(bwrap=bwrap, seccomp=filtered) for filtered in (True, False) if seccomp or not filtered)
+        yield from (
+            Sandbox(bwrap=bwrap, unfiltered=unfiltered) for unfiltered in ((False, True) if seccomp else (True,))
+        )
     else:
         missing.append("bubblewrap is not installed")
     if not abi:

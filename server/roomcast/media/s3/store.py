@@ -134,11 +134,13 @@ class S3MediaStore:
         finally:
             path.unlink(missing_ok=True)
 
-    async def store(self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None]) -> str:
+    async def store(
+        self, path: Path, folder: str, name: str, on_bytes: Callable[[int], None], *, filename: str | None = None
+    ) -> str:
         key = f"{self._media}{folder}/{name}"
         headers = {
             "ContentType": mime_type(key) or OCTETS,
-            "ContentDisposition": content_disposition(key),
+            "ContentDisposition": content_disposition(key, filename),
             "CacheControl": self._cache_control,
         }
         try:

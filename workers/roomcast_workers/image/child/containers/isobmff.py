@@ -31,7 +31,7 @@ def image_properties(file: IO[bytes]) -> ImageProperties:
     """Return the properties of the primary image; of a file whose boxes are broken, those that were found."""
     try:
         return _Reader(file).properties()
-    except (struct.error, ValueError, IndexError, ZeroDivisionError):
+    except (struct.error, ValueError, IndexError, ZeroDivisionError, OverflowError):
         return ImageProperties()
 
 
@@ -116,7 +116,7 @@ class _Reader:
 
     def _content(self, box: _Box) -> bytes:
         self._file.seek(box.start)
-        return self._file.read(min(box.end - box.start, _MAX_BOX))
+        return self._file.read(max(0, min(box.end - box.start, _MAX_BOX)))
 
 
 def _associations(content: bytes, item: int) -> list[int]:

@@ -74,7 +74,7 @@ def repaired_png(file: IO[bytes]) -> RepairedPng:
         complete = complete and (chunk.complete or (chunk.ancillary and chunk.name not in _ANIMATION))
         pixels_begun = pixels_begun or chunk.name == b"IDAT"
         if chunk.name in _DATA or not chunk.ancillary:
-            segments.append((chunk.name, (chunk.offset - 8, chunk.length + 12)))
+            _append(segments, chunk)
         elif (content := _content(file, chunk)) is None:
             animation.broken = animation.broken or chunk.name in _ANIMATION
             continue
@@ -88,6 +88,16 @@ def repaired_png(file: IO[bytes]) -> RepairedPng:
     if complete and not animation.valid:  # of a cut file, the decoder shall find that frames are missing
         segments = [(name, segment) for name, segment in segments if name not in _ANIMATION]
     return RepairedPng(segmented_file(file, [segment for _, segment in segments]), _colour(colours), complete)
+
+
+def _append(segments: list[tuple[bytes, FileSegment]], chunk: _Chunk) -> None:
+    """Add the chunk as it is, joined to one of its name that it follows: a file may have millions of empty ones."""
+    name, last = segments[-1]
+    start, length = chunk.offset - 8, chunk.length + 12
+    if name == chunk.name and isinstance(last, tuple) and sum(last) == start:
+        segments[-1] = name, (last[0], last[1] + length)
+    else:
+        segments.append((chunk.name, (start, length)))
 
 
 def _chunks(file: IO[bytes]) -> Iterator[_Chunk]:
