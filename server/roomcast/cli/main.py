@@ -22,6 +22,7 @@ from roomcast.client.client import Client
 from roomcast.client.errors import ClientError
 
 if TYPE_CHECKING:  # it imports pydantic
+    from roomcast.services.backup import BackupSummary
     from roomcast.uploads.messages import Message
 
 _NEWEST = 50
@@ -57,6 +58,37 @@ def serve() -> None:
 def worker() -> None:
     """Run a worker process. Settings are environment variables. `python -m roomcast_workers` does the same."""
     _exec_module("roomcast_workers")
+
+
+@app.command()
+def backup(
+    destination: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty directory.")],
+) -> None:
+    """Back up the data directory of a server without Redis and S3.
+
+    The server may be running. `ROOMCAST_DATA` is the data directory. The backup contains the secret that signs links.
+    """
+    from roomcast.services.backup import back_up  # noqa: PLC0415
+
+    summary = _maintain(lambda data: back_up(data, destination))
+    for name in summary.missing:
+        print_error(f"{name} is named by the ledger, but it does not exist.")
+    print_line(f"Backed up {summary.uploads} uploads and {summary.files} files to {destination}.")
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")]) -> None:
+    """Restore a backup into the data directory, `ROOMCAST_DATA`, which must be empty. No server may be running."""
+    from roomcast.services.backup import restore_backup  # noqa: PLC0415
+
+    data: list[Path] = []
+
+    def run(folder: Path) -> BackupSummary:
+        data.append(folder)
+        return restore_backup(source, folder)
+
+    summary = _maintain(run)
+    print_line(f"Restored {summary.uploads} uploads and {summary.files} files to {data[0]}.")
 
 
 @app.command(epilog=EPILOG)
@@ -149,6 +181,21 @@ def _exec_module(module: str) -> NoReturn:
     """Replace this process by `python -m module`, which must not import from the current directory."""
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
     os.execve(sys.executable, [sys.executable, "-m", module], environment)  # noqa: S606
+
+
+def _maintain(work: Callable[[Path], BackupSummary]) -> BackupSummary:
+    """Return the result of `work` on the data directory. An error is printed in one line."""
+    from roomcast.errors import RoomcastError  # noqa: PLC0415
+    from roomcast.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        storage = load_settings().storage
+        if storage.redis_url or storage.s3_bucket:
+            raise SettingsError("The data is in Redis or S3, which have tools of their own. See docs/operations.md.")
+        return work(storage.data)
+    except (RoomcastError, SettingsError, OSError) as error:
+        print_error(str(error))
+        raise typer.Exit(ExitCode.FAILED) from None
 
 
 def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:

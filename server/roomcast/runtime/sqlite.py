@@ -36,7 +36,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, migrate: Callable[[sqlite3.Connection], None]) -> None:
         """Open the file. `migrate` creates or migrates its tables; its exceptions close the file again."""
-        self._lock = _lock(path.with_suffix(".lock"))
+        self._lock = lock_file(path.with_suffix(".lock"))
         try:
             with closing(_connect(path)) as connection:
                 migrate(connection)
@@ -183,8 +183,9 @@ def _resolve(batch: list[_Job], outcomes: list[Any]) -> None:
             future.set_result(outcome)
 
 
-def _lock(path: Path) -> int:
-    """Lock the file until the returned descriptor is closed or the process ends."""
+def lock_file(path: Path) -> int:
+    """Lock the file until the returned descriptor is closed or the process ends; raise `StorageError` if another
+    process has locked it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
