@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from roomcast_workers.job import Results
+from roomcast_workers.video import pipeline, rate_control
 from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
@@ -80,3 +82,29 @@ async def test_target_quality_beyond_the_source_is_reported_as_not_reached(tmp_p
     assert excess <= 0
     quality = results.extra["quality"]
     assert (quality["target"], quality["reached"]) == (99, False)
+
+
+async def test_samples_show_whether_a_video_that_could_be_copied_is_worth_compressing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_control, "_COMPARISON_PIXELS", 1.0)
+    encoded: list[int] = []
+    monkeypatch.setattr(pipeline, "encode_video", record_call(encoded, pipeline.encode_video))
+    dense = make_clip(tmp_path / "dense.mp4", seconds=4, size="160x120", crf=8, audio=False)
+    results, excess = await process(dense, tmp_path, crf=6)
+    assert results.extra == {"copied": True}
+    assert not encoded
+    results, excess = await process(dense, tmp_path / "coarse", crf=30)
+    assert results.extra == {}
+    assert encoded
+    assert excess < -0.2 * dense.stat().st_size
+
+
+def record_call(calls: list[int], function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return the function, recording each call in `calls`."""
+
+    async def recorded(*arguments: Any) -> Any:
+        calls.append(len(arguments))
+        return await function(*arguments)
+
+    return recorded

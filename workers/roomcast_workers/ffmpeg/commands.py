@@ -52,6 +52,7 @@ _STEREO = 2
 _MAX_DARK_LUMA = 24
 """A frame whose mean luma, 0 to 255, is at most this is too dark for a poster; black has 0 in full range."""
 _POSTER_SEARCH_SECONDS = 5.0
+_MAX_REORDER_SECONDS = 1.0
 
 # Drop the source's title, location, author, comments, chapters and attachments, and make no time code track.
 _NO_METADATA: Options = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
