@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from roomcast_workers.job import Results
-from roomcast_workers.video import pipeline, rate_control
+from roomcast_workers.video import encoder, pipeline, rate_control
 from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
@@ -89,7 +89,7 @@ async def test_samples_show_whether_a_video_that_could_be_copied_is_worth_compre
 ) -> None:
     monkeypatch.setattr(rate_control, "_COMPARISON_PIXELS", 1.0)
     encoded: list[int] = []
-    monkeypatch.setattr(pipeline, "encode_video", record_call(encoded, pipeline.encode_video))
+    monkeypatch.setattr(pipeline, "encode_video", record_call(encoded, encoder.encode_video))
     dense = make_clip(tmp_path / "dense.mp4", seconds=4, size="160x120", crf=8, audio=False)
     results, excess = await process(dense, tmp_path, crf=6)
     assert results.extra == {"copied": True}
