@@ -136,6 +136,8 @@ def make_joined(path: Path, *clocks: float) -> Path:
     audio = {".mpg": "mp2", ".webm": "libopus", ".flac": "flac", ".mp3": "libmp3lame"}.get(path.suffix, "aac")
     picture = [] if path.suffix in {".flac", ".mp3", ".aac"} else _card("64x48", 25, 0.8)
     encoding = ["-c:v", video, "-pix_fmt", "yuv420p", "-g", "10", "-c:a", audio, "-muxdelay", "0", "-muxpreload", "0"]
+    if path.suffix == ".mp4":
+        encoding += ["-bf", "0", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]
     joined = b""
     for clock in clocks:
         recording = path.with_name(f"recording-{path.name}")

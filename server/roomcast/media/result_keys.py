@@ -15,8 +15,11 @@ from roomcast.uploads.sniff import OCTETS
 DOWNLOAD = "download"
 """The folder, in an upload's own, of a file that is handed out unchanged."""
 
+MAX_KEY_BYTES = 1024
+"""In UTF-8; the limit of S3."""
+
 MAX_FOLDER_BYTES = 400
-"""In UTF-8. A key in S3 has at most 1,024 bytes, which include the upload's id and the file's name."""
+"""In UTF-8. The rest of the key is the upload's id and the file's name."""
 
 MAX_FOLDER_NAME_BYTES = 200
 """In UTF-8, between two slashes. File systems allow 255."""
@@ -42,6 +45,11 @@ _MAIN_RESULTS = frozenset({"video", "audio", "image"})
 def is_download(key: str) -> bool:
     """Return whether a result is a client's own file, which browsers must save and never display."""
     return PurePosixPath(key).parent.name == DOWNLOAD
+
+
+def is_possible(key: str) -> bool:
+    """Return whether a result may have this key. No store is asked for another one: each refuses it in its own way."""
+    return len(key.encode()) <= MAX_KEY_BYTES and not any(unicodedata.category(character) == "Cc" for character in key)
 
 
 def is_saved(key: str) -> bool:
