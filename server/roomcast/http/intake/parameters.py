@@ -19,8 +19,8 @@ _QUOTED = (
 _CLOSING_QUOTE = re.compile(r'"(?=\s*(?:;|$))')
 
 _NEXT_PARAMETER = re.compile(r";\s*[A-Za-z0-9_*-]+\s*=")
-"""Where a value without quotes ends. Each of these patterns takes a time that is linear in the header's length, and none
-is tried again where it cannot match (`_pairs`)."""
+"""Where a value without quotes ends. Each of these patterns takes a time that is linear in the header's length, and is
+not tried again where it cannot match (`_pairs`)."""
 
 _SECTION = re.compile(r"(.+)\*([0-9]{1,3})(\*?)")
 _PERCENT_ENCODED = {"%22": '"', "%0D": "\r", "%0A": "\n"}
