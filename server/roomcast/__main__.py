@@ -7,16 +7,18 @@ import gc
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, cast
 
 import structlog
 from aiohttp import web
 
-from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
+from roomcast.app import DRAIN, PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.http.pages import PAGE
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
+    listen_errors,
     print_ready,
     stop_signal,
 )
@@ -51,20 +53,27 @@ async def run_server(settings: Settings) -> int:
         print_ready(f"Roomcast is ready: {_address(listening)}{PAGE}")
         await stop.wait()
         log.info("stopping")
-        exit_deadline(STOP_SECONDS)
+        drain_seconds = settings.server.drain_seconds if end.exit_code == 0 else 0.0
+        exit_deadline(drain_seconds + STOP_SECONDS)
+        app[DRAIN]()
+        stop.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain_seconds):
+                await stop.wait()
         listening.close()
-        await app[SHUTDOWN]()
     finally:
+        await app[SHUTDOWN]()
         await runner.cleanup()
     return end.exit_code
 
 
 async def _listen(protocols: Callable[[], asyncio.Protocol], settings: Settings) -> asyncio.Server:
     """Listen on the socket of the parent process, or on a new one."""
-    loop = asyncio.get_running_loop()
+    loop, host, port = asyncio.get_running_loop(), settings.server.host, settings.server.port
     if (listener := inherited_fd(LISTEN_FD)) is not None:
         return await loop.create_server(protocols, sock=socket.socket(fileno=listener), backlog=_LISTEN_BACKLOG)
-    return await loop.create_server(protocols, settings.server.host, settings.server.port, backlog=_LISTEN_BACKLOG)
+    with listen_errors(host, port):
+        return await loop.create_server(protocols, host, port, backlog=_LISTEN_BACKLOG)
 
 
 def _address(listening: asyncio.Server) -> str:
@@ -76,7 +85,8 @@ def _address(listening: asyncio.Server) -> str:
 def _start(settings: Settings) -> Coroutine[Any, Any, int]:
     """Start the supervisor of several web processes, or the one web process."""
     if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
-        return supervise(settings.web_processes, settings.server.host, settings.server.port)
+        server = settings.server
+        return supervise(settings.web_processes, server.host, server.port, drain_seconds=server.drain_seconds)
     return run_server(settings)
 
 

@@ -71,6 +71,9 @@ from roomcast.uploads.model import Upload
 PROTOCOL_FACTORY: web.AppKey[Callable[[web.Server], ProtocolFactory]] = web.AppKey("protocol_factory")
 """Makes the protocols of a port's connections: WebSockets of Socket.IO, and those of aiohttp's HTTP server."""
 
+DRAIN: web.AppKey[Callable[[], None]] = web.AppKey("drain")
+"""Makes `/readyz` fail from now on, while everything else is served as before."""
+
 SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
 """Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
 request bodies that still arrive may end meanwhile."""
@@ -129,20 +132,28 @@ class HttpParts:
 
     app: web.Application
     maintenance: Maintenance
+    health: Health
     board: AdminBoard
 
 
 async def build_app(settings: Settings) -> web.Application:
     """Return the web application. Everything is open when this returns, and is closed with the application."""
-    lifetime = AsyncExitStack()
+    async with AsyncExitStack() as opened:
+        lifetime = await opened.enter_async_context(AsyncExitStack())
+        background = await opened.enter_async_context(AsyncExitStack())
+        app = await _build_app(settings, lifetime, background)
+        opened.pop_all()  # had something failed, what is open would be closed now
+    return app
+
+
+async def _build_app(settings: Settings, lifetime: AsyncExitStack, background: AsyncExitStack) -> web.Application:
     core = await build_core(settings, lifetime)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
     realtime = build_realtime(settings, core)
     intake = build_intake(settings, core)
     assemblies = build_assemblies(settings, core)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
-    background = AsyncExitStack()
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
     for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
         await background.enter_async_context(running)
@@ -168,6 +179,7 @@ async def build_app(settings: Settings) -> web.Application:
 
     rooms = realtime.rooms
     http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
     return http.app
@@ -282,7 +294,8 @@ def build_http(
     Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-    Health(core.backends, maintenance, process_heartbeats(), sandbox).add_routes(app)
+    health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
+    health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
     board = AdminBoard(
@@ -292,7 +305,7 @@ def build_http(
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
     AdminRoutes(board, core.backends.ledger, streams, core.authenticator, credential).add_routes(app)
-    return HttpParts(app, maintenance, board)
+    return HttpParts(app, maintenance, health, board)
 
 
 def _add_upload_routes(

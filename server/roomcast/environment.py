@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -29,9 +29,18 @@ def default_host() -> str:
     return "0.0.0.0" if any(os.environ.get(name) for name in PLATFORMS) else "127.0.0.1"  # noqa: S104
 
 
-def platform_without_disk() -> str | None:
-    """Return the name of the platform if it empties a process's disk at every restart, or None."""
-    return next((name for variable, name in PLATFORMS.items() if _is_diskless(variable)), None)
+def disk_warning(*, redis: bool, s3: bool) -> str | None:
+    """Return what is lost on a platform that empties a process's disk at every restart; None elsewhere."""
+    platform = next((name for variable, name in PLATFORMS.items() if _is_diskless(variable)), None)
+    if platform is None or (redis and s3):
+        return None
+    if redis:
+        return (
+            f"{platform} gives each process a disk of its own and empties it at every restart: workers cannot read "
+            "what web processes receive. Set S3_BUCKET."
+        )
+    missing = "REDIS_URL" if s3 else "REDIS_URL and S3_BUCKET"
+    return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
 
 
 def _is_diskless(variable: str) -> bool:
@@ -77,3 +86,14 @@ class EnvironmentSource(PydanticBaseSettingsSource):
             if value := os.environ.get(setting.variable):
                 groups.setdefault(setting.group, {})[setting.name] = value
         return groups
+
+
+def mistakes(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return a line for each value of `model` that is not valid, which begins with its variable."""
+    variables = {(setting.group, setting.name): setting.variable for setting in settings_in(model)}
+    lines = []
+    for found in error.errors():
+        variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
+        reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
+        lines.append(f"{variable}: {reason}" if variable else reason)
+    return "\n".join(lines)

@@ -6,7 +6,6 @@ groups: `Settings(storage=StorageSettings(data=Path("data")))`. Times are in sec
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from functools import cached_property
@@ -16,13 +15,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from roomcast.environment import EnvironmentSource, Setting, Variable, default_host, platform_without_disk, settings_in
+from roomcast.environment import (
+    EnvironmentSource,
+    Setting,
+    Variable,
+    default_host,
+    disk_warning,
+    mistakes,
+    settings_in,
+)
 from roomcast.errors import Malformed
-from roomcast.origins import ANY, check_origins
+from roomcast.origins import ANY, check_origins, is_loopback_address
 from roomcast.public_key import read_public_key
 from roomcast.runtime.redis_trust import FirstUse, RedisTrust, parse_fingerprints, read_authority
+from roomcast.runtime.redis_url import check_redis_url
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
-from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
+from roomcast.uploads.templates import Preset, TemplateFileError, Templates, parse_templates
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -74,6 +82,14 @@ class ServerSettings(_Group):
         le=65535,
         description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
     )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long the server still serves after SIGTERM, while `/readyz` is 503 already, so that a "
+        "balancer stops sending requests before the port closes. A second SIGTERM ends this. The process may need 24 "
+        "seconds more.",
+    )
     shutdown_seconds: float = Field(
         15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
     )
@@ -86,10 +102,7 @@ class ServerSettings(_Group):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return self.host == "localhost" or is_loopback_address(self.host)
 
 
 class AuthSettings(_Group):
@@ -154,9 +167,9 @@ class StorageSettings(_Group):
     data: Path = Field(Path("data"), description="Directory of the ledger and the media.")
     redis_url: Annotated[str | None, Variable("REDIS_URL")] = Field(
         None,
-        pattern=r"^(redis|rediss|unix)://",
-        description="Redis server of the ledger and the dispatch that many processes share. Web processes then run "
-        "no workers. Without it the ledger is SQLite, and the web process runs the workers.",
+        description="Redis server of the ledger and the dispatch that many processes share: `redis://`, `rediss://` "
+        "(TLS) or `unix://`, or `redis+sentinel://host:26379,host2:26379/mymaster/0` where Sentinel names the master. "
+        "Web processes then run no workers. Without it the ledger is SQLite, and the web process runs the workers.",
     )
     redis_ca: str | None = Field(
         None,
@@ -190,6 +203,11 @@ class StorageSettings(_Group):
         "set, or else generated and stored in the data directory.",
     )
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: str | None) -> str | None:
+        return value and check_redis_url(value)
+
     @field_validator("redis_ca")
     @classmethod
     def _is_authority(cls, value: str | None) -> str | None:
@@ -204,23 +222,14 @@ class StorageSettings(_Group):
     @property
     def redis_trust(self) -> RedisTrust:
         """Which certificate of a `rediss://` server is accepted."""
-        fingerprints = parse_fingerprints(self.redis_fingerprint) if self.redis_fingerprint else frozenset()
+        fingerprints = parse_fingerprints(self.redis_fingerprint or "")
         signs_its_own = "DYNO" in os.environ and self.redis_verify and not (self.redis_ca or fingerprints)
         return RedisTrust(self.redis_verify, self.redis_ca, fingerprints, FirstUse() if signs_its_own else None)
 
     @property
     def disk_warning(self) -> str | None:
         """What is lost on a platform that empties a process's disk at every restart; None elsewhere."""
-        platform = platform_without_disk()
-        if platform is None or (self.redis_url and self.s3_bucket):
-            return None
-        if self.redis_url:
-            return (
-                f"{platform} gives each process a disk of its own and empties it at every restart: workers cannot read "
-                "what web processes receive. Set S3_BUCKET."
-            )
-        missing = "REDIS_URL" if self.s3_bucket else "REDIS_URL and S3_BUCKET"
-        return f"{platform} empties this disk at every restart, and all uploads are lost with it. Set {missing}."
+        return disk_warning(redis=self.redis_url is not None, s3=self.s3_bucket is not None)
 
 
 class IntakeSettings(_Group):
@@ -387,6 +396,11 @@ class WorkerSettings(_Group):
     stall_seconds: float = Field(
         60, gt=0, description="Longest time that ffmpeg may make no progress before it is killed."
     )
+    preset: Preset = Field(
+        "fast",
+        description="Effort of compressing videos, for templates without a `preset`, by x264's names. `veryfast` suits "
+        "small machines: half of the CPU time, and files that are a fifth larger at the same quality.",
+    )
     step_seconds: float = Field(6 * 3600, gt=0, description="Longest time that one step may take.")
     max_pixels: int = Field(
         300_000_000,
@@ -458,7 +472,7 @@ def all_settings() -> Iterator[Setting]:
 
 
 def load_templates(path: Path) -> Templates:
-    """Return the built-in templates and those of a TOML file. Raises `TemplateFileError`."""
+    """Return the built-in templates and those of a TOML file. Raise `TemplateFileError`."""
     try:
         return parse_templates(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -473,13 +487,7 @@ def load_settings() -> Settings:
         settings = Settings()
         settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
-        variables = {(setting.group, setting.name): setting.variable for setting in all_settings()}
-        lines = []
-        for found in error.errors():
-            variable = variables.get((str(found["loc"][0]), str(found["loc"][1]))) if len(found["loc"]) > 1 else None
-            reason = found["msg"].removeprefix("Value error, ").removesuffix(".") + "."
-            lines.append(f"{variable}: {reason}" if variable else reason)
-        raise SettingsError("\n".join(lines)) from error
+        raise SettingsError(mistakes(error, Settings)) from error
     except Malformed as error:
         known = ", ".join(sorted(template.name for template in settings.assemblies.loaded_templates))
         raise SettingsError(

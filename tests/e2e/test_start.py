@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tests.conftest import Serve, Shelf
 from tests.support.ffmpeg_runs import linux
-from tests.support.harness import Api, RunningServer
+from tests.support.harness import Api, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
 
 
@@ -44,6 +44,20 @@ async def test_process_after_an_upload_has_no_foreign_thread_that_enters_python_
     files = [server.data, *server.data.rglob("*")]
     assert {"ledger.sqlite3", "url.secret", "media"} <= {path.name for path in files}
     assert [path for path in files if path.stat().st_mode & 0o077] == [], "other users can read them"
+
+
+async def test_readyz_fails_before_the_port_closes(serve: Serve, shelf: Shelf) -> None:
+    server = serve(ROOMCAST_DRAIN_SECONDS="200")
+    async with Api(server) as api:
+        server.process.terminate()
+
+        async def draining() -> bool:
+            reply = await api.request("GET", "/readyz")
+            return (reply.status, reply.body["checks"]["serving"]) == (503, "The process is stopping.")
+
+        await eventually(draining, what="that the balancer knows")
+        assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
+    assert server.terminate().code == 0
 
 
 async def test_start_reports_all_wrong_settings_at_once(serve: Serve) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,3 +82,15 @@ async def test_upload_fails_with_disk_full_when_the_disk_fills_meanwhile(
             assert server.files_of(upload_id) == []
             assert await api.healthy()
     assert (await api.finished(await api.accepted(shelf.clip())))["status"] == "completed"
+
+
+def test_start_on_a_full_disk_is_refused_with_a_sentence(small_disk: Path) -> None:
+    data = small_disk / "another"
+    env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(data), "PORT": "0"}
+    with only_free(small_disk, 0):
+        ended = subprocess.run(
+            [sys.executable, "-m", "roomcast"], env=env, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    reason = f"The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA."
+    assert ended.stderr == f"Roomcast cannot start:\n{reason}\n"

@@ -138,7 +138,7 @@ async def test_concurrent_calls_of_readyz_share_one_check(readyz: Readyz, monkey
 async def test_readyz_fails_at_once_when_the_process_is_draining(readyz: Readyz) -> None:
     client = await readyz.client()
     assert (await answer(client))[0] == 200
-    readyz.health.draining = True
+    readyz.health.drain()
     assert await answer(client) == (
         503,
         {"ok": False, "checks": {**CHECKS, "serving": "The process is stopping."}},

@@ -138,7 +138,9 @@ async def test_link_gives_access_to_the_files_of_its_upload_only(film: Film, mad
         await film.api.request("GET", poster["url"])
     ).content
     assert (await film.api.request("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
-    assert (await film.api.request("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
+    names = ("none.exe", f"{'x' * 300}.mp4", f"{'x' * 2000}.mp4", "%00.mp4", "a%0D%0Ab.mp4", "%ff.mp4", "%C2%85.mp4")
+    for name in (*names, f"download/{'x' * 300}", "download/%00"):
+        assert (await film.api.request("GET", urljoin(film.url, name))).status in (403, 404), name
 
 
 async def test_path_out_of_the_media_directory_is_refused(film: Film) -> None:

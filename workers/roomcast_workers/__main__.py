@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
+    listen_errors,
     print_ready,
     stop_signal,
 )
@@ -65,7 +66,8 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
     if settings.server.metrics_port is None:
         yield
         return
-    server, thread = start_http_server(settings.server.metrics_port, settings.server.host, registry)
+    with listen_errors(settings.server.host, settings.server.metrics_port):
+        server, thread = start_http_server(settings.server.metrics_port, settings.server.host, registry)
     try:
         yield
     finally:

@@ -37,8 +37,7 @@ class Health(RouteGroup):
         sandbox: Mapping[str, str | bool] | None = None,
     ) -> None:
         """`sandbox` describes how the programs that read uploads are confined, if this process runs them."""
-        self.draining = False
-        """Whether the process will stop soon, so that no more requests should be sent to it."""
+        self._draining = False
         self._backends = backends
         self._maintenance = maintenance
         self._heartbeats = heartbeats
@@ -76,7 +75,7 @@ class Health(RouteGroup):
         ),
     )
     async def _get_readiness(self, _: web.Request) -> web.Response:
-        checks = {**await self._fresh_results(), "serving": "The process is stopping." if self.draining else "ok"}
+        checks = {**await self._fresh_results(), "serving": "The process is stopping." if self._draining else "ok"}
         ok = all(result == "ok" for result in checks.values())
         readiness: Readiness = {"ok": ok, "checks": checks}
         if self._sandbox is not None:
@@ -87,6 +86,10 @@ class Health(RouteGroup):
         if warnings:
             readiness["warnings"] = warnings
         return json_response(readiness, status=200 if ok else 503)
+
+    def drain(self) -> None:
+        """Make `/readyz` fail from now on: the process will stop, so no more requests should be sent to it."""
+        self._draining = True
 
     async def _fresh_results(self) -> dict[str, str]:
         """Return the results of all checks, of which no two runs overlap. None is older than `_FRESH_SECONDS`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import faulthandler
 import logging
 import os
@@ -11,11 +12,14 @@ import socket
 import sys
 import threading
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+
+from roomcast.errors import RoomcastError
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +60,24 @@ def exit_deadline(seconds: float) -> None:
     timer = threading.Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
+
+
+@contextmanager
+def listen_errors(host: str, port: int) -> Iterator[None]:
+    """Raise an `OSError` of opening a port as a `RoomcastError` with a sentence that says what to change."""
+    try:
+        yield
+    except OSError as error:
+        match error.errno:
+            case errno.EADDRINUSE:
+                reason = "Another program uses this port. Stop it, or choose another port."
+            case errno.EACCES:
+                reason = "This user may not open it. Choose a port of 1024 or more."
+            case errno.EADDRNOTAVAIL:
+                reason = "This machine has no such address."
+            case _:
+                reason = f"{error.strerror or error}."
+        raise RoomcastError(f"The port {port} of {host} cannot be opened. {reason}") from error
 
 
 def print_ready(line: str) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from roomcast.runtime.process import STOP_SECONDS, print_ready, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, listen_errors, print_ready, stop_signal
 from roomcast.runtime.programs import Program, start_program
 
 log = structlog.get_logger(__name__)
@@ -35,14 +35,16 @@ def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int 
     return int(value) if value else None
 
 
-async def supervise(count: int, host: str, port: int) -> int:
-    """Run `count` children until SIGTERM. Return the exit code.
+async def supervise(count: int, host: str, port: int, *, drain_seconds: float = 0.0) -> int:
+    """Run `count` children until SIGTERM, after which each serves for `drain_seconds` more. Return the exit code.
 
     If a child dies before it is ready, or within five seconds, starting it again would not help: all others are stopped
     too, and the exit code is the child's, or 1 if it was killed.
     """
     stop = stop_signal()
-    with socket.create_server((host, port), family=_family(host), backlog=1024) as listener:
+    with listen_errors(host, port):
+        listener = socket.create_server((host, port), family=_family(host), backlog=1024)
+    with listener:
         read_end, write_end = os.pipe()
         children = [_Child(listener.fileno(), read_end) for _ in range(count)]
         try:
@@ -54,7 +56,8 @@ async def supervise(count: int, host: str, port: int) -> int:
             ended, _ = await asyncio.wait({stopping, *watches}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, *watches):
                 task.cancel()
-            await asyncio.gather(*(child.stop() for child in children))
+            listener.close()  # the children have their own descriptors, so the port closes when they close it
+            await asyncio.gather(*(child.stop(drain_seconds + STOP_SECONDS + 1) for child in children))
             return 0 if stopping in ended else max(watch.result() for watch in watches if watch in ended)
         finally:
             os.close(write_end)
@@ -102,13 +105,13 @@ class _Child:
                 return max(1, code)
             await self.start()
 
-    async def stop(self) -> None:
-        """Send SIGTERM, and SIGKILL if the process has not ended in time."""
+    async def stop(self, seconds: float) -> None:
+        """Send SIGTERM, and SIGKILL if the process has not ended in so many seconds."""
         if self._program is None or self._program.exited.done():
             return
         os.kill(self._program.pid, signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_SECONDS + 1):
+            async with asyncio.timeout(seconds):
                 await self._program.wait()
         except TimeoutError:
             os.kill(self._program.pid, signal.SIGKILL)

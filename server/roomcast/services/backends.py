@@ -49,7 +49,7 @@ class Backends:
 
 @asynccontextmanager
 async def open_backends(settings: Settings) -> AsyncIterator[Backends]:
-    """Open the backends, and close them on exit. Raises `RoomcastError` or `OSError` when one cannot be used."""
+    """Open the backends, and close them on exit. Raise `RoomcastError` or `OSError` when one cannot be used."""
     make_private_directory(settings.storage.data)
     async with AsyncExitStack() as stack:
         await _refuse_unverified(settings)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import sqlite3
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from roomcast.errors import RoomcastError
+from roomcast.errors import DiskFull, RoomcastError
 from roomcast.runtime.process import configure_logging, new_loop, print_start_error
 from roomcast.settings import Settings, SettingsError, load_settings
 
@@ -15,7 +17,8 @@ from roomcast.settings import Settings, SettingsError, load_settings
 def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     """Run the coroutine that `start` returns and return its exit code.
 
-    Wrong settings, and an `OSError` or a `RoomcastError`, are printed as one message without a traceback.
+    Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed as one sentence, without a
+    traceback.
     """
     try:
         settings = load_settings()
@@ -26,5 +29,18 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(start(settings))
-    except (OSError, RoomcastError) as error:
-        return print_start_error(str(error))
+    except (OSError, RoomcastError, sqlite3.Error) as error:
+        return print_start_error(_sentence(error, settings))
+
+
+def _sentence(error: Exception, settings: Settings) -> str:
+    """Return what the operator can change, for an error at start."""
+    data = settings.storage.data.absolute()
+    full = isinstance(error, DiskFull) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return f"The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA."
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}. ROOMCAST_DATA chooses the data directory: {data}."
+    if isinstance(error, sqlite3.Error):
+        return f"The database in the data directory {data} cannot be used: {error}."
+    return str(error)

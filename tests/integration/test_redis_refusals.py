@@ -1,0 +1,100 @@
+"""A Redis that answers but refuses to work: the reason is in `/readyz`, and wrong credentials end the start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from redis import Redis as BlockingRedis
+from redis.asyncio import Redis
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.runtime.redis_lua import RedisRefused
+from structlog.testing import capture_logs
+
+from tests.support.redis_server import RunningRedis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+REPLICA = [["REPLICAOF", "127.0.0.1", "1"]], [["REPLICAOF", "NO", "ONE"]], "Redis is a read-only replica."
+FULL = (
+    [["CONFIG", "SET", "maxmemory", "1"]],
+    [["CONFIG", "SET", "maxmemory", "0"]],
+    "Redis has no memory left for writes (maxmemory).",
+)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as running:
+        with BlockingRedis(port=running.port) as client:
+            client.config_set("requirepass", "secret")
+        yield running
+
+
+def url(redis: RunningRedis, login: str) -> str:
+    return redis.url.replace("redis://", f"redis://{login}@")
+
+
+@pytest.fixture
+async def admin(redis: RunningRedis) -> AsyncIterator[Redis]:
+    async with connect(url(redis, ":secret")) as client:
+        yield client
+
+
+async def run(admin: Redis, commands: Sequence[Sequence[str]]) -> None:
+    for command in commands:
+        await admin.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(("break_it", "mend_it", "reason"), [REPLICA, FULL])
+async def test_redis_that_refuses_writes_is_reported_and_prevents_no_start(
+    redis: RunningRedis,
+    admin: Redis,
+    break_it: Sequence[Sequence[str]],
+    mend_it: Sequence[Sequence[str]],
+    reason: str,
+) -> None:
+    ledger = RedisLedger(connect(url(redis, ":secret")))
+    await ledger.prepare()
+    await run(admin, break_it)
+    try:
+        with pytest.raises(RedisRefused) as by_check:
+            await ledger.check_writable()
+        with capture_logs() as logs:
+            await ledger.prepare()
+    finally:
+        await run(admin, mend_it)
+    assert by_check.value.message == reason
+    assert [(line["event"], line["reason"]) for line in logs] == [("redis_not_usable", reason)]
+    await ledger.check_writable()
+    await ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("login", "reason"),
+    [
+        (":wrong", "Redis refuses the user name or the password in REDIS_URL."),
+        ("nobody:secret", "Redis refuses the user name or the password in REDIS_URL."),
+        ("reader:secret", "The user in REDIS_URL may not run the commands that Roomcast needs."),
+        ("", "Redis refuses the user name or the password in REDIS_URL."),
+    ],
+)
+async def test_wrong_credentials_end_the_start(redis: RunningRedis, admin: Redis, login: str, reason: str) -> None:
+    await run(admin, [["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+ping", "+get"]])
+    ledger = RedisLedger(connect(url(redis, login) if login else redis.url))
+    with pytest.raises(RedisRefused) as refused:
+        await ledger.prepare()
+    assert (refused.value.message, refused.value.permanent) == (reason, True)
+    await ledger.close()
+
+
+def test_worker_with_a_wrong_password_does_not_start_and_says_why(redis: RunningRedis, tmp_path: Path) -> None:
+    env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "REDIS_URL": url(redis, ":wrong")}
+    command = [sys.executable, "-m", "roomcast_workers"]
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "Roomcast cannot start:\nRedis refuses the user name or the password in REDIS_URL.\n"

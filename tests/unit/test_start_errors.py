@@ -1,0 +1,80 @@
+"""What prevents a start is one sentence that says what to change, and exit code 2."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sqlite3
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from roomcast.errors import DiskFull, RoomcastError
+from roomcast.runtime.process import listen_errors
+from roomcast.services import program
+from roomcast.settings import Settings
+
+
+def full() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            full(),
+            "The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA.",
+        ),
+        (DiskFull("The disk is full."), "The disk of the data directory {data} is full. Free some space, or choose"),
+        (OSError(errno.ENOSPC, "No space", "/a/b"), "The disk of the data directory {data} is full. Free some space,"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/a/b"),
+            "/a/b cannot be used: Permission denied. ROOMCAST_",
+        ),
+        (sqlite3.DatabaseError("file is not a database"), "The database in the data directory {data} cannot be used: "),
+        (
+            RoomcastError("Another process has this data directory open."),
+            "Another process has this data directory open.",
+        ),
+    ],
+)
+def test_error_at_start_is_one_sentence(
+    error: Exception,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("DYNO", "JWT_SECRET", "REDIS_URL", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROOMCAST_DATA", str(tmp_path))
+    monkeypatch.setattr(program, "configure_logging", lambda _: None)
+    monkeypatch.setattr(program, "new_loop", asyncio.new_event_loop)
+
+    async def fail(_: Settings) -> NoReturn:
+        raise error
+
+    assert program.run_program(fail) == 2
+    head, line, *rest = capsys.readouterr().err.splitlines()
+    assert (head, rest) == ("Roomcast cannot start:", [])
+    assert line.startswith(sentence.format(data=tmp_path))
+    assert line.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EADDRINUSE, "Another program uses this port. Stop it, or choose another port."),
+        (errno.EACCES, "This user may not open it. Choose a port of 1024 or more."),
+        (errno.EADDRNOTAVAIL, "This machine has no such address."),
+        (errno.ENETUNREACH, "Network is unreachable."),
+    ],
+)
+def test_port_that_cannot_be_opened_is_one_sentence(number: int, reason: str) -> None:
+    with pytest.raises(RoomcastError) as raised, listen_errors("127.0.0.1", 80):
+        raise OSError(number, os.strerror(number))
+    assert raised.value.message == f"The port 80 of 127.0.0.1 cannot be opened. {reason}"
