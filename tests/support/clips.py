@@ -247,6 +247,12 @@ def make_encoded(path: Path, *encoding: str) -> Path:
     return path
 
 
+def make_slide_show(path: Path) -> Path:
+    """Fifteen seconds at one frame a second, with one keyframe; returns `path`."""
+    _make(path, *_card("96x64", 1, 15), "-c:v", "libx264", "-crf", "45", "-g", "1000", "-pix_fmt", "yuv420p")
+    return path
+
+
 def make_sound(path: Path, *encoding: str, seconds: float = 2) -> Path:
     """A tone, as the suffix and these options of ffmpeg's say; returns `path`."""
     _make(path, *_tone(440, seconds), *encoding)

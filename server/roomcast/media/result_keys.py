@@ -24,6 +24,9 @@ MAX_FOLDER_BYTES = 400
 MAX_FOLDER_NAME_BYTES = 200
 """In UTF-8, between two slashes. File systems allow 255."""
 
+_MAX_PATH = 2 * MAX_FOLDER_BYTES
+"""Characters of a path before it is tidied up. Normalising takes a time that is quadratic in the number of accents."""
+
 _MIME_TYPES = {
     ".avif": "image/avif",
     ".gif": "image/gif",
@@ -90,6 +93,8 @@ def clean_folder(path: str) -> str:
     what could mean another folder than it says, and for a folder that is named like an upload, whose results it would
     be mixed with.
     """
+    if len(path) > _MAX_PATH:
+        raise Malformed(f"The path is longer than {MAX_FOLDER_BYTES} bytes.")
     text = unicodedata.normalize("NFC", path.encode("utf-8", "replace").decode()).replace("\\", "/")
     if any(unicodedata.category(character) == "Cc" or character in DIRECTION_CHANGING for character in text):
         raise Malformed("The path contains a control character.")
