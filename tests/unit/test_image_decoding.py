@@ -23,7 +23,7 @@ from roomcast_workers.image.child.containers.jpeg import ended_jpeg
 from roomcast_workers.image.child.containers.jxl import jxl_size
 from roomcast_workers.image.child.containers.png import repaired_png
 from roomcast_workers.image.child.containers.webp import repaired_webp
-from roomcast_workers.image.child.decoding import NoDecoder, TooManyPixels, Unreadable
+from roomcast_workers.image.child.decoding import NoDecoder, TooManyPixels, Unreadable, open_image
 from roomcast_workers.image.child.still import quality_of
 
 from tests.support.image_child import BARS, DATA, PLAIN, assert_bars, bars, colours, decoded, opened, request
@@ -289,7 +289,7 @@ def test_aperture_outside_the_image_is_ignored() -> None:
 # --- JPEG XL ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [(1, 1), (64, 64), (256, 256), (40, 30), (300, 200), (1000, 7), (20_000, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (256, 256), (40, 30), (300, 200), (1000, 7), (2000, 3)])
 def test_size_of_a_jpeg_xl_image_is_known_before_it_is_decoded(size: tuple[int, int]) -> None:
     pytest.importorskip("pillow_jxl")
     output = io.BytesIO()
@@ -307,14 +307,14 @@ def test_size_of_a_jpeg_xl_image_is_known_before_it_is_decoded(size: tuple[int, 
 def test_jpeg_xl_image_that_is_cut_or_too_large_is_refused() -> None:
     pytest.importorskip("pillow_jxl")
     output = io.BytesIO()
-    Image.effect_noise((3000, 3400), 50).save(output, "JXL", quality=90)
+    Image.effect_noise((60, 50), 50).save(output, "JXL", quality=90)
+    content = output.getvalue()
+    assert decoded(content, "JXL").size == (60, 50)
     with pytest.raises(TooManyPixels):
-        decoded(output.getvalue(), "JXL")
-    small = io.BytesIO()
-    Image.effect_noise((300, 340), 50).save(small, "JXL", quality=90)
-    for content in (small.getvalue()[:-200], small.getvalue()[:5], b"\xff\x0a"):
+        open_image(io.BytesIO(content), request("JXL")._replace(max_pixels=60 * 50 - 1))
+    for cut in (content[:-200], content[:5], b"\xff\x0a"):
         with pytest.raises(Unreadable):
-            decoded(content, "JXL")
+            decoded(cut, "JXL")
 
 
 def test_jpeg_xl_image_without_the_plug_in_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:

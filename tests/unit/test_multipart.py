@@ -160,6 +160,8 @@ def test_request_without_a_valid_boundary_is_malformed(content_type: str) -> Non
         b"--frontier\r\nA : b\r\n\r\n",
         b"--frontier\r\n" + DISPOSITION + b"".join(b"A%d: b\r\n" % number for number in range(MAX_HEADERS)) + b"\r\n",
         b"--frontier\r\nA: " + b"b" * MAX_HEADER_BYTES,
+        b"--frontier\r\n" + DISPOSITION + b" x\r\n" * MAX_HEADERS + b"\r\n",
+        b"--frontier\r\nContent-Disposition\n: form-data; name=a\r\n\r\n",
         b"--frontier\r\n" + DISPOSITION + b"A: %b\r\nB: %b\r\n\r\n" % ((b"b" * (MAX_HEADER_BYTES // 2),) * 2),
         b"--frontier" + b" " * MAX_HEADER_BYTES * 2,
         b"x" * MAX_HEADER_BYTES,

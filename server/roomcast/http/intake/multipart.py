@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from multipart import MultipartError, MultipartSegment, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserError, PushMultipartParser
 
 from roomcast.errors import Malformed, RoomcastError, TooLarge, TooMany
 from roomcast.http.intake.parameters import decoded_parameter, parse_parameters
@@ -39,6 +39,20 @@ _MAX_BOUNDARY = 70
 
 _HEADER_CHARSET = "latin-1"
 """Decodes any bytes, and is undone: the parser refuses a form with bytes that its charset does not have."""
+
+
+class _Parser(PushMultipartParser):  # type: ignore[misc]  # multipart has no types
+    """The package's parser, which also refuses heads that it would read slowly, or differently where they are cut."""
+
+    def _on_segment_start(self) -> None:
+        super()._on_segment_start()
+        self._head_lines = 0
+
+    def _on_segment_headerline(self, line: bytes) -> None:
+        self._head_lines += 1  # a folded line is joined to the ones before it, each time from the beginning
+        if self._head_lines > MAX_HEADERS or b"\n" in line:
+            raise ParserError("The head of the part has too many lines, or a line break inside of one.")
+        super()._on_segment_headerline(line)
 
 
 class FormPart:
@@ -109,7 +123,7 @@ class FormBody:
         self._parts = 0
         self._refusal: RoomcastError | None = None
         """Is raised after the parts before it."""
-        self._parser = PushMultipartParser(
+        self._parser = _Parser(
             _boundary(content_type),
             max_header_size=MAX_HEADER_BYTES,
             max_header_count=MAX_HEADERS,
@@ -119,6 +133,7 @@ class FormBody:
 
     async def __aiter__(self) -> AsyncIterator[FormPart]:
         while (segment := await self.next_event()) is not None:
+            await asyncio.sleep(0)  # a slice has several heads, each of which takes a while to parse
             part = FormPart(segment, self)
             yield part
             async for skipped in part.chunks():
