@@ -14,8 +14,8 @@ from rich.text import Text
 
 from roomcast.cli import formatting
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
-from roomcast.cli.main import exec_module
 from roomcast.cli.output import open_display, print_error, print_json, print_line
+from roomcast.cli.processes import PROCESSES, exec_module
 from roomcast.cli.upload import UploadCommand, duplicate_name, watch
 from roomcast.client.client import Client
 from roomcast.client.errors import ClientError
@@ -50,13 +50,13 @@ _LOCAL = "http://127.0.0.1:8000"
 @app.command()
 def serve() -> None:
     """Run the web process. Settings are environment variables. `python -m roomcast` does the same."""
-    exec_module("roomcast")
+    exec_module(PROCESSES["serve"])
 
 
 @app.command()
 def worker() -> None:
     """Run a worker process. Settings are environment variables. `python -m roomcast_workers` does the same."""
-    exec_module("roomcast_workers")
+    exec_module(PROCESSES["worker"])
 
 
 @app.command()
