@@ -24,7 +24,7 @@ from tests.support.watchers import Watcher
 
 _SIZE = 1280, 720
 _FPS = 30
-_USUAL = "veryfast", 22
+_USUAL = "veryfast", 24
 
 
 async def measure(folder: Path, *, seconds: int, pairs: int) -> list[Row]:

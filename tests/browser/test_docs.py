@@ -31,8 +31,8 @@ def http(page: Page) -> Locator:
 
 async def open_docs(page: Page, server: RunningServer) -> None:
     await page.goto(f"{server.url}/docs")
-    await expect(sockets(page).get_by_text("join-upload", exact=True)).to_be_visible(timeout=20_000)
-    await expect(http(page).get_by_text("Uploads", exact=True)).to_be_visible(timeout=20_000)
+    await expect(sockets(page).get_by_text("join-upload", exact=True)).to_be_visible(timeout=60_000)
+    await expect(http(page).get_by_text("Uploads", exact=True)).to_be_visible(timeout=60_000)
 
 
 async def test_the_page_fits_and_is_readable_in_both_colour_schemes(page: Page, server: RunningServer) -> None:

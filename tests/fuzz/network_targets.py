@@ -154,7 +154,21 @@ def _form(pieces: Sequence[bytes]) -> tuple[list[tuple[Any, ...]], str]:
     b'form-data; name="file"; filename="a;b.mp4"',
     b"form-data; name=a; filename*=UTF-8''%e2%82%ac.mp4; filename*0=\"x\"; filename*1*=%20y",
     b'multipart/form-data; boundary="a b"; charset=utf-8',
-    tokens=[b";", b'"', b"\\", b"=", b"filename", b"filename*", b"*0*", b"utf-16''", b"%", b"%ff", b" ", b"\xff"],
+    tokens=[
+        b";",
+        b'"',
+        b"\\",
+        b"=",
+        b';a="x"y',
+        b"filename",
+        b"filename*",
+        b"*0*",
+        b"utf-16''",
+        b"%",
+        b"%ff",
+        b" ",
+        b"\xff",
+    ],
 )
 def header_parameters(data: bytes) -> None:
     parameters = parse_parameters(data.decode("latin-1"))

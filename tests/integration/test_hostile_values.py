@@ -126,6 +126,28 @@ async def test_any_value_in_any_place_is_no_error_of_the_server(server: AppServe
     assert server.error_lines() == []
 
 
+PATHS = (
+    b"/%b",
+    b"/static/%b",
+    b"/docs/%b",
+    b"/api/uploads/%b",
+    b"/api/uploads?cursor=%b",
+    b"/api/tus/%b",
+    b"http://%b/",
+)
+
+
+async def test_any_bytes_in_the_request_line_are_no_error_of_the_server(server: AppServer) -> None:
+    for path in PATHS:
+        for value in VALUES:
+            line = b"GET %b HTTP/1.1\r\nHost: a\r\nTus-Resumable: 1.0.0\r\nAuthorization: %b\r\n\r\n" % (
+                path % value,
+                BEARER,
+            )
+            assert 200 <= await status(server, line) < 500, (path, value)
+    assert server.error_lines() == []
+
+
 def signed(head: str, claims: str) -> str:
     """Return a token with a right signature over any text."""
 

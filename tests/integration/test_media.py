@@ -117,6 +117,24 @@ async def test_range_of_another_version_gets_the_whole_file(film: Film) -> None:
     assert (await film.get(If_None_Match=first["ETag"], Range="bytes=-0")).status == 304
 
 
+async def test_client_that_leaves_during_a_download_is_no_error(film: Film, server: AppServer) -> None:
+    with (server.data / "media" / film.entry["key"]).with_name("large.mp4").open("wb") as large:
+        large.truncate(100_000_000)
+    url = urljoin(film.url, "large.mp4")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.transport.abort()
+
+    def all_answered() -> bool:
+        return not any("_handle_request" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    await eventually(all_answered, what="the end of the response")
+    assert server.error_lines() == []
+    reply = await film.api.request("GET", url, headers={"Range": "bytes=99999998-"})
+    assert (reply.status, reply.content) == (206, bytes(2))
+
+
 async def test_tampered_link_is_refused(film: Film) -> None:
     _, _, grant, upload_id, name = film.url.split("/")
     expires, signature = grant.split(".")
@@ -138,7 +156,9 @@ async def test_link_gives_access_to_the_files_of_its_upload_only(film: Film, mad
         await film.api.request("GET", poster["url"])
     ).content
     assert (await film.api.request("GET", urljoin(film.url, "none.jpg"))).refusal == (404, "NOT_FOUND")
-    assert (await film.api.request("GET", urljoin(film.url, "none.exe"))).refusal == (404, "NOT_FOUND")
+    names = ("none.exe", f"{'x' * 300}.mp4", f"{'x' * 2000}.mp4", "%00.mp4", "a%0D%0Ab.mp4", "%ff.mp4", "%C2%85.mp4")
+    for name in (*names, f"download/{'x' * 300}", "download/%00"):
+        assert (await film.api.request("GET", urljoin(film.url, name))).status in (403, 404), name
 
 
 async def test_path_out_of_the_media_directory_is_refused(film: Film) -> None:

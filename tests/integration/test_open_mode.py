@@ -126,10 +126,11 @@ async def test_pages_and_programs_of_this_machine_are_answered_by_each_of_its_na
             assert await status(server, "GET", POLLING, headers) == 200, headers
 
 
-async def test_health_check_of_http_1_0_needs_no_host(server: AppServer) -> None:
+async def test_health_check_of_http_1_0_needs_no_host_but_no_other(server: AppServer) -> None:
     for request, line in [
         (b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/1.0 200 OK"),
         (b"GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n", b"HTTP/1.0 403 Forbidden"),
+        (b"GET /healthz HTTP/1.0\r\nHost:\r\n\r\n", b"HTTP/1.0 403 Forbidden"),
     ]:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request)

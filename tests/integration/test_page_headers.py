@@ -14,6 +14,7 @@ from roomcast.media.s3.store import S3MediaStore
 from roomcast.media.url_signer import UrlSigner
 
 from tests.integration.conftest import ServeApp
+from tests.support import described
 from tests.support.app import AppServer
 from tests.support.harness import ROOT, Api
 from tests.support.tokens import SECRET
@@ -43,22 +44,20 @@ def check_page(path: str, headers: Mapping[str, str]) -> None:
     assert headers["Referrer-Policy"] in ("same-origin", "no-referrer"), path
 
 
-async def pages(server: AppServer) -> list[str]:
+def pages() -> list[str]:
     """Return the paths of all operations that answer with HTML."""
-    async with Api(server) as api:
-        document = (await api.request("GET", "/openapi.json")).body
+    operations = {path: methods["get"] for path, methods in described.http()["paths"].items() if "get" in methods}
     return [
         path
-        for path, methods in document["paths"].items()
-        if "get" in methods
-        and any("text/html" in one.get("content", {}) for one in methods["get"]["responses"].values())
+        for path, operation in operations.items()
+        if any("text/html" in response.get("content", {}) for response in operation["responses"].values())
     ]
 
 
 @pytest.mark.parametrize("env", [{}, {"JWT_SECRET": SECRET}], ids=["open mode", "with a secret"])
 async def test_every_html_page_has_a_policy_and_forbids_framing_by_others(serve: ServeApp, env: dict[str, str]) -> None:
     server = await serve(**env)
-    found = await pages(server)
+    found = pages()
     assert {"/progress-demo", "/admin/progress-demo", "/admin", "/docs"} <= set(found)
     requests: list[tuple[str, dict[str, str]]] = [(path, {}) for path in found]
     requests += [("/admin", {"X-Forwarded-For": "203.0.113.7"}), ("/admin", {"Authorization": "Bearer garbage"})]
@@ -99,7 +98,7 @@ async def test_every_other_response_is_of_the_type_that_it_says(server: AppServe
     """Also errors, and those of a browser that would rather have HTML."""
     paths = [
         "/", "/nothing", "/static/nothing.js", "/static/roomcast.js", "/api/config", "/api/uploads", "/api/uploads/x",
-        "/api/transflow/status", "/docs/tutorial.md", "/openapi.json", "/metrics", "/healthz", "/readyz",
+        "/api/transflow/status", "/docs/tutorial.md", "/metrics", "/healthz", "/readyz",
         "/media/a/b/c", "/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=3&transport=polling",
     ]  # fmt: skip
     async with Api(server) as api:

@@ -92,7 +92,7 @@ def _lingers(task: asyncio.Task[Any]) -> bool:
 def _settings(**env: str) -> settings.Settings:
     """What the server would read in an environment that says this, and nothing else to it."""
     others = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-    defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2"}
+    defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", "ROOMCAST_PRESET": "veryfast"}
     with patch.dict(os.environ, {**others, **defaults, **env}, clear=True):
         return settings.load_settings()
 

@@ -136,6 +136,8 @@ def make_joined(path: Path, *clocks: float) -> Path:
     audio = {".mpg": "mp2", ".webm": "libopus", ".flac": "flac", ".mp3": "libmp3lame"}.get(path.suffix, "aac")
     picture = [] if path.suffix in {".flac", ".mp3", ".aac"} else _card("64x48", 25, 0.8)
     encoding = ["-c:v", video, "-pix_fmt", "yuv420p", "-g", "10", "-c:a", audio, "-muxdelay", "0", "-muxpreload", "0"]
+    if path.suffix == ".mp4":
+        encoding += ["-bf", "0", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]
     joined = b""
     for clock in clocks:
         recording = path.with_name(f"recording-{path.name}")
@@ -242,6 +244,12 @@ def make_two_sounds(path: Path) -> Path:
 def make_encoded(path: Path, *encoding: str) -> Path:
     """A second of film and sound, with these options of ffmpeg's; returns `path`."""
     _make(path, *_card("160x120", 25, 1), *_tone(440, 1), *encoding)
+    return path
+
+
+def make_slide_show(path: Path) -> Path:
+    """Fifteen seconds at one frame a second, with one keyframe; returns `path`."""
+    _make(path, *_card("96x64", 1, 15), "-c:v", "libx264", "-crf", "45", "-g", "1000", "-pix_fmt", "yuv420p")
     return path
 
 

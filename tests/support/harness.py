@@ -130,7 +130,8 @@ class RunningServer(ServerUnderTest):
         self.log = data.with_name(f"{self.name}.log")
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
-        self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", **env}
+        self._env |= {"ROOMCAST_DATA": str(data), "ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2"}
+        self._env |= {"ROOMCAST_PRESET": "veryfast", **env}
         self._process: subprocess.Popen[str] | WarmProcess | None = None
 
     def __enter__(self) -> Self:

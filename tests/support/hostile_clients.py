@@ -186,6 +186,15 @@ async def control_characters(target: Target) -> None:
     await target.post("/api/uploads", {"Content-Type": _BOUNDARY}, body)
 
 
+@hostile()
+async def costly_heads(target: Target) -> None:
+    """Send parts whose heads take long to parse: quotes that do not close, accents to sort, and folded lines."""
+    names = ['x"y;a="' * 2_000, "\u0315\u0300" * 3_500, "a\r\n b" * 2_500]
+    heads = [f'--X\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n\r\n' for name in names]
+    for head in heads:
+        await target.post("/api/uploads", {"Content-Type": _BOUNDARY}, head.encode() * 60)
+
+
 @hostile(at_once=40)
 async def slow_heads(target: Target) -> None:
     """Send heads of requests a byte a second."""

@@ -64,7 +64,7 @@ def _job(
     scratch.mkdir(parents=True)
     media = DirectoryMediaStore(folder / "data", UrlSigner(b"0123456789abcdef", seconds=60))
     upload = Upload(new_upload_id(), "me", "auto", video.name, "epoch", 0.0, 0.0)
-    deps = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110)
+    deps = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110, preset="ultrafast")
     reporter = RecordingReporter()
     job = Job(upload, source, video, template, deps, cast(Reporter, reporter), scratch)
     return job, reporter

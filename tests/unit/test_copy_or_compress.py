@@ -13,8 +13,10 @@ from roomcast_workers.media_info.truncation import VerifiedMedia, verify_media
 from roomcast_workers.video.copy_or_compress import (
     audio_meets_template,
     decide,
+    differences,
     is_worthwhile,
     meets_template,
+    source_audio_bitrate,
     target_audio_bitrate,
 )
 
@@ -82,6 +84,37 @@ def test_audio_is_copied_if_it_meets_the_template() -> None:
     assert target_audio_bitrate(dataclasses.replace(AUDIO, channels=1), source(), 100_000) == 60_000
 
 
-def test_saving_five_per_cent_is_worthwhile() -> None:
-    assert is_worthwhile(95, 100)
-    assert not is_worthwhile(96, 100)
+def test_saving_a_fifth_is_worthwhile() -> None:
+    assert is_worthwhile(80, 100)
+    assert not is_worthwhile(81, 100)
+
+
+@pytest.mark.parametrize(
+    ("unlike", "names"),
+    [
+        ({}, []),
+        ({"rotation": 90, "as_is": False}, ["orientation"]),
+        ({"pixel_aspect": 1.5, "as_is": False}, ["pixel_aspect"]),
+        ({"pix_fmt": "yuvj420p", "full_range": True}, ["full_range"]),
+        ({"width": 639}, ["odd_size"]),
+        ({"as_is": False}, None),  # flipped or cropped
+        ({"pix_fmt": "yuv422p"}, None),
+        ({"interlaced": True}, None),
+        ({"transfer": "smpte2084"}, None),
+    ],
+)
+def test_differences_are_what_players_show_right_all_the_same(unlike: dict[str, Any], names: list[str] | None) -> None:
+    assert differences(source(dataclasses.replace(VIDEO, **unlike)), template()) == names
+
+
+def test_differences_of_packets() -> None:
+    assert differences(source(scan=scanned(gap=1000, packets=400)), template()) == ["keyframe_gap"]
+    assert differences(source(scan=scanned(first="KD_")), template()) is None
+    assert differences(source(), template(codec="av1")) == ["codec"]
+    assert differences(source(dataclasses.replace(VIDEO, codec="hevc")), template()) is None
+    assert differences(source(), template(video_long_side=640)) is None
+
+
+def test_audio_for_a_smaller_result_has_no_more_than_the_source() -> None:
+    assert source_audio_bitrate(AUDIO, source(), 64_000) == 64_000
+    assert source_audio_bitrate(AUDIO, source(), 128_000) == pytest.approx(100_000, rel=0.01)

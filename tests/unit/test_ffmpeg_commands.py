@@ -48,6 +48,7 @@ COMPARED: dict[Metric, str] = {
     "ssim": "ssim=stats_file=quality.log",
 }
 X264 = "-c:v libx264 -crf 23 -enc_time_base 1:90000"
+X264_IN_MP4 = "-c:v libx264 -chunk_duration 500000 -crf 23 -enc_time_base 1:90000"
 SEGMENTS = (
     "-force_key_frames expr:isnan(prev_forced_t)+gte(t,prev_forced_t+4) -fps_mode vfr -g 1000000000"
     " -hls_flags independent_segments"
@@ -83,9 +84,9 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         [
             reads("/in/film.mov"),
             f"-filter_complex {SHOWN} -map [s5] -map 0:1",
-            f"-f mp4 -ac 2 -ar 48000 -b:a 128000 -bufsize 11394320 -c:a aac {X264} -fflags +bitexact -fps_mode vfr",
-            f"-g 125 {NO_METADATA} -maxrate 5697160 -movflags +faststart -pix_fmt yuv420p -preset veryfast",
-            "-write_tmcd 0 file:/work/out.mp4",
+            f"-f mp4 -ac 2 -ar 48000 -b:a 128000 -bufsize 45577280 -c:a aac {X264_IN_MP4} -fflags +bitexact",
+            f"-fps_mode vfr -g 125 {NO_METADATA} -maxrate 22788640 -movflags +faststart -pix_fmt yuv420p",
+            "-preset veryfast -write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],
     ),
@@ -112,7 +113,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 "scale=h=720:out_color_matrix=bt709:out_range=tv:w=1280",
                 *FILM_FILTERS,
             ),
-            "-map [s13] -f webm -b:v 3988012 -c:v libvpx-vp9 -cpu-used 6 -crf 23 -cues_to_front 1 -deadline good",
+            "-map [s13] -f webm -b:v 15952048 -c:v libvpx-vp9 -cpu-used 6 -crf 23 -cues_to_front 1 -deadline good",
             f"-enc_time_base 1:90000 -fflags +bitexact -fps_mode vfr -g 125 {NO_METADATA} -pix_fmt yuv420p",
             "-row-mt 1 file:/work/out.webm",
             FLAGS,
@@ -138,10 +139,10 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         [
             reads("/in/film.mov"),
             f"-filter_complex {SHOWN} -map [s5] -map 0:1",
-            "-f mp4 -ac 2 -ar 48000 -b:a 128000 -b:v 500000 -c:a aac -c:v libsvtav1 -enc_time_base 1:90000",
-            f"-fflags +bitexact -fps_mode vfr -g 125 {NO_METADATA} -movflags +faststart -pass 2",
-            "-passlogfile /work/passes -pix_fmt yuv420p -preset 10 -svtav1-params rc=1 -write_tmcd 0",
-            "file:/work/out.mp4",
+            "-f mp4 -ac 2 -ar 48000 -b:a 128000 -b:v 500000 -c:a aac -c:v libsvtav1",
+            f"-chunk_duration 500000 -enc_time_base 1:90000 -fflags +bitexact -fps_mode vfr -g 125 {NO_METADATA}",
+            "-movflags +faststart -pass 2 -passlogfile /work/passes -pix_fmt yuv420p -preset 10 -svtav1-params rc=1",
+            "-write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],
     ),
@@ -153,8 +154,8 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 "-map 0:1 -map 0:0 -f mp4 -ac 2 -ar 44100 -b:a 64000 -bsf:v filter_units=remove_types=6,"
                 "h264_metadata=colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1"
             ),
-            f"-c:a aac -c:v copy -fflags +bitexact {NO_METADATA} -movflags +faststart -write_tmcd 0",
-            "file:/work/out.mp4",
+            f"-c:a aac -c:v copy -chunk_duration 500000 -fflags +bitexact {NO_METADATA} -movflags +faststart",
+            "-write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],
     ),
@@ -188,8 +189,8 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 f"-filter_complex {SHOWN};{chain('1:0', scaled(1280, 720), *FILM_FILTERS, first=6)};"
                 "[s5][s11]concat=a=0:n=2:v=1[s12]"
             ),
-            f"-map [s12] -f mp4 -bufsize 11394320 {X264} -fps_mode vfr -g 125 -maxrate 5697160",
-            "-movflags +faststart -pix_fmt yuv420p -preset veryfast -write_tmcd 0 file:/work/out.mp4",
+            f"-map [s12] -f mp4 -bufsize 45577280 {X264_IN_MP4} -fps_mode vfr -g 125 -maxrate 22788640",
+            "-movflags +faststart -pix_fmt yuv420p -preset veryfast -write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],
     ),
@@ -207,8 +208,8 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
         [
             reads("/work/saved.mkv", "matroska"),
             f"-filter_complex {chain('0:0', 'format=pix_fmts=yuv420p')} -map [s0]",
-            f"-f mp4 -bufsize 11394320 {X264} -fps_mode vfr -g 125 -maxrate 5697160 -movflags +faststart",
-            "-pix_fmt yuv420p -preset veryfast -write_tmcd 0 file:/work/out.mp4",
+            f"-f mp4 -bufsize 45577280 {X264_IN_MP4} -fps_mode vfr -g 125 -maxrate 22788640 -movflags +faststart",
+            "-pix_fmt yuv420p -preset veryfast -write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],
     ),

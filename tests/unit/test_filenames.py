@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from roomcast.errors import Malformed
+from roomcast.media.result_keys import clean_folder
 from roomcast.uploads.filenames import MAX_LENGTH, clean_filename
 
 
@@ -40,3 +44,12 @@ def test_any_text_becomes_a_file_name_that_can_be_shown(name: str) -> None:
     assert "\x00" not in shown
     assert shown.encode()
     assert clean_filename(shown) == shown
+
+
+def test_name_of_many_accents_is_cleaned_in_bounded_time() -> None:
+    name = "\u0315\u0300" * 100_000 + ".mp4"
+    began = time.process_time()
+    assert clean_filename(name).endswith(".mp4")
+    with pytest.raises(Malformed):
+        clean_folder(name)
+    assert time.process_time() - began < 5  # for all of it, normalising would take minutes

@@ -99,3 +99,11 @@ def test_longest_header_takes_a_time_that_nobody_notices(longest: str) -> None:
     began = time.process_time()
     names(f"form-data; {longest}")
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("piece", [';a="x"y', ';a="x" "y', ';a="\\"', ";a", '";', "; a*0*=%41", ';a="   ', ";a=;"])
+def test_long_header_is_parsed_in_linear_time(piece: str) -> None:
+    header = "form-data" + piece * (1 << 16)
+    began = time.process_time()
+    decoded_parameter(parse_parameters(header), "a")
+    assert time.process_time() - began < 10  # quadratic, it would take many minutes

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from roomcast.errors import TooLarge
-from roomcast_workers.ffmpeg.codecs import peak_bitrate
+from roomcast.uploads.templates import CRF_RANGE, CodecName
+from roomcast_workers.ffmpeg.codecs import max_bitrate
+from roomcast_workers.media_info.section_packets import (
+    bytes_in_sections,
+    bytes_without_extra_keyframes,
+    parse_packets,
+)
 from roomcast_workers.video.copy_or_compress import (
     low_bitrate,
 )
@@ -17,6 +24,7 @@ from roomcast_workers.video.crf_search import (
     MAX_TRIALS,
     CrfSearch,
     equivalent_ssim,
+    next_crf,
     sample_starts,
     ssim_score,
     vmaf_score,
@@ -45,10 +53,10 @@ def test_fit_even_examples(size: tuple[int, int], fitted: tuple[int, int]) -> No
 
 
 @given(sides, sides, st.floats(1, 240))
-def test_peak_bitrate_grows_with_size(width: int, height: int, fps: float) -> None:
-    assert low_bitrate(width, height, fps) < peak_bitrate(width, height, fps)
-    assert peak_bitrate(width, height, fps) <= peak_bitrate(width + 1, height, fps + 1)
-    assert peak_bitrate(width, height, None) == peak_bitrate(width, height, 30)
+def test_max_bitrate_grows_with_size(width: int, height: int, fps: float) -> None:
+    assert low_bitrate(width, height, fps) < max_bitrate(width, height, fps)
+    assert max_bitrate(width, height, fps) <= max_bitrate(width + 1, height, fps + 1)
+    assert max_bitrate(width, height, None) == max_bitrate(width, height, 30)
 
 
 @given(
@@ -113,3 +121,27 @@ def test_samples_are_within_the_video_and_do_not_overlap(seconds: float, count: 
     assert all(start >= 0 for start in starts)
     assert all(after - before >= length - 0.01 for before, after in itertools.pairwise(starts))
     assert starts == [0.0] or starts[-1] + length <= seconds + 0.01
+
+
+@given(st.sampled_from(["h264", "av1", "vp9"]), st.integers(1, 50), st.integers(1, 10**9), st.floats(1.001, 20))
+def test_next_crf_is_higher_and_at_most_the_highest(codec: CodecName, crf: int, limit: int, ratio: float) -> None:
+    found = next_crf(codec, crf, math.ceil(limit * ratio), limit)
+    assert crf < found <= CRF_RANGE[codec][1]
+
+
+def test_next_crf_halves_the_bytes_of_h264_in_six_steps() -> None:
+    assert next_crf("h264", 24, 2000, 1000) == 31
+    assert next_crf("h264", 51, 2000, 1000) == 51
+
+
+def test_bytes_of_samples_count_no_more_keyframes_than_the_complete_video_has() -> None:
+    packets = parse_packets("0.0,1000,K__\n0.1,10,___\n0.5,1000,K__\n0.6,10,___\nN/A,7,___\ncut")
+    assert [(packet.size, packet.keyframe) for packet in packets] == [(1000, True), (10, False)] * 2
+    assert bytes_without_extra_keyframes(packets, 2, 0.5, 5.0) == pytest.approx(20 + 1000 / 5)
+    assert bytes_without_extra_keyframes(packets, 1, 5.0, 5.0) == 2020  # a change of scene makes keyframes, too
+    assert bytes_without_extra_keyframes(packets[1:2], 1, 0.5, 5.0) == 10
+
+
+def test_bytes_in_sections_are_those_of_the_frames_shown_there() -> None:
+    packets = parse_packets("0.9,1,K__\n1.2,2,___\n1.0,4,___\n1.5,8,___\n3.0,16,K__")
+    assert bytes_in_sections(packets, [1.0, 3.0], 0.5) == 2 + 4 + 16

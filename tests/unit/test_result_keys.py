@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
-from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition
+from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition, is_possible
 from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
@@ -36,6 +36,13 @@ def test_result_is_saved_under_the_name_of_the_clients_file(
     filename: str | None, result: str, disposition: str
 ) -> None:
     assert content_disposition(f"{UPLOAD}/{result}", filename) == disposition
+
+
+def test_key_that_no_store_has_is_recognized() -> None:
+    assert is_possible(f"docs/{UPLOAD}/video.mp4")
+    assert is_possible("é" * 512)
+    for key in ("é" * 513, "a\0.mp4", "a\r\n.mp4", "a\x85.mp4"):
+        assert not is_possible(key), key
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_file_adds_and_overrides_templates(tmp_path: Path) -> None:
     path = tmp_path / "templates.toml"
     path.write_text('[templates.small]\nkind = "video"\nmax_bytes = 1000\n[templates.hero-video]\ncrf = 30\n')
     templates = load_templates(path)
-    assert (templates.get("small").max_bytes, templates.get("small").video_crf) == (1000, 22)
+    assert (templates.get("small").max_bytes, templates.get("small").video_crf) == (1000, 24)
     assert (templates.get("hero-video").kind, templates.get("hero-video").video_crf) == ("video", 30)
 
 

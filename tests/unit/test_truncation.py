@@ -31,6 +31,21 @@ def test_truncated_file_is_found() -> None:
     assert find_truncation(uncounted, scanned(packets=100), b"") == found
 
 
+def test_streams_of_different_length_are_not_truncated() -> None:
+    early = dataclasses.replace(VIDEO, duration=None, frames=None)
+    late = dataclasses.replace(AUDIO, duration=None, frames=None)
+    scan = PacketScan("flv")
+    for number in range(25):
+        scan.feed(
+            f"0,{number / 25},{number / 25},0.04,9,K__\n1,{number / 25 + 4},{number / 25 + 4},0.04,9,K__\n".encode()
+        )
+    info = dataclasses.replace(INFO, format_name="flv", duration=5.0, video=early, audio=late)
+    assert find_truncation(info, scan, b"") is None
+    found = find_truncation(dataclasses.replace(info, duration=9.0), scan, b"")
+    assert found is not None
+    assert found.seconds == pytest.approx(5)
+
+
 def test_matroska_size_decides_truncation() -> None:
     head = b"\x1a\x45\xdf\xa3\x84...." + b"\x18\x53\x80\x67" + b"\x01" + (1000).to_bytes(7, "big")
     assert segment_size(head) == len(head) + 1000

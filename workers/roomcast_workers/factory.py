@@ -28,6 +28,7 @@ def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
         _with_sandbox(find_binaries(worker.ffmpeg_path, worker.ffprobe_path), required=worker.sandbox == "required"),
         stall_seconds=worker.stall_seconds,
         step_seconds=worker.step_seconds,
+        preset=worker.preset,
         limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
     )
     policy = AttemptPolicy(worker.lease_seconds, worker.attempts, worker.retry_seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,26 @@ from roomcast.errors import Code
 from roomcast.media.contract import MediaStore
 from roomcast.media.result_keys import DOWNLOAD
 from roomcast.uploads.model import Forecast, Source, Upload, results_folder
-from roomcast.uploads.templates import Template
+from roomcast.uploads.templates import Preset, Template
 
+from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries
 from roomcast_workers.ffmpeg.capabilities import Capabilities
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
-from roomcast_workers.ffmpeg.runner import read_capabilities, read_frame_sizes, run_ffmpeg, run_ffprobe, scan_packets
+from roomcast_workers.ffmpeg.runner import (
+    ffprobe_listing,
+    read_capabilities,
+    read_frame_sizes,
+    run_ffmpeg,
+    run_ffprobe,
+    scan_packets,
+)
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, parse_ffprobe
+from roomcast_workers.media_info.section_packets import VideoPacket, parse_packets
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
@@ -41,12 +50,14 @@ NON_FATAL = frozenset({Code.UNREADABLE_MEDIA, Code.TRANSCODE_ERROR, Code.STALLED
 
 @dataclass(frozen=True)
 class WorkerDeps:
-    """What the steps work with. Times are in seconds: `stall_seconds` without progress, `step_seconds` in all."""
+    """What the steps work with. Times are in seconds: `stall_seconds` without progress, `step_seconds` in all. `preset`
+    is that of templates without one."""
 
     media: MediaStore
     binaries: Binaries
     stall_seconds: float
     step_seconds: float
+    preset: Preset = "fast"
     limits: MediaLimits = field(default_factory=MediaLimits)
 
 
@@ -103,6 +114,11 @@ class Job:
         return InputFile(path, demuxer, self.deps.limits)
 
     @property
+    def preset(self) -> Preset:
+        """How much effort goes into compressing a video, by x264's names."""
+        return self.template.preset or self.deps.preset
+
+    @property
     def source_input(self) -> InputFile:
         """The source, for ffmpeg to read."""
         return self.input(self.path, self.source.format)
@@ -116,6 +132,19 @@ class Job:
         return await scan_packets(
             self.deps.binaries, self.source_input, limits=_PROBE_LIMITS, timeout_seconds=self.deps.step_seconds
         )
+
+    async def list_section_packets(
+        self, file: InputFile, index: int, starts: Sequence[float], seconds: float
+    ) -> list[VideoPacket]:
+        """Return the packets of a stream in and around sections of `seconds` each."""
+        listing = await ffprobe_listing(
+            self.deps.binaries,
+            file,
+            commands.list_section_packets(file, index, starts, seconds),
+            limits=_PROBE_LIMITS,
+            timeout_seconds=self.deps.step_seconds,
+        )
+        return parse_packets(listing)
 
     async def read_frame_sizes(self, video: VideoStream) -> FrameSizes:
         """Return the sizes of the source's keyframes."""

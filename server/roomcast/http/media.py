@@ -23,7 +23,7 @@ from roomcast.http.operations import (
 )
 from roomcast.ledger.contract import UploadLog
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
-from roomcast.media.result_keys import content_disposition, is_saved, mime_type
+from roomcast.media.result_keys import content_disposition, is_possible, is_saved, mime_type
 from roomcast.media.url_signer import UrlSigner
 from roomcast.uploads.ids import is_upload_id
 
@@ -100,7 +100,7 @@ class MediaRoute(RouteGroup):
         self._signer.verify(request.match_info["grant"], folder)
         key = f"{folder}/{name}"
         mime = mime_type(key)
-        if mime is None or "/" in name or name.startswith("."):
+        if mime is None or "/" in name or name.startswith(".") or not is_possible(key):
             raise NotFound("There is no such file.")
         headers = {
             "Content-Type": mime,

@@ -15,11 +15,17 @@ from roomcast.uploads.sniff import OCTETS
 DOWNLOAD = "download"
 """The folder, in an upload's own, of a file that is handed out unchanged."""
 
+MAX_KEY_BYTES = 1024
+"""In UTF-8; the limit of S3."""
+
 MAX_FOLDER_BYTES = 400
-"""In UTF-8. A key in S3 has at most 1,024 bytes, which include the upload's id and the file's name."""
+"""In UTF-8. The rest of the key is the upload's id and the file's name."""
 
 MAX_FOLDER_NAME_BYTES = 200
 """In UTF-8, between two slashes. File systems allow 255."""
+
+_MAX_PATH = 2 * MAX_FOLDER_BYTES
+"""Characters of a path before it is tidied up. Normalising takes a time that is quadratic in the number of accents."""
 
 _MIME_TYPES = {
     ".avif": "image/avif",
@@ -42,6 +48,11 @@ _MAIN_RESULTS = frozenset({"video", "audio", "image"})
 def is_download(key: str) -> bool:
     """Return whether a result is a client's own file, which browsers must save and never display."""
     return PurePosixPath(key).parent.name == DOWNLOAD
+
+
+def is_possible(key: str) -> bool:
+    """Return whether a result may have this key. No store is asked for another one: each refuses it in its own way."""
+    return len(key.encode()) <= MAX_KEY_BYTES and not any(unicodedata.category(character) == "Cc" for character in key)
 
 
 def is_saved(key: str) -> bool:
@@ -82,6 +93,8 @@ def clean_folder(path: str) -> str:
     what could mean another folder than it says, and for a folder that is named like an upload, whose results it would
     be mixed with.
     """
+    if len(path) > _MAX_PATH:
+        raise Malformed(f"The path is longer than {MAX_FOLDER_BYTES} bytes.")
     text = unicodedata.normalize("NFC", path.encode("utf-8", "replace").decode()).replace("\\", "/")
     if any(unicodedata.category(character) == "Cc" or character in DIRECTION_CHANGING for character in text):
         raise Malformed("The path contains a control character.")

@@ -10,6 +10,10 @@ MAX_LENGTH = 200
 MAX_STORED_BYTES = 200
 """Bytes of a stored file's name in UTF-8. File systems allow 255, and the name of the temporary file is longer."""
 
+_MAX_READ = 1000
+"""Characters that are read of a name, of its beginning and its end. Normalising takes a time that is quadratic in the
+number of accents."""
+
 _UNTITLED = "untitled"
 DIRECTION_CHANGING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
@@ -29,6 +33,8 @@ def clean_filename(name: str | None) -> str:
     A longer name is cut before its suffix, so that it still shows what the file is.
     """
     last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    if len(last) > _MAX_READ:
+        last = last[: _MAX_READ // 2] + last[-_MAX_READ // 2 :]
     text = last.encode("utf-8", "replace").decode()
     visible = (char for char in text if unicodedata.category(char) != "Cc" and char not in DIRECTION_CHANGING)
     clean = unicodedata.normalize("NFC", "".join(visible)).strip(" .")

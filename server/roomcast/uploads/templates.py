@@ -20,7 +20,9 @@ LadderSide = Annotated[int, Field(ge=144, le=4320)]
 
 CodecName = Literal["h264", "av1", "vp9"]
 CRF_RANGE: Mapping[CodecName, tuple[int, int]] = {"h264": (0, 51), "av1": (1, 63), "vp9": (0, 63)}
-CRF_DEFAULT: Mapping[CodecName, int] = {"h264": 22, "av1": 35, "vp9": 33}
+CRF_DEFAULT: Mapping[CodecName, int] = {"h264": 24, "av1": 35, "vp9": 33}
+
+Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"]
 
 _MIN_SECRET_LENGTH = 16
 
@@ -65,7 +67,7 @@ class Template(BaseModel):
     crf: int | None = None
     target_bytes: int | None = Field(default=None, ge=10_000)
     target_quality: float | None = Field(default=None, ge=20, le=99)
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"] = "veryfast"
+    preset: Preset | None = None
     audio_bitrate: str = Field(default="128k", pattern=r"^\d{2,3}k$")
     hls: tuple[LadderSide, ...] = Field(default=(), max_length=6)
     image_sides: tuple[ImageSide, ...] = Field(default=(2048, 1024, 480), min_length=1, max_length=8)

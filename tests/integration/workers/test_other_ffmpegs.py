@@ -58,10 +58,11 @@ async def test_other_ffmpeg_encodes_av1_and_does_without_its_decoder(tmp_path: P
     assert results.extra["quality"]["metric"] is None
 
 
+@pytest.mark.timeout(600)
 async def test_other_ffmpeg_tone_maps_hdr_by_swscale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
     job, _ = job_on(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path / "job", binaries=OTHER, crf=4, preset="ultrafast")
-    results = await process_video(job)
+    results = await process_video(dataclasses.replace(job, deps=dataclasses.replace(job.deps, stall_seconds=600)))
     luma = first_frame(results.files[0].path)
     assert [luma[32 * 320 + x] for x in (40, 120, 200, 280)] == pytest.approx([16, 137, 164, 235], abs=4)
 

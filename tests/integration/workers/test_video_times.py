@@ -29,6 +29,7 @@ async def processed(source: Path, tmp_path: Path, preset: str = "ultrafast") -> 
         ("reset.mkv", (0, 0)),
         ("jump.flv", (0, 5000)),
         ("reset.mpg", (0.5, 0.5)),
+        ("fragments.mp4", (0, 0)),
     ],
 )
 async def test_joined_recordings_become_one_film(name: str, clocks: tuple[float, ...], tmp_path: Path) -> None:

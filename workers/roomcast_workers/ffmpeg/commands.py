@@ -39,6 +39,7 @@ from roomcast_workers.ffmpeg.input_options import (
 from roomcast_workers.media_info.frame_sizes import FRAME_ENTRIES
 from roomcast_workers.media_info.packet_scan import SCAN_ENTRIES
 from roomcast_workers.media_info.probe import AudioStream, MediaInfo, VideoStream, require_video
+from roomcast_workers.media_info.section_packets import SECTION_ENTRIES
 from roomcast_workers.media_info.timeline import Retiming
 
 Metric = Literal["vmaf", "ssim"]
@@ -51,11 +52,21 @@ _STEREO = 2
 _MAX_DARK_LUMA = 24
 """A frame whose mean luma, 0 to 255, is at most this is too dark for a poster; black has 0 in full range."""
 _POSTER_SEARCH_SECONDS = 5.0
+_MAX_REORDER_SECONDS = 1.0
 
 # Drop the source's title, location, author, comments, chapters and attachments, and make no time code track.
 _NO_METADATA: Options = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
+_CHUNK_MICROSECONDS = 500_000
+"""Video and audio alternate in chunks of half a second: with a chunk for each frame the index of a video was 240 bytes
+larger a second."""
 _MUXERS: dict[str, Options] = {
-    "mp4": {"movflags": "+faststart", "write_tmcd": 0, "f": "mp4"},
+    "mp4": {
+        "movflags": "+faststart",
+        "write_tmcd": 0,
+        "write_btrt": 0,
+        "chunk_duration": _CHUNK_MICROSECONDS,
+        "f": "mp4",
+    },
     "ipod": {"movflags": "+faststart", "f": "ipod"},
     "webm": {"cues_to_front": 1, "f": "webm"},
 }
@@ -325,34 +336,24 @@ def list_packets(file: InputFile) -> list[str]:
     return _ffprobe(file, "-of", "csv=p=0", "-show_entries", SCAN_ENTRIES)
 
 
+def list_section_packets(file: InputFile, index: int, starts: Sequence[float], seconds: float) -> list[str]:
+    """Have ffprobe list the packets of a stream in sections of `seconds` each, one per line, with some before and after
+    each section, for `media_info.section_packets`."""
+    sections = ",".join(f"{start:.3f}%{start + seconds + _MAX_REORDER_SECONDS:.3f}" for start in starts)
+    listed = ("-select_streams", str(index), "-show_entries", SECTION_ENTRIES)
+    return _ffprobe(file, "-of", "csv=p=0", *listed, "-read_intervals", sections)
+
+
 def list_keyframes(file: InputFile, video: VideoStream) -> list[str]:
     """Have ffprobe decode a video's keyframes and list their sizes, one per line, for `media_info.frame_sizes`."""
-    decoding = (
-        "-select_streams",
-        str(video.index),
-        "-threads",
-        "1",
-        "-skip_frame",
-        "nokey",
-        "-skip_loop_filter",
-        "all",
-    )
-    return _ffprobe(file, "-of", "compact", "-show_entries", FRAME_ENTRIES, *decoding)
+    stream = ("-select_streams", str(video.index))
+    decoding = ("-threads", "1", "-skip_frame", "nokey", "-skip_loop_filter", "all")
+    return _ffprobe(file, "-of", "compact", "-show_entries", FRAME_ENTRIES, *stream, *decoding)
 
 
-def list_filters() -> list[str]:
-    """Have ffmpeg list its filters."""
-    return ["-hide_banner", "-filters"]
-
-
-def list_encoders() -> list[str]:
-    """Have ffmpeg list its encoders."""
-    return ["-hide_banner", "-encoders"]
-
-
-def list_decoders() -> list[str]:
-    """Have ffmpeg list its decoders."""
-    return ["-hide_banner", "-decoders"]
+def list_features(features: Literal["filters", "encoders", "decoders"]) -> list[str]:
+    """Have ffmpeg list what it has of these."""
+    return ["-hide_banner", f"-{features}"]
 
 
 def list_codecs() -> list[str]:

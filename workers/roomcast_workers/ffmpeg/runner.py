@@ -137,6 +137,25 @@ async def scan_packets(
     return scan
 
 
+async def ffprobe_listing(
+    binaries: Binaries, file: InputFile, arguments: Sequence[str], *, limits: ResourceLimits, timeout_seconds: float
+) -> str:
+    """Return what ffprobe lists of a file with `arguments`, made by `commands`, as far as it is readable.
+
+    Raises `TimedOut`, and `TranscodeError` when ffprobe crashes.
+    """
+    output = bytearray()
+
+    def on_output(data: bytes) -> bool:
+        output.extend(data)
+        return True
+
+    ended = await _run_ffprobe(binaries, file, arguments, on_output, limits, timeout_seconds)
+    if ended.returncode < 0:
+        raise map_failure(ended)
+    return output.decode("ascii", "replace")
+
+
 async def read_frame_sizes(
     binaries: Binaries, file: InputFile, video: VideoStream, *, limits: ResourceLimits, timeout_seconds: float
 ) -> FrameSizes:
@@ -164,9 +183,9 @@ async def read_capabilities(binaries: Binaries) -> Capabilities:
     """Return what this ffmpeg can do. The answer is cached for each ffmpeg."""
     if binaries.ffmpeg not in _capabilities:
         _capabilities[binaries.ffmpeg] = parse_capabilities(
-            filters=await _output(binaries, commands.list_filters()),
-            encoders=await _output(binaries, commands.list_encoders()),
-            decoders=await _output(binaries, commands.list_decoders()),
+            filters=await _output(binaries, commands.list_features("filters")),
+            encoders=await _output(binaries, commands.list_features("encoders")),
+            decoders=await _output(binaries, commands.list_features("decoders")),
             scale_help=await _output(binaries, commands.describe_filter("scale")),
         )
     return _capabilities[binaries.ffmpeg]

@@ -50,7 +50,7 @@ class StreamScan:
     def add(self, packet: MediaPacket) -> MediaPacket | None:
         """Count a packet, and return it with its time and its duration, estimated where the file does not give them.
 
-        Return None if it is not shown, or nobody knows when.
+        Return None if the time is unknown.
         """
         if not self.packets:
             self.starts_with_keyframe = packet.keyframe
@@ -59,20 +59,25 @@ class StreamScan:
         self.untimed += packet.pts is None
         self.hidden += packet.hidden
         time = self._time_of(packet)
-        if packet.hidden or time is None:
+        if time is None:
             return None
         if (step := abs(time - self._time)) > 0:
             self._step = min(self._step, step)
         self._time = time
+        duration = packet.duration or (self._step if math.isfinite(self._step) else 0.0)
+        timed = replace(packet, pts=time, duration=duration)
+        if not packet.hidden:
+            self._measure(timed, time)
+        return timed
+
+    def _measure(self, packet: MediaPacket, time: float) -> None:
         self.start = min(self.start, time)
         self.last = max(self.last, time)
-        duration = packet.duration or (self._step if math.isfinite(self._step) else 0.0)
-        self.end = max(self.end, time + duration)
+        self.end = max(self.end, time + packet.duration)
         if packet.keyframe:
             self._last_key = time
         if time > self._last_key:
             self.max_keyframe_gap = max(self.max_keyframe_gap, time - self._last_key)
-        return replace(packet, pts=time, duration=duration)
 
     def _time_of(self, packet: MediaPacket) -> float | None:
         """Return when a packet is shown. MPEG-PS has times for some packets only; those between follow in step."""
@@ -126,9 +131,10 @@ class PacketScan:
             self._dividers[index] = RunDivider(self._demuxer)
             self.streams[index] = StreamScan(runs=self._dividers[index].runs)
         stream = self.streams[index]
-        if (shown := stream.add(packet)) is not None:
-            self._dividers[index].add(shown, stream.packets - 1, self._packets, self._times)
-            self._times[index] = shown.pts if shown.pts is not None else 0.0
+        # Hidden ones, too: where fragments of MP4 were joined, the edit list of the first hides frames of the others.
+        if (timed := stream.add(packet)) is not None:
+            self._dividers[index].add(timed, stream.packets - 1, self._packets, self._times)
+            self._times[index] = timed.pts if timed.pts is not None else 0.0
         self._packets += 1
 
 

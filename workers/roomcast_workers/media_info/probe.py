@@ -31,9 +31,11 @@ class VideoStream:
     is the average rate, `frames` the header's count, `start` and `duration` are in seconds; each may be unknown.
     `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names,
     None where the file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with
-    square pixels, all of one size. With `size_varies` they have several sizes or rotations, of which this is the
-    largest. `last_frame` is when the last frame is shown, in seconds from the beginning of the file, and for how long,
-    if it stays for much longer than the others. `decoder` is the one that it needs, if it is not ffmpeg's own choice.
+    square pixels, all of one size. `pixel_aspect` is the width of a stored pixel relative to its height. With
+    `size_varies` they have several sizes or rotations, of which this is the largest. `joined` means that it is several
+    recordings, whose parameters may differ. `last_frame` is when the last frame is shown, in seconds from the beginning
+    of the file, and for how long, if it stays for much longer than the others. `decoder` is the one that it needs, if
+    it is not ffmpeg's own choice.
     """
 
     index: int
@@ -53,8 +55,10 @@ class VideoStream:
     interlaced: bool = False
     alpha: bool = False
     as_is: bool = True
+    pixel_aspect: float = 1.0
     start: float | None = None
     size_varies: bool = False
+    joined: bool = False
     last_frame: tuple[float, float] | None = None
     decoder: str | None = None
 
@@ -257,6 +261,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         transfer=_text(stream.get("color_transfer")),
         interlaced=_text(stream.get("field_order")) in _INTERLACED,
         alpha=alpha_decoder is not None or re.match(_ALPHA_FORMATS, pix_fmt or "") is not None,
+        pixel_aspect=aspect,
         as_is=aspect == 1.0 and not rotation and not _has_display_side_data(stream),
         start=_number(stream.get("start_time")),
         decoder=alpha_decoder,

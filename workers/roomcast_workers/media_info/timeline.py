@@ -75,7 +75,7 @@ class RunDivider:
         self._latest = -math.inf
 
     def add(self, packet: MediaPacket, number: int, sequence: int, elsewhere: Mapping[int, float]) -> None:
-        """Add a packet that is shown. `number` counts the stream's packets and `sequence` the file's; `elsewhere` is
+        """Add a packet. `number` counts the stream's packets and `sequence` the file's; `elsewhere` is
         copied if a run begins."""
         # Matroska stores no decoding times, and those that ffmpeg derives are wrong where times start over.
         clock = packet.pts if self._reordered or packet.dts is None else packet.dts

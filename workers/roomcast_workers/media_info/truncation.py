@@ -104,23 +104,21 @@ def find_truncation(info: MediaInfo, scan: PacketScan, head: bytes) -> Truncatio
     if info.format_name == "avi" and info.video and info.video.frames and info.video.fps:
         # ffmpeg estimates a truncated AVI's duration from the bytes that exist; the header has the number of frames.
         info = replace(info, video=replace(info.video, duration=info.video.frames / info.video.fps))
-    for stream in (info.video, info.audio):
-        truncation = _stream_truncation(stream, info.duration, scan) if stream is not None else None
-        if truncation is not None:
-            return truncation
+    streams = [stream for stream in (info.video, info.audio) if stream is not None]
+    for stream in streams:
+        packets = scan.stream(stream.index)
+        declared = stream.duration if stream.duration is not None else info.duration
+        # What the container declares is from the beginning of the first stream to the end of the last.
+        read = (
+            packets.seconds if stream.duration is not None else scan.seconds(*(each.index for each in streams)) or 0.0
+        )
+        if declared is None or read >= declared or lengths_match(read, declared):
+            continue
+        all_frames = stream.frames is not None and packets.packets >= stream.frames * (1 - _TOLERANCE_FRACTION)
+        forged = stream.frames is None and declared > read * _MAX_CREDIBLE_RATIO
+        if not (all_frames or forged):
+            return Truncation(read, declared)
     return None
-
-
-def _stream_truncation(
-    stream: VideoStream | AudioStream, declared: float | None, scan: PacketScan
-) -> Truncation | None:
-    packets = scan.stream(stream.index)
-    declared = stream.duration or declared
-    if declared is None or packets.seconds >= declared or lengths_match(packets.seconds, declared):
-        return None
-    all_frames = stream.frames is not None and packets.packets >= stream.frames * (1 - _TOLERANCE_FRACTION)
-    forged = stream.frames is None and declared > packets.seconds * _MAX_CREDIBLE_RATIO
-    return None if all_frames or forged else Truncation(packets.seconds, declared)
 
 
 def segment_size(head: bytes) -> int | None:

@@ -53,7 +53,7 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
     source = verify_media(info, scan, head)
     if attempts and source.info.video is not None:
         # The parameters of the recordings may differ, so their packets do not make one stream.
-        source = source.with_video(replace(source.info.video, as_is=False))
+        source = source.with_video(replace(source.info.video, as_is=False, joined=True))
     check_duration(source.seconds, job.deps.limits)
     if source.info.video is not None and (attempts or _size_may_vary(job, source.info.video)):
         source = source.with_video(await _with_frame_sizes(job, source.info.video))

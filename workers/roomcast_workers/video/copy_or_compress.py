@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from roomcast.uploads.templates import Template
+from roomcast.uploads.templates import CodecName, Template
 
-from roomcast_workers.ffmpeg.codecs import peak_bitrate
+from roomcast_workers.ffmpeg.codecs import max_bitrate
 from roomcast_workers.media_info.probe import AudioStream
 from roomcast_workers.media_info.truncation import VerifiedMedia
 
 Decision = Literal["copy", "compare", "encode"]
-"""`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do; compress it, and
-use the better of the two."""
+"""`copy`: copy the streams into a new file. `encode`: compress the video. `compare`: copying would do, and compressing
+may gain enough."""
+
+Difference = Literal["codec", "orientation", "pixel_aspect", "full_range", "odd_size", "keyframe_gap"]
+"""In what a copy may be unlike what the template asks for; players show it right all the same."""
 
 _PLAYABLE_PROFILES = {"Constrained Baseline", "Baseline", "Main", "High", "Progressive High", "Constrained High"}
+_COPIED_CODECS: Mapping[CodecName, set[str]] = {"h264": {"h264"}, "av1": {"av1", "h264"}, "vp9": {"h264"}}
+_PIXEL_FORMATS = {"yuv420p", "yuvj420p"}
 _PLAIN_MATRICES = {None, "bt709", "smpte170m", "bt470bg"}
 _STEREO = 2
 _MAX_KEYFRAME_GAP = 12.0
 _MONO_FRACTION = 0.6
 _MIN_AUDIO_BITRATE = 32_000
-_WORTHWHILE_FRACTION = 0.95
-_LOW_BITRATE_FRACTION = 0.2
+_LEAST_AUDIO_BITRATE = 12_000
+_WORTHWHILE_FRACTION = 0.8
+_LOW_BITRATE_FRACTION = 0.1
 
 
 def decide(source: VerifiedMedia, template: Template) -> Decision:
@@ -39,25 +46,37 @@ def decide(source: VerifiedMedia, template: Template) -> Decision:
 
 def meets_template(source: VerifiedMedia, template: Template) -> bool:
     """Return whether the video stream is, as it is, what the template asks for."""
+    return differences(source, template) == []
+
+
+def differences(source: VerifiedMedia, template: Template) -> list[Difference] | None:
+    """Return in what a copy would be unlike what the template asks for, or None when players may not show it right."""
     video = source.info.video
-    if video is None or video.codec != template.codec or template.codec == "vp9":
-        return False
+    if video is None or video.codec not in _COPIED_CODECS[template.codec] or source.truncation:
+        return None
+    turned, aspect = bool(video.rotation), video.pixel_aspect != 1.0
     packets = source.scan.stream(video.index)
-    return (
-        video.as_is
-        and video.pix_fmt == "yuv420p"
+    playable = (
+        (video.as_is or ((turned or aspect) and not (video.size_varies or video.joined)))
+        and video.pix_fmt in _PIXEL_FORMATS
         and (video.codec != "h264" or video.profile in _PLAYABLE_PROFILES)
-        and not (video.full_range or video.hdr or video.interlaced)
-        and not video.needs_colour_management
+        and not (video.hdr or video.interlaced or video.needs_colour_management)
         and video.matrix in _PLAIN_MATRICES
-        and video.width % 2 == video.height % 2 == 0
         and max(video.width, video.height) <= template.video_long_side
         # A copy would show, or still hide, frames that an edit list cuts off between keyframes.
         and packets.starts_with_keyframe
         and not packets.hidden
         and not packets.untimed
-        and packets.max_keyframe_gap <= _MAX_KEYFRAME_GAP
     )
+    found: dict[Difference, bool] = {
+        "codec": video.codec != template.codec,
+        "orientation": turned,
+        "pixel_aspect": aspect,
+        "full_range": video.full_range,
+        "odd_size": not aspect and bool(video.width % 2 or video.height % 2),
+        "keyframe_gap": packets.max_keyframe_gap > _MAX_KEYFRAME_GAP,
+    }
+    return [name for name, differs in found.items() if differs] if playable else None
 
 
 def audio_meets_template(audio: AudioStream, source: VerifiedMedia, bitrate: int) -> bool:
@@ -80,11 +99,17 @@ def target_audio_bitrate(audio: AudioStream, source: VerifiedMedia, requested: i
     )
 
 
+def source_audio_bitrate(audio: AudioStream, source: VerifiedMedia, most: int) -> int:
+    """Return the bitrate of the source's audio, at most `most`, for a result that must not be larger."""
+    packets = source.scan.stream(audio.index)
+    return max(_LEAST_AUDIO_BITRATE, min(most, round(packets.size * 8 / max(packets.seconds, 1.0))))
+
+
 def low_bitrate(width: int, height: int, fps: float | None) -> int:
     """Return the bitrate, in bits per second, below which compressing such a video again would gain almost nothing."""
-    return round(peak_bitrate(width, height, fps) * _LOW_BITRATE_FRACTION)
+    return round(max_bitrate(width, height, fps) * _LOW_BITRATE_FRACTION)
 
 
 def is_worthwhile(result_bytes: int, copied_bytes: int) -> bool:
-    """Return whether compressing saved at least five per cent over copying."""
+    """Return whether compressing saves at least a fifth of the bytes of copying."""
     return result_bytes <= copied_bytes * _WORTHWHILE_FRACTION

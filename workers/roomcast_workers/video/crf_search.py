@@ -7,11 +7,14 @@ is a rule of thumb, and every result names its metric.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
+
+from roomcast.uploads.templates import CRF_RANGE, CodecName
 
 MAX_TRIALS = 5
 CRF_RANGES: Mapping[str, tuple[int, int]] = {"h264": (14, 36), "av1": (20, 55), "vp9": (18, 55)}
@@ -26,6 +29,17 @@ def equivalent_ssim(vmaf: float) -> float:
         if vmaf <= high:
             return low_ssim + (high_ssim - low_ssim) * max(0.0, vmaf - low) / (high - low)
     return _SSIM_OF_VMAF[-1][1]
+
+
+_CRF_OF_HALF_THE_BYTES: Mapping[str, float] = {"h264": 6.0, "av1": 13.0, "vp9": 11.0}
+"""How much higher the CRF is that takes half of the bytes; approximate."""
+_NEXT_CRF_MARGIN = 0.95
+
+
+def next_crf(codec: CodecName, crf: int, size: float, limit: float) -> int:
+    """Return the CRF to try next, after `crf` gave `size` bytes, which are more than `limit`; at most the highest."""
+    step = _CRF_OF_HALF_THE_BYTES[codec] * math.log2(max(size, 1.0) / max(1.0, limit * _NEXT_CRF_MARGIN))
+    return min(CRF_RANGE[codec][1], crf + max(1, math.ceil(step)))
 
 
 class CrfSearch:

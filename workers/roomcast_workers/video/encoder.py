@@ -25,6 +25,9 @@ from roomcast_workers.video.verification import is_short, verify_copied, verify_
 log = structlog.get_logger(__name__)
 
 _TAIL_SECONDS = 5.0
+MIN_AUDIO_BITRATE = 12_000
+_AUDIO_RESERVE = 1.1
+"""How many bits of audio are saved for each that a file is too large: the encoder meets its bitrate only roughly."""
 _DECODED_EVERYWHERE = {"h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "aac", "mp3", "opus", "vorbis", "pcm_s16le"}
 """Codecs that every ffmpeg decodes by itself: for them it need not be asked, which takes 0.2 CPU seconds a process."""
 
@@ -32,13 +35,19 @@ _DECODED_EVERYWHERE = {"h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "aac", "m
 @dataclass(frozen=True)
 class EncodedFile:
     """A verified result: the file, what it contains, the demuxer that reads it, and its MIME type. `extra` are fields
-    of `element`."""
+    of `element`; `settings` are those of an encoded video."""
 
     path: Path
     info: MediaInfo
     demuxer: str
     mime: str
     extra: dict[str, Any] = field(default_factory=dict)
+    settings: EncodeSettings | None = None
+
+    @property
+    def codec(self) -> str:
+        """The codec of the video."""
+        return require_video(self.info).codec
 
     @property
     def size(self) -> int:
@@ -54,7 +63,7 @@ async def settings_for(job: Job, source: VerifiedMedia) -> EncodeSettings:
     crf = template.video_crf if codec.name == template.codec else CRF_DEFAULT["h264"]
     return EncodeSettings(
         codec,
-        template.preset,
+        job.preset,
         ConstantQuality(crf),
         width,
         height,
@@ -118,27 +127,45 @@ async def encode_video(job: Job, source: VerifiedMedia, settings: EncodeSettings
     extra: dict[str, Any] = {} if settings.codec.name == job.template.codec else {"codec": settings.codec.name}
     if is_short(source.seconds, result):
         extra["partial"] = (await _missing_tail(job, source, result)).to_json()
-    return EncodedFile(target, result, settings.codec.demuxer, settings.codec.mime, extra)
+    return EncodedFile(target, result, settings.codec.demuxer, settings.codec.mime, extra, settings)
 
 
 async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile | None:
-    """Copy the video stream into a new file, or return None when the result is not a complete video."""
-    target, info, bitrate = job.scratch / "video.mp4", source.info, audio_bitrate_for(job, source)
-    audio_encoding = None
-    if info.audio is not None and not audio_meets_template(info.audio, source, bitrate):
-        audio_encoding = audio_options("aac", "aac", bitrate, info.audio.channels, info.audio.sample_rate)
+    """Copy the video stream into a new file, or return None when the result is not a complete video.
+
+    Audio that does not meet the template is compressed: into fewer bytes if the file is larger than its source.
+    """
+    target, bitrate = job.scratch / "video.mp4", audio_bitrate_for(job, source)
+    audio = source.info.audio
+    encodes_audio = audio is not None and not audio_meets_template(audio, source, bitrate)
     try:
-        await job.run_ffmpeg(commands.remux(job.source_input, target, info, audio_encoding=audio_encoding), meter)
-        result = await probe_output(job, target, "mov")
-        verify_copied(info, source.seconds, result)
-        if is_short(source.seconds, result):
-            raise EncodingFailed("The copy is shorter than its source.")
+        result = await _remux(job, source, target, bitrate if encodes_audio else None, meter)
+        excess = target.stat().st_size - job.source.size
+        if encodes_audio and excess > 0:
+            fewer = bitrate - round(_AUDIO_RESERVE * excess * 8 / source.seconds)
+            result = await _remux(job, source, target, max(MIN_AUDIO_BITRATE, fewer), meter)
     except RoomcastError as error:
         if error.code not in {Code.TRANSCODE_ERROR, Code.UNREADABLE_MEDIA}:
             raise
         log.warning("video_not_copied", reason=error.message)
         return None
-    return EncodedFile(target, result, "mov", "video/mp4", {"copied": True})
+    larger = {"copiedDespite": ["size"]} if target.stat().st_size > job.source.size else {}
+    return EncodedFile(target, result, "mov", "video/mp4", {"copied": True} | larger)
+
+
+async def _remux(
+    job: Job, source: VerifiedMedia, target: Path, audio_bitrate: int | None, meter: ProgressMeter
+) -> MediaInfo:
+    """Copy the streams, or compress the audio into `audio_bitrate`, and return what the verified result contains."""
+    info, encoding = source.info, None
+    if info.audio is not None and audio_bitrate is not None:
+        encoding = audio_options("aac", "aac", audio_bitrate, info.audio.channels, info.audio.sample_rate)
+    await job.run_ffmpeg(commands.remux(job.source_input, target, info, audio_encoding=encoding), meter)
+    result = await probe_output(job, target, "mov")
+    verify_copied(info, source.seconds, result)
+    if is_short(source.seconds, result):
+        raise EncodingFailed("The copy is shorter than its source.")
+    return result
 
 
 async def probe_output(job: Job, path: Path, demuxer: str) -> MediaInfo:

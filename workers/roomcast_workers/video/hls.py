@@ -162,7 +162,7 @@ async def make_hls(
     ladder = renditions(template.hls, stream.width, stream.height, stream.fps)
     source = job.input(video, demuxer)
     await job.run_ffmpeg(
-        commands.encode_hls(source, info, ladder, preset=template.preset, audio_bitrate=template.audio_bitrate),
+        commands.encode_hls(source, info, ladder, preset=job.preset, audio_bitrate=template.audio_bitrate),
         on_progress,
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 from roomcast.uploads.lifecycle import Stage
 
+from roomcast_workers.ffmpeg.codecs import max_playback_bytes
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia
 from roomcast_workers.sources.reader import read_source
 from roomcast_workers.video.audio import process_audio
-from roomcast_workers.video.copy_or_compress import decide, is_worthwhile
+from roomcast_workers.video.copy_or_compress import decide, differences, is_worthwhile
 from roomcast_workers.video.encoder import (
     EncodedFile,
     can_decode,
@@ -24,7 +26,14 @@ from roomcast_workers.video.encoder import (
 from roomcast_workers.video.hls import make_hls, relative_cost
 from roomcast_workers.video.poster import make_poster
 from roomcast_workers.video.progress_meter import ProgressMeter
-from roomcast_workers.video.rate_control import encode_to_quality, encode_to_size, estimate
+from roomcast_workers.video.rate_control import (
+    encode_below,
+    encode_to_quality,
+    encode_to_size,
+    estimate,
+    sampled_fraction,
+    worth_sampling,
+)
 from roomcast_workers.video.storyboard import make_storyboard
 
 
@@ -61,32 +70,67 @@ async def process_video(job: Job) -> Results:
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
     """Copy the video if it meets the template and compressing it would gain nothing; otherwise compress it."""
     decision = decide(source, job.template)
-    if decision == "copy":
+    if decision == "copy" or (decision == "compare" and not await _gains_enough(job, source)):
         meter.start_video_run(1.0)
         copied = await copy_video(job, source, meter)
         if copied is not None:
             return copied
-    encoded = await _compress(job, source, meter)
-    if decision != "compare" or is_worthwhile(encoded.size, job.source.size):
-        return encoded
-    aside = encoded.path.replace(job.scratch / "compressed")
+    return await _compress(job, source, meter)
+
+
+async def _gains_enough(job: Job, source: VerifiedMedia) -> bool:
+    """Return whether samples show that compressing a video gains enough over copying it."""
+    if not worth_sampling(source.info, source.seconds):
+        return True  # the result itself is compared
+    fraction = await sampled_fraction(job, source, await settings_for(job, source))
+    return is_worthwhile(round(fraction * job.source.size), job.source.size)
+
+
+async def _copy_instead(
+    job: Job, source: VerifiedMedia, encoded: EncodedFile, meter: ProgressMeter
+) -> EncodedFile | None:
+    """Return a copy if `encoded` gains too little over it, or None, with `encoded` as it was."""
+    unlike = differences(source, job.template)
+    fits_better = unlike == [] and not is_worthwhile(encoded.size, job.source.size)
+    if unlike is None or not (fits_better or encoded.size > job.source.size):
+        return None
+    encoded_bytes, aside = encoded.size, encoded.path.replace(job.scratch / "compressed")
     copied = await copy_video(job, source, meter)
-    if copied is not None and not is_worthwhile(aside.stat().st_size, copied.size):
-        aside.unlink()
+    if copied is None or (is_worthwhile(encoded_bytes, copied.size) if unlike == [] else copied.size > encoded_bytes):
+        aside.replace(encoded.path)
+        return None
+    aside.unlink()
+    despite = [*unlike, *copied.extra.get("copiedDespite", [])]
+    codec = {} if job.template.codec == copied.codec else {"codec": copied.codec}
+    return replace(copied, extra=copied.extra | codec | ({"copiedDespite": despite} if despite else {}))
+
+
+async def _within_limits(
+    job: Job, source: VerifiedMedia, encoded: EncodedFile, meter: ProgressMeter, most: float = math.inf
+) -> EncodedFile:
+    """Return `encoded` if it has no more bytes than its source and than `most`; or else a copy, or what a higher
+    CRF gives."""
+    unlike = differences(source, job.template)
+    other_codec = unlike is not None and "codec" in unlike  # the template asks for another one, so a copy comes last
+    if not other_codec and (copied := await _copy_instead(job, source, encoded, meter)) is not None:
         return copied
-    aside.replace(encoded.path)
-    return encoded
+    encoded = await encode_below(job, source, encoded, round(min(most, job.source.size)), meter)
+    copied = await _copy_instead(job, source, encoded, meter) if other_codec else None
+    return copied or encoded
 
 
 async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
     template, settings = job.template, await settings_for(job, source)
     if template.target_quality is not None:
-        return await encode_to_quality(job, source, settings, template.target_quality, meter)
+        encoded = await encode_to_quality(job, source, settings, template.target_quality, meter)
+        return await _within_limits(job, source, encoded, meter)
     await estimate(job, source, settings)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
     meter.start_video_run(1.0, predicts_size=True)
     encoded = await encode_video(job, source, settings, meter)
+    most = max_playback_bytes(settings, require_video(source.info).fps, source.seconds)
+    encoded = await _within_limits(job, source, encoded, meter, most)
     if template.target_bytes is not None and encoded.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
     return encoded

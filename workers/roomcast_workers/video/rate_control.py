@@ -10,16 +10,27 @@ from roomcast.errors import EncodingFailed, TooLarge
 from roomcast.uploads.model import Forecast
 
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.codecs import EFFORT, ConstantQuality, EncodeSettings, TwoPass, codec_for
+from roomcast_workers.ffmpeg.codecs import (
+    ASSUMED_FPS,
+    EFFORT,
+    KEYFRAME_SECONDS,
+    ConstantQuality,
+    EncodeSettings,
+    TwoPass,
+    codec_for,
+)
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.job import Job
-from roomcast_workers.media_info.probe import require_video
+from roomcast_workers.media_info.probe import MediaInfo, require_video
+from roomcast_workers.media_info.section_packets import bytes_in_sections, bytes_without_extra_keyframes
 from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.video.copy_or_compress import source_audio_bitrate
 from roomcast_workers.video.crf_search import (
     CRF_RANGES,
     MAX_TRIALS,
     CrfSearch,
     equivalent_ssim,
+    next_crf,
     sample_starts,
     ssim_score,
     vmaf_score,
@@ -40,6 +51,10 @@ _SEARCH_ENDS_AT = 0.2
 _FIRST_PASS_ENDS_AT = 0.3
 _TRIES_END_AT = 0.85, 0.93, 0.97, 1.0
 _TWO_PASSES = 1.6
+_COMPARISON_SAMPLE = 0.5, 1.5
+_COMPARISON_PIXELS = 40e6
+_SAMPLING_FROM = 1.5
+_MAX_RETRIES = 4
 
 
 async def estimate(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> None:
@@ -82,7 +97,7 @@ async def encode_to_quality(
     sizes: dict[int, tuple[int, float]] = {}
     while (crf := search.next) is not None:
         began = time.monotonic()
-        at_crf = replace(settings, rate=ConstantQuality(crf))
+        at_crf = replace(settings, rate=ConstantQuality(crf, limited=False))
         await job.run_ffmpeg(commands.compress_trial(job.input(reference, "matroska"), trial, video, at_crf))
         sizes[crf] = trial.stat().st_size, time.monotonic() - began
         search.record(crf, await _score(job, reference, trial, settings.codec.demuxer, metric))
@@ -93,10 +108,71 @@ async def encode_to_quality(
     reference.unlink()
     trial.unlink()
     meter.start_video_run(1.0, predicts_size=True)
-    result = await encode_video(job, source, replace(settings, rate=ConstantQuality(best)), meter)
+    result = await encode_video(job, source, replace(settings, rate=ConstantQuality(best, limited=False)), meter)
     digits = 1 if metric == "vmaf" else 4
-    scores = {"target": round(target_score, digits), "score": round(search.scores[best], digits)}
+    score = search.scores[best]
+    scores = {
+        "target": round(target_score, digits),
+        "score": round(score, digits),
+        "reached": score >= target_score,
+    }
     return replace(result, extra=result.extra | {"quality": {"metric": metric, "crf": best, **scores}})
+
+
+def worth_sampling(info: MediaInfo, seconds: float) -> bool:
+    """Return whether compressing samples costs much less than compressing the complete video."""
+    video = require_video(info)
+    return video.width * video.height * (video.fps or ASSUMED_FPS) * seconds > _SAMPLING_FROM * _COMPARISON_PIXELS
+
+
+async def sampled_fraction(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> float:
+    """Compress three short samples, and return their bytes as a fraction of those that the source has there."""
+    video = require_video(source.info)
+    pixels = settings.width * settings.height * (video.fps or ASSUMED_FPS)
+    shortest, longest = _COMPARISON_SAMPLE
+    length = min(longest, max(shortest, _COMPARISON_PIXELS / pixels / _SAMPLES), source.seconds / _SAMPLES)
+    starts = sample_starts(source.seconds, _SAMPLES, length)
+    length *= _SAMPLES / len(starts)
+    target = job.scratch / f"samples{settings.codec.suffix}"
+    await job.run_ffmpeg(commands.compress_samples(job.source_input, target, source.info, settings, starts, length))
+    samples = await job.list_section_packets(job.input(target, settings.codec.demuxer), 0, [0.0], len(starts) * length)
+    target.unlink()
+    begin = min(source.scan.stream(stream.index).start for stream in (video, source.info.audio) if stream is not None)
+    source_starts = [begin + start for start in starts]
+    packets = await job.list_section_packets(job.source_input, video.index, source_starts, length)
+    compressed = bytes_without_extra_keyframes(samples, len(starts), length, KEYFRAME_SECONDS)
+    return compressed / max(1, bytes_in_sections(packets, source_starts, length))
+
+
+async def encode_below(
+    job: Job, source: VerifiedMedia, result: EncodedFile, limit: int, meter: ProgressMeter
+) -> EncodedFile:
+    """Encode again with higher CRFs until the result has at most `limit` bytes, and return the smallest result.
+
+    `result` is the first one, which has more. Gives up when the CRF cannot be higher.
+    """
+    settings, audio = result.settings, source.info.audio
+    if settings is None or not isinstance(settings.rate, ConstantQuality):
+        return result
+    rate, aside = settings.rate, job.scratch / "smallest"
+    if audio is not None:
+        settings = replace(settings, audio_bitrate=source_audio_bitrate(audio, source, settings.audio_bitrate))
+    for _ in range(_MAX_RETRIES):
+        audio_bytes = settings.audio_bitrate * source.seconds / 8 if audio is not None else 0.0
+        crf = next_crf(settings.codec.name, rate.crf, result.size - audio_bytes, limit - audio_bytes)
+        if result.size <= limit or crf == rate.crf:
+            break
+        rate = replace(rate, crf=crf)
+        result.path.replace(aside)
+        smaller = await encode_video(job, source, replace(settings, rate=rate), meter)
+        if smaller.size >= aside.stat().st_size:
+            aside.replace(result.path)
+            break
+        quality = result.extra.get("quality")
+        missed = {"quality": quality | {"crf": crf, "score": None, "reached": False}} if quality else {}
+        result = replace(smaller, extra=smaller.extra | missed)
+    aside.unlink(missing_ok=True)
+    return result
 
 
 async def encode_to_size(

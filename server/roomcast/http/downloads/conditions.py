@@ -142,5 +142,7 @@ def _ranges(specifier: str, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _number(digits: str) -> int | None:
-    digits = digits.lstrip("0") or digits[:1]
-    return int(digits[:_MAX_DIGITS] if len(digits) <= _MAX_DIGITS else "9" * _MAX_DIGITS) if digits else None
+    significant = digits.lstrip("0") or digits[:1]
+    if not significant:
+        return None
+    return int(significant) if len(significant) <= _MAX_DIGITS else 10**_MAX_DIGITS

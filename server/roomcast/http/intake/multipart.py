@@ -133,6 +133,7 @@ class FormBody:
 
     async def __aiter__(self) -> AsyncIterator[FormPart]:
         while (segment := await self.next_event()) is not None:
+            await asyncio.sleep(0)  # a slice has several heads, each of which takes a while to parse
             part = FormPart(segment, self)
             yield part
             async for skipped in part.chunks():

@@ -16,8 +16,11 @@ _QUOTED = (
     re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s*(?:;|$))', re.DOTALL),
     re.compile(r'"(.*?)"(?=\s*(?:;|$))', re.DOTALL),  # with a quote inside, or a backslash before the last quote
 )
+_CLOSING_QUOTE = re.compile(r'"(?=\s*(?:;|$))')
+
 _NEXT_PARAMETER = re.compile(r";\s*[A-Za-z0-9_*-]+\s*=")
-"""Where a value without quotes ends. Each of these patterns takes a time that is linear in the header's length."""
+"""Where a value without quotes ends. Each of these patterns takes a time that is linear in the header's length, and is
+not tried again where it cannot match (`_pairs`)."""
 
 _SECTION = re.compile(r"(.+)\*([0-9]{1,3})(\*?)")
 _PERCENT_ENCODED = {"%22": '"', "%0D": "\r", "%0A": "\n"}
@@ -48,21 +51,22 @@ def decoded_parameter(parameters: Mapping[str, str], name: str) -> str | None:
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
     at = 0
+    last_quote = max((quote.start() for quote in _CLOSING_QUOTE.finditer(text)), default=0)
     while at < len(text):
         name = _NAME.match(text, at)
         if name is None or name.end() == at:
             return
         at = name.end()
         if name[2]:
-            value, at = _value(text, at)
+            value, at = _value(text, at, quoted=at < last_quote)
             yield name[1].strip(), value
 
 
-def _value(text: str, at: int) -> tuple[str, int]:
-    """Return the value at a position, and the position after it."""
-    for pattern in _QUOTED:
-        if quoted := pattern.match(text, at):
-            return _unescape(quoted[1]), quoted.end()
+def _value(text: str, at: int, *, quoted: bool) -> tuple[str, int]:
+    """Return the value at a position, and the position after it. `quoted`: whether a closing quote follows."""
+    for pattern in _QUOTED if quoted else ():
+        if found := pattern.match(text, at):
+            return _unescape(found[1]), found.end()
     following = _NEXT_PARAMETER.search(text, at)
     stop = following.start() if following else len(text)
     return text[at:stop].removeprefix('"').strip(" \t;"), stop

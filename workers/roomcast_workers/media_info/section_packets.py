@@ -1,0 +1,53 @@
+"""Packets in short sections of a video, and from them the bytes that compressing it would take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECTION_ENTRIES = "packet=pts_time,size,flags"
+"""ffprobe's `-show_entries`, with `-of csv=p=0`: one line per packet, its fields in this order."""
+
+_FIELDS = 3
+
+
+@dataclass(frozen=True)
+class VideoPacket:
+    """One frame as it is stored: when it is shown, in seconds, and its size in bytes."""
+
+    time: float
+    size: int
+    keyframe: bool
+
+
+def parse_packets(listing: str) -> list[VideoPacket]:
+    """Return the packets in what ffprobe lists with `SECTION_ENTRIES`, except those without a time. Never raises."""
+    packets = []
+    for line in listing.splitlines():
+        fields = line.split(",")
+        try:
+            packets.append(VideoPacket(float(fields[0]), int(fields[1]), "K" in fields[2]))
+        except (ValueError, IndexError):
+            continue
+    return packets
+
+
+def bytes_in_sections(packets: Sequence[VideoPacket], starts: Sequence[float], seconds: float) -> int:
+    """Return the bytes of the frames that are shown in sections of `seconds` each."""
+    return sum(packet.size for packet in packets if any(start <= packet.time < start + seconds for start in starts))
+
+
+def bytes_without_extra_keyframes(
+    packets: Sequence[VideoPacket], sections: int, seconds: float, keyframe_seconds: float
+) -> float:
+    """Return the bytes that samples, encoded one after the other, would take amid the complete video.
+
+    There are `sections` of `seconds` each. Each begins with a keyframe; in the complete video there is one every
+    `keyframe_seconds`.
+    """
+    keyframes = [packet.size for packet in packets if packet.keyframe]
+    total = sum(packet.size for packet in packets)
+    if not keyframes:
+        return total
+    expected = max(0, len(keyframes) - sections) + sections * seconds / keyframe_seconds
+    return total - sum(keyframes) / len(keyframes) * max(0.0, len(keyframes) - expected)
