@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve, Shelf
+from tests.e2e.conftest import HeldServer
 from tests.support.harness import OURS, Api, RunningServer
 from tests.support.tus import Tus, id_of
 
@@ -116,3 +117,29 @@ async def test_backup_and_restore_refuse_what_would_lose_data(data: Path, tmp_pa
     (copy / "backup.json").unlink()
     assert await refusal("restore", copy, folder=empty) == f"The directory {copy} is not a complete backup.\n"
     assert not list(empty.glob("ledger*"))
+
+
+async def test_older_ledger_beside_newer_results_leaves_them_alone(tmp_path: Path, shelf: Shelf) -> None:
+    held = HeldServer(tmp_path)
+    with held.server as server:
+        async with Api(server) as api:
+            held.hold("fetch")
+            upload_id = await api.accepted(shelf.image(size=(64, 64)))
+            await api.until(upload_id, lambda message: message["stage"] == "fetching")
+            server.kill()
+            ledger, older = server.data / "ledger.sqlite3", tmp_path / "older.sqlite3"
+            with closing(sqlite3.connect(ledger)) as source, closing(sqlite3.connect(older)) as copy:
+                source.backup(copy)
+            held.let_go()
+            server.restart()
+            done = await api.finished(upload_id)
+            assert done["status"] == "completed", done
+            url = done["element"]["url"]
+            assert server.terminate().code == 0
+            for stale in server.data.glob("ledger.sqlite3*"):
+                stale.unlink()
+            older.rename(ledger)
+            server.restart()
+            last = await api.finished(upload_id)
+            assert (last["status"], last["error"]["code"]) == ("error", "STORAGE_ERROR"), "its source is gone"
+            assert (await api.request("GET", url)).status == 200

@@ -13,12 +13,14 @@ import pytest
 from roomcast.dispatch.in_process import InProcessDispatch
 from roomcast.errors import RoomcastError
 from roomcast.ledger.contract import Ledger
+from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.media.contract import MediaStore
 from roomcast.media.directory import DirectoryMediaStore
 from roomcast.media.s3.store import S3MediaStore
+from roomcast.runtime.redis_connection import connect
 from roomcast.services import maintenance as module
-from roomcast.services.backends import Backends
+from roomcast.services.backends import Backends, foreign_media
 from roomcast.services.maintenance import Maintenance
 from roomcast.settings import RetentionSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
@@ -27,6 +29,7 @@ from structlog.testing import capture_logs
 
 from tests.support.harness import eventually
 from tests.support.ledgers import SOURCE, Clock, created
+from tests.support.redis_server import RunningRedis
 from tests.support.s3_server import BUCKET, SIGNER, S3Server, moto_server, set_environment
 
 
@@ -108,7 +111,7 @@ async def failed_with_source(ledger: Ledger, media: MediaStore, *, retryable: bo
 
 async def everything(maintenance: Maintenance) -> None:
     """All that clears up, once."""
-    for do in (maintenance._tidy, maintenance._expire, maintenance._sweep):
+    for do in (maintenance._expire_leases, maintenance._tidy, maintenance._expire, maintenance._sweep):
         await do()
 
 
@@ -212,6 +215,38 @@ async def test_source_of_a_later_upload_with_the_same_id_is_kept_by_an_older_led
         later = await put(media, over)  # the ledger knows only that the earlier one has ended
         await everything(maintenance_of(ledger, media))
     assert list(await media.list_sources()) == [later]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRedis]:
+    with RunningRedis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+async def test_redis_of_an_hour_ago_deletes_nothing_that_came_since(
+    redis: RunningRedis, media: MediaStore, tmp_path: Path
+) -> None:
+    """A backup that was restored, or a replica that was behind and is the primary now."""
+    client = connect(redis.url)
+    await client.flushall()
+    ledger = RedisLedger(connect(redis.url))
+    assert await foreign_media(ledger, media) is None
+    reserved = await created(ledger, Clock())
+    retried = await failed_with_source(ledger, media, retryable=True)
+    copy = {key: await client.dump(key) or b"" for key in await client.keys()}
+    # What happened since is in the media store only.
+    await stored_result(media, reserved.id, tmp_path)
+    sources = [await put(media, source_key(reserved)), retried]
+    sources += [await queued_with_source(ledger, media), await put(media, retried.removesuffix(".1") + ".2")]
+    await client.flushall()
+    for key, content in copy.items():
+        await client.restore(key, 0, content)
+    assert await foreign_media(ledger, media) is None
+    await everything(maintenance_of(ledger, media, reservation_seconds=-1.0))
+    assert await media.has_results(reserved.id)
+    assert list(await media.list_sources()) == sorted(sources)
+    await ledger.close()
+    await client.aclose()
 
 
 async def test_damaged_record_keeps_its_source(ledger: SqliteLedger, media: MediaStore) -> None:

@@ -39,10 +39,10 @@ def hold_media_store() -> None:
         async with fetch(self, key, scratch) as path:
             yield path
 
-    async def held_store(self: DirectoryMediaStore, path: Path, *arguments: Any) -> str:
+    async def held_store(self: DirectoryMediaStore, path: Path, *arguments: Any, **more: Any) -> str:
         if path.suffix != ".jpg":  # the poster is stored long before the others
             await hold("store")
-        return await store(self, path, *arguments)
+        return await store(self, path, *arguments, **more)
 
     async def held_discard_source(self: DirectoryMediaStore, upload_id: str) -> None:
         await hold("discard_source")
