@@ -33,7 +33,7 @@ class PageHeaders(NamedTuple):
     """
 
     origin: str | None
-    """`Origin`: the page's origin, or None in a request that is no form, no script's, or of the server's own page."""
+    """`Origin`: the page's origin. None for programs, for links, and for what a page reads from its own origin."""
     hosts: tuple[str, ...]
     """`Host`, and what a proxy says that it was (`X-Forwarded-Host`), in lower case."""
     scheme: str | None = None
@@ -75,6 +75,7 @@ class OriginPolicy:
         self._listed = listed - {ANY}
         self._public = (_canonical(public_url) or "") if public_url else ""
         self.public_name = host_name(self._public.partition("://")[2])
+        """The host of `public_url`, without its port."""
 
     def allows(self, page: PageHeaders) -> bool:
         """Return whether a page that reads the response may make this request."""
@@ -110,11 +111,11 @@ class OriginPolicy:
 
     def _is_own(self, origin: str, page: PageHeaders) -> bool:
         scheme, _, host = origin.partition("://")
-        if not host or host not in page.hosts:
-            return bool(host) and origin == self._public
-        public_scheme, _, public_host = self._public.partition("://")
-        if origin == self._public:
+        if host and origin == self._public:
             return True
+        if not host or host not in page.hosts:
+            return False
+        public_scheme, _, public_host = self._public.partition("://")
         served = page.scheme or (public_scheme if host == public_host else None)
         return scheme == "https" or (scheme == "http" and served != "https")
 

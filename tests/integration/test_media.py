@@ -117,6 +117,24 @@ async def test_range_of_another_version_gets_the_whole_file(film: Film) -> None:
     assert (await film.get(If_None_Match=first["ETag"], Range="bytes=-0")).status == 304
 
 
+async def test_client_that_leaves_during_a_download_is_no_error(film: Film, server: AppServer) -> None:
+    with (server.data / "media" / film.entry["key"]).with_name("large.mp4").open("wb") as large:
+        large.truncate(100_000_000)
+    url = urljoin(film.url, "large.mp4")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+    writer.transport.abort()
+
+    def all_answered() -> bool:
+        return not any("_handle_request" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    await eventually(all_answered, what="the end of the response")
+    assert server.error_lines() == []
+    reply = await film.api.request("GET", url, headers={"Range": "bytes=99999998-"})
+    assert (reply.status, reply.content) == (206, bytes(2))
+
+
 async def test_tampered_link_is_refused(film: Film) -> None:
     _, _, grant, upload_id, name = film.url.split("/")
     expires, signature = grant.split(".")
