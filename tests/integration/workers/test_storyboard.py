@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
+from roomcast_workers.video import storyboard
 from roomcast_workers.video.storyboard import make_storyboard
 
 from tests.support.clips import make_clip
@@ -33,15 +34,33 @@ async def test_sprite_has_a_tile_a_second_that_shows_its_time(size: str, tile: t
     assert sorted(path.name for path in job.scratch.iterdir()) == ["sprite.jpg", "storyboard.vtt"]
 
 
-async def test_only_keyframes_are_decoded_if_there_are_enough(tmp_path: Path) -> None:
-    for name, fps, sparse in (("dense.mp4", 25, False), ("sparse.mp4", 5, True)):  # a keyframe each 25 frames
-        clip = make_clip(tmp_path / name, seconds=4, fps=fps, size="64x48", audio=False)
-        fake = Fake(tmp_path, "")
-        job, _ = job_on(clip, tmp_path / name.removesuffix(".mp4"), binaries=fake.binaries)
-        assert await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov")
-        calls = fake.path.with_name("ffmpeg.calls")
-        assert ("nokey" not in calls.read_text()) == sparse
-        calls.unlink()
+@pytest.mark.parametrize(
+    ("seconds", "fps", "many", "keyframes_only", "tiles"),
+    [
+        (4, 25, 500e6, True, 4),
+        (6, 25, 500e6, True, 6),
+        (12, 12, 500e6, False, 10),  # a keyframe each 25 frames: too few of them
+        (12, 12, 0.0, True, 6),  # and decoding the others would cost much
+        (4, 12, 0.0, False, 4),  # and those are hardly a storyboard
+    ],
+)
+async def test_only_keyframes_are_decoded_if_there_are_enough_or_the_others_cost_much(
+    seconds: int,
+    fps: int,
+    many: float,
+    keyframes_only: bool,
+    tiles: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(storyboard, "_FEW_PIXELS", 0.0)
+    monkeypatch.setattr(storyboard, "_MANY_PIXELS", many)
+    clip = make_clip(tmp_path / "clip.mp4", seconds=seconds, fps=fps, size="64x48", audio=False)
+    fake = Fake(tmp_path, "")
+    job, _ = job_on(clip, tmp_path / "job", binaries=fake.binaries)
+    _, track = await make_storyboard(job, clip, await job.probe(clip, "mov"), "mov")
+    assert len(cues(track.path.read_text())) == tiles
+    assert ("nokey" in fake.path.with_name("ffmpeg.calls").read_text()) == keyframes_only
 
 
 @pytest.mark.parametrize("behaviour", ["die", "invalid", "no-output", "wrong-output"])

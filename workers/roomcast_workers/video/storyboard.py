@@ -15,6 +15,7 @@ from roomcast.errors import RoomcastError
 from roomcast.uploads.model import Tick
 
 from roomcast_workers.ffmpeg import commands
+from roomcast_workers.ffmpeg.codecs import ASSUMED_FPS
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.job import NON_FATAL, Job, ResultFile
@@ -29,6 +30,10 @@ _MIN_INTERVAL_MS, _DEFAULT_INTERVAL_MS = 1000, 5000
 _MIN_TILES = 10
 _COLUMNS = 10
 _TILE_LONG_SIDE = 192
+_FEW_PIXELS, _MANY_PIXELS = 50e6, 500e6
+"""Of all frames: up to the first number, decoding them costs less than counting keyframes beforehand; above the second,
+more than a CPU second."""
+_MIN_KEYFRAMES = 5
 
 
 @dataclass(frozen=True)
@@ -51,16 +56,16 @@ class Storyboard:
         return math.ceil(self.count / _COLUMNS)
 
 
-def plan_storyboard(duration: float | None, width: int, height: int) -> Storyboard | None:
+def plan_storyboard(duration: float | None, width: int, height: int, most: int = _MAX_TILES) -> Storyboard | None:
     """Return the storyboard for a video of this duration and shape, or None when it is too short.
 
-    One tile every five seconds, as our own videos have keyframes; about ten for a short video, at most a hundred.
+    One tile every five seconds, as our own videos have keyframes; about ten for a short video, at most `most`.
     """
     if duration is None or duration < _MIN_SECONDS:
         return None
     milliseconds = round(duration * 1000)
     default_interval = min(_DEFAULT_INTERVAL_MS, milliseconds // _MIN_TILES)
-    interval = max(_MIN_INTERVAL_MS, default_interval, math.ceil(milliseconds / _MAX_TILES))
+    interval = max(_MIN_INTERVAL_MS, default_interval, math.ceil(milliseconds / most))
     scale = min(1.0, _TILE_LONG_SIDE / max(width, height))
     tile_width, tile_height = (max(2, round(side * scale / 2) * 2) for side in (width, height))
     return Storyboard(math.ceil(milliseconds / interval), interval, milliseconds, tile_width, tile_height)
@@ -87,7 +92,10 @@ async def make_storyboard(job: Job, video: Path, info: MediaInfo, demuxer: str) 
     tiles, sprite, track = (job.scratch / name for name in ("tiles.nut", "sprite.jpg", "storyboard.vtt"))
     try:
         source = job.input(video, demuxer)
-        keyframes_only = await _count_keyframes(job, source, stream) >= storyboard.count
+        pixels = stream.width * stream.height * storyboard.duration / 1000 * (stream.fps or ASSUMED_FPS)
+        keyframes = await _count_keyframes(job, source, stream) if pixels > _FEW_PIXELS else 0
+        if pixels > _MANY_PIXELS and _MIN_KEYFRAMES <= keyframes < storyboard.count:
+            storyboard = plan_storyboard(duration, stream.width, stream.height, keyframes) or storyboard
         mapper = await tone_mapper(job, stream)
         command = commands.save_tiles(
             source,
@@ -97,7 +105,7 @@ async def make_storyboard(job: Job, video: Path, info: MediaInfo, demuxer: str) 
             storyboard.height,
             mapper,
             interval=storyboard.interval,
-            keyframes_only=keyframes_only,
+            keyframes_only=keyframes >= storyboard.count,
         )
         await job.run_ffmpeg(command, _progress_reporter(job, storyboard))
         await job.run_ffmpeg(
