@@ -3,7 +3,7 @@
 const EXTENSIONS = {
   video: "mp4 m4v mov webm mkv avi wmv flv mpg mpeg m2v ts mts m2ts 3gp 3g2 ogv asf".split(" "),
   audio: "mp3 m4a m4b aac wav flac ogg oga opus aif aiff caf amr".split(" "),
-  image: "jpg jpeg png gif webp avif tif tiff bmp heic heif".split(" "),
+  image: "jpg jpeg png gif webp avif tif tiff bmp heic heif jxl".split(" "),
 };
 
 /**

@@ -8,7 +8,6 @@ Only the standard library.
 from __future__ import annotations
 
 import ctypes
-import errno
 import fcntl
 import json
 import mmap
@@ -61,6 +60,7 @@ def attempts(target: dict[str, Any]) -> dict[str, Callable[[], object]]:
         "tgkill": lambda: call("tgkill", victim, victim, 0),
         "prlimit": lambda: resource.prlimit(victim, resource.RLIMIT_CORE, (0, 0)),
         "read its limits": lambda: resource.prlimit(victim, resource.RLIMIT_CORE),
+        "own limit": lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
         "setpriority": lambda: os.setpriority(os.PRIO_PROCESS, victim, 5),
         "affinity": lambda: os.sched_setaffinity(victim, os.sched_getaffinity(0)),
         "scheduler": lambda: call("sched_setscheduler", victim, 0, struct.pack("i", 0)),
@@ -201,11 +201,9 @@ def succeeded(tried: dict[str, Callable[[], object]]) -> list[str]:
     for name, attempt in tried.items():
         try:
             attempt()
-        except OSError as error:
-            if error.errno == errno.EINTR:
-                found.append(name)
-        else:
-            found.append(name)
+        except (OSError, ValueError):  # ValueError: of `setrlimit`
+            continue
+        found.append(name)
     return found
 
 

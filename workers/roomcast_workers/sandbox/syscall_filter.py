@@ -42,7 +42,7 @@ _FILES: dict[str, SystemCall] = {
 }  # fmt: skip
 _MEMORY: dict[str, SystemCall] = {
     "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "mremap": (25, 216),
-    "msync": (26, 227), "mincore": (27, 232), "madvise": (28, 233), "mlock": (149, 228), "munlock": (150, 229),
+    "msync": (26, 227), "madvise": (28, 233), "mlock": (149, 228), "munlock": (150, 229),
     "mlock2": (325, 284), "mbind": (237, 235), "set_mempolicy": (238, 237), "get_mempolicy": (239, 236),
     "membarrier": (324, 283),
 }  # fmt: skip
@@ -64,7 +64,7 @@ _PROCESS: dict[str, SystemCall] = {
     "getpid": (39, 172), "gettid": (186, 178), "getppid": (110, 173), "getpgrp": (111, None), "getpgid": (121, 155),
     "getsid": (124, 156), "getuid": (102, 174), "getgid": (104, 176), "geteuid": (107, 175), "getegid": (108, 177),
     "getgroups": (115, 158), "getresuid": (118, 148), "getresgid": (120, 150), "uname": (63, 160),
-    "getrlimit": (97, 163), "setrlimit": (160, 164), "getrusage": (98, 165), "sysinfo": (99, 179),
+    "getrlimit": (97, 163), "getrusage": (98, 165), "sysinfo": (99, 179),
     "getrandom": (318, 278), "arch_prctl": (158, None), "execve": (59, 221), "exit": (60, 93), "exit_group": (231, 94),
     "wait4": (61, 260), "waitid": (247, 95),
 }  # fmt: skip
@@ -120,7 +120,8 @@ def _verdicts(own_pid: int | None) -> list[tuple[SystemCall, list[FilterStep]]]:
         # Opened for reading and truncated at once: Landlock before its version 3 does not mind.
         (_OPEN, _unless_bits(1, _ACCESS_MODE | _TRUNCATE, _TRUNCATE)),
         (_OPENAT, _unless_bits(2, _ACCESS_MODE | _TRUNCATE, _TRUNCATE)),
-        *((call, _if_among(0, (0,), _EPERM)) for call in (_PRLIMIT, _SET_AFFINITY)),
+        (_SET_AFFINITY, _if_among(0, (0,), _EPERM)),
+        (_PRLIMIT, _if_reads_own_limit()),
         *((call, own) for call in (_KILL, _TKILL, _TGKILL)),
         (_PRCTL, _if_among(0, _PRCTL_OPTIONS, _EPERM)),
         (_FCNTL, _if_among(1, _FCNTL_COMMANDS, _EPERM)),
@@ -147,6 +148,13 @@ def _if_among(index: int, values: tuple[int, ...], otherwise: int) -> list[Filte
     """Allow the call if an argument is one of these values."""
     tests = [(_IF_EQUAL, value, len(values) - at, 0) for at, value in enumerate(values)]
     return [_argument(index), *tests, *_fail(otherwise), *_allow()]
+
+
+def _if_reads_own_limit() -> list[FilterStep]:
+    """Allow `prlimit64` for this process and without a new limit: root could raise those that were set."""
+    zeros = [_argument(0), _argument(2), (_LOAD, _ARGUMENTS_AT + 8 * 2 + 4, 0, 0)]
+    tests = [step for load in zeros for step in (load, (_IF_EQUAL, 0, 1, 0), *_fail(_EPERM))]
+    return [*tests, *_allow()]
 
 
 def _if_bits(index: int, mask: int, wanted: int) -> list[FilterStep]:
