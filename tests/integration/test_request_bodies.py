@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from typing import Any
 
 import aiohttp
 import pytest
-from roomcast.http.intake import json_body
+from roomcast.http.intake import json_body, pipeline
 
 from tests.conftest import Shelf
+from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent, eventually
+from tests.support.raw_socket import RawSocket
 from tests.support.tus import Tus
 
 FORM = {"Content-Type": "multipart/form-data; boundary=X"}
 JSON = {"Content-Type": "application/json"}
 PART = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
+PNG = b"\x89PNG\r\n\x1a\n"
+CHUNK = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 FILE = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
 
 
@@ -122,3 +127,57 @@ async def test_identity_encoding_is_accepted(api: Api, tus: Tus, picture: bytes)
     url = reply.body["uploads"][0]["contentUrl"]
     sent = await api.request("PUT", url, data=picture, headers={"Content-Encoding": "Identity"})
     assert sent.status == 202
+
+
+@pytest.mark.parametrize("way", ["PUT", "tus", "form"])
+async def test_body_that_drips_is_given_up_and_a_resumable_one_waits(
+    serve: ServeApp, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(pipeline, "_LEAST_RATE_SECONDS", 0.2)
+    server = await serve(ROOMCAST_BODY_MIN_BYTES_PER_SECOND=str(1 << 40))
+    async with Api(server) as api:
+        upload_id, url = await api.reserved("a.png", 1_000_000)
+        method, path, headers = {
+            "PUT": ("PUT", url, {}),
+            "tus": ("PATCH", f"/api/tus/{upload_id}", CHUNK),
+            "form": ("POST", "/api/uploads", FORM),
+        }[way]
+        body = (FILE if way == "form" else b"") + PNG
+        body += bytes(1_000_000 - len(body))
+        async with HalfSent(server, method, path, body, first=200, headers=headers) as request:
+            dripping = asyncio.create_task(request.drip(b"\0"))
+            assert await request.status() == 408
+            dripping.cancel()
+        if way == "form":
+            (upload_id,) = [one["uploadId"] for one in (await api.list(status="error")).body["uploads"]]
+        stage = {"tus": "receiving"}.get(way, "failed")
+        end = await api.until(upload_id, lambda message: message["stage"] == stage)
+        assert (end["error"]["code"] == "STALLED") if way != "tus" else end["bytesReceived"] > 0
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"the-token" * 1000 + b"\r\n\r\n",
+        b"GET /" + b"the-token" * 1000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: the-token\r\n" * 300 + b"\r\n",
+        b"POST /the-token HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /the-token HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"the-token\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\nAuthorization: Bearer the-token\r\n\r\n",
+    ],
+    ids=["long field", "long line", "many fields", "two lengths", "no length", "no HTTP", "another version"],
+)
+async def test_request_that_is_not_http_gets_a_short_response_and_no_log_line(
+    server: AppServer, log: list[dict[str, Any]], request_head: bytes
+) -> None:
+    async with RawSocket(server.port) as client:
+        head = await client.request(request_head)
+    status, _, fields = head.partition("\r\n")
+    assert 400 <= int(status.split()[1]) < 506
+    assert "aiohttp" not in head
+    assert "python" not in head.lower()
+    assert "the-token" not in head
+    assert len(fields) < 600
+    assert [entry for entry in log if entry["level"] != "debug" and "the-token" in str(entry)] == []
+    assert server.error_lines() == []

@@ -421,6 +421,14 @@ class HalfSent:
         await self._writer.drain()
         return len(some)
 
+    async def drip(self, piece: bytes) -> None:
+        """Send a piece again and again, until the server takes no more."""
+        with suppress(ConnectionError):
+            while True:
+                self._writer.write(piece)
+                await self._writer.drain()
+                await asyncio.sleep(0)
+
     async def cut(self) -> None:
         """Drop the connection where it is."""
         self._writer.transport.abort()
