@@ -106,14 +106,17 @@ async def test_file_that_the_data_directory_lacks_is_named_and_the_rest_is_backe
 
 async def test_what_would_lose_data_is_refused(data: Path, tmp_path: Path) -> None:
     full, copy, empty = tmp_path / "full", tmp_path / "copy", tmp_path / "empty"
-    full.mkdir()
+    for folder in (full, copy):
+        folder.mkdir(mode=0o755)
     (full / "thesis.txt").write_text("The only copy.")
     with pytest.raises(StorageError, match=f"The directory {full} is not empty"):
         back_up(data, full)
     with pytest.raises(StorageError, match="There is no ledger in"):
         back_up(empty, copy)
-    assert not copy.exists()
+    assert list(copy.iterdir()) == []
     back_up(data, copy)
+    assert copy.stat().st_mode & 0o777 == 0o700, "nobody else may read it"
+    assert full.stat().st_mode & 0o777 == 0o755
     for target in (full, data):
         before = contents(target)
         with pytest.raises(StorageError, match=f"The directory {target} is not empty"):
