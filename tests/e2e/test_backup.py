@@ -99,15 +99,18 @@ async def test_backup_and_restore_refuse_what_would_lose_data(data: Path, tmp_pa
         return done.stderr
 
     full, copy, empty = tmp_path / "full", tmp_path / "copy", tmp_path / "empty"
-    full.mkdir()
+    full.mkdir(mode=0o755)
+    copy.mkdir(mode=0o755)
     (full / "thesis.txt").write_text("The only copy.")
     assert await refusal("backup", full) == f"The directory {full} is not empty.\n"
     assert await refusal("backup", copy, folder=empty) == f"There is no ledger in {empty}.\n"
     assert "See docs/operations.md" in await refusal("backup", copy, REDIS_URL="redis://127.0.0.1:1")
-    assert not copy.exists()
+    assert not list(copy.iterdir())
     assert (await run(data, "backup", copy)).returncode == 0
+    assert copy.stat().st_mode & 0o777 == 0o700, "nobody else may read it"
     assert (await refusal("restore", copy, folder=full)).startswith(f"The directory {full} is not empty.")
     assert [path.name for path in full.iterdir()] == ["thesis.txt"]
+    assert full.stat().st_mode & 0o777 == 0o755
     assert "not empty" in await refusal("restore", copy)
     with closing(sqlite3.connect(copy / "ledger.sqlite3")) as connection:
         connection.execute("PRAGMA user_version = 99")

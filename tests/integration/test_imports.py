@@ -23,9 +23,16 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("module", ["roomcast.client.client", "roomcast.cli.main"])
+@pytest.mark.parametrize("module", ["roomcast.client.client", "roomcast.cli.commands"])
 def test_client_and_command_line_load_nothing_of_the_server(module: str) -> None:
     script = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_start_of_a_process_by_the_command_loads_no_command_line() -> None:
+    names = "('typer', 'rich', 'aiohttp', 'roomcast.cli.commands')"
+    script = f"import sys, roomcast.cli.main; print([name for name in {names} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from roomcast.errors import RoomcastError
+from roomcast_workers import pipeline, worker
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
@@ -146,3 +150,34 @@ async def test_retry_of_a_running_or_completed_upload_is_refused(
     await watcher.end(upload_id)
     assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
     assert (await api.get(upload_id)).body["status"] == "completed"
+
+
+async def test_exhausted_resources_of_a_worker_spend_no_attempt(
+    server: AppServer,
+    api: Api,
+    watcher: Watcher,
+    shelf: Shelf,
+    upload_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    log: list[dict[str, Any]],
+) -> None:
+    failures: list[Exception] = [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        MemoryError(),
+        BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"),
+    ]
+    process_upload = pipeline.process_upload
+
+    async def fail_first(*arguments: Any) -> Any:
+        if failures:
+            raise RoomcastError("A program could not be started.") from failures.pop()
+        return await process_upload(*arguments)
+
+    monkeypatch.setattr("roomcast_workers.worker.process_upload", fail_first)
+    monkeypatch.setattr(worker, "_EXHAUSTED_SECONDS", 0.01)
+    await send(api, upload_id, shelf.clip())
+    last = await watcher.end(upload_id)
+    assert (last["status"], last["attempt"]) == ("completed", 1)
+    assert [entry["event"] for entry in log if entry["level"] == "error"] == ["resources_exhausted"] * 4
+    log.clear()

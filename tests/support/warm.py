@@ -27,7 +27,7 @@ from typing import IO, Any, NoReturn
 
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("roomcast.__main__", "roomcast_workers.__main__", "redis.asyncio", "roomcast.cli.main")
+_PRELOADED = ("roomcast.__main__", "roomcast_workers.__main__", "redis.asyncio", "roomcast.cli.commands")
 
 
 class WarmProcess:

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from roomcast.assemblies.webhooks.sender import signature_headers
+from roomcast.cli.commands import app
 from roomcast.cli.exit_codes import ExitCode
-from roomcast.cli.main import app
 from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS

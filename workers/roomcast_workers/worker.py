@@ -21,9 +21,10 @@ from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.files import is_exhaustion
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import cleanup_files
-from roomcast.uploads.lifecycle import Entered, Failed, Retrying, Stage
+from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
 from roomcast.uploads.transitions import cancelled
@@ -59,7 +60,17 @@ class AttemptInterrupted:
     step: Stage
 
 
-Outcome = Completed | AttemptFailed | AttemptInterrupted
+@dataclass(frozen=True)
+class ResourcesExhausted:
+    """This process had no descriptors, memory or processes left in `step`, which says nothing about the upload."""
+
+    step: Stage
+
+
+Outcome = Completed | AttemptFailed | AttemptInterrupted | ResourcesExhausted
+
+_EXHAUSTED_SECONDS = 5.0
+"""When an upload is tried again for which the resources of a process were exhausted."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +167,12 @@ class WorkerPool:
                 )
             except LeaseLost:
                 return AttemptInterrupted(StopReason.LEASE_LOST, reporter.stage)
-            except RoomcastError as error:
-                return AttemptFailed(error, reporter.stage)
-            except Exception:
+            except Exception as error:
+                if is_exhaustion(error):
+                    log.exception("resources_exhausted", stage=reporter.stage)
+                    return ResourcesExhausted(reporter.stage)
+                if isinstance(error, RoomcastError):
+                    return AttemptFailed(error, reporter.stage)
                 log.exception("step_failed", stage=reporter.stage)
                 return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
             finally:
@@ -190,6 +204,10 @@ class WorkerPool:
                 await self._after_requeue(await self._ledger.release(claim.lease, text="Waiting for another worker"))
             case AttemptInterrupted(StopReason.LEASE_LOST):
                 log.warning("lease_lost")
+            case ResourcesExhausted():
+                text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
+                change = Change(HandedBack(), text, not_before=time.time() + _EXHAUSTED_SECONDS)
+                await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
     async def _record_retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
         state = claim.upload.state
@@ -230,3 +248,5 @@ def _outcome_label(outcome: Outcome) -> str:
             return f"{error.code} in {step}"
         case AttemptInterrupted(reason, step):
             return f"{reason.value} in {step}"
+        case ResourcesExhausted(step):
+            return f"resources exhausted in {step}"

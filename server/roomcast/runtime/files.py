@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import secrets
+import sqlite3
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from roomcast.runtime.tasks import finish_despite_cancel
 
 T = TypeVar("T")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_EXHAUSTED_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN})
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
@@ -35,6 +37,18 @@ async def run_in_thread_shielded(work: Callable[[], T]) -> T:
         return await finish_despite_cancel(lambda: loop.run_in_executor(None, work))
     except OSError as error:
         raise disk_error(error) from error
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Return whether an error was caused by a lack of file descriptors, memory or processes, which may pass."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in _EXHAUSTED_ERRNOS):
+            return True
+        if isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            return True  # SQLite opens its journal for each transaction
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -22,6 +22,7 @@ import orjson
 from roomcast.errors import StorageError
 from roomcast.ledger.contract import IncompatibleSchema
 from roomcast.ledger.sqlite.schema import SQLITE_SCHEMA_VERSION
+from roomcast.runtime.files import make_private_directory
 from roomcast.runtime.sqlite import lock_file
 
 _LEDGER = "ledger.sqlite3"
@@ -52,7 +53,7 @@ def back_up(data: Path, destination: Path) -> BackupSummary:
         raise StorageError(f"There is no ledger in {data}.")
     if destination.exists() and any(destination.iterdir()):
         raise StorageError(f"The directory {destination} is not empty.")
-    destination.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_directory(destination)
     for name in _SINGLE_FILES:
         with suppress(FileNotFoundError):
             shutil.copy2(data / name, destination / name)
@@ -83,7 +84,7 @@ def restore_backup(source: Path, data: Path) -> BackupSummary:
     if not (source / _MANIFEST).is_file():
         raise StorageError(f"The directory {source} is not a complete backup.")
     _verify(source / _LEDGER)
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = {path.name for path in data.iterdir()}
     not_empty = StorageError(f"The directory {data} is not empty. Move its content away, or restore to another one.")
     if found and _LOCK not in found:
@@ -92,6 +93,7 @@ def restore_backup(source: Path, data: Path) -> BackupSummary:
     try:
         if found:
             raise not_empty
+        make_private_directory(data)
         _collect(source, data)
         for name in _SINGLE_FILES:
             with suppress(FileNotFoundError):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import orjson
-from pydantic import TypeAdapter, ValidationError, model_validator
 
 from roomcast.errors import UnreadableRecord
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 T = TypeVar("T")
 
@@ -25,7 +28,12 @@ class ExtensibleRecord:
 
     unknown_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
-    @model_validator(mode="before")
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core.core_schema import no_info_before_validator_function  # noqa: PLC0415  (see `JsonCodec`)
+
+        return no_info_before_validator_function(cls._collect_unknown, handler(source))
+
     @classmethod
     def _collect_unknown(cls, data: Any) -> Any:
         if not isinstance(data, dict) or data.keys() <= cls.__dataclass_fields__.keys():
@@ -38,13 +46,17 @@ class JsonCodec(Generic[T]):
     """Reads and writes records of one type, a subclass of `ExtensibleRecord`, and checks the types of their fields."""
 
     def __init__(self, record_type: type[T]) -> None:
+        # Imported here because clients, which use the names of stages and statuses, need no pydantic.
+        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
         self._adapter = TypeAdapter(record_type)
+        self._invalid = ValidationError
 
     def decode(self, body: bytes) -> T:
         """Parse a stored record; raise `UnreadableRecord` if it is damaged."""
         try:
             return self._adapter.validate_json(body)
-        except ValidationError as error:
+        except self._invalid as error:
             raise UnreadableRecord("The stored record cannot be read.") from error
 
 

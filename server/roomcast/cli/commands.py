@@ -1,0 +1,233 @@
+"""The `roomcast` command: its subcommands and their options."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from roomcast.cli import formatting
+from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
+from roomcast.cli.output import open_display, print_error, print_json, print_line
+from roomcast.cli.processes import PROCESSES, exec_module
+from roomcast.cli.upload import UploadCommand, duplicate_name, watch
+from roomcast.client.client import Client
+from roomcast.client.errors import ClientError
+
+if TYPE_CHECKING:  # it imports pydantic
+    from roomcast.services.backup import BackupSummary
+    from roomcast.uploads.messages import Message
+
+_NEWEST = 50
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Upload videos and images, watch their progress and get the results.",
+    epilog=EPILOG,
+)
+
+Server = Annotated[str, typer.Option("--server", envvar="ROOMCAST_URL", metavar="URL", help="The server's address.")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token", envvar="ROOMCAST_TOKEN", metavar="TOKEN", help="The bearer token, if the server requires one."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
+_UploadId = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
+_LOCAL = "http://127.0.0.1:8000"
+
+
+@app.command()
+def serve() -> None:
+    """Run the web process. Settings are environment variables. `python -m roomcast` does the same."""
+    exec_module(PROCESSES["serve"])
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker process. Settings are environment variables. `python -m roomcast_workers` does the same."""
+    exec_module(PROCESSES["worker"])
+
+
+@app.command()
+def backup(
+    destination: Annotated[Path, typer.Argument(metavar="DIR", help="A new or an empty directory.")],
+) -> None:
+    """Back up the data directory of a server without Redis and S3.
+
+    The server may be running. `ROOMCAST_DATA` is the data directory. The backup contains the secret that signs links.
+    """
+    from roomcast.services.backup import back_up  # noqa: PLC0415
+
+    summary = _maintain(lambda data: back_up(data, destination))
+    for name in summary.missing:
+        print_error(f"{name} is named by the ledger, but it does not exist.")
+    print_line(f"Backed up {summary.uploads} uploads and {summary.files} files to {destination}.")
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")]) -> None:
+    """Restore a backup into the data directory, `ROOMCAST_DATA`, which must be empty. No server may be running."""
+    from roomcast.services.backup import restore_backup  # noqa: PLC0415
+
+    data: list[Path] = []
+
+    def run(folder: Path) -> BackupSummary:
+        data.append(folder)
+        return restore_backup(source, folder)
+
+    summary = _maintain(run)
+    print_line(f"Restored {summary.uploads} uploads and {summary.files} files to {data[0]}.")
+
+
+@app.command(epilog=EPILOG)
+def upload(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Videos and images.")],
+    template: Annotated[
+        str | None, typer.Option("--type", metavar="TEMPLATE", help="The template. Without it, the server's default.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the results.")] = True,
+    download: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Download the results into DIR/FILE/."),
+    ] = None,
+    server: Server = _LOCAL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload files and wait for their results.
+
+    Interrupted transfers continue by themselves. After a crash, the same command continues where it stopped, and does
+    not send completed files again. Ctrl-C cancels the files that have not been received completely; the server
+    completes the others.
+    """
+    if download and (name := duplicate_name(files)):
+        raise typer.BadParameter(f"Two of the files have the name {name}.", param_hint="--download")
+
+    async def send(client: Client) -> ExitCode:
+        with open_display(as_json=as_json, several=len(files) > 1) as display:
+            command = UploadCommand(client, display, template=template, wait=wait, download=download)
+            return await command.run(list(dict.fromkeys(files)))
+
+    _run(server, token, as_json, send)
+
+
+@app.command("watch", epilog=EPILOG)
+def watch_one(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+    """Show the progress of an upload until it ends. Ctrl-C does not cancel it."""
+
+    async def follow(client: Client) -> ExitCode:
+        with open_display(as_json=as_json) as display:
+            return await watch(client, display, upload_id)
+
+    _run(server, token, as_json, follow)
+
+
+@app.command(epilog=EPILOG)
+def cancel(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+    """Cancel an upload and wait until its work has stopped."""
+
+    async def cancel_upload(client: Client) -> ExitCode:
+        _show_states([await client.cancel(upload_id)], as_json)
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, cancel_upload)
+
+
+@app.command(epilog=EPILOG)
+def status(
+    upload_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IDS", help=f"The ids. Without them, your {_NEWEST} newest uploads."),
+    ] = None,
+    server: Server = _LOCAL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the states of uploads."""
+
+    async def get_states(client: Client) -> ExitCode:
+        if upload_ids:
+            states = [await client.state(upload_id) for upload_id in upload_ids]
+        else:
+            states = []
+            async for state in client.list():
+                states.append(state)
+                if len(states) == _NEWEST:
+                    break
+        _show_states(states, as_json)
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, get_states)
+
+
+def _maintain(work: Callable[[Path], BackupSummary]) -> BackupSummary:
+    """Return the result of `work` on the data directory. An error is printed in one line."""
+    from roomcast.errors import RoomcastError  # noqa: PLC0415
+    from roomcast.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        storage = load_settings().storage
+        if storage.redis_url or storage.s3_bucket:
+            raise SettingsError("The data is in Redis or S3, which have tools of their own. See docs/operations.md.")
+        return work(storage.data)
+    except (RoomcastError, SettingsError, OSError) as error:
+        print_error(str(error))
+        raise typer.Exit(ExitCode.FAILED) from None
+
+
+def _run(server: str, token: str | None, as_json: bool, call: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:
+    """Run `call` with a client, and exit with its exit code. An error is printed in one line."""
+
+    try:
+        client = Client(server, token=token)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--server") from None
+
+    async def run() -> ExitCode:
+        async with client:
+            return await call(client)
+
+    try:
+        exit_code = asyncio.run(run())
+    except ClientError as error:
+        _print_failure(error, as_json)
+        exit_code = exit_code_for(error.code)
+    except KeyboardInterrupt:
+        exit_code = ExitCode.INTERRUPTED
+    raise typer.Exit(exit_code)
+
+
+def _print_failure(error: ClientError, as_json: bool) -> None:
+    if as_json:
+        print_json({"error": error.to_json()})
+    else:
+        print_error(str(error))
+
+
+def _show_states(states: list[Message], as_json: bool) -> None:
+    if as_json:
+        for state in states:
+            print_json(state)
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for state in states:
+            print_line("\t".join(formatting.row(state)))
+        return
+    table = Table("ID", "FILE", "STAGE", "%", "", box=None, pad_edge=False, header_style="bold")
+    for column, width in zip(table.columns, (39, 12, 11, 3, 0), strict=True):
+        column.min_width, column.overflow = width, "fold"
+    for state in states:
+        table.add_row(*map(Text, formatting.row(state)))
+    console.print(table)
