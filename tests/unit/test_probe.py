@@ -142,6 +142,16 @@ def test_file_without_streams_raises_unreadable_media(odd: Any) -> None:
         parse_ffprobe(odd)
 
 
+def test_unknown_codec_is_unsupported_and_named() -> None:
+    unknown = {"codec_name": None, "codec_tag_string": "zzzz"}
+    for described in (output(VIDEO | unknown, AUDIO), output(VIDEO, AUDIO | unknown)):
+        with pytest.raises(errors.UnsupportedType, match="the codec zzzz") as caught:
+            parse_ffprobe(described)
+        assert caught.value.details == {"codec": "zzzz"}
+    assert parse_ffprobe(output(VIDEO, AUDIO | unknown, AUDIO)).audio is not None
+    assert parse_ffprobe(output(COVER | unknown, AUDIO)).video is None
+
+
 scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("9" * 5000), st.just("1e999")
 )
@@ -160,12 +170,12 @@ FIELDS = [*VIDEO, *AUDIO, "side_data_list", "tags"]
     ),
     st.dictionaries(st.sampled_from(["duration", "size", "format_name"]), values),
 )
-def test_damaged_description_raises_only_unreadable_media(
+def test_damaged_description_raises_only_errors_of_the_file(
     streams: list[tuple[dict[str, Any], dict[str, Any]]], container: dict[str, Any]
 ) -> None:
     try:
         info = parse_ffprobe(output(*(base | changes for base, changes in streams), **container))
-    except errors.UnreadableMedia:
+    except (errors.UnreadableMedia, errors.UnsupportedType):
         return
     assert info.duration is None or 0 < info.duration < float("inf")
     assert info.video is None or (info.video.width > 0 and info.video.height > 0 and info.video.rotation % 90 == 0)

@@ -137,11 +137,11 @@ def test_next_crf_halves_the_bytes_of_h264_in_six_steps() -> None:
 def test_bytes_of_samples_count_no_more_keyframes_than_the_complete_video_has() -> None:
     packets = parse_packets("0.0,1000,K__\n0.1,10,___\n0.5,1000,K__\n0.6,10,___\nN/A,7,___\ncut")
     assert [(packet.size, packet.keyframe) for packet in packets] == [(1000, True), (10, False)] * 2
-    assert bytes_without_extra_keyframes(packets, 2, 0.5, 5.0) == pytest.approx(20 + 1000 / 5)
+    assert bytes_without_extra_keyframes(packets, 2, 0.5, 5.0) == pytest.approx(2020 - 1.8 * 990)
     assert bytes_without_extra_keyframes(packets, 1, 5.0, 5.0) == 2020  # a change of scene makes keyframes, too
     assert bytes_without_extra_keyframes(packets[1:2], 1, 0.5, 5.0) == 10
 
 
 def test_bytes_in_sections_are_those_of_the_frames_shown_there() -> None:
-    packets = parse_packets("0.9,1,K__\n1.2,2,___\n1.0,4,___\n1.5,8,___\n3.0,16,K__")
+    packets = parse_packets("0.9,1,K__\n1.2,2,___\n1.0,4,___\n1.5,8,___\n1.2,2,___\n3.0,16,K__")
     assert bytes_in_sections(packets, [1.0, 3.0], 0.5) == 2 + 4 + 16

@@ -76,6 +76,12 @@ async def test_copy_with_compressed_audio_is_no_larger_than_its_source(tmp_path:
     assert excess <= 0
 
 
+async def test_audio_in_an_efficient_codec_gets_a_lower_bitrate(tmp_path: Path) -> None:
+    sound = clips.make_sound(tmp_path / "a.ogg", "-c:a", "libopus", "-b:a", "24k", seconds=6)
+    _, excess = await process(sound, tmp_path)
+    assert excess <= 0
+
+
 async def test_target_quality_beyond_the_source_is_reported_as_not_reached(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.webm", seconds=1, size="160x120", codec="libvpx-vp9", audio=False)
     results, excess = await process(clip, tmp_path, target_quality=99)

@@ -20,6 +20,9 @@ _INTERLACED = {"tt", "bb", "tb", "bt"}
 _ALPHA_FORMATS = r"yuva|gbrap|rgba|bgra|argb|abgr|ya\d|pal8|vuya|ayuv"
 _HARMLESS_SIDE_DATA = {"CPB properties"}
 _STILL_CODECS = {"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000"}
+_IN_BAND_TAGS = {"avc3", "avc4", "hev1", "dvav", "dvhe", "vvi1"}
+"""What MP4 calls streams that have their parameters, such as the size, among the packets (ISO/IEC 14496-15)."""
+
 _AUXILIARY = ("comment", "hearing_impaired", "visual_impaired", "descriptions", "karaoke", "dub", "non_diegetic")
 
 
@@ -32,10 +35,10 @@ class VideoStream:
     `index` is the stream's number in the file. `matrix`, `primaries` and `transfer` are its colours by ffmpeg's names,
     None where the file has no tag. `as_is` means that frames are shown as they are stored: not turned or flipped, with
     square pixels, all of one size. `pixel_aspect` is the width of a stored pixel relative to its height. With
-    `size_varies` they have several sizes or rotations, of which this is the largest. `joined` means that it is several
-    recordings, whose parameters may differ. `last_frame` is when the last frame is shown, in seconds from the beginning
-    of the file, and for how long, if it stays for much longer than the others. `decoder` is the one that it needs, if
-    it is not ffmpeg's own choice.
+    `size_varies` they have several sizes or rotations, of which this is the largest; with `parameters_in_band` the
+    container allows that. `joined` means that it is several recordings, whose parameters may differ. `last_frame` is
+    when the last frame is shown, in seconds from the beginning of the file, and for how long, if it stays for much
+    longer than the others. `decoder` is the one that it needs, if it is not ffmpeg's own choice.
     """
 
     index: int
@@ -61,6 +64,7 @@ class VideoStream:
     joined: bool = False
     last_frame: tuple[float, float] | None = None
     decoder: str | None = None
+    parameters_in_band: bool = False
 
     @property
     def end(self) -> float | None:
@@ -137,7 +141,8 @@ def parse_ffprobe(described: Any) -> MediaInfo:
     """Parse ffprobe's output for `-show_format -show_streams -show_programs`.
 
     Ignores cover art, and streams that lack what is needed to decode them. Raises `UnreadableMedia` when that leaves
-    neither video nor audio, and nothing else, whatever the input is.
+    neither video nor audio, `UnsupportedType` when all video or all audio is in codecs that ffprobe does not know, and
+    nothing else, whatever the input is.
     """
     root = _mapping(described)
     container = _mapping(root.get("format"))
@@ -153,6 +158,13 @@ def parse_ffprobe(described: Any) -> MediaInfo:
         videos=tuple(_video_candidate(stream, video, programs) for stream in streams if (video := _video(stream))),
         audios=tuple(_audio_candidate(stream, audio, programs) for stream in streams if (audio := _audio(stream))),
     )
+    for kind, candidates in (("video", found.videos), ("audio", found.audios)):
+        unknown = next((stream for stream in streams if _has_unknown_codec(stream, kind)), None)
+        if unknown is not None and not candidates:
+            tag = _text(unknown.get("codec_tag_string")) or "unknown"
+            raise errors.UnsupportedType(
+                f"The file uses the codec {tag}, which this server cannot decode.", details={"codec": tag}
+            )
     return choose_streams(found, lambda _: True)
 
 
@@ -227,6 +239,11 @@ def _stream_indices(program: Mapping[str, Any]) -> frozenset[int]:
     return frozenset(index for index in indices if index is not None)
 
 
+def _has_unknown_codec(stream: Mapping[str, Any], kind: str) -> bool:
+    is_still = _has_disposition(stream, "attached_pic", "timed_thumbnails", "still_image")
+    return stream.get("codec_type") == kind and _text(stream.get("codec_name")) is None and not is_still
+
+
 def _video(stream: Mapping[str, Any]) -> VideoStream | None:
     still = _has_disposition(stream, "attached_pic", "timed_thumbnails", "still_image")
     index, codec = _integer(stream.get("index")), _text(stream.get("codec_name"))
@@ -265,6 +282,7 @@ def _video(stream: Mapping[str, Any]) -> VideoStream | None:
         as_is=aspect == 1.0 and not rotation and not _has_display_side_data(stream),
         start=_number(stream.get("start_time")),
         decoder=alpha_decoder,
+        parameters_in_band=_text(stream.get("codec_tag_string")) in _IN_BAND_TAGS,
     )
 
 

@@ -33,8 +33,13 @@ def parse_packets(listing: str) -> list[VideoPacket]:
 
 
 def bytes_in_sections(packets: Sequence[VideoPacket], starts: Sequence[float], seconds: float) -> int:
-    """Return the bytes of the frames that are shown in sections of `seconds` each."""
-    return sum(packet.size for packet in packets if any(start <= packet.time < start + seconds for start in starts))
+    """Return the bytes of the frames that are shown in sections of `seconds` each.
+
+    Between keyframes that lie far apart ffprobe lists packets once for every section that follows.
+    """
+    return sum(
+        packet.size for packet in set(packets) if any(start <= packet.time < start + seconds for start in starts)
+    )
 
 
 def bytes_without_extra_keyframes(
@@ -43,11 +48,13 @@ def bytes_without_extra_keyframes(
     """Return the bytes that samples, encoded one after the other, would take amid the complete video.
 
     There are `sections` of `seconds` each. Each begins with a keyframe; in the complete video there is one every
-    `keyframe_seconds`.
+    `keyframe_seconds`, and an average frame in the place of the others.
     """
     keyframes = [packet.size for packet in packets if packet.keyframe]
-    total = sum(packet.size for packet in packets)
-    if not keyframes:
+    others = [packet.size for packet in packets if not packet.keyframe]
+    total = sum(keyframes) + sum(others)
+    if not keyframes or not others:
         return total
     expected = max(0, len(keyframes) - sections) + sections * seconds / keyframe_seconds
-    return total - sum(keyframes) / len(keyframes) * max(0.0, len(keyframes) - expected)
+    extra = max(0.0, len(keyframes) - expected)
+    return total - extra * max(0.0, sum(keyframes) / len(keyframes) - sum(others) / len(others))

@@ -47,7 +47,9 @@ async def read_source(job: Job) -> tuple[Job, VerifiedMedia]:
     while (retiming := _plan(job, info, scan)) is not None:
         if (attempts := attempts + 1) > _MAX_COPIES:
             raise UnreadableMedia("The times in the file start over or jump too often.")
-        job = await _retimed(job, info, retiming, attempts)
+        replaced, job = job.path, await _retimed(job, info, retiming, attempts)
+        if replaced.parent == job.path.parent:
+            replaced.unlink()  # an earlier copy
         info, scan = await _read_streams(job)
         head = b""
     source = verify_media(info, scan, head)
@@ -110,6 +112,7 @@ def _size_may_vary(job: Job, video: VideoStream) -> bool:
     them."""
     return (
         video.codec in _CALL_CODECS
+        or video.parameters_in_band
         or job.source.format in _STREAMED_FORMATS
         or (job.source.format == "matroska" and video.codec == "h264")
     )

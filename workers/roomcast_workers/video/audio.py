@@ -10,7 +10,13 @@ from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
 from roomcast_workers.video.copy_or_compress import audio_meets_template
-from roomcast_workers.video.encoder import EncodedFile, audio_bitrate_for, probe_output
+from roomcast_workers.video.encoder import (
+    AUDIO_RESERVE,
+    MIN_AUDIO_BITRATE,
+    EncodedFile,
+    audio_bitrate_for,
+    probe_output,
+)
 from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.verification import is_short, verify_copied
 
@@ -41,6 +47,10 @@ async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMete
     else:
         command = commands.compress_audio(job.source_input, target, audio, bitrate)
     await job.run_ffmpeg(command, meter)
+    excess = target.stat().st_size - job.source.size
+    if excess > 0 and not copied:
+        fewer = max(MIN_AUDIO_BITRATE, bitrate - round(AUDIO_RESERVE * excess * 8 / source.seconds))
+        await job.run_ffmpeg(commands.compress_audio(job.source_input, target, audio, fewer), meter)
     result = await probe_output(job, target, "mov")
     verify_copied(info, source.seconds, result)
     extra: dict[str, Any] = {"copied": True} if copied else {}

@@ -31,7 +31,7 @@ def equivalent_ssim(vmaf: float) -> float:
     return _SSIM_OF_VMAF[-1][1]
 
 
-_CRF_OF_HALF_THE_BYTES: Mapping[str, float] = {"h264": 6.0, "av1": 13.0, "vp9": 11.0}
+_CRF_OF_HALF_THE_BYTES: Mapping[str, float] = {"h264": 6.0, "av1": 13.0, "vp9": 16.0}
 """How much higher the CRF is that takes half of the bytes; approximate."""
 _NEXT_CRF_MARGIN = 0.95
 

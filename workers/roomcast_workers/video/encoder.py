@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _TAIL_SECONDS = 5.0
 MIN_AUDIO_BITRATE = 12_000
-_AUDIO_RESERVE = 1.1
+AUDIO_RESERVE = 1.1
 """How many bits of audio are saved for each that a file is too large: the encoder meets its bitrate only roughly."""
 _DECODED_EVERYWHERE = {"h264", "hevc", "vp8", "vp9", "mpeg4", "mjpeg", "aac", "mp3", "opus", "vorbis", "pcm_s16le"}
 """Codecs that every ffmpeg decodes by itself: for them it need not be asked, which takes 0.2 CPU seconds a process."""
@@ -142,7 +142,7 @@ async def copy_video(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> E
         result = await _remux(job, source, target, bitrate if encodes_audio else None, meter)
         excess = target.stat().st_size - job.source.size
         if encodes_audio and excess > 0:
-            fewer = bitrate - round(_AUDIO_RESERVE * excess * 8 / source.seconds)
+            fewer = bitrate - round(AUDIO_RESERVE * excess * 8 / source.seconds)
             result = await _remux(job, source, target, max(MIN_AUDIO_BITRATE, fewer), meter)
     except RoomcastError as error:
         if error.code not in {Code.TRANSCODE_ERROR, Code.UNREADABLE_MEDIA}:

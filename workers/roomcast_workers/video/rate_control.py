@@ -121,8 +121,9 @@ async def encode_to_quality(
 
 def worth_sampling(info: MediaInfo, seconds: float) -> bool:
     """Return whether compressing samples costs much less than compressing the complete video."""
-    video = require_video(info)
-    return video.width * video.height * (video.fps or ASSUMED_FPS) * seconds > _SAMPLING_FROM * _COMPARISON_PIXELS
+    video, sampled = require_video(info), _SAMPLES * _COMPARISON_SAMPLE[0]
+    pixels = video.width * video.height * (video.fps or ASSUMED_FPS) * seconds
+    return seconds > _SAMPLING_FROM * sampled and pixels > _SAMPLING_FROM * _COMPARISON_PIXELS
 
 
 async def sampled_fraction(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> float:
