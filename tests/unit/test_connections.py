@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roomcast.transport.connections import Connections, network
 
@@ -65,6 +65,15 @@ def test_address_does_not_exceed_its_limit_and_others_are_not_affected() -> None
     assert not connections.is_excess(other)
 
 
+def test_idle_connection_in_excess_does_not_make_room_for_another() -> None:
+    connections = Connections(100, max_per_address=2)
+    opened(connections, 2, idle=False)
+    (excess,) = opened(connections, 1, idle=True)
+    (new,) = opened(connections, 1, idle=False)
+    assert excess.aborted
+    assert connections.is_excess(new)
+
+
 def test_limit_of_an_address_does_not_apply_to_authenticated_connections() -> None:
     connections = Connections(100, max_per_address=2)
     for connection in opened(connections, 2, idle=False):
@@ -86,7 +95,8 @@ def test_websocket_is_counted_and_never_closed() -> None:
     assert not any(socket.aborted for socket in sockets)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=60))
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))
 def test_counts_are_those_of_the_open_connections(steps: list[tuple[int, int, bool]]) -> None:
     connections = Connections(6, max_per_address=4)
     alive: list[Connection] = []

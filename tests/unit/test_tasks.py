@@ -18,6 +18,7 @@ from roomcast.runtime.tasks import (
     exit_when_task_fails,
     finish_despite_cancel,
     periodic,
+    process_heartbeats,
     start_background_task,
 )
 from structlog.testing import capture_logs
@@ -82,6 +83,37 @@ async def test_periodic_runs_at_once_when_woken() -> None:
         await eventually(lambda: rounds == 1)
         wake.set()
         await eventually(lambda: rounds == 2)
+
+
+async def test_periodic_that_hangs_is_overdue_until_it_is_stopped() -> None:
+    heartbeats = process_heartbeats()
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    async with periodic(hang, 0.0, name="poll", failure_event="poll_failed", overdue_seconds=0.0):
+        await eventually(heartbeats.overdue, what="an overdue loop")
+        assert heartbeats.overdue()[0].startswith("The loop 'poll' has not run for ")
+    assert heartbeats.overdue() == []
+
+
+async def test_periodic_whose_every_run_fails_is_reported_and_one_that_recovers_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tasks, "FAILING_SECONDS", 0.0)
+    heartbeats, broken = process_heartbeats(), asyncio.Event()
+    broken.set()
+
+    async def do() -> None:
+        if broken.is_set():
+            raise ZeroDivisionError
+
+    with capture_logs():
+        async with periodic(do, 0.01, name="poll", failure_event="poll_failed"):
+            await eventually(heartbeats.failing, what="a failing loop")
+            assert heartbeats.overdue() == []
+            broken.clear()
+            await eventually(lambda: not heartbeats.failing(), what="a loop that works again")
 
 
 async def test_cancel_and_wait_repeats_a_cancellation_that_was_swallowed() -> None:

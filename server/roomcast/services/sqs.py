@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aioboto3
+from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from roomcast.errors import StorageError
 
 LARGEST_BATCH = 10
 """The largest number of messages that SQS accepts in one request."""
+
+
+_CONNECT_SECONDS = 5.0
+_READ_SECONDS = 15.0
 
 
 class SqsQueue:
@@ -31,7 +36,12 @@ class SqsQueue:
 
         The queue need not exist yet: a missing one makes `send` fail.
         """
-        async with aioboto3.Session().client("sqs") as client:
+        config = AioConfig(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+        )
+        async with aioboto3.Session().client("sqs", config=config) as client:
             yield cls(client, name=name, url=url, batch_size=batch_size)
 
     async def send(self, group: str, messages: Sequence[tuple[str, bytes]]) -> None:

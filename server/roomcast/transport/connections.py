@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+from collections.abc import Sized
 from itertools import islice
 
 _MAX_EXAMINED = 256
@@ -38,11 +39,11 @@ class Connections:
 
     def add(self, connection: asyncio.Transport, address: str) -> None:
         """Count a new connection of a client with this network address."""
-        if len(self._open) >= self._max_connections and not self._close_idle(self._closable):
-            self._over_total.add(connection)
         name = network(address)
         of_network = self._networks.setdefault(name, {})
-        if len(of_network) >= self._max_per_address and not self._close_idle(of_network):
+        if not self._make_room(self._open, self._closable, self._max_connections):
+            self._over_total.add(connection)
+        if not self._make_room(of_network, of_network, self._max_per_address):
             self._over_address.add(connection)
         self._open[connection] = name
         self._closable[connection] = None
@@ -72,6 +73,14 @@ class Connections:
     def is_excess(self, connection: asyncio.Transport) -> bool:
         """Return whether the connection exceeds a limit, so that its requests must be refused."""
         return connection in self._over_total or connection in self._over_address
+
+    def _make_room(self, counted: Sized, candidates: dict[asyncio.Transport, None], limit: float) -> bool:
+        """Close idle connections until one more is within the limit. Return whether it is. (Usually one is closed, but
+        some may be in excess themselves.)"""
+        while len(counted) >= limit:
+            if not self._close_idle(candidates):
+                return False
+        return True
 
     def _close_idle(self, candidates: dict[asyncio.Transport, None]) -> bool:
         """Close one of the connections that waits for a request, the oldest first. Return whether there was one."""

@@ -235,10 +235,25 @@ async def test_listing_of_several_pages_is_complete(
     monkeypatch.undo()
 
 
-async def test_writable_bucket_passes_the_check(store: S3MediaStore, server: S3Server) -> None:
+async def test_writable_bucket_passes_the_check_with_one_write(
+    store: S3MediaStore, proxy: Proxy, server: S3Server
+) -> None:
+    for _ in range(3):
+        await store.check_writable()
+    assert (server.keys(), proxy.requests) == (["check"], ["PUT", "HEAD", "HEAD"])
+
+
+async def test_bucket_that_failed_the_check_is_written_to_by_the_next_one(
+    store: S3MediaStore, proxy: Proxy, server: S3Server
+) -> None:
     await store.check_writable()
+    server.client.delete_object(Bucket=BUCKET, Key="check")
+    server.client.delete_bucket(Bucket=BUCKET)
+    with pytest.raises(StorageError):
+        await store.check_writable()
+    server.client.create_bucket(Bucket=BUCKET)
     await store.check_writable()
-    assert server.keys() == ["check"]
+    assert (server.keys(), proxy.requests) == (["check"], ["PUT", "HEAD", "PUT"])
 
 
 async def test_error_for_a_missing_bucket_does_not_name_it(server: S3Server, tmp_path: Path) -> None:

@@ -237,11 +237,18 @@ class BodyPipeline:
         """Take all chunks through the steps; without `write`, they are only checked and hashed.
 
         With `preserve`, what was accepted before a failure or a cancellation is still written. `on_progress` is called
-        with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or `UnreadableMedia` as soon as the bytes
-        so far show that the file is not accepted, and what `chunks`, `write` and `on_progress` raise.
+        with the number of bytes so far, after each chunk and each write. Raises `TooLarge`, `UnsupportedType` or
+        `UnreadableMedia` as soon as the bytes so far show that the file is not accepted, and what `chunks`, `write` and
+        `on_progress` raise.
         """
+
+        async def process(batch: list[Data]) -> None:
+            await self._process(batch, write)
+            if on_progress:
+                await on_progress(self.size)
+
         batches = Batches(
-            lambda batch: self._process(batch, write),
+            process,
             max_bytes=BATCH_BYTES,
             max_chunks=_BATCH_CHUNKS,
             max_seconds=BATCH_SECONDS,
