@@ -240,8 +240,14 @@ class BodyPipeline:
         with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or `UnreadableMedia` as soon as the bytes
         so far show that the file is not accepted, and what `chunks`, `write` and `on_progress` raise.
         """
+
+        async def process(batch: list[Data]) -> None:
+            await self._process(batch, write)
+            if on_progress:  # also when no chunk follows for a while
+                await on_progress(self.size)
+
         batches = Batches(
-            lambda batch: self._process(batch, write),
+            process,
             max_bytes=BATCH_BYTES,
             max_chunks=_BATCH_CHUNKS,
             max_seconds=BATCH_SECONDS,
