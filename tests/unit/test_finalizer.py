@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload, new_upload_id
 from roomcast.uploads.templates import Template, Templates
 from roomcast.uploads.transitions import cancelled
+from structlog.testing import capture_logs
 
 from tests.support.ledgers import SOURCE
 
@@ -147,3 +148,22 @@ async def test_a_submission_whose_uploads_were_all_pruned_is_deleted(scene: Scen
     await scene.finalize(submission)
     with pytest.raises(NotFound):
         await scene.records.get(submission.id)
+
+
+async def test_one_submission_that_cannot_be_finalized_stops_no_other(scene: Scene) -> None:
+    bad, good = upload(), upload("f" * 32)
+    for one in (bad, good):
+        await scene.submissions.create([one])
+        await scene.cancel(one)
+
+    def render(_: Submission, uploads: Sequence[Upload]) -> dict[str, list[str]]:
+        if uploads[0].id == bad.id:
+            raise KeyError("a field of a newer version")
+        return {"uploads": [upload.id for upload in uploads]}
+
+    scene.finalizer._render = render
+    scene.finalizer._hints |= {bad.id, good.id}
+    with capture_logs() as logs:
+        await scene.finalizer._finalize_due()
+    assert {line["event"] for line in logs} == {"submission_not_finalized"}
+    assert [found.body for found in await scene.deliveries.claim_due(limit=9, seconds=1)] == [{"uploads": [good.id]}]

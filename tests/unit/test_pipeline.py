@@ -221,7 +221,7 @@ async def test_pipeline_reports_progress_and_computes_the_digests_of_what_it_wri
         reported.append(size)
 
     await pipeline.run(chunks_of(PNG, b"more"), store.write, report)
-    assert reported == [len(PNG), len(PNG) + 4, len(PNG) + 4], "for each chunk, and for the batch"
+    assert reported == [len(PNG), len(PNG) + 4, len(PNG) + 4], "after each chunk, and after the one write"
     assert store.batches == [(PNG, b"more")]
     assert pipeline.digests.hex("sha256") == hashlib.sha256(PNG + b"more").hexdigest()
     assert pipeline.digests.hex("md5") == hashlib.md5(PNG + b"more", usedforsecurity=False).hexdigest()

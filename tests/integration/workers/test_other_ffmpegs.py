@@ -11,7 +11,10 @@ from roomcast_workers.ffmpeg import runner
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries, shaka_binary
 from roomcast_workers.ffmpeg.runner import read_capabilities
 from roomcast_workers.media_info.probe import require_video
+from roomcast_workers.sources.reader import read_source
+from roomcast_workers.video.encoder import encode_video, settings_for
 from roomcast_workers.video.pipeline import process_video
+from roomcast_workers.video.progress_meter import ProgressMeter
 
 from tests.support import clips
 from tests.support.clips import first_frame, make_clip
@@ -59,16 +62,13 @@ async def test_other_ffmpeg_encodes_av1_and_does_without_its_decoder(tmp_path: P
 
 
 @pytest.mark.timeout(600)
-async def test_other_ffmpeg_tone_maps_hdr_by_swscale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roomcast_workers.video.pipeline.make_poster", no_poster)
+async def test_other_ffmpeg_tone_maps_hdr_by_swscale(tmp_path: Path) -> None:
     job, _ = job_on(clips.make_hdr(tmp_path / "hdr.mp4"), tmp_path / "job", binaries=OTHER, crf=4, preset="ultrafast")
-    results = await process_video(dataclasses.replace(job, deps=dataclasses.replace(job.deps, stall_seconds=600)))
-    luma = first_frame(results.files[0].path)
+    job, source = await read_source(dataclasses.replace(job, deps=dataclasses.replace(job.deps, stall_seconds=600)))
+    meter = ProgressMeter(source.seconds, lambda _: None)
+    result = await encode_video(job, source, await settings_for(job, source), meter)  # one run: each takes seconds
+    luma = first_frame(result.path)
     assert [luma[32 * 320 + x] for x in (40, 120, 200, 280)] == pytest.approx([16, 137, 164, 235], abs=4)
-
-
-async def no_poster(*_: object) -> None:
-    """swscale computes its colour table in each run of ffmpeg, which takes seconds."""
 
 
 async def test_other_ffmpeg_measures_quality_by_ssim(tmp_path: Path) -> None:

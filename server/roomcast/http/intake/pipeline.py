@@ -237,13 +237,14 @@ class BodyPipeline:
         """Take all chunks through the steps; without `write`, they are only checked and hashed.
 
         With `preserve`, what was accepted before a failure or a cancellation is still written. `on_progress` is called
-        with the number of bytes so far. Raises `TooLarge`, `UnsupportedType` or `UnreadableMedia` as soon as the bytes
-        so far show that the file is not accepted, and what `chunks`, `write` and `on_progress` raise.
+        with the number of bytes so far, after each chunk and each write. Raises `TooLarge`, `UnsupportedType` or
+        `UnreadableMedia` as soon as the bytes so far show that the file is not accepted, and what `chunks`, `write` and
+        `on_progress` raise.
         """
 
         async def process(batch: list[Data]) -> None:
             await self._process(batch, write)
-            if on_progress:  # also when no chunk follows for a while
+            if on_progress:
                 await on_progress(self.size)
 
         batches = Batches(

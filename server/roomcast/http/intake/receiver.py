@@ -162,13 +162,14 @@ class LeasedIntake:
         `stored` is given for an upload that can be resumed: it returns how many bytes need not be sent again, and
         those are published as received. The progress is that of the bytes that have come.
         """
-        reported_at = 0.0
+        reported_at, reported = 0.0, 0
 
         async def report(size: int) -> None:
-            nonlocal reported_at
-            if time.monotonic() - reported_at >= _TICK_SECONDS:
-                reported_at = time.monotonic()
-                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=stored() if stored else size)
+            nonlocal reported_at, reported
+            received = stored() if stored else size
+            if time.monotonic() - reported_at >= _TICK_SECONDS or (received and not reported):
+                reported_at, reported = time.monotonic(), received
+                tick = Tick(min(1.0, size / total) if total else 0.0, bytes_received=received)
                 with suppress(RoomcastError):  # A lost tick does no harm, and a lost ledger shows in the renewals.
                     await self._ledger.tick(self.upload.id, tick, token=self._lease.token)
 
