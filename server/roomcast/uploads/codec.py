@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import orjson
 
@@ -28,6 +28,9 @@ class ExtensibleRecord:
 
     unknown_fields: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
+    earlier_names: ClassVar[Mapping[str, str]] = {}
+    """The present names of fields by the names that an earlier version stored them under."""
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core.core_schema import no_info_before_validator_function  # noqa: PLC0415  (see `JsonCodec`)
@@ -38,6 +41,7 @@ class ExtensibleRecord:
     def _collect_unknown(cls, data: Any) -> Any:
         if not isinstance(data, dict) or data.keys() <= cls.__dataclass_fields__.keys():
             return data
+        data = {cls.earlier_names.get(name, name): value for name, value in data.items()}
         known = {name: value for name, value in data.items() if name in cls.__dataclass_fields__}
         return {**known, "unknown_fields": {name: data[name] for name in data.keys() - known.keys()}}
 

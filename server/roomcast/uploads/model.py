@@ -8,11 +8,12 @@ that every native client receives.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import PlainValidator, model_validator
+from pydantic import PlainValidator
 
 from roomcast.errors import RoomcastError
 from roomcast.uploads.codec import ExtensibleRecord, JsonCodec, encode_record
@@ -61,14 +62,7 @@ class TusState(ExtensibleRecord):
     partial: bool = False
     concat: tuple[str, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rename(cls, data: Any) -> Any:
-        """Rename the fields that schema version 1 called `part` and `joins`."""
-        return {_RENAMED.get(name, name): value for name, value in data.items()} if isinstance(data, dict) else data
-
-
-_RENAMED = {"part": "partial", "joins": "concat"}
+    earlier_names: ClassVar[Mapping[str, str]] = {"part": "partial", "joins": "concat"}
 
 
 def _check_error(error: Any) -> Any:

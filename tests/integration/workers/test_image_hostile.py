@@ -157,7 +157,6 @@ async def test_child_that_reports_and_writes_everything_succeeds(
 @pytest.mark.parametrize(
     "code",
     [
-        "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
         'print(\'{"failed": "no such reason"}\'); raise SystemExit(1)',
         "raise ImportError('no PIL')",
         "pass",
@@ -170,12 +169,17 @@ async def test_child_that_reports_and_writes_everything_succeeds(
         COMPLETE.replace("'frames': 1", "'frames': 2"),
     ],
 )
-async def test_child_that_crashes_or_reports_falsely_raises_transcode_error(
+async def test_child_that_reports_falsely_raises_transcode_error(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(errors.TranscodeError) as caught:
         await reported(code, tmp_path, monkeypatch)
     assert type(caught.value) is errors.TranscodeError
+
+
+async def test_child_that_crashes_fails_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(errors.EncodingFailed):
+        await reported("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", tmp_path, monkeypatch)
 
 
 async def reported(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompressedImage:
