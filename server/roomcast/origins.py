@@ -66,7 +66,7 @@ class OriginPolicy:
 
     The server's own pages are those that the browser says are (`Sec-Fetch-Site: same-origin`), those of `public_url`,
     and, for browsers without that header, those of the request's host. A page by HTTP is then not one of a host that
-    is reached by HTTPS: whoever controls the network can put any page there.
+    is reached by HTTPS: an attacker who controls the network can put any page there.
     """
 
     def __init__(self, origins: Iterable[str] = (), *, public_url: str | None = None) -> None:

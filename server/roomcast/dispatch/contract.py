@@ -40,7 +40,7 @@ class Dispatch(Protocol):
         """
         try:
             await self.send(upload_id, seq, not_before=not_before)
-        except Exception as error:  # noqa: BLE001 - whatever it is, maintenance wakes a worker again
+        except Exception as error:  # noqa: BLE001 - after every error, maintenance wakes a worker again
             log.warning("wakeup_failed", upload=upload_id, error=error_reason(error))
 
     async def send(self, upload_id: str, seq: int, *, not_before: float) -> None:

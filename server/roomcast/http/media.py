@@ -119,7 +119,7 @@ class MediaRoute(RouteGroup):
                 return web.Response(status=302, headers={"Location": url, "Cache-Control": "no-store"})
 
     async def _filename(self, key: str) -> str | None:
-        """Return the name of the file that a result was made of; None if it is not known, or if nobody needs it."""
+        """Return the name of the file that a result was made of; None if it is not known, or if it is not needed."""
         upload_id = key.rpartition("/")[0].rpartition("/")[2]
         if is_saved(key) and is_upload_id(upload_id):
             with suppress(RoomcastError):  # the result is served even if the ledger has forgotten its upload

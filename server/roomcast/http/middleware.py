@@ -18,7 +18,7 @@ from roomcast.transport.connections import Connections, network
 ADMIN_PATH = "/admin"
 
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
-"""The health checks, which are answered whatever the limits are."""
+"""The health checks, which are answered beyond all limits."""
 
 SAFE_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """The methods that change nothing."""

@@ -1,4 +1,4 @@
-"""Uploads whose stored record is damaged. Each is shown as a failed upload, and is in nobody's way.
+"""Uploads whose stored record is damaged. Each is shown as a failed upload, and delays no other.
 
 Reading never changes a record. Where a damaged one would be worked on, because a worker claims it or its lease or its
 reservation has expired, the ledger *sets it aside*: it appends the event that the upload has failed, and stores the

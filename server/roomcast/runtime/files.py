@@ -78,7 +78,7 @@ def write_at(descriptor: int, chunks: Sequence[bytes | bytearray | memoryview], 
 def make_private_directory(path: Path) -> None:
     """Make the directory unless it exists, and close it to other users of the machine.
 
-    One that belongs to another user, or that is everybody's (such as `/tmp`), keeps its mode.
+    One that belongs to another user, or that all users share (such as `/tmp`), keeps its mode.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = path.stat()

@@ -120,7 +120,7 @@ class _Masters:
         self._sentinels = list(address.sentinels)
         self._trust = trust
         self._asking = asyncio.Lock()
-        self._answer: tuple[str, int] | RedisConnectionError = RedisConnectionError("Nobody was asked yet.")
+        self._answer: tuple[str, int] | RedisConnectionError = RedisConnectionError("No sentinel was asked yet.")
         self._good_until = 0.0
 
     async def find(self) -> tuple[str, int]:

@@ -24,7 +24,7 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
         settings = load_settings()
     except SettingsError as error:
         return print_start_error(str(error))
-    os.umask(0o077)  # media and the ledger are for nobody else on the machine
+    os.umask(0o077)  # media and the ledger are for no other user of the machine
     configure_logging(settings.server.log)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:

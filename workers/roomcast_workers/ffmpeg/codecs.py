@@ -78,7 +78,7 @@ EFFORT = _presets(5, 7, 10, 16, 20, 27, 45, 90)
 
 @dataclass(frozen=True)
 class ConstantQuality:
-    """Encode at a constant quality: `limited` to what can be played from the web, or with whatever bitrate that
+    """Encode at a constant quality: `limited` to what can be played from the web, or with any bitrate that
     takes."""
 
     crf: int

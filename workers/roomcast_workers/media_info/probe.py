@@ -110,7 +110,7 @@ class MediaInfo:
 
     `duration` is in seconds: from the beginning of the earlier stream to the end of the later one, else what the
     container declares. `size` is in bytes and `format_name` is ffprobe's. `start` is the time of the file's first
-    packet, of whatever stream. `video` and `audio` are chosen from `videos` and `audios`.
+    packet, of any stream. `video` and `audio` are chosen from `videos` and `audios`.
     """
 
     duration: float | None
@@ -142,7 +142,7 @@ def parse_ffprobe(described: Any) -> MediaInfo:
 
     Ignores cover art, and streams that lack what is needed to decode them. Raises `UnreadableMedia` when that leaves
     neither video nor audio, `UnsupportedType` when all video or all audio is in codecs that ffprobe does not know, and
-    nothing else, whatever the input is.
+    nothing else, for every input.
     """
     root = _mapping(described)
     container = _mapping(root.get("format"))

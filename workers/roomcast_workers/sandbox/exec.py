@@ -6,7 +6,7 @@ it in the parent's `preexec_fn` is unsafe in a process that has threads.
 
 The names are `parent` (a process id), those in `_set_limits`, and `nice`; `read` and `write`, each with a path and once
 per path, which restrict the program to these paths with Landlock; and `filter`, which restricts the system calls of the
-program itself (`self`), or lets bubblewrap read that filter from `FILTER_DESCRIPTOR` (`bwrap`). Whatever cannot be set
+program itself (`self`), or lets bubblewrap read that filter from `FILTER_DESCRIPTOR` (`bwrap`). What cannot be set
 up is an error: the program never runs with less confinement than requested. It inherits no other descriptor than the
 three standard ones.
 """
@@ -85,7 +85,7 @@ def _set_limits(wanted: dict[str, int]) -> None:
 
 
 def _close_descriptors() -> None:
-    """Close every descriptor but the standard ones, whatever the parent has let through."""
+    """Close every descriptor but the standard ones, also those that the parent has let through."""
     try:
         _call("syscall", _CLOSE_RANGE, _FIRST_DESCRIPTOR, 0xFFFFFFFF, 0)
     except (OSError, AttributeError):

@@ -93,7 +93,7 @@ _CLONE3, _OPENAT2 = (435, 435), (437, 437)
 def filter_program(machine: str, own_pid: int | None) -> bytes:
     """Return the filter for a machine (as `uname -m` names it), as the kernel takes it: 8 bytes per step.
 
-    A program signals only itself, that is `own_pid`; without one, whatever its own namespace of processes has.
+    A program signals only itself, that is `own_pid`; without one, all processes of its own namespace.
     """
     column = list(_ARCHITECTURES).index(machine)
     steps: list[FilterStep] = [

@@ -60,7 +60,7 @@ class PresignedIntake:
     ) -> list[tuple[Upload, PresignedParts]]:
         """Begin uploads that are not in the ledger yet; return each with the parts that its client is to send.
 
-        Whatever the uploads may be refused for is checked before anything is created in the bucket. Raises what
+        Every reason to refuse the uploads is checked before anything is created in the bucket. Raises what
         `UploadLog.check_create` raises, and `Malformed` for a file without a size or without a byte.
         """
         await self._ledger.check_create(uploads, in_flight=in_flight)
