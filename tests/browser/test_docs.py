@@ -49,6 +49,9 @@ async def test_the_page_fits_and_is_readable_in_both_colour_schemes(page: Page, 
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await page.wait_for_function(
+                "dark => document.documentElement.classList.contains('dark-mode') === dark", arg=scheme == "dark"
+            )
             assert await page.evaluate(LOW_CONTRAST) == [], (width, scheme)
     assert {urlsplit(url).netloc for url in requested if url.startswith("http")} == {urlsplit(server.url).netloc}
 
