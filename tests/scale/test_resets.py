@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,12 +33,6 @@ def cluster(folder: Path, link: TcpLink, fake: FakeFfmpeg, members: list[Running
     cluster.worker()
     with cluster:
         yield cluster
-
-
-@pytest.fixture
-async def api(cluster: Cluster) -> AsyncIterator[Api]:
-    async with Api(cluster.webs[0]) as client:
-        yield client
 
 
 async def test_workers_maintenance_and_uploads_survive_resets_of_redis_connections(

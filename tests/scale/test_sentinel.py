@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,12 +43,6 @@ def cluster(
     cluster.worker()
     with cluster:
         yield cluster
-
-
-@pytest.fixture
-async def api(cluster: Cluster) -> AsyncIterator[Api]:
-    async with Api(cluster.webs[0]) as client:
-        yield client
 
 
 async def role(watched: WatchedRedis, known: Authority, port: int) -> list[object]:

@@ -36,12 +36,22 @@ async def stored(ledger: Ledger, upload_id: str) -> bytes:
 
 async def put(ledger: Ledger, upload_id: str, record: bytes) -> None:
     """Store the bytes as the record of the upload."""
+    await _put(ledger, "uploads", upload_id, ("upload", upload_id), record)
+
+
+async def put_record(ledger: Ledger, name: str, record: bytes) -> None:
+    """Store the bytes as the record of the submission."""
+    await _put(ledger, "submissions", name, ("submissions", "one", name), record)
+
+
+async def _put(ledger: Ledger, table: str, name: str, key: tuple[str, ...], record: bytes) -> None:
+    """Store the bytes as a record: in this table of SQLite, or under this key of Redis."""
     if isinstance(ledger, SqliteLedger):
-        query = "UPDATE uploads SET record = ? WHERE id = ?"
-        await ledger.database.write(lambda connection: connection.execute(query, (record, upload_id)).rowcount)
+        query = f"UPDATE {table} SET record = ? WHERE id = ?"  # noqa: S608 - the names are above
+        await ledger.database.write(lambda connection: connection.execute(query, (record, name)).rowcount)
     else:
         assert isinstance(ledger, RedisLedger)
-        await ledger.scripts.command("HSET", ledger.scripts.key("upload", upload_id), "record", record)
+        await ledger.scripts.command("HSET", ledger.scripts.key(*key), "record", record)
 
 
 async def change(ledger: Ledger, upload_id: str, **fields: Any) -> None:
@@ -224,15 +234,6 @@ def submission(name: str, clock: Clock) -> Submission:
         files=(SubmittedFile("upload_a", "file"),),
         closed=True,
     )
-
-
-async def put_record(ledger: Ledger, name: str, record: bytes) -> None:
-    if isinstance(ledger, SqliteLedger):
-        query = "UPDATE submissions SET record = ? WHERE id = ?"
-        await ledger.database.write(lambda connection: connection.execute(query, (record, name)).rowcount)
-    else:
-        assert isinstance(ledger, RedisLedger)
-        await ledger.scripts.command("HSET", ledger.scripts.key("submissions", "one", name), "record", record)
 
 
 async def test_damaged_record_beside_the_uploads_is_logged_and_never_due_again(ledger: Ledger, clock: Clock) -> None:
