@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from roomcast.errors import StorageError
@@ -95,17 +96,27 @@ async def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
         await ledger.close()
 
 
-async def test_waiting_calls_are_served_in_order(tmp_path: Path) -> None:
+async def test_waiting_calls_are_started_in_the_order_in_which_they_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    started: list[str] = []
+
+    async def call_again_and_again(scripts: Scripts, caller: int) -> None:
+        for turn in range(20):
+            made.append(f"{caller}.{turn}")
+            assert await scripts.command("PING", made[-1]) == f"{caller}.{turn}".encode()
+
     with RunningRedis(tmp_path / "redis") as redis:
         client = connect(redis.url)
-        scripts, answered, ahead = Scripts(client), [0] * (4 * MAX_CONCURRENT_CALLS), []
+        send = client.execute_command
 
-        async def call_again_and_again(caller: int) -> None:
-            for _ in range(20):
-                await scripts.command("PING")
-                answered[caller] += 1
-                ahead.append(max(answered) - min(answered))
+        async def record_and_send(*command: Any) -> Any:
+            started.append(command[1])
+            return await send(*command)
 
-        await asyncio.gather(*(call_again_and_again(caller) for caller in range(len(answered))))
+        monkeypatch.setattr(client, "execute_command", record_and_send)
+        scripts = Scripts(client)
+        await asyncio.gather(*(call_again_and_again(scripts, caller) for caller in range(4 * MAX_CONCURRENT_CALLS)))
         await client.aclose()
-    assert max(ahead) <= 2
+    assert started == made
