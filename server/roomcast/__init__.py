@@ -5,7 +5,7 @@ From low to high; a module imports only from lower layers:
 ``errors``                          the errors that clients can get.
 ``runtime/`` ``transport/``         tasks, files, processes, Redis and SQLite connections; the Engine.IO server.
 ``uploads/``                        the domain: lifecycle, messages, templates. Pure.
-``settings`` ``ledger/`` ``media/`` ``dispatch/``   where state is stored, where bytes are stored, what wakes workers.
+``settings/`` ``ledger/`` ``media/`` ``dispatch/``   where state is stored, where bytes are stored, what wakes workers.
 ``assemblies/`` ``fanout/`` ``auth``   submissions and webhooks; from the ledger to subscribers; tokens.
 ``dialects/``                       the same state in the JSON of other clients. Pure.
 ``services/``                       what HTTP, Socket.IO and the workers share.

@@ -25,7 +25,7 @@ from roomcast.runtime.process import (
 from roomcast.runtime.supervisor import LISTEN_FD, PARENT_PIPE_FD, inherited_fd, supervise
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.program import run_program
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 log = structlog.get_logger("roomcast")
 

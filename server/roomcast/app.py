@@ -64,7 +64,7 @@ from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 

@@ -9,7 +9,7 @@ import jwt
 
 from roomcast.errors import Unauthenticated
 from roomcast.public_key import TokenKey, read_public_key
-from roomcast.settings import AuthSettings
+from roomcast.settings.auth import AuthSettings
 from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 MAX_USER_ID_LENGTH = 200

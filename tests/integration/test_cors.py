@@ -14,7 +14,7 @@ from roomcast.http.errors import errors_as_json
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.responses import VIEWER
 from roomcast.origins import OriginPolicy
-from roomcast.settings import AuthSettings
+from roomcast.settings.auth import AuthSettings
 
 from tests.support.tokens import SECRET, token
 

@@ -22,7 +22,7 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.services import maintenance as module
 from roomcast.services.backends import Backends, foreign_media
 from roomcast.services.maintenance import Maintenance
-from roomcast.settings import RetentionSettings
+from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, error_body, new_upload_id, source_key
 from structlog.testing import capture_logs

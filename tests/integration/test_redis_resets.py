@@ -20,7 +20,7 @@ from roomcast.runtime.redis_lua import Scripts
 from roomcast.runtime.tasks import exit_when_task_fails
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
-from roomcast.settings import RetentionSettings
+from roomcast.settings.retention import RetentionSettings
 from structlog.testing import capture_logs
 
 from tests.support.harness import eventually

@@ -14,7 +14,7 @@ from roomcast.errors import RoomcastError, StorageError
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.redis_connection import connect, refuse_unverified
 from roomcast.runtime.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
-from roomcast.settings import load_settings
+from roomcast.settings.settings import load_settings
 
 from tests.support.certificates import Authority, Certificate, authority, self_signed
 from tests.support.ledgers import Clock, created

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roomcast.settings import Settings, all_settings
+from roomcast.settings.settings import Settings, all_settings
 
 
 def settings_of(**values: Any) -> Settings:

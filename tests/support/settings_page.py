@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from roomcast.settings import Settings, all_settings
+from roomcast.settings.settings import Settings, all_settings
 
 from tests.support.pages import DOCS
 

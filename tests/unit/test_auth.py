@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden, Unauthenticated
-from roomcast.settings import AuthSettings
+from roomcast.settings.auth import AuthSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.settings import all_settings
+from roomcast.settings.settings import all_settings
 
 from deploy import try_buildpacks
 from deploy.try_buildpacks import BuildError

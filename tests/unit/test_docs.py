@@ -20,7 +20,7 @@ from roomcast.cli.exit_codes import ExitCode
 from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
 from roomcast.http.errors import STATUS
-from roomcast.settings import load_templates
+from roomcast.settings.assemblies import load_templates
 from roomcast.transport.engine import Engine
 from roomcast.uploads import templates
 from roomcast.uploads.lifecycle import TABLE

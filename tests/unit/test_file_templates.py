@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import UnsupportedType
-from roomcast.settings import SettingsError, load_settings, load_templates
+from roomcast.settings.assemblies import load_templates
+from roomcast.settings.settings import SettingsError, load_settings
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template, TemplateFileError, Templates, check_kind
 

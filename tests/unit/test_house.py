@@ -15,7 +15,7 @@ from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
     {"roomcast.errors"},
-    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.environment", "roomcast.public_key"},
+    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.public_key"},
     {"roomcast.uploads"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.client"},

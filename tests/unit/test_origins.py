@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from roomcast import settings
+from roomcast.settings import settings
 from roomcast.errors import Forbidden
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders, check_origins, is_loopback_host
-from roomcast.settings import SettingsError
+from roomcast.settings.settings import SettingsError
 
 Client = TestClient[web.Request, web.Application]
 Connect = Callable[[web.Application], Awaitable[Client]]

@@ -32,7 +32,7 @@ from roomcast.http.intake.pipeline import (
 )
 from roomcast.media.batches import Batches
 from roomcast.media.contract import Data
-from roomcast.settings import IntakeSettings
+from roomcast.settings.intake import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES
 from roomcast.uploads.templates import Template

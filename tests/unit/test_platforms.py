@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast import settings
-from roomcast.environment import PLATFORMS
+from roomcast.settings import settings
 from roomcast.services.backends import url_secret
-from roomcast.settings import SettingsError
+from roomcast.settings.environment import PLATFORMS
+from roomcast.settings.settings import SettingsError
 
 from tests.support.harness import OURS
 from tests.support.settings import settings_of

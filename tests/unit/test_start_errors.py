@@ -13,7 +13,7 @@ import pytest
 from roomcast.errors import DiskFull, RoomcastError
 from roomcast.runtime.process import listen_errors
 from roomcast.services import program
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 
 def full() -> sqlite3.OperationalError:

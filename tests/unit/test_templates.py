@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from roomcast.errors import Malformed
-from roomcast.settings import load_templates
+from roomcast.settings.assemblies import load_templates
 from roomcast.uploads.templates import TemplateFileError, Templates
 
 

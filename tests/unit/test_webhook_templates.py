@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from roomcast.settings import load_templates
+from roomcast.settings.assemblies import load_templates
 from roomcast.uploads.templates import TemplateFileError
 
 LONG = "a secret that is long enough"

@@ -23,7 +23,7 @@ from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.program import run_program
 from roomcast.services.upload_metrics import UploadMetrics
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 from roomcast_workers.factory import build_workers
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 from roomcast.services.backends import Backends
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries

@@ -19,7 +19,7 @@ from roomcast.http.downloads.response import send_file
 from roomcast.http.operations import OPERATIONS, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.pages import PAGE_RESPONSE, STATIC
 from roomcast.http.responses import json_response
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 GUIDES = STATIC.parent / "docs"
 """The folder of the guides: inside an installed package, at the top of a checkout."""

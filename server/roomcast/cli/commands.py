@@ -174,7 +174,7 @@ def status(
 def _maintain(work: Callable[[Path], BackupSummary]) -> BackupSummary:
     """Return the result of `work` on the data directory. An error is printed in one line."""
     from roomcast.errors import RoomcastError  # noqa: PLC0415
-    from roomcast.settings import SettingsError, load_settings  # noqa: PLC0415
+    from roomcast.settings.settings import SettingsError, load_settings  # noqa: PLC0415
 
     try:
         storage = load_settings().storage

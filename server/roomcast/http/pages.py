@@ -16,7 +16,7 @@ from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Config
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 STATIC = next(folder for folder in (_PACKAGE / "static", _PACKAGE.parents[1] / "static") if folder.is_dir())

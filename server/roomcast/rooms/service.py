@@ -17,7 +17,7 @@ from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
-from roomcast.settings import Settings
+from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
 

@@ -29,7 +29,8 @@ from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.clocks import RunningClock
 from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
-from roomcast.settings import SECRET_BYTES, Settings
+from roomcast.settings.auth import SECRET_BYTES
+from roomcast.settings.settings import Settings
 
 log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, foreign_media
-from roomcast.settings import RetentionSettings
+from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload, results_folder, source_key
 

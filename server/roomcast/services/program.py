@@ -11,7 +11,7 @@ from typing import Any
 
 from roomcast.errors import DiskFull, RoomcastError
 from roomcast.runtime.process import configure_logging, new_loop, print_start_error
-from roomcast.settings import Settings, SettingsError, load_settings
+from roomcast.settings.settings import Settings, SettingsError, load_settings
 
 
 def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:

@@ -24,7 +24,7 @@ from roomcast.errors import Interrupted, Malformed, RoomcastError, Stalled, TooL
 from roomcast.media.batches import Batches
 from roomcast.media.contract import Data, WriteChunks
 from roomcast.runtime.tasks import finish_despite_cancel
-from roomcast.settings import IntakeSettings
+from roomcast.settings.intake import IntakeSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.sniff import SNIFF_BYTES, Sniffed, sniff
 from roomcast.uploads.templates import Template, check_kind

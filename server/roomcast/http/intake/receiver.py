@@ -24,7 +24,7 @@ from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
 from roomcast.services.quota import UploadQuota
-from roomcast.settings import IntakeSettings
+from roomcast.settings.intake import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed

@@ -23,7 +23,7 @@ from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
 from roomcast.services.uploads import UploadService
-from roomcast.settings import MAX_FILES_LIMIT
+from roomcast.settings.intake import MAX_FILES_LIMIT
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.model import Upload, results_folder
 from roomcast.uploads.templates import Templates

@@ -1,0 +1,56 @@
+"""Settings: what a client may send."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from roomcast.settings.group import SettingsGroup
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+MAX_FILES_LIMIT = 1000
+"""The largest value of `ROOMCAST_MAX_FILES`."""
+
+
+class IntakeSettings(SettingsGroup):
+    """What a client may send."""
+
+    max_upload_bytes: int = Field(
+        2 * GIB, gt=0, description="Largest file that is accepted. A template may set a lower limit."
+    )
+    max_files: int = Field(20, ge=1, le=MAX_FILES_LIMIT, description="Most files in one request.")
+    max_in_flight: int = Field(
+        100,
+        ge=1,
+        description="Most unfinished uploads of one viewer, or of one network address in open mode. Of refused ones, "
+        "five times as many are accepted in ten minutes.",
+    )
+    viewer_bytes_per_second: int | None = Field(
+        None,
+        gt=0,
+        description="Rate at which one viewer, or one network address in open mode, may send to each web process.",
+    )
+    hashes: str = Field(
+        "md5,sha256",
+        pattern=r"^(md5,sha256|md5|sha256|none)$",
+        description="Digests computed while a file arrives: `md5,sha256`, `md5`, `sha256` or `none`, which saves "
+        "their CPU time. Without `md5` the id of an assembly cannot be computed by the client.",
+    )
+    disk_reserve_bytes: int = Field(
+        256 * MIB, ge=0, description="Free disk space below which nothing more is accepted."
+    )
+    body_stall_seconds: float = Field(
+        30, gt=0, description="Longest time that a request body may bring no bytes before the upload is given up."
+    )
+    body_min_bytes_per_second: int = Field(
+        1024,
+        ge=0,
+        description="Least rate at which a request body may arrive, on average over a minute, before the upload is "
+        "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
+    )
+
+    @property
+    def algorithms(self) -> frozenset[str]:
+        """The names in `hashes`."""
+        return frozenset(self.hashes.split(",")) - {"none"}

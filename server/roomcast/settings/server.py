@@ -1,0 +1,64 @@
+"""Settings: where a process listens, and how it starts and stops."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from roomcast.origins import is_loopback_address
+from roomcast.settings.environment import Variable, default_host
+from roomcast.settings.group import SettingsGroup
+
+
+class ServerSettings(SettingsGroup):
+    """Where a process listens, and how it starts and stops."""
+
+    port: Annotated[int, Variable("PORT")] = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
+    host: Annotated[str, Variable("HOST")] = Field(
+        default_factory=default_host,
+        description="Address that the server listens on. The default is 127.0.0.1, or 0.0.0.0 on a platform that "
+        "sets `DYNO`, `RENDER`, `RAILWAY_ENVIRONMENT`, `FLY_APP_NAME` or `K_SERVICE`. Open mode on an "
+        "address other than loopback needs `ROOMCAST_OPEN=1`.",
+    )
+    open: bool = Field(False, description="1 allows open mode (no credentials) on an address other than loopback.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
+        description="Public address of this server, such as `https://films.example.com`. All links begin with it; "
+        "without it they are paths.",
+    )
+    web_concurrency: Annotated[int, Variable("WEB_CONCURRENCY")] = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Web processes behind the port. More than 1 needs `REDIS_URL`, and clients that connect by "
+        "WebSocket only.",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
+    )
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long the server still serves after SIGTERM, while `/readyz` is 503 already, so that a "
+        "balancer stops sending requests before the port closes. A second SIGTERM ends this. The process may need 24 "
+        "seconds more.",
+    )
+    shutdown_seconds: float = Field(
+        15, ge=0, le=20, description="How long request bodies may still arrive after SIGTERM."
+    )
+    log: str = Field(
+        "info",
+        pattern="^(debug|info|warning|error)$",
+        description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
+    )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host == "localhost" or is_loopback_address(self.host)

@@ -1,0 +1,92 @@
+"""All settings together.
+
+They are read from the environment when a process starts, and every mistake is reported at once. In code they are
+groups: `Settings(storage=StorageSettings(data=Path("data")))`. Times are in seconds and sizes in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from roomcast.errors import Malformed
+from roomcast.origins import ANY
+from roomcast.settings.assemblies import AssemblySettings
+from roomcast.settings.auth import AuthSettings
+from roomcast.settings.environment import EnvironmentSource, Setting, mistakes, settings_in
+from roomcast.settings.intake import IntakeSettings
+from roomcast.settings.retention import RetentionSettings
+from roomcast.settings.server import ServerSettings
+from roomcast.settings.sockets import SocketSettings
+from roomcast.settings.storage import StorageSettings
+from roomcast.settings.worker import WorkerSettings
+from roomcast.uploads.templates import TemplateFileError
+
+
+class SettingsError(ValueError):
+    """The environment is wrong. The message has one line for each mistake, which begins with its variable."""
+
+
+class Settings(BaseSettings):
+    """All groups. What is not given is read from the environment, or has its default."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    intake: IntakeSettings = Field(default_factory=IntakeSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
+    sockets: SocketSettings = Field(default_factory=SocketSettings)
+    assemblies: AssemblySettings = Field(default_factory=AssemblySettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, EnvironmentSource(settings_cls)
+
+    @model_validator(mode="after")
+    def _are_safe_together(self) -> Self:
+        if ANY in self.sockets.cors_origins and "cookie" in self.auth.model_fields_set:
+            raise ValueError(
+                "ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies of its visitors. "
+                "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token."
+            )
+        if self.auth.open_mode and not self.server.loopback and not self.server.open:
+            raise ValueError(
+                f"HOST={self.server.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
+                "set one, or set ROOMCAST_OPEN=1 to let everybody in."
+            )
+        return self
+
+    @property
+    def web_processes(self) -> int:
+        """The web processes to run. SQLite has one owner, so without Redis it is 1, also where a host sets more."""
+        return self.server.web_concurrency if self.storage.redis_url else 1
+
+
+def all_settings() -> Iterator[Setting]:
+    """Every setting, group by group."""
+    return settings_in(Settings)
+
+
+def load_settings() -> Settings:
+    """Return the settings of the environment, or raise `SettingsError` with every mistake."""
+    try:
+        settings = Settings()
+        settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
+    except ValidationError as error:
+        raise SettingsError(mistakes(error, Settings)) from error
+    except Malformed as error:
+        known = ", ".join(sorted(template.name for template in settings.assemblies.loaded_templates))
+        raise SettingsError(
+            f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}."
+        ) from error
+    except TemplateFileError as error:
+        raise SettingsError(f"ROOMCAST_TEMPLATES names a file that cannot be used. {error}") from error
+    return settings
