@@ -22,8 +22,8 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
-from roomcast.settings import settings
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
+from roomcast.settings import settings
 
 from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from roomcast.settings import settings
 from roomcast.errors import Forbidden
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders, check_origins, is_loopback_host
+from roomcast.settings import settings
 from roomcast.settings.settings import SettingsError
 
 Client = TestClient[web.Request, web.Application]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roomcast.settings import settings
 from roomcast.services.backends import url_secret
+from roomcast.settings import settings
 from roomcast.settings.environment import PLATFORMS
 from roomcast.settings.settings import SettingsError
 

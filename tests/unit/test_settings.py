@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pydantic import ValidationError
-from roomcast.settings import settings
 from roomcast.errors import StorageError
 from roomcast.services.backends import url_secret
+from roomcast.settings import settings
 from roomcast.settings.intake import IntakeSettings
 from roomcast.settings.settings import Settings, SettingsError, all_settings
 from roomcast.settings.storage import StorageSettings
