@@ -26,7 +26,7 @@ from roomcast_workers.sandbox.exec import (
     seccomp_supported,
 )
 
-_EXEC_SCRIPT = Path(__file__).with_name("exec.py")
+_LAUNCHER = "import sys; sys.path.append(sys.argv[1]); import exec; sys.exit(exec.main(sys.argv[2:]))"
 _LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 PASSED_ENVIRONMENT = ("PATH", *_LIBRARY_VARIABLES)
 
@@ -174,7 +174,7 @@ def sandboxed_argv(
         options += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
     if sandbox.filtered:
         options.append(f"filter={'bwrap' if sandbox.bwrap else 'self'}")
-    return [sys.executable, "-I", "-S", str(_EXEC_SCRIPT), *options, "--", *argv]
+    return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(Path(__file__).parent), *options, "--", *argv]
 
 
 def _program_paths(program: str) -> Iterator[str]:
