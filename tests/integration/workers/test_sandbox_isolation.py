@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from roomcast_workers.factory import _with_sandbox
 from roomcast_workers.ffmpeg.binaries import find_binaries
-from roomcast_workers.sandbox import exec as sandbox_exec
 from roomcast_workers.sandbox.exec import EXIT_NOT_STARTED, landlock_version, seccomp_supported
 from roomcast_workers.sandbox.sandbox import (
     UNSANDBOXED,
@@ -402,15 +401,10 @@ def test_broken_bubblewrap_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPat
 
 def test_program_does_not_run_if_the_sandbox_fails(tmp_path: Path) -> None:
     command = sandboxed_argv(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
-    folder = str(Path(sandbox_exec.__file__).parent)
-    current, older = Path(folder, "exec.py"), tmp_path / "exec.py"
-    # As it would fare on a kernel that knows no such system call.
-    older.write_text(current.read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))
-    assert older.read_text() != current.read_text()
-    ended = subprocess.run(
-        [str(tmp_path) if argument == folder else argument for argument in command],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folder = next(Path(argument) for argument in command if Path(argument, "exec.py").is_file())
+    older = tmp_path / "exec.py"  # as it would fare on a kernel that knows no such system call
+    older.write_text((folder / "exec.py").read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))
+    assert older.read_text() != (folder / "exec.py").read_text()
+    command[command.index(str(folder))] = str(tmp_path)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (EXIT_NOT_STARTED, "")

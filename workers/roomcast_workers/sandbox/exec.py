@@ -1,9 +1,9 @@
 """Confine this process with limits, Landlock and seccomp, then replace it with another program.
 
-Started by `roomcast_workers.sandbox.sandbox` as `python -I -S -c LAUNCHER FOLDER NAME=VALUE … -- PROGRAM ARGUMENT …`,
-where the launcher imports this module from its folder, and so with cached bytecode. It imports `syscall_filter` and
-otherwise little of the standard library, because every program waits for it. Limits are set here, between fork and
-exec, because doing it in the parent's `preexec_fn` is unsafe in a process that has threads.
+Started as `python -I -S -c LAUNCH FOLDER NAME=VALUE … -- PROGRAM ARGUMENT …` (see `roomcast_workers.sandbox.sandbox`),
+which imports this module from its folder: a script would be compiled for each program. It imports nothing of ours,
+and of the standard library only what starts quickly: `signal` alone takes as long as Python itself. Limits are set
+here, between fork and exec, because doing it in the parent's `preexec_fn` is unsafe in a process that has threads.
 
 The names are `parent` (a process id), those in `_set_limits`, and `nice`; `read` and `write`, each with a path and once
 per path, which restrict the program to these paths with Landlock; and `filter`, which restricts the system calls of the
@@ -29,8 +29,8 @@ _CLOSE_RANGE = 436
 
 FILTER_DESCRIPTOR = 3
 
-_SIGKILL, _SIGPIPE, _SIGXFSZ, _SIG_DFL = 9, 13, 25, 0
-"""The same on Linux and macOS. Importing `signal` would take longer than everything else here."""
+_SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25  # on Linux and on macOS
+_DEFAULT_ACTION = 0
 
 _CPU_GRACE = 2
 """Seconds between SIGXCPU, which identifies the cause, and SIGKILL, which a program cannot handle."""
@@ -99,7 +99,7 @@ def _default_signals() -> None:
     """Restore two signals that Python ignores and exec would pass on: SIGXFSZ must end a program that writes too
     much."""
     for number in (_SIGPIPE, _SIGXFSZ):
-        _call("signal", number, _SIG_DFL)
+        _call("signal", number, _DEFAULT_ACTION)
 
 
 # --- Linux ------------------------------------------------------------------------------------------------------------
@@ -217,7 +217,9 @@ def _pass_filter() -> None:
 
 
 def _filter_program(own_pid: int | None) -> bytes:
-    """Return the filter that `syscall_filter` makes, which lies beside this file."""
-    syscall_filter = __import__("syscall_filter")
-    program: bytes = syscall_filter.filter_program(os.uname().machine, own_pid)
+    """Return the filter that `syscall_filter` makes. It lies beside this file, where isolated Python does not look."""
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see `_allow`
+    if folder not in sys.path:
+        sys.path.append(folder)
+    program: bytes = __import__("syscall_filter").filter_program(os.uname().machine, own_pid)
     return program
