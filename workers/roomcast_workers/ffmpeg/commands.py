@@ -466,7 +466,8 @@ def _video_filters(video: VideoStream, settings: EncodeSettings) -> list[Filter]
 
 
 def _video_options(settings: EncodeSettings, video: VideoStream) -> Options:
-    options = video_options(settings.codec, settings.preset, settings.rate, settings.width, settings.height, video.fps)
+    size = settings.width, settings.height
+    options = video_options(settings.codec, settings.preset, settings.rate, *size, video.fps, settings.seconds)
     return options | {"pix_fmt": "yuv420p"} | _EVERY_FRAME
 
 
