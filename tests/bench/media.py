@@ -64,12 +64,13 @@ class Comparison:
 
 
 async def measure(folder: Path, *, films: int) -> list[Row]:
-    """Bytes, quality and CPU of the first `films` films of the corpus."""
+    """Bytes, quality and CPU of the `films` smallest films of the corpus."""
     if "libvmaf" not in (await read_capabilities(find_binaries())).filters:
         print("Skipped: media, because the ffmpeg in use has no libvmaf.")
         return []
     corpus.main()
-    found = [film for film in corpus.films() if not film.stem.endswith("_distorted")]  # it is a result itself
+    films_by_size = sorted(corpus.films(), key=lambda film: film.stat().st_size)
+    found = [film for film in films_by_size if not film.stem.endswith("_distorted")]  # it is a result itself
     if shutil.which(HANDBRAKE) is None:
         print(f"Skipped: the comparison with HandBrake, because {HANDBRAKE} is not installed.")
     return [row for film in found[:films] for row in _rows(await _compare(film, folder / film.stem))]
