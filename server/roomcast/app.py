@@ -1,4 +1,4 @@
-"""Build the web process: `build_app(settings)` is the one place where its parts are put together."""
+"""Build the web process: `build_app(settings, extensions)` is the one place where its parts are put together."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
+from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
@@ -138,17 +139,22 @@ class HttpParts:
     board: AdminBoard
 
 
-async def build_app(settings: Settings) -> web.Application:
-    """Return the web application. Everything is open when this returns, and is closed with the application."""
+async def build_app(settings: Settings, extensions: Extensions) -> web.Application:
+    """Return the web application with what `extensions` add.
+
+    Everything is open when this returns, and is closed with the application.
+    """
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
-        app = await _build_app(settings, lifetime, background)
+        app = await _build_app(settings, extensions, lifetime, background)
         opened.pop_all()  # had something failed, what is open would be closed now
     return app
 
 
-async def _build_app(settings: Settings, lifetime: AsyncExitStack, background: AsyncExitStack) -> web.Application:
+async def _build_app(
+    settings: Settings, extensions: Extensions, lifetime: AsyncExitStack, background: AsyncExitStack
+) -> web.Application:
     core = await build_core(settings, lifetime)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
     realtime = build_realtime(settings, core)

@@ -54,7 +54,8 @@ def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:
     content = path.read_bytes()
     md5, sha256 = hashlib.md5(content, usedforsecurity=False), hashlib.sha256(content)
     source = Source(path.name, len(content), "file", "", "text/plain", md5.hexdigest(), sha256.hexdigest())
-    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), None)
+    unused = Binaries("ffmpeg", "ffprobe")  # finding the real ones starts a process
+    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), unused)
 
 
 def _job(

@@ -297,6 +297,25 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             FLAGS,
         ],
     ),
+    "the sprite of a short video": (
+        commands.save_short_sprite(
+            SOURCE, Path("/work/sprite.jpg"), HEVC, 192, 108, "none", interval=1000, columns=4, rows=1, count=4
+        ),
+        [
+            reads("/in/film.mov"),
+            "-filter_complex",
+            chain(
+                "0:0",
+                "fps=eof_action=pass:fps=1000/1000:start_time=0",
+                scaled(192, 108, "bt470bg", "pc"),
+                *JPEG_FILTERS,
+                "tpad=stop=-1:stop_mode=clone",
+                "tile=layout=4x1:nb_frames=4",
+            ),
+            "-map [s5] -f image2 -frames:v 1 -map_metadata -1 -q:v 4 -update 1 file:/work/sprite.jpg",
+            FLAGS,
+        ],
+    ),
     "HLS in two sizes with sound": (
         commands.encode_hls(
             SOURCE,
