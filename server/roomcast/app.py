@@ -60,6 +60,7 @@ from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
+from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -98,6 +99,7 @@ class Core:
     relay: Relay
     assemblies: AssemblyService
     uploads: UploadService
+    deletion: Deletion
 
 
 @dataclass(frozen=True)
@@ -208,11 +210,14 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
-    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
+    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
-    return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
+    return Core(
+        backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads, deletion
+    )
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
@@ -302,7 +307,9 @@ def build_http(
     ).add_routes(app)
     Pages(settings, core.backends.media.origins).add_routes(app)
     ApiDocs(settings).add_routes(app)
-    maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+    maintenance = Maintenance(
+        core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds, deletion=core.deletion
+    )
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
