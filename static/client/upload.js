@@ -259,7 +259,7 @@ export class Upload extends EventTarget {
     const body = { type: this.#type, direct: this.#direct, files: [{ filename: file.name, size: file.size }] };
     for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
       try {
-        const { uploads } = await this.#host.request("POST", "/api/uploads", body);
+        const { uploads } = await this.#host.request("POST", "api/uploads", body);
         const { uploadId } = uploads[0];
         this.#directTarget = this.#direct ? uploads[0] : null;
         if (signal.aborted) return void this.#host.request("DELETE", pathOf(uploadId)).catch(() => {}); // not needed
@@ -435,5 +435,5 @@ function isLockStolen(error) {
 
 /** @param {string} id */
 function pathOf(id) {
-  return `/api/uploads/${encodeURIComponent(id)}`;
+  return `api/uploads/${encodeURIComponent(id)}`;
 }
