@@ -22,6 +22,7 @@ from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.fanout.relay import Relay
+from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
@@ -91,6 +92,7 @@ class Core:
     registry: CollectorRegistry
     authenticator: Authenticator
     origins: OriginPolicy
+    proxies: TrustedProxies
     guard: OpenModeGuard | None
     relay: Relay
     assemblies: AssemblyService
@@ -203,12 +205,13 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
-    return Core(backends, repositories, registry, authenticator, origins, guard, relay, assemblies, uploads)
+    proxies = TrustedProxies(settings.server.trusted_proxies)
+    return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.guard)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.proxies, core.guard)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -278,10 +281,10 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
+    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins, proxies=core.proxies)
     answer_preflight, add_cors_headers = cors(core.origins)
-    guards = [open_mode_guard(core.guard)] if core.guard else []
-    viewers = authentication(core.authenticator, credential)
+    guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
+    viewers = authentication(core.authenticator, credential, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
     middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)

@@ -17,6 +17,7 @@ class Code(StrEnum):
     """The stable error codes."""
 
     MALFORMED = "MALFORMED"
+    INVALID_METADATA = "INVALID_METADATA"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
@@ -96,6 +97,12 @@ class Interrupted(Malformed):
     @property
     def retryable(self) -> bool:
         return True
+
+
+class InvalidMetadata(Malformed):
+    """The metadata of an upload is not a small JSON object."""
+
+    code = Code.INVALID_METADATA
 
 
 class Unauthenticated(RoomcastError):

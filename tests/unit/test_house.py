@@ -14,7 +14,7 @@ import socketio
 from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
-    {"roomcast.errors"},
+    {"roomcast.errors", "roomcast.forwarded"},
     {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.public_key"},
     {"roomcast.uploads"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},

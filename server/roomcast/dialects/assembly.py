@@ -18,7 +18,7 @@ from pydantic import Field
 from roomcast.assemblies.model import Submission, all_completed, all_terminal, first_error, md5_of
 from roomcast.errors import Code, Problem
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Shape, Timestamp, UploadId, Url
+from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Metadata, Shape, Timestamp, UploadId, Url
 from roomcast.uploads.model import Upload, timestamp
 
 ASSEMBLY_COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
@@ -64,6 +64,7 @@ class AssemblyUpload(FileNames, WithMeta):
     field: Annotated[str, Field(examples=["file"])]
     """The field of the form."""
     md5hash: Hex | None
+    metadata: Metadata
 
 
 class AssemblyResult(FileNames, WithMeta):
@@ -221,6 +222,7 @@ def _upload(upload: Upload, field: str) -> AssemblyUpload:
         "mime": source.mime if source else None,
         "field": field,
         "md5hash": md5_of(upload),
+        "metadata": upload.metadata,
         **_meta((upload.element or {}).get("original", {})),
     }
 

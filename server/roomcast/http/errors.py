@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 STATUS: dict[Code, int] = {
     Code.MALFORMED: 400,
+    Code.INVALID_METADATA: 400,
     Code.UNAUTHENTICATED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
