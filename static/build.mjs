@@ -24,7 +24,7 @@ const CONNECTING = new Set(["page/progress-demo.js"]);
 const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop"];
 const STYLES = ["base.css", "elements/elements.css", "intake/upload-drop.css", "results/result-view.css"];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
-const COMPRESSED = new Set([".js", ".css", ".svg"]);
+const COMPRESSED = new Set([".html", ".js", ".css", ".svg"]);
 
 // The libraries of the pages are the files that the modules load, so that their licences are those of the wheel.
 const INSTALLED_LIBRARIES = `
@@ -146,32 +146,43 @@ async function buildPage(dist, page) {
   const script = await bundle({ [path.basename(page)]: `${page}.js` });
   dist.add(script);
   const html = (await dist.read(`${page}.html`)).toString();
-  const sheets = urlsOf(html, /<link rel="stylesheet" href="\/static\/([^"]+)">/g);
+  const sheets = urlsOf(html, /<link rel="stylesheet" href="static\/([^"]+)">/g);
   const styles = await Promise.all(sheets.map((name) => dist.read(name)));
   const { code } = await transform(styles.join("\n"), { loader: "css", minify: true, target: TARGET });
   const preloaded = preloadedBy(script, `${page}.js`);
   const head = [
-    ["link", `rel="stylesheet" href="/static/dist/${dist.addHashed(`${path.basename(page)}.css`, code)}"`, ""],
-    ...preloaded.map((name) => ["link", `rel="modulepreload" href="/static/dist/${name}"`, ""]),
+    ["link", `rel="stylesheet" href="static/dist/${dist.addHashed(`${path.basename(page)}.css`, code)}"`, ""],
+    ...preloaded.map((name) => ["link", `rel="modulepreload" href="static/dist/${name}"`, ""]),
   ].map(([tag, attributes]) => `<${tag} ${attributes}>`);
-  const scripts = urlsOf(html, /<script defer src="\/static\/([^"]+)">/g);
+  const scripts = urlsOf(html, /<script defer src="static\/([^"]+)">/g);
   let bundled = html
     .replace(/ *<link rel="stylesheet" [^>]+>\n/, (line) => `${head.map((tag) => `    ${tag}\n`).join("")}@${line}`)
-    .replace(/@? *<link rel="(stylesheet|modulepreload)" href="\/static\/(?!dist\/)[^>]+>\n/g, "")
-    .replace(`/static/${page}.js`, `/static/dist/${entryName(script, `${page}.js`)}`)
-    .replace("/static/favicon.svg", `/static/dist/${dist.addHashed("favicon.svg", await dist.read("favicon.svg"))}`);
+    .replace(/@? *<link rel="(stylesheet|modulepreload)" href="static\/(?!dist\/)[^>]+>\n/g, "")
+    .replace(`"static/${page}.js`, `"static/dist/${entryName(script, `${page}.js`)}`)
+    .replace('"static/favicon.svg', `"static/dist/${dist.addHashed("favicon.svg", await dist.read("favicon.svg"))}`);
   for (const name of scripts) {
-    bundled = bundled.replace(`/static/${name}`, `/static/dist/${dist.addHashed(path.basename(name), await dist.read(name))}`);
+    bundled = bundled.replace(`"static/${name}`, `"static/dist/${dist.addHashed(path.basename(name), await dist.read(name))}`);
   }
   dist.files.set(`${path.basename(page)}.html`, bundled);
   return `${path.basename(page)}.html`;
 }
 
-/** Bundle the public modules, which share their code; return the bundle of each. @param {Dist} dist */
+/**
+ * Bundle the public modules, which share their code. Return, by module, the file that is served under its name: it
+ * imports all that the module needs, so that the browser loads it at once, and exports what the module does.
+ *
+ * @param {Dist} dist
+ */
 async function buildModules(dist) {
   const built = await bundle(Object.fromEntries(MODULES.map((name) => [name, `${name}.js`])));
   dist.add(built);
-  return Object.fromEntries(MODULES.map((name) => [`${name}.js`, entryName(built, `${name}.js`)]));
+  /** @type {Record<string, string>} */ const served = {};
+  for (const name of MODULES) {
+    const imports = preloadedBy(built, `${name}.js`).map((script) => `import "./dist/${script}";\n`);
+    dist.files.set(`${name}.served`, `${imports.join("")}export * from "./dist/${entryName(built, `${name}.js`)}";\n`);
+    served[`${name}.js`] = `${name}.served`;
+  }
+  return served;
 }
 
 /** @param {Record<string, string>} entryPoints */

@@ -22,7 +22,7 @@ from roomcast.http.operations import (
     Tag,
     json_body,
 )
-from roomcast.http.pages import PAGE_RESPONSE, STATIC
+from roomcast.http.pages import PAGE_RESPONSE, page_file
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.sse import sse_event
 from roomcast.http.streams.streams import LatestQueue, Streams
@@ -60,7 +60,7 @@ class AdminRoutes(RouteGroup):
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
         self._credential = credential
-        self._html = (STATIC / "admin" / "admin.html").read_text()
+        self._html = page_file("admin/admin.html").read_text()
 
     @Operation(
         "GET",
