@@ -12,7 +12,6 @@ from pydantic import Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from roomcast.errors import Code
 from roomcast.uploads.ids import CLIENT_CHOSEN, GENERATED
 from roomcast.uploads.lifecycle import Stage, Status
 
@@ -37,6 +36,9 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, exam
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]
 Url = Annotated[str, Field(json_schema_extra={"format": "uri-reference"}, examples=["/media/1767225600.c2ln/…"])]
+ErrorCode = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,63}$", examples=["UNREADABLE_MEDIA"])]
+"""A stable code: one of `Code`, or the application's own."""
+
 Metadata = Annotated[
     dict[str, Any],
     Field(
@@ -144,7 +146,7 @@ class Element(Shape):
 class UploadError(Shape):
     """Why an upload failed."""
 
-    code: Code
+    code: ErrorCode
     message: Annotated[str, Field(examples=["The file is broken."])]
     step: Stage
     retryable: bool
