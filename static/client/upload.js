@@ -275,7 +275,7 @@ export class Upload extends EventTarget {
     const body = { type: this.#type, direct: this.#direct, metadata: this.#metadata, files: [{ filename, size }] };
     for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
       try {
-        const { uploads } = await this.#host.request("POST", "/api/uploads", body);
+        const { uploads } = await this.#host.request("POST", "api/uploads", body);
         const { uploadId } = uploads[0];
         this.#directTarget = this.#direct ? uploads[0] : null;
         if (signal.aborted) return void this.#host.request("POST", `${pathOf(uploadId)}/cancel`).catch(() => {}); // not needed
@@ -451,5 +451,5 @@ function isLockStolen(error) {
 
 /** @param {string} id */
 function pathOf(id) {
-  return `/api/uploads/${encodeURIComponent(id)}`;
+  return `api/uploads/${encodeURIComponent(id)}`;
 }
