@@ -28,6 +28,7 @@ from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
+from roomcast.http.diagnostics.routes import DiagnosticRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import FormIntake
@@ -316,6 +317,9 @@ def build_http(
         core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
     ).add_routes(app)
     Pages(settings, core.backends.media.origins, open_mode=core.authenticator.open_mode).add_routes(app)
+    DiagnosticRoutes(
+        core.proxies, intake.links, public_url=settings.server.public_url, origins=settings.sockets.cors_origins
+    ).add_routes(app)
     ApiDocs(settings, open_mode=core.authenticator.open_mode).add_routes(app)
     maintenance = Maintenance(
         core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds, deletion=core.deletion
