@@ -28,6 +28,7 @@ from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
+from roomcast.http.diagnostics.routes import DiagnosticRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import FormIntake
@@ -62,6 +63,7 @@ from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
+from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -101,6 +103,7 @@ class Core:
     relay: Relay
     assemblies: AssemblyService
     uploads: UploadService
+    deletion: Deletion
 
 
 @dataclass(frozen=True)
@@ -223,11 +226,23 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
-    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
+    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
     return Core(
-        backends, repositories, registry, calls, authenticator, origins, proxies, guard, relay, assemblies, uploads
+        backends,
+        repositories,
+        registry,
+        calls,
+        authenticator,
+        origins,
+        proxies,
+        guard,
+        relay,
+        assemblies,
+        uploads,
+        deletion,
     )
 
 
@@ -319,8 +334,13 @@ def build_http(
         core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
     ).add_routes(app)
     Pages(settings, core.backends.media.origins, open_mode=core.authenticator.open_mode).add_routes(app)
+    DiagnosticRoutes(
+        core.proxies, intake.links, public_url=settings.server.public_url, origins=settings.sockets.cors_origins
+    ).add_routes(app)
     ApiDocs(settings, open_mode=core.authenticator.open_mode).add_routes(app)
-    maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+    maintenance = Maintenance(
+        core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds, deletion=core.deletion
+    )
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
