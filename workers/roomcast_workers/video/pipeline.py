@@ -82,7 +82,11 @@ async def _gains_enough(job: Job, source: VerifiedMedia) -> bool:
     """Return whether samples show that compressing a video gains enough over copying it."""
     if not worth_sampling(source.info, source.seconds):
         return True  # the result itself is compared
-    fraction = await sampled_fraction(job, source, await settings_for(job, source))
+    settings = await settings_for(job, source)
+    most = max_playback_bytes(settings, require_video(source.info).fps, source.seconds)
+    if job.template.target_quality is None and is_worthwhile(most, job.source.size):
+        return True  # no result has more bytes than that
+    fraction = await sampled_fraction(job, source, settings)
     return is_worthwhile(round(fraction * job.source.size), job.source.size)
 
 
