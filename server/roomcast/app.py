@@ -35,6 +35,7 @@ from roomcast.http.intake.forms import FormIntake
 from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.raw_body import close_detached
 from roomcast.http.intake.receiver import Receiver
+from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
@@ -94,6 +95,7 @@ class Core:
     backends: Backends
     repositories: Repositories
     registry: CollectorRegistry
+    calls: FunctionCalls
     authenticator: Authenticator
     origins: OriginPolicy
     proxies: TrustedProxies
@@ -116,6 +118,7 @@ class Realtime:
 class IntakeParts:
     """The ways in, and what receives their bytes."""
 
+    new_uploads: NewUploads
     receiver: Receiver
     forms: FormIntake
     reservations: Reservations
@@ -163,7 +166,7 @@ async def _build_app(
     core = await build_core(settings, extensions, lifetime)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
     realtime = build_realtime(settings, core)
-    intake = build_intake(settings, core)
+    intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -228,7 +231,18 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
     return Core(
-        backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads, deletion
+        backends,
+        repositories,
+        registry,
+        calls,
+        authenticator,
+        origins,
+        proxies,
+        guard,
+        relay,
+        assemblies,
+        uploads,
+        deletion,
     )
 
 
@@ -246,7 +260,7 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -261,10 +275,13 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    forms = FormIntake(core.assemblies, templates, receiver)
-    reservations = Reservations(core.uploads, core.assemblies, media, templates, receiver, presigned, links)
+    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    reservations = Reservations(
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+    )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -375,6 +392,7 @@ def _add_upload_routes(
         core.assemblies,
         uploads,
         settings.assemblies.loaded_templates,
+        intake.new_uploads,
         intake.receiver,
         intake.resumable,
         intake.links,

@@ -28,7 +28,7 @@ from roomcast.services.backends import Backends, foreign_media
 from roomcast.services.deletion import Deletion
 from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_key
+from roomcast.uploads.model import Upload, results_folder, source_key, source_owner
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class Maintenance:
             if await self._owns_media():
                 gone = set(expired)
                 for name in await self._stale_sources():
-                    if _upload_id(name) in gone:
+                    if source_owner(name) in gone:
                         await self._media.discard_source(name)
 
     async def _clean_up(self, deletion: Deletion) -> None:
@@ -178,7 +178,7 @@ class Maintenance:
     async def _use(self, name: str, modified_at: float) -> _SourceUse:
         """Return whether the upload of a source, which was last added to at `modified_at`, still needs it."""
         try:
-            upload = await self._ledger.get(_upload_id(name))
+            upload = await self._ledger.get(source_owner(name))
         except NotFound:
             return _SourceUse.UNKNOWN
         if is_unreadable(upload):
@@ -190,10 +190,6 @@ class Maintenance:
         if modified_at >= upload.updated_at or await _received_unknown_to(upload, self._media):
             return _SourceUse.UNKNOWN
         return _SourceUse.UNNEEDED
-
-
-def _upload_id(name: str) -> str:
-    return name.partition(".")[0]
 
 
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:

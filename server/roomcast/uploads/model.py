@@ -84,7 +84,8 @@ class Upload(ExtensibleRecord):
     `direct_token` names the multipart upload of a source that the client sends straight to the media store.
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
     `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
-    application's, see `uploads.metadata`.
+    application's, see `uploads.metadata`. The application may also choose `prefix`, the folder of everything that is
+    stored of the upload, and `max_bytes`, the size of the largest file that is accepted.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
@@ -110,6 +111,8 @@ class Upload(ExtensibleRecord):
     submission: str | None = None
     folder: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+    max_bytes: int | None = None
     source_expires_at: float | None = None
     results_expire_at: float | None = None
     source: Source | None = None
@@ -187,12 +190,22 @@ def source_key(upload: Upload) -> str:
 
     Each attempt has its own name, so that cleaning up after one cannot delete the bytes of the next.
     """
-    return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
+    if upload.source:
+        return upload.source.key
+    # All sources are in one folder.
+    prefix = f"{upload.prefix.replace('/', '~')}~" if upload.prefix else ""
+    return f"{prefix}{upload.id}.{upload.state.attempt}"
+
+
+def source_owner(name: str) -> str:
+    """Return the id of the upload whose source has this name."""
+    return name.rpartition("~")[2].partition(".")[0]
 
 
 def results_folder(upload: Upload) -> str:
-    """Return the media store folder of the upload's results: its id, below the folder that the client chose."""
-    return f"{upload.folder}/{upload.id}" if upload.folder else upload.id
+    """Return the media store folder of the upload's results: its id, below the folder that the client chose, below the
+    prefix that the application chose."""
+    return "/".join(name for name in (upload.prefix, upload.folder, upload.id) if name)
 
 
 def element_type(upload: Upload) -> str:

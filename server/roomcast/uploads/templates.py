@@ -23,7 +23,7 @@ from pydantic import (
 
 from roomcast.errors import Malformed, UnsupportedType
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Retention
+from roomcast.uploads.model import Retention, Upload
 from roomcast.uploads.sniff import OCTETS, Sniffed
 
 ImageSide = Annotated[int, Field(ge=16, le=8192)]
@@ -225,6 +225,13 @@ class Templates:
             known = sorted(self._by_name)
             raise Malformed("There is no template of that name.", details={"templates": known})
         return found
+
+    def of(self, upload: Upload) -> Template:
+        """Return the template of an upload, with the upload's own limit."""
+        template = self.get(upload.template)
+        if upload.max_bytes is None:
+            return template
+        return template.model_copy(update={"max_bytes": min(upload.max_bytes, template.max_bytes or upload.max_bytes)})
 
     def webhook(self, name: str) -> Webhook | None:
         """Return the webhook of a template, or None when it has none or no longer exists."""
