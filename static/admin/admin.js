@@ -20,7 +20,8 @@ const CONNECTION_TEXTS = {
 
 const http = new Http(defaultServer(), savedToken(), () => {});
 const list = new UploadList((query) => attempt(() => http.request("GET", `api/admin/uploads?${query}`)), {
-  cancel: (uploadId) => attempt(() => http.request("DELETE", `api/uploads/${uploadId}`)),
+  cancel: (uploadId) => attempt(() => http.request("POST", `api/uploads/${uploadId}/cancel`)),
+  delete: (uploadId) => attempt(() => http.request("DELETE", `api/uploads/${uploadId}`)),
   retry,
   element: async (uploadId) => (await attempt(() => http.request("GET", `api/uploads/${uploadId}`)))?.element,
 });

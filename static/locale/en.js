@@ -30,6 +30,7 @@ const STAGES = {
   done: "Completed",
   failed: "Failed",
   cancelled: "Cancelled",
+  deleted: "Deleted",
 };
 
 /** @type {Record<string, string>} */

@@ -3,7 +3,7 @@
  *
  * @typedef {"starting" | "compressing" | "uploading" | "completed" | "error"} Status
  * @typedef {"receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning"
- *   | "done" | "failed" | "cancelled"} Stage
+ *   | "done" | "failed" | "cancelled" | "deleted"} Stage
  *
  * @typedef {object} Output   One file that the server made from an upload.
  * @property {string} name

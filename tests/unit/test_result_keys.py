@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
-from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition, is_possible
+from roomcast.media.result_keys import MAX_FOLDER_BYTES, check_prefix, clean_folder, content_disposition, is_possible
 from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
@@ -113,3 +113,35 @@ def test_any_name_becomes_a_valid_file_name(name: str) -> None:
     stored = stored_filename(clean_filename(name))
     assert 0 < len(stored.encode()) <= MAX_STORED_BYTES
     assert not stored.startswith(".")
+
+
+@pytest.mark.parametrize(("prefix", "cleaned"), [("", ""), ("/", ""), ("a", "a"), ("a/b-c/d_e.f/", "a/b-c/d_e.f")])
+def test_prefix_of_an_application_is_accepted_without_its_last_slash(prefix: str, cleaned: str) -> None:
+    assert check_prefix(prefix) == cleaned
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "..",
+        "a/..",
+        "a/../b",
+        "/a",
+        "a//b",
+        ".hidden",
+        "a/.b",
+        "a\\b",
+        "a b",
+        "a\n",
+        "é",
+        "a~b",
+        "x" * 101,
+        None,
+        7,
+        f"upload_{'0' * 32}",
+        "a/3f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5",
+    ],
+)
+def test_prefix_that_leads_elsewhere_is_refused(prefix: object) -> None:
+    with pytest.raises(ValueError, match="prefix"):
+        check_prefix(prefix)

@@ -13,6 +13,9 @@ from roomcast.uploads.viewer import Viewer
 TUS_PATH = "/api/tus"
 """The path below which all tus requests are."""
 
+DOCTOR_HEADERS_PATH = "/api/doctor/headers"
+"""Needs no token, so that `roomcast doctor` can name a proxy that removes tokens."""
+
 VIEWER = web.RequestKey("viewer", Viewer)
 """The authenticated caller, for every path that needs one."""
 
