@@ -273,3 +273,6 @@ async def every_result_works(page: Page, server: RunningServer) -> None:
     for url in {*urls, await video.get_attribute("poster")}:
         assert url.startswith(f"{server.url}/media/")
         assert await page.evaluate("async (url) => (await fetch(url)).status", url) == 200, url
+    async with page.expect_download() as saving:
+        await results.locator(".downloads a").first.click()
+    assert (await saving.value).suggested_filename.startswith(("clip", "picture")), "it is saved and not opened"
