@@ -12,6 +12,7 @@ from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden, TooMany, UnsupportedType
 from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
+from roomcast.http.request_handler import charge_to
 from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.transport.connections import Connections, network
@@ -117,12 +118,15 @@ def authentication(authenticator: Authenticator, credential: Credential, proxies
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        address = network(proxies.client(request.remote or "", joined_headers(request.headers)))
         if requires_auth(request.method, request.path):
             viewer = authenticator.viewer(credential(request))
             if authenticator.open_mode:
-                address = proxies.client(request.remote or "", joined_headers(request.headers))
-                viewer = replace(viewer, address=network(address))
+                viewer = replace(viewer, address=address)
             request[VIEWER] = viewer
+            charge_to(request, viewer.account)
+        else:
+            charge_to(request, address)
         return await handler(request)
 
     return middleware

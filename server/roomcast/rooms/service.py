@@ -22,6 +22,7 @@ from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
 from roomcast.transport.handshake import Environ
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
+from roomcast.transport.scheduler import Scheduler
 
 _MAX_CALL_BYTES = 64 * 1024
 _PONG_SECONDS = 20.0
@@ -49,6 +50,7 @@ class RoomService:
         self.stats = self._manager.stats
         most = _descriptors() - min(_descriptors() // 4, _RESERVED_DESCRIPTORS)
         self.connections = Connections(most, max_per_address=most // 2)
+        self.scheduler = Scheduler()
         self.server = SocketIOServer(
             self._manager,
             logger=_quiet_logger("socketio.server"),
@@ -65,6 +67,7 @@ class RoomService:
             websocket_deflate=settings.sockets.websocket_deflate,
             max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _descriptors() // 4),
             connections=self.connections,
+            scheduler=self.scheduler,
         )
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
         Handlers(
