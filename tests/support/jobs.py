@@ -13,8 +13,11 @@ from roomcast.uploads.model import Source, Tick, Upload, new_upload_id
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
 from roomcast.uploads.templates import Template
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.commands import Metric
+from roomcast_workers.ffmpeg.runner import read_capabilities
 from roomcast_workers.job import Job, WorkerDeps
 from roomcast_workers.reporter import Reporter
+from roomcast_workers.video.crf_search import equivalent_ssim
 
 
 class RecordingReporter:
@@ -49,12 +52,19 @@ def job_on(
     return _job(video, source, folder, Template(name="t", **template), binaries)
 
 
+async def quality_target(vmaf: float) -> tuple[Metric, float]:
+    """Return the metric by which the ffmpeg of these jobs measures quality, and its value for `vmaf` points."""
+    measures_vmaf = "libvmaf" in (await read_capabilities(find_binaries())).filters
+    return ("vmaf", vmaf) if measures_vmaf else ("ssim", round(equivalent_ssim(vmaf), 4))
+
+
 def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:
     """Return a job whose source is a file that is stored unchanged."""
     content = path.read_bytes()
     md5, sha256 = hashlib.md5(content, usedforsecurity=False), hashlib.sha256(content)
     source = Source(path.name, len(content), "file", "", "text/plain", md5.hexdigest(), sha256.hexdigest())
-    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), None)
+    unused = Binaries("ffmpeg", "ffprobe")  # finding the real ones starts a process
+    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), unused)
 
 
 def _job(

@@ -6,7 +6,7 @@ groups: `Settings(storage=StorageSettings(data=Path("data")))`. Times are in sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -57,12 +57,15 @@ class Settings(BaseSettings):
                 "ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies of its visitors. "
                 "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token."
             )
-        if self.auth.open_mode and not self.server.loopback and not self.server.open:
-            raise ValueError(
-                f"HOST={self.server.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
-                "set one, or set ROOMCAST_OPEN=1 to let everybody in."
-            )
         return self
+
+    def check_access(self, *, application_authenticates: bool) -> None:
+        """Raise `SettingsError` for a server that would let everybody in although nobody has asked for that."""
+        if self.auth.open_mode and not (application_authenticates or self.server.loopback or self.server.open):
+            raise SettingsError(
+                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET or "
+                "JWT_PUBLIC_KEY, or set ROOMCAST_OPEN=1 to let everybody in."
+            )
 
     @property
     def web_processes(self) -> int:
@@ -75,10 +78,24 @@ def all_settings() -> Iterator[Setting]:
     return settings_in(Settings)
 
 
-def load_settings() -> Settings:
-    """Return the settings of the environment, or raise `SettingsError` with every mistake."""
+def _groups(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return settings by their groups and fields, of settings by the names of their variables."""
+    by_variable = {setting.variable: setting for setting in all_settings()}
+    if unknown := sorted(given.keys() - by_variable.keys()):
+        raise SettingsError("\n".join(f"{name}: There is no such setting." for name in unknown))
+    groups: dict[str, dict[str, Any]] = {}
+    for variable, value in given.items():
+        groups.setdefault(by_variable[variable].group, {})[by_variable[variable].name] = value
+    return groups
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of the environment, but for those that are `given` by the names of their variables.
+
+    Raise `SettingsError` with every mistake.
+    """
     try:
-        settings = Settings()
+        settings = Settings.model_validate(_groups(given or {}))
         settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
         raise SettingsError(mistakes(error, Settings)) from error

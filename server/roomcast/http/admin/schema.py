@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.messages import Bytes, Percent, Shape, Timestamp, UploadError, UploadId
+from roomcast.uploads.messages import Bytes, ErrorCode, Percent, Shape, Timestamp, UploadError, UploadId
 
 
 class UploadRow(Shape):
@@ -99,7 +98,7 @@ class FailedUpload(Shape):
 class FailureGroup(Shape):
     """The uploads that failed in the same step with the same code, latest first."""
 
-    code: Code
+    code: ErrorCode
     step: Stage
     retryable: bool
     uploads: list[FailedUpload]
