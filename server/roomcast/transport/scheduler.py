@@ -45,7 +45,7 @@ _SMOOTHING = 0.25
 _LEAST_EXPECTED_SECONDS = 0.0001
 """What is expected of the work of an account of which nothing is known."""
 
-Work = Callable[[float], None]
+QueuedWork = Callable[[float], None]
 """Queued work. Its argument is the time in seconds that it is expected to take, and is `prepaid` when it is charged."""
 
 
@@ -60,7 +60,7 @@ class Account:
         """In units that grow: see `Scheduler.usage`."""
         self.mean = 0.0
         """The time in seconds of one piece of its work, averaged over the last few."""
-        self.waiting: deque[Work] | None = None
+        self.waiting: deque[QueuedWork] | None = None
         """Its queued work; None if there is none."""
 
 
@@ -143,7 +143,7 @@ class Scheduler:
             return account.usage < self._queue[0][0]
         return self._backlog < TURN_SECONDS
 
-    def defer(self, account: Account, work: Work) -> None:
+    def defer(self, account: Account, work: QueuedWork) -> None:
         """Queue work. It is called in a later turn of the event loop, after earlier work for the same account."""
         if account.waiting is None:
             account.waiting = deque()
@@ -166,7 +166,7 @@ class Scheduler:
         """Await a coroutine: charge `payer.account` for each of its steps, and let it wait for its turn before the
         first step and wherever it yields without waiting for anything (`asyncio.sleep(0)`).
 
-        When it has waited for something else, it goes on at once: it may have what others wait for, such as a lock.
+        When it has waited for something else, it continues at once: it may have what others wait for, such as a lock.
         The first step waits for the turn of the account `first`, if that is given.
         """
         return await self._steps(payer, work, first or payer.account)
