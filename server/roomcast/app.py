@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
@@ -148,7 +149,7 @@ async def build_app(settings: Settings) -> web.Application:
 
 async def _build_app(settings: Settings, lifetime: AsyncExitStack, background: AsyncExitStack) -> web.Application:
     core = await build_core(settings, lifetime)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, StepPlan())
     realtime = build_realtime(settings, core)
     intake = build_intake(settings, core)
     assemblies = build_assemblies(settings, core)

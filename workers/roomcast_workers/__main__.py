@@ -26,6 +26,7 @@ from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.settings.settings import Settings
 
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger("roomcast_workers")
 
@@ -40,7 +41,10 @@ async def work(settings: Settings) -> int:
         registry = CollectorRegistry()
         backends.ledger.add_observer(UploadMetrics(registry).on_event)
         maintenance = Maintenance(backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-        async with maintenance.running(), build_workers(settings, backends).running(settings.worker.workers):
+        async with (
+            maintenance.running(),
+            build_workers(settings, backends, StepPlan()).running(settings.worker.workers),
+        ):
             with _metrics(registry, settings):
                 print_ready("Roomcast is working.")
                 await stop.wait()

@@ -37,6 +37,10 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, exam
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]
 Url = Annotated[str, Field(json_schema_extra={"format": "uri-reference"}, examples=["/media/1767225600.c2ln/…"])]
+ApplicationStep = Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$", examples=["virus-scan"])]
+"""The name of a step of the application."""
+ApplicationKind = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", examples=["report"])]
+"""The kind of an output that the application has added."""
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", examples=["d41d8cd98f00b204e9800998ecf8427e"])]
 
 
@@ -45,7 +49,10 @@ class Output(Shape):
     """A stored result."""
 
     name: Annotated[str, Field(examples=["video"])]
-    kind: Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
+    kind: (
+        Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
+        | ApplicationKind
+    )
     key: Annotated[str, Field(examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/video.mp4"])]
     """The key in the media store."""
     bucket: str | None
@@ -138,7 +145,8 @@ class UploadError(Shape):
 
     code: Code
     message: Annotated[str, Field(examples=["The file is broken."])]
-    step: Stage
+    step: Stage | ApplicationStep
+    """The stage in which it failed, or the step of the application."""
     retryable: bool
     """Whether another attempt with the same file can succeed."""
 

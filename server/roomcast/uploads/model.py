@@ -284,7 +284,7 @@ def message(upload: Upload) -> Message:
     return body
 
 
-def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
+def error_body(error: RoomcastError, step: str, *, retryable: bool | None = None) -> UploadError:
     """Return the `error` of a failed upload's message."""
     return {
         "code": error.code,

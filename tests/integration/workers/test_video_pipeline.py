@@ -13,17 +13,16 @@ from roomcast import errors
 from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.ffmpeg.binaries import find_binaries
 from roomcast_workers.job import Results
-from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import first_frame, make_clip, make_encoded, make_sound, make_uneven, truncate
-from tests.support.jobs import RecordingReporter, job_on
+from tests.support.jobs import RecordingReporter, job_on, process
 
 
 async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, RecordingReporter]:
     template.setdefault("preset", "ultrafast")
     job, reporter = job_on(source, tmp_path / "job", **template)
-    results = await process_video(job)
+    results = await process(job, reporter)
     return results, results.files[0].path, reporter
 
 

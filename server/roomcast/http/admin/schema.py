@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.messages import Bytes, Percent, Shape, Timestamp, UploadError, UploadId
+from roomcast.uploads.messages import ApplicationStep, Bytes, Percent, Shape, Timestamp, UploadError, UploadId
 
 
 class UploadRow(Shape):
@@ -100,7 +100,7 @@ class FailureGroup(Shape):
     """The uploads that failed in the same step with the same code, latest first."""
 
     code: Code
-    step: Stage
+    step: Stage | ApplicationStep
     retryable: bool
     uploads: list[FailedUpload]
 
