@@ -7,9 +7,53 @@ From low to high; a module imports only from lower layers:
 ``uploads/``                        the domain: lifecycle, messages, templates. Pure.
 ``settings/`` ``ledger/`` ``media/`` ``dispatch/``   where state is stored, where bytes are stored, what wakes workers.
 ``assemblies/`` ``fanout/`` ``auth``   submissions and webhooks; from the ledger to subscribers; tokens.
+``extensions/``                     what an application adds: its own functions.
 ``dialects/``                       the same state in the JSON of other clients. Pure.
 ``services/``                       what HTTP, Socket.IO and the workers share.
 ``http/`` ``rooms/``                the HTTP routes; the Socket.IO server. The workers are in ``roomcast_workers``.
 ``api_docs/`` ``app``               the API's description; where everything is put together.
+``serving`` ``application``         the web process; the class that applications use.
 ``client/`` ``cli/``                the Python client, and the command line that uses it.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from roomcast.application import Roomcast
+    from roomcast.errors import Rejected
+    from roomcast.extensions.contract import CallerRequest, NewUpload
+    from roomcast.settings.settings import Settings, SettingsError
+    from roomcast.uploads.model import Upload
+    from roomcast.uploads.viewer import Viewer
+
+__all__ = [
+    "CallerRequest",
+    "NewUpload",
+    "Rejected",
+    "Roomcast",
+    "Settings",
+    "SettingsError",
+    "Upload",
+    "Viewer",
+]
+
+_MODULES = {
+    "CallerRequest": "extensions.contract",
+    "NewUpload": "extensions.contract",
+    "Rejected": "errors",
+    "Roomcast": "application",
+    "Settings": "settings.settings",
+    "SettingsError": "settings.settings",
+    "Upload": "uploads.model",
+    "Viewer": "uploads.viewer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: each of them loads more than the next program may need."""
+    if name not in _MODULES:
+        raise AttributeError(f"The module {__name__!r} has no attribute {name!r}.")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Build the web process: `build_app(settings)` is the one place where its parts are put together."""
+"""Build the web process: `build_app(settings, extensions)` is the one place where its parts are put together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
 from roomcast.auth import Authenticator
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
+from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
+from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
@@ -92,6 +94,7 @@ class Core:
     registry: CollectorRegistry
     authenticator: Authenticator
     origins: OriginPolicy
+    proxies: TrustedProxies
     guard: OpenModeGuard | None
     relay: Relay
     assemblies: AssemblyService
@@ -137,19 +140,26 @@ class HttpParts:
     board: AdminBoard
 
 
-async def build_app(settings: Settings) -> web.Application:
-    """Return the web application. Everything is open when this returns, and is closed with the application."""
+async def build_app(settings: Settings, extensions: Extensions) -> web.Application:
+    """Return the web application with what `extensions` add.
+
+    Everything is open when this returns, and is closed with the application.
+    """
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
-        app = await _build_app(settings, lifetime, background)
+        app = await _build_app(settings, extensions, lifetime, background)
         opened.pop_all()  # had something failed, what is open would be closed now
     return app
 
 
-async def _build_app(settings: Settings, lifetime: AsyncExitStack, background: AsyncExitStack) -> web.Application:
+async def _build_app(
+    settings: Settings, extensions: Extensions, lifetime: AsyncExitStack, background: AsyncExitStack
+) -> web.Application:
+    plan = StepPlan(extensions.steps)
+    extensions.add_templates(settings.assemblies.loaded_templates)
     core = await build_core(settings, lifetime)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, StepPlan())
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core)
     intake = build_intake(settings, core)
     assemblies = build_assemblies(settings, core)
@@ -204,12 +214,13 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
-    return Core(backends, repositories, registry, authenticator, origins, guard, relay, assemblies, uploads)
+    proxies = TrustedProxies(settings.server.trusted_proxies)
+    return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.guard)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.proxies, core.guard)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -279,10 +290,10 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins)
+    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins, proxies=core.proxies)
     answer_preflight, add_cors_headers = cors(core.origins)
-    guards = [open_mode_guard(core.guard)] if core.guard else []
-    viewers = authentication(core.authenticator, credential)
+    guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
+    viewers = authentication(core.authenticator, credential, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
     middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)

@@ -6,6 +6,7 @@ is a full sentence for a person, and never contains a path, a command line or th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NotRequired
@@ -17,6 +18,7 @@ class Code(StrEnum):
     """The stable error codes."""
 
     MALFORMED = "MALFORMED"
+    INVALID_METADATA = "INVALID_METADATA"
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
@@ -34,6 +36,8 @@ class Code(StrEnum):
     UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
     DISK_FULL = "DISK_FULL"
+    HOOK_FAILED = "HOOK_FAILED"
+    STEP_FAILED = "STEP_FAILED"
     INTERNAL = "INTERNAL"
 
 
@@ -48,6 +52,8 @@ RETRYABLE = frozenset(
         Code.UNREADABLE_RECORD,
         Code.TOO_MANY,
         Code.DISK_FULL,
+        Code.HOOK_FAILED,
+        Code.STEP_FAILED,
         Code.INTERNAL,
     }
 )
@@ -57,7 +63,7 @@ RETRYABLE = frozenset(
 class Problem(TypedDict):
     """An error in JSON: a stable code, a sentence for a person, and facts by name."""
 
-    code: Code
+    code: str
     message: str
     details: NotRequired[dict[str, Any]]
 
@@ -65,7 +71,7 @@ class Problem(TypedDict):
 class RoomcastError(Exception):
     """An error with a stable code. `details` are facts that a client may see."""
 
-    code: Code = Code.INTERNAL
+    code: str = Code.INTERNAL
 
     def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -96,6 +102,12 @@ class Interrupted(Malformed):
     @property
     def retryable(self) -> bool:
         return True
+
+
+class InvalidMetadata(Malformed):
+    """The metadata of an upload is not a small JSON object."""
+
+    code = Code.INVALID_METADATA
 
 
 class Unauthenticated(RoomcastError):
@@ -215,3 +227,40 @@ class DiskFull(RoomcastError):
     """The disk is full."""
 
     code = Code.DISK_FULL
+
+
+class HookFailed(RoomcastError):
+    """A function of the application, or the URL that replaces it, raised an error or did not answer as it must."""
+
+    code = Code.HOOK_FAILED
+
+
+class StepFailed(RoomcastError):
+    """A step of the application raised an error or did not end in time."""
+
+    code = Code.STEP_FAILED
+
+
+class Rejected(RoomcastError):
+    """The application refuses an upload, for a reason with a code of its own. Another attempt would be refused, too."""
+
+    def __init__(self, code: str, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+        """`code` consists of capital letters, digits and underscores. The client gets it with the message.
+
+        Raise `ValueError` for another one, and for an empty message.
+        """
+        if not (isinstance(code, str) and _CODE.fullmatch(code)):
+            raise ValueError(
+                f"The code {code!r} of a rejection must consist of capital letters, digits and underscores."
+            )
+        if not (isinstance(message, str) and message.strip()):
+            raise ValueError("A rejection needs a message that says why.")
+        super().__init__(message, details=details)
+        self.code = code
+
+    @property
+    def retryable(self) -> bool:
+        return False
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")

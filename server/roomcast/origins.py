@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from roomcast.errors import Forbidden
+from roomcast.forwarded import GetHeader, TrustedProxies, environ_headers
 
 ANY = "*"
 """The value of `ROOMCAST_CORS_ORIGINS` that allows every origin, without cookies."""
@@ -35,27 +36,28 @@ class PageHeaders(NamedTuple):
     origin: str | None
     """`Origin`: the page's origin. None for programs, for links, and for what a page reads from its own origin."""
     hosts: tuple[str, ...]
-    """`Host`, and what a proxy says that it was (`X-Forwarded-Host`), in lower case."""
+    """`Host`, and what a trusted proxy says that it was, in lower case."""
     scheme: str | None = None
-    """`X-Forwarded-Proto`: the scheme by which a proxy was called."""
+    """The scheme by which a trusted proxy was called."""
     site: str | None = None
     """`Sec-Fetch-Site`: whether the browser holds the page for one of this server's origin."""
+    unverified_host: str | None = None
+    """`X-Forwarded-Host` of a peer that is no trusted proxy, in lower case. It permits nothing."""
 
     @classmethod
-    def read(cls, get: Callable[[str], str | None]) -> Self:
-        """Read them with a function that returns the value of a header by its lower-case name, or None."""
-        hosts = (get("host"), _first(get("x-forwarded-host")))
+    def read(cls, get: GetHeader, peer: str, proxies: TrustedProxies) -> Self:
+        """Read them from the headers of a request of `peer`, the address that the connection comes from."""
+        forwarded, host = proxies.resolve(peer, get), get("host")
+        hosts = tuple(name for name in ((host or "").lower(), forwarded.host) if name)
+        unverified = None if proxies.trusts(peer) else get("x-forwarded-host")
         return cls(
-            get("origin"),
-            tuple(host.lower() for host in hosts if host),
-            _first(get("x-forwarded-proto")),
-            get("sec-fetch-site"),
+            get("origin"), hosts, forwarded.scheme, get("sec-fetch-site"), unverified.lower() if unverified else None
         )
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> Self:
+    def of_environ(cls, environ: Mapping[str, str], proxies: TrustedProxies) -> Self:
         """Read them from a WSGI environ."""
-        return cls.read(lambda name: environ.get(f"HTTP_{name.upper().replace('-', '_')}"))
+        return cls.read(environ_headers(environ), environ.get("REMOTE_ADDR", ""), proxies)
 
 
 class OriginPolicy:
@@ -138,7 +140,8 @@ class OpenModeGuard:
         `safe` is False for a request that changes something, and for one that opens a WebSocket, which a page of any
         origin can read.
         """
-        if self._loopback and not (page.hosts and all(map(self._is_own_name, page.hosts))):
+        names = (*page.hosts, page.unverified_host) if page.unverified_host else page.hosts
+        if self._loopback and not (page.hosts and all(map(self._is_own_name, names))):
             raise Forbidden(
                 "Authentication is off, so this server can only be called by a name of its own machine, such as "
                 "localhost. Set ROOMCAST_PUBLIC_URL if it has another address."
@@ -217,8 +220,3 @@ def _canonical(origin: str) -> str | None:
     if ":" in name:  # an IPv6 address
         name = f"[{name}]"
     return f"{url.scheme}://{name}" + (f":{port}" if port and port != _DEFAULT_PORTS.get(url.scheme) else "")
-
-
-def _first(values: str | None) -> str | None:
-    """Return the first of the values in a header that several proxies may have added to."""
-    return values.partition(",")[0].strip() or None if values else None

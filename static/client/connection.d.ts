@@ -65,13 +65,15 @@ export declare class Roomcast extends EventTarget {
      * @param {object} [options]
      * @param {string} [options.type]                           The template; by default the server's.
      * @param {boolean} [options.direct]                        Send the bytes straight to the server's S3 bucket.
+     * @param {Record<string, any>} [options.metadata]          At most 4 KiB of JSON, which every message has.
      * @param {(state: Message) => void} [options.onProgress]   Called with every message that is applied.
      * @param {AbortSignal} [options.signal]                    Cancels the upload.
      * @returns {Upload}
      */
-    upload(file: File, { type, direct, onProgress, signal }?: {
+    upload(file: File, { type, direct, metadata, onProgress, signal }?: {
         type?: string;
         direct?: boolean;
+        metadata?: Record<string, any>;
         onProgress?: (state: Message) => void;
         signal?: AbortSignal;
     }): Upload;

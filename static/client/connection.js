@@ -112,13 +112,14 @@ export class Roomcast extends EventTarget {
    * @param {object} [options]
    * @param {string} [options.type]                           The template; by default the server's.
    * @param {boolean} [options.direct]                        Send the bytes straight to the server's S3 bucket.
+   * @param {Record<string, any>} [options.metadata]          At most 4 KiB of JSON, which every message has.
    * @param {(state: Message) => void} [options.onProgress]   Called with every message that is applied.
    * @param {AbortSignal} [options.signal]                    Cancels the upload.
    * @returns {Upload}
    */
-  upload(file, { type, direct, onProgress, signal } = {}) {
+  upload(file, { type, direct, metadata, onProgress, signal } = {}) {
     const unfinished = direct ? null : this.#watchedWithoutFile(file, type);
-    const upload = unfinished ?? this.#add(new Upload(this.#host, { file, type, direct }));
+    const upload = unfinished ?? this.#add(new Upload(this.#host, { file, type, direct, metadata }));
     if (onProgress) upload.addEventListener("message", (event) => onProgress(/** @type {any} */ (event).detail));
     signal?.addEventListener("abort", () => void upload.cancel().catch(() => {}), { once: true });
     if (signal?.aborted) void upload.cancel().catch(() => {});

@@ -59,14 +59,15 @@ export declare class Upload extends EventTarget {
     joining: boolean;
     /**
      * @param {UploadHost} host
-     * @param {{id?: string, file?: File, type?: string, direct?: boolean, since?: number, epoch?: string,
-     *          onProgress?: (state: Message) => void}} options
+     * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
+     *          epoch?: string, onProgress?: (state: Message) => void}} options
      */
-    constructor(host: UploadHost, { id, file, type, direct, since, epoch, onProgress }: {
+    constructor(host: UploadHost, { id, file, type, direct, metadata, since, epoch, onProgress }: {
         id?: string;
         file?: File;
         type?: string;
         direct?: boolean;
+        metadata?: Record<string, any>;
         since?: number;
         epoch?: string;
         onProgress?: (state: Message) => void;

@@ -62,6 +62,7 @@ export class Upload extends EventTarget {
 
   /** @type {UploadHost} */ #host;
   /** @type {string | undefined} */ #type;
+  /** @type {Record<string, any> | undefined} */ #metadata;
   /** @type {boolean} */ #direct;
   /** The bucket's URLs, until the file has been sent there. @type {import("./direct-upload.js").DirectTarget | null} */
   #directTarget = null;
@@ -74,15 +75,16 @@ export class Upload extends EventTarget {
 
   /**
    * @param {UploadHost} host
-   * @param {{id?: string, file?: File, type?: string, direct?: boolean, since?: number, epoch?: string,
-   *          onProgress?: (state: Message) => void}} options
+   * @param {{id?: string, file?: File, type?: string, direct?: boolean, metadata?: Record<string, any>, since?: number,
+   *          epoch?: string, onProgress?: (state: Message) => void}} options
    */
-  constructor(host, { id, file, type, direct, since, epoch, onProgress }) {
+  constructor(host, { id, file, type, direct, metadata, since, epoch, onProgress }) {
     super();
     this.#host = host;
     this.id = id ?? null;
     this.file = file ?? null;
     this.#type = type;
+    this.#metadata = metadata;
     this.#direct = direct ?? false;
     if (onProgress) this.addEventListener("message", (event) => onProgress(/** @type {CustomEvent} */ (event).detail));
     this.#position = positionAt(epoch, since);
@@ -256,7 +258,8 @@ export class Upload extends EventTarget {
   /** @param {AbortSignal} signal */
   async #reserve(signal) {
     const file = /** @type {File} */ (this.file);
-    const body = { type: this.#type, direct: this.#direct, files: [{ filename: file.name, size: file.size }] };
+    const { name: filename, size } = file;
+    const body = { type: this.#type, direct: this.#direct, metadata: this.#metadata, files: [{ filename, size }] };
     for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
       try {
         const { uploads } = await this.#host.request("POST", "/api/uploads", body);

@@ -45,7 +45,7 @@
  * @property {number} stageProgress   Of the current stage, 0–100.
  * @property {string} message
  * @property {string} filename
- * @property {{path?: string}} metadata   Set by the uploading client; `path` is the folder of the results.
+ * @property {Record<string, any> & {path?: string}} metadata   The application's; `path` is the folder of the results.
  * @property {number | null} bytesReceived
  * @property {number | null} bytesExpected
  * @property {number} attempt
@@ -147,9 +147,9 @@ export type Message = {
     message: string;
     filename: string;
     /**
-     * Set by the uploading client; `path` is the folder of the results.
+     * The application's; `path` is the folder of the results.
      */
-    metadata: {
+    metadata: Record<string, any> & {
         path?: string;
     };
     bytesReceived: number | null;

@@ -19,6 +19,7 @@ from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.app import SHUTDOWN, build_app
+from roomcast.extensions.registry import Extensions
 from roomcast.http.operations import OPERATIONS, Operation
 
 from tests.support import described, operations
@@ -33,7 +34,7 @@ PRESIGNED: set[Route] = {("POST", f"/api/uploads/{{id}}/{word}") for word in ("p
 
 async def served(folder: Path) -> tuple[set[Route], list[Operation]]:
     """Return the routes of the real application, and the operations that it describes."""
-    runner = web.AppRunner(await build_app(settings_of(data=folder, workers=1)))
+    runner = web.AppRunner(await build_app(settings_of(data=folder, workers=1), Extensions()))
     await runner.setup()
     assert isinstance(runner.app, web.Application)
     routes = {(route.method, route.resource.canonical) for route in runner.app.router.routes() if route.resource}

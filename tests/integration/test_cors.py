@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from roomcast.auth import Authenticator
+from roomcast.forwarded import TrustedProxies
 from roomcast.http.errors import errors_as_json
 from roomcast.http.middleware import authentication, cors, credential_of
 from roomcast.http.responses import VIEWER
@@ -23,6 +24,7 @@ Connect = Callable[[web.Application], Awaitable[Client]]
 
 SHOP, EVIL, OWN = "https://shop.example", "https://evil.example", "https://roomcast.example"
 HOST = "roomcast.example"
+PROXIES = TrustedProxies(["127.0.0.1"])
 
 
 async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> Client:
@@ -30,8 +32,9 @@ async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> 
     policy = OriginPolicy(origins)
     preflight, add_headers = cors(policy)
     authenticator = Authenticator(AuthSettings(jwt_secret=SECRET), loopback=True)
-    credential = partial(credential_of, cookie="roomcast_token", origins=policy)
-    app = web.Application(middlewares=[preflight, errors_as_json, authentication(authenticator, credential)])
+    credential = partial(credential_of, cookie="roomcast_token", origins=policy, proxies=PROXIES)
+    viewers = authentication(authenticator, credential, PROXIES)
+    app = web.Application(middlewares=[preflight, errors_as_json, viewers])
 
     async def answer(request: web.Request) -> web.Response:
         return web.Response(text=request[VIEWER].user, headers={"Vary": "Accept"})

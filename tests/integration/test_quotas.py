@@ -45,6 +45,30 @@ async def test_addresses_have_their_own_quota_in_open_mode(serve: ServeApp) -> N
             assert reply.status == 429
 
 
+async def test_clients_of_a_trusted_proxy_have_their_own_quota_and_sockets_in_open_mode(serve: ServeApp) -> None:
+    server = await serve(
+        ROOMCAST_MAX_IN_FLIGHT="1", ROOMCAST_MAX_UNAUTHENTICATED_PER_ADDRESS="1", ROOMCAST_TRUSTED_PROXIES="127.0.0.2"
+    )
+    body = {"files": [{"filename": "a.png"}]}
+    first, second = ({"X-Forwarded-For": address} for address in ("198.51.100.1", "198.51.100.2"))
+
+    async def statuses(http: aiohttp.ClientSession, headers: dict[str, str]) -> list[int]:
+        replies = []
+        for _ in range(2):
+            async with http.post("/api/uploads", json=body, headers=headers) as reply:
+                replies.append(reply.status)
+        for _ in range(2):
+            async with http.get("/socket.io/?EIO=4&transport=polling", headers=headers) as reply:
+                replies.append(reply.status)
+        return replies
+
+    async with caller(server, "127.0.0.2") as proxy, caller(server, "127.0.0.3") as stranger:
+        for headers in (first, second):
+            assert await statuses(proxy, headers) == [201, 429, 200, 429]
+        assert await statuses(stranger, first) == [201, 429, 200, 429]
+        assert await statuses(stranger, {"X-Forwarded-For": "198.51.100.3"}) == [429, 429, 429, 429]
+
+
 async def test_upload_that_ended_or_was_not_created_does_not_count(serve: ServeApp, picture: bytes) -> None:
     server = await serve(ROOMCAST_MAX_IN_FLIGHT="1")
     chosen = "0b0e7d3a-3a53-4c5f-9c2e-0a1b2c3d4e5f"

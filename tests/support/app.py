@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
+from roomcast.extensions.registry import Extensions
 from roomcast.settings import settings
 
 from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
@@ -52,7 +53,8 @@ async def app_server(
     aiohttp_client: AiohttpClient, data: Path, log: list[dict[str, Any]], **env: str
 ) -> AsyncIterator[AppServer]:
     """An application that serves until this is left."""
-    server = AppServer(data, log, await build_app(_settings(ROOMCAST_DATA=str(data), **env)))
+    app = await build_app(_settings(ROOMCAST_DATA=str(data), **env), Extensions())
+    server = AppServer(data, log, app)
     listening = _Listening(server.app)
     await aiohttp_client(listening)
     assert listening.port is not None

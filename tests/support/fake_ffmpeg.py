@@ -1,15 +1,15 @@
-#!/usr/bin/env python3
 """An ffmpeg that fails on command; when told nothing it is the real one.
 
-`install` puts a copy somewhere, to be named by FFMPEG_PATH. Each start of the copy reads, from beside itself:
+`install` puts a script somewhere, to be named by FFMPEG_PATH. Each start of the script reads, from beside itself:
 
-- `<copy>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg. Posters (the
+- `<script>.behaviour`: what to do, one of the words below; absent or empty: run the real ffmpeg. Posters (the
   output is `poster.jpg`) are made by the real one whatever it says, and so are the answers to `-version`,
-  with which the server tries out its sandbox (behind a wall of files the copy cannot answer, so it runs without one),
-  and to questions about its capabilities;
-- `<copy>.real`: the path of the real program;
+  with which the server tries out its sandbox (behind a wall of files the script cannot answer, so it runs without
+  one), and to questions about its capabilities;
 
-and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, one JSON list a line).
+and writes `<script>.pid` (its own) and appends to `<script>.calls` (its arguments; `calls` returns them). It is a shell
+script, for most starts are of the real program and Python takes longer to start than that one to work; this module runs
+when it is to misbehave.
 
     hang            say nothing, for ever
     babble          report progress for ever that never advances
@@ -31,13 +31,13 @@ and writes `<copy>.pid` (its own) and appends to `<copy>.calls` (its arguments, 
     no-output       success, but there is no output
     stderr-flood    32 MiB of words on stderr, then be the real ffmpeg
 
-Only the standard library, and nothing of ours: it runs wherever it is put.
+Only the standard library, and nothing of ours: it runs in a sandbox.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -48,54 +48,77 @@ from typing import NoReturn
 INTERVAL = 0.25
 
 
+_SCRIPT = r"""#!/bin/sh
+case "$1" in
+-version) : > "$0.trial" && exec REAL "$@" ;; # fails in a sandbox for files, where nothing below would work
+-hide_banner) exec REAL "$@" ;;
+esac
+echo $$ > "$0.pid"
+printf '%s\037' "$@" '
+' >> "$0.calls"
+for argument; do
+  [ "$argument" = -hide_banner ] && break
+  output=$argument
+done
+case "$output" in *poster.jpg) exec REAL "$@" ;; esac
+[ -s "$0.behaviour" ] || exec REAL "$@"
+exec MISBEHAVE "$0" REAL "$@"
+"""
+"""It starts no process, which no program in the sandbox can. The output of a command as the server writes it is the
+last argument before its global flags."""
+
+
 def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: str | None = None) -> Path:
-    """Put a copy at `folder/name`, run by this very Python; returns its path. `real` is the packaged program of that
-    name unless given: a copy named `ffprobe` works as well."""
+    """Write a script at `folder/name`; returns its path. `real` is the packaged program of that name unless given: a
+    script named `ffprobe` works as well."""
     path = folder / name
-    _, _, body = Path(__file__).read_text().partition("\n")
-    path.write_text(f"#!{sys.executable} -IS\n{body}")
-    path.chmod(0o755)
     if real is None:
-        from roomcast_workers.ffmpeg.binaries import find_binaries  # noqa: PLC0415 - the copy has the standard library only
+        from roomcast_workers.ffmpeg.binaries import find_binaries  # noqa: PLC0415 - misbehaving takes nothing of ours
 
         real = find_binaries().ffprobe if "ffprobe" in name else find_binaries().ffmpeg
-    beside(path, "real").write_text(real)
+    misbehave = shlex.join([sys.executable, "-IS", str(Path(__file__).absolute())])
+    path.write_text(_SCRIPT.replace("MISBEHAVE", misbehave).replace("REAL", shlex.quote(real)))
+    path.chmod(0o755)
     behave(path, behaviour)
     return path
 
 
 def behave(path: Path, behaviour: str) -> None:
-    """From its next start on, the copy at `path` does this; one that is `busy` hears of it at once."""
+    """From its next start on, the script at `path` does this; one that is `busy` hears of it at once."""
     _put(beside(path, "behaviour"), behaviour)
 
 
 def beside(path: Path, what: str) -> Path:
-    """The file that belongs to the copy at `path`: `behaviour`, `real`, `pid`, `calls` or `grandchild`."""
+    """The file that belongs to the script at `path`: `behaviour`, `pid`, `calls` or `grandchild`."""
     return path.with_name(f"{path.name}.{what}")
 
 
-def main(argv: list[str]) -> NoReturn:
-    if argv == ["-version"]:
-        _put(beside(_SELF, "trial"), "")  # fails in a sandbox for files, where nothing below would work
-    if argv == ["-version"] or argv[:1] == ["-hide_banner"]:
-        _be_real(argv)
-    _put(beside(_SELF, "pid"), str(os.getpid()))
-    with beside(_SELF, "calls").open("a") as calls:
-        calls.write(json.dumps(argv) + "\n")
-    reported = beside(_SELF, "behaviour")
-    if _output(argv).endswith("poster.jpg"):
-        _be_real(argv)
-    name, _, argument = (reported.read_text().strip() if reported.exists() else "").partition(":")
+def calls(path: Path) -> list[list[str]]:
+    """The arguments of each start of the script at `path`, but for questions about the program."""
+    return [call.split("\x1f") for call in beside(path, "calls").read_text().split("\x1f\n\x1f")[:-1]]
+
+
+def pid(path: Path, of: str = "pid") -> int | None:
+    """The last process of the script at `path`, or that which its file of this name has; None if there is none yet."""
+    file = beside(path, of)
+    written = file.read_text() if file.exists() else ""
+    return int(written) if written.endswith("\n") else None
+
+
+def main(path: str, real: str, argv: list[str]) -> NoReturn:
+    global _self  # noqa: PLW0603 - one process is one start
+    _self = Path(path).absolute()
+    name, _, argument = beside(_self, "behaviour").read_text().strip().partition(":")
     _BEHAVIOURS[name](argv, argument)
-    _be_real(argv)
+    os.execv(real, [real, *argv])  # noqa: S606 - that is what it is for
 
 
 def _output(argv: list[str]) -> str:
-    """The output of a command as the server writes it: the last argument before its global flags."""
     return argv[argv.index("-hide_banner") - 1] if "-hide_banner" in argv else "".join(argv[-1:])
 
 
-_SELF = Path(__file__).absolute()
+_self = Path()
+"""The script."""
 
 
 def _put(path: Path, text: str) -> None:
@@ -135,7 +158,7 @@ def _grandchild(_argv: list[str], _argument: str) -> None:
         os.write(ready_write, b"!")
         _hang([], "")
     os.read(ready, 1)
-    _put(beside(_SELF, "grandchild"), str(pid))
+    _put(beside(_self, "grandchild"), f"{pid}\n")
 
 
 def _grandchild_hang(argv: list[str], _argument: str) -> NoReturn:
@@ -149,7 +172,7 @@ def _slow(_argv: list[str], argument: str) -> None:
 
 
 def _busy(_argv: list[str], _argument: str) -> None:
-    reported, number = beside(_SELF, "behaviour"), 0
+    reported, number = beside(_self, "behaviour"), 0
     while reported.read_text() == "busy":
         number += 1
         _report(number)
@@ -253,10 +276,5 @@ def _end(code: int, words: str) -> NoReturn:
     sys.exit(code)
 
 
-def _be_real(argv: list[str]) -> NoReturn:
-    real = beside(_SELF, "real").read_text().strip()
-    os.execv(real, [real, *argv])  # noqa: S606 - that is what it is for
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

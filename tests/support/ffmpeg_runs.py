@@ -38,8 +38,7 @@ class Fake:
         self.binaries = Binaries(ffmpeg=str(self.path), ffprobe=real.ffprobe)
 
     def pid(self, of: str = "pid") -> int | None:
-        file = fake_ffmpeg.beside(self.path, of)
-        return int(file.read_text()) if file.exists() else None
+        return fake_ffmpeg.pid(self.path, of)
 
 
 def has_ended(pid: int) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from roomcast.errors import Forbidden
+from roomcast.forwarded import TrustedProxies
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders, check_origins, is_loopback_host
 from roomcast.settings import settings
 from roomcast.settings.settings import SettingsError
@@ -17,6 +18,7 @@ Connect = Callable[[web.Application], Awaitable[Client]]
 
 SHOP, EVIL, OWN = "https://shop.example", "https://evil.example", "https://roomcast.example"
 HOST = "roomcast.example"
+PROXIES, PROXY = TrustedProxies(["10.0.0.2"]), "10.0.0.2"
 EVERY, NAMED, NONE = OriginPolicy(["*"]), OriginPolicy([SHOP]), OriginPolicy()
 
 
@@ -86,8 +88,31 @@ def test_page_headers_are_those_of_the_browser_and_of_the_first_proxy() -> None:
     }
     expected = PageHeaders(OWN, ("10.0.0.1:8000", HOST), "https", "same-origin")
     environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in sent.items()}
-    assert PageHeaders.read(sent.get) == PageHeaders.of_environ(environ) == expected
-    assert PageHeaders.read(dict[str, str]().get) == PageHeaders.of_environ({}) == PageHeaders(None, ())
+    assert PageHeaders.read(sent.get, PROXY, PROXIES) == expected
+    assert PageHeaders.of_environ({**environ, "REMOTE_ADDR": PROXY}, PROXIES) == expected
+    assert PageHeaders.read(dict[str, str]().get, PROXY, PROXIES) == PageHeaders(None, ())
+    assert PageHeaders.of_environ({}, PROXIES) == PageHeaders(None, ())
+
+
+def test_page_headers_of_a_peer_that_is_no_trusted_proxy_permit_nothing() -> None:
+    sent = {"host": "10.0.0.1:8000", "x-forwarded-host": "Roomcast.example", "x-forwarded-proto": "https"}
+    page = PageHeaders.read({**sent, "origin": OWN}.get, "10.0.0.3", PROXIES)
+    assert page == PageHeaders(OWN, ("10.0.0.1:8000",), None, None, HOST)
+    assert not NONE.accepts_cookie(page)
+    assert NONE.accepts_cookie(PageHeaders.read({**sent, "origin": OWN}.get, PROXY, PROXIES))
+
+
+def test_open_mode_on_loopback_also_checks_the_host_that_an_unknown_proxy_names() -> None:
+    for host, admitted in (("localhost", True), ("evil.example", False)):
+        sent = {"host": "localhost:8000", "x-forwarded-host": host}
+        page = PageHeaders.read(sent.get, "127.0.0.1", TrustedProxies())
+        assert page.hosts == ("localhost:8000",)
+        try:
+            LOCAL.check(page, safe=True)
+        except Forbidden:
+            assert not admitted
+        else:
+            assert admitted
 
 
 @pytest.mark.parametrize(
@@ -163,7 +188,7 @@ def test_host_that_a_name_server_can_answer_for_is_not_this_machine(host: str) -
 def admits(guard: OpenModeGuard, *, safe: bool, **headers: str) -> bool:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        guard.check(PageHeaders.read(sent.get), safe=safe)
+        guard.check(PageHeaders.read(sent.get, PROXY, PROXIES), safe=safe)
     except Forbidden:
         return False
     return True

@@ -10,7 +10,7 @@ from aiohttp import hdrs
 
 from roomcast.api_docs.schemas import Schemas
 from roomcast.dialects.errors import NATIVE, error_format
-from roomcast.errors import Code, Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
+from roomcast.errors import Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
 from roomcast.http.errors import CODE_HEADER, STATUS
 from roomcast.http.middleware import requires_auth
 from roomcast.http.operations import JSON, ErrorType, EventStream, Operation, Parameter, ResponseSpec, Tag
@@ -106,7 +106,7 @@ def _errors(operation: Operation, *, guarded: bool) -> Sequence[ErrorType]:
 
 def _responses(operation: Operation, errors: Sequence[ErrorType], schemas: Schemas) -> dict[str, Any]:
     responses = {str(response.status): _response(response, schemas) for response in operation.responses}
-    by_status: dict[int, dict[Code, None]] = {}
+    by_status: dict[int, dict[str, None]] = {}
     for error in errors:
         by_status.setdefault(operation.statuses.get(error) or STATUS[error.code], {})[error.code] = None
     without_body = operation.method == hdrs.METH_HEAD
@@ -141,9 +141,9 @@ def _content(shape: Any, schemas: Schemas, *, request: bool = False) -> dict[str
     return {"schema": schemas.of(shape, "validation" if request else "serialization")}
 
 
-def _error(path: str, status: int, codes: Sequence[Code], schemas: Schemas, *, without_body: bool) -> dict[str, Any]:
+def _error(path: str, status: int, codes: Sequence[str], schemas: Schemas, *, without_body: bool) -> dict[str, Any]:
     found = error_format(path)
-    schema, enum = schemas.of(found.shape), {"enum": [code.value for code in codes]}
+    schema, enum = schemas.of(found.shape), {"enum": list(map(str, codes))}
     headers = {"WWW-Authenticate": _header("`Bearer`", {"type": "string"})} if status == 401 else {}
     if found is NATIVE:
         schema = {"allOf": [schema, {"properties": {"error": {"properties": {"code": enum}}}}]}

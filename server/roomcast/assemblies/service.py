@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+import orjson
 import structlog
 
 from roomcast.assemblies.model import (
@@ -148,7 +149,7 @@ class AssemblyService:
                     yield Assembly(submission, uploads)
 
     async def find_completed(self, uploads: Sequence[Upload]) -> Assembly | None:
-        """Return the owner's completed assembly of the same files under the same template, if there is one.
+        """Return the owner's completed assembly of the same files and metadata under the same template, or None.
 
         It is found only if the MD5 of every file is declared.
         """
@@ -201,6 +202,8 @@ class AssemblyService:
         return submission
 
 
-def _identity(uploads: Sequence[Upload]) -> tuple[str, str, list[str]]:
-    """Return what an assembly's id is made of: the owner, the template and the MD5s of the files."""
-    return uploads[0].owner, uploads[0].template, sorted(md5_of(upload) or "" for upload in uploads)
+def _identity(uploads: Sequence[Upload]) -> tuple[str, str, list[tuple[str, bytes]]]:
+    """Return what two submissions of the same files have in common: the owner, the template, and each file's MD5 and
+    metadata."""
+    files = ((md5_of(upload) or "", orjson.dumps(upload.metadata, option=orjson.OPT_SORT_KEYS)) for upload in uploads)
+    return uploads[0].owner, uploads[0].template, sorted(files)

@@ -19,6 +19,8 @@ from roomcast.cli.processes import PROCESSES, exec_module
 from roomcast.cli.upload import UploadCommand, duplicate_name, watch
 from roomcast.client.client import Client
 from roomcast.client.errors import ClientError
+from roomcast.errors import InvalidMetadata
+from roomcast.uploads.metadata import parse_metadata
 
 if TYPE_CHECKING:  # it imports pydantic
     from roomcast.services.backup import BackupSummary
@@ -96,6 +98,9 @@ def upload(
     template: Annotated[
         str | None, typer.Option("--type", metavar="TEMPLATE", help="The template. Without it, the server's default.")
     ] = None,
+    metadata: Annotated[
+        str | None, typer.Option(metavar="JSON", help="A JSON object that every message about the files has.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the results.")] = True,
     download: Annotated[
         Path | None,
@@ -114,9 +119,14 @@ def upload(
     if download and (name := duplicate_name(files)):
         raise typer.BadParameter(f"Two of the files have the name {name}.", param_hint="--download")
 
+    try:
+        attached = parse_metadata(metadata) if metadata else None
+    except InvalidMetadata as error:
+        raise typer.BadParameter(error.message, param_hint="--metadata") from None
+
     async def send(client: Client) -> ExitCode:
         with open_display(as_json=as_json, several=len(files) > 1) as display:
-            command = UploadCommand(client, display, template=template, wait=wait, download=download)
+            command = UploadCommand(client, display, template=template, metadata=attached, wait=wait, download=download)
             return await command.run(list(dict.fromkeys(files)))
 
     _run(server, token, as_json, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +27,19 @@ class UploadCommand:
     """Uploads files. `download` is the folder for the results; each file's go into a folder of their own in it."""
 
     def __init__(
-        self, client: Client, display: Display, *, template: str | None, wait: bool, download: Path | None
+        self,
+        client: Client,
+        display: Display,
+        *,
+        template: str | None,
+        metadata: Mapping[str, Any] | None,
+        wait: bool,
+        download: Path | None,
     ) -> None:
         self._client = client
         self._display = display
         self._template = template
+        self._metadata = metadata
         self._wait = wait or download is not None
         self._download = download
         self._states: dict[str, Message] = {}
@@ -57,7 +65,9 @@ class UploadCommand:
             self._states[name] = state
             self._display.state(name, state)
 
-        state = await self._client.upload(file, type=self._template, on_progress=report, wait=self._wait)
+        state = await self._client.upload(
+            file, type=self._template, metadata=self._metadata, on_progress=report, wait=self._wait
+        )
         location = _main_url(state)
         if self._download:
             location = str(await self._fetch(state["element"], self._download / file.name))

@@ -18,7 +18,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -78,10 +78,14 @@ class Client:
         path: Path,
         *,
         type: str | None = None,  # noqa: A002  (the API calls a template `type`)
+        metadata: Mapping[str, Any] | None = None,
         on_progress: OnState | None = None,
         wait: bool = True,
     ) -> Message:
         """Send a file under a template (`type`), wait for its results and return the last state, with the `element`.
+
+        `metadata`, at most 4 KiB of JSON, is in every state and in the webhook. An earlier upload of the same file is
+        used only if it has the same.
 
         `on_progress` is called with every state. Without `wait`, this returns when the server has the file. Raises the
         error of an upload that fails. A cancellation, for example by `asyncio.timeout`, does not cancel the upload.
@@ -95,7 +99,7 @@ class Client:
                 if on_progress:
                     on_progress(state)
 
-        state = await self.reserve(path, type=type)
+        state = await self.reserve(path, type=type, metadata=metadata)
         report(state)
         if is_terminal(state):
             return state
@@ -111,7 +115,13 @@ class Client:
         report(state)
         return state
 
-    async def reserve(self, path: Path, *, type: str | None = None) -> Message:  # noqa: A002
+    async def reserve(
+        self,
+        path: Path,
+        *,
+        type: str | None = None,  # noqa: A002
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Message:
         """Return the upload of this file: an earlier one that has not failed, or a new one.
 
         While its `stage` is `receiving`, call `send`.
@@ -124,9 +134,11 @@ class Client:
         while True:
             try:
                 async with self._slots:
-                    if begun := await self._find_existing(md5, type or _DEFAULT_TEMPLATE):
+                    begun = await self._find_existing(md5, type or _DEFAULT_TEMPLATE)
+                    if begun and dict(begun["metadata"]) == (metadata or {}):
                         return begun
-                    answer = await self._http.json("POST", "/api/uploads", json={"type": type, "files": [file]})
+                    body = {"type": type, "metadata": metadata, "files": [file]}
+                    answer = await self._http.json("POST", "/api/uploads", json=body)
                     return self._with_urls(answer["state"])
             except ClientError as error:
                 await retries.wait_or_raise(error)

@@ -18,7 +18,7 @@ from pydantic import Field
 from roomcast.assemblies.model import Submission, all_completed, all_terminal, first_error, md5_of
 from roomcast.errors import Code, Problem
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.messages import AssemblyId, Bytes, Hex, Shape, Timestamp, UploadId, Url
+from roomcast.uploads.messages import AssemblyId, Bytes, ErrorCode, Hex, Metadata, Shape, Timestamp, UploadId, Url
 from roomcast.uploads.model import Upload, timestamp
 
 ASSEMBLY_COMPLETED: Literal["ASSEMBLY_COMPLETED"] = "ASSEMBLY_COMPLETED"
@@ -64,6 +64,7 @@ class AssemblyUpload(FileNames, WithMeta):
     field: Annotated[str, Field(examples=["file"])]
     """The field of the form."""
     md5hash: Hex | None
+    metadata: Metadata
 
 
 class AssemblyResult(FileNames, WithMeta):
@@ -84,7 +85,7 @@ class AssemblyOutcome(Shape, total=False):
     """Every upload has its results."""
     error: Annotated[str, Field(examples=["The file is broken."])]
     """Why the first failed upload failed, for a person. Present when all uploads have ended."""
-    error_code: Code
+    error_code: ErrorCode
     """The stable code of that error."""
     last_job_completed: Timestamp
     """When the last upload ended."""
@@ -122,11 +123,11 @@ class AssemblyRefusal(AssemblyProblem):
     """One of several assemblies whose status cannot be answered."""
 
     assembly_id: str
-    error_code: Code
+    error_code: ErrorCode
     message: str
 
 
-_TEXTS: dict[Code, str] = {Code.UNAUTHENTICATED: "Authentication required", Code.FORBIDDEN: "Access denied"}
+_TEXTS: dict[str, str] = {Code.UNAUTHENTICATED: "Authentication required", Code.FORBIDDEN: "Access denied"}
 """Messages that clients of the dialect compare with; every other error has its own message."""
 
 
@@ -221,6 +222,7 @@ def _upload(upload: Upload, field: str) -> AssemblyUpload:
         "mime": source.mime if source else None,
         "field": field,
         "md5hash": md5_of(upload),
+        "metadata": upload.metadata,
         **_meta((upload.element or {}).get("original", {})),
     }
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 
-from roomcast.errors import Code, Problem
+from roomcast.errors import Problem
 from roomcast.uploads.lifecycle import Status
-from roomcast.uploads.messages import Bytes, Message, Percent, Shape, Timestamp, UploadId
+from roomcast.uploads.messages import Bytes, ErrorCode, Message, Percent, Shape, Timestamp, UploadId
 from roomcast.uploads.model import Upload, timestamp
 
 EVENT = "progress"
@@ -40,7 +40,7 @@ class FailedFile(Shape):
 
     filename: Annotated[str, Field(examples=["notes.txt"])]
     error: Annotated[str, Field(examples=["This is not a video or an image that can be processed."])]
-    code: Code
+    code: ErrorCode
 
 
 class FilesResult(Shape):

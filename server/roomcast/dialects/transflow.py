@@ -16,9 +16,8 @@ from typing import Annotated, Literal, NamedTuple, NotRequired, Unpack
 from pydantic import Field
 
 from roomcast.dialects.assembly import UserReference
-from roomcast.errors import Code
 from roomcast.uploads.lifecycle import TABLE, TERMINAL, Stage, is_working
-from roomcast.uploads.messages import Message, Output, Percent, Shape, Timestamp, Url
+from roomcast.uploads.messages import ErrorCode, Message, Output, Percent, Shape, Timestamp, Url
 from roomcast.uploads.model import Upload, timestamp
 
 SubmissionFileStatus = Literal["uploading", "queued", "processing", "completed", "error"]
@@ -135,7 +134,7 @@ class StepFields(Shape, total=False):
     """In an `output`."""
     bucket: str | None
     """In an `output`."""
-    code: Code | None
+    code: ErrorCode | None
     """In an `error`."""
     details: StepDetails
     """In an `error`."""

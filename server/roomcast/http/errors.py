@@ -17,8 +17,9 @@ from roomcast.http.responses import json_response
 
 log = structlog.get_logger(__name__)
 
-STATUS: dict[Code, int] = {
+STATUS: dict[str, int] = {
     Code.MALFORMED: 400,
+    Code.INVALID_METADATA: 400,
     Code.UNAUTHENTICATED: 401,
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
@@ -36,9 +37,19 @@ STATUS: dict[Code, int] = {
     Code.UNREADABLE_RECORD: 500,
     Code.INTERNAL: 500,
     Code.TIMEOUT: 504,
+    Code.HOOK_FAILED: 503,
     Code.DISK_FULL: 507,
 }
 """The status of each error code."""
+
+REJECTED_STATUS = 422
+"""The status of a code that is the application's own."""
+
+
+def status_of(error: RoomcastError) -> int:
+    """Return the status of the response for an error."""
+    return STATUS.get(error.code, REJECTED_STATUS)
+
 
 _LIBRARY_ERRORS: dict[int, tuple[Code, str | None]] = {
     401: (Code.UNAUTHENTICATED, None),
@@ -69,7 +80,7 @@ def error_response(
 ) -> web.Response:
     """Return the response to a request on `path` that failed, in its dialect's format with the fields of `beside`."""
     found = error_format(path)
-    code = {} if found is NATIVE else {CODE_HEADER: problem["code"].value}
+    code = {} if found is NATIVE else {CODE_HEADER: str(problem["code"])}
     body = found.render(problem)
     return json_response({**body, **(beside or {})}, status=status, headers={**code, **(headers or {})})
 
@@ -77,7 +88,7 @@ def error_response(
 def refuse(request: web.Request, error: RoomcastError) -> web.Response:
     """Return the response for an error, with the status of its code."""
     headers = {"WWW-Authenticate": "Bearer"} if error.code is Code.UNAUTHENTICATED else None
-    return error_response(request.path, error.to_json(), STATUS[error.code], headers)
+    return error_response(request.path, error.to_json(), status_of(error), headers)
 
 
 @web.middleware

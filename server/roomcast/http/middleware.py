@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Forbidden, TooMany, UnsupportedType
+from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
 from roomcast.http.responses import TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
@@ -71,7 +72,7 @@ def _names(values: Iterable[str]) -> set[str]:
     return {name.strip().lower() for value in values for name in value.split(",")} - {""}
 
 
-def open_mode_guard(guard: OpenModeGuard) -> Middleware:
+def open_mode_guard(guard: OpenModeGuard, proxies: TrustedProxies) -> Middleware:
     """Return the middleware that refuses, in open mode, the requests of other sites' pages. It raises `Forbidden`.
 
     The admin page has a stricter check of its own, whose answer is a page.
@@ -83,7 +84,7 @@ def open_mode_guard(guard: OpenModeGuard) -> Middleware:
         from_browser = hdrs.HOST in request.headers or request.version >= HttpVersion11
         if from_browser and request.path != ADMIN_PATH:
             safe = request.method in SAFE_METHODS and hdrs.UPGRADE not in request.headers
-            guard.check(PageHeaders.read(request.headers.get), safe=safe)
+            guard.check(page_headers(request, proxies), safe=safe)
         return await handler(request)
 
     return middleware
@@ -111,7 +112,7 @@ def connection_limits(connections: Connections, *, open_mode: bool) -> Middlewar
     return middleware
 
 
-def authentication(authenticator: Authenticator, credential: Credential) -> Middleware:
+def authentication(authenticator: Authenticator, credential: Credential, proxies: TrustedProxies) -> Middleware:
     """Return the middleware that sets the viewer of each request that needs one. It raises `Unauthenticated`."""
 
     @web.middleware
@@ -119,14 +120,15 @@ def authentication(authenticator: Authenticator, credential: Credential) -> Midd
         if requires_auth(request.method, request.path):
             viewer = authenticator.viewer(credential(request))
             if authenticator.open_mode:
-                viewer = replace(viewer, address=network(request.remote or ""))
+                address = proxies.client(request.remote or "", joined_headers(request.headers))
+                viewer = replace(viewer, address=network(address))
             request[VIEWER] = viewer
         return await handler(request)
 
     return middleware
 
 
-def credential_of(request: web.Request, cookie: str, origins: OriginPolicy) -> str | None:
+def credential_of(request: web.Request, cookie: str, origins: OriginPolicy, proxies: TrustedProxies) -> str | None:
     """Return the token of the bearer header, or else of the cookie. Raise `Forbidden` for another site's page.
 
     A browser also sends cookies with the requests of other sites' pages. A change that comes with a cookie must
@@ -137,13 +139,18 @@ def credential_of(request: web.Request, cookie: str, origins: OriginPolicy) -> s
     if token or not (token := request.cookies.get(cookie)):
         return token
     safe = request.method in SAFE_METHODS
-    if origins.accepts_cookie(PageHeaders.read(request.headers.get), safe=safe):
+    if origins.accepts_cookie(page_headers(request, proxies), safe=safe):
         return token
     if origins.any:
         return None
     if not safe:
         raise Forbidden("A page of another site may not do this with your cookie.")
     return token  # the browser does not let the other site's page read the response
+
+
+def page_headers(request: web.Request, proxies: TrustedProxies) -> PageHeaders:
+    """Return which page made a request."""
+    return PageHeaders.read(joined_headers(request.headers), request.remote or "", proxies)
 
 
 def cors(origins: OriginPolicy) -> tuple[Middleware, OnPrepare]:

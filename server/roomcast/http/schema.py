@@ -23,6 +23,8 @@ class FormOfFiles(Shape, total=False):
     files: FileField
     type: Annotated[str, Field(examples=["auto"])]
     """The template."""
+    metadata: Annotated[str, Field(examples=['{"productId": 7}'])]
+    """A JSON object of at most 4 KiB, which every message about the uploads has."""
 
 
 class FormInFolder(FormOfFiles, total=False):

@@ -15,6 +15,7 @@ from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
 from roomcast.auth import Authenticator, bearer
 from roomcast.errors import Malformed, RoomcastError
+from roomcast.forwarded import TrustedProxies
 from roomcast.origins import OriginPolicy, PageHeaders
 from roomcast.rooms.schema import (
     AssemblyArgument,
@@ -78,6 +79,7 @@ class Handlers:
         authenticator: Authenticator,
         *,
         origins: OriginPolicy,
+        proxies: TrustedProxies,
         cookie: str,
     ) -> None:
         """`cookie` is the name of the cookie that may have a token, for pages of `origins`."""
@@ -86,6 +88,7 @@ class Handlers:
         self._uploads = uploads
         self._authenticator = authenticator
         self._origins = origins
+        self._proxies = proxies
         self._cookie = cookie
         self._clients: dict[str, AuthenticatedClient] = {}
         server.on("connect", self.connect)
@@ -178,7 +181,7 @@ class Handlers:
         """Return the token from the bearer header, or from the cookie if the page's origin may use cookies."""
         if token := bearer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")}):
             return token
-        if not self._origins.accepts_cookie(PageHeaders.of_environ(environ), safe=False):
+        if not self._origins.accepts_cookie(PageHeaders.of_environ(environ, self._proxies), safe=False):
             return None
         pairs = (pair.strip().partition("=") for pair in environ.get("HTTP_COOKIE", "").split(";"))
         return next((value.strip('"') for name, _, value in pairs if name == self._cookie), None) or None

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden
+from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
@@ -19,6 +20,7 @@ from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
+from roomcast.transport.handshake import Environ
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
 
 _MAX_CALL_BYTES = 64 * 1024
@@ -40,6 +42,7 @@ class RoomService:
         uploads: UploadService,
         authenticator: Authenticator,
         origins: OriginPolicy,
+        proxies: TrustedProxies,
         guard: OpenModeGuard | None = None,
     ) -> None:
         self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
@@ -53,9 +56,10 @@ class RoomService:
             ping_interval=settings.sockets.ping_seconds,
             ping_timeout=_PONG_SECONDS,
             max_http_buffer_size=_MAX_CALL_BYTES,
-            cors_allowed_origins=_origin_check(origins),
+            cors_allowed_origins=_origin_check(origins, proxies),
             cors_credentials=not origins.any,
-            allow_handshake=_handshake_check(guard) if guard else None,
+            allow_handshake=_handshake_check(guard, proxies) if guard else None,
+            client_address=_client_address(proxies),
             # The requests of a polling client would reach different processes.
             transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
             websocket_deflate=settings.sockets.websocket_deflate,
@@ -63,7 +67,9 @@ class RoomService:
             connections=self.connections,
         )
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
-        Handlers(self.server, rooms, uploads, authenticator, origins=origins, cookie=settings.auth.cookie)
+        Handlers(
+            self.server, rooms, uploads, authenticator, origins=origins, proxies=proxies, cookie=settings.auth.cookie
+        )
         self._admin_ui = None
         if settings.sockets.socketio_admin:
             username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")
@@ -88,23 +94,28 @@ class RoomService:
         await self.server.shutdown()
 
 
-def _origin_check(origins: OriginPolicy) -> Callable[[str, Mapping[str, Any]], bool]:
+def _origin_check(origins: OriginPolicy, proxies: TrustedProxies) -> Callable[[str, Mapping[str, Any]], bool]:
     """Return the check of an `Origin` header that python-engineio calls with the request's environ."""
 
-    return lambda _, environ: origins.allows(PageHeaders.of_environ(environ))
+    return lambda _, environ: origins.allows(PageHeaders.of_environ(environ, proxies))
 
 
-def _handshake_check(guard: OpenModeGuard) -> Callable[[Mapping[str, str]], bool]:
+def _handshake_check(guard: OpenModeGuard, proxies: TrustedProxies) -> Callable[[Environ], bool]:
     """Return the check of a handshake that HTTP does not see. One that is refused goes to HTTP, which says why."""
 
-    def allowed(headers: Mapping[str, str]) -> bool:
+    def allowed(environ: Environ) -> bool:
         try:
-            guard.check(PageHeaders.read(headers.get), safe=False)
+            guard.check(PageHeaders.of_environ(environ, proxies), safe=False)
         except Forbidden:
             return False
         return True
 
     return allowed
+
+
+def _client_address(proxies: TrustedProxies) -> Callable[[Environ], str]:
+    """Return what finds the network address that the limits of a session count for."""
+    return lambda environ: proxies.client(environ.remote, environ_headers(environ))
 
 
 def _quiet_logger(name: str) -> logging.Logger:

@@ -10,18 +10,20 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from roomcast.errors import DiskFull, RoomcastError
+from roomcast.extensions.contract import ExtensionError
 from roomcast.runtime.process import configure_logging, new_loop, print_start_error
 from roomcast.settings.settings import Settings, SettingsError, load_settings
 
 
-def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
-    """Run the coroutine that `start` returns and return its exit code.
+def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None) -> int:
+    """Run the coroutine that `start` returns and return its exit code. Without `settings`, load those of the
+    environment.
 
     Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed as one sentence, without a
     traceback.
     """
     try:
-        settings = load_settings()
+        settings = settings or load_settings()
     except SettingsError as error:
         return print_start_error(str(error))
     os.umask(0o077)  # media and the ledger are for no other user of the machine
@@ -29,7 +31,7 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(start(settings))
-    except (OSError, RoomcastError, sqlite3.Error) as error:
+    except (OSError, RoomcastError, ExtensionError, sqlite3.Error) as error:
         return print_start_error(_sentence(error, settings))
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
+from roomcast.forwarded import ANY_PROXY
+
 PLATFORMS = {
     "DYNO": "Heroku",
     "RENDER": "Render",
@@ -27,6 +29,12 @@ _WITHOUT_A_DISK = {"DYNO", "K_SERVICE"}
 def default_host() -> str:
     """Return the address to listen on: every one on a platform, otherwise loopback."""
     return "0.0.0.0" if any(os.environ.get(name) for name in PLATFORMS) else "127.0.0.1"  # noqa: S104
+
+
+def default_trusted_proxies() -> list[str]:
+    """Return the proxies that are trusted: a platform's router, which is the only way in, otherwise this machine."""
+    on_platform = any(os.environ.get(name) for name in PLATFORMS)
+    return [ANY_PROXY] if on_platform else ["127.0.0.0/8", "::1"]
 
 
 def disk_warning(*, redis: bool, s3: bool) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from roomcast.forwarded import TrustedProxies
 from roomcast.origins import is_loopback_address
-from roomcast.settings.environment import Variable, default_host
+from roomcast.settings.environment import Variable, default_host, default_trusted_proxies
 from roomcast.settings.group import SettingsGroup
 
 
@@ -27,6 +28,13 @@ class ServerSettings(SettingsGroup):
         pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
         description="Public address of this server, such as `https://films.example.com`. All links begin with it; "
         "without it they are paths.",
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=default_trusted_proxies,
+        description="Addresses and networks of the proxies in front of this server, separated by commas, such as "
+        "`10.0.0.0/8`. Only their `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`, or `Forwarded`, count. `*` "
+        "trusts whoever connects. The default is this machine, or `*` on a platform that sets one of those "
+        "variables.",
     )
     web_concurrency: Annotated[int, Variable("WEB_CONCURRENCY")] = Field(
         1,
@@ -57,6 +65,17 @@ class ServerSettings(SettingsGroup):
         pattern="^(debug|info|warning|error)$",
         description="Lowest level that is logged: `debug`, `info`, `warning` or `error`.",
     )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [entry.strip() for entry in value.split(",") if entry.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        TrustedProxies(value)
+        return value
 
     @property
     def loopback(self) -> bool:

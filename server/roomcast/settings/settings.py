@@ -6,7 +6,7 @@ groups: `Settings(storage=StorageSettings(data=Path("data")))`. Times are in sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -16,6 +16,7 @@ from roomcast.errors import Malformed
 from roomcast.origins import ANY
 from roomcast.settings.assemblies import AssemblySettings
 from roomcast.settings.auth import AuthSettings
+from roomcast.settings.config_file import ConfigFileError
 from roomcast.settings.environment import EnvironmentSource, Setting, mistakes, settings_in
 from roomcast.settings.intake import IntakeSettings
 from roomcast.settings.retention import RetentionSettings
@@ -75,10 +76,24 @@ def all_settings() -> Iterator[Setting]:
     return settings_in(Settings)
 
 
-def load_settings() -> Settings:
-    """Return the settings of the environment, or raise `SettingsError` with every mistake."""
+def _groups(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return settings by their groups and fields, of settings by the names of their variables."""
+    by_variable = {setting.variable: setting for setting in all_settings()}
+    if unknown := sorted(given.keys() - by_variable.keys()):
+        raise SettingsError("\n".join(f"{name}: There is no such setting." for name in unknown))
+    groups: dict[str, dict[str, Any]] = {}
+    for variable, value in given.items():
+        groups.setdefault(by_variable[variable].group, {})[by_variable[variable].name] = value
+    return groups
+
+
+def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of the environment, but for those that are `given` by the names of their variables.
+
+    Raise `SettingsError` with every mistake.
+    """
     try:
-        settings = Settings()
+        settings = Settings.model_validate(_groups(given or {}))
         settings.assemblies.loaded_templates.get(settings.assemblies.files_template)
     except ValidationError as error:
         raise SettingsError(mistakes(error, Settings)) from error
@@ -87,6 +102,8 @@ def load_settings() -> Settings:
         raise SettingsError(
             f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}."
         ) from error
+    except ConfigFileError as error:
+        raise SettingsError(str(error)) from error
     except TemplateFileError as error:
         raise SettingsError(f"ROOMCAST_TEMPLATES names a file that cannot be used. {error}") from error
     return settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any
 
@@ -53,7 +53,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         max_unaccepted_per_address: int | None = None,
         accept_timeout: float | None = None,
         connections: Connections | None = None,
-        allow_handshake: Callable[[Mapping[str, str]], bool] | None = None,
+        allow_handshake: Callable[[Environ], bool] | None = None,
+        client_address: Callable[[Environ], str] | None = None,
         **options: Any,
     ) -> None:
         """
@@ -64,8 +65,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             (`accept`); more are refused with 429. None: no limit.
         :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
         :param connections: counts and limits the connections of `protocol_factory`. None: no limit.
-        :param allow_handshake: whether a plain WebSocket handshake with these headers, by their lower-case names, is
-            answered without HTTP. One that is not goes through the application's middlewares. None: every one.
+        :param allow_handshake: whether a plain WebSocket handshake with this environ is answered without HTTP. One that
+            is not goes through the application's middlewares. None: every one.
+        :param client_address: the network address that a session counts for, such as that of a proxy's client. None:
+            the peer's.
         """
         options.setdefault("async_mode", "aiohttp")
         super().__init__(**options)
@@ -73,6 +76,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
         self._allow_handshake = allow_handshake
+        self._client_address = client_address or (lambda environ: environ.remote)
         self.max_packets_per_second = max_packets_per_second
         self.connections = Connections() if connections is None else connections
         self._websocket_context = WebSocketContext(self.max_http_buffer_size, self.connections)
@@ -191,7 +195,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return None
         if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
             return None
-        if self._allow_handshake and not self._allow_handshake(handshake.headers):
+        if self._allow_handshake and not self._allow_handshake(handshake.environ):
             return None
         return handshake
 
@@ -290,7 +294,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if handshake.query.get("EIO") != "4":
             reason = "The version of the Engine.IO protocol is not supported."
             raise engine_error(EngineError.UNSUPPORTED_PROTOCOL_VERSION, reason)
-        address = sys.intern(network(handshake.environ.remote))
+        address = sys.intern(network(self._client_address(handshake.environ)))
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
         session = Session(self, self.generate_id(), address)

@@ -6,13 +6,12 @@ from the same types, so code and documents cannot differ. At run time a message 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field, with_config
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from roomcast.errors import Code
 from roomcast.uploads.ids import CLIENT_CHOSEN, GENERATED
 from roomcast.uploads.lifecycle import Stage, Status
 
@@ -41,6 +40,17 @@ ApplicationStep = Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$", examples=["v
 """The name of a step of the application."""
 ApplicationKind = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", examples=["report"])]
 """The kind of an output that the application has added."""
+ErrorCode = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,63}$", examples=["UNREADABLE_MEDIA"])]
+"""A stable code: one of `Code`, or the application's own."""
+
+Metadata = Annotated[
+    dict[str, Any],
+    Field(
+        description="The JSON object that the application attached to the upload. `path` is the folder of the results, "
+        "if the client chose one.",
+        examples=[{"productId": 7}],
+    ),
+]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", examples=["d41d8cd98f00b204e9800998ecf8427e"])]
 
 
@@ -143,7 +153,7 @@ class Element(Shape):
 class UploadError(Shape):
     """Why an upload failed."""
 
-    code: Code
+    code: ErrorCode
     message: Annotated[str, Field(examples=["The file is broken."])]
     step: Stage | ApplicationStep
     """The stage in which it failed, or the step of the application."""
@@ -158,13 +168,6 @@ class ForecastJson(Shape):
     """The expected size of the result."""
     seconds: float
     """The expected time of the whole compression."""
-
-
-class Metadata(Shape, total=False):
-    """What the client declared about the file."""
-
-    path: Annotated[str, Field(examples=["holidays/2026"])]
-    """The folder of the file, with which the keys of its results begin."""
 
 
 class Message(Shape):

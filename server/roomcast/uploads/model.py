@@ -83,7 +83,8 @@ class Upload(ExtensibleRecord):
     that can be shown before the work ends; it is removed with the upload's files. `not_before` delays a queued retry.
     `direct_token` names the multipart upload of a source that the client sends straight to the media store.
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
-    `folder` is the client's choice for the results: folder names joined by slashes, or "".
+    `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
+    application's, see `uploads.metadata`.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Upload(ExtensibleRecord):
     resumable: TusState | None = None
     submission: str | None = None
     folder: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
@@ -138,6 +140,7 @@ class Change:
     template: str | None = None
     priority: int | None = None
     folder: str | None = None
+    metadata: dict[str, Any] | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
     element: dict[str, Any] | None = None
@@ -201,6 +204,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         template=change.template or upload.template,
         priority=upload.priority if change.priority is None else change.priority,
         folder=upload.folder if change.folder is None else change.folder,
+        metadata=upload.metadata if change.metadata is None else change.metadata,
         poster=None if gone else change.poster or upload.poster,
         forecast=change.forecast or (upload.forecast if stays else None),
         element=change.element or upload.element,
@@ -263,7 +267,7 @@ def message(upload: Upload) -> Message:
         "stageProgress": round(state.stage_progress, 1),
         "message": upload.text,
         "filename": upload.filename,
-        "metadata": {"path": upload.folder} if upload.folder else {},
+        "metadata": {**upload.metadata, **({"path": upload.folder} if upload.folder else {})},
         "bytesReceived": upload.bytes_received,
         "bytesExpected": upload.bytes_expected,
         "attempt": state.attempt,

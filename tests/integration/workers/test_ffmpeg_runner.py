@@ -113,7 +113,7 @@ async def test_run_ffmpeg_overwrites_an_existing_file(clip: Path, tmp_path: Path
 async def test_progress_comes_four_times_a_second_from_stdout_only(tmp_path: Path) -> None:
     fake = Fake(tmp_path, "no-output")
     await fake_run(fake, tmp_path)
-    (argv,) = map(json.loads, fake_ffmpeg.beside(fake.path, "calls").read_text().splitlines())
+    (argv,) = fake_ffmpeg.calls(fake.path)
     output = " ".join(argv)
     for words in ("-nostdin", "-nostats", "-loglevel error", "-progress pipe:1", "-stats_period 0.25"):
         assert words in output

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,7 +76,7 @@ def script(tmp_path: Path, code: str) -> Binaries:
 async def test_probe_allows_only_the_file_protocol(clip: Path, tmp_path: Path) -> None:
     binaries = fake_probe(tmp_path, "")
     await run_ffprobe(binaries, InputFile(clip, "mov"), limits=LIMITS)
-    argv = json.loads(fake_ffmpeg.beside(Path(binaries.ffprobe), "calls").read_text())
+    (argv,) = fake_ffmpeg.calls(Path(binaries.ffprobe))
     assert argv[argv.index("-protocol_whitelist") + 1] == "file"
 
 

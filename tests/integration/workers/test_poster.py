@@ -75,12 +75,11 @@ async def test_poster_is_the_first_frame_if_there_is_none_at_its_time(tmp_path: 
 async def test_failed_poster_is_no_error_and_the_result_may_give_one(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1)
     real = find_binaries()
-    broken = fake_ffmpeg.install(tmp_path, "die", name="broken")
+    broken = fake_ffmpeg.install(tmp_path, "die", name="broken", real="/bin/false")  # the real one makes posters
     job, reporter = job_on(clip, tmp_path, binaries=Binaries(str(broken), real.ffprobe))
     info = await job.probe(clip, "mov")
-    broken.with_name("broken.real").write_text("/bin/false")  # posters are made by the real one
     assert await make_poster(job, clip, info, "mov") is None
     assert reporter.updates == []
-    broken.with_name("broken.real").write_text(real.ffmpeg)
+    fake_ffmpeg.install(tmp_path, "die", name="broken")
     output = await make_poster(job, clip, info, "mov")
     assert reporter.updates == [{"poster": output}]

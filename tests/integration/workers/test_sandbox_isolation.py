@@ -400,11 +400,11 @@ def test_broken_bubblewrap_is_not_used(bwrap: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_program_does_not_run_if_the_sandbox_fails(tmp_path: Path) -> None:
-    interpreter, isolated, bare, confine, *rest = sandboxed_argv(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
-    older = tmp_path / "confine.py"  # as it would fare on a kernel that knows no such system call
-    older.write_text(Path(confine).read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))
-    assert older.read_text() != Path(confine).read_text()
-    ended = subprocess.run(
-        [interpreter, isolated, bare, str(older), *rest], capture_output=True, text=True, check=False
-    )
+    command = sandboxed_argv(["/bin/echo", "ran"], LIMITS, Sandbox(landlock=True))
+    folder = next(Path(argument) for argument in command if Path(argument, "exec.py").is_file())
+    older = tmp_path / "exec.py"  # as it would fare on a kernel that knows no such system call
+    older.write_text((folder / "exec.py").read_text().replace("= 444, 445, 446", "= 9444, 9445, 9446"))
+    assert older.read_text() != (folder / "exec.py").read_text()
+    command[command.index(str(folder))] = str(tmp_path)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (EXIT_NOT_STARTED, "")

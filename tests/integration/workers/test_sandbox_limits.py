@@ -58,7 +58,8 @@ def test_limit_of_none_is_inherited() -> None:
 
 def test_limit_above_the_hard_limit_is_lowered_to_it() -> None:
     inner = sandboxed_argv([sys.executable, "-IS", "-c", LOOK], ResourceLimits(None, None, None, open_files=200))
-    relay = f"import os, sys; argv = {inner!r}; argv[4] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
+    at = inner.index(f"parent={os.getpid()}")
+    relay = f"import os, sys; argv = {inner!r}; argv[{at}] = f'parent={{os.getppid()}}'; os.execv(argv[0], argv)"
     found = json.loads(python(relay, ResourceLimits(None, None, None, open_files=100)).stdout)
     assert found["NOFILE"] == [100, 100]
 

@@ -1,8 +1,9 @@
 """Confine this process with limits, Landlock and seccomp, then replace it with another program.
 
-Started by path as `python -I -S exec.py NAME=VALUE … -- PROGRAM ARGUMENT …` (see `roomcast_workers.sandbox.sandbox`),
-so it imports nothing of ours and only the standard library. Limits are set here, between fork and exec, because doing
-it in the parent's `preexec_fn` is unsafe in a process that has threads.
+Started as `python -I -S -c LAUNCH FOLDER NAME=VALUE … -- PROGRAM ARGUMENT …` (see `roomcast_workers.sandbox.sandbox`),
+which imports this module from its folder: a script would be compiled for each program. It imports nothing of ours,
+and of the standard library only what starts quickly: `signal` alone takes as long as Python itself. Limits are set
+here, between fork and exec, because doing it in the parent's `preexec_fn` is unsafe in a process that has threads.
 
 The names are `parent` (a process id), those in `_set_limits`, and `nice`; `read` and `write`, each with a path and once
 per path, which restrict the program to these paths with Landlock; and `filter`, which restricts the system calls of the
@@ -15,10 +16,8 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import struct
 import sys
-from importlib import import_module
 
 EXIT_NOT_STARTED = 125
 """The exit code when the program was not run; the reason is on stderr, after `NOT_STARTED`."""
@@ -29,6 +28,9 @@ _FIRST_DESCRIPTOR, _MOST_DESCRIPTORS = 3, 1 << 20
 _CLOSE_RANGE = 436
 
 FILTER_DESCRIPTOR = 3
+
+_SIGKILL, _SIGPIPE, _SIGXFSZ = 9, 13, 25  # on Linux and on macOS
+_DEFAULT_ACTION = 0
 
 _CPU_GRACE = 2
 """Seconds between SIGXCPU, which identifies the cause, and SIGKILL, which a program cannot handle."""
@@ -96,8 +98,8 @@ def _close_descriptors() -> None:
 def _default_signals() -> None:
     """Restore two signals that Python ignores and exec would pass on: SIGXFSZ must end a program that writes too
     much."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    for number in (_SIGPIPE, _SIGXFSZ):
+        _call("signal", number, _DEFAULT_ACTION)
 
 
 # --- Linux ------------------------------------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ def _call(name: str, *arguments: object) -> int:
 
 def _die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, and never let it gain privileges."""
-    _call("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     if os.getppid() != parent:
         raise ProcessLookupError("The parent has died.")  # before `prctl`, so the kernel sends no signal
@@ -219,9 +221,5 @@ def _filter_program(own_pid: int | None) -> bytes:
     folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see `_allow`
     if folder not in sys.path:
         sys.path.append(folder)
-    program: bytes = import_module("syscall_filter").filter_program(os.uname().machine, own_pid)
+    program: bytes = __import__("syscall_filter").filter_program(os.uname().machine, own_pid)
     return program
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,7 +26,8 @@ from roomcast_workers.sandbox.exec import (
     seccomp_supported,
 )
 
-_EXEC_SCRIPT = Path(__file__).with_name("exec.py")
+_LAUNCH = "import sys; sys.path.append(sys.argv.pop(1)); import exec; sys.exit(exec.main(sys.argv[1:]))"
+"""Runs `exec.py`, which is not compiled again for that: it is imported from its folder."""
 _LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 PASSED_ENVIRONMENT = ("PATH", *_LIBRARY_VARIABLES)
 
@@ -174,7 +175,7 @@ def sandboxed_argv(
         options += [f"write={path}" for path in (*writable, *_WRITABLE_DEVICES)]
     if sandbox.filtered:
         options.append(f"filter={'bwrap' if sandbox.bwrap else 'self'}")
-    return [sys.executable, "-I", "-S", str(_EXEC_SCRIPT), *options, "--", *argv]
+    return [sys.executable, "-I", "-S", "-c", _LAUNCH, str(Path(__file__).parent), *options, "--", *argv]
 
 
 def _program_paths(program: str) -> Iterator[str]:

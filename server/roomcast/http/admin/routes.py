@@ -10,7 +10,7 @@ from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
 from roomcast.http.admin.schema import Board, Overview, UploadRows
 from roomcast.http.admin.view import upload_row
-from roomcast.http.errors import STATUS
+from roomcast.http.errors import status_of
 from roomcast.http.middleware import ADMIN_PATH, Credential
 from roomcast.http.operations import (
     EVENT_STREAM,
@@ -79,7 +79,7 @@ class AdminRoutes(RouteGroup):
         try:
             self._access.check(request, self._authenticator.viewer(self._credential(request)))
         except RoomcastError as error:
-            status = STATUS[error.code]
+            status = status_of(error)
         html = _FORBIDDEN_PAGE if self._access.open_mode and status != 200 else self._html
         return web.Response(text=html, status=status, content_type="text/html", headers=_HEADERS)
 

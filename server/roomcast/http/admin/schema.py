@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
-from roomcast.errors import Code
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.messages import ApplicationStep, Bytes, Percent, Shape, Timestamp, UploadError, UploadId
+from roomcast.uploads.messages import (
+    ApplicationStep,
+    Bytes,
+    ErrorCode,
+    Percent,
+    Shape,
+    Timestamp,
+    UploadError,
+    UploadId,
+)
 
 
 class UploadRow(Shape):
@@ -99,7 +107,7 @@ class FailedUpload(Shape):
 class FailureGroup(Shape):
     """The uploads that failed in the same step with the same code, latest first."""
 
-    code: Code
+    code: ErrorCode
     step: Stage | ApplicationStep
     retryable: bool
     uploads: list[FailedUpload]

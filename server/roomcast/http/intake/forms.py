@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
-from roomcast.errors import Code, Malformed, RoomcastError, TooMany
+from roomcast.errors import Code, InvalidMetadata, Malformed, RoomcastError, TooMany
 from roomcast.http.intake.multipart import MAX_FIELDS, MAX_OVERHEAD_BYTES, FormBody, FormPart
 from roomcast.http.intake.pipeline import refuse_content_range
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
@@ -26,6 +27,7 @@ from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import RefusedFile, UploadEntry
 from roomcast.media.result_keys import clean_folder
 from roomcast.uploads.filenames import clean_filename
+from roomcast.uploads.metadata import parse_metadata
 from roomcast.uploads.model import Upload
 from roomcast.uploads.templates import Template, Templates
 from roomcast.uploads.viewer import Viewer
@@ -75,7 +77,8 @@ class Form:
 
     A strict form ends with its first error, but for those that concern one file only. A lenient form notes which files
     are refused and why, and may name a folder in the field `path`; its files are queued when all of it is read, those
-    of a strict form as soon as the template is known. `default` is the template of a form that names none.
+    of a strict form when the next file begins, if the template is known by then. `default` is the
+    template of a form that names none.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Form:
         self.lenient = lenient
         self.files: list[FormFile] = []
         self.submission: str | None = None
+        self.metadata: dict[str, Any] = {}
         self._templates = templates
         self._default = default
         self._template: Template | None = None
@@ -111,12 +115,12 @@ class Form:
 
     def is_field(self, part: FormPart) -> bool:
         """Return whether a part is one of the fields that say what is to be done with the files."""
-        known = part.name == "type" or part.name in _CHUNK_COUNTS or (part.name == "path" and self.lenient)
+        known = part.name in ("type", "metadata", *_CHUNK_COUNTS) or (part.name == "path" and self.lenient)
         return part.filename is None and known
 
     def set_field(self, name: str | None, text: str) -> None:
-        """Set the template, of which the first name counts, or the folder, of which the last one counts. Raise
-        `Malformed` for a form that has only a chunk of its file."""
+        """Set the template, of which the first name counts, or the folder or the metadata, of which the last one
+        counts. Raise `Malformed` for a form that has only a chunk of its file."""
         if name in _CHUNK_COUNTS:
             if text != "1":
                 raise Malformed("The form has a chunk of a file. Send the whole file, or send it in chunks by tus.")
@@ -124,10 +128,13 @@ class Form:
         if name == "path":
             self._folder = clean_folder(text)
             return
+        if name == "metadata":
+            if self._decided.is_set():
+                raise InvalidMetadata("The field metadata must come before the second file of the form.")
+            self.metadata = parse_metadata(text)
+            return
         template = self._templates.get(text)
         self._template = self._template or template
-        if not self.lenient:
-            self._decided.set()
 
     async def decision(self) -> tuple[Template, str | None]:
         """Wait until the template and the folder are known, and return them. Raises what the form is refused for."""
@@ -135,6 +142,11 @@ class Form:
         if self._error:
             raise self._error
         return self.template, self._folder
+
+    def begin_file(self) -> None:
+        """Decide about the files before the one that begins, if the form is strict and their template is known."""
+        if self.files and self._template and not self.lenient:
+            self._decided.set()
 
     def close(self) -> None:
         """Decide with what is known: no more fields come."""
@@ -251,7 +263,8 @@ class FormIntake:
         settings = self._receiver.settings
         if form.upload_count >= settings.max_files:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
-        upload = new_upload(form.viewer, form.template, part.filename)
+        form.begin_file()
+        upload = new_upload(form.viewer, form.template, part.filename, metadata=form.metadata)
         quota = self._receiver.quota
         async with quota.admit(form.viewer.client, [upload]):
             form.submission = await self._assemblies.add_file(
@@ -268,12 +281,14 @@ class FormIntake:
         self, upload: Upload, file: FormFile, part: FormPart, form: Form, total: int | None
     ) -> None:
         """Store a file, wait until the form has decided, and queue it. Sets the file's outcome."""
+        metadata = form.metadata
 
         async def work(intake: LeasedIntake) -> Upload:
             async with intake.stored(part.chunks(), form.widest_template, total=total) as stored:
                 file.arrived.set()
                 template, folder = await form.decision()
-                return await stored.enqueue(template, folder)
+                later = None if form.metadata is metadata else form.metadata
+                return await stored.enqueue(template, folder=folder, metadata=later)
 
         try:
             file.outcome = await self._receiver.run_leased(upload, work)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -26,6 +27,7 @@ from roomcast.services.backends import Backends
 from roomcast.services.quota import UploadQuota
 from roomcast.settings.intake import IntakeSettings
 from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
 from roomcast.uploads.templates import Template
@@ -190,9 +192,19 @@ class LeasedIntake:
             yield StoredFile(self, staged, pipeline)
 
     async def enqueue(
-        self, key: str, pipeline: BodyPipeline, detected: Sniffed, template: Template, folder: str | None = None
+        self,
+        key: str,
+        pipeline: BodyPipeline,
+        detected: Sniffed,
+        template: Template,
+        *,
+        folder: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> Upload:
-        """Put the upload into the queue: its source is complete and verified under this key. Return the new state."""
+        """Put the upload into the queue: its source is complete and verified under this key. Return the new state.
+
+        The upload's own metadata, which the application may have set, has precedence over `metadata`.
+        """
         source = Source(
             key,
             pipeline.size,
@@ -210,6 +222,7 @@ class LeasedIntake:
             template=template.name,
             priority=template.priority,
             folder=folder,
+            metadata=None if metadata is None else check_metadata({**metadata, **self.upload.metadata}),
         )
         queued = await self._finish(change)
         await self._dispatch.wake(queued.id, queued.seq)
@@ -269,8 +282,10 @@ class StoredFile:
     staged: StagedSource
     pipeline: BodyPipeline
 
-    async def enqueue(self, template: Template, folder: str | None = None) -> Upload:
-        """Verify the file under the template, make it durable and queue the upload; the results go to `folder`."""
+    async def enqueue(
+        self, template: Template, *, folder: str | None = None, metadata: Mapping[str, Any] | None = None
+    ) -> Upload:
+        """Verify the file under the template, make it durable and queue the upload; see `LeasedIntake.enqueue`."""
         detected = self.pipeline.verify(template)
         key = await self.staged.commit()
-        return await self.intake.enqueue(key, self.pipeline, detected, template, folder)
+        return await self.intake.enqueue(key, self.pipeline, detected, template, folder=folder, metadata=metadata)

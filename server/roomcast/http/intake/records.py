@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
+from typing import Any
 
 from aiohttp import web
 
@@ -25,8 +26,10 @@ def new_upload(
     size: int | None = None,
     md5: str | None = None,
     chosen_id: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> Upload:
-    """Return the record of a file that is not here yet. `size` and `md5` are what the client declares."""
+    """Return the record of a file that is not here yet. `size` and `md5` are what the client declares, and `metadata`
+    is checked already."""
     now = unix_time()
     return Upload(
         id=chosen_id or new_upload_id(),
@@ -39,6 +42,7 @@ def new_upload(
         bytes_expected=size,
         priority=template.priority,
         declared_md5=md5.lower() if md5 else None,
+        metadata=dict(metadata or {}),
     )
 
 

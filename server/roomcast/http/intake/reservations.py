@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, model_validator
@@ -25,15 +25,20 @@ from roomcast.media.contract import MediaStore
 from roomcast.services.uploads import UploadService
 from roomcast.settings.intake import MAX_FILES_LIMIT
 from roomcast.uploads.ids import CLIENT_CHOSEN
+from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import Upload, results_folder
 from roomcast.uploads.templates import Templates
 
 _MAX_BODY_BYTES = 16 * 1024
-_MAX_FILE_BYTES = 4 * 1024
+_MAX_FILE_BYTES = 16 * 1024
 """The size of a reservation, and what each file adds to it."""
 
 ChosenId = Annotated[str, StringConstraints(pattern=f"^{CLIENT_CHOSEN}$")]
 """An upload id that the client chose. The schema has no example, because an id that many clients copy is taken."""
+
+
+ReservedMetadata = Annotated[dict[str, Any], Field(examples=[{"productId": 7}])]
+"""Checked after the body is parsed, by `check_metadata`, which has an error code of its own."""
 
 
 class ReservedFile(BaseModel):
@@ -44,6 +49,8 @@ class ReservedFile(BaseModel):
     filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
     size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
+    metadata: ReservedMetadata | None = None
+    """Passed on with every message about the upload: at most 4 KiB. It replaces the reservation's."""
     uploadId: ChosenId | None = None
     """The id of the upload: a new version-4 UUID in lower case. The server makes one if it is left out."""
 
@@ -55,6 +62,8 @@ class Reservation(BaseModel):
 
     type: Annotated[str | None, Field(examples=["auto"])] = None
     direct: bool = False
+    metadata: ReservedMetadata | None = None
+    """The metadata of the files that have none of their own."""
     uploadId: ChosenId | None = None
     """The `uploadId` of the first file."""
     files: Annotated[list[ReservedFile], FailFast(), Field(min_length=1, max_length=MAX_FILES_LIMIT)]
@@ -74,6 +83,10 @@ class Reservation(BaseModel):
         """The id that the client chose for each file; None where it chose none."""
         ids = [file.uploadId for file in self.files]
         return [ids[0] or self.uploadId, *ids[1:]]
+
+    def metadata_of(self, file: ReservedFile) -> dict[str, Any]:
+        """Return the metadata of a file: its own, or the reservation's."""
+        return (self.metadata if file.metadata is None else file.metadata) or {}
 
 
 class Reservations:
@@ -112,7 +125,15 @@ class Reservations:
             check_size(file.size or 0, template, settings)
         await self._receiver.check_space(sum(file.size or 0 for file in reservation.files))
         uploads = [
-            new_upload(request[VIEWER], template, file.filename, size=file.size, md5=file.md5, chosen_id=chosen)
+            new_upload(
+                request[VIEWER],
+                template,
+                file.filename,
+                size=file.size,
+                md5=file.md5,
+                chosen_id=chosen,
+                metadata=check_metadata(reservation.metadata_of(file)),
+            )
             for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
         ]
         chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]

@@ -10,7 +10,7 @@ from aiohttp import web
 from roomcast.assemblies.records import DismissedTask
 from roomcast.assemblies.store import RecordStore
 from roomcast.dialects import files, tasks
-from roomcast.errors import Forbidden, Malformed, NotFound
+from roomcast.errors import Forbidden, InvalidMetadata, Malformed, NotFound
 from roomcast.http.intake.forms import FormIntake
 from roomcast.http.operations import (
     FORM,
@@ -141,7 +141,7 @@ class StreamRoutes(RouteGroup):
         description="Each file has an id or is among the `failed`, even if all of them failed.",
         parameters=(TEMPLATE_PARAMETER,),
         body={FORM: FormInFolder},
-        errors=INTAKE_ERRORS,
+        errors=(*INTAKE_ERRORS, InvalidMetadata),
     )
     async def _upload_files(self, request: web.Request) -> web.Response:
         if request.content_type != FORM:

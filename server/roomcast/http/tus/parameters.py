@@ -25,7 +25,7 @@ DEFER_LENGTH = Parameter("Upload-Defer-Length", Literal["1"], "The length will b
 METADATA = Parameter(
     "Upload-Metadata",
     Annotated[str, Field(examples=["filename aG9saWRheS5tb3Y=,type YXV0bw=="])],
-    "Pairs of a key and a value in Base64: `filename`, and `type` for the template.",
+    "Pairs of a key and a value in Base64: `filename`, `type` for the template, and `metadata`, a JSON object.",
     "header",
 )
 CONCAT = Parameter(

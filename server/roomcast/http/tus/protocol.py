@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from roomcast.errors import Forbidden, Malformed, NotFound, RoomcastError, UnsupportedType
+from roomcast.errors import Forbidden, InvalidMetadata, Malformed, NotFound, RoomcastError, UnsupportedType
 from roomcast.http.intake.resumable import Locked
 from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.metadata import parse_metadata
 from roomcast.uploads.model import Upload
 
 VERSION = "1.0.0"
@@ -72,12 +73,14 @@ class Creation:
     """What a POST asks for.
 
     `length` is None when the client will declare it later. `metadata` is the header as received, `values` its decoded
-    pairs. A `partial` upload is to be concatenated later; `concat` are the ids of those that make up a final upload.
+    pairs, and `application_metadata` the JSON object of its key `metadata`. A `partial` upload is to be concatenated
+    later; `concat` are the ids of those that make up a final upload.
     """
 
     length: int | None
     metadata: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
+    application_metadata: Mapping[str, Any] = field(default_factory=dict)
     partial: bool = False
     concat: tuple[str, ...] = ()
 
@@ -105,9 +108,10 @@ def check_chunk_type(content_type: str) -> None:
 
 
 def creation(headers: Mapping[str, str]) -> Creation:
-    """Parse the headers of a POST. Raises `Malformed`."""
+    """Parse the headers of a POST. Raises `Malformed` and `InvalidMetadata`."""
     metadata = headers.get("Upload-Metadata", "").strip()
     values = _values(metadata)
+    application = _application_metadata(metadata)
     concat, _, urls = headers.get("Upload-Concat", "").strip().partition(";")
     deferred = headers.get("Upload-Defer-Length")
     declared = length(headers)
@@ -117,12 +121,12 @@ def creation(headers: Mapping[str, str]) -> Creation:
             raise Malformed("A final upload names its partial uploads in Upload-Concat, and has no Upload-Length.")
         if len(set(ids)) < len(ids):
             raise Malformed("Upload-Concat names a partial upload more than once.")
-        return Creation(None, metadata, values, concat=ids)
+        return Creation(None, metadata, values, application, concat=ids)
     if concat not in ("", "partial") or urls:
         raise Malformed("Upload-Concat must be “partial”, or “final;” and the URLs of the partial uploads.")
     if deferred not in (None, "1") or (deferred is None) == (declared is None):
         raise Malformed("Send the file's size in Upload-Length, or Upload-Defer-Length: 1 to send it later.")
-    return Creation(declared, metadata, values, partial=concat == "partial")
+    return Creation(declared, metadata, values, application, partial=concat == "partial")
 
 
 def offset(headers: Mapping[str, str]) -> int:
@@ -225,6 +229,19 @@ def _values(metadata: str) -> dict[str, str]:
         if key and value is not None:
             values[key] = value.decode("utf-8", "replace")
     return values
+
+
+def _application_metadata(header: str) -> dict[str, Any]:
+    """Parse the value of the key `metadata`. Unlike others it is not skipped when it is wrong: an application needs
+    it."""
+    for pair in header.split(","):
+        key, _, encoded = pair.strip().partition(" ")
+        if key == "metadata":
+            text = _from_base64(encoded)
+            if text is None:
+                raise InvalidMetadata("The metadata in Upload-Metadata is not valid Base64.")
+            return parse_metadata(text)
+    return {}
 
 
 def _from_base64(encoded: str) -> bytes | None:

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from roomcast.assemblies.service import AssemblyService
 from roomcast.dialects.errors import ErrorResponse
-from roomcast.errors import Forbidden, Malformed, RoomcastError, TimedOut, TooLarge, UnreadableMedia
+from roomcast.errors import Forbidden, InvalidMetadata, Malformed, RoomcastError, TimedOut, TooLarge, UnreadableMedia
 from roomcast.http import errors
 from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.raw_body import raw_body
@@ -127,7 +127,7 @@ class TusRoutes(RouteGroup):
         ),
         body=parameters.CHUNK_BODY,
         body_optional=True,
-        errors=parameters.CHUNK_ERRORS,
+        errors=(*parameters.CHUNK_ERRORS, InvalidMetadata),
         statuses=parameters.STATUSES,
     )
     @_in_protocol
@@ -135,7 +135,13 @@ class TusRoutes(RouteGroup):
         """Create an upload: 201. The body, if there is one, is its first chunk."""
         creation = tus_protocol.creation(request.headers)
         template = self._templates.get(creation.template)
-        upload = new_upload(request[VIEWER], template, creation.filename, size=creation.length)
+        upload = new_upload(
+            request[VIEWER],
+            template,
+            creation.filename,
+            size=creation.length,
+            metadata=creation.application_metadata,
+        )
         if creation.concat:
             return await self._concatenate(request, creation, upload)
         if request.can_read_body:

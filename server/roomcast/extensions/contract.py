@@ -1,0 +1,88 @@
+"""What an application's own functions are called with, and what they may return or raise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from multidict import CIMultiDictProxy
+
+from roomcast.uploads.model import Upload
+from roomcast.uploads.viewer import Viewer
+
+
+class ExtensionError(ValueError):
+    """An application has added something that cannot work. The message is a full sentence."""
+
+
+@dataclass(frozen=True)
+class CallerRequest:
+    """The HTTP request or the Socket.IO handshake of a caller who is to be authenticated.
+
+    `headers` are found in any case. `path` begins below the prefix. `remote` is the network address of the connection,
+    which may be a proxy's. `auth` is what a Socket.IO client has sent as its `auth` option; None for HTTP.
+
+    Cookies, and credentials that browsers send by themselves, are left out when a page of another site has made the
+    request: they would let that page act in its visitors' names.
+    """
+
+    surface: Literal["http", "socket"]
+    method: str
+    path: str
+    headers: CIMultiDictProxy[str]
+    cookies: Mapping[str, str]
+    query: Mapping[str, str]
+    remote: str
+    auth: Any = None
+
+    @property
+    def token(self) -> str | None:
+        """The token of a Socket.IO client's `auth`, or else of the header `Authorization: Bearer`; None without one."""
+        if isinstance(self.auth, dict) and isinstance(token := self.auth.get("token"), str) and token:
+            return token
+        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
+        return value.strip() or None if scheme.lower() == "bearer" else None
+
+
+Intake = Literal["form", "reservation", "direct", "tus"]
+"""The ways in which an upload begins: a form, a reservation, one whose bytes go to the bucket directly, or tus."""
+
+
+@dataclass
+class NewUpload:
+    """A file that a client is about to send. A check may change the fields from `template` on.
+
+    `size` is in bytes, and `md5` in hexadecimal, as the client has declared them; None if it has not. A `partial` file
+    is one of several that tus concatenates.
+    """
+
+    id: str
+    intake: Intake
+    filename: str
+    size: int | None
+    md5: str | None
+    partial: bool
+    template: str
+    """The name of the template."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """At most 4 KB of JSON."""
+    max_bytes: int | None = None
+    """The most bytes that the file may have, besides the limits of the server and the template."""
+    prefix: str = ""
+    """The folder, below the media store's, that the file and its results are stored in."""
+
+
+Authenticate = Callable[[CallerRequest], Awaitable[Viewer | None] | Viewer | None]
+"""Returns who makes a request; None if nobody is known by its credentials. A plain function runs in a thread."""
+
+BeforeCreate = Callable[[NewUpload, Viewer], Awaitable[None] | None]
+"""Checks and changes a new upload, or raises `Rejected`. A plain function runs in a thread."""
+
+EventListener = Callable[[Upload], Awaitable[None] | None]
+"""Is called with an upload after one of its events, at least once. A plain function runs in a thread."""
+
+EventName = Literal["created", "status", "completed", "error", "cancelled", "deleted"]
+"""The events that an application can listen to; `status` is every change of the status."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
