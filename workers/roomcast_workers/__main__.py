@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from roomcast.extensions.discovery import discover
-from roomcast.extensions.registry import Extensions
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
@@ -34,14 +33,12 @@ from roomcast_workers.steps.plan import StepPlan
 log = structlog.get_logger("roomcast_workers")
 
 
-async def work(settings: Settings, extensions: Extensions) -> int:
+async def work(settings: Settings, plan: StepPlan) -> int:
     """Process uploads until SIGTERM or SIGINT, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
     if (warning := settings.storage.disk_warning) is not None:
         log.warning(warning)
-    plan = StepPlan(extensions.steps)
-    extensions.add_templates(settings.assemblies.loaded_templates)
     async with open_backends(settings) as backends:
         registry = CollectorRegistry()
         backends.ledger.add_observer(UploadMetrics(registry).on_event)
@@ -88,7 +85,9 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
 def main() -> int:
     def start(settings: Settings) -> Coroutine[Any, Any, int]:
         extensions = discover(settings)
-        return work(settings, extensions) if settings.storage.redis_url else idle()
+        plan = StepPlan(extensions.steps)
+        extensions.add_templates(settings.assemblies.loaded_templates)
+        return work(settings, plan) if settings.storage.redis_url else idle()
 
     return run_program(start)
 

@@ -41,7 +41,7 @@ from roomcast_workers.media_info.section_packets import VideoPacket, parse_packe
 from roomcast_workers.media_info.truncation import VerifiedMedia
 from roomcast_workers.reporter import StepReporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
-from roomcast_workers.steps.control import StepControl
+from roomcast_workers.step_control import StepControl
 
 _GIB = 1 << 30
 

@@ -18,9 +18,9 @@ from roomcast.uploads.templates import Template
 
 from roomcast_workers.job import Job, Results, WorkerDeps
 from roomcast_workers.reporter import Reporter, StepReporter
+from roomcast_workers.step_control import StepControl
 from roomcast_workers.steps.application_step import run_application_step, runs_in_thread
 from roomcast_workers.steps.built_in import STAGE_TEXTS, store_results
-from roomcast_workers.steps.control import StepControl
 from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger(__name__)
@@ -50,8 +50,9 @@ async def run_stage(stage: Stage, steps: Sequence[Step], job: Job, plan: StepPla
     applying = [step for step in steps if step.applies is None or declared.of(step, step.applies)]
     ranges = divide([declared.weight(step) for step in applying])
     texts = [declared.of(step, step.text) for step in applying]
-    shown = next((text for text in texts if text), STAGE_TEXTS.get(stage, ""))
+    shown = None
     if stage is not reporter.stage:
+        shown = next((text for text in texts if text), STAGE_TEXTS.get(stage, ""))
         await reporter.enter(stage, shown)
     for step, text, (start, end) in zip(applying, texts, ranges, strict=True):
         if text and text != shown:

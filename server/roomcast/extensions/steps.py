@@ -111,7 +111,7 @@ class StepJob(Protocol):
         """
 
 
-Run = Callable[[Any], Awaitable[None] | None]
+StepFunction = Callable[[Any], Awaitable[None] | None]
 """The function of a step: a coroutine function, or an ordinary one, which runs in a thread. It is given a `StepJob`."""
 
 
@@ -126,7 +126,7 @@ class Step:
     """
 
     name: str
-    run: Run
+    run: StepFunction
     after: str | None = None
     before: str | None = None
     share: float | Callable[[Any], float] = 0.2

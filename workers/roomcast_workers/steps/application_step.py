@@ -16,16 +16,16 @@ from typing import Any
 
 import structlog
 from roomcast.errors import RoomcastError, StepFailed
+from roomcast.extensions.blocking import log_if_blocking
 from roomcast.extensions.steps import Step
-from roomcast.runtime.blocking import log_if_blocking
 from roomcast.runtime.tasks import finish_despite_cancel, stop_within
 
 from roomcast_workers.job import Job
-from roomcast_workers.steps.control import StepStopped
+from roomcast_workers.step_control import StepStopped
 
 log = structlog.get_logger(__name__)
 
-STOP_SECONDS = 5.0
+_STOP_SECONDS = 5.0
 """How long a step that takes too long may take to stop."""
 
 
@@ -41,9 +41,9 @@ async def run_application_step(step: Step, job: Job, *, seconds: float) -> None:
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
             log.error("step_overdue", step=step.name, seconds=seconds)
-            await _stop(task, step, job, STOP_SECONDS)
+            await _stop(task, step, job, _STOP_SECONDS)
     except asyncio.CancelledError:
-        await _stop(task, step, job, max(STOP_SECONDS, give_up_at - time.monotonic()))
+        await _stop(task, step, job, max(_STOP_SECONDS, give_up_at - time.monotonic()))
         raise
     finally:
         job.control.ended = True

@@ -53,7 +53,7 @@ async def fetch_source(job: Job) -> None:
     job.state.fetched, job.state.readable = path, (path, job.source)
 
 
-async def compress(job: Job) -> None:
+async def compress_source(job: Job) -> None:
     """Make the main result of the source."""
     await _COMPRESS[job.source.kind](job)
 
@@ -91,13 +91,13 @@ def _is_media(job: Job) -> bool:
     return job.source.kind == "video"
 
 
-BUILT_IN = (
+BUILT_IN_STEPS = (
     Step("fetch", fetch_source, after=Stage.FETCHING, share=1, seconds=math.inf),
     Step("probe", probe_video, after=Stage.PROBING, share=0.5, seconds=math.inf, applies=_is_media),
     Step("poster", publish_first_poster, after="probe", share=0.5, seconds=math.inf, applies=_is_media),
     Step(
         "compress",
-        compress,
+        compress_source,
         after=Stage.COMPRESSING,
         share=lambda job: 1 / (1 + hls_cost(job)) if wants_hls(job) else 1.0,
         seconds=math.inf,

@@ -8,7 +8,7 @@ from roomcast.extensions.contract import ExtensionError
 from roomcast.extensions.steps import Step, order_steps
 from roomcast.uploads.lifecycle import Stage
 
-from roomcast_workers.steps.built_in import BUILT_IN
+from roomcast_workers.steps.built_in import BUILT_IN_STEPS
 
 
 class StepPlan:
@@ -18,7 +18,7 @@ class StepPlan:
     results are stored and an attempt cannot be repeated any more.
     """
 
-    def __init__(self, added: Sequence[Step] = (), built_in: Sequence[Step] = BUILT_IN) -> None:
+    def __init__(self, added: Sequence[Step] = (), built_in: Sequence[Step] = BUILT_IN_STEPS) -> None:
         self.stages: Mapping[Stage, Sequence[Step]] = order_steps([*built_in, *added])
         self._added = {step.name for step in added}
         if late := next((step for step in self.stages[Stage.CLEANING] if self.is_added(step)), None):

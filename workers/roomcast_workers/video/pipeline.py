@@ -44,7 +44,7 @@ async def probe_video(job: Job) -> None:
 
 async def publish_first_poster(job: Job) -> None:
     """Make the poster of the source. If that fails, the storyboard's step makes it of the result."""
-    source = verified(job)
+    source = verified_media(job)
     if source.info.video is None:
         return
     if poster := await make_poster(job, job.path, source.info, job.source.format):
@@ -53,7 +53,7 @@ async def publish_first_poster(job: Job) -> None:
 
 async def compress_video(job: Job) -> None:
     """Compress the video or the audio, or copy it if that is as good."""
-    source, state = verified(job), job.state
+    source, state = verified_media(job), job.state
     if source.info.video is None:
         await compress_audio_alone(job, source)
         return
@@ -80,7 +80,7 @@ def wants_hls(job: Job) -> bool:
 
 def hls_cost(job: Job) -> float:
     """Return what making the renditions costs, in relation to compressing the video."""
-    video = require_video(verified(job).info)
+    video = require_video(verified_media(job).info)
     return relative_cost(job.template.hls, video.width, video.height)
 
 
@@ -88,7 +88,7 @@ async def make_renditions(job: Job) -> None:
     """Make the HLS renditions of the compressed video."""
     if job.state.derived_from is None:
         return
-    meter = ProgressMeter(verified(job).seconds, job.reporter.progress)
+    meter = ProgressMeter(verified_media(job).seconds, job.reporter.progress)
     job.state.results.files += await make_hls(job, *job.state.derived_from, meter)
 
 
@@ -102,7 +102,7 @@ async def make_pictures(job: Job) -> None:
     state.results.files += await make_storyboard(job, *state.derived_from)
 
 
-def verified(job: Job) -> VerifiedMedia:
+def verified_media(job: Job) -> VerifiedMedia:
     """Return what the source contains, which the step `probe` has found out."""
     if job.state.verified is None:
         raise ValueError("The source was not probed.")
