@@ -20,8 +20,9 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth import Authenticator
+from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
+from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
@@ -43,7 +44,6 @@ from roomcast.http.middleware import (
     authentication,
     connection_limits,
     cors,
-    credential_of,
     identity_only,
     open_mode_guard,
 )
@@ -60,6 +60,7 @@ from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
+from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
@@ -145,6 +146,7 @@ async def build_app(settings: Settings, extensions: Extensions) -> web.Applicati
 
     Everything is open when this returns, and is closed with the application.
     """
+    settings.check_access(application_authenticates=extensions.authenticates is not None)
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
@@ -158,7 +160,7 @@ async def _build_app(
 ) -> web.Application:
     plan = StepPlan(extensions.steps)
     extensions.add_templates(settings.assemblies.loaded_templates)
-    core = await build_core(settings, lifetime)
+    core = await build_core(settings, extensions, lifetime)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core)
     intake = build_intake(settings, core)
@@ -196,13 +198,23 @@ async def _build_app(
     return http.app
 
 
-async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
+async def build_core(settings: Settings, extensions: Extensions, lifetime: AsyncExitStack) -> Core:
     """Open the backends until `lifetime` ends, and build the services on them."""
     backends = await lifetime.enter_async_context(open_backends(settings))
     registry = CollectorRegistry()
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
-    authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
+    calls = FunctionCalls()
+    lifetime.callback(calls.close)
+    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    authenticator = Authenticator(
+        origins,
+        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
+        function=extensions.authenticates,
+        calls=calls,
+        cookie=settings.auth.cookie,
+        loopback=settings.server.loopback,
+    )
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     await lifetime.enter_async_context(relay.running())
     assemblies = AssemblyService(
@@ -212,7 +224,6 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
-    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
     return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
@@ -290,10 +301,9 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins, proxies=core.proxies)
     answer_preflight, add_cors_headers = cors(core.origins)
     guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
-    viewers = authentication(core.authenticator, credential, core.proxies)
+    viewers = authentication(core.authenticator, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
     middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
@@ -303,8 +313,8 @@ def build_http(
     MediaRoute(
         core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
     ).add_routes(app)
-    Pages(settings, core.backends.media.origins).add_routes(app)
-    ApiDocs(settings).add_routes(app)
+    Pages(settings, core.backends.media.origins, open_mode=core.authenticator.open_mode).add_routes(app)
+    ApiDocs(settings, open_mode=core.authenticator.open_mode).add_routes(app)
     maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
     health.add_routes(app)
@@ -316,7 +326,7 @@ def build_http(
         core.repositories.presence,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
-    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, credential).add_routes(app)
+    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
 

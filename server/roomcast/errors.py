@@ -242,7 +242,10 @@ class StepFailed(RoomcastError):
 
 
 class Rejected(RoomcastError):
-    """The application refuses an upload, for a reason with a code of its own. Another attempt would be refused, too."""
+    """The application refuses a caller or an upload, for a reason with a code of its own. Another attempt would be
+    refused, too."""
+
+    code = "REJECTED"
 
     def __init__(self, code: str, message: str, *, details: Mapping[str, Any] | None = None) -> None:
         """`code` consists of capital letters, digits and underscores. The client gets it with the message.

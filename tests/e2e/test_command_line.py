@@ -8,10 +8,8 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +19,10 @@ import pytest
 
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
+from tests.support import warm
 from tests.support.harness import OURS, Api, RunningServer, RunningWorker
 from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB
-from tests.support.warm import WarmProcess
 
 ROOMCAST = str(Path(sys.executable).with_name("roomcast"))
 NOBODYS = "upload_" + "0" * 32
@@ -70,33 +68,9 @@ class Ran:
 
 
 async def run(*args: str, server: RunningServer | None = None, user: str | None = "ada") -> Ran:
-    code, out, err = await asyncio.to_thread(_run_to_its_end, args, environment(server, user))
-    assert "Traceback" not in err
-    return Ran(code, out.splitlines(), err.splitlines())
-
-
-def _run_to_its_end(args: Sequence[str], env: Mapping[str, str]) -> tuple[int, str, str]:
-    """The exit code, and what it said on both streams."""
-    with tempfile.TemporaryFile("w+") as err:
-        if RunningServer.warm:
-            forked = WarmProcess([ROOMCAST, *args], cwd=Path.cwd(), env=env, stderr=err)
-            with forked.stdout:
-                out = forked.stdout.read()
-            code = forked.wait(60)
-        else:
-            ran = subprocess.run(
-                [ROOMCAST, *args],
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=err,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            code, out = ran.returncode, ran.stdout
-        err.seek(0)
-        return code, out, err.read()
+    ended = await asyncio.to_thread(warm.run, [ROOMCAST, *args], cwd=Path.cwd(), env=environment(server, user))
+    assert "Traceback" not in ended.stderr
+    return Ran(ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines())
 
 
 class Uploading:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +10,8 @@ from pathlib import Path
 import pytest
 from roomcast.runtime.tasks import EXIT_TASK_FAILED
 
+from tests.support import warm
 from tests.support.redis_server import RunningRedis
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +42,6 @@ def test_process_with_a_failed_background_task_ends_with_an_exit_code(
     env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "PORT": "0", "ROOMCAST_WORKERS": "1"}
     if module == "roomcast_workers":
         env["REDIS_URL"] = request.getfixturevalue("redis").url
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    ended = warm.run(["-c", textwrap.dedent(script)], env=env, timeout=100)
     assert ended.returncode == EXIT_TASK_FAILED, ended.stderr
     assert [line for line in ended.stderr.splitlines() if '"background_task_failed"' in line and "critical" in line]

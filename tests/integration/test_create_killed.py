@@ -23,6 +23,7 @@ from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.runtime.redis_connection import connect
 from roomcast.uploads.model import Upload
 
+from tests.support import warm
 from tests.support.redis_server import RunningRedis
 
 Stores = tuple[Ledger, RecordStore[Submission], RecordStore[PublishCursor]]
@@ -75,15 +76,15 @@ asyncio.run(create())
 """
 
 
-async def create_until_killed(where: str, lines: int) -> None:
+def create_until_killed(where: str, lines: int) -> None:
     """Kill a process that creates submissions after it has said so often that it created one."""
-    command = [sys.executable, "-c", _CREATE_UNTIL_KILLED, where]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    process = warm.start(["-c", _CREATE_UNTIL_KILLED, where], stderr=sys.__stderr__ or sys.stderr)
     assert process.stdout
     for _ in range(lines):
-        assert await process.stdout.readline() == b"created\n"
+        assert process.stdout.readline() == "created\n"
     process.kill()
-    await process.wait()
+    process.wait()
+    process.stdout.close()
 
 
 async def every_upload(ledger: Ledger) -> Mapping[str, Upload]:
@@ -110,7 +111,7 @@ async def test_a_killed_process_leaves_only_whole_submissions(
     if backend == "redis":
         where = f"{request.getfixturevalue('redis').url}#{secrets.token_hex(4)}"
     for lines in (1, 7, 20):
-        await create_until_killed(where, lines)
+        await asyncio.to_thread(create_until_killed, where, lines)
     ledger, records, cursors = open_stores(where, lambda: time.time() + 3600)  # every record is due then
     uploads = await every_upload(ledger)
     listed: set[str] = set()

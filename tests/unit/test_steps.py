@@ -71,8 +71,9 @@ def test_every_step_runs_once_in_its_neighbours_stage_and_on_the_right_side_of_i
     steps = list(BUILT_IN_STEPS)
     for number in range(data.draw(st.integers(0, 8))):
         neighbour = data.draw(st.sampled_from([*STEP_STAGES, *(step.name for step in steps)]))
-        side = data.draw(st.sampled_from(["after", "before"]))
-        steps.append(Step(f"added-{number}", nothing, **{side: neighbour}))
+        after = data.draw(st.booleans())
+        sides = (neighbour, None) if after else (None, neighbour)
+        steps.append(Step(f"added-{number}", nothing, *sides))
     ordered = order_steps(data.draw(st.permutations(steps)))
     in_order = [step for found in ordered.values() for step in found]
     assert sorted(step.name for step in in_order) == sorted(step.name for step in steps)
@@ -280,9 +281,9 @@ async def test_thread_that_does_not_stop_is_abandoned_logged_and_its_calls_are_r
 
     def beside(step_job: Any) -> None:
         release.wait()
-        for call in (lambda: step_job.progress(1), lambda: step_job.add_output(step_job.path)):
+        for call, argument in ((step_job.progress, 1), (step_job.add_output, step_job.path)):
             try:
-                call()
+                call(argument)
             except WrongState as error:
                 refused.append(error)
         ended.set()

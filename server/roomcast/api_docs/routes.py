@@ -38,10 +38,10 @@ _HEADERS = {
 class ApiDocs(RouteGroup):
     """The documents describe every operation of the application, and are public: they hold no data."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, open_mode: bool) -> None:
         server = settings.server
         self._url = (server.public_url or f"http://{server.host}:{server.port}").rstrip("/")
-        self._cookie = None if settings.auth.open_mode else settings.auth.cookie
+        self._cookie = None if open_mode else settings.auth.cookie
         # One at a time: pydantic parses source code for the descriptions, and in Python 3.11 two threads that use
         # `ast.parse` at once may fail with a SystemError (python/cpython#106905).
         self._generating = asyncio.Lock()

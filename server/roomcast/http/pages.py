@@ -76,9 +76,10 @@ def is_served(path: PurePosixPath) -> bool:
 class Pages(RouteGroup):
     """`/progress-demo`, `/static` and `/api/config`."""
 
-    def __init__(self, settings: Settings, media_origins: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, media_origins: Sequence[str], *, open_mode: bool) -> None:
         """`media_origins` are those of the results' URLs, besides the server's own."""
         self._settings = settings
+        self._open_mode = open_mode
         # A page may be opened under another name than the public one, which links have.
         public = [str(URL(settings.server.public_url).origin())] if settings.server.public_url else []
         origins = list(dict.fromkeys((*public, *media_origins)))
@@ -135,6 +136,6 @@ class Pages(RouteGroup):
             "maxUploadBytes": settings.intake.max_upload_bytes,
             "maxFiles": settings.intake.max_files,
             "templates": [{"name": one.name, "kind": one.kind} for one in settings.assemblies.loaded_templates],
-            "openMode": settings.auth.open_mode,
+            "openMode": self._open_mode,
         }
         return json_response(config)

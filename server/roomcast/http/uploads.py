@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Malformed, TimedOut, WrongState
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
@@ -21,6 +20,7 @@ from roomcast.http.operations import (
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
+from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message

@@ -74,6 +74,7 @@ _MUXERS: dict[str, Options] = {
 _EVERY_FRAME: Options = {"fps_mode": "vfr", "enc_time_base": "1:90000"}
 # `update`: the target is one file, and a % in its path is not a counter.
 _ONE_JPEG: Options = {"frames:v": 1, "update": 1, "map_metadata": -1, "f": "image2"}
+_SPRITE_QUALITY: Options = {"q:v": 4}
 _DISCARD: Options = {"f": "null"}
 
 
@@ -220,20 +221,37 @@ def save_tiles(
     *, interval: int, keyframes_only: bool,
 ) -> list[str]:  # fmt: skip
     """Save a small picture from the middle of every `interval` milliseconds, as raw video in a NUT file."""
-    # `pass`: the last keyframe lasts one frame, which would otherwise be too short for an interval of its own.
-    every: Filter = ("fps", {"fps": f"1000/{interval}", "start_time": 0, "eof_action": "pass"})
     media = _input(source, video, skip_frame="nokey") if keyframes_only else _input(source, video)
-    tiles = _filter(media[str(video.index)], [every, *jpeg_filters(video, width, height, tone_mapper)])
-    return _command([tiles], target, {"c:v": "rawvideo", "f": "nut"})
+    filters = [_one_every(interval), *jpeg_filters(video, width, height, tone_mapper)]
+    return _command([_filter(media[str(video.index)], filters)], target, {"c:v": "rawvideo", "f": "nut"})
 
 
 def save_sprite(tiles: InputFile, target: Path, *, columns: int, rows: int, count: int) -> list[str]:
     """Arrange `count` tiles in one JPEG; a missing tile is a copy of the last one."""
-    layout: list[Filter] = [
+    layout = _tiled(columns, rows, count)
+    return _command([_filter(_input(tiles)["0"], layout)], target, _ONE_JPEG | _SPRITE_QUALITY)
+
+
+def save_short_sprite(
+    source: InputFile, target: Path, video: VideoStream, width: int, height: int, tone_mapper: ToneMapper,
+    *, interval: int, columns: int, rows: int, count: int,
+) -> list[str]:  # fmt: skip
+    """Do at once what `save_tiles` and `save_sprite` do, for a short video: there is no progress before the end."""
+    tiles = [_one_every(interval), *jpeg_filters(video, width, height, tone_mapper), *_tiled(columns, rows, count)]
+    frames = _filter(_input(source, video)[str(video.index)], tiles)
+    return _command([frames], target, _ONE_JPEG | _SPRITE_QUALITY)
+
+
+def _one_every(interval: int) -> Filter:
+    # `pass`: the last keyframe lasts one frame, which would otherwise be too short for an interval of its own.
+    return ("fps", {"fps": f"1000/{interval}", "start_time": 0, "eof_action": "pass"})
+
+
+def _tiled(columns: int, rows: int, count: int) -> list[Filter]:
+    return [
         ("tpad", {"stop": -1, "stop_mode": "clone"}),
         ("tile", {"layout": f"{columns}x{rows}", "nb_frames": count}),
     ]
-    return _command([_filter(_input(tiles)["0"], layout)], target, _ONE_JPEG | {"q:v": 4})
 
 
 # --- HLS --------------------------------------------------------------------------------------------------------------
@@ -448,7 +466,8 @@ def _video_filters(video: VideoStream, settings: EncodeSettings) -> list[Filter]
 
 
 def _video_options(settings: EncodeSettings, video: VideoStream) -> Options:
-    options = video_options(settings.codec, settings.preset, settings.rate, settings.width, settings.height, video.fps)
+    size = settings.width, settings.height
+    options = video_options(settings.codec, settings.preset, settings.rate, *size, video.fps, settings.seconds)
     return options | {"pix_fmt": "yuv420p"} | _EVERY_FRAME
 
 

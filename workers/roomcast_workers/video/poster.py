@@ -10,6 +10,7 @@ from roomcast.errors import Code, RoomcastError
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.job import NON_FATAL, Job, ResultFile
+from roomcast_workers.media_info.jpeg import read_jpeg_size
 from roomcast_workers.media_info.probe import MediaInfo, require_video
 from roomcast_workers.video.encoder import tone_mapper
 
@@ -43,7 +44,7 @@ async def _save_poster(job: Job, video: Path, info: MediaInfo, demuxer: str) -> 
             await job.run_ffmpeg(command, timeout_seconds=_TIMEOUT_SECONDS)
             if not path.exists():
                 continue
-            saved = require_video(await job.probe(path, "image2"))
+            saved_size = read_jpeg_size(path)
         except RoomcastError as error:
             if error.code not in NON_FATAL:
                 raise
@@ -51,7 +52,7 @@ async def _save_poster(job: Job, video: Path, info: MediaInfo, demuxer: str) -> 
             if error.code is Code.TIMEOUT:
                 break
         else:
-            return ResultFile(path, "poster", "image/jpeg", saved.width, saved.height)
+            return ResultFile(path, "poster", "image/jpeg", *saved_size)
     return None
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import structlog
 from roomcast.errors import RoomcastError
@@ -16,9 +17,11 @@ from roomcast.uploads.model import Tick
 
 from roomcast_workers.ffmpeg import commands
 from roomcast_workers.ffmpeg.codecs import ASSUMED_FPS
+from roomcast_workers.ffmpeg.filters import ToneMapper
 from roomcast_workers.ffmpeg.input_options import InputFile
 from roomcast_workers.ffmpeg.progress import ProgressBlock
 from roomcast_workers.job import NON_FATAL, Job, ResultFile
+from roomcast_workers.media_info.jpeg import read_jpeg_size
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, require_video
 from roomcast_workers.video.encoder import tone_mapper
 
@@ -31,9 +34,17 @@ _MIN_TILES = 10
 _COLUMNS = 10
 _TILE_LONG_SIDE = 192
 _FEW_PIXELS, _MANY_PIXELS = 50e6, 500e6
-"""Of all frames: up to the first number, decoding them costs less than counting keyframes beforehand; above the second,
-more than a CPU second."""
+"""Of all frames: up to the first number, decoding them costs less than counting keyframes beforehand, and needs no
+progress; above the second, it costs more than a CPU second."""
 _MIN_KEYFRAMES = 5
+
+
+class Layout(TypedDict):
+    """How the tiles are arranged in the sprite."""
+
+    columns: int
+    rows: int
+    count: int
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,10 @@ class Storyboard:
     @property
     def rows(self) -> int:
         return math.ceil(self.count / _COLUMNS)
+
+    @property
+    def layout(self) -> Layout:
+        return {"columns": self.columns, "rows": self.rows, "count": self.count}
 
 
 def plan_storyboard(duration: float | None, width: int, height: int, most: int = _MAX_TILES) -> Storyboard | None:
@@ -89,47 +104,53 @@ async def make_storyboard(job: Job, video: Path, info: MediaInfo, demuxer: str) 
     storyboard = plan_storyboard(duration, stream.width, stream.height)
     if storyboard is None:
         return []
-    tiles, sprite, track = (job.scratch / name for name in ("tiles.nut", "sprite.jpg", "storyboard.vtt"))
+    sprite, track = job.scratch / "sprite.jpg", job.scratch / "storyboard.vtt"
     try:
         source = job.input(video, demuxer)
-        pixels = stream.width * stream.height * storyboard.duration / 1000 * (stream.fps or ASSUMED_FPS)
-        keyframes = await _count_keyframes(job, source, stream) if pixels > _FEW_PIXELS else 0
-        if pixels > _MANY_PIXELS and _MIN_KEYFRAMES <= keyframes < storyboard.count:
-            storyboard = plan_storyboard(duration, stream.width, stream.height, keyframes) or storyboard
         mapper = await tone_mapper(job, stream)
-        command = commands.save_tiles(
-            source,
-            tiles,
-            stream,
-            storyboard.width,
-            storyboard.height,
-            mapper,
-            interval=storyboard.interval,
-            keyframes_only=keyframes >= storyboard.count,
-        )
-        await job.run_ffmpeg(command, _progress_reporter(job, storyboard))
-        await job.run_ffmpeg(
-            commands.save_sprite(
-                job.input(tiles, "nut"),
-                sprite,
-                columns=storyboard.columns,
-                rows=storyboard.rows,
-                count=storyboard.count,
+        pixels = stream.width * stream.height * storyboard.duration / 1000 * (stream.fps or ASSUMED_FPS)
+        if pixels <= _FEW_PIXELS:
+            command = commands.save_short_sprite(
+                source, sprite, stream, storyboard.width, storyboard.height, mapper, interval=storyboard.interval,
+                **storyboard.layout,
+            )  # fmt: skip
+            await job.run_ffmpeg(command)
+            job.reporter.progress(Tick(1.0))
+        else:
+            keyframes = await _count_keyframes(job, source, stream)
+            if pixels > _MANY_PIXELS and _MIN_KEYFRAMES <= keyframes < storyboard.count:
+                storyboard = plan_storyboard(duration, stream.width, stream.height, keyframes) or storyboard
+            await _save_sprite_in_two_runs(
+                job, source, sprite, stream, storyboard, mapper, keyframes_only=keyframes >= storyboard.count
             )
-        )
-        saved = require_video(await job.probe(sprite, "image2"))
+        width, height = read_jpeg_size(sprite)
     except RoomcastError as error:
         if error.code not in NON_FATAL:
             raise
         log.warning("storyboard_not_made", reason=error.message)
         return []
-    finally:
-        tiles.unlink(missing_ok=True)
     track.write_text(webvtt(storyboard, sprite.name), encoding="utf-8")
     return [
-        ResultFile(sprite, "sprite", "image/jpeg", saved.width, saved.height),
+        ResultFile(sprite, "sprite", "image/jpeg", width, height),
         ResultFile(track, "storyboard", "text/vtt", duration=duration),
     ]
+
+
+async def _save_sprite_in_two_runs(
+    job: Job, source: InputFile, sprite: Path, stream: VideoStream, storyboard: Storyboard, mapper: ToneMapper,
+    *, keyframes_only: bool,
+) -> None:  # fmt: skip
+    """Save the tiles, with progress, and then the sprite of them: a run with one picture has no progress to report."""
+    tiles = job.scratch / "tiles.nut"
+    try:
+        command = commands.save_tiles(
+            source, tiles, stream, storyboard.width, storyboard.height, mapper, interval=storyboard.interval,
+            keyframes_only=keyframes_only,
+        )  # fmt: skip
+        await job.run_ffmpeg(command, _progress_reporter(job, storyboard))
+        await job.run_ffmpeg(commands.save_sprite(job.input(tiles, "nut"), sprite, **storyboard.layout))
+    finally:
+        tiles.unlink(missing_ok=True)
 
 
 async def _count_keyframes(job: Job, source: InputFile, stream: VideoStream) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden, Malformed, RoomcastError
+from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
 from roomcast.http.admin.schema import Board, Overview, UploadRows
 from roomcast.http.admin.view import upload_row
 from roomcast.http.errors import status_of
-from roomcast.http.middleware import ADMIN_PATH, Credential
+from roomcast.http.middleware import ADMIN_PATH, viewer_of
 from roomcast.http.operations import (
     EVENT_STREAM,
     HTML,
@@ -28,6 +28,7 @@ from roomcast.http.streams.sse import sse_event
 from roomcast.http.streams.streams import LatestQueue, Streams
 from roomcast.http.uploads import PAGE_PARAMETERS, parse_limit, parse_status
 from roomcast.ledger.contract import Ledger
+from roomcast.services.authentication import Authenticator
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -52,14 +53,14 @@ class AdminRoutes(RouteGroup):
     """`/admin` and `/api/admin/…`."""
 
     def __init__(
-        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, credential: Credential
+        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, proxies: TrustedProxies
     ) -> None:
         self._board = board
         self._ledger = ledger
         self._streams = streams
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
-        self._credential = credential
+        self._proxies = proxies
         self._html = (STATIC / "admin" / "admin.html").read_text()
 
     @Operation(
@@ -77,7 +78,7 @@ class AdminRoutes(RouteGroup):
         """Return the page, which holds no data and asks for a token itself; the status says whether one is needed."""
         status = 200
         try:
-            self._access.check(request, self._authenticator.viewer(self._credential(request)))
+            self._access.check(request, await viewer_of(request, self._authenticator, self._proxies))
         except RoomcastError as error:
             status = status_of(error)
         html = _FORBIDDEN_PAGE if self._access.open_mode and status != 200 else self._html
