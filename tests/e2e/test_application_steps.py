@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Api, RunningServer, RunningWorker, eventually
+from tests.support.pages import examples
 from tests.support.watchers import Watcher, assert_truthful
 
 HOOKS = """
@@ -48,19 +49,21 @@ def register(roomcast):
 
     @roomcast.step("report", before="storing", share=3, seconds=60)
     async def report(job):
-        (job.work_dir / "report.json").write_text('{"clean": true, "of": "%s"}' % job.results[0].name)
-        job.add_output(job.work_dir / "report.json", kind="report")
+        (job.work_dir / "details.json").write_text('{"of": "%s"}' % job.results[0].name)
+        job.add_output(job.work_dir / "details.json", kind="details")
 
     @roomcast.step("late", after="storing")
     async def late(job):
         (job.work_dir / "page.png").write_bytes(b"no picture")
         job.add_output(job.work_dir / "page.png", kind="preview")
 """
-CONFIG = """
-hooks = ["application_steps"]
-[templates.raw]
-kind = "file"
-max_bytes = 1000
+MORE_HOOKS = """
+import application_steps
+register_example = register
+
+def register(roomcast):
+    register_example(roomcast)
+    application_steps.register(roomcast)
 """
 
 
@@ -68,8 +71,10 @@ max_bytes = 1000
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("application")
     (folder / "flags").mkdir()
+    (folder / "shop").mkdir()
+    (folder / "shop" / "media.py").write_text(examples("python")["step"].code + MORE_HOOKS)
     (folder / "application_steps.py").write_text(HOOKS)
-    (folder / "roomcast.toml").write_text(CONFIG)
+    (folder / "roomcast.toml").write_text(examples("toml")["config"].code)
     return folder
 
 
@@ -104,9 +109,10 @@ async def test_steps_report_in_the_bar_and_their_outputs_are_listed_and_served(
     last = await watcher.end(upload_id)
     assert last["status"] == "completed"
     outputs = {output["kind"]: output for output in last["element"]["outputs"]}
-    assert list(outputs) == ["file", "report", "preview"]
+    assert list(outputs) == ["file", "report", "details", "preview"]
+    assert json.loads((await api.request("GET", outputs["details"]["url"])).content) == {"of": "clean.txt"}
     reply = await api.request("GET", outputs["report"]["url"])
-    assert json.loads(reply.content) == {"clean": True, "of": "clean.txt"}
+    assert json.loads(reply.content) == {"clean": True}
     assert reply.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''report.json")
     assert (await api.request("GET", outputs["preview"]["url"])).content == b"no picture"
     messages = watcher.messages(upload_id)
@@ -135,6 +141,11 @@ async def test_steps_report_in_the_bar_and_their_outputs_are_listed_and_served(
                 "step": "scan",
                 "retryable": True,
             },
+        ),
+        (
+            "EICAR",
+            1,
+            {"code": "INFECTED", "message": "The file has a virus.", "step": "virus-scan", "retryable": False},
         ),
         (
             "reject",
@@ -173,7 +184,7 @@ async def test_step_that_blocks_the_event_loop_is_named_in_the_log(
     upload_id = await sent(api, watcher, folder, "block")
     await watcher.end(upload_id)
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if "event_loop_blocked" in line]
-    assert {line["by"] for line in lines} == {"step scan"}
+    assert {line["function"] for line in lines} == {"step scan"}
 
 
 async def test_process_killed_in_a_step_starts_again_and_completes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +16,8 @@ from roomcast.extensions.discovery import discover
 from roomcast.settings.assemblies import AssemblySettings
 from roomcast.settings.config_file import ConfigFileError
 from roomcast.settings.settings import Settings
+
+from tests.support.pages import examples
 
 MODULES = {
     "hooks_register": """
@@ -143,6 +146,8 @@ def test_installed_packages_add_by_entry_points(folder: Path, monkeypatch: pytes
             ]
         )
 
+    documented = tomllib.loads(examples("toml")["entry-point"].code)["project"]["entry-points"]
+    assert documented == {discovery.GROUP: {"virus-scan": "roomcast_virus_scan:register"}}
     monkeypatch.setattr(discovery, "entry_points", entry_points)
     extensions = discover(Settings())
     assert ([step.name for step in extensions.steps], list(extensions.listeners)) == (["scan"], ["completed"])

@@ -16,7 +16,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Rejected, StepFailed, WrongState
-from roomcast.extensions import blocking
+from roomcast.extensions.calls import BlockingDetector
 from roomcast.extensions.contract import ExtensionError
 from roomcast.extensions.registry import Extensions
 from roomcast.extensions.steps import STEP_STAGES, Step, divide, order_steps
@@ -299,7 +299,7 @@ async def test_thread_that_does_not_stop_is_abandoned_logged_and_its_calls_are_r
 async def test_step_that_blocks_the_event_loop_is_named_in_the_log(
     job: Job, log: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocking, "BLOCKING_SECONDS", 0.02)
+    monkeypatch.setattr(application_step, "_blocking", BlockingDetector(0.02))
 
     async def blocks(_: Any) -> None:
         await asyncio.sleep(0)
@@ -308,7 +308,9 @@ async def test_step_that_blocks_the_event_loop_is_named_in_the_log(
             pass
 
     await run(blocks, job)
-    assert [(entry["event"], entry["by"]) for entry in log] == [("event_loop_blocked", "step scan")]
+    application_step._blocking.close()
+    assert {entry["function"] for entry in log} == {"step scan"}
+    assert "event_loop_was_blocked" in {entry["event"] for entry in log}
 
 
 async def test_outputs_are_added_under_names_that_no_other_result_has(job: Job, tmp_path: Path) -> None:

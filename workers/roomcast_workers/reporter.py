@@ -38,10 +38,11 @@ class StepReporter:
         self._stage = stage
         self._start = start
         self._share = end - start
+        self._is_only = (start, end) == (0.0, 1.0)
 
     def progress(self, tick: Tick) -> None:
         """Set the progress of the step. Its `eta` and `forecast` are those of the step, too."""
-        if self._share == 1.0:
+        if self._is_only:
             self._stage.progress(tick)
             return
         fraction = min(1.0, max(0.0, tick.fraction))

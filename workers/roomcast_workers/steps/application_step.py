@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from roomcast.errors import RoomcastError, StepFailed
-from roomcast.extensions.blocking import log_if_blocking
+from roomcast.extensions.calls import BLOCKING_SECONDS, BlockingDetector
 from roomcast.extensions.steps import Step
 from roomcast.runtime.tasks import finish_despite_cancel, stop_within
 
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5.0
 """How long a step that takes too long may take to stop."""
 
+_blocking = BlockingDetector(BLOCKING_SECONDS)
+
 
 async def run_application_step(step: Step, job: Job, *, seconds: float) -> None:
     """Run a step for at most `seconds`. Raise what it raises if that is a `RoomcastError`, or else `StepFailed`.
@@ -35,7 +37,7 @@ async def run_application_step(step: Step, job: Job, *, seconds: float) -> None:
     On cancellation, return when the step has stopped, or its time is over.
     """
     give_up_at = time.monotonic() + seconds
-    work = _in_thread(step, job) if job.control.loop else log_if_blocking(f"step {step.name}", _on_loop(step, job))
+    work = _in_thread(step, job) if job.control.loop else _blocking.run(_on_loop(step, job), f"step {step.name}")
     task = asyncio.create_task(work, name=f"step {step.name}")
     try:
         done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -103,7 +105,7 @@ async def _in_thread(step: Step, job: Job) -> None:
     if error is not None:
         raise RuntimeError(f"The step raised {type(error).__name__}.") from error
     if inspect.isawaitable(made):
-        await log_if_blocking(f"step {step.name}", _awaited(made))
+        await _blocking.run(_awaited(made), f"step {step.name}")
 
 
 def _start_thread(step: Step, job: Job) -> asyncio.Future[tuple[Any, BaseException | None]]:
