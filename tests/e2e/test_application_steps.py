@@ -43,7 +43,9 @@ def register(roomcast):
         if job.source_path.read_text() != "cancel": return
         (FLAGS / "waiting").touch()
         try:
-            while True: job.progress(0.5)
+            while True:
+                job.progress(0.5)
+                time.sleep(0.01)
         finally:
             (FLAGS / "stopped").touch()
 

@@ -222,7 +222,7 @@ async def test_step_that_takes_too_long_is_stopped_and_fails(job: Job, log: list
     def beside(step_job: Any) -> None:
         try:
             while True:
-                step_job.progress(0.5)
+                step_job.progress(0.5)  # in a tight loop, which must not flood the event loop
         finally:
             stopped.set()
 

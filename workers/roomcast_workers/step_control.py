@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from roomcast.errors import WrongState
 
@@ -26,7 +26,8 @@ class StepControl:
 
     loop: asyncio.AbstractEventLoop | None = None
     stopping: bool = False
-    ended: bool = field(default=False)
+    ended: bool = False
+    _latest: Callable[[], None] | None = None
 
     def check(self) -> None:
         """Raise `WrongState` when the step has ended, and in a thread `StepStopped` when it must end."""
@@ -36,13 +37,19 @@ class StepControl:
             raise StepStopped
 
     def call_soon(self, call: Callable[[], None]) -> Awaitable[None]:
-        """Run `call` on the event loop, and return what gives other work on it a turn."""
+        """Run `call` on the event loop, and return what gives other work on it a turn.
+
+        Of several calls from a thread that the event loop has not come to yet, only the latest is run.
+        """
         if self.loop is None:
             call()
-        else:
-            self.loop.call_soon_threadsafe(self._call_unless_ended, call)
+            return _Turn()
+        waiting, self._latest = self._latest is not None, call
+        if not waiting:
+            self.loop.call_soon_threadsafe(self._call_latest)
         return _Turn()
 
-    def _call_unless_ended(self, call: Callable[[], None]) -> None:
-        if not self.ended:
+    def _call_latest(self) -> None:
+        call, self._latest = self._latest, None
+        if call is not None and not self.ended:
             call()
