@@ -14,7 +14,7 @@ from tests.support.pages import examples
 from tests.support.watchers import Watcher, assert_truthful
 
 HOOKS = """
-import asyncio, os, signal, time
+import asyncio, os, signal, threading, time
 from pathlib import Path
 from roomcast import Rejected
 
@@ -45,7 +45,7 @@ def register(roomcast):
         try:
             while True:
                 job.progress(0.5)
-                time.sleep(0.01)
+                threading.Event().wait(0.01)
         finally:
             (FLAGS / "stopped").touch()
 
