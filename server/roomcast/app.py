@@ -161,6 +161,8 @@ async def _build_app(
     plan = StepPlan(extensions.steps)
     extensions.add_templates(settings.assemblies.loaded_templates)
     core = await build_core(settings, extensions, lifetime)
+    extensions.connect(core.backends.ledger)
+    lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core)
     intake = build_intake(settings, core)

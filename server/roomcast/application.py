@@ -75,6 +75,18 @@ class Roomcast:
             name, after=after, before=before, share=share, seconds=seconds, text=text, applies=applies
         )
 
+    async def emit(self, upload_id: str, name: str, payload: Any = None) -> int:
+        """Send an event of the application's own to an upload's room; return its `seq`.
+
+        It is numbered and stored like Roomcast's own, so a client that joins later gets it, too. `payload` is JSON of
+        at most 4 KB. Raise `ValueError` for a wrong name or payload, and `NotFound` for an unknown upload.
+        """
+        return await self.extensions.emit(upload_id, name, payload)
+
+    async def emit_latest(self, upload_id: str, name: str, payload: Any = None) -> None:
+        """Send an event that is not stored, for progress: of several, a slow client gets the latest."""
+        await self.extensions.emit_latest(upload_id, name, payload)
+
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT. Return the exit code of the process."""
         return run(self.extensions, self.settings)

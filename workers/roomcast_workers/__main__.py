@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 from roomcast.extensions.discovery import discover
+from roomcast.extensions.registry import Extensions
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
@@ -33,13 +34,14 @@ from roomcast_workers.steps.plan import StepPlan
 log = structlog.get_logger("roomcast_workers")
 
 
-async def work(settings: Settings, plan: StepPlan) -> int:
+async def work(settings: Settings, extensions: Extensions, plan: StepPlan) -> int:
     """Process uploads until SIGTERM or SIGINT, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
     if (warning := settings.storage.disk_warning) is not None:
         log.warning(warning)
     async with open_backends(settings) as backends:
+        extensions.connect(backends.ledger)
         registry = CollectorRegistry()
         backends.ledger.add_observer(UploadMetrics(registry).on_event)
         maintenance = Maintenance(backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
@@ -87,7 +89,7 @@ def main() -> int:
         extensions = discover(settings)
         plan = StepPlan(extensions.steps)
         extensions.add_templates(settings.assemblies.loaded_templates)
-        return work(settings, plan) if settings.storage.redis_url else idle()
+        return work(settings, extensions, plan) if settings.storage.redis_url else idle()
 
     return run_program(start)
 

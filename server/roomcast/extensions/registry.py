@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, get_args
 
+from roomcast.extensions.application_events import application_event
 from roomcast.extensions.contract import (
     Authenticate,
     BeforeCreate,
@@ -14,6 +16,7 @@ from roomcast.extensions.contract import (
     Function,
 )
 from roomcast.extensions.steps import Step, StepJob
+from roomcast.ledger.contract import UploadLog
 from roomcast.uploads.templates import Template, Templates
 
 
@@ -29,6 +32,8 @@ class Extensions:
         self.listeners: dict[str, list[EventListener]] = {}
         self.steps: list[Step] = []
         self.templates: list[Template] = []
+        self._included: list[Extensions] = []
+        self._ledger: UploadLog | None = None
 
     def authenticate(self, function: Function) -> Function:
         """Add the function that authenticates callers; there is one."""
@@ -83,10 +88,37 @@ class Extensions:
         for template in self.templates:
             templates.add(template)
 
+    def connect(self, ledger: UploadLog | None) -> None:
+        """Send events of the application to this ledger from now on; None: nowhere."""
+        self._ledger = ledger
+        for others in self._included:
+            others.connect(ledger)
+
+    async def emit(self, upload_id: str, name: str, payload: Any = None) -> int:
+        """Send an event to an upload's room, numbered and stored like Roomcast's own; return its `seq`.
+
+        `payload` is JSON of at most 4 KB. Raise `ValueError` for a wrong name or payload, and `NotFound` for an upload
+        that does not exist.
+        """
+        return (await self._connected().emit(upload_id, application_event(name, payload, time.time()))).seq
+
+    async def emit_latest(self, upload_id: str, name: str, payload: Any = None) -> None:
+        """Send an event to an upload's room that is not stored: a client that is slow gets the latest of its name.
+
+        Raise as `emit` does.
+        """
+        await self._connected().emit_latest(upload_id, application_event(name, payload, time.time()))
+
+    def _connected(self) -> UploadLog:
+        if self._ledger is None:
+            raise RuntimeError("Events can be sent while Roomcast runs in this process, and it does not.")
+        return self._ledger
+
     def include(self, others: Extensions) -> None:
         """Add everything that `others` add."""
         if others is self:
             return
+        self._included.append(others)
         if others.authenticates is not None:
             self.authenticate(others.authenticates)
         for check in others.checks:

@@ -22,7 +22,7 @@ from typing import Protocol, Self
 from roomcast.errors import StorageError, WrongState
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Change, Tick, Upload
+from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
@@ -217,6 +217,16 @@ class UploadLog(Protocol):
         unless it is the token of the current, unexpired lease; without one, raise `WrongState` if the upload is leased.
         If the change would make an upload wait whose cancel was requested, it is cancelled instead.
         """
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        """Append an event of the application, in any stage and whoever holds the lease, and return the record after it.
+
+        Its message is that of the upload with the event. It changes nothing but `seq`. Raise `UnreadableRecord` if the
+        upload's record is damaged.
+        """
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        """Notify listeners of an event of the application that is not stored, as of a tick: the latest wins."""
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         """Record a progress reading. The latest wins, none is durable, and a stale or late one is dropped silently."""

@@ -70,6 +70,12 @@ def is_unreadable(upload: Upload) -> bool:
     return upload.error is not None and upload.error["code"] == Code.UNREADABLE_RECORD
 
 
+def refuse_unreadable(upload: Upload) -> None:
+    """Raise `UnreadableRecord` for an upload that stands for a damaged record."""
+    if is_unreadable(upload):
+        raise UnreadableRecord("What is stored about the upload is damaged.")
+
+
 def _object(record: bytes) -> dict[str, Any]:
     try:
         raw = orjson.loads(record)

@@ -30,17 +30,23 @@ class UploadRoom:
         """How many clients are about to enter the room."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        """Send an event as `upload-progress` and, with a new status, under the status's name, too."""
+        """Send an event as `upload-progress` and, with a new status or an event of the application, under that name."""
         if room := self._manager.room(self._upload_id):
             packets = [encode_event(PROGRESS, event)]
             if new_status:
                 packets.append(encode_event(event["status"], event))
+            if "event" in event:
+                packets.append(encode_event(event["event"]["name"], event))
             room.send_event(packets)
         self.update_close_timer(event)
 
     def on_tick(self, tick: Message) -> None:
         """Send a progress reading as `upload-progress`. A slow client gets only the latest."""
-        if room := self._manager.room(self._upload_id):
+        room = self._manager.room(self._upload_id)
+        if room and "event" in tick:
+            for name in (PROGRESS, tick["event"]["name"]):
+                room.send_tick(encode_event(name, tick), key=f"{self._upload_id} {tick['event']['name']} {name}")
+        elif room:
             room.send_tick(encode_event(PROGRESS, tick))
 
     def update_close_timer(self, latest: Message) -> None:

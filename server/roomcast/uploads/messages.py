@@ -170,6 +170,15 @@ class ForecastJson(Shape):
     """The expected time of the whole compression."""
 
 
+class ApplicationEventJson(Shape):
+    """An event of the application's own."""
+
+    name: Annotated[str, Field(examples=["captioned"])]
+    payload: Any
+    """Whatever the application has sent."""
+    at: Timestamp
+
+
 class Message(Shape):
     """The state of an upload: an *event*, which is numbered and stored, or a *tick* between two events, of which only
     the latest matters."""
@@ -207,3 +216,5 @@ class Message(Shape):
     """The result, with status `completed`."""
     error: NotRequired[UploadError]
     """The reason, with status `error`."""
+    event: NotRequired[ApplicationEventJson]
+    """An event of the application, which this message carries: nothing else has changed."""

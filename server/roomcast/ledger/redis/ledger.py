@@ -11,8 +11,6 @@ Run Redis with an append-only file: what Redis loses is lost, and after a restar
 from __future__ import annotations
 
 import asyncio
-import base64
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +20,7 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, TooMany, WrongState
 from roomcast.ledger.contract import (
     EVENT_LOG_LENGTH,
     Claim,
@@ -41,7 +39,7 @@ from roomcast.ledger.contract import (
 )
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
-from roomcast.ledger.redis.queue import RedisQueue, entry_of
+from roomcast.ledger.redis.queue import RedisQueue, as_cursor, entry_of, position_of
 from roomcast.ledger.redis.scripts import (
     APPEND,
     APPEND_AND_MOVE,
@@ -67,6 +65,7 @@ from roomcast.ledger.redis.uploads import (
     record_arguments,
     tick_arguments,
 )
+from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.redis_lua import RedisRefused
 from roomcast.uploads.lifecycle import (
     TERMINAL,
@@ -79,7 +78,18 @@ from roomcast.uploads.lifecycle import (
     is_working,
     reopen,
 )
-from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
+from roomcast.uploads.model import (
+    ApplicationEvent,
+    Change,
+    Tick,
+    Upload,
+    apply_event,
+    apply_tick,
+    count_application_event,
+    message,
+    reset_for_retry,
+    with_application_event,
+)
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 log = structlog.get_logger(__name__)
@@ -87,7 +97,6 @@ log = structlog.get_logger(__name__)
 _PAGE_READ = 100
 _MAX_BATCH = 500
 _CHECK_EXPIRES_SECONDS = 60
-_CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 NextRecord = Callable[[Snapshot], Upload]
 """Computes the next record; raises if there is none."""
@@ -180,7 +189,7 @@ class RedisLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        after = _position(cursor) if cursor else None
+        after = position_of(cursor) if cursor else None
         found: list[tuple[Upload, str]] = []
         while len(found) <= limit:
             now, listed = await self._queue.page(owner, status, after=after, limit=max(_PAGE_READ, limit + 1))
@@ -192,7 +201,7 @@ class RedisLedger:
                 if view and status in (None, view.state.status):
                     found.append((view, entry.member))
         uploads = [upload for upload, _ in found[:limit]]
-        return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
+        return Page(uploads, as_cursor(found[limit - 1][1]) if len(found) > limit else None)
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
@@ -230,6 +239,19 @@ class RedisLedger:
             token or "",
             pauses=isinstance(change.fact, Paused),
         )
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        written, snapshot = False, await self._load(upload_id)
+        while not written:
+            refuse_unreadable(snapshot.upload)
+            upload = count_application_event(snapshot.view)
+            write = Write(snapshot, upload, Precondition.FREE, application_event=event)
+            written, snapshot = await self._write(write)
+        return snapshot.upload
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        body = with_application_event(message(await self.get(upload_id)), event)
+        await self.scripts.command("PUBLISH", self.scripts.key("notices", upload_id), b"t" + orjson.dumps(body))
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         try:
@@ -469,17 +491,3 @@ class RedisLedger:
 
 def _too_many(in_flight: int | None) -> TooMany:
     return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
-
-
-def _as_cursor(position: str) -> str:
-    return base64.urlsafe_b64encode(position.encode()).decode()
-
-
-def _position(cursor: str) -> str:
-    try:
-        position = base64.urlsafe_b64decode(cursor.encode()).decode()
-    except ValueError as error:
-        raise Malformed("The cursor is invalid.") from error
-    if not _CURSOR.fullmatch(position):
-        raise Malformed("The cursor is invalid.")
-    return position

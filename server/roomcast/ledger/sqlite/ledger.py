@@ -40,10 +40,22 @@ from roomcast.ledger.sqlite.tables import (
     write_event,
     write_record,
 )
+from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.clocks import Clock, unix_time
 from roomcast.runtime.sqlite import SqliteDatabase
 from roomcast.uploads.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
-from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, message, reset_for_retry
+from roomcast.uploads.model import (
+    ApplicationEvent,
+    Change,
+    Tick,
+    Upload,
+    apply_event,
+    apply_tick,
+    count_application_event,
+    message,
+    reset_for_retry,
+    with_application_event,
+)
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
@@ -167,6 +179,19 @@ class SqliteLedger:
             return [self._advance(connection, row, change)]
 
         return (await self._write(work))[0].upload
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
+            row = read_row(connection, upload_id)
+            refuse_unreadable(row.upload)
+            upload = count_application_event(self._with_latest_tick(row.upload))
+            return [write_event(connection, row.upload, upload, application_event=event)]
+
+        return (await self._write(work))[0].upload
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        body = with_application_event(message(await self.get(upload_id)), event)
+        self._notify([ChangeNotice(body, event=False)])
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         holder, upload = self._live.get(upload_id, ("", None))
