@@ -29,12 +29,14 @@ from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
+from roomcast.http.diagnostics.routes import DiagnosticRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import FormIntake
 from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.raw_body import close_detached
 from roomcast.http.intake.receiver import Receiver
+from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
@@ -62,6 +64,7 @@ from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
+from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -93,6 +96,7 @@ class Core:
     backends: Backends
     repositories: Repositories
     registry: CollectorRegistry
+    calls: FunctionCalls
     authenticator: Authenticator
     origins: OriginPolicy
     proxies: TrustedProxies
@@ -100,6 +104,7 @@ class Core:
     relay: Relay
     assemblies: AssemblyService
     uploads: UploadService
+    deletion: Deletion
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class Realtime:
 class IntakeParts:
     """The ways in, and what receives their bytes."""
 
+    new_uploads: NewUploads
     receiver: Receiver
     forms: FormIntake
     reservations: Reservations
@@ -165,7 +171,7 @@ async def _build_app(
     lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core)
-    intake = build_intake(settings, core)
+    intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -225,10 +231,24 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
-    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
+    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
-    return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
+    return Core(
+        backends,
+        repositories,
+        registry,
+        calls,
+        authenticator,
+        origins,
+        proxies,
+        guard,
+        relay,
+        assemblies,
+        uploads,
+        deletion,
+    )
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
@@ -245,7 +265,7 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -260,10 +280,13 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    forms = FormIntake(core.assemblies, templates, receiver)
-    reservations = Reservations(core.uploads, core.assemblies, media, templates, receiver, presigned, links)
+    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    reservations = Reservations(
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+    )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -316,8 +339,13 @@ def build_http(
         core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
     ).add_routes(app)
     Pages(settings, core.backends.media.origins, open_mode=core.authenticator.open_mode).add_routes(app)
+    DiagnosticRoutes(
+        core.proxies, intake.links, public_url=settings.server.public_url, origins=settings.sockets.cors_origins
+    ).add_routes(app)
     ApiDocs(settings, open_mode=core.authenticator.open_mode).add_routes(app)
-    maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+    maintenance = Maintenance(
+        core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds, deletion=core.deletion
+    )
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
@@ -369,6 +397,7 @@ def _add_upload_routes(
         core.assemblies,
         uploads,
         settings.assemblies.loaded_templates,
+        intake.new_uploads,
         intake.receiver,
         intake.resumable,
         intake.links,

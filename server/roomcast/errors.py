@@ -32,6 +32,7 @@ class Code(StrEnum):
     TIMEOUT = "TIMEOUT"
     STALLED = "STALLED"
     CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
     WORKER_LOST = "WORKER_LOST"
     UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
@@ -215,6 +216,15 @@ class CancelledByOwner(RoomcastError):
     """The upload was cancelled by its owner during another operation."""
 
     code = Code.CANCELLED
+
+
+class WasDeleted(NotFound):
+    """The upload existed, and was deleted."""
+
+    code = Code.DELETED
+
+    def __init__(self) -> None:
+        super().__init__("The upload was deleted.")
 
 
 class TooMany(RoomcastError):

@@ -12,7 +12,7 @@ from roomcast.credentials import CallerRequest
 from roomcast.errors import TooMany, UnsupportedType
 from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
-from roomcast.http.responses import TUS_PATH, VIEWER
+from roomcast.http.responses import DOCTOR_HEADERS_PATH, TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
 from roomcast.transport.connections import Connections, network
@@ -51,7 +51,7 @@ OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 def requires_auth(method: str, path: str) -> bool:
     """Return whether a request needs a viewer: everything below `/api/`, and `/metrics`, except what a page or a tus
     client reads before it has a token."""
-    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
+    if path in ("/api/config", DOCTOR_HEADERS_PATH) or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
         return False
     return path.startswith("/api/") or path == "/metrics"
 

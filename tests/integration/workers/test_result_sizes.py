@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from roomcast.uploads.templates import CRF_RANGE
 from roomcast_workers.job import Results
 from roomcast_workers.video import encoder, pipeline, rate_control
 
@@ -65,6 +66,17 @@ async def test_video_in_another_codec_than_the_template_has_is_no_larger_than_it
 async def test_video_in_an_efficient_codec_gets_a_higher_crf_in_h264(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.webm", seconds=1, size="160x120", codec="libvpx-vp9")
     _, excess = await compress_clip(clip, tmp_path, crf=1)
+    assert excess <= 0
+
+
+async def test_video_that_the_highest_crf_of_vp9_enlarges_becomes_h264(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CRF_RANGE, "vp9", (0, 33))
+    options = ("-c:v", "libsvtav1", "-preset", "8", "-crf", "40", "-svtav1-params", "lp=1")
+    clip = clips.make_encoded(tmp_path / "clip.mp4", *options)
+    results, excess = await compress_clip(clip, tmp_path, codec="vp9")
+    assert (results.files[0].name, results.extra) == ("video.mp4", {"codec": "h264"})
     assert excess <= 0
 
 

@@ -22,11 +22,11 @@ from roomcast.http.operations import (
     Tag,
     json_body,
 )
-from roomcast.http.pages import PAGE_RESPONSE, STATIC
+from roomcast.http.pages import PAGE_RESPONSE, page_file
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.sse import sse_event
 from roomcast.http.streams.streams import LatestQueue, Streams
-from roomcast.http.uploads import PAGE_PARAMETERS, parse_limit, parse_status
+from roomcast.http.uploads import PAGE_PARAMETERS, is_listed, parse_limit, parse_status
 from roomcast.ledger.contract import Ledger
 from roomcast.services.authentication import Authenticator
 
@@ -61,7 +61,7 @@ class AdminRoutes(RouteGroup):
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
         self._proxies = proxies
-        self._html = (STATIC / "admin" / "admin.html").read_text()
+        self._html = page_file("admin/admin.html").read_text()
 
     @Operation(
         "GET",
@@ -110,7 +110,7 @@ class AdminRoutes(RouteGroup):
         query = request.query
         status, limit = parse_status(query.get("status")), parse_limit(query.get("limit"))
         page = await self._ledger.page(None, status=status, cursor=query.get("cursor"), limit=limit)
-        rows = [upload_row(upload) for upload in page.uploads if not upload.is_partial]
+        rows = [upload_row(upload) for upload in page.uploads if is_listed(upload)]
         return json_response(UploadRows(uploads=rows, cursor=page.cursor))
 
     @Operation(
