@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from roomcast.errors import StorageError, WrongState
+from roomcast.errors import StorageError, TooMany, WrongState
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
@@ -175,6 +175,11 @@ class QueueStats:
     leased: Sequence[LeasedUpload]
     outcomes: Mapping[Stage, int]
     failures: Sequence[Upload]
+
+
+def too_many(in_flight: int | None) -> TooMany:
+    """Return the error for an owner who would have more than `in_flight` active uploads."""
+    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
 
 
 def new_token(holder: str, now: float) -> str:

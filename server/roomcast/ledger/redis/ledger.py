@@ -20,14 +20,13 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, WrongState
 from roomcast.ledger.contract import (
     EVENT_LOG_LENGTH,
     Claim,
     DueCleanups,
     IncompatibleSchema,
     Lease,
-    LeasedUpload,
     Listener,
     Observer,
     Page,
@@ -37,6 +36,7 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     new_token,
+    too_many,
 )
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
@@ -66,6 +66,7 @@ from roomcast.ledger.redis.uploads import (
     claimed,
     creation_arguments,
     event_arguments,
+    leased_uploads,
     record_arguments,
     tick_arguments,
 )
@@ -79,7 +80,6 @@ from roomcast.uploads.lifecycle import (
     Paused,
     Stage,
     Status,
-    is_working,
     reopen,
 )
 from roomcast.uploads.model import (
@@ -152,7 +152,7 @@ class RedisLedger:
         head = (limit, uploads[0].owner, EVENT_LOG_LENGTH, len(records))
         verdict = await self.scripts.run(CREATE, *head, *fields)
         if verdict == b"too many":
-            raise _too_many(in_flight)
+            raise too_many(in_flight)
         if verdict == b"exists":
             raise IdTaken
         if verdict == b"conflict":
@@ -164,7 +164,7 @@ class RedisLedger:
         if in_flight is not None:
             unfinished = await self.scripts.command("SCARD", self.scripts.key("unfinished", uploads[0].owner))
             if unfinished + len(uploads) > in_flight:
-                raise _too_many(in_flight)
+                raise too_many(in_flight)
         for upload in uploads:
             if await self.scripts.command("EXISTS", self.scripts.key("upload", upload.id)):
                 raise IdTaken
@@ -209,18 +209,12 @@ class RedisLedger:
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
-        leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        leased_uploads = [
-            LeasedUpload.from_token(one.token, one.view, one.expires_at)
-            for one in leased
-            if is_working(one.upload.stage)
-        ]
         return QueueStats(
             waiting=stats.waiting,
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,
             active=stats.active,
-            leased=sorted(leased_uploads, key=lambda one: one.since),
+            leased=leased_uploads(stats.leased, stats.now),
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
@@ -502,7 +496,3 @@ class RedisLedger:
         now = float(reply[1])
         self._time.sync(now)
         return now
-
-
-def _too_many(in_flight: int | None) -> TooMany:
-    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")

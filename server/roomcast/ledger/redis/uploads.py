@@ -15,11 +15,11 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
-from roomcast.ledger.contract import EVENT_LOG_LENGTH, RecordWrite
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, RecordWrite
 from roomcast.ledger.redis.queue import entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
-from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.lifecycle import Stage, is_working
 from roomcast.uploads.model import ApplicationEvent, Upload, encode, message, with_application_event
 
 
@@ -162,6 +162,15 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
         repr(write.created_at),
         due_at,
         write.ttl,
+    )
+
+
+def leased_uploads(found: Sequence[Sequence[Any]], now: float) -> list[LeasedUpload]:
+    """Return the uploads that workers hold, oldest claim first, of the fields of leased ones."""
+    leased = [Snapshot.of(fields, now) for fields in found]
+    working = [one for one in leased if is_working(one.upload.stage)]
+    return sorted(
+        (LeasedUpload.from_token(one.token, one.view, one.expires_at) for one in working), key=lambda one: one.since
     )
 
 

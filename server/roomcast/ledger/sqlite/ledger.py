@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, TooMany, WrongState
+from roomcast.errors import IdTaken, LeaseLost, Malformed, WrongState
 from roomcast.ledger.contract import (
     ChangeNotice,
     Claim,
@@ -25,6 +25,7 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     new_token,
+    too_many,
 )
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
@@ -419,7 +420,7 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
     if in_flight is not None:
         count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
         if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
-            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            raise too_many(in_flight)
     known = "SELECT 1 FROM uploads WHERE id = ?"
     if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
         raise IdTaken
