@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -82,6 +83,8 @@ class SqliteLedger:
         self._lease_clock = lease_clock or clock
         self._listeners: list[Listener] = []
         self._observers: list[Observer] = []
+        # The uploads of which an event is being written. A tick in between would be later than the progress in it.
+        self._writing: Counter[str] = Counter()
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
         self.database = SqliteDatabase(
@@ -184,7 +187,7 @@ class SqliteLedger:
             row = self._writable_row(connection, upload_id, token)
             return [self._advance(connection, row, change)]
 
-        return (await self._write(work))[0].upload
+        return await self._write_event(upload_id, work)
 
     async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
@@ -193,7 +196,7 @@ class SqliteLedger:
             upload = count_application_event(self._with_latest_tick(row.upload))
             return [write_event(connection, row.upload, upload, application_event=event)]
 
-        return (await self._write(work))[0].upload
+        return await self._write_event(upload_id, work)
 
     async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
         body = with_application_event(message(await self.get(upload_id)), event)
@@ -201,7 +204,7 @@ class SqliteLedger:
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         holder, upload = self._live.get(upload_id, ("", None))
-        if upload is None or holder != token or upload.state.terminal:
+        if upload is None or holder != token or upload.state.terminal or upload_id in self._writing:
             return
         fresh = apply_tick(upload, tick, self._clock())
         self._live[upload_id] = (token, fresh)
@@ -344,6 +347,16 @@ class SqliteLedger:
 
     async def close(self) -> None:
         await self.database.close()
+
+    async def _write_event(self, upload_id: str, work: Callable[[sqlite3.Connection], list[WrittenEvent]]) -> Upload:
+        """Write one event, and drop the ticks that come meanwhile."""
+        self._writing[upload_id] += 1
+        try:
+            return (await self._write(work))[0].upload
+        finally:
+            self._writing[upload_id] -= 1
+            if not self._writing[upload_id]:
+                del self._writing[upload_id]
 
     async def _write(self, work: Callable[[sqlite3.Connection], list[WrittenEvent]]) -> list[WrittenEvent]:
         return await self.database.write(work, self._publish)
