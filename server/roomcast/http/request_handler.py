@@ -36,6 +36,7 @@ class RequestHandler(web_protocol.RequestHandler):
         "_connection",
         "_connections",
         "_first",
+        "_lost",
         "_prepaid",
         "_reading_deferred",
         "_scheduler",
@@ -58,6 +59,7 @@ class RequestHandler(web_protocol.RequestHandler):
         self._reading_deferred = False
         """Whether reading waits for the turn of the account."""
         self._prepaid = 0.0
+        self._lost: asyncio.Event | None = None  # None until a task waits for it
         # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
         super().__init__(manager, **{**options, "auto_decompress": False})
 
@@ -79,6 +81,8 @@ class RequestHandler(web_protocol.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self._connection)
         self._stalled.cancel(self._connection)
+        if self._lost:
+            self._lost.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -114,6 +118,12 @@ class RequestHandler(web_protocol.RequestHandler):
     def _resume_transport_reading(self) -> None:
         if not self._reading_deferred:
             super()._resume_transport_reading()
+
+    async def wait_until_lost(self) -> None:
+        """Wait until the client has closed the connection."""
+        self._lost = self._lost or asyncio.Event()
+        if self.transport is not None:
+            await self._lost.wait()
 
     def pause_writing(self) -> None:
         super().pause_writing()
