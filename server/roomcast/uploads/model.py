@@ -87,6 +87,8 @@ class Upload(ExtensibleRecord):
     application's, see `uploads.metadata`. The application may also choose `prefix`, the folder of everything that is
     stored of the upload, and `max_bytes`, the size of the largest file that is accepted.
 
+    The server itself fetches the bytes of an `imported` upload.
+
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
     """
@@ -113,6 +115,7 @@ class Upload(ExtensibleRecord):
     metadata: dict[str, Any] = field(default_factory=dict)
     prefix: str = ""
     max_bytes: int | None = None
+    imported: bool = False
     source_expires_at: float | None = None
     results_expire_at: float | None = None
     source: Source | None = None
