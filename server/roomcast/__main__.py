@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from roomcast.application import run
-from roomcast.extensions.registry import Extensions
+from roomcast.extensions.discovery import discover
+from roomcast.services.program import run_program
+from roomcast.serving import WebProgram, run_web
 
 
 def main() -> int:
-    return run(Extensions())
+    return run_program(lambda settings: run_web(WebProgram(settings, discover(settings))))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ STATUS: dict[str, int] = {
     Code.IMPORT_FAILED: 502,
     Code.TIMEOUT: 504,
     Code.HOOK_FAILED: 503,
+    Code.STEP_FAILED: 500,
     Code.DISK_FULL: 507,
 }
 """The status of each error code."""
