@@ -13,6 +13,7 @@ from roomcast.extensions.contract import EventName, Function
 from roomcast.extensions.registry import Extensions
 from roomcast.services.program import run_program
 from roomcast.settings.settings import Settings, load_settings
+from roomcast.tracing import without_opentelemetry
 
 
 class Roomcast:
@@ -61,6 +62,7 @@ class Roomcast:
 
 def run(extensions: Extensions, settings: Settings | None = None) -> int:
     """Run the web process until its end; without `settings`, with those of the environment. Return the exit code."""
-    from roomcast.serving import run_web  # noqa: PLC0415  (see the module's docstring)
+    with without_opentelemetry():
+        from roomcast.serving import run_web  # noqa: PLC0415  (see the module's docstring)
 
-    return run_program(lambda loaded: run_web(loaded, extensions), settings)
+    return run_program(lambda loaded: run_web(loaded, extensions), settings, service="roomcast-web")

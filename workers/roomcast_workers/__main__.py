@@ -77,7 +77,9 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
 
 
 def main() -> int:
-    return run_program(lambda settings: work(settings) if settings.storage.redis_url else idle())
+    return run_program(
+        lambda settings: work(settings) if settings.storage.redis_url else idle(), service="roomcast-worker"
+    )
 
 
 if __name__ == "__main__":

@@ -85,7 +85,8 @@ class Upload(ExtensibleRecord):
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
     `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
     application's, see `uploads.metadata`. The application may also choose `prefix`, the folder of everything that is
-    stored of the upload, and `max_bytes`, the size of the largest file that is accepted.
+    stored of the upload, and `max_bytes`, the size of the largest file that is accepted. `traceparent` is the span of
+    the request that created it, to which the spans of all processes belong.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
@@ -115,6 +116,7 @@ class Upload(ExtensibleRecord):
     max_bytes: int | None = None
     source_expires_at: float | None = None
     results_expire_at: float | None = None
+    traceparent: str | None = None
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
