@@ -71,7 +71,8 @@ docs: .venv/.dev
 docs-settings: setup
 	$(BIN)/python -m tests.support.settings_page
 
-# Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
+# Beside Node's Socket.IO and @tus/server, which npm installs, pyvips, and HandBrakeCLI where that is installed.
+# `make bench ARGS="--only fanout"` narrows it.
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
 

@@ -60,6 +60,7 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
+from roomcast.rooms.shared_server import SharedServer
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
@@ -148,8 +149,8 @@ class HttpParts:
     board: AdminBoard
 
 
-async def build_app(settings: Settings, extensions: Extensions) -> web.Application:
-    """Return the web application with what `extensions` add.
+async def build_app(settings: Settings, extensions: Extensions, server: SharedServer | None = None) -> web.Application:
+    """Return the web application with what `extensions` add. `server` is one of `rooms.service.socket_server`.
 
     Everything is open when this returns, and is closed with the application.
     """
@@ -157,17 +158,21 @@ async def build_app(settings: Settings, extensions: Extensions) -> web.Applicati
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
-        app = await _build_app(settings, extensions, lifetime, background)
+        app = await _build_app(settings, extensions, server, lifetime, background)
         opened.pop_all()  # had something failed, what is open would be closed now
     return app
 
 
 async def _build_app(
-    settings: Settings, extensions: Extensions, lifetime: AsyncExitStack, background: AsyncExitStack
+    settings: Settings,
+    extensions: Extensions,
+    server: SharedServer | None,
+    lifetime: AsyncExitStack,
+    background: AsyncExitStack,
 ) -> web.Application:
     core = await build_core(settings, extensions, lifetime)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
-    realtime = build_realtime(settings, core)
+    realtime = build_realtime(settings, core, server)
     intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
@@ -248,9 +253,9 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     )
 
 
-def build_realtime(settings: Settings, core: Core) -> Realtime:
+def build_realtime(settings: Settings, core: Core, server: SharedServer | None) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.proxies, core.guard)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.proxies, core.guard, server)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -273,7 +278,7 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
         expire_unused=open_mode and not settings.server.loopback,
     )
     receiver = Receiver(core.backends, settings.intake, quota, lease_seconds=settings.worker.lease_seconds)
-    links = Links(settings.server.public_url)
+    links = Links(settings.server.base_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )

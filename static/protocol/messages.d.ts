@@ -11,6 +11,7 @@
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
+ * @property {string} [downloadUrl]   Browsers save the file from it, under the name of the uploaded file.
  * @property {string} mime
  * @property {number} size     In bytes.
  * @property {number} [width]
@@ -70,6 +71,10 @@ export type Output = {
      * Absolute, even where the server sent a relative URL.
      */
     url: string;
+    /**
+     * Browsers save the file from it, under the name of the uploaded file.
+     */
+    downloadUrl?: string;
     mime: string;
     /**
      * In bytes.

@@ -11,6 +11,7 @@
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
+ * @property {string} [downloadUrl]   Browsers save the file from it, under the name of the uploaded file.
  * @property {string} mime
  * @property {number} size     In bytes.
  * @property {number} [width]
@@ -92,5 +93,6 @@ export function withAbsoluteUrls(message, resolve) {
 
 /** @param {Output} output @param {(url: string) => string} resolve */
 function resolvedOutput(output, resolve) {
-  return { ...output, url: resolve(output.url) };
+  const { url, downloadUrl } = output;
+  return { ...output, url: resolve(url), ...(downloadUrl && { downloadUrl: resolve(downloadUrl) }) };
 }

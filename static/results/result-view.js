@@ -237,7 +237,7 @@ function textLine(className, text) {
 
 /** @param {HTMLAnchorElement} link @param {Output} output @param {string} filename */
 function linkTo(link, output, filename) {
-  link.href = output.url;
+  link.href = output.downloadUrl ?? output.url;
   link.download = downloadName(output, filename);
 }
 

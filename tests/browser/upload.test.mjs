@@ -151,7 +151,7 @@ test("an upload that is cancelled during the reservation is deleted, and nothing
   let reserve;
   const { asked, host } = connection({
     "POST api/uploads": () => new Promise((resolve) => (reserve = () => resolve(reservation()))),
-    [`DELETE api/uploads/${ID}`]: () => ({ ok: true }),
+    [`POST api/uploads/${ID}/cancel`]: () => ({ ok: true }),
   });
   const upload = new Upload(host, { file });
   const started = upload.start();
@@ -160,7 +160,7 @@ test("an upload that is cancelled during the reservation is deleted, and nothing
   assert.equal(upload.error.code, "CANCELLED");
   reserve();
   await started;
-  assert.deepEqual(asked, ["POST api/uploads", `DELETE api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST api/uploads", `POST api/uploads/${ID}/cancel`]);
   assert.equal(upload.error.code, "CANCELLED");
 });
 
@@ -245,7 +245,7 @@ test("an upload that is paused while it waits for a slot reserves nothing", asyn
 test("cancel of a paused upload calls the server", async () => {
   const { asked, host } = connection({
     "POST api/uploads": reservation,
-    [`DELETE api/uploads/${ID}`]: () => ({ ok: true }),
+    [`POST api/uploads/${ID}/cancel`]: () => ({ ok: true }),
     [`GET api/uploads/${ID}`]: () => failed(3, "CANCELLED"),
   }, aborted);
   const upload = new Upload(host, { file: large });
@@ -253,7 +253,7 @@ test("cancel of a paused upload calls the server", async () => {
   await settled();
   upload.pause();
   await upload.cancel();
-  assert.deepEqual(asked.slice(2), [`DELETE api/uploads/${ID}`, `GET api/uploads/${ID}`]);
+  assert.deepEqual(asked.slice(2), [`POST api/uploads/${ID}/cancel`, `GET api/uploads/${ID}`]);
   assert.equal(upload.sending, "no");
   await assert.rejects(upload.finished, { code: "CANCELLED" });
 });

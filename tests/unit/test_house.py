@@ -31,6 +31,7 @@ LAYERS = (
     {"roomcast.http", "roomcast.rooms", "roomcast_workers", "roomcast.cli"},
     {"roomcast.api_docs"},
     {"roomcast.app"},
+    {"roomcast.mounting", "roomcast.asgi"},
     {"roomcast.serving"},
     {"roomcast.application"},
     {"roomcast.__main__"},

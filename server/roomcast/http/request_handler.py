@@ -30,7 +30,7 @@ class RequestHandler(web_protocol.RequestHandler):
     """aiohttp's handler of a connection, but it does not inflate bodies, and it answers what is not HTTP with a short
     response, logged at debug level."""
 
-    __slots__ = ("_connection", "_connections", "_stalled")
+    __slots__ = ("_connection", "_connections", "_lost", "_stalled")
 
     def __init__(
         self, manager: web.Server, connections: Connections, stalled: Timeouts[asyncio.Transport], **options: Any
@@ -38,6 +38,7 @@ class RequestHandler(web_protocol.RequestHandler):
         """`stalled` are the connections whose client does not read its response."""
         self._connections = connections
         self._stalled = stalled
+        self._lost: asyncio.Event | None = None  # None until a task waits for it
         # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
         super().__init__(manager, **{**options, "auto_decompress": False})
 
@@ -53,7 +54,15 @@ class RequestHandler(web_protocol.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.remove(self._connection)
         self._stalled.cancel(self._connection)
+        if self._lost:
+            self._lost.set()
         super().connection_lost(exc)
+
+    async def wait_until_lost(self) -> None:
+        """Wait until the client has closed the connection."""
+        self._lost = self._lost or asyncio.Event()
+        if self.transport is not None:
+            await self._lost.wait()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -81,6 +81,17 @@ def content_disposition(key: str, filename: str | None = None) -> str:
     return _with_filename("inline", saved_filename(filename, key)) if filename and is_saved(key) else "inline"
 
 
+def attachment(key: str, filename: str | None = None) -> str:
+    """Return the `Content-Disposition` header (RFC 6266) with which browsers save a result: under the name of the
+    client's file `filename` with the result's suffix, or under its own name if that is not known."""
+    name = PurePosixPath(key).name
+    if filename and not is_download(key):
+        name = saved_filename(filename, key)
+    # Clients that do not know `filename*`, such as curl, read the first parameter.
+    fallback = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
+    return _with_filename(f'attachment; filename="{fallback}"', name)
+
+
 def _with_filename(disposition: str, name: str) -> str:
     return f"{disposition}; filename*=UTF-8''{quote(name, safe='')}"
 

@@ -185,8 +185,7 @@ async def _open_media(
 
 def url_signer(settings: Settings) -> UrlSigner:
     """Return what signs and checks the links to results."""
-    base = settings.server.public_url or ""
-    return UrlSigner(url_secret(settings), seconds=settings.storage.url_seconds, base=base)
+    return UrlSigner(url_secret(settings), seconds=settings.storage.url_seconds, base=settings.server.base_url)
 
 
 def url_secret(settings: Settings) -> bytes:

@@ -75,7 +75,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self.path = "/engine.io/"
         self.sockets: dict[str, Session] = {}
         self._websocket_deflate = websocket_deflate
-        self._allow_handshake = allow_handshake
+        self.allow_handshake = allow_handshake
         self._client_address = client_address or (lambda environ: environ.remote)
         self.max_packets_per_second = max_packets_per_second
         self.connections = Connections() if connections is None else connections
@@ -195,7 +195,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             return None
         if "origin" in handshake.headers and not self._allows_origin(handshake.environ):
             return None
-        if self._allow_handshake and not self._allow_handshake(handshake.environ):
+        if self.allow_handshake and not self.allow_handshake(handshake.environ):
             return None
         return handshake
 
