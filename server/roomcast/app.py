@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
@@ -170,8 +171,12 @@ async def _build_app(
     lifetime: AsyncExitStack,
     background: AsyncExitStack,
 ) -> web.Application:
+    plan = StepPlan(extensions.steps)
+    extensions.add_templates(settings.assemblies.loaded_templates)
     core = await build_core(settings, extensions, lifetime)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
+    extensions.connect(core.backends.ledger)
+    lifetime.callback(extensions.connect, None)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
     intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)

@@ -38,6 +38,7 @@ class Code(StrEnum):
     TOO_MANY = "TOO_MANY"
     DISK_FULL = "DISK_FULL"
     HOOK_FAILED = "HOOK_FAILED"
+    STEP_FAILED = "STEP_FAILED"
     INTERNAL = "INTERNAL"
 
 
@@ -53,6 +54,7 @@ RETRYABLE = frozenset(
         Code.TOO_MANY,
         Code.DISK_FULL,
         Code.HOOK_FAILED,
+        Code.STEP_FAILED,
         Code.INTERNAL,
     }
 )
@@ -241,6 +243,12 @@ class HookFailed(RoomcastError):
     """A function of the application, or the URL that replaces it, raised an error or did not answer as it must."""
 
     code = Code.HOOK_FAILED
+
+
+class StepFailed(RoomcastError):
+    """A step of the application raised an error or did not end in time."""
+
+    code = Code.STEP_FAILED
 
 
 class Rejected(RoomcastError):

@@ -83,6 +83,7 @@ AWAITED_TASKS = {
     "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
     "server/roomcast/transport/engine.py": "one packet of one client",
     "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",
+    "workers/roomcast_workers/steps/application_step.py": "one step, which is awaited, or logged when it does not stop",
 }
 """The modules that start tasks on their own, and why each of those tasks ends or is awaited."""
 

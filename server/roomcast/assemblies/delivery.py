@@ -59,7 +59,7 @@ class Delivery(Record):
 
 def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
     """Return the delivery of the outcome of these uploads, due at once."""
-    outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq}" for upload in uploads)
+    outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq - upload.events_after_end}" for upload in uploads)
     digest = hashlib.sha256(f"{submission.id}|{outcome}".encode()).hexdigest()
     return Delivery(
         id=f"delivery_{digest[:32]}",

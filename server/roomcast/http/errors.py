@@ -39,6 +39,7 @@ STATUS: dict[str, int] = {
     Code.INTERNAL: 500,
     Code.TIMEOUT: 504,
     Code.HOOK_FAILED: 503,
+    Code.STEP_FAILED: 500,
     Code.DISK_FULL: 507,
 }
 """The status of each error code."""

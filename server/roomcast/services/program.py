@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from roomcast.errors import DiskFull, RoomcastError
+from roomcast.extensions.contract import ExtensionError
 from roomcast.runtime.process import configure_logging, new_loop, print_start_error
 from roomcast.settings.settings import Settings, SettingsError, load_settings
 from roomcast.tracing import configure_tracing, shut_down_tracing
@@ -33,7 +34,7 @@ def run_program(
         configure_tracing(service)
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(start(settings))
-    except (OSError, RoomcastError, SettingsError, sqlite3.Error) as error:
+    except (OSError, RoomcastError, SettingsError, ExtensionError, sqlite3.Error) as error:
         return print_start_error(_sentence(error, settings))
     finally:
         shut_down_tracing()

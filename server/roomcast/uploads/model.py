@@ -88,6 +88,8 @@ class Upload(ExtensibleRecord):
     stored of the upload, and `max_bytes`, the size of the largest file that is accepted. `traceparent` is the span of
     the request that created it, to which the spans of all processes belong.
 
+    `events_after_end` counts the application's events since the upload ended.
+
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
     """
@@ -126,6 +128,7 @@ class Upload(ExtensibleRecord):
     speed: float | None = None
     fps: float | None = None
     queue_position: int | None = None
+    events_after_end: int = 0
 
     @property
     def stage(self) -> Stage:
@@ -135,6 +138,15 @@ class Upload(ExtensibleRecord):
     def is_partial(self) -> bool:
         """Whether the upload only receives bytes for another one."""
         return self.resumable is not None and self.resumable.partial
+
+
+@dataclass(frozen=True)
+class ApplicationEvent:
+    """An event of the application's own in an upload's room. `payload` is a JSON value, and `at` in seconds."""
+
+    name: str
+    payload: Any
+    at: float
 
 
 @dataclass(frozen=True)
@@ -283,6 +295,24 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
     )
 
 
+def count_application_event(upload: Upload) -> Upload:
+    """Return the record after an event of the application, which changes nothing but its position in the log."""
+    return replace(
+        upload,
+        seq=upload.seq + 1,
+        events_after_end=upload.events_after_end + upload.state.terminal,
+        eta=None,
+        speed=None,
+        fps=None,
+        queue_position=None,
+    )
+
+
+def with_application_event(body: Message, event: ApplicationEvent) -> Message:
+    """Return a message that carries an event of the application."""
+    return {**body, "event": {"name": event.name, "payload": event.payload, "at": timestamp(event.at)}}
+
+
 def apply_tick(upload: Upload, tick: Tick, now: float) -> Upload:
     """Return a view of the same record with the reading applied; `seq` stays."""
     return replace(
@@ -331,7 +361,7 @@ def message(upload: Upload) -> Message:
     return body
 
 
-def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
+def error_body(error: RoomcastError, step: str, *, retryable: bool | None = None) -> UploadError:
     """Return the `error` of a failed upload's message."""
     return {
         "code": error.code,
@@ -362,5 +392,13 @@ def decode(record: bytes) -> Upload:
 def _next(upload: Upload, now: float, **changes: Any) -> Upload:
     """Return the record with the next `seq`, without the values that only ticks carry."""
     return replace(
-        upload, seq=upload.seq + 1, updated_at=now, eta=None, speed=None, fps=None, queue_position=None, **changes
+        upload,
+        seq=upload.seq + 1,
+        updated_at=now,
+        events_after_end=0,
+        eta=None,
+        speed=None,
+        fps=None,
+        queue_position=None,
+        **changes,
     )
