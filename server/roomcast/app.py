@@ -48,6 +48,7 @@ from roomcast.http.middleware import (
     cors,
     identity_only,
     open_mode_guard,
+    request_spans,
 )
 from roomcast.http.pages import Pages
 from roomcast.http.request_handler import request_handlers
@@ -75,6 +76,7 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
+from roomcast.tracing import is_tracing
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 
@@ -354,7 +356,8 @@ def build_http(
     guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
     viewers = authentication(core.authenticator, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
-    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
+    spans = [request_spans] if is_tracing() else []
+    middlewares = [*spans, errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)

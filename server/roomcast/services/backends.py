@@ -31,6 +31,7 @@ from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings.auth import SECRET_BYTES
 from roomcast.settings.settings import Settings
+from roomcast.tracing import without_opentelemetry
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,8 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
 async def _refuse_unverified(settings: Settings) -> None:
     """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything is sent to it."""
     if settings.storage.redis_url:
-        from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
+        with without_opentelemetry():
+            from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
 
         await refuse_unverified(settings.storage.redis_url, settings.storage.redis_trust)
 

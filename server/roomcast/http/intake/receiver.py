@@ -26,6 +26,7 @@ from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
 from roomcast.services.quota import UploadQuota
 from roomcast.settings.intake import IntakeSettings
+from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Entered, Failed, Progressed, Stage
 from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
@@ -90,7 +91,11 @@ class Receiver:
         bytes if it is resumable and the error is temporary; otherwise it has failed. Raises the error afterwards,
         `CancelledByOwner` when the owner cancelled meanwhile, and `Superseded` when a newer request took the lease.
         """
-        with self._counted(), log_context(upload.id):
+        with (
+            self._counted(),
+            log_context(upload.id),
+            span("intake", parent=upload.traceparent, link=True, upload_id=upload.id),
+        ):
             ledger, seconds = self._backends.ledger, self._lease_seconds
             claim = await ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=steal)
             intake = LeasedIntake(claim, self._backends, self.settings, lease_seconds=seconds)

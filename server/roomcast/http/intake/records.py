@@ -19,6 +19,7 @@ from roomcast.http.schema import UploadEntry, UploadResponse
 from roomcast.media.links import empty_element
 from roomcast.media.result_keys import check_prefix
 from roomcast.runtime.clocks import unix_time
+from roomcast.tracing import traceparent
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import TusState, Upload, message, new_upload_id
@@ -55,6 +56,7 @@ def new_upload(viewer: Viewer, template: Template, filename: str | None, **decla
         metadata=dict(declared.get("metadata") or {}),
         resumable=declared.get("resumable"),
         imported=declared.get("imported", False),
+        traceparent=traceparent(),
     )
 
 
