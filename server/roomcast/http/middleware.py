@@ -16,6 +16,7 @@ from roomcast.http.request_handler import charge_to
 from roomcast.http.responses import DOCTOR_HEADERS_PATH, TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
+from roomcast.tracing import span
 from roomcast.transport.connections import Connections, network
 from roomcast.uploads.viewer import Viewer
 
@@ -70,6 +71,20 @@ async def identity_only(request: web.Request, handler: Handler) -> web.StreamRes
 def _names(values: Iterable[str]) -> set[str]:
     """Return the names in the values of a header that has a list."""
     return {name.strip().lower() for value in values for name in value.split(",")} - {""}
+
+
+@web.middleware
+async def request_spans(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Record a span for a request, in the trace that its `traceparent` names. Health checks and sockets have none."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else ""
+    if request.path in HEALTH_PATHS or route.endswith("/socket.io/"):
+        return await handler(request)
+    with span(f"{request.method} {route}", parent=request.headers.get("traceparent")) as recorded:
+        recorded.set(**{"http.request.method": request.method, "http.route": route})
+        response = await handler(request)
+        recorded.set(**{"http.response.status_code": response.status})
+        return response
 
 
 def open_mode_guard(guard: OpenModeGuard, proxies: TrustedProxies) -> Middleware:
