@@ -18,6 +18,7 @@ LAYERS = (
     {
         "roomcast.runtime",
         "roomcast.transport",
+        "roomcast.tracing",
         "roomcast.origins",
         "roomcast.public_key",
         "roomcast.credentials",

@@ -51,6 +51,7 @@ class IntakeSettings(SettingsGroup):
         "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
+<<<<<<< HEAD
     create_url: str | None = Field(
         None,
         description="URL of the application that is asked about each new upload. It answers 204, or what it changes: "
@@ -63,6 +64,15 @@ class IntakeSettings(SettingsGroup):
     def _is_url(cls, value: str | None) -> str | None:
         return value and check_http_url(value)
 
+=======
+    import_seconds: float = Field(
+        3600, gt=0, description="Longest time that fetching a file from a URL may take, over all interruptions."
+    )
+    import_private: bool = Field(
+        False, description="1 allows to fetch files from private and loopback addresses, for intranets."
+    )
+
+>>>>>>> main
     @property
     def algorithms(self) -> frozenset[str]:
         """The names in `hashes`."""
