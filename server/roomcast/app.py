@@ -80,12 +80,8 @@ from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
-<<<<<<< HEAD
 from roomcast.settings.settings import Settings, SettingsError
-=======
-from roomcast.settings.settings import Settings
 from roomcast.tracing import is_tracing
->>>>>>> main
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 

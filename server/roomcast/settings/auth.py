@@ -81,8 +81,8 @@ class AuthSettings(SettingsGroup):
             raise ValueError(f"Set one of {' and '.join(given)}, not both.")
         if (self.jwt_public_key or self.jwt_jwks_url) and not (self.jwt_audience and self.jwt_issuer):
             raise ValueError(
-                f"The setting {given[0]} needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, because "
-                "an identity provider signs tokens for other applications with the same key."
+                f"The setting {given[0]} needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, "
+                "because an identity provider signs tokens for other applications with the same key."
             )
         return self
 

@@ -51,7 +51,6 @@ class IntakeSettings(SettingsGroup):
         "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
-<<<<<<< HEAD
     create_url: str | None = Field(
         None,
         description="URL of the application that is asked about each new upload. It answers 204, or what it changes: "
@@ -59,12 +58,6 @@ class IntakeSettings(SettingsGroup):
         "message}}`.",
     )
 
-    @field_validator("create_url")
-    @classmethod
-    def _is_url(cls, value: str | None) -> str | None:
-        return value and check_http_url(value)
-
-=======
     import_seconds: float = Field(
         3600, gt=0, description="Longest time that fetching a file from a URL may take, over all interruptions."
     )
@@ -72,7 +65,11 @@ class IntakeSettings(SettingsGroup):
         False, description="1 allows to fetch files from private and loopback addresses, for intranets."
     )
 
->>>>>>> main
+    @field_validator("create_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return value and check_http_url(value)
+
     @property
     def algorithms(self) -> frozenset[str]:
         """The names in `hashes`."""
