@@ -215,7 +215,9 @@ async def _build_app(
         await lifetime.aclose()
 
     rooms = realtime.rooms
-    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(
+        request_handlers(server, rooms.connections, rooms.scheduler)
+    )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
