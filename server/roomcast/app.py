@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
 
+from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
@@ -20,14 +21,10 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth.jwks import JwksTokens, KeySet
-from roomcast.auth.tokens import Tokens, TokenVerifier
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
-from roomcast.extensions.auth_url import UrlAuthentication
 from roomcast.extensions.calls import FunctionCalls
-from roomcast.extensions.contract import Authenticate, BeforeCreate
-from roomcast.extensions.create_url import UrlCheck
-from roomcast.extensions.registry import Extensions, name_of
+from roomcast.extensions.contract import BeforeCreate
+from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
@@ -64,14 +61,13 @@ from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
 from roomcast.http.tus.routes import TusRoutes
 from roomcast.http.uploads import UploadRoutes
-from roomcast.json_requests import JsonRequests
 from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.rooms.shared_server import SharedServer
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
-from roomcast.services.authentication import Authenticator, TokenSource
+from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import Maintenance
@@ -80,7 +76,7 @@ from roomcast.services.quota import UploadQuota
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
-from roomcast.settings.settings import Settings, SettingsError
+from roomcast.settings.settings import Settings
 from roomcast.tracing import is_tracing
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
@@ -186,7 +182,7 @@ async def _build_app(
     lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
-    intake = build_intake(settings, _checks(settings, extensions, lifetime), core)
+    intake = build_intake(settings, open_checks(settings.intake, extensions, lifetime), core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -240,8 +236,8 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     authenticator = Authenticator(
         origins,
-        tokens=_open_tokens(settings, lifetime) if settings.auth.has_tokens else None,
-        function=_authenticate(settings, extensions, lifetime),
+        tokens=open_tokens(settings.auth, lifetime),
+        function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
         cookie=settings.auth.cookie,
         loopback=settings.server.loopback,
@@ -447,39 +443,6 @@ def _add_upload_routes(
         expires_after=settings.retention.reservation_seconds,
         folder=settings.storage.data,
     ).add_routes(app)
-
-
-def _open_tokens(settings: Settings, lifetime: AsyncExitStack) -> TokenSource:
-    """Return what verifies the tokens that the settings describe."""
-    auth = settings.auth
-    if auth.jwt_jwks_url is None:
-        return Tokens(auth)
-    requests = JsonRequests(auth.jwt_jwks_url)
-    lifetime.push_async_callback(requests.close)
-    return JwksTokens(KeySet(requests), TokenVerifier(auth.jwt_audience, auth.jwt_issuer))
-
-
-def _authenticate(settings: Settings, extensions: Extensions, lifetime: AsyncExitStack) -> Authenticate | None:
-    """Return the function that authenticates callers: the application's, or the one that asks a URL."""
-    if settings.auth.auth_url is None:
-        return extensions.authenticates
-    if extensions.authenticates:
-        raise SettingsError(
-            f"ROOMCAST_AUTH_URL: Callers are authenticated by {name_of(extensions.authenticates)} already. Let one of "
-            "them decide."
-        )
-    requests = JsonRequests(settings.auth.auth_url)
-    lifetime.push_async_callback(requests.close)
-    return UrlAuthentication(requests)
-
-
-def _checks(settings: Settings, extensions: Extensions, lifetime: AsyncExitStack) -> list[BeforeCreate]:
-    """Return the checks of new uploads: the application's, and then the one that asks a URL."""
-    if settings.intake.create_url is None:
-        return extensions.checks
-    requests = JsonRequests(settings.intake.create_url)
-    lifetime.push_async_callback(requests.close)
-    return [*extensions.checks, UrlCheck(requests)]
 
 
 async def _open_publisher(settings: Settings, core: Core, lifetime: AsyncExitStack) -> StepPublisher:
