@@ -7,7 +7,7 @@
  *
  * @typedef {object} Output   One file that the server made from an upload.
  * @property {string} name
- * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
+ * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls" | string} kind
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
@@ -36,6 +36,11 @@
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
  *
+ * @typedef {object} ApplicationEvent   An event of the application's own.
+ * @property {string} name
+ * @property {any} payload
+ * @property {string} at
+ *
  * @typedef {object} Message   The state of an upload, the same on every transport.
  * @property {string} uploadId
  * @property {number} seq
@@ -59,6 +64,7 @@
  * @property {Forecast} [forecast]
  * @property {Element} [element]
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
+ * @property {ApplicationEvent} [event]   Carried by this message; an upload's `state` is without it.
  */
 
 /**

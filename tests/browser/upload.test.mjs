@@ -381,3 +381,17 @@ test("a released slot goes to the next waiting upload, and skips an aborted one"
 function settled() {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+test("An event of the application is dispatched once, whether it is replayed, live or sent under both names", () => {
+  const { upload, applied } = watched({ since: 1, epoch: "e" });
+  const events = [];
+  upload.addEventListener("application-event", ({ detail }) => events.push(detail));
+  const event = (payload) => ({ name: "captioned", payload, at: "2026-01-01T00:00:00.000Z" });
+  upload.receive(message(2, { event: event({ language: "en" }) }), false);
+  upload.receive(message(2, { event: event({ language: "en" }) }), false);
+  upload.receive(message(3, { event: event({ language: "de" }) }));
+  upload.receive(message(3, { event: event({ percent: 50 }) })); // a tick: it is not stored
+  assert.deepEqual(events.map(({ payload }) => payload), [{ language: "en" }, { language: "de" }, { percent: 50 }]);
+  assert.equal(upload.state.event, undefined);
+  assert.deepEqual([...new Set(applied)], [2, 3]);
+});

@@ -70,6 +70,9 @@ CREATE INDEX IF NOT EXISTS uploads_prunable ON uploads (finished_at)
 """Tables and indexes that an earlier version with the same schema version does not know and does not need. So is the
 column `cleanup_at` of `uploads`."""
 
+ADDED_RECORD_TABLES = ("event_cursors",)
+"""The tables of record stores that an earlier version with the same schema version does not know and does not need."""
+
 RECORD_SCHEMA = """
 CREATE TABLE IF NOT EXISTS {table} (
     id TEXT PRIMARY KEY,
@@ -117,8 +120,9 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
 def _add(connection: sqlite3.Connection) -> None:
     if "cleanup_at" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(uploads)")}:
         connection.execute("ALTER TABLE uploads ADD COLUMN cleanup_at REAL")
-    for statement in ADDITIONS.split(";\n"):
-        connection.execute(statement)
+    for additions in (ADDITIONS, *(RECORD_SCHEMA.format(table=table) for table in ADDED_RECORD_TABLES)):
+        for statement in additions.split(";\n"):
+            connection.execute(statement)
 
 
 def _import_records(connection: sqlite3.Connection) -> None:
