@@ -17,6 +17,7 @@ from roomcast.extensions.steps import StepJob
 from roomcast.services.program import run_program
 from roomcast.settings.server import check_path_prefix
 from roomcast.settings.settings import Settings, load_settings
+from roomcast.tracing import without_opentelemetry
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -138,7 +139,8 @@ class Roomcast:
         if asgi is not None and not settings.server.prefix:
             raise ValueError("Beside an ASGI application, Roomcast needs a prefix such as /uploads.")
         self._begin()
-        from roomcast.serving import WebProgram, run_web  # noqa: PLC0415  (see the module's docstring)
+        with without_opentelemetry():
+            from roomcast.serving import WebProgram, run_web  # noqa: PLC0415  (see the module's docstring)
 
         command = [sys.executable, *sys.orig_argv[1:]]
         program = WebProgram(settings, self.extensions, self._server, asgi, command)
@@ -147,7 +149,7 @@ class Roomcast:
             include_packages(self.extensions)
             return run_web(program)
 
-        return run_program(start, settings)
+        return run_program(start, settings, service="roomcast-web")
 
     def _with_prefix(self, prefix: str) -> Settings:
         server = self.settings.server.model_copy(update={"prefix": check_path_prefix(prefix)})

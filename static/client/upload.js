@@ -39,8 +39,8 @@ const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while
 /**
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
- * Events: `message` with each message that was applied as `detail`, `application-event` with each event of the
- * application, `{name, payload, at}`, as `detail`, and `change` after every change of a property.
+ * Events: `message` with each message that was applied as `detail`, `event` with each `{name, payload, at}` of the
+ * server's application as `detail`, and `change` after every change of a property.
  */
 export class Upload extends EventTarget {
   /** The id; null until the server has assigned one. @type {string | null} */
@@ -70,9 +70,9 @@ export class Upload extends EventTarget {
   #directTarget = null;
   #resumable = false;
   #checkingForFile = false;
+  #lastApplicationEvent = "";
   /** @type {import("../protocol/message-order.js").Position} */ #position;
   /** @type {Message[]} */ #receivedWhileJoining = [];
-  /** The application's event that was dispatched last. @type {string | undefined} */ #passedOn;
   /** @type {AbortController} */ #sender = new AbortController();
   /** @type {Deferred<Message>} */ #outcome = deferred();
 
@@ -377,29 +377,24 @@ export class Upload extends EventTarget {
     if (verdict !== "apply") return verdict === "drop";
     this.#position = positionAfter(message);
     if (isReceiving(message, this.state)) this.needsFile = false;
-    const { event, ...withoutEvent } = withAbsoluteUrls(message, this.#host.absoluteUrl);
-    const state = /** @type {Message} */ (withoutEvent);
+    const state = withAbsoluteUrls(message, this.#host.absoluteUrl);
     this.state = state;
     if (state.stage !== "receiving") this.#allReceived();
     else if (!this.file) void this.#checkForFile();
     this.#settle(state);
     this.dispatchEvent(new CustomEvent("message", { detail: state }));
-    if (event) this.#passOn(event, message);
+    this.#dispatchApplicationEvent(state);
     this.#changed();
     return true;
   }
 
-  /**
-   * Dispatch an event of the application. A stream sends its message under both names.
-   *
-   * @param {import("../protocol/messages.js").ApplicationEvent} event
-   * @param {Message} message
-   */
-  #passOn(event, { epoch, seq }) {
-    const key = `${epoch} ${seq} ${event.name} ${event.at} ${JSON.stringify(event.payload)}`;
-    if (key === this.#passedOn) return;
-    this.#passedOn = key;
-    this.dispatchEvent(new CustomEvent("application-event", { detail: event }));
+  /** Dispatch the event that a message brings, once: the state that a join answers with may repeat it.
+   * @param {Message} message */
+  #dispatchApplicationEvent({ epoch, seq, event }) {
+    const key = event && `${epoch} ${seq} ${event.name} ${event.at}`;
+    if (!key || key === this.#lastApplicationEvent) return;
+    this.#lastApplicationEvent = key;
+    this.dispatchEvent(new CustomEvent("event", { detail: event }));
   }
 
   /** The server has all bytes, from this client or from another. */

@@ -7,7 +7,7 @@
  *
  * @typedef {object} Output   One file that the server made from an upload.
  * @property {string} name
- * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls" | string} kind
+ * @property {"video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls"} kind
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
@@ -36,10 +36,10 @@
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
  *
- * @typedef {object} ApplicationEvent   An event of the application's own.
+ * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
  * @property {string} name
  * @property {any} payload
- * @property {string} at
+ * @property {string} at        The time, in ISO 8601.
  *
  * @typedef {object} Message   The state of an upload, the same on every transport.
  * @property {string} uploadId
@@ -63,8 +63,8 @@
  * @property {Output} [poster]        A preview that is available before the result.
  * @property {Forecast} [forecast]
  * @property {Element} [element]
+ * @property {ApplicationEvent} [event]   The event that this message brings; nothing else has changed.
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
- * @property {ApplicationEvent} [event]   Carried by this message; an upload's `state` is without it.
  */
 
 /**

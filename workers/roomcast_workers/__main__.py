@@ -91,7 +91,7 @@ def main() -> int:
         extensions.add_templates(settings.assemblies.loaded_templates)
         return work(settings, extensions, plan) if settings.storage.redis_url else idle()
 
-    return run_program(start)
+    return run_program(start, service="roomcast-worker")
 
 
 if __name__ == "__main__":

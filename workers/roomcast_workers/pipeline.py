@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from roomcast.errors import StepFailed, StorageError
 from roomcast.extensions.steps import Step, divide
+from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick, Upload, element_type
 from roomcast.uploads.templates import Template
@@ -58,7 +59,10 @@ async def run_stage(stage: Stage, steps: Sequence[Step], job: Job, plan: StepPla
         if text and text != shown:
             await reporter.update(text=text)
             shown = text
-        await _run_step(step, replace(_with_readable(job), reporter=StepReporter(reporter, start, end)), plan, reporter)
+        with span(f"step {step.name}"):
+            await _run_step(
+                step, replace(_with_readable(job), reporter=StepReporter(reporter, start, end)), plan, reporter
+            )
         if end < 1:
             reporter.progress(Tick(end))
 

@@ -11,6 +11,7 @@ import structlog
 from roomcast.errors import RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.runtime.tasks import cancel_and_wait
+from roomcast.tracing import Span, make_current, start_span, traceparent
 from roomcast.uploads.lifecycle import Entered, Progressed, Stage
 from roomcast.uploads.model import Change, Forecast, Tick
 
@@ -77,20 +78,26 @@ class Reporter:
         self._latest: Tick | None = None
         self._tick_ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._attempt_span = traceparent()
+        self._stage_span: Span | None = None
 
     async def __aenter__(self) -> Self:
+        self._begin_stage_span(self.stage)
         self._task = asyncio.create_task(self._write_ticks())
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._stage_span:
+            self._stage_span.end(error)
         if self._task:
             await cancel_and_wait(self._task)
 
     async def enter(self, stage: Stage, text: str) -> None:
         """Write the event that a stage has begun. Raise `LeaseLost` if the lease is no longer valid."""
         self._latest = None
+        self._begin_stage_span(stage)
         await self._ledger.append(self._upload_id, Change(Entered(stage), text), token=self._token)
         self.stage = stage
         self._text = text
@@ -99,6 +106,12 @@ class Reporter:
     def position(self) -> str:
         """Where the work is: the application's step, or else the stage."""
         return self.step or self.stage
+
+    def _begin_stage_span(self, stage: Stage) -> None:
+        if self._stage_span:
+            self._stage_span.end()
+        self._stage_span = start_span(stage, parent=self._attempt_span, upload_id=self._upload_id)
+        make_current(self._stage_span)
 
     async def update(
         self, *, text: str | None = None, poster: dict[str, Any] | None = None, forecast: Forecast | None = None

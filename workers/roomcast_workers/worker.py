@@ -24,6 +24,7 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.files import is_exhaustion
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import cleanup_files
+from roomcast.tracing import record_span, span
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
@@ -144,9 +145,13 @@ class WorkerPool:
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
         with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
+            queued_at = max(claim.upload.updated_at, claim.upload.not_before)
+            record_span("queue", queued_at, parent=claim.upload.traceparent, upload_id=claim.upload.id)
             log.info("upload_claimed", template=claim.upload.template, filename=claim.upload.filename)
-            outcome = await self._attempt(claim)
-            label = _outcome_label(outcome)
+            with span("attempt", parent=claim.upload.traceparent, upload_id=claim.upload.id) as recorded:
+                outcome = await self._attempt(claim)
+                label = _outcome_label(outcome)
+                recorded.set(attempt=claim.upload.state.attempt, template=claim.upload.template, outcome=label)
             log.info("attempt_ended", outcome=label, seconds=round(time.monotonic() - began, 2))
             try:
                 await self._record(claim, outcome)

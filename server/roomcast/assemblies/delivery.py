@@ -52,6 +52,7 @@ class Delivery(Record):
     submission_id: str
     body: dict[str, Any]
     began_at: float
+    traceparent: str | None = None
     status: Literal["pending", "delivered", "dead"] = "pending"
     attempts: tuple[Attempt, ...] = ()
 
@@ -70,6 +71,7 @@ def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mappin
         submission_id=submission.id,
         body=dict(body),
         began_at=now,
+        traceparent=uploads[0].traceparent,
     )
 
 
