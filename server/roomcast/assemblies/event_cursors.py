@@ -11,7 +11,7 @@ from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.model import Upload
 
 BACKOFF = Backoff(1.0, cap=600.0, jitter=(1.0, 1.25))
-GIVE_UP_SECONDS = 86400.0
+LISTENER_GIVE_UP_SECONDS = 86400.0
 """How long a listener that fails is called again with the same event."""
 
 

@@ -207,7 +207,7 @@ async def test_listener_that_never_returns_is_named_in_the_log_and_is_given_up_i
     timed_out = [entry["function"] for entry in log if entry["event"] == "function_timed_out"]
     assert len(timed_out) == 1
     assert "hangs" in timed_out[0]
-    monkeypatch.setattr("roomcast.services.listeners.event_delivery.GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr("roomcast.services.listeners.event_delivery.LISTENER_GIVE_UP_SECONDS", 0.0)
     await deployment.deliver(delivery)
     await deployment.deliver(delivery)
     events = [entry["event"] for entry in log]

@@ -18,7 +18,7 @@ from functools import partial
 
 import structlog
 
-from roomcast.assemblies.event_cursors import GIVE_UP_SECONDS, EventCursor
+from roomcast.assemblies.event_cursors import LISTENER_GIVE_UP_SECONDS, EventCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.extensions.calls import FunctionCalls
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 LISTENER_SECONDS = 60.0
 """How long a listener may take."""
 
-LEASE_SECONDS = 10.0
+_LEASE_SECONDS = 10.0
 """How long a claimed cursor is leased. The lease is renewed while listeners run."""
 
 _POLL_SECONDS = 1.0
@@ -146,7 +146,7 @@ class EventDelivery:
         """Start to deliver the events of cursors that are due, of up to `_MAX_DELIVERING` uploads at a time."""
         await self._make_changed_due()
         free = _MAX_DELIVERING - len(self._delivering)
-        for cursor in await self._cursors.claim_due(limit=free, seconds=LEASE_SECONDS) if free else ():
+        for cursor in await self._cursors.claim_due(limit=free, seconds=_LEASE_SECONDS) if free else ():
             if cursor.id not in self._delivering:
                 self._delivering[cursor.id] = delivering = asyncio.create_task(self._deliver_leased(cursor))
                 delivering.add_done_callback(partial(self._on_delivered, cursor.id))
@@ -178,8 +178,8 @@ class EventDelivery:
 
     async def _renew(self, cursor_id: str) -> None:
         while True:
-            await asyncio.sleep(LEASE_SECONDS / 3)
-            leased_until = time.time() + LEASE_SECONDS
+            await asyncio.sleep(_LEASE_SECONDS / 3)
+            leased_until = time.time() + _LEASE_SECONDS
             with suppress(RoomcastError):
                 await self._cursors.update(cursor_id, partial(replace, due_at=leased_until))
 
@@ -248,7 +248,7 @@ class EventDelivery:
                 failures=position.failures,
                 reason=error.message,
             )
-            if now - position.failing_since < GIVE_UP_SECONDS:
+            if now - position.failing_since < LISTENER_GIVE_UP_SECONDS:
                 return False
             log.exception("listener_gave_up", listener=listener.name, upload=upload.id, seq=upload.seq)
         await self._cursors.update(cursor.id, lambda found: found.handled(listener.name, upload.seq))
