@@ -53,6 +53,8 @@ from roomcast.http.middleware import (
 from roomcast.http.pages import Pages
 from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
+from roomcast.http.sources.importer import Importer
+from roomcast.http.sources.reprocessing import ReprocessingRoutes
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
@@ -128,6 +130,7 @@ class IntakeParts:
     reservations: Reservations
     resumable: ResumableIntake
     presigned: PresignedIntake | None
+    importer: Importer
     links: Links
 
 
@@ -183,7 +186,13 @@ async def _build_app(
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
-    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
+    for running in (
+        http.maintenance.running(),
+        deliverer.running(),
+        finalizer.running(),
+        quota.running(),
+        intake.importer.running(),
+    ):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
         presence = periodic(
@@ -206,7 +215,9 @@ async def _build_app(
         await lifetime.aclose()
 
     rooms = realtime.rooms
-    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(
+        request_handlers(server, rooms.connections, rooms.scheduler)
+    )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
@@ -289,11 +300,21 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
     )
     new_uploads = NewUploads(templates, extensions.checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    importer = Importer(
+        core.repositories.imports,
+        ledger,
+        media,
+        core.backends.resumable,
+        templates,
+        receiver,
+        private=settings.intake.import_private,
+        max_seconds=settings.intake.import_seconds,
+    )
     reservations = Reservations(
-        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, importer, links
     )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, importer, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -399,6 +420,15 @@ def _add_upload_routes(
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
+    ).add_routes(app)
+    ReprocessingRoutes(
+        uploads,
+        core.assemblies,
+        media,
+        core.backends.resumable,
+        settings.assemblies.loaded_templates,
+        intake.new_uploads,
+        intake.receiver,
     ).add_routes(app)
     TusRoutes(
         ledger,

@@ -33,6 +33,9 @@ class Code(StrEnum):
     STALLED = "STALLED"
     CANCELLED = "CANCELLED"
     DELETED = "DELETED"
+    SOURCE_GONE = "SOURCE_GONE"
+    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    IMPORT_FAILED = "IMPORT_FAILED"
     WORKER_LOST = "WORKER_LOST"
     UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
@@ -225,6 +228,27 @@ class WasDeleted(NotFound):
 
     def __init__(self) -> None:
         super().__init__("The upload was deleted.")
+
+
+class SourceGone(WrongState):
+    """The source of the upload is no longer stored."""
+
+    code = Code.SOURCE_GONE
+
+    def __init__(self) -> None:
+        super().__init__("The source of this upload is no longer stored.")
+
+
+class AddressRefused(RoomcastError):
+    """A file is not imported from this address."""
+
+    code = Code.ADDRESS_REFUSED
+
+
+class ImportFailed(RoomcastError):
+    """A file could not be fetched from its address."""
+
+    code = Code.IMPORT_FAILED
 
 
 class TooMany(RoomcastError):

@@ -33,7 +33,7 @@ from tests.support import described
 from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
+READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+)[\w/]*)/progress-demo\n$")
 WORKING = re.compile(r"^Roomcast is working\.\n$")
 OURS = re.compile(
     r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$"
@@ -138,6 +138,7 @@ class RunningServer(ServerUnderTest):
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "roomcast"), name: str = "", **env: str) -> None:
         super().__init__(data, name or data.name)
+        self.prefix = env.get("ROOMCAST_PREFIX", "")
         self.log = data.with_name(f"{self.name}.log")
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}

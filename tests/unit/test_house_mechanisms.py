@@ -72,6 +72,7 @@ AWAITED_TASKS = {
     "server/roomcast/dispatch/taskiq_streams.py": "one delayed wake-up, which never raises",
     "server/roomcast/fanout/relay.py": "one catch-up, which logs what fails; the poll starts the next",
     "server/roomcast/http/intake/forms.py": "a task of a group, which awaits it",
+    "server/roomcast/http/sources/importer.py": "one import, which logs what fails and is begun again",
     "server/roomcast/http/streams/streams.py": "one write, which is awaited",
     "server/roomcast/ledger/lease.py": "work and its renewals, which are awaited",
     "server/roomcast/ledger/redis/progress_batcher.py": "one batch, whose failure its callers raise",

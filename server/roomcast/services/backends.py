@@ -17,7 +17,7 @@ import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.records import DismissedTask, PublishCursor
+from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
@@ -70,6 +70,7 @@ class Repositories:
     deliveries: RecordStore[Delivery]
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
+    imports: RecordStore[Import]
     presence: Presence
 
 
@@ -91,6 +92,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -104,6 +106,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "deliveries", Delivery),
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
+            SqliteRecordStore(database, "imports", Import),
             LocalPresence(),
         )
 

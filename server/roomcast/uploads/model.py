@@ -88,6 +88,7 @@ class Upload(ExtensibleRecord):
     stored of the upload, and `max_bytes`, the size of the largest file that is accepted. `traceparent` is the span of
     the request that created it, to which the spans of all processes belong.
 
+    The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
@@ -116,6 +117,7 @@ class Upload(ExtensibleRecord):
     metadata: dict[str, Any] = field(default_factory=dict)
     prefix: str = ""
     max_bytes: int | None = None
+    imported: bool = False
     source_expires_at: float | None = None
     results_expire_at: float | None = None
     traceparent: str | None = None

@@ -35,6 +35,7 @@ class Declared(TypedDict, total=False):
     chosen_id: str | None
     metadata: Mapping[str, Any]
     resumable: TusState | None
+    imported: bool
 
 
 def new_upload(viewer: Viewer, template: Template, filename: str | None, **declared: Unpack[Declared]) -> Upload:
@@ -54,6 +55,7 @@ def new_upload(viewer: Viewer, template: Template, filename: str | None, **decla
         declared_md5=md5.lower() if md5 else None,
         metadata=dict(declared.get("metadata") or {}),
         resumable=declared.get("resumable"),
+        imported=declared.get("imported", False),
         traceparent=traceparent(),
     )
 
