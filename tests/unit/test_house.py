@@ -32,7 +32,7 @@ LAYERS = (
     {"roomcast.http", "roomcast.rooms", "roomcast_workers", "roomcast.cli", "roomcast.access"},
     {"roomcast.api_docs"},
     {"roomcast.app"},
-    {"roomcast.mounting", "roomcast.asgi"},
+    {"roomcast.hosting"},
     {"roomcast.serving"},
     {"roomcast.application"},
     {"roomcast.__main__"},
