@@ -249,6 +249,8 @@ class RunningServer(ServerUnderTest):
         return [process for process in super().leftovers() if process.pid != own]
 
     def tail(self, lines: int = 40) -> str:
+        if not self.log.exists():
+            return "The process was not started."
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def error_lines(self) -> list[str]:
