@@ -6,20 +6,24 @@ BIN := .venv/bin
 ARGS ?=
 
 # The type declarations of the client and the elements, and of the modules that those refer to; generated from JSDoc.
-TYPES := roomcast.d.ts upload-progress-list.d.ts upload-progress.d.ts \
+TYPES := roomcast.d.ts element.d.ts upload-drop.d.ts upload-progress-list.d.ts upload-progress.d.ts \
+	bindings/react.d.ts bindings/snapshots.d.ts bindings/vue.d.ts \
 	client/aggregate.d.ts client/connection.d.ts client/upload.d.ts protocol/errors.d.ts protocol/messages.d.ts \
-	elements/list-options.d.ts elements/upload-element.d.ts elements/upload-progress-list.d.ts elements/upload-progress.d.ts \
-	locale/en.d.ts locale/format.d.ts
-SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin client docs elements locale page protocol results shared)))
+	elements/connected-element.d.ts elements/list-options.d.ts elements/upload-element.d.ts \
+	elements/upload-progress-list.d.ts elements/upload-progress.d.ts intake/upload-drop.d.ts \
+	locale/en.d.ts locale/format.d.ts shared/dom.d.ts
+SCRIPTS := $(wildcard static/*.js) $(wildcard $(addsuffix /*.js,$(addprefix static/,admin bindings client docs elements intake locale page protocol results shared)))
+STYLES := $(wildcard static/*.css static/*/*.css static/*/*.html)
 # In a copy without the declarations of before, which tsc would read instead of the sources.
 TSC := rm -rf build/types && mkdir -p build/types && tar cf - $(SCRIPTS) static/*.json | tar xf - -C build/types && \
+	ln -s $(CURDIR)/tests/node/node_modules build/types/node_modules && \
 	tests/node/node_modules/.bin/tsc -p build/types/static
 
-.PHONY: setup run test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood fuzz clean constraints audit system corpus buildpacks
+.PHONY: setup run js test test-unit lint types docs docs-settings socketio-oldest bench bench-quick chaos flood fuzz clean constraints audit system corpus buildpacks
 
-setup: .venv/.dev static/node_modules/.done tests/node/node_modules/.done
+setup: .venv/.dev static/dist/manifest.json tests/node/node_modules/.done
 
-run: .venv/.runtime static/node_modules/.done
+run: .venv/.runtime static/dist/manifest.json
 	@exec $(BIN)/roomcast serve
 
 # One run of everything: the unit, integration, contract, end-to-end and browser tests; it says what CPU it took. Its two
@@ -48,7 +52,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@if command -v node >/dev/null; then \
-		for file in $(SCRIPTS) $(wildcard tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
+		for file in $(SCRIPTS) static/build.mjs $(wildcard tests/node/*.mjs tests/e2e/seeds/*.mjs tests/bench/peer/*.mjs); do node --check $$file || exit 1; done; \
 	else echo "Skipped: the syntax check of static/, because node is not installed."; fi
 	@if [ -x tests/node/node_modules/.bin/tsc ]; then \
 		$(TSC) || exit 1; \
@@ -67,7 +71,8 @@ docs: .venv/.dev
 docs-settings: setup
 	$(BIN)/python -m tests.support.settings_page
 
-# Beside Node's Socket.IO and @tus/server, which npm installs. `make bench ARGS="--only fanout"` narrows it.
+# Beside Node's Socket.IO and @tus/server, which npm installs, pyvips, and HandBrakeCLI where that is installed.
+# `make bench ARGS="--only fanout"` narrows it.
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
 
@@ -136,6 +141,14 @@ static/node_modules/.done: static/package.json static/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix static && touch $@; \
 	else echo "Skipped: static/node_modules, because npm is not installed. The page takes its Socket.IO client from a CDN instead."; fi
 
+# The bundle of the pages and of the client's modules, without which these are served one by one.
+static/dist/manifest.json: static/node_modules/.done static/build.mjs $(SCRIPTS) $(STYLES)
+	@if [ -d static/node_modules/esbuild ]; then npm run --silent --prefix static build -- pages && touch $@; fi
+
+# The npm package, in build/npm, and the bundle of the pages.
+js: static/node_modules/.done
+	npm run --silent --prefix static build
+
 # What lint and the tests take from npm.
 tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --loglevel=error --prefix tests/node && touch $@; \
@@ -160,5 +173,5 @@ build/tools/.%:
 
 # Leaves ./data alone: that is people's media.
 clean:
-	rm -rf .venv build docs/site docs/.cache *.egg-info static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build docs/site docs/.cache *.egg-info static/dist static/node_modules tests/node/node_modules tests/bench/peer/node_modules bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

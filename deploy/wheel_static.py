@@ -5,6 +5,8 @@ The bill of materials of all that is pinned is packed too (PEP 770).
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +18,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a build start
 from deploy.sbom import FILE_NAME, bill_of_materials
 
 _SERVED = {".html", ".css", ".js", ".ts", ".svg"}
+_BUNDLE = "dist"
+
+
+def _bundle(static: Path) -> list[Path]:
+    """Return the files of the bundle. Raise `FileNotFoundError` if there is none of the present sources."""
+    manifest = static / _BUNDLE / "manifest.json"
+    inputs: dict[str, str] = json.loads(manifest.read_text())["inputs"] if manifest.is_file() else {"": ""}
+    for name, digest in inputs.items():
+        source = static / name
+        if not source.is_file() or hashlib.sha256(source.read_bytes()).hexdigest() != digest:
+            raise FileNotFoundError(
+                "The bundle is missing or out of date. Run `npm run build --prefix static` before the wheel is built."
+            )
+    return sorted(manifest.parent.iterdir())
 
 
 class WheelStatic(BuildHookInterface[Any]):
@@ -35,8 +51,9 @@ class WheelStatic(BuildHookInterface[Any]):
         chosen = [
             path
             for path in static.rglob("*")
-            if path.suffix in _SERVED and "node_modules" not in path.relative_to(static).parts
+            if path.suffix in _SERVED and path.relative_to(static).parts[0] not in ("node_modules", _BUNDLE)
         ]
+        chosen += _bundle(static)
         for library in self.config["libraries"]:
             path = static / "node_modules" / library
             if not path.is_file():

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from roomcast.application import Roomcast
+    from roomcast.credentials import CallerRequest
     from roomcast.errors import Rejected
-    from roomcast.extensions.contract import CallerRequest, NewUpload
+    from roomcast.extensions.contract import NewUpload
     from roomcast.settings.settings import Settings, SettingsError
     from roomcast.uploads.model import Upload
     from roomcast.uploads.viewer import Viewer
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "CallerRequest": "extensions.contract",
+    "CallerRequest": "credentials",
     "NewUpload": "extensions.contract",
     "Rejected": "errors",
     "Roomcast": "application",

@@ -19,20 +19,23 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth import Authenticator
+from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
+from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.board import AdminBoard
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
+from roomcast.http.diagnostics.routes import DiagnosticRoutes
 from roomcast.http.errors import errors_as_json
 from roomcast.http.health import Health
 from roomcast.http.intake.forms import FormIntake
 from roomcast.http.intake.presigned import PresignedIntake
 from roomcast.http.intake.raw_body import close_detached
 from roomcast.http.intake.receiver import Receiver
+from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
@@ -42,7 +45,6 @@ from roomcast.http.middleware import (
     authentication,
     connection_limits,
     cors,
-    credential_of,
     identity_only,
     open_mode_guard,
 )
@@ -59,7 +61,9 @@ from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
+from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
+from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -91,6 +95,7 @@ class Core:
     backends: Backends
     repositories: Repositories
     registry: CollectorRegistry
+    calls: FunctionCalls
     authenticator: Authenticator
     origins: OriginPolicy
     proxies: TrustedProxies
@@ -98,6 +103,7 @@ class Core:
     relay: Relay
     assemblies: AssemblyService
     uploads: UploadService
+    deletion: Deletion
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,7 @@ class Realtime:
 class IntakeParts:
     """The ways in, and what receives their bytes."""
 
+    new_uploads: NewUploads
     receiver: Receiver
     forms: FormIntake
     reservations: Reservations
@@ -144,6 +151,7 @@ async def build_app(settings: Settings, extensions: Extensions) -> web.Applicati
 
     Everything is open when this returns, and is closed with the application.
     """
+    settings.check_access(application_authenticates=extensions.authenticates is not None)
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
@@ -155,10 +163,10 @@ async def build_app(settings: Settings, extensions: Extensions) -> web.Applicati
 async def _build_app(
     settings: Settings, extensions: Extensions, lifetime: AsyncExitStack, background: AsyncExitStack
 ) -> web.Application:
-    core = await build_core(settings, lifetime)
+    core = await build_core(settings, extensions, lifetime)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
     realtime = build_realtime(settings, core)
-    intake = build_intake(settings, core)
+    intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -193,13 +201,23 @@ async def _build_app(
     return http.app
 
 
-async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
+async def build_core(settings: Settings, extensions: Extensions, lifetime: AsyncExitStack) -> Core:
     """Open the backends until `lifetime` ends, and build the services on them."""
     backends = await lifetime.enter_async_context(open_backends(settings))
     registry = CollectorRegistry()
     backends.ledger.add_observer(UploadMetrics(registry).on_event)
     repositories = await lifetime.enter_async_context(open_repositories(settings, backends.ledger))
-    authenticator = Authenticator(settings.auth, loopback=settings.server.loopback)
+    calls = FunctionCalls()
+    lifetime.callback(calls.close)
+    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    authenticator = Authenticator(
+        origins,
+        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
+        function=extensions.authenticates,
+        calls=calls,
+        cookie=settings.auth.cookie,
+        loopback=settings.server.loopback,
+    )
     relay = Relay(backends.ledger, partial(with_urls, media=backends.media))
     await lifetime.enter_async_context(relay.running())
     assemblies = AssemblyService(
@@ -208,11 +226,24 @@ async def build_core(settings: Settings, lifetime: AsyncExitStack) -> Core:
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
     )
-    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies)
-    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
-    return Core(backends, repositories, registry, authenticator, origins, proxies, guard, relay, assemblies, uploads)
+    return Core(
+        backends,
+        repositories,
+        registry,
+        calls,
+        authenticator,
+        origins,
+        proxies,
+        guard,
+        relay,
+        assemblies,
+        uploads,
+        deletion,
+    )
 
 
 def build_realtime(settings: Settings, core: Core) -> Realtime:
@@ -229,7 +260,7 @@ def build_realtime(settings: Settings, core: Core) -> Realtime:
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -244,10 +275,13 @@ def build_intake(settings: Settings, core: Core) -> IntakeParts:
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    forms = FormIntake(core.assemblies, templates, receiver)
-    reservations = Reservations(core.uploads, core.assemblies, media, templates, receiver, presigned, links)
+    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    reservations = Reservations(
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+    )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -287,10 +321,9 @@ def build_http(
     sandbox: dict[str, str | bool] | None,
 ) -> HttpParts:
     """Build the application with its middlewares and routes. `sandbox` is how the workers inside are confined."""
-    credential = partial(credential_of, cookie=settings.auth.cookie, origins=core.origins, proxies=core.proxies)
     answer_preflight, add_cors_headers = cors(core.origins)
     guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
-    viewers = authentication(core.authenticator, credential, core.proxies)
+    viewers = authentication(core.authenticator, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
     middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
@@ -300,9 +333,14 @@ def build_http(
     MediaRoute(
         core.backends.media, url_signer(settings), core.backends.ledger, max_age_seconds=settings.storage.url_seconds
     ).add_routes(app)
-    Pages(settings, core.backends.media.origins).add_routes(app)
-    ApiDocs(settings).add_routes(app)
-    maintenance = Maintenance(core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
+    Pages(settings, core.backends.media.origins, open_mode=core.authenticator.open_mode).add_routes(app)
+    DiagnosticRoutes(
+        core.proxies, intake.links, public_url=settings.server.public_url, origins=settings.sockets.cors_origins
+    ).add_routes(app)
+    ApiDocs(settings, open_mode=core.authenticator.open_mode).add_routes(app)
+    maintenance = Maintenance(
+        core.backends, settings.retention, lease_seconds=settings.worker.lease_seconds, deletion=core.deletion
+    )
     health = Health(core.backends, maintenance, process_heartbeats(), sandbox)
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
@@ -313,7 +351,7 @@ def build_http(
         core.repositories.presence,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
-    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, credential).add_routes(app)
+    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
 
@@ -354,6 +392,7 @@ def _add_upload_routes(
         core.assemblies,
         uploads,
         settings.assemblies.loaded_templates,
+        intake.new_uploads,
         intake.receiver,
         intake.resumable,
         intake.links,

@@ -32,6 +32,7 @@ class Code(StrEnum):
     TIMEOUT = "TIMEOUT"
     STALLED = "STALLED"
     CANCELLED = "CANCELLED"
+    DELETED = "DELETED"
     WORKER_LOST = "WORKER_LOST"
     UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
@@ -215,6 +216,15 @@ class CancelledByOwner(RoomcastError):
     code = Code.CANCELLED
 
 
+class WasDeleted(NotFound):
+    """The upload existed, and was deleted."""
+
+    code = Code.DELETED
+
+    def __init__(self) -> None:
+        super().__init__("The upload was deleted.")
+
+
 class TooMany(RoomcastError):
     """A limit on the number of simultaneous operations was reached."""
 
@@ -234,7 +244,10 @@ class HookFailed(RoomcastError):
 
 
 class Rejected(RoomcastError):
-    """The application refuses an upload, for a reason with a code of its own. Another attempt would be refused, too."""
+    """The application refuses a caller or an upload, for a reason with a code of its own. Another attempt would be
+    refused, too."""
+
+    code = "REJECTED"
 
     def __init__(self, code: str, message: str, *, details: Mapping[str, Any] | None = None) -> None:
         """`code` consists of capital letters, digits and underscores. The client gets it with the message.

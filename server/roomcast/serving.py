@@ -83,6 +83,7 @@ def _address(listening: asyncio.Server) -> str:
 
 async def run_web(settings: Settings, extensions: Extensions) -> int:
     """Run the supervisor of several web processes, or the one web process. Return the exit code."""
+    settings.check_access(application_authenticates=extensions.authenticates is not None)
     if settings.web_processes > 1 and inherited_fd(LISTEN_FD) is None:
         server = settings.server
         return await supervise(settings.web_processes, server.host, server.port, drain_seconds=server.drain_seconds)

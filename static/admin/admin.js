@@ -3,6 +3,7 @@
 import { asRoomcastError } from "../protocol/errors.js";
 import { Http } from "../protocol/http.js";
 import { byId, setHidden, setText } from "../shared/dom.js";
+import { defaultServer } from "../shared/server.js";
 import { saveToken, savedToken } from "../shared/storage.js";
 import { formatAge, formatCount } from "./format.js";
 import { FailureGroups, showWebProcesses, showWorkers } from "./panels.js";
@@ -17,11 +18,12 @@ const CONNECTION_TEXTS = {
   locked: "Not signed in",
 };
 
-const http = new Http(new URL(location.origin), savedToken(), () => {});
-const list = new UploadList((query) => attempt(() => http.request("GET", `/api/admin/uploads?${query}`)), {
-  cancel: (uploadId) => attempt(() => http.request("DELETE", `/api/uploads/${uploadId}`)),
+const http = new Http(defaultServer(), savedToken(), () => {});
+const list = new UploadList((query) => attempt(() => http.request("GET", `api/admin/uploads?${query}`)), {
+  cancel: (uploadId) => attempt(() => http.request("POST", `api/uploads/${uploadId}/cancel`)),
+  delete: (uploadId) => attempt(() => http.request("DELETE", `api/uploads/${uploadId}`)),
   retry,
-  element: async (uploadId) => (await attempt(() => http.request("GET", `/api/uploads/${uploadId}`)))?.element,
+  element: async (uploadId) => (await attempt(() => http.request("GET", `api/uploads/${uploadId}`)))?.element,
 });
 const failureGroups = new FailureGroups(retry);
 /** @type {any} */ let latest;
@@ -88,7 +90,7 @@ function showNumbers({ queue, workers, web, statuses, failures }) {
 
 /** @param {string} uploadId */
 function retry(uploadId) {
-  return attempt(() => http.request("POST", `/api/uploads/${uploadId}/retry`));
+  return attempt(() => http.request("POST", `api/uploads/${uploadId}/retry`));
 }
 
 /**

@@ -18,7 +18,7 @@ const BACKOFF_MS = { first: 500, last: 10_000 };
 export async function followSnapshots(http, { onSnapshot, onLost }) {
   for (let backoff = BACKOFF_MS.first; ; backoff = Math.min(backoff * 2, BACKOFF_MS.last)) {
     try {
-      for await (const snapshots of readEvents(http, "/api/admin/events")) {
+      for await (const snapshots of readEvents(http, "api/admin/events")) {
         if (snapshots.length) backoff = BACKOFF_MS.first / 2;
         snapshots.forEach(onSnapshot);
       }

@@ -31,6 +31,7 @@ import { formatAge } from "./format.js";
  *
  * @typedef {object} Actions   The calls of a row; each resolves when the server has answered.
  * @property {(uploadId: string) => Promise<void>} cancel
+ * @property {(uploadId: string) => Promise<void>} delete
  * @property {(uploadId: string) => Promise<void>} retry
  * @property {(uploadId: string) => Promise<Element | undefined>} element
  */
@@ -49,6 +50,7 @@ export class UploadRow {
   #cancel = buttonOf("Cancel");
   #retry = buttonOf("Retry");
   #results = buttonOf("Results");
+  #delete = buttonOf("Delete");
   #outputs = elementOf("ul", "outputs");
 
   /** @param {AdminUpload} upload @param {Actions} actions */
@@ -66,11 +68,14 @@ export class UploadRow {
     this.#bar.setAttribute("aria-label", upload.filename);
     this.#outputs.hidden = true;
     this.#results.setAttribute("aria-expanded", "false");
-    const buttons = elementOf("td", "actions", this.#cancel, this.#retry, this.#results);
+    const buttons = elementOf("td", "actions", this.#cancel, this.#retry, this.#results, this.#delete);
     this.element.append(file, elementOf("td", "state", this.#stage, this.#detail), progress, this.#age, buttons);
     this.#cancel.addEventListener("click", () => this.#perform(this.#cancel, "Cancelling…", actions.cancel));
     this.#retry.addEventListener("click", () => this.#perform(this.#retry, "Retrying…", actions.retry));
     this.#results.addEventListener("click", () => void this.#toggleResults());
+    this.#delete.addEventListener("click", () => {
+      if (confirm(`Delete ${upload.filename} and its results?`)) void this.#perform(this.#delete, "Deleting…", actions.delete);
+    });
   }
 
   /** @param {AdminUpload} upload @param {number} now   The server's time in ms. */
@@ -93,6 +98,7 @@ export class UploadRow {
     setText(this.#age, formatAge((now - Date.parse(upload.createdAt)) / 1000));
     setHidden(this.#cancel, terminal);
     setHidden(this.#retry, !error?.retryable);
+    setHidden(this.#delete, !terminal || upload.stage === "deleted");
     setHidden(this.#results, status !== "completed");
     if (status !== "completed") this.#hideResults();
   }

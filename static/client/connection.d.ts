@@ -21,15 +21,18 @@ import { Upload } from "./upload.js";
  * Connect to a Roomcast server. Returns at once; see `state` and the `statechange` event.
  *
  * @param {object} [options]
- * @param {string | URL} [options.url]   The server; by default the page's own origin.
+ * @param {string | URL} [options.url]   The server, with its prefix if it is mounted under one; by default the server
+ *   that this module was loaded from. A relative URL is relative to the page.
  * @param {string} [options.token]       A bearer token, if the server requires authentication.
  * @param {Function} [options.io]        The `io` of socket.io-client; by default it is loaded.
+ * @param {object} [options.tus]         The module tus-js-client; by default it is loaded when a large file is sent.
  * @returns {Roomcast}
  */
-export declare function connect({ url, token, io }?: {
+export declare function connect({ url, token, io, tus }?: {
     url?: string | URL;
     token?: string;
     io?: Function;
+    tus?: object;
 }): Roomcast;
 /**
  * A connection to a server, and the uploads that are watched over it.
@@ -42,10 +45,12 @@ export declare function connect({ url, token, io }?: {
  */
 export declare class Roomcast extends EventTarget {
     #private;
-    /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] */
-    constructor(url: URL, token?: string, io?: Function);
+    /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] @param {object} [tus] */
+    constructor(url: URL, token?: string, io?: Function, tus?: object);
     /** The state of the connection. */
     get state(): ConnectionState;
+    /** The URL of the server. */
+    get url(): string;
     /** The bearer token; setting it reconnects. */
     get token(): string | undefined;
     set token(token: string | undefined);

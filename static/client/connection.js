@@ -17,6 +17,7 @@ import { RoomcastError, asRoomcastError, errorFromResponse, networkError } from 
 import { Http } from "../protocol/http.js";
 import { isTerminal } from "../protocol/messages.js";
 import { loadSocketIo, loadTus } from "../shared/lazy-import.js";
+import { defaultServer } from "../shared/server.js";
 import { aggregateOf } from "./aggregate.js";
 import { Fallback } from "./fallback.js";
 import { sendResumable } from "./resumable.js";
@@ -33,13 +34,16 @@ const CONCURRENT_SENDS = 3; // a browser opens six connections to a host; cancel
  * Connect to a Roomcast server. Returns at once; see `state` and the `statechange` event.
  *
  * @param {object} [options]
- * @param {string | URL} [options.url]   The server; by default the page's own origin.
+ * @param {string | URL} [options.url]   The server, with its prefix if it is mounted under one; by default the server
+ *   that this module was loaded from. A relative URL is relative to the page.
  * @param {string} [options.token]       A bearer token, if the server requires authentication.
  * @param {Function} [options.io]        The `io` of socket.io-client; by default it is loaded.
+ * @param {object} [options.tus]         The module tus-js-client; by default it is loaded when a large file is sent.
  * @returns {Roomcast}
  */
-export function connect({ url, token, io } = {}) {
-  return new Roomcast(new URL(url ?? globalThis.location.href), token, io);
+export function connect({ url, token, io, tus } = {}) {
+  const server = url === undefined ? defaultServer() : new URL(url, globalThis.document?.baseURI);
+  return new Roomcast(server, token, io, tus);
 }
 
 /**
@@ -60,22 +64,30 @@ export class Roomcast extends EventTarget {
   /** The uploads that have an id, by id. @type {Map<string, Upload>} */ #rooms = new Map();
   /** @type {Aggregate | null} */ #aggregate = null;
   /** The last progress of the current set of uploads. */ #lastProgress = 0;
+  /** @type {object | undefined} */ #tus;
   #slots = new Semaphore(CONCURRENT_SENDS);
   #closed = false;
 
-  /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] */
-  constructor(url, token, io) {
+  /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] @param {object} [tus] */
+  constructor(url, token, io, tus) {
     super();
+    if (!/^https?:$/.test(url.protocol)) throw new TypeError("The URL of the server is required, such as https://media.example.");
+    this.#tus = tus;
     this.#http = new Http(url, token, (error) => void this.#reportUnauthenticated(error));
     this.#fallback = new Fallback(this.#http, () => this.#openUploads(), (state) => this.#setState(state));
     this.#fallback.start();
-    for (const event of ["offline", "online"]) globalThis.addEventListener(event, this.#networkChanged);
+    for (const event of ["offline", "online"]) globalThis.addEventListener?.(event, this.#networkChanged);
     void this.#openSocket(io);
   }
 
   /** The state of the connection. */
   get state() {
     return this.#state;
+  }
+
+  /** The URL of the server. */
+  get url() {
+    return this.#http.serverUrl.href;
   }
 
   /** The bearer token; setting it reconnects. */
@@ -158,7 +170,7 @@ export class Roomcast extends EventTarget {
   /** Leave all rooms and close the connection. */
   close() {
     this.#closed = true;
-    for (const event of ["offline", "online"]) globalThis.removeEventListener(event, this.#networkChanged);
+    for (const event of ["offline", "online"]) globalThis.removeEventListener?.(event, this.#networkChanged);
     this.#fallback.stop();
     this.#socket?.disconnect();
     this.#rooms.clear();
@@ -225,7 +237,9 @@ export class Roomcast extends EventTarget {
   async #openSocket(io) {
     const open = io ?? (await loadSocketIo());
     if (!open || this.#closed) return; // without socket.io-client, the fallback does everything
-    this.#socket = open(this.#http.url("/").origin, {
+    const { origin, pathname } = this.#http.serverUrl;
+    this.#socket = open(origin, {
+      path: `${pathname}socket.io`,
       transports: ["websocket", "polling"],
       tryAllTransports: true,
       reconnectionDelay: 500,
@@ -352,8 +366,8 @@ export class Roomcast extends EventTarget {
 
   /** @param {File} file @param {string} uploadId */
   async #resumableSender(file, uploadId) {
-    const tus = await loadTus();
-    const path = `/api/tus/${encodeURIComponent(uploadId)}`;
+    const tus = this.#tus ?? (await loadTus());
+    const path = `api/tus/${encodeURIComponent(uploadId)}`;
     return tus && ((/** @type {AbortSignal} */ signal) => sendResumable(tus, file, path, this.#http, signal));
   }
 

@@ -93,6 +93,8 @@ export declare class Upload extends EventTarget {
     resume(): void;
     /** Cancel the upload. Resolves when its work has stopped. @returns {Promise<void>} */
     cancel(): Promise<void>;
+    /** Delete the upload with its results; one that has not ended is cancelled first. @returns {Promise<void>} */
+    delete(): Promise<void>;
     /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
     retry(): Promise<void>;
     /** Fetch the current state. Never rejects. @returns {Promise<boolean>} whether the server answered */

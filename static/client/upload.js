@@ -32,7 +32,8 @@ import { addUnfinished, isAbandoned, removeUnfinished, unfinishedUploadId, withU
  */
 
 const SINGLE_REQUEST_BYTES = 1024 * 1024; // up to this size one request is faster than the two of a resumable upload
-const GONE = new Set(["NOT_FOUND", "FORBIDDEN"]);
+const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN"]);
+const DELETED = new Set(["NOT_FOUND", "DELETED"]);
 const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while the server has too many uploads
 
 /**
@@ -155,12 +156,24 @@ export class Upload extends EventTarget {
       return this.fail(cancelledError());
     }
     try {
-      await this.#host.call("cancel-upload", "DELETE", this.path, this.id);
+      await this.#host.call("cancel-upload", "POST", `${this.path}/cancel`, this.id);
       this.error = null;
     } finally {
       this.#stopSending(); // not before: to the server, an aborted body looks like a broken connection
     }
     await this.refresh();
+  }
+
+  /** Delete the upload with its results; one that has not ended is cancelled first. @returns {Promise<void>} */
+  async delete() {
+    if (this.id === null || !isTerminal(this.state)) await this.cancel();
+    if (this.id === null) return;
+    const { state } = await this.#host.request("DELETE", this.path).catch((error) => {
+      if (!DELETED.has(asRoomcastError(error).code)) throw error;
+      return {};
+    });
+    if (state) this.#apply(state, false);
+    else this.fail(new RoomcastError("DELETED", "The upload was deleted."));
   }
 
   /** Start the upload over, and send the file again if the server no longer has it. @returns {Promise<void>} */
@@ -262,10 +275,10 @@ export class Upload extends EventTarget {
     const body = { type: this.#type, direct: this.#direct, metadata: this.#metadata, files: [{ filename, size }] };
     for (let delay = BACKOFF_MS.first; !signal.aborted; delay = Math.min(delay * 2, BACKOFF_MS.last)) {
       try {
-        const { uploads } = await this.#host.request("POST", "/api/uploads", body);
+        const { uploads } = await this.#host.request("POST", "api/uploads", body);
         const { uploadId } = uploads[0];
         this.#directTarget = this.#direct ? uploads[0] : null;
-        if (signal.aborted) return void this.#host.request("DELETE", pathOf(uploadId)).catch(() => {}); // not needed
+        if (signal.aborted) return void this.#host.request("POST", `${pathOf(uploadId)}/cancel`).catch(() => {}); // not needed
         if (!this.#direct) addUnfinished(file, this.#type, uploadId);
         return await this.#assignId(uploadId);
       } catch (error) {
@@ -438,5 +451,5 @@ function isLockStolen(error) {
 
 /** @param {string} id */
 function pathOf(id) {
-  return `/api/uploads/${encodeURIComponent(id)}`;
+  return `api/uploads/${encodeURIComponent(id)}`;
 }

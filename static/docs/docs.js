@@ -1,6 +1,7 @@
 /** The API reference: Swagger UI shows the Socket.IO and the HTTP API, both with the token of the form. */
 
 import { byId, setHidden, setText } from "../shared/dom.js";
+import { defaultServer } from "../shared/server.js";
 import { SocketCaller, describeSocketApi, socketPlugin } from "./socket-api.js";
 
 const MAX_EVENTS = 50;
@@ -13,7 +14,7 @@ followColorScheme();
 await showDocuments();
 
 async function showDocuments() {
-  const [openapi, asyncapi] = await Promise.all(["/openapi.json", "/asyncapi.json"].map(fetchJson));
+  const [openapi, asyncapi] = await Promise.all(["openapi.json", "asyncapi.json"].map(fetchJson));
   const form = byId("token-form");
   setHidden(form, !openapi.components.securitySchemes);
   form.addEventListener("submit", applyToken);
@@ -42,12 +43,12 @@ async function showDocuments() {
  * @param {any} openapi */
 function forThisPage(openapi) {
   for (const methods of Object.values(openapi.paths)) if (methods.get) delete methods.head;
-  return { ...openapi, servers: [{ url: location.origin }] };
+  return { ...openapi, servers: [{ url: defaultServer().href.replace(/\/$/, "") }] };
 }
 
-/** @param {string} url @returns {Promise<any>} */
-async function fetchJson(url) {
-  return (await fetch(url)).json();
+/** @param {string} name @returns {Promise<any>} */
+async function fetchJson(name) {
+  return (await fetch(new URL(name, defaultServer()))).json();
 }
 
 /** @param {Event} event */

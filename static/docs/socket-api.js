@@ -1,6 +1,7 @@
 /** Shows the Socket.IO API in Swagger UI: describes it as OpenAPI, and carries out its calls over a socket. */
 
 import { loadSocketIo } from "../shared/lazy-import.js";
+import { defaultServer } from "../shared/server.js";
 
 const ACK_SECONDS = 30;
 
@@ -110,7 +111,8 @@ export class SocketCaller {
     if (!io) throw new Error("The Socket.IO client is not installed on this server.");
     this.close();
     const token = this.token();
-    const socket = io(location.origin, { auth: token ? { token } : {}, forceNew: true });
+    const { origin, pathname } = defaultServer();
+    const socket = io(origin, { path: `${pathname}socket.io`, auth: token ? { token } : {}, forceNew: true });
     this.socket = socket;
     socket.onAny(this.onEvent);
     return new Promise((resolve, reject) => {

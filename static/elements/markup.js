@@ -1,9 +1,10 @@
 /** The markup and the style sheets of the elements. A style sheet is loaded once for all elements of a page. */
 
-import { templateOf } from "../shared/dom.js";
+import { Markup } from "../shared/dom.js";
+import { styleText } from "../shared/style-text.js";
 
 /** The shadow tree of `<upload-progress-list>`. */
-export const LIST_MARKUP = templateOf(`
+export const LIST_MARKUP = new Markup(`
 <div id="frame" hidden>
   <section id="panel" part="panel" aria-labelledby="heading" hidden>
     <div class="batch" part="header">
@@ -38,7 +39,7 @@ export const LIST_MARKUP = templateOf(`
 </div>`);
 
 /** The shadow tree of `<upload-progress>`. */
-export const SINGLE_MARKUP = templateOf(`
+export const SINGLE_MARKUP = new Markup(`
 <div id="frame" hidden>
   <div id="panel" hidden>
     <ul class="cards" id="cards"></ul>
@@ -49,7 +50,7 @@ export const SINGLE_MARKUP = templateOf(`
 /** @type {Map<string, Promise<CSSStyleSheet>>} */
 const sheets = new Map();
 
-/** Add style sheets to a shadow tree, in this order. @param {ShadowRoot} root @param {string[]} paths   From here. */
+/** Add style sheets to a shadow tree, in this order. @param {ShadowRoot} root @param {string[]} paths   Below `static/`. */
 export async function addStyleSheets(root, ...paths) {
   const loaded = await Promise.all(paths.map(sheetAt));
   root.adoptedStyleSheets.push(...loaded);
@@ -57,7 +58,7 @@ export async function addStyleSheets(root, ...paths) {
 
 /** Load the class that shows results, and add its style sheet. @param {ShadowRoot} root */
 export async function loadResultView(root) {
-  const style = addStyleSheets(root, "../results/result-view.css");
+  const style = addStyleSheets(root, "results/result-view.css");
   const [{ ResultView }] = await Promise.all([import("../results/result-view.js"), style]);
   return ResultView;
 }
@@ -69,9 +70,7 @@ function sheetAt(path) {
   return sheet;
 }
 
-/** Return an empty style sheet if loading fails: the elements work without it.
- * @param {string} path @returns {Promise<CSSStyleSheet>} */
+/** @param {string} path @returns {Promise<CSSStyleSheet>} */
 async function load(path) {
-  const response = await fetch(new URL(path, import.meta.url)).catch(() => null);
-  return new CSSStyleSheet().replace(response?.ok ? await response.text() : "");
+  return new CSSStyleSheet().replace(await styleText(path));
 }

@@ -1,6 +1,6 @@
 /** One upload as a row: its progress, its actions and its result. */
 
-import { byClass, copyText, instantiate, setHidden, setText, templateOf } from "../shared/dom.js";
+import { Markup, byClass, copyText, instantiate, setHidden, setText } from "../shared/dom.js";
 import { mediaTypeOf } from "../shared/media-type.js";
 import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js";
 
@@ -11,7 +11,7 @@ import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js"
 /** @typedef {import("./upload-view-model.js").Action} Action */
 /** @typedef {import("./upload-view-model.js").UploadView} UploadView */
 
-const MARKUP = templateOf(`
+const MARKUP = new Markup(`
 <li class="card" part="row" tabindex="-1">
   <svg class="glyph" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
     <path class="glyph-video" d="M4 5h16v14H4zM8 5v14M16 5v14M4 9.7h4M4 14.3h4M16 9.7h4M16 14.3h4"/>

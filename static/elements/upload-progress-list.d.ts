@@ -1,8 +1,11 @@
 /** The element `<upload-progress-list>`; see `upload-progress-list.js` in the parent folder. */
+import { SharedConnections } from "./connected-element.js";
 import { ListOptions } from "./list-options.js";
 export type Aggregate = import("../client/aggregate.js").Aggregate;
 export type Roomcast = import("../client/connection.js").Roomcast;
 export type Upload = import("../client/upload.js").Upload;
+/** The connections of all lists and drop zones of the page that were given none. */
+export declare const connections: SharedConnections;
 export declare class UploadProgressList extends ListOptions {
     #private;
     constructor();
@@ -22,8 +25,6 @@ export declare class UploadProgressList extends ListOptions {
     protected attach(): undefined;
     /** @protected */
     protected detach(): void;
-    /** @protected */
-    protected connectionCreated(): void;
     /** @protected */
     protected summary(): string;
     /** @protected */

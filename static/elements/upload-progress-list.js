@@ -2,6 +2,7 @@
 
 import { setHidden, setText } from "../shared/dom.js";
 import { Batch } from "./batch.js";
+import { SharedConnections, defineElement } from "./connected-element.js";
 import { ListOptions } from "./list-options.js";
 import { LIST_MARKUP } from "./markup.js";
 import { selectRows } from "./row-selection.js";
@@ -14,8 +15,8 @@ import { isSettled, outcomeOf } from "./upload-view-model.js";
 
 const CONNECTION_EVENTS = ["uploadadded", "uploadremoved", "change", "statechange"];
 
-/** @type {Map<string, Roomcast>} */ const connections = new Map();
-/** Lists that wait until a connection is created. @type {Set<UploadProgressList>} */ const waiting = new Set();
+/** The connections of all lists and drop zones of the page that were given none. */
+export const connections = new SharedConnections();
 
 export class UploadProgressList extends ListOptions {
   /** The connection whose uploads are shown, while the element is in a document. @type {Roomcast | null} */
@@ -90,7 +91,7 @@ export class UploadProgressList extends ListOptions {
   attach() {
     this.detach();
     this.#connection = this.existingConnection;
-    if (!this.#connection) return void waiting.add(this);
+    if (!this.#connection) return void connections.waiting.add(this.#attach);
     for (const name of CONNECTION_EVENTS) this.#connection.addEventListener(name, this.#queueUpdate);
     this.#update(this.#connection.uploads);
   }
@@ -100,7 +101,7 @@ export class UploadProgressList extends ListOptions {
     super.detach();
     for (const name of CONNECTION_EVENTS) this.#connection?.removeEventListener(name, this.#queueUpdate);
     this.#connection = null;
-    waiting.delete(this);
+    connections.waiting.delete(this.#attach);
     clearTimeout(this.#closeTimer);
     for (const [upload, card] of this.#cards) {
       clearTimeout(this.#hideTimers.get(/** @type {Upload} */ (upload)));
@@ -109,10 +110,7 @@ export class UploadProgressList extends ListOptions {
     }
   }
 
-  /** @protected */
-  connectionCreated() {
-    for (const list of [...waiting]) list.attach();
-  }
+  #attach = () => this.attach();
 
   /** @protected */
   summary() {
@@ -335,4 +333,4 @@ export class UploadProgressList extends ListOptions {
   }
 }
 
-customElements.define("upload-progress-list", UploadProgressList);
+defineElement("upload-progress-list", UploadProgressList);

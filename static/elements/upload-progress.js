@@ -1,6 +1,8 @@
 /** The element `<upload-progress>`; see `upload-progress.js` in the parent folder. */
 
+import { leaveShared, watchShared } from "../client/shared-watch.js";
 import { setHidden } from "../shared/dom.js";
+import { SharedConnections, defineElement } from "./connected-element.js";
 import { SINGLE_MARKUP } from "./markup.js";
 import { UploadCard } from "./upload-card.js";
 import { UploadElement } from "./upload-element.js";
@@ -9,9 +11,7 @@ import { outcomeOf } from "./upload-view-model.js";
 /** @typedef {import("../client/connection.js").Roomcast} Roomcast */
 /** @typedef {import("../client/upload.js").Upload} Upload */
 
-/** @type {Map<string, Roomcast>} */ const connections = new Map();
-/** The number of elements that show an upload which is watched only for them. @type {WeakMap<Upload, number>} */
-const elementCounts = new WeakMap();
+const connections = new SharedConnections();
 
 export class UploadProgress extends UploadElement {
   static observedAttributes = ["upload-id", "server", "results"];
@@ -52,7 +52,7 @@ export class UploadProgress extends UploadElement {
     if (uploadId) {
       this.#connection = this.roomcast;
       this.#connection.addEventListener("statechange", this.#render);
-      this.#add(new UploadCard({ upload: watch(this.#connection, uploadId), locale: this.locale, dismissible: false }));
+      this.#add(new UploadCard({ upload: watchShared(this.#connection, uploadId), locale: this.locale, dismissible: false }));
     }
     this.render();
   }
@@ -72,7 +72,7 @@ export class UploadProgress extends UploadElement {
     super.detach();
     this.#connection?.removeEventListener("statechange", this.#render);
     this.#connection = null;
-    if (this.upload) leave(this.upload);
+    if (this.upload) leaveShared(this.upload);
     this.#card?.removeEventListener("change", this.#dispatchOutcome);
     this.#card?.stop();
     this.#card = null;
@@ -103,22 +103,4 @@ export class UploadProgress extends UploadElement {
   }
 }
 
-/** Watch an upload for an element. @param {Roomcast} roomcast @param {string} uploadId */
-function watch(roomcast, uploadId) {
-  const watchedBefore = roomcast.uploads.some(({ id }) => id === uploadId);
-  const upload = roomcast.watch(uploadId);
-  const count = elementCounts.get(upload);
-  if (count !== undefined || !watchedBefore) elementCounts.set(upload, (count ?? 0) + 1);
-  return upload;
-}
-
-/** Leave an upload, unless another element shows it or the application watches it. @param {Upload} upload */
-function leave(upload) {
-  const count = elementCounts.get(upload);
-  if (count === undefined) return;
-  if (count > 1) return void elementCounts.set(upload, count - 1);
-  elementCounts.delete(upload);
-  void upload.leave();
-}
-
-customElements.define("upload-progress", UploadProgress);
+defineElement("upload-progress", UploadProgress);

@@ -42,6 +42,13 @@ export declare const ENGLISH: {
     loading: string;
     needsToken: string;
     needsFile: string;
+    dropFiles: string;
+    or: string;
+    chooseFiles: string;
+    emptyFile: string;
+    folder: string;
+    notAccepted: string;
+    notMedia: string;
     original: string;
     result: string;
     downloads: string;
@@ -68,6 +75,10 @@ export declare const ENGLISH: {
     fileMissing: (filename: string) => string;
     /** @param {number} bytes   The size of the expected file. */
     wrongFile: (bytes: number) => string;
+    /** @param {number} bytes @param {number} limit   In bytes. */
+    tooLarge: (bytes: number, limit: number) => string;
+    /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
+    wrongForTemplate: (template: string, kind: string) => string;
     /** The dialog's title. @param {Aggregate} aggregate */
     dialogTitle({ total, active, completed, failed }: Aggregate): string;
     /** The progress and remaining time below the dialog's title. @param {Aggregate} aggregate */

@@ -30,6 +30,7 @@ const STAGES = {
   done: "Completed",
   failed: "Failed",
   cancelled: "Cancelled",
+  deleted: "Deleted",
 };
 
 /** @type {Record<string, string>} */
@@ -72,6 +73,14 @@ export const ENGLISH = {
   loading: "Loading",
   needsToken: "Waiting for an access token",
   needsFile: "File needed",
+
+  dropFiles: "Drop files here",
+  or: "or",
+  chooseFiles: "Choose files",
+  emptyFile: "The file is empty.",
+  folder: "Folders cannot be uploaded. Open the folder and choose the files in it.",
+  notAccepted: "Files of this type are not accepted here.",
+  notMedia: "The file is not a video, an image or an audio file.",
 
   original: "Original",
   result: "Result",
@@ -117,6 +126,14 @@ export const ENGLISH = {
 
   /** @param {number} bytes   The size of the expected file. */
   wrongFile: (bytes) => `This is a different file. The size of the expected file is ${formatBytes(bytes)}.`,
+
+  /** @param {number} bytes @param {number} limit   In bytes. */
+  tooLarge: (bytes, limit) =>
+    `The file has ${formatBytes(bytes)}. This server accepts files of up to ${formatBytes(limit)}.`,
+
+  /** @param {string} template @param {string} kind   The files that the template is for: `video` or `image`. */
+  wrongForTemplate: (template, kind) =>
+    `The template “${template}” accepts ${kind === "video" ? "videos" : "images"} only.`,
 
   /** The dialog's title. @param {Aggregate} aggregate */
   dialogTitle({ total, active, completed, failed }) {

@@ -2,15 +2,16 @@
 
 import { connect } from "../client/connection.js";
 import "../elements/upload-progress-list.js";
+import { fetchConfig, rejectionReason } from "../intake/checks.js";
 import { formatBytes } from "../locale/format.js";
 import { byId, setHidden, setText } from "../shared/dom.js";
 import { saveToken, savedToken } from "../shared/storage.js";
 import { UploadHistory } from "./history.js";
-import { acceptFiles, fetchConfig, rejectionReason } from "./intake.js";
+import { acceptFiles } from "./file-picker.js";
 
 /** @typedef {import("../elements/upload-progress-list.js").UploadProgressList} UploadProgressList */
-/** @typedef {import("./intake.js").Config} Config */
-/** @typedef {import("./intake.js").Template} Template */
+/** @typedef {import("../intake/checks.js").Config} Config */
+/** @typedef {import("../intake/checks.js").Template} Template */
 
 const BANNER_DELAY_MS = 700; // shorter interruptions are not reported
 const URL_REFRESH_MS = 5 * 60_000;
@@ -69,7 +70,7 @@ function uploadFiles(files) {
 }
 
 async function configure() {
-  config = await fetchConfig(roomcast.token);
+  config = await fetchConfig(roomcast);
   const { maxUploadBytes, templates = [] } = config;
   const limit = maxUploadBytes ? `, up to ${formatBytes(maxUploadBytes)} each` : "";
   setText(byId("limits"), `Videos, images and audio files${limit}`);

@@ -12,17 +12,26 @@ export class Http {
   /** The bearer token. @type {string | undefined} */ token;
 
   /**
-   * @param {URL} url   The server.
+   * @param {URL} url   The server; its path is the prefix that the server is mounted under.
    * @param {string | undefined} token
    * @param {(error: RoomcastError) => void} onError   Called with every error that the server answers.
    */
   constructor(url, token, onError) {
-    this.#url = url;
+    this.#url = withSlash(url);
     this.token = token;
     this.#onError = onError;
   }
 
-  /** Return a path as a URL on the server. @param {string} path */
+  /** The URL of the server, with a slash at the end. */
+  get serverUrl() {
+    return this.#url;
+  }
+
+  /**
+   * Return a URL on the server: of a path below the server's own, or of a URL that the server has sent.
+   *
+   * @param {string} path   Such as `api/uploads`; one that begins with a slash belongs to the whole origin.
+   */
   url(path) {
     return new URL(path, this.#url);
   }
@@ -74,4 +83,9 @@ export class Http {
     this.#onError(error);
     throw error;
   }
+}
+
+/** Return a URL without query and fragment whose path ends with a slash. @param {URL} url */
+function withSlash({ origin, pathname }) {
+  return new URL(pathname.endsWith("/") ? pathname : `${pathname}/`, origin);
 }

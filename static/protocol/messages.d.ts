@@ -3,7 +3,7 @@
  *
  * @typedef {"starting" | "compressing" | "uploading" | "completed" | "error"} Status
  * @typedef {"receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning"
- *   | "done" | "failed" | "cancelled"} Stage
+ *   | "done" | "failed" | "cancelled" | "deleted"} Stage
  *
  * @typedef {object} Output   One file that the server made from an upload.
  * @property {string} name
@@ -60,7 +60,7 @@
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  */
 export type Status = "starting" | "compressing" | "uploading" | "completed" | "error";
-export type Stage = "receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning" | "done" | "failed" | "cancelled";
+export type Stage = "receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning" | "done" | "failed" | "cancelled" | "deleted";
 export type Output = {
     name: string;
     kind: "video" | "audio" | "image" | "thumbnail" | "poster" | "sprite" | "storyboard" | "hls";

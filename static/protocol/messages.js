@@ -3,7 +3,7 @@
  *
  * @typedef {"starting" | "compressing" | "uploading" | "completed" | "error"} Status
  * @typedef {"receiving" | "queued" | "fetching" | "probing" | "compressing" | "thumbnails" | "storing" | "cleaning"
- *   | "done" | "failed" | "cancelled"} Stage
+ *   | "done" | "failed" | "cancelled" | "deleted"} Stage
  *
  * @typedef {object} Output   One file that the server made from an upload.
  * @property {string} name
@@ -11,6 +11,7 @@
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
+ * @property {string} [downloadUrl]   Browsers save the file from it, under the name of the uploaded file.
  * @property {string} mime
  * @property {number} size     In bytes.
  * @property {number} [width]
@@ -92,5 +93,6 @@ export function withAbsoluteUrls(message, resolve) {
 
 /** @param {Output} output @param {(url: string) => string} resolve */
 function resolvedOutput(output, resolve) {
-  return { ...output, url: resolve(output.url) };
+  const { url, downloadUrl } = output;
+  return { ...output, url: resolve(url), ...(downloadUrl && { downloadUrl: resolve(downloadUrl) }) };
 }

@@ -1,7 +1,7 @@
 /** Shows the scenes of a video below its player; a slider over them seeks the player. */
 
 import { formatDuration } from "../locale/format.js";
-import { byClass, instantiate, setHidden, setText, templateOf } from "../shared/dom.js";
+import { Markup, byClass, instantiate, setHidden, setText } from "../shared/dom.js";
 import { parseStoryboard, tileAt } from "./storyboard.js";
 
 /** @typedef {import("../locale/en.js").Locale} Locale */
@@ -10,7 +10,7 @@ import { parseStoryboard, tileAt } from "./storyboard.js";
 const ASPECT_RATIO = 8.5; // of the strip
 const KEY_STEPS = 100; // key presses from end to end
 
-const MARKUP = templateOf(`
+const MARKUP = new Markup(`
 <div class="filmstrip">
   <div class="scenes" aria-hidden="true"></div>
   <div class="playhead" aria-hidden="true"></div>

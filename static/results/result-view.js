@@ -1,6 +1,6 @@
 /** Shows the result of an upload: a player or an image, the sizes before and after, and the downloads. */
 
-import { byClass, instantiate, setHidden, setText, templateOf } from "../shared/dom.js";
+import { Markup, byClass, instantiate, setHidden, setText } from "../shared/dom.js";
 import { loadFilmstrip } from "./filmstrip.js";
 import { attachHls } from "./hls-player.js";
 
@@ -8,7 +8,7 @@ import { attachHls } from "./hls-player.js";
 /** @typedef {import("../protocol/messages.js").Element} Element */
 /** @typedef {import("../protocol/messages.js").Output} Output */
 
-const MARKUP = templateOf(`
+const MARKUP = new Markup(`
 <div class="result" hidden>
   <div class="screen"></div>
   <div class="outcome">
@@ -23,7 +23,7 @@ const MARKUP = templateOf(`
   </div>
 </div>`);
 
-const LINK = templateOf(`
+const LINK = new Markup(`
 <li><a>
   <span class="download-label"></span>
   <span class="download-facts"></span>
@@ -237,7 +237,7 @@ function textLine(className, text) {
 
 /** @param {HTMLAnchorElement} link @param {Output} output @param {string} filename */
 function linkTo(link, output, filename) {
-  link.href = output.url;
+  link.href = output.downloadUrl ?? output.url;
   link.download = downloadName(output, filename);
 }
 

@@ -39,14 +39,26 @@ export function byClass(root, className) {
   return /** @type {HTMLElement} */ (root.querySelector(`.${className}`));
 }
 
-/** Return a new element from a template with one root. @param {HTMLTemplateElement} template @returns {HTMLElement} */
-export function instantiate(template) {
-  return /** @type {HTMLElement} */ (template.content.firstElementChild?.cloneNode(true));
+/** Return a new element from markup with one root. @param {Markup} markup @returns {HTMLElement} */
+export function instantiate({ content }) {
+  return /** @type {HTMLElement} */ (content.firstElementChild?.cloneNode(true));
 }
 
-/** Return a template of this markup. @param {string} html */
-export function templateOf(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return template;
+/** Markup that is parsed when it is first used, because a server that imports the elements has no document. */
+export class Markup {
+  #html;
+  /** @type {HTMLTemplateElement | null} */ #template = null;
+
+  /** @param {string} html */
+  constructor(html) {
+    this.#html = html;
+  }
+
+  get content() {
+    if (!this.#template) {
+      this.#template = document.createElement("template");
+      this.#template.innerHTML = this.#html;
+    }
+    return this.#template.content;
+  }
 }

@@ -18,7 +18,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, memory, ratio
+from tests.bench import connections, fanout, hop, hostile, images, ingest, ledgers, media, memory, ratio
 from tests.bench.rows import Row, table, to_json
 from tests.bench.servers import LOAD_CORE, install_parent, install_peer, pinned
 from tests.support.harness import ROOT
@@ -36,6 +36,7 @@ class Extent:
     clip_seconds: int
     mebibytes: int
     large_mebibytes: int
+    films: int
     unfinished: int
     retained: int
     visits: int
@@ -51,6 +52,7 @@ FULL = Extent(
     clip_seconds=20,
     mebibytes=512,
     large_mebibytes=2048,
+    films=4,
     unfinished=10_000,
     retained=100_000,
     visits=100_000,
@@ -63,6 +65,7 @@ QUICK = Extent(
     clip_seconds=5,
     mebibytes=128,
     large_mebibytes=256,
+    films=1,
     unfinished=10_000,
     retained=10_000,
     visits=9_000,
@@ -108,6 +111,10 @@ def _images(folder: Path, extent: Extent) -> list[Row]:
     return images.measure(folder, pairs=extent.jobs)
 
 
+def _media(folder: Path, extent: Extent) -> list[Row]:
+    return asyncio.run(media.measure(folder, films=extent.films))
+
+
 @dataclass(frozen=True)
 class Group:
     """Rows that are measured together. `needs` are programs without which they are not. Only what looks at a server
@@ -129,6 +136,7 @@ GROUPS = {
     "ratio": Group(_ratio, pinned=False),
     "memory": Group(_memory, pinned=False),
     "images": Group(_images, pinned=False),
+    "media": Group(_media, pinned=False),
 }
 
 

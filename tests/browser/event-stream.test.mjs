@@ -38,7 +38,7 @@ function watched(number = 1) {
   const received = [];
   return {
     received,
-    path: `/api/uploads/upload_${number}`,
+    path: `api/uploads/upload_${number}`,
     position: { since: 4, epoch: "e" },
     refreshed: 0,
     receive: ({ seq }, live) => received.push([seq, live]),
@@ -64,7 +64,7 @@ test("followUpload resumes at the upload's position and passes on all messages",
   await send(6);
   await end();
   await followed;
-  assert.deepEqual(asked, [["/api/uploads/upload_1/events", "e:4"]]);
+  assert.deepEqual(asked, [["api/uploads/upload_1/events", "e:4"]]);
   assert.deepEqual(upload.received, [[5, false], [6, false]]);
   assert.ok(activity > 0);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { rejectionReason } from "../../static/page/intake.js";
+import { rejectionReason } from "../../static/intake/checks.js";
 
 const NOTES = { name: "notes.txt", type: "text/plain", size: 10 };
 const DOCUMENT = { name: "document", kind: "file" };

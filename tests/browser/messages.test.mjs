@@ -40,6 +40,15 @@ test("absoluteUrl returns an invalid URL unchanged", () => {
   assert.equal(http.absoluteUrl("https://["), "https://[");
 });
 
+test("paths are below the prefix of the server, and URLs that it sends are on its origin", () => {
+  for (const url of ["https://shop.example/uploads", "https://shop.example/uploads/?a=1#b"]) {
+    const mounted = new Http(new URL(url), undefined, () => {});
+    assert.equal(mounted.serverUrl.href, "https://shop.example/uploads/");
+    assert.equal(mounted.url("api/uploads").href, "https://shop.example/uploads/api/uploads");
+    assert.equal(mounted.absoluteUrl("/uploads/media/a"), "https://shop.example/uploads/media/a");
+  }
+});
+
 test("isTerminal is true for completed and failed messages only", () => {
   assert.equal(isTerminal(null), false);
   assert.equal(isTerminal({ status: "compressing" }), false);

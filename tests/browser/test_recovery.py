@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.async_api import BrowserContext, Dialog, Route, WebSocketRoute, expect
+from roomcast.http.pages import page_policy
 
 from tests.browser.conftest import Ffmpeg, ListUploads, OpenPage
 from tests.browser.test_cancel import large
@@ -261,6 +262,12 @@ async def test_socket_io_client_is_loaded_from_the_cdn_if_not_installed(
         headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
         await route.fulfill(body=installed.read_bytes(), headers=headers)
 
+    async def modules(route: Route) -> None:
+        """Respond with the page of a server that has no bundle, whose policy allows the CDN."""
+        headers = {"Content-Type": "text/html", "Content-Security-Policy": page_policy([])}
+        await route.fulfill(path=ROOT / "static" / "page" / "progress-demo.html", headers=headers)
+
+    await context.route("**/progress-demo", modules)
     await context.route("**/static/node_modules/**", missing)
     await context.route("https://cdn.jsdelivr.net/npm/socket.io-client@4.8.4/dist/socket.io.min.js", deliver)
     demo = await open_page(server)

@@ -101,20 +101,20 @@ const reservation = () => ({ uploads: [{ uploadId: ID }] });
 
 test("start reserves an upload and sends the file", async () => {
   const { asked, host } = connection({
-    "POST /api/uploads": reservation,
-    [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
+    "POST api/uploads": reservation,
+    [`PUT api/uploads/${ID}/content`]: () => ({ state: message(2) }),
   });
   const upload = new Upload(host, { file });
   await upload.start();
-  assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
+  assert.deepEqual(asked, ["POST api/uploads", `PUT api/uploads/${ID}/content`]);
   assert.equal(upload.sending, "no");
   assert.equal(upload.state.seq, 2);
 });
 
 test("the response to the file does not overwrite newer messages from the room", async () => {
   const { host } = connection({
-    "POST /api/uploads": reservation,
-    [`PUT /api/uploads/${ID}/content`]: () => {
+    "POST api/uploads": reservation,
+    [`PUT api/uploads/${ID}/content`]: () => {
       upload.receive(message(1));
       upload.receive(message(1, { queuePosition: 1 }));
       return { state: message(1) };
@@ -130,16 +130,16 @@ test("a reservation is repeated later if the server has too many uploads", async
   context.mock.timers.enable({ apis: ["setTimeout"] });
   let free = false;
   const { asked, host } = connection({
-    "POST /api/uploads": () => {
+    "POST api/uploads": () => {
       if (free) return reservation();
       throw new RoomcastError("TOO_MANY", "Later.", { retryable: true });
     },
-    [`PUT /api/uploads/${ID}/content`]: () => ({ state: message(2) }),
+    [`PUT api/uploads/${ID}/content`]: () => ({ state: message(2) }),
   });
   const upload = new Upload(host, { file });
   const started = upload.start();
   await settled();
-  assert.deepEqual(asked, ["POST /api/uploads"]);
+  assert.deepEqual(asked, ["POST api/uploads"]);
   assert.equal(upload.sending, "waiting");
   free = true;
   context.mock.timers.tick(2_000);
@@ -150,8 +150,8 @@ test("a reservation is repeated later if the server has too many uploads", async
 test("an upload that is cancelled during the reservation is deleted, and nothing is sent", async () => {
   let reserve;
   const { asked, host } = connection({
-    "POST /api/uploads": () => new Promise((resolve) => (reserve = () => resolve(reservation()))),
-    [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
+    "POST api/uploads": () => new Promise((resolve) => (reserve = () => resolve(reservation()))),
+    [`DELETE api/uploads/${ID}`]: () => ({ ok: true }),
   });
   const upload = new Upload(host, { file });
   const started = upload.start();
@@ -160,18 +160,18 @@ test("an upload that is cancelled during the reservation is deleted, and nothing
   assert.equal(upload.error.code, "CANCELLED");
   reserve();
   await started;
-  assert.deepEqual(asked, ["POST /api/uploads", `DELETE /api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST api/uploads", `DELETE api/uploads/${ID}`]);
   assert.equal(upload.error.code, "CANCELLED");
 });
 
 test("a lost connection is a retryable error, unless all bytes have arrived", async () => {
-  const answers = { "POST /api/uploads": reservation };
+  const answers = { "POST api/uploads": reservation };
   const lost = new Upload(connection(answers).host, { file });
   await lost.start();
   assert.equal(lost.error.code, "NETWORK");
   assert.ok(lost.error.retryable);
 
-  const arrived = connection({ ...answers, [`GET /api/uploads/${ID}`]: () => message(2) });
+  const arrived = connection({ ...answers, [`GET api/uploads/${ID}`]: () => message(2) });
   const upload = new Upload(arrived.host, { file });
   await upload.start();
   assert.equal(upload.error, null);
@@ -182,11 +182,11 @@ const receiving = (seq, bytesReceived) => message(seq, { stage: "receiving", byt
 const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
 test("a large file is sent resumably, and the state is fetched afterwards", async () => {
-  const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
+  const answers = { "POST api/uploads": reservation, [`GET api/uploads/${ID}`]: () => message(2) };
   const { asked, host } = connection(answers, async () => {});
   const upload = new Upload(host, { file: large });
   await upload.start();
-  assert.deepEqual(asked, ["POST /api/uploads", "resumable", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST api/uploads", "resumable", `GET api/uploads/${ID}`]);
   assert.equal(upload.state.seq, 2);
   assert.equal(upload.sending, "no");
 });
@@ -194,8 +194,8 @@ test("a large file is sent resumably, and the state is fetched afterwards", asyn
 test("a large file is sent in one request without resumable uploads, and cannot be paused", async () => {
   let pausable;
   const { asked, host } = connection({
-    "POST /api/uploads": reservation,
-    [`PUT /api/uploads/${ID}/content`]: () => {
+    "POST api/uploads": reservation,
+    [`PUT api/uploads/${ID}/content`]: () => {
       pausable = upload.pausable;
       upload.pause();
       return { state: message(2) };
@@ -203,14 +203,14 @@ test("a large file is sent in one request without resumable uploads, and cannot 
   });
   const upload = new Upload(host, { file: large });
   await upload.start();
-  assert.deepEqual(asked, ["POST /api/uploads", `PUT /api/uploads/${ID}/content`]);
+  assert.deepEqual(asked, ["POST api/uploads", `PUT api/uploads/${ID}/content`]);
   assert.equal(pausable, false);
   assert.equal(upload.sending, "no");
 });
 
 test("a paused upload releases its slot, and continues as the same upload", async () => {
   let send = aborted;
-  const answers = { "POST /api/uploads": reservation, [`GET /api/uploads/${ID}`]: () => message(2) };
+  const answers = { "POST api/uploads": reservation, [`GET api/uploads/${ID}`]: () => message(2) };
   const { asked, slots, host } = connection(answers, (signal) => send(signal));
   const upload = new Upload(host, { file: large });
   const started = upload.start();
@@ -224,12 +224,12 @@ test("a paused upload releases its slot, and continues as the same upload", asyn
   upload.resume();
   assert.equal(upload.sending, "waiting");
   await settled();
-  assert.deepEqual(asked, ["POST /api/uploads", "resumable", "resumable", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(asked, ["POST api/uploads", "resumable", "resumable", `GET api/uploads/${ID}`]);
   assert.equal(upload.sending, "no");
 });
 
 test("an upload that is paused while it waits for a slot reserves nothing", async () => {
-  const { asked, slots, host } = connection({ "POST /api/uploads": reservation });
+  const { asked, slots, host } = connection({ "POST api/uploads": reservation });
   const release = await slots.acquire(new AbortController().signal);
   const upload = new Upload(host, { file });
   const started = upload.start();
@@ -244,22 +244,22 @@ test("an upload that is paused while it waits for a slot reserves nothing", asyn
 
 test("cancel of a paused upload calls the server", async () => {
   const { asked, host } = connection({
-    "POST /api/uploads": reservation,
-    [`DELETE /api/uploads/${ID}`]: () => ({ ok: true }),
-    [`GET /api/uploads/${ID}`]: () => failed(3, "CANCELLED"),
+    "POST api/uploads": reservation,
+    [`DELETE api/uploads/${ID}`]: () => ({ ok: true }),
+    [`GET api/uploads/${ID}`]: () => failed(3, "CANCELLED"),
   }, aborted);
   const upload = new Upload(host, { file: large });
   void upload.start();
   await settled();
   upload.pause();
   await upload.cancel();
-  assert.deepEqual(asked.slice(2), [`DELETE /api/uploads/${ID}`, `GET /api/uploads/${ID}`]);
+  assert.deepEqual(asked.slice(2), [`DELETE api/uploads/${ID}`, `GET api/uploads/${ID}`]);
   assert.equal(upload.sending, "no");
   await assert.rejects(upload.finished, { code: "CANCELLED" });
 });
 
 test("a paused upload is no longer paused when another client has sent the rest", async () => {
-  const { host } = connection({ "POST /api/uploads": reservation }, aborted);
+  const { host } = connection({ "POST api/uploads": reservation }, aborted);
   const upload = new Upload(host, { file: large });
   void upload.start();
   await settled();
@@ -271,8 +271,8 @@ test("a paused upload is no longer paused when another client has sent the rest"
 test("sending continues after a missing token was set", async () => {
   let admitted = false;
   const { asked, host } = connection({
-    "POST /api/uploads": reservation,
-    [`GET /api/uploads/${ID}`]: () => {
+    "POST api/uploads": reservation,
+    [`GET api/uploads/${ID}`]: () => {
       if (admitted) return receiving(1, 0);
       throw new RoomcastError("UNAUTHENTICATED", "Who?");
     },
@@ -304,23 +304,23 @@ function useStorage(context, stored = {}) {
 
 test("an unfinished file is resumed as the same upload under the same template only", async (context) => {
   const stored = useStorage(context);
-  const unfinished = connection({ "POST /api/uploads": reservation }, aborted);
+  const unfinished = connection({ "POST api/uploads": reservation }, aborted);
   void new Upload(unfinished.host, { file: large, type: "image" }).start();
   await settled();
   assert.deepEqual(Object.values(stored), [ID]);
 
   let stage = "receiving";
-  const answers = { [`GET /api/uploads/${ID}`]: () => message(2, { stage }), "POST /api/uploads": reservation };
+  const answers = { [`GET api/uploads/${ID}`]: () => message(2, { stage }), "POST api/uploads": reservation };
   const again = connection(answers, async () => void (stage = "queued"));
   const upload = new Upload(again.host, { file: large, type: "image" });
   await upload.start();
-  assert.deepEqual(again.asked, [`GET /api/uploads/${ID}`, "resumable", `GET /api/uploads/${ID}`]);
+  assert.deepEqual(again.asked, [`GET api/uploads/${ID}`, "resumable", `GET api/uploads/${ID}`]);
   assert.equal(upload.id, ID);
   assert.deepEqual(stored, {}, "all bytes have arrived");
 
   const other = connection(answers, async () => {});
   await new Upload(other.host, { file: large, type: "auto" }).start();
-  assert.equal(other.asked[0], "POST /api/uploads");
+  assert.equal(other.asked[0], "POST api/uploads");
 });
 
 for (const [what, answer] of [
@@ -331,21 +331,21 @@ for (const [what, answer] of [
 ]) {
   test(`a file whose unfinished upload ${what} is uploaded again`, async (context) => {
     const stored = useStorage(context);
-    void new Upload(connection({ "POST /api/uploads": reservation }, aborted).host, { file: large }).start();
+    void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();
     await settled();
     const { asked, host } = connection({
-      [`GET /api/uploads/${ID}`]: () => (asked.length === 1 ? answer() : message(2)),
-      "POST /api/uploads": reservation,
+      [`GET api/uploads/${ID}`]: () => (asked.length === 1 ? answer() : message(2)),
+      "POST api/uploads": reservation,
     }, async () => {});
     await new Upload(host, { file: large }).start();
-    assert.deepEqual(asked.slice(0, 3), [`GET /api/uploads/${ID}`, "POST /api/uploads", "resumable"]);
+    assert.deepEqual(asked.slice(0, 3), [`GET api/uploads/${ID}`, "POST api/uploads", "resumable"]);
     assert.deepEqual(stored, {});
   });
 }
 
 test("an abandoned upload of this browser needs its file until bytes arrive", async (context) => {
   useStorage(context);
-  void new Upload(connection({ "POST /api/uploads": reservation }, aborted).host, { file: large }).start();
+  void new Upload(connection({ "POST api/uploads": reservation }, aborted).host, { file: large }).start();
   await settled();
   const { upload } = watched();
   upload.joined(receiving(2, 100), []);

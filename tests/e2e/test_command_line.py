@@ -286,3 +286,17 @@ def test_worker_without_redis_logs_that_it_is_not_needed_and_idles(command: tupl
         assert worker.terminate().code == 0
         assert worker.error_lines() == []
     assert not (tmp_path / "data").exists()
+
+
+async def test_doctor_finds_nothing_wrong_without_a_proxy_and_names_what_is(server: RunningServer, api: Api) -> None:
+    ran = await run("doctor", server.url, "--wait", "1", "--json", server=server)
+    assert (ran.code, ran.messages[0]["findings"]) == (0, [])
+    port = server.url.rpartition(":")[2]
+    ran = await run("doctor", f"http://localhost:{port}/films", "--wait", "1", server=server)
+    assert ran.code == 1
+    assert ran.out[0].startswith("prefix_wrong: ")
+    assert ran.out[-1] == "1 setting is wrong."
+    assert (await run("doctor", server.url, user=None)).code == 4
+    assert (await run("doctor", "http://127.0.0.1:1")).code == 3
+    assert (await run("doctor", "films.example.com")).code == 2
+    assert (await api.list()).body["uploads"] == []

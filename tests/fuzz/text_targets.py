@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import orjson
 from roomcast.assemblies.webhooks.javascript_json import encode_json
-from roomcast.auth import bearer
 from roomcast.client.sse import Parser
+from roomcast.credentials import bearer
 from roomcast.errors import Forbidden, Malformed, UnreadableMedia, UnreadableRecord
 from roomcast.http.streams.sse import parse_position
 from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pytest_aiohttp import AiohttpClient
+from roomcast.extensions.registry import Extensions
 from roomcast_workers import factory as build
 from roomcast_workers.sandbox import sandbox
 
@@ -57,17 +58,24 @@ async def serve(
 ) -> AsyncIterator[ServeApp]:
     async with nothing_left(), AsyncExitStack() as running:
 
-        async def start(data: Path | None = None, **env: str) -> AppServer:
+        async def start(data: Path | None = None, extensions: Extensions | None = None, **env: str) -> AppServer:
             folder = data or tmp_path / f"data{len(servers)}"
-            servers.append(await running.enter_async_context(app_server(aiohttp_client, folder, log, **env)))
+            opened = app_server(aiohttp_client, folder, log, extensions, **env)
+            servers.append(await running.enter_async_context(opened))
             return servers[-1]
 
         yield start
 
 
 @pytest.fixture
-async def server(serve: ServeApp, settings: dict[str, str]) -> AppServer:
-    return await serve(**settings)
+def extensions() -> Extensions:
+    """What an application adds to a test's `server`; a module that tests one defines its own."""
+    return Extensions()
+
+
+@pytest.fixture
+async def server(serve: ServeApp, extensions: Extensions, settings: dict[str, str]) -> AppServer:
+    return await serve(extensions=extensions, **settings)
 
 
 @pytest.fixture(scope="session")

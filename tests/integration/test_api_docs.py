@@ -67,7 +67,7 @@ async def test_two_documents_requested_at_once_are_generated_one_after_the_other
     monkeypatch.setattr("roomcast.api_docs.routes.openapi", generate)
     monkeypatch.setattr("roomcast.api_docs.routes.asyncapi", generate)
     app = web.Application()
-    ApiDocs(settings_of()).add_routes(app)
+    ApiDocs(settings_of(), open_mode=True).add_routes(app)
     client = await aiohttp_client(app)
     responses = await asyncio.gather(*(client.get(path) for path in ("/openapi.json", "/asyncapi.json")))
     assert [response.status for response in responses] == [200, 200]

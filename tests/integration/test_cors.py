@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from roomcast.auth import Authenticator
+from roomcast.auth.tokens import Tokens
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.errors import errors_as_json
-from roomcast.http.middleware import authentication, cors, credential_of
+from roomcast.http.middleware import authentication, cors
 from roomcast.http.responses import VIEWER
 from roomcast.origins import OriginPolicy
+from roomcast.services.authentication import Authenticator
 from roomcast.settings.auth import AuthSettings
 
 from tests.support.tokens import SECRET, token
@@ -31,9 +31,9 @@ async def guarded(origins: list[str], aiohttp_client: Connect, folder: Path) -> 
     """Return a client of a server that answers with the name of its viewer."""
     policy = OriginPolicy(origins)
     preflight, add_headers = cors(policy)
-    authenticator = Authenticator(AuthSettings(jwt_secret=SECRET), loopback=True)
-    credential = partial(credential_of, cookie="roomcast_token", origins=policy, proxies=PROXIES)
-    viewers = authentication(authenticator, credential, PROXIES)
+    tokens = Tokens(AuthSettings(jwt_secret=SECRET))
+    authenticator = Authenticator(policy, tokens=tokens, cookie="roomcast_token", loopback=True)
+    viewers = authentication(authenticator, PROXIES)
     app = web.Application(middlewares=[preflight, errors_as_json, viewers])
 
     async def answer(request: web.Request) -> web.Response:

@@ -74,6 +74,13 @@ async def test_whole_file_is_served_with_its_type_and_length(film: Film, made: d
     assert head.headers["Content-Length"] == str(film.entry["size"])
 
 
+async def test_download_is_saved_under_the_name_of_the_uploaded_file(film: Film, made: dict[str, Any]) -> None:
+    reply = await film.api.request("GET", film.entry["downloadUrl"])
+    name = f"{Path(made['filename']).stem}.mp4"
+    assert reply.headers["Content-Disposition"] == f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+    assert reply.content == film.content
+
+
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
     [("bytes=0-99", 0, 99), ("bytes=100-", 100, None), ("bytes=-7", -7, None), ("bytes=5-9999999999", 5, None)],

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from roomcast.http import pages as pages_module
+from roomcast.http.downloads.bundle import load_bundle
 from roomcast.http.pages import CDN_SCRIPTS, LIBRARIES, STATIC, is_served, page_policy
 from roomcast.media.s3.store import S3MediaStore
 from roomcast.media.url_signer import UrlSigner
@@ -58,7 +59,7 @@ def pages() -> list[str]:
 async def test_every_html_page_has_a_policy_and_forbids_framing_by_others(serve: ServeApp, env: dict[str, str]) -> None:
     server = await serve(**env)
     found = pages()
-    assert {"/progress-demo", "/admin/progress-demo", "/admin", "/docs"} <= set(found)
+    assert {"/progress-demo", "/admin", "/docs"} <= set(found)
     requests: list[tuple[str, dict[str, str]]] = [(path, {}) for path in found]
     requests += [("/admin", {"X-Forwarded-For": "203.0.113.7"}), ("/admin", {"Authorization": "Bearer garbage"})]
     statuses = set()
@@ -76,8 +77,8 @@ async def test_page_of_ones_own_beside_the_client_has_the_headers_of_a_page_and_
 ) -> None:
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "my-page.html").write_text("<!doctype html><script>1</script>")
-    monkeypatch.setattr(pages_module, "STATIC", tmp_path / "static")
     async with Api(await serve()) as api:
+        monkeypatch.setattr(pages_module, "STATIC", tmp_path / "static")
         reply = await api.request("GET", "/static/my-page.html")
     check_page("/static/my-page.html", reply.headers)
     assert policy_of(reply.headers)["script-src"] == ["'self'", "'unsafe-inline'", *CDN_SCRIPTS]
@@ -116,7 +117,8 @@ async def test_page_may_use_the_origin_of_the_public_address_and_no_other(serve:
     assert policy["connect-src"] == ["'self'", "https://films.example:8443"]
     assert policy["img-src"] == ["'self'", "blob:", "data:", "https://films.example:8443"]
     assert policy["media-src"] == ["'self'", "blob:", "https://films.example:8443"]
-    assert policy["script-src"] == ["'self'", *CDN_SCRIPTS]
+    bundled = "page/progress-demo.html" in load_bundle(STATIC).pages
+    assert policy["script-src"] == ["'self'", *(() if bundled else CDN_SCRIPTS)]
 
 
 @pytest.mark.parametrize(
@@ -161,15 +163,15 @@ def test_libraries_are_those_of_the_wheel_and_those_that_pages_load() -> None:
 
 
 def tracked() -> set[str]:
-    """Return the files below `static/`, without those of npm packages."""
+    """Return the files below `static/`, without those of npm packages and of the bundle."""
     files = (path.relative_to(STATIC) for path in STATIC.rglob("*") if path.is_file())
-    return {path.as_posix() for path in files if path.parts[0] != "node_modules"}
+    return {path.as_posix() for path in files if path.parts[0] not in ("node_modules", "dist")}
 
 
 def test_static_files_for_npm_and_for_tools_are_not_served() -> None:
     refused = {name for name in tracked() if not is_served(PurePosixPath(name))}
     assert refused >= {"package.json", "package-lock.json", ".npmrc", "tsconfig.json", "admin/admin.html"}
-    assert {Path(name).suffix or name for name in refused} == {".json", ".npmrc", ".html"}
+    assert {Path(name).suffix or name for name in refused} == {".json", ".npmrc", ".html", ".md", ".mjs"}
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,12 @@ def test_static_files_for_npm_and_for_tools_are_not_served() -> None:
         ("favicon.svg", True),
         ("my-page.html", True),
         ("docs/docs.html", False),
+        ("dist/roomcast-1A2B3C4D.js", True),
+        ("dist/roomcast-1A2B3C4D.js.br", False),
+        ("dist/progress-demo.html", False),
+        ("dist/manifest.json", False),
+        ("dist/roomcast.served", False),
+        ("build.mjs", False),
         (".my-page.html", False),
         (".git/config.js", False),
         ("node_modules/tus-js-client/dist/tus.min.js", True),

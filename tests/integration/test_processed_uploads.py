@@ -16,7 +16,7 @@ from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
-from tests.support.harness import Api, HalfSent
+from tests.support.harness import Api, HalfSent, eventually
 from tests.support.results import check_video, decode_image, fetched, output
 from tests.support.watchers import NodeWatcher, Recorder, Watcher, assert_truthful, statuses
 
@@ -211,5 +211,6 @@ async def test_requested_template_is_used(api: Api, shelf: Shelf) -> None:
 async def test_scratch_directory_is_empty_afterwards(server: AppServer, api: Api, shelf: Shelf) -> None:
     upload_id = await api.accepted(shelf.clip())
     await api.finished(upload_id)
-    assert server.scratch() == []
+    # The worker deletes it after the event of the end.
+    await eventually(lambda: not server.scratch(), what="the deletion of the scratch files")
     assert all(path.is_relative_to(server.data / "media") for path in server.files_of(upload_id))

@@ -38,8 +38,8 @@ CALLS: dict[str, Callable[[RedisLedger], Awaitable[object]]] = {
     "renew": lambda ledger: ledger.renew(Lease(UNKNOWN, "t", 0), seconds=5),
     "request_cancel": lambda ledger: ledger.request_cancel(UNKNOWN, cancelled(Stage.QUEUED)),
     "reopen": lambda ledger: ledger.reopen(UNKNOWN, source_stored=True),
-    "expire_leases": lambda ledger: ledger.expire_leases(reserved_before=0),
-    "prune": lambda ledger: ledger.prune(0),
+    "expire_leases": lambda ledger: ledger.expire_leases(reserved_seconds=1e12),
+    "prune": lambda ledger: ledger.prune(retention_seconds=1e12),
     "subscribe": lambda ledger: ledger.subscribe(UNKNOWN),
 }
 

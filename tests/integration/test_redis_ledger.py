@@ -101,7 +101,9 @@ async def test_each_upload_is_claimed_once_by_many_processes(redis: RunningRedis
 
     async def upkeep() -> None:
         while await first.active_ids():
-            await asyncio.gather(first.expire_leases(reserved_before=0), second.expire_leases(reserved_before=0))
+            await asyncio.gather(
+                first.expire_leases(reserved_seconds=1e12), second.expire_leases(reserved_seconds=1e12)
+            )
 
     keeping_up = asyncio.create_task(upkeep())
     done = await asyncio.gather(*(work(ledger) for ledger in (first, second) * 4))
@@ -148,7 +150,7 @@ async def test_a_holder_whose_lease_expired_cannot_write(
     stale = await claimed(ledger, clock)
     clock.now += LEASE
     other = processes.start()
-    [upload] = await other.expire_leases(reserved_before=0)
+    [upload] = await other.expire_leases(reserved_seconds=1e12)
     again = await other.claim_next(holder="w", seconds=LEASE)
     assert again is not None
     for write in (
@@ -170,7 +172,7 @@ async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(
     right, wrong = processes.start(), processes.start()
     claim = await claimed(right, Clock())
     monkeypatch.setattr("roomcast.runtime.redis_lua.time.time", lambda: 0.0)
-    assert await wrong.expire_leases(reserved_before=0) == []
+    assert await wrong.expire_leases(reserved_seconds=1e12) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)
     await processes.close()
@@ -201,14 +203,14 @@ async def life(ledger: RedisLedger, clock: Clock, upload: Upload) -> None:
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     clock.now += LEASE
-    await ledger.expire_leases(reserved_before=0)
+    await ledger.expire_leases(reserved_seconds=1e12)
     claim = await ledger.claim_next(holder="w", seconds=LEASE)
     assert claim is not None
     assert [one.upload.id for one in (await ledger.stats(since=0, failures=1)).leased] == [upload.id]
     await finish(ledger, claim)
     assert [one.id for one in (await ledger.page(upload.owner)).uploads] == [upload.id]
     clock.now += 10
-    assert await ledger.prune(clock.now) == [upload.id]
+    assert await ledger.prune(retention_seconds=0) == [upload.id]
 
 
 async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left(
@@ -220,14 +222,14 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     await ledger.request_cancel(other.id, CANCELLED)
     reserved = await created(ledger, clock, "bob")
     clock.now += 1
-    [stalled] = await ledger.expire_leases(reserved_before=clock.now)
+    [stalled] = await ledger.expire_leases(reserved_seconds=0)
     assert stalled.id == reserved.id
     again = await ledger.reopen(stalled.id, source_stored=False)
     assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
     clock.now += 1
-    await ledger.prune(clock.now)
+    await ledger.prune(retention_seconds=0)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()
@@ -300,10 +302,10 @@ async def test_evicted_uploads_are_skipped_and_removed_from_the_lists(
     clock.now += LEASE - 1
     await ledger.renew(claim.lease, seconds=LEASE)
     clock.now += 1
-    assert await ledger.expire_leases(reserved_before=clock.now) == []
+    assert await ledger.expire_leases(reserved_seconds=0) == []
     await finish(ledger, claim)
     clock.now += 1
-    assert set(await ledger.prune(clock.now)) == {done.id, stays.id}
+    assert set(await ledger.prune(retention_seconds=0)) == {done.id, stays.id}
     assert await lists.names() == set()
 
 
@@ -385,7 +387,7 @@ async def test_each_operation_runs_the_expected_scripts(
     reopening = ledger.reopen(upload.id, source_stored=True)
     assert (await scripts_of(reopening))[0] == [scripts.LOAD, scripts.APPEND_AND_MOVE]
     clock.now += 1
-    assert (await scripts_of(ledger.expire_leases(reserved_before=clock.now)))[0] == [scripts.EXPIRED]
+    assert (await scripts_of(ledger.expire_leases(reserved_seconds=0)))[0] == [scripts.EXPIRED]
 
 
 # What Redis is made to keep

@@ -60,7 +60,7 @@ async def test_the_two_sqlite_files_of_version_0_become_one_and_read_as_before(t
 async def test_work_goes_on_after_a_migration(tmp_path: Path) -> None:
     write_sqlite_files(tmp_path)
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3", clock=later)
-    (lost,) = await ledger.expire_leases(reserved_before=0)
+    (lost,) = await ledger.expire_leases(reserved_seconds=1e12)
     waiting = await ledger.queue()
     assert lost.id in waiting
     claimed = [await ledger.claim_next(holder="w", seconds=30) for _ in waiting]

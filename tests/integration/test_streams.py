@@ -60,7 +60,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     relay = Relay(ledger, lambda message: message)
     async with relay.running():
         claim = await claimed(ledger, clock)
-        uploads = UploadService(ledger, UNUSED, UNUSED, relay, UNUSED)
+        uploads = UploadService(ledger, UNUSED, UNUSED, relay, UNUSED, UNUSED)
         streams = Streams(uploads, ping_seconds=20, stalled_client_seconds=0.3)
         yield Served(ledger, streams, claim.upload.id, claim.lease.token)
     await ledger.close()

@@ -90,11 +90,13 @@ async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
     assert {"name": "auto", "kind": "auto"} in config["templates"]
 
 
-async def test_page_is_served_under_both_paths(api: Api) -> None:
-    for path in ("/progress-demo", "/admin/progress-demo"):
-        reply = await api.request("GET", path)
-        assert reply.status == 200
-        assert reply.headers["Content-Type"].startswith("text/html")
+async def test_page_is_served_and_the_other_path_leads_to_it_with_its_query(api: Api) -> None:
+    reply = await api.request("GET", "/progress-demo")
+    assert reply.status == 200
+    assert reply.headers["Content-Type"].startswith("text/html")
+    for query in ("", "?token=a.b.c"):
+        other = await api.request("GET", f"/admin/progress-demo{query}", allow_redirects=False)
+        assert (other.status, other.headers["Location"]) == (302, f"../progress-demo{query}")
 
 
 async def test_reservation_without_bytes_expires(serve: ServeApp) -> None:

@@ -49,10 +49,14 @@ class AppServer(ServerUnderTest):
 
 @asynccontextmanager
 async def app_server(
-    aiohttp_client: AiohttpClient, data: Path, log: list[dict[str, Any]], **env: str
+    aiohttp_client: AiohttpClient,
+    data: Path,
+    log: list[dict[str, Any]],
+    extensions: Extensions | None = None,
+    **env: str,
 ) -> AsyncIterator[AppServer]:
     """An application that serves until this is left."""
-    app = await build_app(_settings(ROOMCAST_DATA=str(data), **env), Extensions())
+    app = await build_app(_settings(ROOMCAST_DATA=str(data), **env), extensions or Extensions())
     server = AppServer(data, log, app)
     listening = _Listening(server.app)
     await aiohttp_client(listening)

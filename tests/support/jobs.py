@@ -13,8 +13,11 @@ from roomcast.uploads.model import Source, Tick, Upload, new_upload_id
 from roomcast.uploads.sniff import SNIFF_BYTES, sniff
 from roomcast.uploads.templates import Template
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
+from roomcast_workers.ffmpeg.commands import Metric
+from roomcast_workers.ffmpeg.runner import read_capabilities
 from roomcast_workers.job import Job, WorkerDeps
 from roomcast_workers.reporter import Reporter
+from roomcast_workers.video.crf_search import equivalent_ssim
 
 
 class RecordingReporter:
@@ -47,6 +50,12 @@ def job_on(
     assert sniffed is not None
     source = Source(video.name, video.stat().st_size, sniffed.kind, sniffed.format, sniffed.mime, "", "")
     return _job(video, source, folder, Template(name="t", **template), binaries)
+
+
+async def quality_target(vmaf: float) -> tuple[Metric, float]:
+    """Return the metric by which the ffmpeg of these jobs measures quality, and its value for `vmaf` points."""
+    measures_vmaf = "libvmaf" in (await read_capabilities(find_binaries())).filters
+    return ("vmaf", vmaf) if measures_vmaf else ("ssim", round(equivalent_ssim(vmaf), 4))
 
 
 def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:

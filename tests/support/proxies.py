@@ -1,9 +1,8 @@
-"""Real proxies before a server, with the configurations that `docs/deploying.md` shows."""
+"""Real proxies before a server, with the configurations of the folder `deploy`, or with others."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -26,24 +25,24 @@ _PROGRAMS = {"nginx": "nginx", "nginx without settings": "nginx", "haproxy": "ha
 _DEFAULT_NGINX = "server {\n    listen 443;\n    location / {\n        proxy_pass http://127.0.0.1:8000;\n    }\n}\n"
 
 
-def documented(language: str) -> str:
-    """Return the documentation's configuration of a proxy."""
-    (block,) = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "deploying.md").read_text(), re.DOTALL)
-    return str(block)
+FILES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "caddy": "Caddyfile"}
+"""The file of each proxy in the folder `deploy`."""
+
+
+def deployed(name: str) -> str:
+    """Return the configuration of a proxy that the folder `deploy` has."""
+    return (ROOT / "deploy" / FILES[name]).read_text()
 
 
 @contextmanager
 def running_proxy(name: str, folder: Path, certificate: Certificate, backend: int) -> Iterator[str]:
     """Run a proxy of `_PROGRAMS` before the server on the port `backend`; return its URL. Skips if it is missing."""
-    program = shutil.which(_PROGRAMS[name], path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip(f"{_PROGRAMS[name]} is not installed")
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     plain = name == "nginx without settings"
-    config = _DEFAULT_NGINX if plain else documented(name)
+    config = _DEFAULT_NGINX if plain else deployed(name)
     (folder / "both.pem").write_bytes(certificate.path.read_bytes() + certificate.key.read_bytes())
-    for documented_text, used in {
+    for deployed_text, used in {
         "127.0.0.1:8000": f"127.0.0.1:{backend}",
         f"{DOMAIN} {{": f"https://127.0.0.1:{port} {{\n    tls {certificate.path} {certificate.key}",
         "listen 443": f"listen 127.0.0.1:{port}",
@@ -52,14 +51,26 @@ def running_proxy(name: str, folder: Path, certificate: Certificate, backend: in
         f"/etc/ssl/{DOMAIN}.key": str(certificate.key),
         f"/etc/ssl/{DOMAIN}.pem": str(folder / "both.pem"),
     }.items():
-        config = config.replace(documented_text, used)
+        config = config.replace(deployed_text, used)
+    with running_program(_PROGRAMS[name], folder, config, port):
+        yield f"{'http' if plain else 'https'}://127.0.0.1:{port}"
+
+
+@contextmanager
+def running_program(name: str, folder: Path, config: str, *ports: int) -> Iterator[int]:
+    """Run a proxy with a configuration that listens on these ports; return its process id. Skips if it is missing."""
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    folder.mkdir(exist_ok=True)
     command = _configure(program, folder, config)
     with (folder / "log").open("wb") as log:
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder)}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
     try:
-        _wait_until_listening(process, port, folder / "log")
-        yield f"{'http' if plain else 'https'}://127.0.0.1:{port}"
+        for port in ports:
+            _wait_until_listening(process, port, folder / "log")
+        yield process.pid
     finally:
         process.terminate()
         process.wait(20)
@@ -81,13 +92,12 @@ def _configure(program: str, folder: Path, config: str) -> list[str]:
             file.write_text(f"global\n    maxconn 100\n\n{config}")
             return [program, "-db", "-f", str(file)]
         case _:
-            file.write_text(
-                f"{{\n    admin off\n    auto_https disable_redirects\n    skip_install_trust\n}}\n\n{config}"
-            )
+            options = ("admin off", "auto_https disable_redirects", "skip_install_trust", "grace_period 1s")
+            file.write_text("{\n" + "".join(f"    {option}\n" for option in options) + f"}}\n\n{config}")
             return [program, "run", "--config", str(file), "--adapter", "caddyfile"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -11,7 +11,7 @@ import pytest
 from roomcast.api_docs.routes import GUIDES
 from roomcast.http.pages import STATIC
 from roomcast.rooms.handlers import CALLS
-from roomcast.rooms.upload_rooms import PROGRESS
+from roomcast.rooms.upload_rooms import DELETED, PROGRESS
 from roomcast.uploads.lifecycle import Status
 
 from tests.support import described
@@ -23,7 +23,10 @@ def test_asyncapi_document_has_every_call_and_event() -> None:
     by_action = {
         action: {name for name, one in operations.items() if one["action"] == action} for action in ("receive", "send")
     }
-    assert by_action == {"receive": {"connect", *CALLS}, "send": {PROGRESS, *(status.value for status in Status)}}
+    assert by_action == {
+        "receive": {"connect", *CALLS},
+        "send": {PROGRESS, DELETED, *(status.value for status in Status)},
+    }
 
 
 def test_every_reference_can_be_resolved() -> None:

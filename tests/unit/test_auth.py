@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -13,8 +14,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from roomcast.auth import Authenticator, bearer
+from multidict import CIMultiDict, CIMultiDictProxy
+from roomcast.auth.tokens import Tokens
+from roomcast.credentials import CallerRequest, bearer, parse_cookies
 from roomcast.errors import Forbidden, Unauthenticated
+from roomcast.origins import OriginPolicy, PageHeaders
+from roomcast.services.authentication import Authenticator
 from roomcast.settings.auth import AuthSettings
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
@@ -35,10 +40,26 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {"sub": "ada", "exp": int(time.time()) + 60, **changes}
 
 
-def authenticator_of(**values: str) -> Authenticator:
+NO_PAGE = PageHeaders(None, ())
+
+
+class OneCall:
+    """An authenticator that is called in an event loop of its own, with a token as a Socket.IO client sends it."""
+
+    def __init__(self, settings: AuthSettings) -> None:
+        tokens = Tokens(settings) if settings.has_tokens else None
+        self._authenticator = Authenticator(OriginPolicy(), tokens=tokens, cookie="roomcast_token", loopback=True)
+
+    def viewer(self, token: str | None) -> Viewer:
+        headers = CIMultiDictProxy(CIMultiDict[str]())
+        request = CallerRequest("socket", "GET", "/socket.io/", headers, {}, "127.0.0.1", {"token": token})
+        return asyncio.run(self._authenticator.viewer(request, NO_PAGE, safe=False))
+
+
+def authenticator_of(**values: str) -> OneCall:
     if "jwt_public_key" in values:
         values = {"jwt_audience": "roomcast", "jwt_issuer": ISSUER, **values}
-    return Authenticator(AuthSettings.model_validate(values), loopback=True)
+    return OneCall(AuthSettings.model_validate(values))
 
 
 def test_open_mode_lets_everybody_in_as_anonymous() -> None:
@@ -180,3 +201,17 @@ def test_viewer_accesses_own_uploads_only_unless_admin() -> None:
 )
 def test_bearer_token_is_read_from_the_header(header: str, token: str | None) -> None:
     assert bearer({"Authorization": header}) == token
+
+
+@pytest.mark.parametrize(
+    ("header", "cookies"),
+    [
+        ("", {}),
+        ("a=1; b=2", {"a": "1", "b": "2"}),
+        ('a="quoted"', {"a": "quoted"}),
+        ("a=first; a=second", {"a": "first"}),
+        ("junk; a=b=c;;", {"a": "b=c"}),
+    ],
+)
+def test_cookies_are_read_from_the_header(header: str, cookies: dict[str, str]) -> None:
+    assert parse_cookies(header) == cookies

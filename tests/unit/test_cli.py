@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from roomcast.cli import formatting
+from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
 from roomcast.client.errors import NETWORK
 from roomcast.errors import Code
@@ -66,3 +67,27 @@ def test_exit_code_follows_from_the_error_codes() -> None:
     assert exit_code_for_all([ExitCode.COMPLETED, ExitCode.UNREACHABLE]) is ExitCode.UNREACHABLE
     assert exit_code_for_all([ExitCode.NOT_AUTHORISED, ExitCode.UNREACHABLE]) is ExitCode.FAILED
     assert all(str(ending.value) in EPILOG for ending in ExitCode)
+
+
+def test_diagnosis_names_the_setting_of_each_proxy_and_counts() -> None:
+    findings = [
+        Finding(Misconfiguration.WEBSOCKET_BLOCKED, "A WebSocket was answered with 400."),
+        Finding(Misconfiguration.BODY_LIMITED, "A body of 1.5 MiB was answered with 413."),
+        Finding(Misconfiguration.BODY_LIMITED, "A body of 2 GiB was answered with 413."),
+        Finding(Misconfiguration.BODY_LIMITED, "A body of 2 GiB was answered with 413."),
+    ]
+    body, socket = merged(findings)
+    assert body.evidence == "A body of 1.5 MiB was answered with 413. A body of 2 GiB was answered with 413."
+    lines = list(
+        formatting.diagnosis(Diagnosis("https://films.example.com", [body, socket], ["CORS was not checked."]))
+    )
+    assert lines[0].startswith("body_limited: A body of 1.5 MiB was answered with 413.")
+    assert lines[1] == "    nginx:   Set `client_max_body_size 0`."
+    assert lines[-2:] == ["CORS was not checked.", "2 settings are wrong."]
+    assert list(formatting.diagnosis(Diagnosis("", [], []))) == ["Nothing is wrong."]
+    assert socket.to_json()["code"] == "websocket_blocked"
+
+
+def test_every_problem_has_advice_in_sentences_for_every_proxy() -> None:
+    assert set(ADVICE) == set(Misconfiguration)
+    assert all(text[0].isupper() and text.endswith(".") for advice in ADVICE.values() for text in vars(advice).values())

@@ -69,7 +69,10 @@ def test_npm_installs_the_locked_versions_and_then_runs_the_build_script() -> No
 
 def test_page_libraries_are_installed_where_the_server_serves_them() -> None:
     package, static = parsed("package.json"), parsed("static/package.json")
-    assert package["scripts"]["postinstall"] == "npm ci --prefix static --omit=dev"
+    install, bundle = package["scripts"]["postinstall"].split(" && ")
+    assert install == "npm ci --prefix static --omit=dev"
+    assert bundle == "npm run build --prefix static -- pages"
+    assert "esbuild" in static["dependencies"], "as a development dependency it would be left out"
     library = Path(try_buildpacks.LIBRARY)
     assert library.parts[:2] == ("static", "node_modules")
     assert library.parts[2] in static["dependencies"]

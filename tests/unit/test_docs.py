@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from roomcast.assemblies.webhooks.sender import signature_headers
 from roomcast.cli.commands import app
+from roomcast.cli.doctor.findings import Misconfiguration
 from roomcast.cli.exit_codes import ExitCode
 from roomcast.client.client import Client
 from roomcast.errors import RETRYABLE, Code
@@ -29,6 +30,7 @@ from roomcast.uploads.templates import Template
 from tests.support import described, operations, settings_page
 from tests.support.harness import ROOT
 from tests.support.pages import DOCS, README, anchors, blocks, examples, links, pages, prose, shape, table, text
+from tests.support.proxies import FILES, deployed
 from tests.support.scale.oracle import TABLE as CONTRACT
 from tests.unit.test_house import LAYERS, PRIVATE
 
@@ -160,6 +162,17 @@ def test_the_table_of_calls() -> None:
 def test_the_table_of_the_python_client_s_calls() -> None:
     rows = {cells[0].partition("(")[0] for cells in table(DOCS / "python.md", "python-calls")}
     assert rows == {name for name, member in vars(Client).items() if callable(member) and not name.startswith("_")}
+
+
+def test_the_table_of_findings() -> None:
+    named = [name for cells in table(DOCS / "proxies.md", "findings") for name in cells[0].split(", ")]
+    assert named == [problem.value for problem in Misconfiguration]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_configurations_of_proxies_are_those_of_the_folder_deploy(name: str) -> None:
+    (block,) = re.findall(rf"```{name}\n(.*?)```", (DOCS / "proxies.md").read_text(), re.DOTALL)
+    assert block == "".join(line for line in deployed(name).splitlines(True) if not line.startswith("#"))
 
 
 def test_the_table_of_commands() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import roomcast
-from roomcast.extensions.contract import CallerRequest, ExtensionError, NewUpload
+from roomcast.credentials import CallerRequest
+from roomcast.extensions.contract import ExtensionError, NewUpload
 from roomcast.extensions.registry import Extensions
 from roomcast.uploads.viewer import Viewer
 

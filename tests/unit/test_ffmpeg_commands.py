@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from roomcast import errors
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, TwoPass, audio_options
+from roomcast_workers.ffmpeg.codecs import (
+    CODECS,
+    ConstantQuality,
+    EncodeSettings,
+    TwoPass,
+    audio_options,
+    video_options,
+)
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.input_options import DECODERS, InputFile
 from roomcast_workers.limits import MediaLimits
@@ -433,6 +440,12 @@ def test_retiming_moves_the_packets_of_each_run_and_drops_what_would_overlap() -
     assert "-t" not in options  # a jump may be longer than the longest film
     made = dict(itertools.pairwise(commands.retime(SOURCE, TARGET, LARGE, retiming, "matroska")))
     assert f"dts='max(PREV_OUTDTS+1,if(eq(PTS,NOPTS),NOPTS,PTS+{moved}-round(5/TB)))'" in made["-bsf:v"]
+
+
+@pytest.mark.parametrize(("seconds", "interval"), [(None, 150), (4.0, 180), (5.3, 180), (6.1, 150), (600.0, 150)])
+def test_video_hardly_longer_than_a_keyframe_interval_has_no_other(seconds: float | None, interval: int) -> None:
+    options = video_options(CODECS["h264"], "fast", ConstantQuality(24), 1280, 720, 30, seconds)
+    assert options["g"] == interval
 
 
 def test_long_last_frame_is_a_keyframe_with_its_duration() -> None:

@@ -19,13 +19,18 @@ from roomcast.ledger.sqlite.ledger import SqliteLedger
 from roomcast.uploads.lifecycle import Entered, Stage
 from roomcast.uploads.model import Change, Upload, new_upload_id
 from roomcast.uploads.templates import Template, Templates
-from roomcast.uploads.transitions import cancelled
+from roomcast.uploads.transitions import cancelled, deleted
 from structlog.testing import capture_logs
 
 from tests.support.ledgers import SOURCE
 
 MD5 = "0123456789abcdef" * 2
-HOOK = Template(name="auto", webhook_url="https://hooks.example/", webhook_secret=SecretStr("long enough for it"))
+HOOK = Template(
+    name="auto",
+    webhook_url="https://hooks.example/",
+    webhook_secret=SecretStr("long enough for it"),
+    webhook_events=("ended", "deleted"),
+)
 
 
 class Scene:
@@ -114,6 +119,25 @@ async def test_finalizing_does_not_undo_a_concurrent_reschedule(scene: Scene) ->
     assert ((await scene.records.get(submission.id)).due_at or 0) < time.time() + 60
 
 
+async def test_deleted_upload_is_delivered_once_if_the_template_asks_and_the_assembly_not_again(scene: Scene) -> None:
+    one, two = upload(), upload()
+    submission = await scene.submissions.create([one, two])
+    for each in (one, two):
+        await scene.cancel(each)
+    await scene.finalize(submission)
+    await scene.ledger.append(one.id, deleted(Stage.CANCELLED))
+    for _ in range(2):
+        await scene.finalize(submission)
+    bodies = [delivery.body for delivery in await scene.deliveries_of(submission)]
+    assert bodies == [{"uploads": [one.id], "event": "deleted"}, {"uploads": [one.id, two.id]}]
+    await scene.ledger.append(two.id, deleted(Stage.CANCELLED))
+    group = (await scene.records.get(submission.id)).group
+    await scene.finalize(submission)
+    assert (await scene.deliveries.in_group(group))[0].body["uploads"] == [two.id]
+    with pytest.raises(NotFound):
+        await scene.records.get(submission.id)
+
+
 async def test_a_partly_pruned_assembly_is_not_delivered_again(scene: Scene) -> None:
     one, two = upload(), upload()
     submission = await scene.submissions.create([one, two])
@@ -121,7 +145,7 @@ async def test_a_partly_pruned_assembly_is_not_delivered_again(scene: Scene) -> 
     ended_between = time.time()
     await scene.cancel(two)
     await scene.finalize(submission)
-    assert await scene.ledger.prune(ended_between) == [one.id]
+    assert await scene.ledger.prune(retention_seconds=time.time() - ended_between) == [one.id]
     scene.finalizer = scene.with_retention(0.0)
     await scene.finalize(submission)
     assert len(await scene.deliveries_of(submission)) == 1
@@ -144,7 +168,7 @@ async def test_a_submission_whose_uploads_were_all_pruned_is_deleted(scene: Scen
     one = upload()
     submission = await scene.submissions.create([one])
     await scene.cancel(one)
-    await scene.ledger.prune(time.time() + 1)
+    await scene.ledger.prune(retention_seconds=-1)
     await scene.finalize(submission)
     with pytest.raises(NotFound):
         await scene.records.get(submission.id)

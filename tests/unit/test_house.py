@@ -15,7 +15,7 @@ from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
     {"roomcast.errors", "roomcast.forwarded"},
-    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.public_key"},
+    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.public_key", "roomcast.credentials"},
     {"roomcast.uploads"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.extensions", "roomcast.client"},

@@ -27,6 +27,8 @@ STANDARD = {
     "tell": "a method of Python's files",
     "_TAKE_OVER_SECONDS": "Redis Streams' own term is to take over a pending message",
     "_take_over_at": "as above",
+    "keep_results": "a setting of templates, beside `keep_source`",
+    "keep_source": "as above",
 }
 """Names with such a word in its standard meaning."""
 

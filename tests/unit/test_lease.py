@@ -110,7 +110,7 @@ async def test_the_lease_is_renewed_while_the_work_is_being_stopped(ledger: Flak
                 await ledger.renewed.wait_for(lambda: ledger.renewals > before + 6)
 
     assert await run_under_lease(ledger, claim.lease, slow_to_stop(), seconds=SECONDS) is StopReason.CANCEL_REQUESTED
-    assert await ledger.expire_leases(reserved_before=0) == []
+    assert await ledger.expire_leases(reserved_seconds=1e12) == []
     ended = await ledger.append(claim.upload.id, cancelled(Stage.FETCHING), token=claim.lease.token)
     assert ended.stage is Stage.CANCELLED
 
@@ -143,7 +143,7 @@ async def test_an_unreachable_ledger_stops_the_work_before_the_lease_expires(led
         try:
             await forever()
         finally:
-            stopped_with_time_left.append(await ledger.expire_leases(reserved_before=0) == [])
+            stopped_with_time_left.append(await ledger.expire_leases(reserved_seconds=1e12) == [])
 
     assert await run_under_lease(ledger, lease, work(), seconds=2.0) is StopReason.LEASE_LOST
     assert stopped_with_time_left == [True]
@@ -188,13 +188,13 @@ async def test_a_frozen_process_keeps_its_leases(tmp_path: Path) -> None:
     for step in (900.0, -3600.0):
         unix[0] += step
         monotonic[0] += 900.0
-        assert await ledger.expire_leases(reserved_before=0) == []
+        assert await ledger.expire_leases(reserved_seconds=1e12) == []
         leases = [(await ledger.renew(lease, seconds=SECONDS)).lease for lease in leases]
     (leased,) = (await ledger.stats(since=0, failures=0)).leased
     assert leased.expires_at == pytest.approx(unix[0] + SECONDS), "people read the time of day"
     for _ in range(5):  # nobody renews them any more
         monotonic[0] += 0.1
-        expired = await ledger.expire_leases(reserved_before=0)
+        expired = await ledger.expire_leases(reserved_seconds=1e12)
     assert {upload.id for upload in expired} == {arriving.id, waiting.id}
     await ledger.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from roomcast.uploads.lifecycle import (
     TABLE,
     TERMINAL,
     Cancelled,
+    Deleted,
     Entered,
     Fact,
     Failed,
@@ -35,8 +37,9 @@ FACTS: st.SearchStrategy[Fact] = st.one_of(
     st.just(HandedBack()),
     st.just(Failed()),
     st.just(Cancelled()),
+    st.just(Deleted()),
 )
-ORDER = [stage for stage in Stage if stage not in (Stage.FAILED, Stage.CANCELLED)]
+ORDER = [stage for stage in Stage if stage not in (Stage.FAILED, Stage.CANCELLED, Stage.DELETED)]
 
 
 def walk(facts: list[Fact]) -> list[State]:
@@ -59,7 +62,8 @@ def in_stage(stage: Stage) -> State:
         state = advance(state, Entered(following))
     if state.stage is stage:
         return state
-    return advance(State(), Failed() if stage is Stage.FAILED else Cancelled())
+    failed = advance(State(), Failed())
+    return {Stage.FAILED: failed, Stage.CANCELLED: advance(State(), Cancelled())}.get(stage, advance(failed, Deleted()))
 
 
 @given(st.lists(FACTS, max_size=60))
@@ -77,11 +81,16 @@ def test_only_done_has_100_percent(facts: list[Fact]) -> None:
     for state in walk(facts):
         assert 0 <= state.progress <= 100
         assert 0 <= state.stage_progress <= 100
-        assert (state.progress == 100) == (state.stage is Stage.DONE)
+        assert state.progress == 100 or state.stage is not Stage.DONE
+        assert state.progress < 100 or state.stage in (Stage.DONE, Stage.DELETED)
 
 
 @given(st.sampled_from(sorted(TERMINAL)), FACTS)
-def test_terminal_stages_absorb(stage: Stage, fact: Fact) -> None:
+def test_terminal_stages_absorb_all_but_deletion(stage: Stage, fact: Fact) -> None:
+    if fact == Deleted() and stage is not Stage.DELETED:
+        after = advance(in_stage(stage), fact)
+        assert after == replace(in_stage(stage), stage=Stage.DELETED)
+        return
     with pytest.raises(IllegalFact):
         advance(in_stage(stage), fact)
 
@@ -161,4 +170,5 @@ def test_table_of_stages_is_the_contract() -> None:
         "done": ("completed", (100, 100)),
         "failed": ("error", None),
         "cancelled": ("error", None),
+        "deleted": ("error", None),
     }

@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from typing import cast
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from roomcast.errors import TooLarge
 from roomcast.uploads.templates import CRF_RANGE, CodecName
-from roomcast_workers.ffmpeg.codecs import max_bitrate
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, EncodeSettings, max_bitrate
+from roomcast_workers.job import Job
 from roomcast_workers.media_info.section_packets import (
     bytes_in_sections,
     bytes_without_extra_keyframes,
     parse_packets,
 )
+from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.video import rate_control
 from roomcast_workers.video.copy_or_compress import (
     low_bitrate,
 )
@@ -145,3 +149,29 @@ def test_bytes_of_samples_count_no_more_keyframes_than_the_complete_video_has() 
 def test_bytes_in_sections_are_those_of_the_frames_shown_there() -> None:
     packets = parse_packets("0.9,1,K__\n1.2,2,___\n1.0,4,___\n1.5,8,___\n1.2,2,___\n3.0,16,K__")
     assert bytes_in_sections(packets, [1.0, 3.0], 0.5) == 2 + 4 + 16
+
+
+@pytest.mark.parametrize(
+    ("preset", "rough", "presets", "fraction"),
+    [
+        ("fast", 0.5, ["veryfast"], 0.5),
+        ("fast", 1.3, ["veryfast"], 1.3),
+        ("fast", 0.9, ["veryfast", "fast"], 0.7),
+        ("veryfast", 0.5, ["veryfast"], 0.5),
+    ],
+)
+async def test_slow_preset_compresses_samples_only_where_a_fast_one_leaves_it_unclear(
+    preset: str, rough: float, presets: list[str], fraction: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[EncodeSettings] = []
+
+    async def compress(_job: object, _source: object, settings: EncodeSettings, _scale: float) -> float:
+        tried.append(settings)
+        return rough if settings.preset == "veryfast" else 0.7
+
+    monkeypatch.setattr(rate_control, "_compress_samples", compress)
+    settings = EncodeSettings(CODECS["h264"], preset, ConstantQuality(24), 1280, 720)
+    job, source = cast("Job", None), cast("VerifiedMedia", None)
+    assert await rate_control.sampled_fraction(job, source, settings) == fraction
+    assert [one.preset for one in tried] == presets
+    assert tried[-1].rate == ConstantQuality(24 if preset == presets[-1] else 22)

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roomcast.errors import Code, Malformed
-from roomcast.media.result_keys import MAX_FOLDER_BYTES, clean_folder, content_disposition, is_possible
+from roomcast.media.result_keys import (
+    MAX_FOLDER_BYTES,
+    attachment,
+    check_prefix,
+    clean_folder,
+    content_disposition,
+    is_possible,
+)
 from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
 
 UPLOAD = "upload_" + "0" * 32
@@ -113,3 +120,55 @@ def test_any_name_becomes_a_valid_file_name(name: str) -> None:
     stored = stored_filename(clean_filename(name))
     assert 0 < len(stored.encode()) <= MAX_STORED_BYTES
     assert not stored.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("filename", "result", "header"),
+    [
+        ("Ferien.mov", "video.mp4", "filename=\"Ferien.mp4\"; filename*=UTF-8''Ferien.mp4"),
+        (
+            "Ферма é.mov",
+            "poster.jpg",
+            "filename=\"_____ _-poster.jpg\"; filename*=UTF-8''%D0%A4%D0%B5%D1%80%D0%BC%D0%B0%20%C3%A9-poster.jpg",
+        ),
+        ('a"b\\c;d.mov', "video.mp4", "filename=\"a_b_c_d.mp4\"; filename*=UTF-8''a%22b%5Cc%3Bd.mp4"),
+        (None, "video.mp4", "filename=\"video.mp4\"; filename*=UTF-8''video.mp4"),
+        ("x.pdf", "download/x.pdf", "filename=\"x.pdf\"; filename*=UTF-8''x.pdf"),
+    ],
+)  # fmt: skip
+def test_download_has_the_persons_file_name_with_the_results_suffix(
+    filename: str | None, result: str, header: str
+) -> None:
+    assert attachment(f"{UPLOAD}/{result}", filename) == f"attachment; {header}"
+
+
+@pytest.mark.parametrize(("prefix", "cleaned"), [("", ""), ("/", ""), ("a", "a"), ("a/b-c/d_e.f/", "a/b-c/d_e.f")])
+def test_prefix_of_an_application_is_accepted_without_its_last_slash(prefix: str, cleaned: str) -> None:
+    assert check_prefix(prefix) == cleaned
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "..",
+        "a/..",
+        "a/../b",
+        "/a",
+        "a//b",
+        ".hidden",
+        "a/.b",
+        "a\\b",
+        "a b",
+        "a\n",
+        "é",
+        "a~b",
+        "x" * 101,
+        None,
+        7,
+        f"upload_{'0' * 32}",
+        "a/3f0c9a4e-1b7d-4382-8e6a-90b1c2d3e4f5",
+    ],
+)
+def test_prefix_that_leads_elsewhere_is_refused(prefix: object) -> None:
+    with pytest.raises(ValueError, match="prefix"):
+        check_prefix(prefix)

@@ -73,3 +73,8 @@ def test_url_of_a_part_fixes_the_part_s_size() -> None:
     assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
     assert (query["partNumber"], query["uploadId"]) == (["3"], ["id"])
     assert signer(1000.0).put_part("k", "id", 3, 77) != signer(1000.0).put_part("k", "id", 3, 78)
+
+
+def test_url_may_name_the_disposition_of_its_response() -> None:
+    url = urlsplit(signer(1000.0).get("k", "attachment; filename*=UTF-8''%C3%BC.mp4"))
+    assert parse_qs(url.query)["response-content-disposition"] == ["attachment; filename*=UTF-8''%C3%BC.mp4"]

@@ -65,10 +65,12 @@ def test_every_mistake_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
 def test_open_mode_off_loopback_must_be_asked_for(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("HOST", host)
+    loaded = settings.load_settings()
     with pytest.raises(SettingsError, match="ROOMCAST_OPEN=1"):
-        settings.load_settings()
+        loaded.check_access(application_authenticates=False)
+    loaded.check_access(application_authenticates=True)
     monkeypatch.setenv("ROOMCAST_OPEN", "1")
-    assert settings.load_settings().auth.open_mode
+    settings.load_settings().check_access(application_authenticates=False)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])

@@ -184,15 +184,16 @@ class WorkerPool:
         upload, token = claim.upload, claim.lease.token
         match outcome:
             case Completed(element):
-                done = Change(Entered(Stage.DONE), "Done", element=element)
-                await append_final(
+                retention = self._templates.get(upload.template).retention
+                done = Change(Entered(Stage.DONE), "Done", element=element, retention=retention)
+                ended = await append_final(
                     self._ledger,
                     claim.lease,
                     done,
                     seconds=self._policy.lease_seconds,
                     is_written=lambda found: found.stage is Stage.DONE,
                 )
-                await self._deps.media.discard_source(source_key(upload))
+                await cleanup_files(self._deps.media, ended)
             case AttemptFailed(error, step) if error.retryable and upload.state.failures + 1 < self._policy.attempts:
                 await self._record_retry(claim, error, step)
             case AttemptFailed(error, step):

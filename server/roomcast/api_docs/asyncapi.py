@@ -10,7 +10,7 @@ from roomcast.api_docs.schemas import Schemas
 from roomcast.http.operations import JSON
 from roomcast.rooms.handlers import CALLS, SocketCall
 from roomcast.rooms.schema import ConnectAuth, ErrorAck, IdArgument
-from roomcast.rooms.upload_rooms import PROGRESS
+from roomcast.rooms.upload_rooms import DELETED, PROGRESS
 from roomcast.uploads.lifecycle import Status
 from roomcast.uploads.messages import Message
 
@@ -22,6 +22,7 @@ _ABOUT = (
 _EVENTS = {
     PROGRESS: "The state of an upload whose room you have joined: at every event, and at ticks between events.",
     **{status.value: f"The same message again, when the status has become `{status}`." for status in Status},
+    DELETED: "The same message again, when the upload was deleted.",
 }
 _CONNECT = "connect"
 

@@ -10,8 +10,8 @@ from aiohttp import hdrs
 
 from roomcast.api_docs.schemas import Schemas
 from roomcast.dialects.errors import NATIVE, error_format
-from roomcast.errors import Forbidden, Malformed, RoomcastError, StorageError, Unauthenticated
-from roomcast.http.errors import CODE_HEADER, STATUS
+from roomcast.errors import Forbidden, HookFailed, Malformed, Rejected, RoomcastError, StorageError, Unauthenticated
+from roomcast.http.errors import CODE_HEADER, REJECTED_STATUS, STATUS
 from roomcast.http.middleware import requires_auth
 from roomcast.http.operations import JSON, ErrorType, EventStream, Operation, Parameter, ResponseSpec, Tag
 from roomcast.uploads.messages import UploadId
@@ -94,12 +94,12 @@ def _parameter(parameter: Parameter, schemas: Schemas) -> dict[str, Any]:
 
 def _errors(operation: Operation, *, guarded: bool) -> Sequence[ErrorType]:
     """Return the errors of an operation, with those that every operation of its kind may have."""
-    credentials: list[ErrorType] = [Unauthenticated] if guarded else []
+    credentials: list[ErrorType] = [Unauthenticated, Rejected] if guarded else []
     if all(response.status != STATUS[Forbidden.code] for response in operation.responses):
         credentials.append(Forbidden)  # for a page of another site: with the cookie, or in open mode
     failures: list[ErrorType] = []
     if requires_auth(operation.method, operation.template):
-        failures = [StorageError, RoomcastError]
+        failures = [StorageError, HookFailed, RoomcastError]
     body: list[ErrorType] = [Malformed] if operation.body and operation.errors else []
     return [*operation.errors, *credentials, *body, *failures]
 
@@ -108,7 +108,9 @@ def _responses(operation: Operation, errors: Sequence[ErrorType], schemas: Schem
     responses = {str(response.status): _response(response, schemas) for response in operation.responses}
     by_status: dict[int, dict[str, None]] = {}
     for error in errors:
-        by_status.setdefault(operation.statuses.get(error) or STATUS[error.code], {})[error.code] = None
+        by_status.setdefault(operation.statuses.get(error) or STATUS.get(error.code, REJECTED_STATUS), {})[
+            error.code
+        ] = None
     without_body = operation.method == hdrs.METH_HEAD
     for status, codes in sorted(by_status.items()):
         responses[str(status)] = _error(operation.template, status, list(codes), schemas, without_body=without_body)
@@ -143,14 +145,18 @@ def _content(shape: Any, schemas: Schemas, *, request: bool = False) -> dict[str
 
 def _error(path: str, status: int, codes: Sequence[str], schemas: Schemas, *, without_body: bool) -> dict[str, Any]:
     found = error_format(path)
-    schema, enum = schemas.of(found.shape), {"enum": list(map(str, codes))}
+    schema = schemas.of(found.shape)
+    # The application's own codes are not known here.
+    enum: dict[str, Any] = {} if Rejected.code in codes else {"enum": list(map(str, codes))}
+    names = [f"`{code}`" for code in codes if code != Rejected.code]
+    described = ", ".join(names if enum else [*names, "a code of the application's own"])
     headers = {"WWW-Authenticate": _header("`Bearer`", {"type": "string"})} if status == 401 else {}
     if found is NATIVE:
         schema = {"allOf": [schema, {"properties": {"error": {"properties": {"code": enum}}}}]}
     else:
         headers[CODE_HEADER] = _header("The error's stable code.", {"type": "string", **enum})
     return {
-        "description": ", ".join(f"`{code}`" for code in codes),
+        "description": described,
         **({"headers": headers} if headers else {}),
         **({} if without_body else {"content": {JSON: {"schema": schema}}}),
     }

@@ -15,9 +15,9 @@ from roomcast.api_docs.asyncapi import asyncapi
 from roomcast.api_docs.openapi import openapi
 from roomcast.api_docs.socket_io import SOCKET_IO_OPERATIONS
 from roomcast.errors import NotFound
-from roomcast.http.downloads.response import send_file
+from roomcast.http.downloads.response import send_compressed_file
 from roomcast.http.operations import OPERATIONS, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
-from roomcast.http.pages import PAGE_RESPONSE, STATIC
+from roomcast.http.pages import PAGE_RESPONSE, STATIC, page_file
 from roomcast.http.responses import json_response
 from roomcast.settings.settings import Settings
 
@@ -38,10 +38,10 @@ _HEADERS = {
 class ApiDocs(RouteGroup):
     """The documents describe every operation of the application, and are public: they hold no data."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, open_mode: bool) -> None:
         server = settings.server
         self._url = (server.public_url or f"http://{server.host}:{server.port}").rstrip("/")
-        self._cookie = None if settings.auth.open_mode else settings.auth.cookie
+        self._cookie = None if open_mode else settings.auth.cookie
         # One at a time: pydantic parses source code for the descriptions, and in Python 3.11 two threads that use
         # `ast.parse` at once may fail with a SystemError (python/cpython#106905).
         self._generating = asyncio.Lock()
@@ -71,7 +71,7 @@ class ApiDocs(RouteGroup):
 
     @Operation("GET", "/docs", Tag.PAGES, "The API reference", (PAGE_RESPONSE,))
     async def _get_page(self, request: web.Request) -> web.StreamResponse:
-        return await send_file(request, STATIC / "docs" / "docs.html", _HEADERS)
+        return await send_compressed_file(request, page_file("docs/docs.html"), _HEADERS)
 
     @Operation(
         "GET",

@@ -106,26 +106,32 @@ class Finalizer:
             with log_failure("submission_not_finalized", upload=upload_id), suppress(NotFound):
                 upload = await self._ledger.get(upload_id)
                 submission = await self._submissions.submission_of(upload)
-                if submission and (self._templates.webhook(upload.template) or not submission.assembly_id):
+                notified = self._templates.notified(upload.template, upload.stage)
+                if submission and (notified or not submission.assembly_id):
                     await self.finalize(submission)
 
     async def finalize(self, submission: Submission) -> None:
         """Resolve the assembly's id, seal an abandoned form, enqueue a delivery once all uploads are terminal, and set
-        when the submission is due next. Delete the submission if all of its uploads were pruned."""
-        uploads = await self._submissions.uploads(submission)
+        when the submission is due next. Delete the submission if all of its uploads were pruned or deleted."""
+        found = await self._submissions.with_deleted(submission)
+        uploads = [upload for upload in found if upload.stage is not Stage.DELETED]
         now = time.time()
+        for upload in found:
+            if upload.stage is Stage.DELETED and self._templates.notified(upload.template, upload.stage):
+                body = {**self._render(submission, [upload]), "event": "deleted"}
+                await self._add_delivery(new_delivery(submission, [upload], body, now))
         if not uploads:
             await self._records.delete(submission.id)
             return
-        if len(uploads) < len(submission.files) and now - submission.created_at > self._retention_seconds:
-            # Some uploads were pruned, so what is left does not represent the assembly any more.
+        if len(uploads) < len(submission.files) and await self._was_complete(submission, now):
+            # Some uploads are gone, so what is left does not represent the assembly any more.
             await self._records.update(submission.id, lambda found: replace(found, due_at=now + _BACKSTOP_SECONDS))
             return
         quiet = now - max([submission.created_at, *(upload.updated_at for upload in uploads)]) > _SEAL_SECONDS
         seals = quiet and not any(upload.stage is Stage.RECEIVING for upload in uploads)
         after = with_id(replace(submission, closed=submission.closed or seals), uploads)
         terminal = all_terminal(uploads)
-        delivers = self._templates.webhook(uploads[0].template) is not None
+        delivers = self._templates.notified(uploads[0].template, Stage.DONE)
         if terminal and delivers and after.assembly_id:
             await self._enqueue_delivery(after, received(uploads), now)
         due_at = self._next_due(after, delivers=delivers, terminal=terminal, now=now)
@@ -146,6 +152,15 @@ class Finalizer:
         return pruned_at if submission.assembly_id or terminal else now + _SEAL_SECONDS
 
     async def _enqueue_delivery(self, submission: Submission, uploads: list[Upload], now: float) -> None:
-        delivery = new_delivery(submission, uploads, self._render(submission, uploads), now)
+        await self._add_delivery(new_delivery(submission, uploads, self._render(submission, uploads), now))
+
+    async def _add_delivery(self, delivery: Delivery) -> None:
         if await self._deliveries.add(delivery):
             self._wake()
+
+    async def _was_complete(self, submission: Submission, now: float) -> bool:
+        """Return whether the assembly's outcome was delivered before some of its uploads were pruned or deleted."""
+        if now - submission.created_at > self._retention_seconds:
+            return True
+        deliveries = await self._deliveries.in_group(submission.group) if submission.group else []
+        return any(one.submission_id == submission.id and "event" not in one.body for one in deliveries)

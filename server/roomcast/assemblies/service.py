@@ -31,6 +31,7 @@ from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.ledger.contract import RecordConflict, UploadLog
+from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 
 log = structlog.get_logger(__name__)
@@ -123,7 +124,11 @@ class AssemblyService:
         return after.assembly_id
 
     async def uploads(self, submission: Submission) -> list[Upload]:
-        """Return the submission's uploads in its order, without those that were pruned.
+        """Return the submission's uploads in its order, without those that were pruned or deleted."""
+        return [upload for upload in await self.with_deleted(submission) if upload.stage is not Stage.DELETED]
+
+    async def with_deleted(self, submission: Submission) -> list[Upload]:
+        """Return the submission's uploads in its order, also deleted ones, without those that the ledger has no more.
 
         After an upload was pruned, a client may choose its id again, for an upload of another submission.
         """

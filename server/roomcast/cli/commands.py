@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roomcast.cli import formatting
+from roomcast.cli.doctor.diagnosis import MAX_WAIT_SECONDS, WAIT_SECONDS, diagnose
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
 from roomcast.cli.output import open_display, print_error, print_json, print_line
 from roomcast.cli.processes import PROCESSES, exec_module
@@ -179,6 +180,38 @@ def status(
         return ExitCode.COMPLETED
 
     _run(server, token, as_json, get_states)
+
+
+@app.command(epilog=EPILOG)
+def doctor(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address that clients call.")],
+    token: Token = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORIGIN", help="A page's origin that may call. Without it, the first that the server allows."
+        ),
+    ] = None,
+    wait: Annotated[
+        int,
+        typer.Option(min=1, max=MAX_WAIT_SECONDS, metavar="SECONDS", help="How long requests must be able to last."),
+    ] = WAIT_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Find out which settings of a proxy break uploads, sockets, streams or downloads. It creates no uploads."""
+    try:
+        diagnosis = asyncio.run(diagnose(url, token=token, origin=origin, wait_seconds=wait))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="URL") from None
+    except ClientError as error:
+        _print_failure(error, as_json)
+        raise typer.Exit(exit_code_for(error.code)) from None
+    if as_json:
+        print_json(diagnosis.to_json())
+    else:
+        for line in formatting.diagnosis(diagnosis):
+            print_line(line)
+    raise typer.Exit(ExitCode.FAILED if diagnosis.findings else ExitCode.COMPLETED)
 
 
 def _maintain(work: Callable[[Path], BackupSummary]) -> BackupSummary:

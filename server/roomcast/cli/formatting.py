@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from roomcast.cli.doctor.findings import Diagnosis
 from roomcast.uploads.lifecycle import Stage, Status
 
 if TYPE_CHECKING:  # it imports pydantic
@@ -73,3 +75,16 @@ def row(state: Message) -> tuple[str, str, str, str, str]:
     if state["status"] == Status.ERROR:
         more = f"{state['error']['code']}: {state['error']['message']}"
     return state["uploadId"], state["filename"], stage(state), f"{state['progress']:.0f}", more
+
+
+def diagnosis(found: Diagnosis) -> Iterator[str]:
+    """Yield the lines that say what is wrong on the way to a server, and how to correct it."""
+    for finding in found.findings:
+        advice = finding.advice
+        yield f"{finding.misconfiguration.value}: {finding.evidence} {advice.effect}"
+        yield f"    nginx:   {advice.nginx}"
+        yield f"    Caddy:   {advice.caddy}"
+        yield f"    HAProxy: {advice.haproxy}"
+    yield from found.skipped
+    count = len(found.findings)
+    yield "Nothing is wrong." if not count else f"{count} {'setting is' if count == 1 else 'settings are'} wrong."

@@ -222,8 +222,19 @@ class Client:
 
     async def cancel(self, upload_id: str) -> Message:
         """Cancel an upload, and return its state when its work has stopped and its files are deleted."""
-        answer = await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+        answer = await self._http.json("POST", f"/api/uploads/{upload_id}/cancel")
         return self._with_urls(answer["state"])
+
+    async def delete(self, upload_id: str) -> None:
+        """Delete an upload with its results, or cancel it first if it has not ended. One that is deleted already, or
+        does not exist, counts as deleted."""
+        try:
+            answer = await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+            if answer["state"]["stage"] != Stage.DELETED:
+                await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+        except ClientError as error:
+            if error.code not in (Code.NOT_FOUND, Code.DELETED):
+                raise
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""

@@ -33,4 +33,7 @@ def status_with_absolute_urls(status: dict[str, Any], resolve: Resolve) -> dict[
 
 
 def _resolved(output: Output, resolve: Resolve) -> Output:
-    return {**output, "url": resolve(output["url"])}
+    resolved: Output = {**output, "url": resolve(output["url"])}
+    if link := output.get("downloadUrl"):
+        resolved["downloadUrl"] = resolve(link)
+    return resolved

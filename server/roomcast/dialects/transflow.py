@@ -68,6 +68,7 @@ _STATUSES: dict[Stage, SubmissionFileStatus] = {
     Stage.DONE: "completed",
     Stage.FAILED: "error",
     Stage.CANCELLED: "error",
+    Stage.DELETED: "error",
 }
 
 
@@ -190,7 +191,7 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, requested
         return {**_message(step_type, text, event["updatedAt"], requested_id, branch), **about}
 
     found = []
-    if before is None or before in TERMINAL:
+    if before is None or (before in TERMINAL and stage not in TERMINAL):
         found.append(step("start", STARTED, templateId=upload.template))
     elif stage is not before and (stage in TABLE[before].leads_to):
         completed = _step(before, upload.filename)

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from multidict import CIMultiDictProxy
-
+from roomcast.credentials import CallerRequest
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import Viewer
 
 
 class ExtensionError(ValueError):
     """An application has added something that cannot work. The message is a full sentence."""
-
-
-@dataclass(frozen=True)
-class CallerRequest:
-    """The HTTP request or the Socket.IO handshake of a caller who is to be authenticated.
-
-    `headers` are found in any case. `path` begins below the prefix. `remote` is the network address of the connection,
-    which may be a proxy's. `auth` is what a Socket.IO client has sent as its `auth` option; None for HTTP.
-
-    Cookies, and credentials that browsers send by themselves, are left out when a page of another site has made the
-    request: they would let that page act in its visitors' names.
-    """
-
-    surface: Literal["http", "socket"]
-    method: str
-    path: str
-    headers: CIMultiDictProxy[str]
-    cookies: Mapping[str, str]
-    query: Mapping[str, str]
-    remote: str
-    auth: Any = None
-
-    @property
-    def token(self) -> str | None:
-        """The token of a Socket.IO client's `auth`, or else of the header `Authorization: Bearer`; None without one."""
-        if isinstance(self.auth, dict) and isinstance(token := self.auth.get("token"), str) and token:
-            return token
-        scheme, _, value = self.headers.get("Authorization", "").partition(" ")
-        return value.strip() or None if scheme.lower() == "bearer" else None
 
 
 Intake = Literal["form", "reservation", "direct", "tus"]

@@ -24,6 +24,7 @@ STATUS: dict[str, int] = {
     Code.FORBIDDEN: 403,
     Code.NOT_FOUND: 404,
     Code.STALLED: 408,
+    Code.DELETED: 410,
     Code.WRONG_STATE: 409,
     Code.ID_TAKEN: 409,
     Code.CANCELLED: 409,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aiohttp import web
 from pydantic import Field
@@ -23,7 +23,7 @@ from roomcast.http.operations import (
 )
 from roomcast.ledger.contract import UploadLog
 from roomcast.media.contract import DiskFile, InlineFile, MediaStore, Redirect
-from roomcast.media.result_keys import content_disposition, is_possible, is_saved, mime_type
+from roomcast.media.result_keys import attachment, content_disposition, is_possible, is_saved, mime_type
 from roomcast.media.url_signer import UrlSigner
 from roomcast.uploads.ids import is_upload_id
 
@@ -32,6 +32,9 @@ FILE_PARAMETERS = (
     Parameter("If-Range", str, "The `ETag` or `Last-Modified` of the file that the range belongs to.", "header"),
     Parameter("If-None-Match", str, "The `ETag` of the file that you have.", "header"),
     Parameter("If-Match", str, "The `ETag` of the file that you want.", "header"),
+)
+DOWNLOAD_PARAMETER = Parameter(
+    "download", Literal["1"], "Save the file, under the name of the uploaded file, instead of displaying it."
 )
 FILE_RESPONSES = (
     ResponseSpec(200, "The file.", {"*/*": Binary}),
@@ -92,7 +95,7 @@ class MediaRoute(RouteGroup):
         ),
         description="The URL is a signed link of an `element`. It gives access to all files of its upload and needs no "
         "token.",
-        parameters=(*_PATH_PARAMETERS, *FILE_PARAMETERS),
+        parameters=(*_PATH_PARAMETERS, DOWNLOAD_PARAMETER, *FILE_PARAMETERS),
         errors=OWNERSHIP_ERRORS,
     )
     async def _get(self, request: web.Request) -> web.StreamResponse:
@@ -102,15 +105,17 @@ class MediaRoute(RouteGroup):
         mime = mime_type(key)
         if mime is None or "/" in name or name.startswith(".") or not is_possible(key):
             raise NotFound("There is no such file.")
+        filename = await self._filename(key)
+        saved = attachment(key, filename) if request.query.get("download") == "1" else None
         headers = {
             "Content-Type": mime,
-            "Content-Disposition": content_disposition(key, await self._filename(key)),
+            "Content-Disposition": saved or content_disposition(key, filename),
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": self._cache_control,
             "Content-Security-Policy": "default-src 'none'; sandbox",
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        match await self._media.serve(key):
+        match await self._media.serve(key, disposition=saved):
             case DiskFile(path):
                 return await send_file(request, path, headers)
             case InlineFile(content):

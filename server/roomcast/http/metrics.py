@@ -14,12 +14,12 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden, RoomcastError
 from roomcast.fanout.send_queue import SendStats
 from roomcast.http.operations import Operation, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
 from roomcast.ledger.contract import Ledger
+from roomcast.services.authentication import Authenticator
 
 
 @dataclass(frozen=True)

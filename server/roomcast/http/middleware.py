@@ -8,13 +8,15 @@ from dataclasses import replace
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from roomcast.auth import Authenticator, bearer
-from roomcast.errors import Forbidden, TooMany, UnsupportedType
+from roomcast.credentials import CallerRequest
+from roomcast.errors import TooMany, UnsupportedType
 from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
-from roomcast.http.responses import TUS_PATH, VIEWER
+from roomcast.http.responses import DOCTOR_HEADERS_PATH, TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
+from roomcast.services.authentication import Authenticator
 from roomcast.transport.connections import Connections, network
+from roomcast.uploads.viewer import Viewer
 
 ADMIN_PATH = "/admin"
 
@@ -43,16 +45,13 @@ _PREFLIGHT_HEADERS = {
 }
 _ALLOW_ORIGIN = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
 
-Credential = Callable[[web.Request], str | None]
-"""Returns the token of a request."""
-
 OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 
 def requires_auth(method: str, path: str) -> bool:
     """Return whether a request needs a viewer: everything below `/api/`, and `/metrics`, except what a page or a tus
     client reads before it has a token."""
-    if path == "/api/config" or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
+    if path in ("/api/config", DOCTOR_HEADERS_PATH) or (method == hdrs.METH_OPTIONS and path.startswith(TUS_PATH)):
         return False
     return path.startswith("/api/") or path == "/metrics"
 
@@ -112,40 +111,25 @@ def connection_limits(connections: Connections, *, open_mode: bool) -> Middlewar
     return middleware
 
 
-def authentication(authenticator: Authenticator, credential: Credential, proxies: TrustedProxies) -> Middleware:
+def authentication(authenticator: Authenticator, proxies: TrustedProxies) -> Middleware:
     """Return the middleware that sets the viewer of each request that needs one. It raises `Unauthenticated`."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
-            viewer = authenticator.viewer(credential(request))
-            if authenticator.open_mode:
-                address = proxies.client(request.remote or "", joined_headers(request.headers))
-                viewer = replace(viewer, address=network(address))
-            request[VIEWER] = viewer
+            request[VIEWER] = await viewer_of(request, authenticator, proxies)
         return await handler(request)
 
     return middleware
 
 
-def credential_of(request: web.Request, cookie: str, origins: OriginPolicy, proxies: TrustedProxies) -> str | None:
-    """Return the token of the bearer header, or else of the cookie. Raise `Forbidden` for another site's page.
-
-    A browser also sends cookies with the requests of other sites' pages. A change that comes with a cookie must
-    therefore come from a page of this server or of a named origin. If every origin is allowed, a cookie from another
-    origin is ignored.
-    """
-    token = bearer(request.headers)
-    if token or not (token := request.cookies.get(cookie)):
-        return token
+async def viewer_of(request: web.Request, authenticator: Authenticator, proxies: TrustedProxies) -> Viewer:
+    """Return who makes a request. Raises what `Authenticator.viewer` does."""
+    address = proxies.client(request.remote or "", joined_headers(request.headers))
+    caller = CallerRequest("http", request.method, request.path, request.headers, request.query, address)
     safe = request.method in SAFE_METHODS
-    if origins.accepts_cookie(page_headers(request, proxies), safe=safe):
-        return token
-    if origins.any:
-        return None
-    if not safe:
-        raise Forbidden("A page of another site may not do this with your cookie.")
-    return token  # the browser does not let the other site's page read the response
+    viewer = await authenticator.viewer(caller, page_headers(request, proxies), safe=safe)
+    return replace(viewer, address=network(address)) if authenticator.open_mode else viewer
 
 
 def page_headers(request: web.Request, proxies: TrustedProxies) -> PageHeaders:

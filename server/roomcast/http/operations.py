@@ -23,6 +23,7 @@ from roomcast.errors import (
     TooMany,
     UnreadableMedia,
     UnsupportedType,
+    WasDeleted,
     WrongState,
 )
 
@@ -39,8 +40,8 @@ FileField = Annotated[Any, Field(json_schema_extra={"contentMediaType": "applica
 
 ErrorType = type[RoomcastError]
 
-OWNERSHIP_ERRORS: Sequence[ErrorType] = (NotFound, Forbidden)
-"""The errors of an operation on an upload that does not exist, or is another user's."""
+OWNERSHIP_ERRORS: Sequence[ErrorType] = (NotFound, WasDeleted, Forbidden)
+"""The errors of an operation on an upload that does not exist, was deleted, or is another user's."""
 
 INTAKE_ERRORS: Sequence[ErrorType] = (
     Malformed, Stalled, WrongState, CancelledByOwner, TooLarge, UnsupportedType, UnreadableMedia, TooMany, DiskFull,

@@ -11,7 +11,8 @@ from pydantic import Field
 from yarl import URL
 
 from roomcast.errors import NotFound
-from roomcast.http.downloads.response import send_file
+from roomcast.http.downloads.bundle import FOLDER, load_bundle
+from roomcast.http.downloads.response import send_compressed_file, send_file
 from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
@@ -23,6 +24,7 @@ STATIC = next(folder for folder in (_PACKAGE / "static", _PACKAGE.parents[1] / "
 """The folder of the page and the client: inside an installed package, beside it in a checkout."""
 
 PAGE = "/progress-demo"
+_SOURCE = "page/progress-demo.html"
 PAGE_RESPONSE = ResponseSpec(200, "The page.", {HTML: str})
 
 LIBRARIES = frozenset(
@@ -44,18 +46,27 @@ CDN_SCRIPTS = (
 """What `static/shared/lazy-import.js` loads where npm was missing, each with the hash of its content. A policy that
 named the whole host would allow every script of npm."""
 
+_IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
+"""The caching of files whose names change with their content."""
+
 _SERVED_SUFFIXES = frozenset({".js", ".css", ".svg", ".ts"})
 
 
-def page_policy(origins: Iterable[str], *, inline: bool = False) -> str:
+def page_file(source: str) -> Path:
+    """Return the file of a page, by the path of its source below `static/`: the bundle's, else the source itself."""
+    return load_bundle(STATIC).pages.get(source, STATIC / source)
+
+
+def page_policy(origins: Iterable[str], *, inline: bool = False, cdn: bool = True) -> str:
     """Return the Content-Security-Policy of a page that uploads and shows results, which `origins` have as well.
 
-    `inline` allows scripts and styles in the page itself.
+    `inline` allows scripts and styles in the page itself; `cdn` allows the libraries of a server without npm.
     """
     elsewhere = "".join(f" {origin}" for origin in origins)
     code = " 'unsafe-inline'" if inline else ""
+    scripts = "".join(f" {script}" for script in CDN_SCRIPTS) if cdn else ""
     return (
-        f"default-src 'none'; script-src 'self'{code} {' '.join(CDN_SCRIPTS)}; style-src 'self'{code}; "
+        f"default-src 'none'; script-src 'self'{code}{scripts}; style-src 'self'{code}; "
         f"connect-src 'self'{elsewhere}; img-src 'self' blob: data:{elsewhere}; media-src 'self' blob:{elsewhere}; "
         "font-src 'self'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
     )
@@ -76,13 +87,17 @@ def is_served(path: PurePosixPath) -> bool:
 class Pages(RouteGroup):
     """`/progress-demo`, `/static` and `/api/config`."""
 
-    def __init__(self, settings: Settings, media_origins: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, media_origins: Sequence[str], *, open_mode: bool) -> None:
         """`media_origins` are those of the results' URLs, besides the server's own."""
         self._settings = settings
+        self._open_mode = open_mode
         # A page may be opened under another name than the public one, which links have.
         public = [str(URL(settings.server.public_url).origin())] if settings.server.public_url else []
         origins = list(dict.fromkeys((*public, *media_origins)))
-        self._page_headers = {"Cache-Control": "no-cache", "Content-Security-Policy": page_policy(origins)}
+        self._bundle = load_bundle(STATIC)
+        self._page = page_file(_SOURCE)
+        policy = page_policy(origins, cdn=_SOURCE not in self._bundle.pages)
+        self._page_headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
         self._user_page_headers = {"Content-Security-Policy": page_policy(origins, inline=True)}
 
     @Operation(
@@ -95,9 +110,19 @@ class Pages(RouteGroup):
     async def _redirect(self, _: web.Request) -> web.Response:
         raise web.HTTPFound(PAGE)
 
-    @Operation("GET", PAGE, Tag.PAGES, "The demo page", (PAGE_RESPONSE,), aliases=(f"/admin{PAGE}",))
+    @Operation(
+        "GET",
+        f"/admin{PAGE}",
+        Tag.PAGES,
+        "Redirect to the demo page",
+        (ResponseSpec(302, "The demo page.", headers=(Parameter("Location", str, "Its URL.", "header"),)),),
+    )
+    async def _redirect_from_admin(self, request: web.Request) -> web.Response:
+        raise web.HTTPFound(f"..{PAGE}?{request.query_string}" if request.query_string else f"..{PAGE}")
+
+    @Operation("GET", PAGE, Tag.PAGES, "The demo page", (PAGE_RESPONSE,))
     async def _get_page(self, request: web.Request) -> web.StreamResponse:
-        return await send_file(request, STATIC / "page" / "progress-demo.html", self._page_headers)
+        return await send_compressed_file(request, self._page, self._page_headers)
 
     @Operation(
         "GET",
@@ -124,6 +149,11 @@ class Pages(RouteGroup):
             path = STATIC.parent
         if not path.is_relative_to(STATIC) or not is_served(PurePosixPath(path.relative_to(STATIC))):
             raise NotFound("Nothing was found at this URL.")
+        name = path.relative_to(STATIC)
+        if (bundled := self._bundle.modules.get(name.as_posix())) is not None:
+            return await send_file(request, bundled, {"Content-Type": "text/javascript"})
+        if name.parts[0] == FOLDER:
+            return await send_compressed_file(request, path, _IMMUTABLE)
         return await send_file(request, path, self._user_page_headers if path.suffix == ".html" else {})
 
     @Operation(
@@ -135,6 +165,6 @@ class Pages(RouteGroup):
             "maxUploadBytes": settings.intake.max_upload_bytes,
             "maxFiles": settings.intake.max_files,
             "templates": [{"name": one.name, "kind": one.kind} for one in settings.assemblies.loaded_templates],
-            "openMode": settings.auth.open_mode,
+            "openMode": self._open_mode,
         }
         return json_response(config)

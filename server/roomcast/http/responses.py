@@ -13,6 +13,9 @@ from roomcast.uploads.viewer import Viewer
 TUS_PATH = "/api/tus"
 """The path below which all tus requests are."""
 
+DOCTOR_HEADERS_PATH = "/api/doctor/headers"
+"""Needs no token, so that `roomcast doctor` can name a proxy that removes tokens."""
+
 VIEWER = web.RequestKey("viewer", Viewer)
 """The authenticated caller, for every path that needs one."""
 
@@ -45,14 +48,14 @@ _HTML_HEADERS = {
 async def default_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every response has: the type is the one that is declared, and the server has no version.
 
-    Browsers revalidate static modules, so that an upgrade reaches them. Every HTML page has a Content-Security-Policy,
-    which says who may frame it; a handler's own takes precedence.
+    Browsers revalidate static modules, so that an upgrade reaches them, unless the handler says otherwise. Every HTML
+    page has a Content-Security-Policy, which says who may frame it; a handler's own takes precedence.
     """
     headers = response.headers
     headers["Server"] = "Roomcast"
     headers["X-Content-Type-Options"] = "nosniff"
     if request.path.startswith("/static/"):
-        headers["Cache-Control"] = "no-cache"
+        headers.setdefault("Cache-Control", "no-cache")
     if response.content_type == "text/html":
         for name, value in _HTML_HEADERS.items():
             headers.setdefault(name, value)

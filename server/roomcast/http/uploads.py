@@ -1,4 +1,4 @@
-"""The routes of uploads that exist: list, get, cancel and retry."""
+"""The routes of uploads that exist: list, get, cancel, delete and retry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from aiohttp import web
 from pydantic import Field
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Malformed, TimedOut, WrongState
 from roomcast.http.operations import (
     OWNERSHIP_ERRORS,
@@ -21,8 +20,9 @@ from roomcast.http.operations import (
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import ActionResult, UploadPage
 from roomcast.ledger.contract import Ledger
+from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.lifecycle import Status
+from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
 
@@ -71,7 +71,7 @@ class UploadRoutes(RouteGroup):
         found = await self._ledger.page(
             request[VIEWER].user, status=status, cursor=request.query.get("cursor"), limit=limit
         )
-        messages = [self._uploads.message(upload) for upload in found.uploads if not upload.is_partial]
+        messages = [self._uploads.message(upload) for upload in found.uploads if is_listed(upload)]
         page: UploadPage = {"uploads": messages, "cursor": found.cursor}
         return json_response(page)
 
@@ -90,8 +90,26 @@ class UploadRoutes(RouteGroup):
         "DELETE",
         "/api/uploads/{id}",
         Tag.UPLOADS,
+        "Delete an upload",
+        (
+            json_body(
+                ActionResult, "The upload is deleted; if it was unfinished, it is cancelled. Its `stage` says which."
+            ),
+        ),
+        description="Deletes the results, the source and the state of an upload that has ended. An unfinished "
+        "upload is cancelled instead; its state stays until it is deleted, too.",
+        errors=(*OWNERSHIP_ERRORS, WrongState, TimedOut),
+    )
+    async def _delete(self, request: web.Request) -> web.Response:
+        return self._result(await self._uploads.delete(request[VIEWER], request.match_info["id"]))
+
+    @Operation(
+        "POST",
+        "/api/uploads/{id}/cancel",
+        Tag.UPLOADS,
         "Cancel an upload",
         (json_body(ActionResult, "The work has stopped, and its files are deleted."),),
+        description="Cancelling a cancelled upload changes nothing.",
         errors=(*OWNERSHIP_ERRORS, WrongState, TimedOut),
     )
     async def _cancel(self, request: web.Request) -> web.Response:
@@ -112,6 +130,11 @@ class UploadRoutes(RouteGroup):
     def _result(self, upload: Upload) -> web.Response:
         result: ActionResult = {"ok": True, "state": self._uploads.message(upload)}
         return json_response(result)
+
+
+def is_listed(upload: Upload) -> bool:
+    """Return whether lists show an upload: not one that only receives bytes for another, and not a deleted one."""
+    return not upload.is_partial and upload.stage is not Stage.DELETED
 
 
 def parse_status(value: str | None) -> Status | None:

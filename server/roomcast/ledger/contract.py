@@ -135,6 +135,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class DueCleanups:
+    """Uploads that are due for a cleanup, and the time by the ledger's clock."""
+
+    now: float
+    uploads: Sequence[Upload]
+
+
+@dataclass(frozen=True)
 class LeasedUpload:
     """An upload that a worker holds: the `holder` that its claim named, and the lease's start and expiry."""
 
@@ -230,8 +238,21 @@ class UploadLog(Protocol):
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
 
-    async def prune(self, finished_before: float) -> list[str]:
-        """Delete uploads that ended before then, and return the ids of those deleted; a call may leave some over."""
+    async def prune(self, *, retention_seconds: float) -> list[str]:
+        """Delete uploads that ended longer ago than that and return their ids; a call may leave some over.
+
+        Those that are due for a cleanup some time stay.
+        """
+
+    async def due_cleanups(self) -> DueCleanups:
+        """Return uploads of which something is to be deleted by now (`uploads.model.cleanup_due_at`), longest due
+        first; a call may leave some over."""
+
+    async def set_cleanup(self, upload_id: str, at: float | None) -> None:
+        """Set when the upload is due for its next cleanup. Do nothing if it has been deleted from the ledger."""
+
+    async def remove(self, upload_id: str) -> None:
+        """Delete the record and the events of an upload that is in the stage `deleted`. Otherwise do nothing."""
 
     async def deployment(self) -> str:
         """Return the unique id of this ledger, the same in every process that uses it."""
@@ -272,13 +293,13 @@ class WorkQueue(Protocol):
     async def release(self, lease: Lease, *, text: str) -> Upload:
         """Return a claimed upload to the queue without counting the attempt."""
 
-    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
+    async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
         """Settle uploads whose lease has expired and reservations that have expired; return those that changed.
 
         An expired lease: the upload is cancelled if that was requested. If a worker held it, it is queued again, or
         failed with `WORKER_LOST` after `MAX_WORKER_LOSSES` attempts. If it was receiving, it is paused if its bytes
-        come in chunks, else failed with `WORKER_LOST`. A receiving upload without a lease and without an event since
-        `reserved_before` is failed with `STALLED`.
+        come in chunks, else failed with `WORKER_LOST`. A receiving upload without a lease and without an event for
+        `reserved_seconds`, by the ledger's clock, is failed with `STALLED`.
         """
 
 

@@ -121,8 +121,14 @@ class MediaStore(Protocol):
         """Return a URL for the result with this key. It needs no credentials and expires. Relative URLs in a playlist
         or a storyboard lead from it to the siblings of the result."""
 
-    async def serve(self, key: str) -> ServedFile:
-        """Return how to answer a request for the result `<folder>/<name>`, on the route that `url` may point to."""
+    def download_url(self, key: str) -> str:
+        """Return a URL like `url`, from which browsers save the result under the name of the client's file."""
+
+    async def serve(self, key: str, *, disposition: str | None = None) -> ServedFile:
+        """Return how to answer a request for the result `<folder>/<name>`, on the route that `url` may point to.
+
+        With a `disposition`, a redirect leads to a response with that `Content-Disposition` header.
+        """
 
     async def claim_deployment(self, mine: str) -> str:
         """Return the id of the ledger that this store belongs to. If it has none yet, write `mine` and return it."""

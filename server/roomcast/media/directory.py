@@ -133,7 +133,10 @@ class DirectoryMediaStore:
     def url(self, key: str) -> str:
         return self._signer.url(key)
 
-    async def serve(self, key: str) -> DiskFile:
+    def download_url(self, key: str) -> str:
+        return self._signer.download_url(key)
+
+    async def serve(self, key: str, *, disposition: str | None = None) -> DiskFile:
         root = self._media.resolve()
         path = root / key
         try:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from roomcast.media.contract import MediaStore
+from roomcast.media.result_keys import is_saved
 from roomcast.uploads.messages import Element, Message, Output
 from roomcast.uploads.model import Upload, element_type
 
 
 def with_urls(message: Message, media: MediaStore) -> Message:
-    """Return `message` with a `url` for its poster, its element and each output of the element."""
+    """Return `message` with a `url` for its poster, its element and each output, which has a
+    `downloadUrl`, too."""
     if "poster" not in message and "element" not in message:
         return message
     copy = message.copy()
     if poster := message.get("poster"):
         copy["poster"] = _with_url(poster, media)
     if element := message.get("element"):
-        outputs = [_with_url(output, media) for output in element["outputs"]]
+        outputs = [_with_urls(output, media) for output in element["outputs"]]
         copy["element"] = {**element, "url": outputs[0]["url"], "outputs": outputs}
     return copy
+
+
+def _with_urls(output: Output, media: MediaStore) -> Output:
+    key = output["key"]
+    named: Output = {**output, "url": media.url(key)}
+    return {**named, "downloadUrl": media.download_url(key)} if is_saved(key) else named
 
 
 def _with_url(output: Output, media: MediaStore) -> Output:

@@ -24,6 +24,11 @@ MAX_FOLDER_BYTES = 400
 MAX_FOLDER_NAME_BYTES = 200
 """In UTF-8, between two slashes. File systems allow 255."""
 
+MAX_PREFIX_LENGTH = 100
+"""Of a prefix, which has ASCII characters only."""
+
+_PREFIX = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+
 _MAX_PATH = 2 * MAX_FOLDER_BYTES
 """Characters of a path before it is tidied up. Normalising takes a time that is quadratic in the number of accents."""
 
@@ -76,6 +81,17 @@ def content_disposition(key: str, filename: str | None = None) -> str:
     return _with_filename("inline", saved_filename(filename, key)) if filename and is_saved(key) else "inline"
 
 
+def attachment(key: str, filename: str | None = None) -> str:
+    """Return the `Content-Disposition` header (RFC 6266) with which browsers save a result: under the name of the
+    client's file `filename` with the result's suffix, or under its own name if that is not known."""
+    name = PurePosixPath(key).name
+    if filename and not is_download(key):
+        name = saved_filename(filename, key)
+    # Clients that do not know `filename*`, such as curl, read the first parameter.
+    fallback = re.sub(r"[^A-Za-z0-9 ._()-]", "_", name)
+    return _with_filename(f'attachment; filename="{fallback}"', name)
+
+
 def _with_filename(disposition: str, name: str) -> str:
     return f"{disposition}; filename*=UTF-8''{quote(name, safe='')}"
 
@@ -109,3 +125,22 @@ def clean_folder(path: str) -> str:
     if any(len(name.encode()) > MAX_FOLDER_NAME_BYTES for name in names):
         raise Malformed(f"A folder name in the path is longer than {MAX_FOLDER_NAME_BYTES} bytes.")
     return "/".join(names)
+
+
+def check_prefix(prefix: object) -> str:
+    """Return an application's prefix without the slash at its end; raise `ValueError` if it cannot be one.
+
+    Its names have letters, digits, `_`, `-` and `.`, and do not begin with a dot, so none of them is `..`. None is
+    named like an upload, because results would be mixed. All of it has at most `MAX_PREFIX_LENGTH` characters.
+    """
+    text = prefix.removesuffix("/") if isinstance(prefix, str) else ""
+    if text == "" and prefix in ("", "/"):
+        return ""
+    if not _PREFIX.fullmatch(text) or len(text) > MAX_PREFIX_LENGTH:
+        raise ValueError(
+            f"The prefix {prefix!r:.200} must be names of letters, digits, `_`, `-` and `.`, joined by slashes, of at "
+            f"most {MAX_PREFIX_LENGTH} characters."
+        )
+    if any(re.fullmatch(f"{GENERATED}|{CLIENT_CHOSEN}", name) for name in text.split("/")):
+        raise ValueError("A folder of the prefix must not be named like an upload.")
+    return text

@@ -38,6 +38,10 @@ class UrlSigner:
         folder = key.rpartition("/")[0]
         return f"{self._base}/media/{expires}.{self._signature(folder, expires)}/{quote(key)}"
 
+    def download_url(self, key: str) -> str:
+        """Return a URL of the result from which browsers save it."""
+        return f"{self.url(key)}?download=1"
+
     def verify(self, grant: str, folder: str) -> None:
         """Raise `Forbidden` unless `grant`, which is `<expires>.<signature>`, gives access to this folder now."""
         expires, _, signature = grant.partition(".")

@@ -8,15 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import structlog
+from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import TypeAdapter, ValidationError
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
-from roomcast.auth import Authenticator, bearer
+from roomcast.credentials import CallerRequest
 from roomcast.errors import Malformed, RoomcastError
-from roomcast.forwarded import TrustedProxies
-from roomcast.origins import OriginPolicy, PageHeaders
+from roomcast.forwarded import TrustedProxies, environ_headers
+from roomcast.origins import PageHeaders
 from roomcast.rooms.schema import (
     AssemblyArgument,
     ErrorAck,
@@ -29,12 +31,16 @@ from roomcast.rooms.schema import (
 )
 from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService, check_id
-from roomcast.uploads.viewer import Viewer
+from roomcast.uploads.viewer import ANONYMOUS, Viewer
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
+
+SOCKET_PATH = "/socket.io/"
+"""The path of the Socket.IO server, below the prefix."""
 
 MAX_PENDING_CALLS = 256
 """Calls of one client that may be in progress, or whose acknowledgements it has not read."""
@@ -78,29 +84,23 @@ class Handlers:
         uploads: UploadService,
         authenticator: Authenticator,
         *,
-        origins: OriginPolicy,
         proxies: TrustedProxies,
-        cookie: str,
     ) -> None:
-        """`cookie` is the name of the cookie that may have a token, for pages of `origins`."""
         self._server = server
         self._rooms = rooms
         self._uploads = uploads
         self._authenticator = authenticator
-        self._origins = origins
         self._proxies = proxies
-        self._cookie = cookie
         self._clients: dict[str, AuthenticatedClient] = {}
         server.on("connect", self.connect)
         server.on("disconnect", self.disconnect)
         for name in CALLS:
             server.on(name, partial(self.dispatch, name))
 
-    def connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
+    async def connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         """Authenticate a client. Raises python-socketio's `ConnectionRefusedError`."""
-        token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            viewer = self._authenticator.viewer(token if isinstance(token, str) else self._token(environ))
+            viewer = await self._authenticate(environ, auth)
         except RoomcastError as error:
             raise ErrorResponse(error.message, error.to_json()) from error
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
@@ -177,14 +177,20 @@ class Handlers:
             upload = await self._uploads.retry(client.viewer, argument.uploadId)
         return {"ok": True, "state": self._uploads.message(upload)}
 
-    def _token(self, environ: Mapping[str, Any]) -> str | None:
-        """Return the token from the bearer header, or from the cookie if the page's origin may use cookies."""
-        if token := bearer({"Authorization": environ.get("HTTP_AUTHORIZATION", "")}):
-            return token
-        if not self._origins.accepts_cookie(PageHeaders.of_environ(environ, self._proxies), safe=False):
-            return None
-        pairs = (pair.strip().partition("=") for pair in environ.get("HTTP_COOKIE", "").split(";"))
-        return next((value.strip('"') for name, _, value in pairs if name == self._cookie), None) or None
+    async def _authenticate(self, environ: Mapping[str, Any], auth: Any) -> Viewer:
+        """Return who opens a socket. A page of any origin can read a WebSocket, so the request is not a safe one."""
+        if self._authenticator.open_mode:
+            return Viewer(ANONYMOUS)
+        headers = CIMultiDict(
+            (key.removeprefix("HTTP_").replace("_", "-").title(), value)
+            for key, value in environ.items()
+            if key.startswith("HTTP_")
+        )
+        client = self._proxies.client(environ.get("REMOTE_ADDR", ""), environ_headers(environ))
+        query = dict(reversed(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)))
+        request = CallerRequest("socket", "GET", SOCKET_PATH, CIMultiDictProxy(headers), query, client, auth)
+        page = PageHeaders.of_environ(environ, self._proxies)
+        return await self._authenticator.viewer(request, page, safe=False)
 
     def _schedule_expiry(self, sid: str) -> None:
         self._server.start_background_task(self._disconnect_expired, sid)

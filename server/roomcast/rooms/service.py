@@ -9,7 +9,6 @@ from typing import Any
 
 from aiohttp import web
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden
 from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
@@ -17,6 +16,7 @@ from roomcast.rooms.handlers import Handlers
 from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
+from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
@@ -67,9 +67,7 @@ class RoomService:
             connections=self.connections,
         )
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
-        Handlers(
-            self.server, rooms, uploads, authenticator, origins=origins, proxies=proxies, cookie=settings.auth.cookie
-        )
+        Handlers(self.server, rooms, uploads, authenticator, proxies=proxies)
         self._admin_ui = None
         if settings.sockets.socketio_admin:
             username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")

@@ -9,11 +9,13 @@ from roomcast.rooms.packet import encode_event
 from roomcast.rooms.room import Room
 from roomcast.rooms.schema import RoomState
 from roomcast.services.uploads import UploadService
-from roomcast.uploads.lifecycle import TERMINAL_STATUSES
+from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage
 from roomcast.uploads.messages import Message
 from roomcast.uploads.viewer import Viewer
 
 PROGRESS = "upload-progress"
+DELETED = "deleted"
+"""The name of the event that the upload was deleted, instead of its status's."""
 
 
 class UploadRoom:
@@ -30,10 +32,12 @@ class UploadRoom:
         """How many clients are about to enter the room."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        """Send an event as `upload-progress` and, with a new status, under the status's name, too."""
+        """Send an event as `upload-progress`, and once more under its new status's name, or as `deleted`."""
         if room := self._manager.room(self._upload_id):
             packets = [encode_event(PROGRESS, event)]
-            if new_status:
+            if event["stage"] == Stage.DELETED:
+                packets.append(encode_event(DELETED, event))
+            elif new_status:
                 packets.append(encode_event(event["status"], event))
             room.send_event(packets)
         self.update_close_timer(event)

@@ -1,4 +1,4 @@
-"""Periodic maintenance: expire leases and old uploads, repeat lost wake-ups, delete unused files.
+"""Periodic maintenance: expire leases and old uploads, finish deletions, repeat lost wake-ups, delete unused files.
 
 Every process runs it. It deletes files only from the media store of its own ledger: to another ledger (a wrong database
 number, a staging system on the production bucket) all sources would look unused. The media store therefore has the id
@@ -25,14 +25,16 @@ from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, foreign_media
+from roomcast.services.deletion import Deletion
 from roomcast.settings.retention import RetentionSettings
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, results_folder, source_key
+from roomcast.uploads.model import Upload, results_folder, source_key, source_owner
 
 log = structlog.get_logger(__name__)
 
 _WAKE_SECONDS = 5.0
 _EXPIRE_SECONDS = 60.0
+_CLEANUP_SECONDS = 5.0
 _TIDY_SECONDS = 60.0
 _TIDY_AFTER_START_SECONDS = 5.0
 _SWEEP_SECONDS = 3600.0
@@ -57,11 +59,20 @@ class _SourceUse(Enum):
 class Maintenance:
     """Keeps the ledger, the media store and the dispatch consistent."""
 
-    def __init__(self, backends: Backends, retention: RetentionSettings, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        backends: Backends,
+        retention: RetentionSettings,
+        *,
+        lease_seconds: float,
+        deletion: Deletion | None = None,
+    ) -> None:
+        """Without `deletion`, which needs the records of web processes, those finish deletions."""
         self._ledger = backends.ledger
         self._media = backends.media
         self._dispatch = backends.dispatch
         self._retention = retention
+        self._deletion = deletion
         self._pause = min(1.0, lease_seconds / 4)
         self.warning: str | None = None
         """Why nothing is deleted from the media store, or None."""
@@ -89,6 +100,8 @@ class Maintenance:
         yield clean_up(self._claim_media, _SWEEP_SECONDS, name="media ownership")
         yield clean_up(self._tidy, _TIDY_SECONDS, name="unused sources", first_after=_TIDY_AFTER_START_SECONDS)
         yield clean_up(self._expire, _EXPIRE_SECONDS, name="expired uploads", first_after=_EXPIRE_SECONDS)
+        if self._deletion:
+            yield clean_up(partial(self._clean_up, self._deletion), _CLEANUP_SECONDS, name="cleanups")
         yield clean_up(self._sweep, _SWEEP_SECONDS, name="stale files", first_after=_SWEEP_SECONDS)
 
     async def _report_overdue(self) -> None:
@@ -96,8 +109,7 @@ class Maintenance:
             log.error("loop_overdue", reason=sentence)
 
     async def _expire_leases(self) -> None:
-        reserved_before = time.time() - self._retention.reservation_seconds
-        expired = await self._ledger.expire_leases(reserved_before=reserved_before)
+        expired = await self._ledger.expire_leases(reserved_seconds=self._retention.reservation_seconds)
         for upload in expired:
             log.warning("lease_expired", upload=upload.id, stage=upload.stage, attempt=upload.state.attempt)
             if self.warning is None:
@@ -116,13 +128,19 @@ class Maintenance:
             await self._dispatch.wake(upload_id, -int(time.time() / _WAKE_SECONDS))
 
     async def _expire(self) -> None:
-        while expired := await self._ledger.prune(time.time() - self._retention.retention_seconds):
+        while expired := await self._ledger.prune(retention_seconds=self._retention.retention_seconds):
             log.info("uploads_expired", count=len(expired))
             if await self._owns_media():
                 gone = set(expired)
                 for name in await self._stale_sources():
-                    if _upload_id(name) in gone:
+                    if source_owner(name) in gone:
                         await self._media.discard_source(name)
+
+    async def _clean_up(self, deletion: Deletion) -> None:
+        """Finish deletions that a crash has interrupted, and delete what has expired by its template."""
+        due = await self._ledger.due_cleanups()
+        if due.uploads and await self._owns_media():
+            await deletion.clean_up(due)
 
     async def _tidy(self) -> None:
         """Delete the sources that remained after a crash between an upload's end and the deletion of its files."""
@@ -160,22 +178,18 @@ class Maintenance:
     async def _use(self, name: str, modified_at: float) -> _SourceUse:
         """Return whether the upload of a source, which was last added to at `modified_at`, still needs it."""
         try:
-            upload = await self._ledger.get(_upload_id(name))
+            upload = await self._ledger.get(source_owner(name))
         except NotFound:
             return _SourceUse.UNKNOWN
         if is_unreadable(upload):
             return _SourceUse.NEEDED  # a version that can read the record may follow
         if name != source_key(upload):
             return _SourceUse.UNKNOWN  # the source of an earlier life, or of an upload that this ledger does not know
-        if not upload.state.terminal or is_retryable(upload):
+        if not upload.state.terminal or is_retryable(upload) or _stores_source(upload):
             return _SourceUse.NEEDED
         if modified_at >= upload.updated_at or await _received_unknown_to(upload, self._media):
             return _SourceUse.UNKNOWN
         return _SourceUse.UNNEEDED
-
-
-def _upload_id(name: str) -> str:
-    return name.partition(".")[0]
 
 
 async def cleanup_files(media: MediaStore, upload: Upload) -> None:
@@ -188,8 +202,9 @@ async def cleanup_files(media: MediaStore, upload: Upload) -> None:
         return
     match upload.stage:
         case Stage.DONE:
-            await media.discard_source(source_key(upload))
-        case Stage.CANCELLED:
+            if upload.source_expires_at is None:
+                await media.discard_source(source_key(upload))
+        case Stage.CANCELLED | Stage.DELETED:
             await media.discard_source(source_key(upload))
             await media.discard_results(results_folder(upload))
         case Stage.FAILED:
@@ -197,6 +212,11 @@ async def cleanup_files(media: MediaStore, upload: Upload) -> None:
                 await media.discard_results(results_folder(upload))
             if not is_retryable(upload) and not await _received_unknown_to(upload, media):
                 await media.discard_source(source_key(upload))
+
+
+def _stores_source(upload: Upload) -> bool:
+    """Return whether a completed upload's source is stored until it expires."""
+    return upload.stage is Stage.DONE and upload.source_expires_at is not None
 
 
 def may_have_results(upload: Upload) -> bool:

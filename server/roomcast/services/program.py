@@ -18,8 +18,7 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]], settings:
     """Run the coroutine that `start` returns and return its exit code. Without `settings`, load those of the
     environment.
 
-    Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed as one sentence, without a
-    traceback.
+    Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed without a traceback.
     """
     try:
         settings = settings or load_settings()
@@ -30,7 +29,7 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]], settings:
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(start(settings))
-    except (OSError, RoomcastError, sqlite3.Error) as error:
+    except (OSError, RoomcastError, SettingsError, sqlite3.Error) as error:
         return print_start_error(_sentence(error, settings))
 
 

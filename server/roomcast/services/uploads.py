@@ -1,4 +1,4 @@
-"""The calls on uploads that HTTP routes and Socket.IO handlers share: get, subscribe, cancel, retry.
+"""The calls on uploads that HTTP routes and Socket.IO handlers share: get, subscribe, cancel, delete, retry.
 
 This is the one place that checks whether a viewer may see an upload or an assembly.
 """
@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 
 from roomcast.assemblies.service import Assembly, AssemblyService
 from roomcast.dispatch.contract import Dispatch
-from roomcast.errors import Forbidden, NotFound, TimedOut, WrongState
+from roomcast.errors import Forbidden, NotFound, TimedOut, WasDeleted, WrongState
 from roomcast.fanout.relay import Relay, UploadSubscriber
 from roomcast.ledger.contract import Ledger, Replay
 from roomcast.media.contract import MediaStore
 from roomcast.media.links import with_urls
+from roomcast.services.deletion import Deletion
 from roomcast.services.maintenance import cleanup_files, is_retryable
 from roomcast.uploads.ids import is_upload_id
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
@@ -28,25 +29,35 @@ _CANCEL_SECONDS = 20.0
 
 
 class UploadService:
-    """Gets, watches, cancels and retries uploads for a viewer.
+    """Gets, watches, cancels, deletes and retries uploads for a viewer.
 
-    Each call raises `NotFound` for an upload that does not exist, and `Forbidden` for one of another user.
+    Each call raises `NotFound` for an upload that does not exist, `WasDeleted` for one that existed, and `Forbidden`
+    for one of another user.
     """
 
     def __init__(
-        self, ledger: Ledger, media: MediaStore, dispatch: Dispatch, relay: Relay, assemblies: AssemblyService
+        self,
+        ledger: Ledger,
+        media: MediaStore,
+        dispatch: Dispatch,
+        relay: Relay,
+        assemblies: AssemblyService,
+        deletion: Deletion,
     ) -> None:
         self._ledger = ledger
         self._media = media
         self._dispatch = dispatch
         self._relay = relay
         self._assemblies = assemblies
+        self._deletion = deletion
 
     async def get(self, viewer: Viewer, upload_id: str) -> Upload:
         """Return an upload."""
         check_id(upload_id)
         upload = await self._ledger.get(upload_id)
         viewer.check_owns(upload)
+        if upload.stage is Stage.DELETED:
+            raise WasDeleted
         return upload
 
     async def get_assembly(self, viewer: Viewer, assembly_id: str, *, discloses: bool = False) -> Assembly:
@@ -79,10 +90,15 @@ class UploadService:
         since: int | None = None,
         epoch: str | None = None,
     ) -> Replay:
-        """Subscribe to an upload (see `Relay.subscribe`). Call `unsubscribe` also after an error."""
+        """Subscribe to an upload (see `Relay.subscribe`). Call `unsubscribe` also after an error.
+
+        A subscriber with a position gets the event that the upload was deleted; for others it does not exist.
+        """
         check_id(upload_id)
         replay = await self._relay.subscribe(upload_id, subscriber, since=since, epoch=epoch)
         viewer.check_owns(replay.upload)
+        if replay.upload.stage is Stage.DELETED and since is None:
+            raise WasDeleted
         return replay
 
     def unsubscribe(self, upload_id: str, subscriber: UploadSubscriber) -> None:
@@ -119,6 +135,11 @@ class UploadService:
             raise WrongState(f"The upload is already {upload.stage}.")
         await cleanup_files(self._media, upload)
         return upload
+
+    async def delete(self, viewer: Viewer, upload_id: str) -> Upload:
+        """Delete an upload that has ended, with its files, or else cancel it; return its last state."""
+        upload = await self.get(viewer, upload_id)
+        return await (self._deletion.delete(upload) if upload.state.terminal else self.cancel(viewer, upload_id))
 
     async def retry(self, viewer: Viewer, upload_id: str) -> Upload:
         """Start a failed upload again: queued while its source is stored, else receiving, to be sent again."""

@@ -65,6 +65,12 @@ class AuthSettings(SettingsGroup):
         return self
 
     @property
+    def has_tokens(self) -> bool:
+        """Whether tokens are accepted."""
+        return bool(self.jwt_secret or self.jwt_public_key)
+
+    @property
     def open_mode(self) -> bool:
-        """Whether no credentials are asked for, so that every caller is `anonymous`."""
-        return not (self.jwt_secret or self.jwt_public_key)
+        """Whether no credentials are asked for, so that every caller is `anonymous`, unless the application
+        authenticates them."""
+        return not self.has_tokens

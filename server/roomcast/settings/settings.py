@@ -57,12 +57,15 @@ class Settings(BaseSettings):
                 "ROOMCAST_CORS_ORIGINS=* and ROOMCAST_COOKIE: any site could use the cookies of its visitors. "
                 "Name the origins that may call, or remove ROOMCAST_COOKIE and let pages send a bearer token."
             )
-        if self.auth.open_mode and not self.server.loopback and not self.server.open:
-            raise ValueError(
-                f"HOST={self.server.host} can be reached by others and there is no JWT_SECRET or JWT_PUBLIC_KEY: "
-                "set one, or set ROOMCAST_OPEN=1 to let everybody in."
-            )
         return self
+
+    def check_access(self, *, application_authenticates: bool) -> None:
+        """Raise `SettingsError` for a server that would let everybody in although nobody has asked for that."""
+        if self.auth.open_mode and not (application_authenticates or self.server.loopback or self.server.open):
+            raise SettingsError(
+                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET or "
+                "JWT_PUBLIC_KEY, or set ROOMCAST_OPEN=1 to let everybody in."
+            )
 
     @property
     def web_processes(self) -> int:

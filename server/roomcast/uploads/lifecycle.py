@@ -11,14 +11,14 @@ no I/O, and imports nothing of this project but the error tree and the base of s
         │          └─┼──────────────────────────┘
         └────────────┴─ from every stage before done: Failed ─▶ failed, Cancelled ─▶ cancelled
 
-    Progressed and Paused do not change the stage.
+    Progressed and Paused do not change the stage. Deleted leads from done, failed and cancelled to deleted.
 
 The laws, which `tests/unit/test_lifecycle.py` checks:
 
-* a terminal stage (done, failed, cancelled) is final: no fact leads out of it;
+* a terminal stage (done, failed, cancelled, deleted) is final: no fact but Deleted leads out of it;
 * a fact that the table does not allow raises `IllegalFact` and changes nothing;
 * progress never falls within one attempt, and a new attempt starts at the beginning of its stage's share;
-* only `done` has progress 100; `failed` and `cancelled` do not move the bar.
+* only `done` has progress 100, and `deleted` after it; `failed`, `cancelled` and `deleted` do not move the bar.
 
 A retry by the client is not a fact: `reopen()` starts a new life of the same upload.
 """
@@ -57,6 +57,7 @@ class Stage(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
 
     @classmethod
     def _missing_(cls, value: object) -> Stage | None:
@@ -98,10 +99,14 @@ TABLE: dict[Stage, Row] = _Table(
         Stage.DONE: Row(Status.COMPLETED, (100, 100), ()),
         Stage.FAILED: Row(Status.ERROR, None, ()),
         Stage.CANCELLED: Row(Status.ERROR, None, ()),
+        Stage.DELETED: Row(Status.ERROR, None, ()),
     }
 )
 
 TERMINAL = frozenset(stage for stage, row in TABLE.items() if not row.leads_to)
+OUTCOME_STAGES = TERMINAL - {Stage.DELETED}
+"""The stages in which the work on an upload ends."""
+
 TERMINAL_STATUSES = frozenset(TABLE[stage].status for stage in TERMINAL)
 _BEFORE_WORK = frozenset({Stage.RECEIVING, Stage.QUEUED})
 
@@ -180,7 +185,12 @@ class Cancelled:
     """The upload was cancelled by its owner."""
 
 
-Fact = Entered | Progressed | Paused | Retrying | HandedBack | Failed | Cancelled
+@dataclass(frozen=True)
+class Deleted:
+    """The results and the state of an upload that had ended are deleted."""
+
+
+Fact = Entered | Progressed | Paused | Retrying | HandedBack | Failed | Cancelled | Deleted
 
 
 class IllegalFact(WrongState):
@@ -190,6 +200,8 @@ class IllegalFact(WrongState):
 def advance(state: State, fact: Fact) -> State:
     """Return the state after `fact`, or raise `IllegalFact` when the table does not allow it."""
     row = TABLE[state.stage]
+    if isinstance(fact, Deleted) and state.terminal and state.stage is not Stage.DELETED:
+        return replace(state, stage=Stage.DELETED)
     if state.terminal:
         raise IllegalFact(f"The upload is already {state.stage}.")
     match fact:
@@ -222,7 +234,7 @@ def reopen(state: State, *, source_stored: bool) -> State:
 def _at(state: State, stage: Stage, stage_progress: float) -> State:
     """Return `state` in `stage`, with the progress of the table but never less than before."""
     share = TABLE[stage].share
-    assert share is not None  # noqa: S101  (failed and cancelled, the only stages without one, do not come here)
+    assert share is not None  # noqa: S101  (failed, cancelled and deleted, the only stages without one, do not come here)
     low, high = share
     progress = low + (high - low) * stage_progress / 100.0
     return replace(state, stage=stage, stage_progress=stage_progress, progress=max(state.progress, progress))

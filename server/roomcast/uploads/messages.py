@@ -69,6 +69,8 @@ class Output(Shape):
     """Seconds."""
     url: NotRequired[Url]
     """Signed when the message is sent; it expires. Absolute where the server's public address is known, else a path."""
+    downloadUrl: NotRequired[Url]
+    """The same, but browsers save the file, under the name of the uploaded file. Absent for pieces of a player."""
 
 
 class Original(Shape):

@@ -17,7 +17,7 @@ from pydantic import PlainValidator
 
 from roomcast.errors import RoomcastError
 from roomcast.uploads.codec import ExtensibleRecord, JsonCodec, encode_record
-from roomcast.uploads.lifecycle import Cancelled, Fact, Failed, Progressed, Stage, State, Status, advance
+from roomcast.uploads.lifecycle import Cancelled, Deleted, Fact, Failed, Progressed, Stage, State, Status, advance
 from roomcast.uploads.messages import Element, Message, Output, UploadError
 
 SourceKind = Literal["video", "image", "file"]
@@ -84,7 +84,11 @@ class Upload(ExtensibleRecord):
     `direct_token` names the multipart upload of a source that the client sends straight to the media store.
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
     `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
-    application's, see `uploads.metadata`.
+    application's, see `uploads.metadata`. The application may also choose `prefix`, the folder of everything that is
+    stored of the upload, and `max_bytes`, the size of the largest file that is accepted.
+
+    The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
+    `results_expire_at` (None: its state expires by the setting, and its results do not).
     """
 
     id: str
@@ -107,6 +111,10 @@ class Upload(ExtensibleRecord):
     submission: str | None = None
     folder: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+    max_bytes: int | None = None
+    source_expires_at: float | None = None
+    results_expire_at: float | None = None
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
@@ -128,6 +136,17 @@ class Upload(ExtensibleRecord):
 
 
 @dataclass(frozen=True)
+class Retention:
+    """For how many seconds after its completion an upload's source and its results are stored.
+
+    None: the source is deleted at once, and the results stay although the upload's state expires.
+    """
+
+    source: float | None = None
+    results: float | None = None
+
+
+@dataclass(frozen=True)
 class Change:
     """A requested event: the fact, the sentence shown to people, and the fields that change with it."""
 
@@ -146,6 +165,7 @@ class Change:
     element: dict[str, Any] | None = None
     error: UploadError | None = None
     not_before: float = 0.0
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True)
@@ -170,12 +190,22 @@ def source_key(upload: Upload) -> str:
 
     Each attempt has its own name, so that cleaning up after one cannot delete the bytes of the next.
     """
-    return upload.source.key if upload.source else f"{upload.id}.{upload.state.attempt}"
+    if upload.source:
+        return upload.source.key
+    # All sources are in one folder.
+    prefix = f"{upload.prefix.replace('/', '~')}~" if upload.prefix else ""
+    return f"{prefix}{upload.id}.{upload.state.attempt}"
+
+
+def source_owner(name: str) -> str:
+    """Return the id of the upload whose source has this name."""
+    return name.rpartition("~")[2].partition(".")[0]
 
 
 def results_folder(upload: Upload) -> str:
-    """Return the media store folder of the upload's results: its id, below the folder that the client chose."""
-    return f"{upload.folder}/{upload.id}" if upload.folder else upload.id
+    """Return the media store folder of the upload's results: its id, below the folder that the client chose, below the
+    prefix that the application chose."""
+    return "/".join(name for name in (upload.prefix, upload.folder, upload.id) if name)
 
 
 def element_type(upload: Upload) -> str:
@@ -190,7 +220,8 @@ def is_resumable(upload: Upload) -> bool:
 
 def apply_event(upload: Upload, change: Change, now: float) -> Upload:
     """Return the record after one more event; raise `IllegalFact` if the lifecycle does not allow it."""
-    gone = isinstance(change.fact, Failed | Cancelled)
+    gone = isinstance(change.fact, Failed | Cancelled | Deleted)
+    retention = change.retention or Retention()
     stays = isinstance(change.fact, Progressed)
     return _next(
         upload,
@@ -207,7 +238,9 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         metadata=upload.metadata if change.metadata is None else change.metadata,
         poster=None if gone else change.poster or upload.poster,
         forecast=change.forecast or (upload.forecast if stays else None),
-        element=change.element or upload.element,
+        source_expires_at=upload.source_expires_at if retention.source is None else now + retention.source,
+        results_expire_at=upload.results_expire_at if retention.results is None else now + retention.results,
+        element=None if isinstance(change.fact, Deleted) else change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
     )
@@ -217,6 +250,14 @@ def _expected(upload: Upload, change: Change) -> int | None:
     if change.source:
         return change.source.size
     return upload.bytes_expected if change.bytes_expected is None else change.bytes_expected
+
+
+def cleanup_due_at(upload: Upload) -> float | None:
+    """Return when something of an upload that has just entered its stage is to be deleted, or None if nothing is."""
+    if upload.stage is Stage.DELETED:
+        return upload.updated_at
+    times = (upload.source_expires_at, upload.results_expire_at)
+    return min((at for at in times if at is not None), default=None) if upload.stage is Stage.DONE else None
 
 
 def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:

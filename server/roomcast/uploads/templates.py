@@ -10,9 +10,20 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from roomcast.errors import Malformed, UnsupportedType
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.model import Retention, Upload
 from roomcast.uploads.sniff import OCTETS, Sniffed
 
 ImageSide = Annotated[int, Field(ge=16, le=8192)]
@@ -47,6 +58,28 @@ def _check_url(url: str) -> str:
     return url
 
 
+FOREVER = 10_000 * 365 * 86400.0
+"""The seconds of the duration `forever`."""
+
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*([smhdw])", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def parse_duration(value: object) -> object:
+    """Return the seconds of `"90s"`, `"30m"`, `"12h"`, `"7d"`, `"2w"` or `"forever"`; other values unchanged."""
+    if value == "forever":
+        return FOREVER
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.fullmatch(value.strip())
+    if found is None:
+        raise ValueError("It must be a duration such as 90s, 30m, 12h, 7d or 2w, or forever.")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=FOREVER)]
+"""A number of seconds, or text that `parse_duration` reads."""
+
 WebhookUrl = Annotated[str, AfterValidator(_check_url)]
 
 
@@ -78,6 +111,9 @@ class Template(BaseModel):
     webhook_url: WebhookUrl | None = None
     webhook_secret: SecretStr | None = Field(default=None, min_length=_MIN_SECRET_LENGTH)
     webhook_secret_env: str | None = None
+    webhook_events: tuple[Literal["ended", "deleted"], ...] = Field(default=("ended",), min_length=1)
+    keep_results: Duration | None = None
+    keep_source: Duration | None = None
 
     @property
     def video_crf(self) -> int:
@@ -115,12 +151,19 @@ class Template(BaseModel):
             raise ValueError("A webhook_url needs either webhook_secret or webhook_secret_env.")
         if secrets and not self.webhook_url:
             raise ValueError("A webhook secret needs a webhook_url.")
+        if self.webhook_events != ("ended",) and not self.webhook_url:
+            raise ValueError("The setting webhook_events needs a webhook_url.")
         if self.webhook_secret_env and len(os.environ.get(self.webhook_secret_env, "")) < _MIN_SECRET_LENGTH:
             raise ValueError(
                 f"The variable of webhook_secret_env, {self.webhook_secret_env}, is not set, "
                 f"or has fewer than {_MIN_SECRET_LENGTH} characters."
             )
         return self
+
+    @property
+    def retention(self) -> Retention:
+        """How long the source and the results are stored after completion."""
+        return Retention(self.keep_source, self.keep_results)
 
     @property
     def webhook(self) -> Webhook | None:
@@ -134,7 +177,10 @@ class Template(BaseModel):
         return os.environ[self.webhook_secret_env or ""]
 
 
-_COMMON_FIELDS = {"name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env"}
+_COMMON_FIELDS = {
+    "name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env", "webhook_events",
+    "keep_results", "keep_source",
+}  # fmt: skip
 """The fields that apply to every kind of file."""
 
 
@@ -180,10 +226,23 @@ class Templates:
             raise Malformed("There is no template of that name.", details={"templates": known})
         return found
 
+    def of(self, upload: Upload) -> Template:
+        """Return the template of an upload, with the upload's own limit."""
+        template = self.get(upload.template)
+        if upload.max_bytes is None:
+            return template
+        return template.model_copy(update={"max_bytes": min(upload.max_bytes, template.max_bytes or upload.max_bytes)})
+
     def webhook(self, name: str) -> Webhook | None:
         """Return the webhook of a template, or None when it has none or no longer exists."""
         found = self._by_name.get(name)
         return found.webhook if found else None
+
+    def notified(self, name: str, stage: Stage) -> bool:
+        """Return whether the webhook of a template, if it has one, is called when uploads reach this terminal stage."""
+        found = self._by_name.get(name)
+        event = "deleted" if stage is Stage.DELETED else "ended"
+        return found is not None and found.webhook_url is not None and event in found.webhook_events
 
 
 def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roomcast.errors import Code
-from roomcast.uploads.lifecycle import Cancelled, Entered, Failed, HandedBack, Paused, Retrying, Stage
+from roomcast.uploads.lifecycle import Cancelled, Deleted, Entered, Failed, HandedBack, Paused, Retrying, Stage
 from roomcast.uploads.messages import UploadError
 from roomcast.uploads.model import Change, Upload, is_resumable
 
@@ -44,6 +44,13 @@ def cancelled(step: Stage) -> Change:
     """Return the change for an upload that its owner cancelled during `step`."""
     error: UploadError = {"code": Code.CANCELLED, "message": "Cancelled.", "step": step, "retryable": True}
     return Change(Cancelled(), "Cancelled", error=error)
+
+
+def deleted(step: Stage, *, expired: bool = False) -> Change:
+    """Return the change for an upload that is deleted in the stage `step`: by its owner, or because it expired."""
+    text = "Deleted, because the time for which it is stored is over" if expired else "Deleted"
+    error: UploadError = {"code": Code.DELETED, "message": f"{text}.", "step": step, "retryable": False}
+    return Change(Deleted(), text, error=error)
 
 
 def concatenated() -> Change:

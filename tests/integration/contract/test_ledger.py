@@ -344,9 +344,9 @@ async def test_a_retry_waits_until_it_is_due(ledger: Ledger, clock: Clock) -> No
 
 async def test_a_lost_worker_costs_an_attempt(ledger: Ledger, clock: Clock) -> None:
     claim = await claimed(ledger, clock)
-    assert await ledger.expire_leases(reserved_before=0) == []
+    assert await ledger.expire_leases(reserved_seconds=1e12) == []
     clock.now += LEASE
-    [upload] = await ledger.expire_leases(reserved_before=0)
+    [upload] = await ledger.expire_leases(reserved_seconds=1e12)
     assert (upload.stage, upload.state.attempt, upload.state.failures) == (Stage.QUEUED, 2, 0)
     assert await ledger.queue() == [claim.upload.id]
 
@@ -355,7 +355,7 @@ async def test_a_lost_worker_with_a_requested_cancel_cancels_the_upload(ledger: 
     claim = await claimed(ledger, clock)
     await ledger.request_cancel(claim.upload.id, cancelled(claim.upload.stage))
     clock.now += LEASE
-    [upload] = await ledger.expire_leases(reserved_before=0)
+    [upload] = await ledger.expire_leases(reserved_seconds=1e12)
     assert upload.stage is Stage.CANCELLED
 
 
@@ -364,7 +364,7 @@ async def test_an_upload_fails_after_too_many_lost_workers(ledger: Ledger, clock
     for _ in range(MAX_WORKER_LOSSES):
         assert await ledger.claim_next(holder="w", seconds=LEASE)
         clock.now += LEASE
-        [upload] = await ledger.expire_leases(reserved_before=0)
+        [upload] = await ledger.expire_leases(reserved_seconds=1e12)
     assert upload.stage is Stage.FAILED
     assert upload.error == {
         "code": "WORKER_LOST",
@@ -379,9 +379,9 @@ async def test_a_lost_intake_and_an_unused_reservation_fail_the_upload(ledger: L
     await ledger.claim(arriving.id, holder="web", seconds=LEASE)
     reserved = await created(ledger, clock)
     clock.now += LEASE
-    [lost] = await ledger.expire_leases(reserved_before=reserved.created_at - 1)
+    [lost] = await ledger.expire_leases(reserved_seconds=clock.now - reserved.created_at + 1)
     assert (lost.id, lost.error and lost.error["code"]) == (arriving.id, "WORKER_LOST")
-    [unused] = await ledger.expire_leases(reserved_before=clock.now)
+    [unused] = await ledger.expire_leases(reserved_seconds=0)
     assert (unused.id, unused.error and unused.error["code"]) == (reserved.id, "STALLED")
 
 
@@ -403,9 +403,9 @@ async def test_reopening(ledger: Ledger, clock: Clock) -> None:
 async def test_prune_deletes_uploads_that_ended_long_ago(ledger: Ledger, clock: Clock) -> None:
     done = await finish(ledger, await claimed(ledger, clock))
     alive = await queued(ledger, clock)
-    assert await ledger.prune(clock.now - 1) == []
+    assert await ledger.prune(retention_seconds=1) == []
     clock.now += 10
-    assert await ledger.prune(clock.now - 5) == [done.id]
+    assert await ledger.prune(retention_seconds=5) == [done.id]
     with pytest.raises(NotFound):
         await ledger.get(done.id)
     assert await ledger.active_ids() == [alive.id]

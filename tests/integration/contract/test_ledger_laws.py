@@ -108,7 +108,7 @@ class _Fairness:
         for claim in self._claims:
             await finish(self._ledger, claim)
         self._clock.now += 1
-        await self._ledger.prune(self._clock.now)
+        await self._ledger.prune(retention_seconds=0)
 
 
 class _Model:
@@ -171,4 +171,4 @@ class _Model:
 
     async def _lapse(self) -> None:
         self._clock.now += LEASE
-        await self._ledger.expire_leases(reserved_before=0)
+        await self._ledger.expire_leases(reserved_seconds=1e12)

@@ -80,9 +80,9 @@ async def test_a_lost_intake_pauses_a_resumable_upload(ledger: Ledger, clock: Cl
     upload = await in_pieces(ledger, clock)
     await arriving(ledger, upload)
     clock.now += LEASE
-    [rested] = await ledger.expire_leases(reserved_before=0)
+    [rested] = await ledger.expire_leases(reserved_seconds=1e12)
     assert (rested.id, rested.stage) == (upload.id, Stage.RECEIVING)
-    assert await ledger.expire_leases(reserved_before=0) == []
+    assert await ledger.expire_leases(reserved_seconds=1e12) == []
     await arriving(ledger, upload)
 
 
@@ -91,7 +91,7 @@ async def test_a_lost_intake_fails_a_concatenated_upload(ledger: Ledger, clock: 
     await ledger.append(upload.id, Change(Progressed(0.0), "", resumable=TusState(concat=("a", "b"))))
     await arriving(ledger, upload)
     clock.now += LEASE
-    [lost] = await ledger.expire_leases(reserved_before=0)
+    [lost] = await ledger.expire_leases(reserved_seconds=1e12)
     assert (lost.stage, lost.error and lost.error["code"]) == (Stage.FAILED, "WORKER_LOST")
 
 
@@ -100,11 +100,11 @@ async def test_every_chunk_extends_the_reservation(ledger: Ledger, clock: Clock)
     clock.now += 100
     claim = await arriving(ledger, upload)
     clock.now += 1
-    assert await ledger.expire_leases(reserved_before=clock.now) == [], "somebody sends"
+    assert await ledger.expire_leases(reserved_seconds=0) == [], "somebody sends"
     rested = await ledger.append(upload.id, paused(upload, 50), token=claim.lease.token)
-    assert await ledger.expire_leases(reserved_before=rested.updated_at) == []
+    assert await ledger.expire_leases(reserved_seconds=clock.now - rested.updated_at) == []
     clock.now += 1
-    [lapsed] = await ledger.expire_leases(reserved_before=clock.now)
+    [lapsed] = await ledger.expire_leases(reserved_seconds=0)
     assert (lapsed.id, lapsed.error and lapsed.error["code"]) == (upload.id, "STALLED")
     assert lapsed.text == "The rest of the file never arrived."
 

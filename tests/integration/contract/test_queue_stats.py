@@ -98,7 +98,7 @@ async def test_outcomes_are_counted_since_a_time(ledger: Ledger, clock: Clock) -
 async def test_pruned_uploads_are_not_counted(ledger: Ledger, clock: Clock) -> None:
     await fail(ledger, await claimed(ledger, clock))
     clock.now += 10
-    await ledger.prune(clock.now)
+    await ledger.prune(retention_seconds=0)
     stats = await ledger.stats(since=0, failures=10)
     assert (stats.outcomes[Stage.FAILED], stats.failures, stats.active) == (0, [], 0)
     assert (await ledger.page(None)).uploads == []

@@ -139,16 +139,16 @@ async def test_damaged_records_do_not_keep_leases_reservations_and_retention_fro
     for upload_id in (bad.upload.id, reserved.id):
         await put(ledger, upload_id, GARBAGE)
     clock.now += LEASE + 1
-    settled = {upload.id: upload for upload in await ledger.expire_leases(reserved_before=clock.now)}
+    settled = {upload.id: upload for upload in await ledger.expire_leases(reserved_seconds=0)}
     assert settled.keys() == {bad.upload.id, good.upload.id, reserved.id, other.id}
     assert settled[good.upload.id].stage is Stage.QUEUED
     for upload_id in (bad.upload.id, reserved.id):
         error = settled[upload_id].error
         assert error
         assert error["code"] == "UNREADABLE_RECORD"
-    assert await ledger.expire_leases(reserved_before=clock.now) == []
+    assert await ledger.expire_leases(reserved_seconds=0) == []
     clock.now += 1
-    assert set(await ledger.prune(clock.now)) == {bad.upload.id, reserved.id, other.id}
+    assert set(await ledger.prune(retention_seconds=0)) == {bad.upload.id, reserved.id, other.id}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_unknown_fields_survive_an_upload_s_life(ledger: Ledger, clock: Cl
     assert first
     await check()
     clock.now += LEASE + 1
-    await ledger.expire_leases(reserved_before=0)
+    await ledger.expire_leases(reserved_seconds=1e12)
     await check()
     second = await ledger.claim_next(holder="w", seconds=LEASE)
     assert second
@@ -214,7 +214,7 @@ async def test_stage_of_a_newer_worker_is_shown_and_its_lost_upload_is_queued_ag
     assert (shown.stage, shown.state.status) == ("polishing", "compressing")
     assert [one.upload.stage for one in (await ledger.stats(since=0, failures=0)).leased] == ["polishing"]
     clock.now += LEASE + 1
-    assert [one.stage for one in await ledger.expire_leases(reserved_before=0)] == [Stage.QUEUED]
+    assert [one.stage for one in await ledger.expire_leases(reserved_seconds=1e12)] == [Stage.QUEUED]
 
 
 def submissions(ledger: Ledger, clock: Clock) -> RecordStore[Submission]:

@@ -12,12 +12,13 @@ import pytest
 from roomcast import errors
 from roomcast.uploads.lifecycle import Stage
 from roomcast_workers.ffmpeg.binaries import find_binaries
+from roomcast_workers.ffmpeg.runner import read_capabilities
 from roomcast_workers.job import Results
 from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import first_frame, make_clip, make_encoded, make_sound, make_uneven, truncate
-from tests.support.jobs import RecordingReporter, job_on
+from tests.support.jobs import RecordingReporter, job_on, quality_target
 
 
 async def run_video_steps(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, Path, RecordingReporter]:
@@ -177,6 +178,8 @@ async def test_interlaced_video_is_deinterlaced(tmp_path: Path) -> None:
     ("transfer", "luma"), [("smpte2084", [16, 173, 201, 230]), ("arib-std-b67", [16, 141, 161, 201])]
 )
 async def test_hdr_video_is_tone_mapped(transfer: str, luma: list[int], tmp_path: Path) -> None:
+    if (await read_capabilities(find_binaries())).tone_mapper != "zscale":
+        pytest.skip("this ffmpeg has no zscale: test_other_ffmpegs.py has the values of swscale")
     results, path, _ = await run_video_steps(clips.make_hdr(tmp_path / "hdr.mp4", transfer), tmp_path, crf=4)
     assert results.original["hdr"] is True
     found = output(path, "-show_frames")
@@ -350,8 +353,8 @@ async def test_target_quality_is_reached_on_samples(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=2, crf=5, size="128x96")
     results, _, reporter = await run_video_steps(clip, tmp_path, target_quality=90)
     quality = results.extra["quality"]
-    assert quality["metric"] == "vmaf"
-    assert quality["score"] >= quality["target"] == 90
+    assert (quality["metric"], quality["target"]) == await quality_target(90)
+    assert quality["score"] >= quality["target"]
     worse, _, _ = await run_video_steps(clip, tmp_path / "worse", target_quality=60)
     assert worse.extra["quality"]["crf"] > quality["crf"]
     assert reporter.updates[-1]["forecast"].bytes > 0

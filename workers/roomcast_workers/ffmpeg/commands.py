@@ -56,8 +56,8 @@ _MAX_REORDER_SECONDS = 1.0
 
 # Drop the source's title, location, author, comments, chapters and attachments, and make no time code track.
 _NO_METADATA: Options = {"map_metadata": -1, "map_metadata:s": -1, "map_chapters": -1, "fflags": "+bitexact"}
-_CHUNK_MICROSECONDS = 500_000
-"""Video and audio alternate in chunks of half a second: with a chunk for each frame the index of a video was 240 bytes
+_CHUNK_MICROSECONDS = 1_000_000
+"""Video and audio alternate in chunks of a second: with a chunk for each frame the index of a video was 240 bytes
 larger a second."""
 _MUXERS: dict[str, Options] = {
     "mp4": {
@@ -466,7 +466,8 @@ def _video_filters(video: VideoStream, settings: EncodeSettings) -> list[Filter]
 
 
 def _video_options(settings: EncodeSettings, video: VideoStream) -> Options:
-    options = video_options(settings.codec, settings.preset, settings.rate, settings.width, settings.height, video.fps)
+    size = settings.width, settings.height
+    options = video_options(settings.codec, settings.preset, settings.rate, *size, video.fps, settings.seconds)
     return options | {"pix_fmt": "yuv420p"} | _EVERY_FRAME
 
 

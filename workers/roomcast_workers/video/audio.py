@@ -54,6 +54,8 @@ async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMete
     result = await probe_output(job, target, "mov")
     verify_copied(info, source.seconds, result)
     extra: dict[str, Any] = {"copied": True} if copied else {}
+    if copied and excess > 0:
+        extra["copiedDespite"] = ["size"]
     if source.truncation is not None:
         extra["partial"] = source.truncation.to_json()
     elif is_short(source.seconds, result):

@@ -69,6 +69,7 @@ async def settings_for(job: Job, source: VerifiedMedia) -> EncodeSettings:
         height,
         audio_bitrate_for(job, source),
         tone_mapper=await tone_mapper(job, video),
+        seconds=source.seconds,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.templates import CRF_DEFAULT
 
-from roomcast_workers.ffmpeg.codecs import max_playback_bytes
+from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, max_playback_bytes
 from roomcast_workers.job import Job, ResultFile, Results
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia
@@ -82,7 +83,11 @@ async def _gains_enough(job: Job, source: VerifiedMedia) -> bool:
     """Return whether samples show that compressing a video gains enough over copying it."""
     if not worth_sampling(source.info, source.seconds):
         return True  # the result itself is compared
-    fraction = await sampled_fraction(job, source, await settings_for(job, source))
+    settings = await settings_for(job, source)
+    most = max_playback_bytes(settings, require_video(source.info).fps, source.seconds)
+    if job.template.target_quality is None and is_worthwhile(most, job.source.size):
+        return True  # no result has more bytes than that
+    fraction = await sampled_fraction(job, source, settings)
     return is_worthwhile(round(fraction * job.source.size), job.source.size)
 
 
@@ -116,7 +121,26 @@ async def _within_limits(
         return copied
     encoded = await encode_below(job, source, encoded, round(min(most, job.source.size)), meter)
     copied = await _copy_instead(job, source, encoded, meter) if other_codec else None
-    return copied or encoded
+    return copied or await _in_h264_if_smaller(job, source, encoded, meter)
+
+
+async def _in_h264_if_smaller(
+    job: Job, source: VerifiedMedia, encoded: EncodedFile, meter: ProgressMeter
+) -> EncodedFile:
+    """Return `encoded` if it is not larger than its source, or else what is smaller of it and its like in H.264, whose
+    highest CRF takes far fewer bytes than that of VP9."""
+    if encoded.size <= job.source.size or encoded.settings is None or encoded.codec == "h264":
+        return encoded
+    settings = replace(encoded.settings, codec=CODECS["h264"], rate=ConstantQuality(CRF_DEFAULT["h264"]))
+    aside = encoded.path.replace(job.scratch / "larger")
+    other = await encode_below(job, source, await encode_video(job, source, settings, meter), job.source.size, meter)
+    if other.size >= aside.stat().st_size:
+        other.path.unlink()
+        aside.replace(encoded.path)
+        return encoded
+    aside.unlink()
+    quality = {"quality": encoded.extra["quality"]} if "quality" in encoded.extra else {}
+    return replace(other, extra=other.extra | quality)
 
 
 async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:

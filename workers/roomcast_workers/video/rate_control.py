@@ -54,6 +54,10 @@ _TWO_PASSES = 1.6
 _COMPARISON_SAMPLE = 0.5, 1.5
 _COMPARISON_PIXELS = 40e6
 _SAMPLING_FROM = 1.5
+_ROUGH_PRESET, _ROUGH_CRF_STEP = "veryfast", 2
+"""x264's `veryfast` makes with a `crf` that is 2 lower 0 to 21 % more bytes than `fast`, for half the CPU time."""
+_UNCLEAR = 0.6, 1.2
+"""Fractions between which a rough result does not show whether a fifth is gained."""
 _MAX_RETRIES = 4
 
 
@@ -127,11 +131,26 @@ def worth_sampling(info: MediaInfo, seconds: float) -> bool:
 
 
 async def sampled_fraction(job: Job, source: VerifiedMedia, settings: EncodeSettings) -> float:
-    """Compress three short samples, and return their bytes as a fraction of those that the source has there."""
+    """Compress three short samples, and return their bytes as a fraction of those that the source has there.
+
+    With a slow preset, a fast one may show clearly enough, from samples of half the length, whether that is a gain.
+    """
+    rate, is_slow = settings.rate, int(EFFORT[settings.preset]) > int(EFFORT[_ROUGH_PRESET])
+    if settings.codec.name == "h264" and isinstance(rate, ConstantQuality) and is_slow:
+        rough_rate = replace(rate, crf=max(0, rate.crf - _ROUGH_CRF_STEP))
+        rough = replace(settings, preset=_ROUGH_PRESET, rate=rough_rate)
+        fraction = await _compress_samples(job, source, rough, 0.5)
+        if not _UNCLEAR[0] < fraction < _UNCLEAR[1]:
+            return fraction
+    return await _compress_samples(job, source, settings, 1.0)
+
+
+async def _compress_samples(job: Job, source: VerifiedMedia, settings: EncodeSettings, scale: float) -> float:
+    """Do what `sampled_fraction` does, from samples of `scale` times the usual length."""
     video = require_video(source.info)
     pixels = settings.width * settings.height * (video.fps or ASSUMED_FPS)
-    shortest, longest = _COMPARISON_SAMPLE
-    length = min(longest, max(shortest, _COMPARISON_PIXELS / pixels / _SAMPLES), source.seconds / _SAMPLES)
+    shortest, longest = (scale * seconds for seconds in _COMPARISON_SAMPLE)
+    length = min(longest, max(shortest, scale * _COMPARISON_PIXELS / pixels / _SAMPLES), source.seconds / _SAMPLES)
     starts = sample_starts(source.seconds, _SAMPLES, length)
     length *= _SAMPLES / len(starts)
     target = job.scratch / f"samples{settings.codec.suffix}"

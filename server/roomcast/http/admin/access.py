@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden
 from roomcast.origins import is_loopback_address, is_loopback_host
+from roomcast.services.authentication import Authenticator
 from roomcast.uploads.viewer import Viewer
 
 _PROXY_HEADERS = re.compile(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from roomcast.auth import Authenticator
 from roomcast.errors import Forbidden, Malformed, RoomcastError
+from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import BOARD, AdminBoard
 from roomcast.http.admin.schema import Board, Overview, UploadRows
 from roomcast.http.admin.view import upload_row
 from roomcast.http.errors import status_of
-from roomcast.http.middleware import ADMIN_PATH, Credential
+from roomcast.http.middleware import ADMIN_PATH, viewer_of
 from roomcast.http.operations import (
     EVENT_STREAM,
     HTML,
@@ -22,12 +22,13 @@ from roomcast.http.operations import (
     Tag,
     json_body,
 )
-from roomcast.http.pages import PAGE_RESPONSE, STATIC
+from roomcast.http.pages import PAGE_RESPONSE, page_file
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.streams.sse import sse_event
 from roomcast.http.streams.streams import LatestQueue, Streams
-from roomcast.http.uploads import PAGE_PARAMETERS, parse_limit, parse_status
+from roomcast.http.uploads import PAGE_PARAMETERS, is_listed, parse_limit, parse_status
 from roomcast.ledger.contract import Ledger
+from roomcast.services.authentication import Authenticator
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -52,15 +53,15 @@ class AdminRoutes(RouteGroup):
     """`/admin` and `/api/admin/…`."""
 
     def __init__(
-        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, credential: Credential
+        self, board: AdminBoard, ledger: Ledger, streams: Streams, authenticator: Authenticator, proxies: TrustedProxies
     ) -> None:
         self._board = board
         self._ledger = ledger
         self._streams = streams
         self._authenticator = authenticator
         self._access = AdminAccess(authenticator)
-        self._credential = credential
-        self._html = (STATIC / "admin" / "admin.html").read_text()
+        self._proxies = proxies
+        self._html = page_file("admin/admin.html").read_text()
 
     @Operation(
         "GET",
@@ -77,7 +78,7 @@ class AdminRoutes(RouteGroup):
         """Return the page, which holds no data and asks for a token itself; the status says whether one is needed."""
         status = 200
         try:
-            self._access.check(request, self._authenticator.viewer(self._credential(request)))
+            self._access.check(request, await viewer_of(request, self._authenticator, self._proxies))
         except RoomcastError as error:
             status = status_of(error)
         html = _FORBIDDEN_PAGE if self._access.open_mode and status != 200 else self._html
@@ -109,7 +110,7 @@ class AdminRoutes(RouteGroup):
         query = request.query
         status, limit = parse_status(query.get("status")), parse_limit(query.get("limit"))
         page = await self._ledger.page(None, status=status, cursor=query.get("cursor"), limit=limit)
-        rows = [upload_row(upload) for upload in page.uploads if not upload.is_partial]
+        rows = [upload_row(upload) for upload in page.uploads if is_listed(upload)]
         return json_response(UploadRows(uploads=rows, cursor=page.cursor))
 
     @Operation(

@@ -14,9 +14,12 @@ from aiohttp import hdrs, web
 
 from roomcast.errors import NotFound
 from roomcast.http.downloads.conditions import FileVersion, select
+from roomcast.http.downloads.encodings import preferred_encoding
 from roomcast.runtime.files import run_in_thread_shielded
 
 _CHUNK_BYTES = 1 << 18
+_COMPRESSED_SUFFIXES = {"br": ".br", "gzip": ".gz"}
+"""The suffixes of a file's compressed copies, by their content coding; the smallest first."""
 
 
 async def send_file(request: web.Request, path: Path, headers: Mapping[str, str] | None = None) -> web.StreamResponse:
@@ -49,6 +52,26 @@ async def send_file(request: web.Request, path: Path, headers: Mapping[str, str]
                 await _send(response, file, selected.start, selected.stop)
             await response.write_eof()
         return response
+
+
+async def send_compressed_file(request: web.Request, path: Path, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Respond with a file, or with the compressed copy beside it that the client prefers.
+
+    Raises what `send_file` raises.
+    """
+    suffixes = {
+        name: suffix for name, suffix in _COMPRESSED_SUFFIXES.items() if path.with_name(path.name + suffix).is_file()
+    }
+    if not suffixes:
+        return await send_file(request, path, headers)
+    accepted = ",".join(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
+    encoding = preferred_encoding(accepted, suffixes)
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    if encoding is None:
+        return await send_file(request, path, headers)
+    mime = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    headers = {**headers, "Content-Type": mime, "Content-Encoding": encoding}
+    return await send_file(request, path.with_name(path.name + suffixes[encoding]), headers)
 
 
 async def _send(response: web.StreamResponse, file: BinaryIO, start: int, stop: int) -> None:

@@ -22,7 +22,7 @@ from roomcast.errors import Code, InvalidMetadata, Malformed, RoomcastError, Too
 from roomcast.http.intake.multipart import MAX_FIELDS, MAX_OVERHEAD_BYTES, FormBody, FormPart
 from roomcast.http.intake.pipeline import refuse_content_range
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
-from roomcast.http.intake.records import new_upload, upload_entry, upload_response
+from roomcast.http.intake.records import NewUploads, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import RefusedFile, UploadEntry
 from roomcast.media.result_keys import clean_folder
@@ -78,11 +78,18 @@ class Form:
     A strict form ends with its first error, but for those that concern one file only. A lenient form notes which files
     are refused and why, and may name a folder in the field `path`; its files are queued when all of it is read, those
     of a strict form when the next file begins, if the template is known by then. `default` is the
-    template of a form that names none.
+    template of a form that names none. With `fields_first`, fields that come after a file cannot change what the
+    application has checked.
     """
 
     def __init__(
-        self, viewer: Viewer, templates: Templates, *, lenient: bool = False, default: str | None = None
+        self,
+        viewer: Viewer,
+        templates: Templates,
+        *,
+        lenient: bool = False,
+        default: str | None = None,
+        fields_first: bool = False,
     ) -> None:
         self.viewer = viewer
         self.lenient = lenient
@@ -91,6 +98,7 @@ class Form:
         self.metadata: dict[str, Any] = {}
         self._templates = templates
         self._default = default
+        self._fields_first = fields_first
         self._template: Template | None = None
         self._folder: str | None = None
         self._error: RoomcastError | None = None
@@ -128,6 +136,8 @@ class Form:
         if name == "path":
             self._folder = clean_folder(text)
             return
+        if self._fields_first and self.files:
+            raise Malformed(f"The field {name} must come before the files of the form.")
         if name == "metadata":
             if self._decided.is_set():
                 raise InvalidMetadata("The field metadata must come before the second file of the form.")
@@ -197,18 +207,30 @@ class FormResult:
 class FormIntake:
     """Receives forms."""
 
-    def __init__(self, assemblies: AssemblyService, templates: Templates, receiver: Receiver) -> None:
+    def __init__(
+        self, assemblies: AssemblyService, templates: Templates, new_uploads: NewUploads, receiver: Receiver
+    ) -> None:
+        self._new_uploads = new_uploads
         self._assemblies = assemblies
         self._templates = templates
         self._receiver = receiver
 
     async def receive_form(self, request: web.Request) -> FormResult:
         """Receive a strict form; its files are stored and queued then. Raises the first error if none was queued."""
-        return await self._receive(request, Form(request[VIEWER], self._templates))
+        return await self._receive(request, self._form(request))
 
     async def receive_files(self, request: web.Request, default: str) -> FormResult:
         """Receive a lenient form, whose template is `default` if it names none. Raises as `receive_form` does."""
-        return await self._receive(request, Form(request[VIEWER], self._templates, lenient=True, default=default))
+        return await self._receive(request, self._form(request, lenient=True, default=default))
+
+    def _form(self, request: web.Request, *, lenient: bool = False, default: str | None = None) -> Form:
+        return Form(
+            request[VIEWER],
+            self._templates,
+            lenient=lenient,
+            default=default,
+            fields_first=self._new_uploads.checked,
+        )
 
     async def _receive(self, request: web.Request, form: Form) -> FormResult:
         refuse_content_range(request.headers)
@@ -264,7 +286,9 @@ class FormIntake:
         if form.upload_count >= settings.max_files:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
         form.begin_file()
-        upload = new_upload(form.viewer, form.template, part.filename, metadata=form.metadata)
+        upload = await self._new_uploads.make(form.viewer, form.template, part.filename, "form", metadata=form.metadata)
+        if first := next((file.upload for file in form.files if file.upload), None):
+            self._new_uploads.check_same_template(first, upload)
         quota = self._receiver.quota
         async with quota.admit(form.viewer.client, [upload]):
             form.submission = await self._assemblies.add_file(
@@ -287,6 +311,8 @@ class FormIntake:
             async with intake.stored(part.chunks(), form.widest_template, total=total) as stored:
                 file.arrived.set()
                 template, folder = await form.decision()
+                if self._new_uploads.checked:
+                    template = self._templates.get(upload.template)
                 later = None if form.metadata is metadata else form.metadata
                 return await stored.enqueue(template, folder=folder, metadata=later)
 

@@ -218,7 +218,12 @@ class BodyPipeline:
     ) -> None:
         self._declared_size = upload.bytes_expected
         self._declared_md5 = upload.declared_md5
-        self._settings = settings
+        own_limit = upload.max_bytes
+        self._settings = (
+            settings
+            if own_limit is None
+            else settings.model_copy(update={"max_upload_bytes": min(own_limit, settings.max_upload_bytes)})
+        )
         self._template = template
         self._head = bytearray(head)
         self._detecting = not partial and offset == len(head)

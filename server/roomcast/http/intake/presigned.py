@@ -105,7 +105,7 @@ class PresignedIntake:
 
         async def work(intake: LeasedIntake) -> Upload:
             object_key = await self._store.complete(key, token, parts, size=size)
-            template = self._templates.get(intake.upload.template)
+            template = self._templates.of(intake.upload)
             pipeline = intake.pipeline(template)
             async with aclosing(self._store.read_chunks(object_key)) as chunks:
                 await pipeline.run(chunks)

@@ -18,7 +18,7 @@ from roomcast.http.intake.pipeline import check_size, refuse_content_range
 from roomcast.http.intake.presigned import PresignedIntake, presigned_entry
 from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import LeasedIntake, Receiver
-from roomcast.http.intake.records import accepted, new_upload, upload_entry, upload_response
+from roomcast.http.intake.records import NewUploads, accepted, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
 from roomcast.media.contract import MediaStore
@@ -98,6 +98,7 @@ class Reservations:
         assemblies: AssemblyService,
         media: MediaStore,
         templates: Templates,
+        new_uploads: NewUploads,
         receiver: Receiver,
         presigned: PresignedIntake | None,
         links: Links,
@@ -106,6 +107,7 @@ class Reservations:
         self._uploads = uploads
         self._media = media
         self._templates = templates
+        self._new_uploads = new_uploads
         self._receiver = receiver
         self._presigned = presigned
         self._links = links
@@ -124,18 +126,21 @@ class Reservations:
         for file in reservation.files:
             check_size(file.size or 0, template, settings)
         await self._receiver.check_space(sum(file.size or 0 for file in reservation.files))
-        uploads = [
-            new_upload(
+        uploads = await self._new_uploads.make_all(
+            self._new_uploads.make(
                 request[VIEWER],
                 template,
                 file.filename,
+                "direct" if reservation.direct else "reservation",
                 size=file.size,
                 md5=file.md5,
                 chosen_id=chosen,
                 metadata=check_metadata(reservation.metadata_of(file)),
             )
             for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
-        ]
+        )
+        for upload in uploads:
+            check_size(upload.bytes_expected or 0, self._templates.of(upload), settings)
         chosen = [upload for upload, own in zip(uploads, reservation.chosen_ids, strict=True) if own]
         if chosen:
             await self._check_unused(chosen)
@@ -156,7 +161,7 @@ class Reservations:
         refuse_content_range(request.headers)
         if upload.resumable:
             raise WrongState("This upload is sent in chunks. Continue at its tusUrl.")
-        template = self._templates.get(upload.template)
+        template = self._templates.of(upload)
         length = request.content_length
         if length is not None:
             check_size(length, template, self._receiver.settings)

@@ -146,7 +146,7 @@ class ResumableIntake:
 
     async def _receive(self, intake: LeasedIntake, chunk: Chunk) -> Upload:
         """Store a chunk as far as it arrives; queue the upload if it is complete then."""
-        upload, key, template = intake.upload, source_key(intake.upload), self._templates.get(intake.upload.template)
+        upload, key, template = intake.upload, source_key(intake.upload), self._templates.of(intake.upload)
         standalone = _is_standalone(upload)
         needs_head = standalone and chunk.offset < SNIFF_BYTES
         head = await self._sources.read_head(key, SNIFF_BYTES) if needs_head else b""
@@ -176,7 +176,7 @@ class ResumableIntake:
 
     async def _complete(self, intake: LeasedIntake, *, keys: Sequence[str] = ()) -> Upload:
         """Complete the source, of partial sources if `keys` names them; check and hash all of it; queue the upload."""
-        template = self._templates.get(intake.upload.template)
+        template = self._templates.of(intake.upload)
         pipeline = intake.pipeline(template)
         key = await self._sources.complete(source_key(intake.upload), pipeline.inspect, concat=keys)
         return await intake.enqueue(key, pipeline, pipeline.verify(template), template)

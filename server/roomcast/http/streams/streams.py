@@ -38,7 +38,7 @@ from roomcast.uploads.viewer import Viewer
 
 log = structlog.get_logger(__name__)
 
-_HEADERS = {
+STREAM_HEADERS = {
     hdrs.CONTENT_TYPE: EVENT_STREAM,
     hdrs.CACHE_CONTROL: "no-store",
     "X-Accel-Buffering": "no",
@@ -142,7 +142,7 @@ class SseWriter:
 
     def __init__(self, request: web.Request, *, stalled_after: float) -> None:
         self._request = request
-        self._response = web.StreamResponse(headers=_HEADERS)
+        self._response = web.StreamResponse(headers=STREAM_HEADERS)
         self._stalled_after = stalled_after
 
     async def open(self) -> web.StreamResponse:

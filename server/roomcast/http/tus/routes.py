@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from roomcast.http import errors
 from roomcast.http.intake.pipeline import check_size, max_bytes
 from roomcast.http.intake.raw_body import raw_body
 from roomcast.http.intake.receiver import Receiver
-from roomcast.http.intake.records import new_upload
+from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.resumable import Chunk, ResumableIntake
 from roomcast.http.operations import JSON, Operation, Parameter, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import TUS_PATH, VIEWER, Links
@@ -65,6 +64,7 @@ class TusRoutes(RouteGroup):
         assemblies: AssemblyService,
         uploads: UploadService,
         templates: Templates,
+        new_uploads: NewUploads,
         receiver: Receiver,
         resumable: ResumableIntake,
         links: Links,
@@ -76,6 +76,7 @@ class TusRoutes(RouteGroup):
         self._assemblies = assemblies
         self._uploads = uploads
         self._templates = templates
+        self._new_uploads = new_uploads
         self._receiver = receiver
         self._resumable = resumable
         self._links = links
@@ -135,32 +136,26 @@ class TusRoutes(RouteGroup):
         """Create an upload: 201. The body, if there is one, is its first chunk."""
         creation = tus_protocol.creation(request.headers)
         template = self._templates.get(creation.template)
-        upload = new_upload(
+        if request.can_read_body and not creation.concat:
+            tus_protocol.check_chunk_type(request.content_type)
+        partials = [await self._load(request, partial_id) for partial_id in creation.concat]
+        size = await self._resumable.concatenated_size(partials) if partials else creation.length
+        upload = await self._new_uploads.make(
             request[VIEWER],
             template,
             creation.filename,
-            size=creation.length,
+            "tus",
+            size=size,
             metadata=creation.application_metadata,
+            resumable=TusState(creation.metadata, partial=creation.partial, concat=creation.concat),
         )
-        if creation.concat:
-            return await self._concatenate(request, creation, upload)
-        if request.can_read_body:
-            tus_protocol.check_chunk_type(request.content_type)
-        upload = replace(upload, resumable=TusState(creation.metadata, partial=creation.partial))
-        await self._create(upload, creation.length, request[VIEWER])
-        if request.can_read_body:
+        await self._create(upload, size, request[VIEWER])
+        if partials:
+            upload = await self._resumable.concatenate(upload, partials)
+            await self._assemblies.resolve_id(upload.submission)
+        elif request.can_read_body:
             upload = await self._append(request, upload, offset=0)
         return self._created(upload)
-
-    async def _concatenate(self, request: web.Request, creation: tus_protocol.Creation, upload: Upload) -> web.Response:
-        """Create a final upload of complete partial ones, and queue it: 201."""
-        partials = [await self._load(request, partial_id) for partial_id in creation.concat]
-        size = await self._resumable.concatenated_size(partials)
-        upload = replace(upload, bytes_expected=size, resumable=TusState(creation.metadata, concat=creation.concat))
-        await self._create(upload, size, request[VIEWER])
-        queued = await self._resumable.concatenate(upload, partials)
-        await self._assemblies.resolve_id(queued.submission)
-        return self._created(queued)
 
     async def _create(self, upload: Upload, length: int | None, viewer: Viewer) -> None:
         self._check_declared_size(upload, length)
@@ -175,7 +170,7 @@ class TusRoutes(RouteGroup):
     def _check_declared_size(self, upload: Upload, length: int | None) -> None:
         if length == 0 and not upload.is_partial:
             raise UnreadableMedia("The file is empty.")
-        check_size(length or 0, self._templates.get(upload.template), self._settings)
+        check_size(length or 0, self._templates.of(upload), self._settings)
 
     def _created(self, upload: Upload) -> web.Response:
         headers = {hdrs.LOCATION: self._links.tus(upload.id), **self._offset_headers(upload, upload.bytes_received)}
@@ -259,7 +254,7 @@ class TusRoutes(RouteGroup):
         """Return how many bytes the file may have after `offset`."""
         size = upload.bytes_expected if length is None else length
         if size is None:
-            size = max_bytes(self._templates.get(upload.template), self._settings)
+            size = max_bytes(self._templates.of(upload), self._settings)
         return max(0, size - offset)
 
     @Operation(

@@ -26,6 +26,7 @@ from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastErr
 from roomcast.ledger.contract import (
     EVENT_LOG_LENGTH,
     Claim,
+    DueCleanups,
     IncompatibleSchema,
     Lease,
     LeasedUpload,
@@ -47,14 +48,17 @@ from roomcast.ledger.redis.scripts import (
     APPEND_AND_MOVE,
     CLAIM,
     CLAIM_NEXT,
+    CLEANUPS_DUE,
     CREATE,
     EXPIRED,
     LAST_SEQS,
     LOAD,
     PRUNE,
     READ,
+    REMOVE,
     RENEW,
     REQUEST_CANCEL,
+    SET_CLEANUP,
     LedgerScripts,
 )
 from roomcast.ledger.redis.uploads import (
@@ -304,8 +308,8 @@ class RedisLedger:
 
         return await self._advance(upload_id, next_record, Precondition.FREE, "")
 
-    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
-        reply = await self.scripts.run(EXPIRED, repr(reserved_before), _MAX_BATCH)
+    async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
+        reply = await self.scripts.run(EXPIRED, repr(reserved_seconds), _MAX_BATCH)
         now = self._synced(reply)
         writes = [self._settled(Snapshot.of(fields, now)) for fields in reply[2]]
         replies = await self.scripts.run_all(APPEND_AND_MOVE, [write.arguments() for write in writes])
@@ -316,9 +320,20 @@ class RedisLedger:
             self._notify_observers(write.before.upload, write.upload)
         return [write.upload for write in settled]
 
-    async def prune(self, finished_before: float) -> list[str]:
-        pruned = await self.scripts.run(PRUNE, repr(finished_before), _MAX_BATCH, *sorted(TERMINAL))
+    async def prune(self, *, retention_seconds: float) -> list[str]:
+        pruned = await self.scripts.run(PRUNE, repr(retention_seconds), _MAX_BATCH, *sorted(TERMINAL))
         return [upload_id.decode() for upload_id in pruned]
+
+    async def due_cleanups(self) -> DueCleanups:
+        reply = await self.scripts.run(CLEANUPS_DUE, _MAX_BATCH)
+        now = self._synced(reply)
+        return DueCleanups(now, [Snapshot.of(fields, now).upload for fields in reply[2]])
+
+    async def set_cleanup(self, upload_id: str, at: float | None) -> None:
+        await self.scripts.run(SET_CLEANUP, upload_id, "" if at is None else repr(at))
+
+    async def remove(self, upload_id: str) -> None:
+        await self.scripts.run(REMOVE, upload_id)
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         return self._pubsub.add_listener(listener)

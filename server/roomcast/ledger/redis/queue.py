@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from roomcast.ledger.redis.scripts import QUEUE_ORDER, READ_PAGE, STATS, LedgerScripts
-from roomcast.uploads.lifecycle import TABLE, TERMINAL, Stage, Status
-from roomcast.uploads.model import Upload
+from roomcast.uploads.lifecycle import OUTCOME_STAGES, TABLE, TERMINAL, Stage, Status
+from roomcast.uploads.model import Upload, cleanup_due_at
 
 _UNFINISHED = "unfinished"
 _RECEIVING = "receiving"
@@ -77,7 +77,7 @@ class RedisQueue:
 
     async def stats(self, *, since: float, failures: int) -> QueueCounts:
         """Return the counts for `WorkQueue.stats`."""
-        stages = sorted(TERMINAL)
+        stages = sorted(OUTCOME_STAGES)
         reply = await self._scripts.run(STATS, repr(since), failures, *stages)
         now, templates, oldest, delayed, active, leased, outcomes, failed = reply
         return QueueCounts(
@@ -94,7 +94,7 @@ class RedisQueue:
 
 def entry_of(upload: Upload) -> bytes:
     """Return the upload's entry for `queue.lua`: its state, and its members of the listings, as JSON."""
-    state = _queue_state(upload.stage)
+    state, cleanup_at = _queue_state(upload.stage), cleanup_due_at(upload)
     return orjson.dumps(
         {
             "state": state,
@@ -104,6 +104,7 @@ def entry_of(upload: Upload) -> bytes:
             "queue_member": f"{_inverted(upload.priority)}|{_sort_key(upload.updated_at)}|{upload.id}",
             # A queued upload waits from that time on; any other upload has been in its state since then.
             "since": repr(upload.not_before if upload.stage is Stage.QUEUED else upload.updated_at),
+            "cleanup_at": None if cleanup_at is None else repr(cleanup_at),
         }
     )
 

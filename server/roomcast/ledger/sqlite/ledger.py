@@ -15,6 +15,7 @@ from roomcast.errors import IdTaken, LeaseLost, Malformed, TooMany, WrongState
 from roomcast.ledger.contract import (
     ChangeNotice,
     Claim,
+    DueCleanups,
     Lease,
     Listener,
     Observer,
@@ -27,11 +28,14 @@ from roomcast.ledger.contract import (
 )
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
+    DUE_CLEANUPS,
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
+    PRUNABLE,
     QUEUE,
     StoredUpload,
     WrittenEvent,
+    delete_uploads,
     parse_upload,
     queue_positions,
     queue_stats,
@@ -47,6 +51,7 @@ from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
+_MAX_CLEANUPS = 100
 _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 """Stages that an upload enters when queue positions may change."""
 
@@ -243,7 +248,9 @@ class SqliteLedger:
 
         return (await self._write(work))[0].upload
 
-    async def expire_leases(self, *, reserved_before: float) -> list[Upload]:
+    async def expire_leases(self, *, reserved_seconds: float) -> list[Upload]:
+        reserved_before = self._clock() - reserved_seconds
+
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
             def found(query: str, now: float) -> list[StoredUpload]:
                 ids = connection.execute(query, {"now": now}).fetchall()
@@ -260,17 +267,38 @@ class SqliteLedger:
 
         return [written.upload for written in await self._write(work)]
 
-    async def prune(self, finished_before: float) -> list[str]:
+    async def prune(self, *, retention_seconds: float) -> list[str]:
+        values = {"before": self._clock() - retention_seconds, "limit": _MAX_PRUNED}
+
         def work(connection: sqlite3.Connection) -> list[str]:
-            query = "SELECT id FROM uploads WHERE finished_at < ? LIMIT ?"
-            ids = [found[0] for found in connection.execute(query, (finished_before, _MAX_PRUNED)).fetchall()]
-            connection.executemany("DELETE FROM uploads WHERE id = ?", [(upload_id,) for upload_id in ids])
-            connection.executemany("DELETE FROM events WHERE upload_id = ?", [(upload_id,) for upload_id in ids])
-            connection.executemany("DELETE FROM unreadable_records WHERE id = ?", [(upload_id,) for upload_id in ids])
-            connection.execute("DELETE FROM owners WHERE owner NOT IN (SELECT owner FROM uploads)")
+            ids = [found[0] for found in connection.execute(PRUNABLE, values).fetchall()]
+            delete_uploads(connection, ids)
             return ids
 
         return await self.database.write(work)
+
+    async def due_cleanups(self) -> DueCleanups:
+        now = self._clock()
+
+        def work(connection: sqlite3.Connection) -> list[Upload]:
+            stored = connection.execute(DUE_CLEANUPS, {"now": now, "limit": _MAX_CLEANUPS}).fetchall()
+            return [parse_upload(connection, *one) for one in stored]
+
+        return DueCleanups(now, await self.database.read(work))
+
+    async def set_cleanup(self, upload_id: str, at: float | None) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
+
+        await self.database.write(work)
+
+    async def remove(self, upload_id: str) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            query = "SELECT 1 FROM uploads WHERE id = ? AND stage = 'deleted'"
+            if connection.execute(query, (upload_id,)).fetchone():
+                delete_uploads(connection, [upload_id])
+
+        await self.database.write(work)
 
     def add_listener(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)

@@ -62,9 +62,13 @@ INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (S
 """
 
 ADDITIONS = """
-CREATE TABLE IF NOT EXISTS unreadable_records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS unreadable_records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uploads_cleanup ON uploads (cleanup_at) WHERE cleanup_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS uploads_prunable ON uploads (finished_at)
+    WHERE finished_at IS NOT NULL AND cleanup_at IS NULL
 """
-"""Tables that an earlier version with the same schema version does not know and does not need."""
+"""Tables and indexes that an earlier version with the same schema version does not know and does not need. So is the
+column `cleanup_at` of `uploads`."""
 
 RECORD_SCHEMA = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -98,7 +102,7 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
             for statement in tables.split(";\n"):  # `executescript` would commit the transaction
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SQLITE_SCHEMA_VERSION}")
-    connection.execute(ADDITIONS)
+    _add(connection)
     if importing:
         _import_records(connection)
     # The lock of the file shows that the processes which held these leases are gone.
@@ -108,6 +112,13 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
         connection.execute("DETACH DATABASE earlier")
         for suffix in ("", "-wal", "-shm"):
             earlier_records.with_name(earlier_records.name + suffix).unlink(missing_ok=True)
+
+
+def _add(connection: sqlite3.Connection) -> None:
+    if "cleanup_at" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(uploads)")}:
+        connection.execute("ALTER TABLE uploads ADD COLUMN cleanup_at REAL")
+    for statement in ADDITIONS.split(";\n"):
+        connection.execute(statement)
 
 
 def _import_records(connection: sqlite3.Connection) -> None:

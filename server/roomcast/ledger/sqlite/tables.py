@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -10,9 +11,9 @@ import orjson
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats, RecordConflict, RecordWrite
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
-from roomcast.uploads.lifecycle import TERMINAL, Stage
+from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, encode, message
+from roomcast.uploads.model import Upload, cleanup_due_at, encode, message
 
 STORED = "id, owner, created_at, record"
 """The columns that `parse_upload` needs."""
@@ -33,6 +34,11 @@ ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners
 
 EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
+
+PRUNABLE = "SELECT id FROM uploads WHERE finished_at < :before AND cleanup_at IS NULL LIMIT :limit"
+DUE_CLEANUPS = """
+SELECT id, owner, created_at, record FROM uploads WHERE cleanup_at <= :now ORDER BY cleanup_at LIMIT :limit
+"""
 
 WAITING = """
 SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), ''),
@@ -124,7 +130,7 @@ def write_event(
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
-        " finished_at = :finished_at, record = :record,"
+        " finished_at = :finished_at, cleanup_at = :cleanup_at, record = :record,"
         " lease_token = IIF(:idle, NULL, lease_token), lease_expires_at = IIF(:idle, NULL, lease_expires_at),"
         " cancel_requested = IIF(:idle, 0, cancel_requested) WHERE id = :id",
         {
@@ -134,6 +140,7 @@ def write_event(
             "queued_at": upload.updated_at if idle or upload.stage is Stage.RECEIVING else None,
             "not_before": upload.not_before,
             "finished_at": upload.updated_at if upload.state.terminal else None,
+            "cleanup_at": cleanup_due_at(upload),
             "record": encode(upload),
             "idle": idle,
         },
@@ -144,6 +151,15 @@ def write_event(
         query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"
         connection.execute(query, (upload.id, upload.seq - EVENT_LOG_LENGTH))
     return WrittenEvent(before, upload, body, idle)
+
+
+def delete_uploads(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Delete uploads with their events."""
+    rows = [(upload_id,) for upload_id in ids]
+    connection.executemany("DELETE FROM uploads WHERE id = ?", rows)
+    connection.executemany("DELETE FROM events WHERE upload_id = ?", rows)
+    connection.executemany("DELETE FROM unreadable_records WHERE id = ?", rows)
+    connection.execute("DELETE FROM owners WHERE owner NOT IN (SELECT owner FROM uploads)")
 
 
 def write_record(connection: sqlite3.Connection, write: RecordWrite) -> None:
@@ -165,7 +181,7 @@ def queue_stats(connection: sqlite3.Connection, now: float, since: float, failur
         LeasedUpload.from_token(token, parse_upload(connection, *stored), expires_at)
         for *stored, token, expires_at in connection.execute(LEASED).fetchall()
     ]
-    outcomes = dict.fromkeys(TERMINAL, 0)
+    outcomes = dict.fromkeys(OUTCOME_STAGES, 0)
     outcomes |= {Stage(stage): count for stage, count in connection.execute(OUTCOMES, {"since": since})}
     return QueueStats(
         waiting={template: count for template, count, _ in waiting},

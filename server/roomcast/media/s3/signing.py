@@ -49,9 +49,9 @@ class S3UrlSigner:
     seconds: int
     clock: Callable[[], float] = time.time
 
-    def get(self, key: str) -> str:
-        """Return a URL that reads an object."""
-        return _cached_get(self.base, key, self._signature())
+    def get(self, key: str, disposition: str | None = None) -> str:
+        """Return a URL that reads an object; its response has this `Content-Disposition` instead of the object's."""
+        return _cached_get(self.base, key, self._signature(), disposition)
 
     def put_part(self, key: str, multipart_id: str, number: int, size: int) -> str:
         """Return a URL that accepts one part of a multipart upload, of exactly `size` bytes."""
@@ -81,8 +81,9 @@ def presign(
 
 
 @lru_cache(maxsize=_CACHED_URLS)
-def _cached_get(base: str, key: str, signature: Signature) -> str:
-    return presign("GET", base, key, signature)
+def _cached_get(base: str, key: str, signature: Signature, disposition: str | None) -> str:
+    query = {"response-content-disposition": disposition} if disposition else None
+    return presign("GET", base, key, signature, query=query)
 
 
 class _DatedQueryAuth(S3SigV4QueryAuth):  # type: ignore[misc]

@@ -193,7 +193,12 @@ class S3MediaStore:
             return self._signer.url(path)  # a presigned URL is for one object, and relative URLs lose its query
         return self._object_url(path)
 
-    async def serve(self, key: str) -> InlineFile | Redirect:
+    def download_url(self, key: str) -> str:
+        return self._signer.download_url(key.removeprefix(self._media))
+
+    async def serve(self, key: str, *, disposition: str | None = None) -> InlineFile | Redirect:
+        if disposition and not _has_relative_urls(key):
+            return Redirect(self._bucket.urls.get(self._media + key, disposition))
         if not _has_relative_urls(key):
             return Redirect(self._object_url(key))
         return InlineFile(await read_object(self._bucket, self._media + key))

@@ -1,5 +1,5 @@
--- Return uploads whose lease has expired, and unleased ones that have waited for bytes since before `before`.
-local before, limit = ARGV[2], ARGV[3]
+-- Return uploads whose lease has expired, and unleased ones that have waited for bytes for longer than `seconds`.
+local before, limit = exact(now - tonumber(ARGV[2])), ARGV[3]
 local expired = {}
 local function collect(ids)
   for _, id in ipairs(ids) do

@@ -13,6 +13,7 @@
 --   uploads:<owner>      zset    all uploads of the owner, by `list_member`
 --   all:<outcome>        zset    all terminal uploads of that outcome, by `list_member`; `all:unfinished`: active ones
 --   ended:<outcome>      zset    uploads of that outcome by the time at which they ended
+--   cleanups             zset    ended uploads of which something is to be deleted some time, by that time
 --   queue-moved          channel the order of the queue has changed
 --
 -- Members that are ordered as text have score 0.
@@ -86,7 +87,10 @@ local function leave(id, entry)
   if entry.state == 'queued' then leave_queue(id, entry)
   elseif entry.state == 'working' then redis.call('SREM', key('working', entry.owner), id)
   elseif entry.state == 'receiving' then redis.call('ZREM', key('receiving'), id)
-  else redis.call('ZREM', key('ended', entry.state), id) end
+  else
+    redis.call('ZREM', key('ended', entry.state), id)
+    redis.call('ZREM', key('cleanups'), id)
+  end
 end
 
 local function enter(id, entry)
@@ -95,7 +99,10 @@ local function enter(id, entry)
     else join_queue(id, entry) end
   elseif entry.state == 'working' then redis.call('SADD', key('working', entry.owner), id)
   elseif entry.state == 'receiving' then redis.call('ZADD', key('receiving'), entry.since, id)
-  else redis.call('ZADD', key('ended', entry.state), entry.since, id) end
+  else
+    redis.call('ZADD', key('ended', entry.state), entry.since, id)
+    if type(entry.cleanup_at) == 'string' then redis.call('ZADD', key('cleanups'), entry.cleanup_at, id) end
+  end
 end
 
 -- Replace an upload's entry, if it has one, by `text`, and move it between the listings accordingly.

@@ -1,0 +1,1 @@
+"""Tokens: what is in them, and the keys that they are verified with."""
