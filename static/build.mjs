@@ -299,7 +299,7 @@ async function copyTypes() {
   const global = ["declare global {", "  interface HTMLElementTagNameMap {", ...tags, "  }", "}"];
   await appendLines(path.join(types, "element.d.ts"), [...imports, ...global]);
   const elements = Object.entries(TAGS).map(
-    ([tag, type]) => `      "${tag}": React.DetailedHTMLProps<React.HTMLAttributes<${type}>, ${type}> & RoomcastAttributes;`,
+    ([tag, type]) => `      "${tag}": RoomcastProps<${type}>;`,
   );
   await appendLines(path.join(types, "bindings", "react.d.ts"), [
     ...imports.map((line) => line.replace("import {", "import type {").replace('"./', '"../')),
@@ -311,6 +311,8 @@ async function copyTypes() {
     ...["results", "disabled"].map((name) => `  "${name}"?: boolean | undefined;`),
     '  roomcast?: import("../client/connection.js").Roomcast | null | undefined;',
     "}",
+    "type RoomcastProps<T> =",
+    "  React.DetailedHTMLProps<Omit<React.HTMLAttributes<T>, keyof RoomcastAttributes>, T> & RoomcastAttributes;",
     'declare module "react" {',
     "  namespace JSX {",
     "    interface IntrinsicElements {",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from roomcast.application import run
-from roomcast.extensions.registry import Extensions
+from roomcast.extensions.discovery import discover
+from roomcast.services.program import run_program
+from roomcast.tracing import without_opentelemetry
 
 
 def main() -> int:
-    return run(Extensions())
+    with without_opentelemetry():
+        from roomcast.serving import WebProgram, run_web  # noqa: PLC0415
+
+    return run_program(lambda settings: run_web(WebProgram(settings, discover(settings))), service="roomcast-web")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
@@ -47,10 +48,13 @@ from roomcast.http.middleware import (
     cors,
     identity_only,
     open_mode_guard,
+    request_spans,
 )
 from roomcast.http.pages import Pages
 from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
+from roomcast.http.sources.importer import Importer
+from roomcast.http.sources.reprocessing import ReprocessingRoutes
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
@@ -59,6 +63,7 @@ from roomcast.http.uploads import UploadRoutes
 from roomcast.media.links import with_urls
 from roomcast.origins import OpenModeGuard, OriginPolicy
 from roomcast.rooms.service import RoomService
+from roomcast.rooms.shared_server import SharedServer
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
@@ -71,6 +76,7 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
+from roomcast.tracing import is_tracing
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 
@@ -124,6 +130,7 @@ class IntakeParts:
     reservations: Reservations
     resumable: ResumableIntake
     presigned: PresignedIntake | None
+    importer: Importer
     links: Links
 
 
@@ -146,8 +153,8 @@ class HttpParts:
     board: AdminBoard
 
 
-async def build_app(settings: Settings, extensions: Extensions) -> web.Application:
-    """Return the web application with what `extensions` add.
+async def build_app(settings: Settings, extensions: Extensions, server: SharedServer | None = None) -> web.Application:
+    """Return the web application with what `extensions` add. `server` is one of `rooms.service.socket_server`.
 
     Everything is open when this returns, and is closed with the application.
     """
@@ -155,23 +162,37 @@ async def build_app(settings: Settings, extensions: Extensions) -> web.Applicati
     async with AsyncExitStack() as opened:
         lifetime = await opened.enter_async_context(AsyncExitStack())
         background = await opened.enter_async_context(AsyncExitStack())
-        app = await _build_app(settings, extensions, lifetime, background)
+        app = await _build_app(settings, extensions, server, lifetime, background)
         opened.pop_all()  # had something failed, what is open would be closed now
     return app
 
 
 async def _build_app(
-    settings: Settings, extensions: Extensions, lifetime: AsyncExitStack, background: AsyncExitStack
+    settings: Settings,
+    extensions: Extensions,
+    server: SharedServer | None,
+    lifetime: AsyncExitStack,
+    background: AsyncExitStack,
 ) -> web.Application:
+    plan = StepPlan(extensions.steps)
+    extensions.add_templates(settings.assemblies.loaded_templates)
     core = await build_core(settings, extensions, lifetime)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
-    realtime = build_realtime(settings, core)
+    extensions.connect(core.backends.ledger)
+    lifetime.callback(extensions.connect, None)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
+    realtime = build_realtime(settings, core, server)
     intake = build_intake(settings, extensions, core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
-    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
+    for running in (
+        http.maintenance.running(),
+        deliverer.running(),
+        finalizer.running(),
+        quota.running(),
+        intake.importer.running(),
+    ):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
         presence = periodic(
@@ -194,7 +215,9 @@ async def _build_app(
         await lifetime.aclose()
 
     rooms = realtime.rooms
-    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(
+        request_handlers(server, rooms.connections, rooms.scheduler)
+    )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
@@ -246,9 +269,9 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     )
 
 
-def build_realtime(settings: Settings, core: Core) -> Realtime:
+def build_realtime(settings: Settings, core: Core, server: SharedServer | None) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.origins, core.proxies, core.guard)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.proxies, core.guard, server)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,
@@ -271,17 +294,27 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
         expire_unused=open_mode and not settings.server.loopback,
     )
     receiver = Receiver(core.backends, settings.intake, quota, lease_seconds=settings.worker.lease_seconds)
-    links = Links(settings.server.public_url)
+    links = Links(settings.server.base_url)
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
     new_uploads = NewUploads(templates, extensions.checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    importer = Importer(
+        core.repositories.imports,
+        ledger,
+        media,
+        core.backends.resumable,
+        templates,
+        receiver,
+        private=settings.intake.import_private,
+        max_seconds=settings.intake.import_seconds,
+    )
     reservations = Reservations(
-        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, importer, links
     )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, importer, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -325,7 +358,8 @@ def build_http(
     guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
     viewers = authentication(core.authenticator, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
-    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
+    spans = [request_spans] if is_tracing() else []
+    middlewares = [*spans, errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
@@ -386,6 +420,15 @@ def _add_upload_routes(
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
+    ).add_routes(app)
+    ReprocessingRoutes(
+        uploads,
+        core.assemblies,
+        media,
+        core.backends.resumable,
+        settings.assemblies.loaded_templates,
+        intake.new_uploads,
+        intake.receiver,
     ).add_routes(app)
     TusRoutes(
         ledger,

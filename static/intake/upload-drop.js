@@ -25,7 +25,7 @@ const MARKUP = new Markup(`
 </div>`);
 
 export class UploadDrop extends ConnectedElement {
-  static observedAttributes = ["accept", "disabled"];
+  static observedAttributes = ["for", "accept", "type", "disabled", "server"];
 
   /** The number of nested elements that files are dragged over. */ #depth = 0;
   #internals = this.attachInternals();

@@ -11,6 +11,7 @@
  * @property {string} key
  * @property {string} bucket
  * @property {string} url      Absolute, even where the server sent a relative URL.
+ * @property {string} [downloadUrl]   Browsers save the file from it, under the name of the uploaded file.
  * @property {string} mime
  * @property {number} size     In bytes.
  * @property {number} [width]
@@ -35,6 +36,11 @@
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
  *
+ * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
+ * @property {string} name
+ * @property {any} payload
+ * @property {string} at        The time, in ISO 8601.
+ *
  * @typedef {object} Message   The state of an upload, the same on every transport.
  * @property {string} uploadId
  * @property {number} seq
@@ -57,6 +63,7 @@
  * @property {Output} [poster]        A preview that is available before the result.
  * @property {Forecast} [forecast]
  * @property {Element} [element]
+ * @property {ApplicationEvent} [event]   The event that this message brings; nothing else has changed.
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  */
 export type Status = "starting" | "compressing" | "uploading" | "completed" | "error";
@@ -70,6 +77,10 @@ export type Output = {
      * Absolute, even where the server sent a relative URL.
      */
     url: string;
+    /**
+     * Browsers save the file from it, under the name of the uploaded file.
+     */
+    downloadUrl?: string;
     mime: string;
     /**
      * In bytes.
@@ -130,6 +141,14 @@ export type Forecast = {
      */
     seconds: number;
 };
+export type ApplicationEvent = {
+    name: string;
+    payload: any;
+    /**
+     * The time, in ISO 8601.
+     */
+    at: string;
+};
 export type Message = {
     uploadId: string;
     seq: number;
@@ -169,6 +188,10 @@ export type Message = {
     poster?: Output;
     forecast?: Forecast;
     element?: Element;
+    /**
+     * The event that this message brings; nothing else has changed.
+     */
+    event?: ApplicationEvent;
     error?: {
         code: string;
         message: string;

@@ -142,7 +142,8 @@ def _is_reached(made: EncodedFile) -> bool:
 def _by_handbrake(film: Path, target: Path, scorer: _Scorer) -> Encoding:
     before = _cpu()
     command = [HANDBRAKE, "--input", str(film), "--output", str(target), "--preset", _HANDBRAKE_PRESET]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    uncropped = ["--crop", "0:0:0:0"]  # it would cut dark edges off, and its frames would not lie on those of the film
+    subprocess.run([*command, *uncropped], check=True, stdin=subprocess.DEVNULL, capture_output=True)
     return scorer.score(target, _cpu() - before)
 
 

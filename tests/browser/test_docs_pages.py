@@ -25,7 +25,7 @@ CLIENT_PAGE = """<!doctype html><meta charset="utf-8"><input id="picker" type="f
 
 
 def test_every_example_has_its_test() -> None:
-    assert examples("html").keys() == {"page", "list", "element", "tus"}
+    assert examples("html").keys() == {"page", "list", "element", "drop", "tus"}
     assert "client" in examples("js")
 
 

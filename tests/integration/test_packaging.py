@@ -12,13 +12,15 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from roomcast.http.downloads.bundle import load_bundle
+from roomcast.http.pages import STATIC
 
 from deploy.sbom import bill_of_materials
 from tests.conftest import Shelf
 from tests.support.harness import ROOT, Api, RunningServer
 
 pytestmark = pytest.mark.skipif(
-    not (ROOT / "static" / "node_modules").is_dir(), reason="npm has not installed the page's libraries"
+    not load_bundle(STATIC).pages, reason="the bundle of static/ is missing or out of date: `make setup` brings it"
 )
 
 

@@ -23,7 +23,8 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.extensions.registry import Extensions
-from roomcast.settings import settings
+from roomcast.mounting import mount_roomcast
+from roomcast.settings.settings import Settings, load_settings
 
 from tests.support.harness import OURS, ServerUnderTest, descendants, eventually, is_browser
 
@@ -56,9 +57,16 @@ async def app_server(
     **env: str,
 ) -> AsyncIterator[AppServer]:
     """An application that serves until this is left."""
-    app = await build_app(_settings(ROOMCAST_DATA=str(data), **env), extensions or Extensions())
-    server = AppServer(data, log, app)
-    listening = _Listening(server.app)
+    settings = _settings(ROOMCAST_DATA=str(data), **env)
+    if settings.server.prefix:
+        outer = web.Application()
+        mount_roomcast(outer, settings, extensions or Extensions())
+        server, listening = AppServer(data, log, outer), TestServer(outer)
+    else:
+        app = await build_app(settings, extensions or Extensions())
+        server = AppServer(data, log, app)
+        listening = _Listening(app)
+    server.prefix = settings.server.prefix
     await aiohttp_client(listening)
     assert listening.port is not None
     server.port = listening.port
@@ -94,12 +102,12 @@ def _lingers(task: asyncio.Task[Any]) -> bool:
     return getattr(task.get_coro(), "__qualname__", "") == "RequestHandler.start"
 
 
-def _settings(**env: str) -> settings.Settings:
+def _settings(**env: str) -> Settings:
     """What the server would read in an environment that says this, and nothing else to it."""
     others = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     defaults = {"ROOMCAST_WORKERS": "2", "ROOMCAST_LEASE_SECONDS": "2", "ROOMCAST_PRESET": "veryfast"}
     with patch.dict(os.environ, {**others, **defaults, **env}, clear=True):
-        return settings.load_settings()
+        return load_settings()
 
 
 class _Runner(web.AppRunner):

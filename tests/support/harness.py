@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import psutil
@@ -33,7 +33,7 @@ from tests.support import described
 from tests.support.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+))/progress-demo\n$")
+READY = re.compile(r"^Roomcast is ready: (http://127\.0\.0\.1:(\d+)[\w/]*)/progress-demo\n$")
 WORKING = re.compile(r"^Roomcast is working\.\n$")
 OURS = re.compile(
     r"^(ROOMCAST_|JWT_|REDIS_|S3_|AWS_|FFMPEG_PATH|FFPROBE_PATH|WEB_CONCURRENCY$|PORT$|HOST$|PYTHONDONTWRITEBYTECODE$"
@@ -99,10 +99,20 @@ class ServerUnderTest:
         self.data = data
         self.name = name
         self.port = 0
+        self.prefix = ""
+        """The path below which everything is served."""
+        self.headers: dict[str, str] = {}
+        """What every client of this server sends, such as a session cookie."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}{self.prefix}"
+
+    def url_of(self, path: str) -> str:
+        """The URL of a path: of a route, or of a link of this server, which has the prefix already."""
+        if path.startswith("/") and not (self.prefix and path.startswith(f"{self.prefix}/")):
+            path = f"{self.prefix}{path}"
+        return urljoin(self.url, path)
 
     def leftovers(self) -> list[psutil.Process]:
         """Living processes that this server started, however long it is dead itself: what carries its data's path."""
@@ -144,6 +154,7 @@ class RunningServer(ServerUnderTest):
 
     def __init__(self, data: Path, *, command: Sequence[str] = ("-m", "roomcast"), name: str = "", **env: str) -> None:
         super().__init__(data, name or data.name)
+        self.prefix = env.get("ROOMCAST_PREFIX", "")
         self.log = data.with_name(f"{self.name}.log")
         self._command = [sys.executable, *command]
         self._env = {name: value for name, value in os.environ.items() if not OURS.match(name)}
@@ -327,7 +338,7 @@ class Api:
 
     def __init__(self, server: ServerUnderTest, token: str | None = None) -> None:
         self.server = server
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {**server.headers, **({"Authorization": f"Bearer {token}"} if token else {})}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -343,10 +354,11 @@ class Api:
         assert self._session is not None
         if isinstance(rest.get("data"), bytes):
             rest["data"] = io.BytesIO(rest["data"])  # so that aiohttp sends it piece by piece
-        async with self._session.request(method, urljoin(self.server.url, path), **rest) as response:
+        async with self._session.request(method, self.server.url_of(path), **rest) as response:
             content = await response.read()
             body = await response.json() if response.content_type == "application/json" else None
-            described.check_answer(method, path, response.status, response.headers, body)
+            route = urlsplit(path).path.removeprefix(self.server.prefix)
+            described.check_answer(method, route, response.status, response.headers, body)
             return Reply(response.status, response.headers.copy(), content, body)
 
     async def upload(self, *files: Path, template: str | None = None, field: str = "media_file") -> Reply:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 import socketio
@@ -170,7 +171,12 @@ class Watcher(Recorder):
         self._client.on("connect_error", self._refused)
         try:
             await self._client.connect(
-                self._url, auth=self._auth, headers=self._headers, transports=["websocket"], wait_timeout=10
+                self._url,
+                auth=self._auth,
+                headers={**self._headers},  # which the client changes
+                transports=["websocket"],
+                wait_timeout=10,
+                socketio_path=f"{urlsplit(self._url).path}/socket.io",
             )
         except BaseException:
             await self.__aexit__()
@@ -192,6 +198,10 @@ class Watcher(Recorder):
         await self._client.emit(name, args, callback=on_ack)
         async with asyncio.timeout(deadline):
             return await answered
+
+    async def ask(self, name: str, *args: Any) -> Any:
+        """Emit an event of the application's own, and return its ack."""
+        return await self._client.call(name, args if len(args) != 1 else args[0], timeout=20)
 
     async def emit(self, name: str, *args: Any) -> None:
         """Emit without requesting an ack."""

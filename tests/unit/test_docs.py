@@ -38,7 +38,7 @@ TRANSPORT = ROOT / "server/roomcast/transport/README.md"
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", TRANSPORT]
 """Pages outside the site."""
 
-RUNNABLE = {"sh", "python", "js", "html", "toml"}
+RUNNABLE = {"sh", "python", "js", "jsx", "vue", "html", "toml"}
 NOT_RUN = {"deploying.md": 2, "README.md": 1}
 """How many blocks in these languages each page may have that are no examples: commands that deploy a server."""
 
@@ -219,10 +219,15 @@ def test_the_metrics_of_the_table_of_monitoring_are_in_the_table_of_metrics() ->
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("list-attributes", "list-options.js"), ("element-attributes", "upload-progress.js")]
+    ("name", "module"),
+    [
+        ("list-attributes", "elements/list-options.js"),
+        ("element-attributes", "elements/upload-progress.js"),
+        ("drop-attributes", "intake/upload-drop.js"),
+    ],
 )
 def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
-    source = (ROOT / "static" / "elements" / module).read_text()
+    source = (ROOT / "static" / module).read_text()
     observed = re.search(r"static observedAttributes = \[(.+?)\]", source, re.DOTALL)
     assert observed
     attributes = re.findall(r'"([\w-]+)"', observed[1])
@@ -233,6 +238,8 @@ def test_the_table_of_an_element_s_attributes(name: str, module: str) -> None:
 
 def _camel(attribute: str) -> str:
     first, *rest = attribute.split("-")
+    if attribute == "for":
+        return "htmlFor"  # as in the DOM, because it is a keyword
     return first + "".join(word.capitalize() for word in rest)
 
 

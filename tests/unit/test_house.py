@@ -15,7 +15,14 @@ from tests.support.sources import ROOT, nodes_of, tree_of
 
 LAYERS = (
     {"roomcast.errors", "roomcast.forwarded"},
-    {"roomcast.runtime", "roomcast.transport", "roomcast.origins", "roomcast.public_key", "roomcast.credentials"},
+    {
+        "roomcast.runtime",
+        "roomcast.transport",
+        "roomcast.tracing",
+        "roomcast.origins",
+        "roomcast.public_key",
+        "roomcast.credentials",
+    },
     {"roomcast.uploads"},
     {"roomcast.settings", "roomcast.ledger", "roomcast.media", "roomcast.dispatch"},
     {"roomcast.assemblies", "roomcast.fanout", "roomcast.auth", "roomcast.extensions", "roomcast.client"},
@@ -24,6 +31,7 @@ LAYERS = (
     {"roomcast.http", "roomcast.rooms", "roomcast_workers", "roomcast.cli"},
     {"roomcast.api_docs"},
     {"roomcast.app"},
+    {"roomcast.mounting", "roomcast.asgi"},
     {"roomcast.serving"},
     {"roomcast.application"},
     {"roomcast.__main__"},

@@ -40,7 +40,8 @@ class ApiDocs(RouteGroup):
 
     def __init__(self, settings: Settings, *, open_mode: bool) -> None:
         server = settings.server
-        self._url = (server.public_url or f"http://{server.host}:{server.port}").rstrip("/")
+        here = f"http://{server.host}:{server.port}"
+        self._url = server.base_url if server.public_url else f"{here}{server.prefix}"
         self._cookie = None if open_mode else settings.auth.cookie
         # One at a time: pydantic parses source code for the descriptions, and in Python 3.11 two threads that use
         # `ast.parse` at once may fail with a SystemError (python/cpython#106905).

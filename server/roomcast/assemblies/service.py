@@ -30,7 +30,7 @@ from roomcast.assemblies.model import (
 from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
-from roomcast.ledger.contract import RecordConflict, UploadLog
+from roomcast.ledger.contract import RecordConflict, RecordWrite, UploadLog
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 
@@ -73,9 +73,11 @@ class AssemblyService:
         self._ledger = ledger
         self._reproducible = reproducible
 
-    async def create(self, uploads: Sequence[Upload], *, in_flight: int | None = None) -> Submission:
-        """Create a submission of exactly these uploads; raises what `UploadLog.create` raises."""
-        return await self._create(uploads, FIELD, in_flight=in_flight, closed=True)
+    async def create(
+        self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
+    ) -> Submission:
+        """Create a submission of exactly these uploads, with `records`; raises what `UploadLog.create` raises."""
+        return await self._create(uploads, FIELD, in_flight=in_flight, closed=True, others=records)
 
     async def add_file(self, upload: Upload, field: str, form: str | None, *, in_flight: int | None = None) -> str:
         """Add an upload to the form whose submission id is `form`, or to a new form (None); return the submission id.
@@ -185,7 +187,13 @@ class AssemblyService:
             return None
 
     async def _create(
-        self, uploads: Sequence[Upload], field: str, *, in_flight: int | None, closed: bool
+        self,
+        uploads: Sequence[Upload],
+        field: str,
+        *,
+        in_flight: int | None,
+        closed: bool,
+        others: Sequence[RecordWrite] = (),
     ) -> Submission:
         now = time.time()
         submission = Submission(
@@ -199,7 +207,7 @@ class AssemblyService:
             secret="" if self._reproducible else secrets.token_hex(16),
         )
         submission = with_id(submission, uploads)
-        records = [self._records.as_write(submission)]
+        records = [self._records.as_write(submission), *others]
         if self._cursors:
             records.append(self._cursors.as_write(PublishCursor.new(submission)))
         uploads = [replace(upload, submission=submission.id) for upload in uploads]

@@ -138,7 +138,7 @@ class Client:
                     if begun and dict(begun["metadata"]) == (metadata or {}):
                         return begun
                     body = {"type": type, "metadata": metadata, "files": [file]}
-                    answer = await self._http.json("POST", "/api/uploads", json=body)
+                    answer = await self._http.json("POST", "api/uploads", json=body)
                     return self._with_urls(answer["state"])
             except ClientError as error:
                 await retries.wait_or_raise(error)
@@ -207,13 +207,13 @@ class Client:
 
     async def state(self, upload_id: str) -> Message:
         """Return the state of an upload."""
-        return self._with_urls(await self._http.json("GET", f"/api/uploads/{upload_id}"))
+        return self._with_urls(await self._http.json("GET", f"api/uploads/{upload_id}"))
 
     async def list(self, *, status: str | None = None) -> AsyncIterator[Message]:
         """Yield the viewer's uploads, the newest first. Pages are fetched as needed. `status` selects uploads."""
         query = {"status": status} if status else {}
         while True:
-            page = await self._http.json("GET", "/api/uploads", params=query)
+            page = await self._http.json("GET", "api/uploads", params=query)
             for state in page["uploads"]:
                 yield self._with_urls(state)
             if not page["cursor"]:
@@ -222,29 +222,29 @@ class Client:
 
     async def cancel(self, upload_id: str) -> Message:
         """Cancel an upload, and return its state when its work has stopped and its files are deleted."""
-        answer = await self._http.json("POST", f"/api/uploads/{upload_id}/cancel")
+        answer = await self._http.json("POST", f"api/uploads/{upload_id}/cancel")
         return self._with_urls(answer["state"])
 
     async def delete(self, upload_id: str) -> None:
         """Delete an upload with its results, or cancel it first if it has not ended. One that is deleted already, or
         does not exist, counts as deleted."""
         try:
-            answer = await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+            answer = await self._http.json("DELETE", f"api/uploads/{upload_id}")
             if answer["state"]["stage"] != Stage.DELETED:
-                await self._http.json("DELETE", f"/api/uploads/{upload_id}")
+                await self._http.json("DELETE", f"api/uploads/{upload_id}")
         except ClientError as error:
             if error.code not in (Code.NOT_FOUND, Code.DELETED):
                 raise
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""
-        answer = await self._http.json("POST", f"/api/uploads/{upload_id}/retry")
+        answer = await self._http.json("POST", f"api/uploads/{upload_id}/retry")
         return self._with_urls(answer["state"])
 
     async def assembly(self, assembly_id: str) -> dict[str, Any]:
         """Return the status of an assembly, in the assembly dialect."""
         status: dict[str, Any] = await self._http.json(
-            "GET", "/api/transflow/status", params={"assemblyId": assembly_id}
+            "GET", "api/transflow/status", params={"assemblyId": assembly_id}
         )
         return status_with_absolute_urls(status, self._absolute_url)
 
@@ -279,7 +279,7 @@ class Client:
         return None if state["status"] == Status.ERROR else state
 
     async def _offset(self, upload_id: str) -> int:
-        async with self._http.request("HEAD", f"/api/tus/{upload_id}", headers=_TUS) as response:
+        async with self._http.request("HEAD", f"api/tus/{upload_id}", headers=_TUS) as response:
             offset = response.headers.get("Upload-Offset", "")
             if not offset.isdigit():
                 raise ClientError(NETWORK, "The response has no valid Upload-Offset header.")
@@ -309,7 +309,7 @@ class Client:
 
         try:
             async with asyncio.timeout(SILENCE_SECONDS) as timeout:
-                async with self._http.request("PATCH", f"/api/tus/{upload_id}", headers=headers, data=body()):
+                async with self._http.request("PATCH", f"api/tus/{upload_id}", headers=headers, data=body()):
                     pass
         except TimeoutError:
             raise ClientError(NETWORK, "The server accepts no more bytes.", retryable=True) from None
@@ -320,7 +320,7 @@ class Client:
         """Yield states, each with its event id, until the server ends the stream."""
         headers = {"Last-Event-ID": position} if position else {}
         try:
-            async with self._http.request("GET", f"/api/uploads/{upload_id}/events", headers=headers) as response:
+            async with self._http.request("GET", f"api/uploads/{upload_id}/events", headers=headers) as response:
                 if response.content_type != "text/event-stream":
                     raise _NoStream
                 parser = Parser()

@@ -21,7 +21,9 @@ class HttpConnection:
     """Sends requests to one server with one token, from `open` to `close`."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        self._url = URL(url)
+        base = URL(url).with_query(None).with_fragment(None)
+        # Its path is a prefix, below which the API is.
+        self._url = base.with_path(f"{base.raw_path.rstrip('/')}/", encoded=True) if base.host else base
         if self._url.scheme not in ("http", "https") or not self._url.host:
             raise ValueError("The server's URL must begin with http:// or https://.")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -58,7 +60,7 @@ class HttpConnection:
             return await response.json()
 
     def url(self, path: str) -> URL:
-        """Return the absolute URL of a path on this server; an absolute URL stays as it is."""
+        """Return the absolute URL of a relative path, such as `api/uploads`, or of a link that the server has sent."""
         return self._url.join(URL(path, encoded=True))
 
     @asynccontextmanager

@@ -108,7 +108,7 @@ class Pages(RouteGroup):
         (ResponseSpec(302, "The demo page.", headers=(Parameter("Location", str, "Its URL.", "header"),)),),
     )
     async def _redirect(self, _: web.Request) -> web.Response:
-        raise web.HTTPFound(PAGE)
+        raise web.HTTPFound(PAGE.removeprefix("/"))  # relative: a prefix may be before it
 
     @Operation(
         "GET",

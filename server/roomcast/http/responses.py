@@ -67,8 +67,9 @@ class Links:
     """Makes the URLs of an upload's own routes: absolute if the server's public URL is known, otherwise paths, which
     clients resolve against the URL that they called."""
 
-    def __init__(self, public_url: str | None = None) -> None:
-        self._base = (public_url or "").rstrip("/")
+    def __init__(self, base: str = "") -> None:
+        """`base` is what URLs begin with (`ServerSettings.base_url`)."""
+        self._base = base
 
     def content(self, upload_id: str) -> str:
         """Return where the bytes of a reservation are sent in one request."""

@@ -29,7 +29,7 @@ from roomcast.rooms.schema import (
     RetryAck,
     UploadArgument,
 )
-from roomcast.rooms.server import SocketIOServer
+from roomcast.rooms.shared_server import SharedServer, SocketHandler
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService, check_id
@@ -79,7 +79,7 @@ class Handlers:
 
     def __init__(
         self,
-        server: SocketIOServer,
+        server: SharedServer,
         rooms: UploadRooms,
         uploads: UploadService,
         authenticator: Authenticator,
@@ -92,24 +92,34 @@ class Handlers:
         self._authenticator = authenticator
         self._proxies = proxies
         self._clients: dict[str, AuthenticatedClient] = {}
-        server.on("connect", self.connect)
-        server.on("disconnect", self.disconnect)
-        for name in CALLS:
-            server.on(name, partial(self.dispatch, name))
+        calls = {name: partial(self.dispatch, name) for name in CALLS}
+        connection: dict[str, SocketHandler] = {"connect": self.connect, "disconnect": self.disconnect}
+        server.add_own({**connection, **calls}, self.authenticate, lambda sid: self._clients[sid].viewer)
 
     async def connect(self, sid: str, environ: Mapping[str, Any], auth: Any = None) -> None:
         """Authenticate a client. Raises python-socketio's `ConnectionRefusedError`."""
-        try:
-            viewer = await self._authenticate(environ, auth)
-        except RoomcastError as error:
-            raise ErrorResponse(error.message, error.to_json()) from error
+        viewer = await self.authenticate(environ, auth)
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
+        if not self._authenticator.open_mode and (eio_sid := self._server.manager.eio_sid_from_sid(sid, "/")):
+            self._server.eio.charge_to(eio_sid, viewer.account)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
             client.expiry = asyncio.get_running_loop().call_later(remaining, self._schedule_expiry, sid)
+        try:
+            await self._server.call_application("connect", sid, environ, auth)
+        except BaseException:
+            self._remove(sid)
+            raise
 
-    def disconnect(self, sid: str, _reason: str) -> None:
+    async def disconnect(self, sid: str, reason: str) -> None:
         """Remove a client that has disconnected."""
+        try:
+            if sid in self._clients:
+                await self._server.call_application("disconnect", sid, reason)
+        finally:
+            self._remove(sid)
+
+    def _remove(self, sid: str) -> None:
         client = self._clients.pop(sid, None)
         if client and client.expiry:
             client.expiry.cancel()
@@ -177,8 +187,11 @@ class Handlers:
             upload = await self._uploads.retry(client.viewer, argument.uploadId)
         return {"ok": True, "state": self._uploads.message(upload)}
 
-    async def _authenticate(self, environ: Mapping[str, Any], auth: Any) -> Viewer:
-        """Return who opens a socket. A page of any origin can read a WebSocket, so the request is not a safe one."""
+    async def authenticate(self, environ: Mapping[str, Any], auth: Any) -> Viewer:
+        """Return who opens a socket. Raise python-socketio's `ConnectionRefusedError` for nobody.
+
+        A page of any origin can read a WebSocket, so the request is not a safe one.
+        """
         if self._authenticator.open_mode:
             return Viewer(ANONYMOUS)
         headers = CIMultiDict(
@@ -190,7 +203,10 @@ class Handlers:
         query = dict(reversed(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)))
         request = CallerRequest("socket", "GET", SOCKET_PATH, CIMultiDictProxy(headers), query, client, auth)
         page = PageHeaders.of_environ(environ, self._proxies)
-        return await self._authenticator.viewer(request, page, safe=False)
+        try:
+            return await self._authenticator.viewer(request, page, safe=False)
+        except RoomcastError as error:
+            raise ErrorResponse(error.message, error.to_json()) from error
 
     def _schedule_expiry(self, sid: str) -> None:
         self._server.start_background_task(self._disconnect_expired, sid)

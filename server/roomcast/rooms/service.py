@@ -12,9 +12,9 @@ from aiohttp import web
 from roomcast.errors import Forbidden
 from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
-from roomcast.rooms.handlers import Handlers
+from roomcast.rooms.handlers import CALLS, SOCKET_PATH, Handlers
 from roomcast.rooms.manager import Manager
-from roomcast.rooms.server import SocketIOServer
+from roomcast.rooms.shared_server import SharedServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService
@@ -22,6 +22,7 @@ from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
 from roomcast.transport.handshake import Environ
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
+from roomcast.transport.scheduler import Scheduler
 
 _MAX_CALL_BYTES = 64 * 1024
 _PONG_SECONDS = 20.0
@@ -33,39 +34,50 @@ _RESERVED_DESCRIPTORS = 1024
 """File descriptors that connections leave to files, programs and other servers; at most a quarter of all."""
 
 
+def socket_server(settings: Settings) -> SharedServer:
+    """Return the Socket.IO server that the settings describe. It serves uploads once it is in a `RoomService`."""
+    origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    proxies = TrustedProxies(settings.server.trusted_proxies)
+    most = _descriptors() - min(_descriptors() // 4, _RESERVED_DESCRIPTORS)
+    return SharedServer(
+        CALLS,
+        client_manager=Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds),
+        logger=_quiet_logger("socketio.server"),
+        engineio_logger=_quiet_logger("engineio.server"),
+        ping_interval=settings.sockets.ping_seconds,
+        ping_timeout=_PONG_SECONDS,
+        max_http_buffer_size=_MAX_CALL_BYTES,
+        cors_allowed_origins=_origin_check(origins, proxies),
+        cors_credentials=not origins.any,
+        client_address=_client_address(proxies),
+        # The requests of a polling client would reach different processes.
+        transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
+        websocket_deflate=settings.sockets.websocket_deflate,
+        max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _descriptors() // 4),
+        connections=Connections(most, max_per_address=most // 2),
+    )
+
+
 class RoomService:
-    """Builds and runs the Socket.IO server that the settings describe."""
+    """Runs a Socket.IO server with the rooms of uploads."""
 
     def __init__(
         self,
         settings: Settings,
         uploads: UploadService,
         authenticator: Authenticator,
-        origins: OriginPolicy,
         proxies: TrustedProxies,
         guard: OpenModeGuard | None = None,
+        server: SharedServer | None = None,
     ) -> None:
-        self._manager = Manager(stalled_client_seconds=settings.sockets.stalled_client_seconds)
+        """`server` is one of `socket_server`, which the application may have added handlers to."""
+        self.server = server or socket_server(settings)
+        self._manager: Manager = self.server.manager
         self.stats = self._manager.stats
-        most = _descriptors() - min(_descriptors() // 4, _RESERVED_DESCRIPTORS)
-        self.connections = Connections(most, max_per_address=most // 2)
-        self.server = SocketIOServer(
-            self._manager,
-            logger=_quiet_logger("socketio.server"),
-            engineio_logger=_quiet_logger("engineio.server"),
-            ping_interval=settings.sockets.ping_seconds,
-            ping_timeout=_PONG_SECONDS,
-            max_http_buffer_size=_MAX_CALL_BYTES,
-            cors_allowed_origins=_origin_check(origins, proxies),
-            cors_credentials=not origins.any,
-            allow_handshake=_handshake_check(guard, proxies) if guard else None,
-            client_address=_client_address(proxies),
-            # The requests of a polling client would reach different processes.
-            transports=["polling", "websocket"] if settings.web_processes == 1 else ["websocket"],
-            websocket_deflate=settings.sockets.websocket_deflate,
-            max_unaccepted_per_address=min(settings.sockets.max_unauthenticated_per_address, _descriptors() // 4),
-            connections=self.connections,
-        )
+        self.connections: Connections = self.server.eio.connections
+        self.scheduler: Scheduler = self.server.eio.scheduler
+        self.server.eio.allow_handshake = _handshake_check(guard, proxies) if guard else None
+        self._prefix = settings.server.prefix
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
         Handlers(self.server, rooms, uploads, authenticator, proxies=proxies)
         self._admin_ui = None
@@ -74,8 +86,9 @@ class RoomService:
             self._admin_ui = self.server.instrument(auth={"username": username, "password": password})
 
     def attach(self, app: web.Application) -> None:
-        """Add the routes of `/socket.io/` to an application."""
+        """Add the routes of `/socket.io/` to an application, which may be below a prefix."""
         self.server.attach(app)
+        self.server.eio.path = f"{self._prefix}{SOCKET_PATH}"
 
     def protocol_factory(self, http: ProtocolFactory) -> ProtocolFactory:
         """Make the protocol factory of a port; `http` is the one for HTTP connections."""

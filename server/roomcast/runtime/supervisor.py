@@ -1,6 +1,6 @@
 """Several web processes on one port, for `WEB_CONCURRENCY`.
 
-The parent opens the port and starts children, which accept connections from it; it serves nothing itself. It forwards
+The parent opens the port and starts children which accept connections from it; it serves nothing itself. It forwards
 SIGTERM and restarts children that die. Each child has the read end of a pipe whose write end only the parent has, and
 stops when that is closed: so the children end with the parent, even after SIGKILL.
 """
@@ -11,9 +11,8 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -35,8 +34,11 @@ def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int 
     return int(value) if value else None
 
 
-async def supervise(count: int, host: str, port: int, *, drain_seconds: float = 0.0) -> int:
-    """Run `count` children until SIGTERM, after which each serves for `drain_seconds` more. Return the exit code.
+async def supervise(count: int, host: str, port: int, command: Sequence[str], *, drain_seconds: float = 0.0) -> int:
+    """Run `count` children, each by this command line, until SIGTERM. Return the exit code.
+
+    After SIGTERM each serves for `drain_seconds` more.
+
 
     If a child dies before it is ready, or within five seconds, starting it again would not help: all others are stopped
     too, and the exit code is the child's, or 1 if it was killed.
@@ -46,7 +48,7 @@ async def supervise(count: int, host: str, port: int, *, drain_seconds: float = 
         listener = socket.create_server((host, port), family=_family(host), backlog=1024)
     with listener:
         read_end, write_end = os.pipe()
-        children = [_Child(listener.fileno(), read_end) for _ in range(count)]
+        children = [_Child(command, listener.fileno(), read_end) for _ in range(count)]
         try:
             await asyncio.gather(*(child.start() for child in children))
             if all(child.ready_line for child in children):
@@ -67,7 +69,8 @@ async def supervise(count: int, host: str, port: int, *, drain_seconds: float = 
 class _Child:
     """One web process, which is restarted when it dies."""
 
-    def __init__(self, listener: int, parent_pipe: int) -> None:
+    def __init__(self, command: Sequence[str], listener: int, parent_pipe: int) -> None:
+        self._command = list(command)
         self._descriptors = {LISTEN_FD: listener, PARENT_PIPE_FD: parent_pipe}
         self._program: Program | None = None
         self._started_at = 0.0
@@ -86,7 +89,7 @@ class _Child:
                     ready.set()
 
         self._program = program = start_program(
-            [sys.executable, "-m", "roomcast"],
+            self._command,
             on_stdout=on_stdout,
             env={**os.environ, **{name: str(number) for name, number in self._descriptors.items()}},
             pass_fds=list(self._descriptors.values()),

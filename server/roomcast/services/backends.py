@@ -17,7 +17,7 @@ import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.records import DismissedTask, PublishCursor
+from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
@@ -31,6 +31,7 @@ from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings.auth import SECRET_BYTES
 from roomcast.settings.settings import Settings
+from roomcast.tracing import without_opentelemetry
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,7 @@ class Repositories:
     deliveries: RecordStore[Delivery]
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
+    imports: RecordStore[Import]
     presence: Presence
 
 
@@ -90,6 +92,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -103,6 +106,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "deliveries", Delivery),
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
+            SqliteRecordStore(database, "imports", Import),
             LocalPresence(),
         )
 
@@ -110,7 +114,8 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
 async def _refuse_unverified(settings: Settings) -> None:
     """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything is sent to it."""
     if settings.storage.redis_url:
-        from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
+        with without_opentelemetry():
+            from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
 
         await refuse_unverified(settings.storage.redis_url, settings.storage.redis_trust)
 
@@ -183,8 +188,7 @@ async def _open_media(
 
 def url_signer(settings: Settings) -> UrlSigner:
     """Return what signs and checks the links to results."""
-    base = settings.server.public_url or ""
-    return UrlSigner(url_secret(settings), seconds=settings.storage.url_seconds, base=base)
+    return UrlSigner(url_secret(settings), seconds=settings.storage.url_seconds, base=settings.server.base_url)
 
 
 def url_secret(settings: Settings) -> bytes:

@@ -50,6 +50,13 @@ class IntakeSettings(SettingsGroup):
         "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
+    import_seconds: float = Field(
+        3600, gt=0, description="Longest time that fetching a file from a URL may take, over all interruptions."
+    )
+    import_private: bool = Field(
+        False, description="1 allows to fetch files from private and loopback addresses, for intranets."
+    )
+
     @property
     def algorithms(self) -> frozenset[str]:
         """The names in `hashes`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -10,6 +11,8 @@ from roomcast.forwarded import TrustedProxies
 from roomcast.origins import is_loopback_address
 from roomcast.settings.environment import Variable, default_host, default_trusted_proxies
 from roomcast.settings.group import SettingsGroup
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class ServerSettings(SettingsGroup):
@@ -35,6 +38,11 @@ class ServerSettings(SettingsGroup):
         "`10.0.0.0/8`. Only their `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix`, or `Forwarded`, count. `*` "
         "trusts whoever connects. The default is this machine, or `*` on a platform that sets one of those "
         "variables.",
+    )
+    prefix: str = Field(
+        "",
+        description="Path below which everything is served, such as `/uploads`. `ROOMCAST_PUBLIC_URL` is the address "
+        "above it.",
     )
     web_concurrency: Annotated[int, Variable("WEB_CONCURRENCY")] = Field(
         1,
@@ -77,7 +85,32 @@ class ServerSettings(SettingsGroup):
         TrustedProxies(value)
         return value
 
+    @field_validator("prefix")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        return check_path_prefix(value)
+
+    @property
+    def base_url(self) -> str:
+        """What links begin with: the public address and the prefix, or only the prefix, without a slash at the end."""
+        return f"{(self.public_url or '').rstrip('/')}{self.prefix}"
+
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
         return self.host == "localhost" or is_loopback_address(self.host)
+
+
+def check_path_prefix(prefix: str) -> str:
+    """Return the path of a prefix without the slash at its end, or "" for none. Raise `ValueError` for no such path."""
+    path = prefix.removesuffix("/")
+    if path == "":
+        return ""
+    if not path.startswith("/"):
+        raise ValueError(f"The prefix {prefix!r} must begin with a slash. An example is /uploads.")
+    if not _PREFIX.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError(
+            f"The prefix {prefix!r} must be a plain path such as /uploads: names of letters, digits, `-`, `_`, `.` and "
+            "`~`, and neither `.` nor `..`."
+        )
+    return path

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, JSHandle, Locator, Page, expect
 
 WORK_SECONDS = 60
 """Longer than any stage of a small file takes on a busy machine."""
@@ -57,6 +57,19 @@ _TRANSFER = """
   return transfer;
 }
 """
+
+
+async def transferred(page: Page, files: Iterable[Path]) -> JSHandle:
+    """Return a `DataTransfer` with the files, as a drop or a paste has."""
+    described = [
+        {
+            "name": file.name,
+            "type": mimetypes.guess_type(file.name)[0] or "",
+            "content": base64.b64encode(file.read_bytes()).decode(),
+        }
+        for file in files
+    ]
+    return await page.evaluate_handle(_TRANSFER, described)
 
 
 FOCUSED = "document.activeElement.shadowRoot?.activeElement ?? document.activeElement"
@@ -145,15 +158,7 @@ class Demo:
 
     async def drop(self, *files: Path) -> None:
         """Drop the files on the page."""
-        described = [
-            {
-                "name": file.name,
-                "type": mimetypes.guess_type(file.name)[0] or "",
-                "content": base64.b64encode(file.read_bytes()).decode(),
-            }
-            for file in files
-        ]
-        transfer = await self.page.evaluate_handle(_TRANSFER, described)
+        transfer = await transferred(self.page, files)
         await self.page.dispatch_event("main", "drop", {"dataTransfer": transfer})
 
     @asynccontextmanager

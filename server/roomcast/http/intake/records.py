@@ -19,6 +19,7 @@ from roomcast.http.schema import UploadEntry, UploadResponse
 from roomcast.media.links import empty_element
 from roomcast.media.result_keys import check_prefix
 from roomcast.runtime.clocks import unix_time
+from roomcast.tracing import traceparent
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import TusState, Upload, message, new_upload_id
@@ -34,6 +35,7 @@ class Declared(TypedDict, total=False):
     chosen_id: str | None
     metadata: Mapping[str, Any]
     resumable: TusState | None
+    imported: bool
 
 
 def new_upload(viewer: Viewer, template: Template, filename: str | None, **declared: Unpack[Declared]) -> Upload:
@@ -53,6 +55,8 @@ def new_upload(viewer: Viewer, template: Template, filename: str | None, **decla
         declared_md5=md5.lower() if md5 else None,
         metadata=dict(declared.get("metadata") or {}),
         resumable=declared.get("resumable"),
+        imported=declared.get("imported", False),
+        traceparent=traceparent(),
     )
 
 
