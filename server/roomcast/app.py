@@ -69,6 +69,7 @@ from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.deletion import Deletion
+from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -202,6 +203,14 @@ async def _build_app(
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
+    if extensions.listeners:
+        events = EventDelivery(
+            core.repositories.event_cursors,
+            core.backends.ledger,
+            extensions.listeners,
+            every_event=not settings.storage.redis_url,
+        )
+        await background.enter_async_context(events.running())
     if workers:
         await background.enter_async_context(workers.running(settings.worker.workers))
 
@@ -248,6 +257,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         backends.ledger,
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
+        event_cursors=repositories.event_cursors if extensions.listeners else None,
     )
     deletion = Deletion(backends.ledger, backends.media, assemblies)
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
