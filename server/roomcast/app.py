@@ -11,7 +11,9 @@ from functools import partial
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
+from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
@@ -19,9 +21,9 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.extensions.calls import FunctionCalls
+from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
@@ -47,10 +49,13 @@ from roomcast.http.middleware import (
     cors,
     identity_only,
     open_mode_guard,
+    request_spans,
 )
 from roomcast.http.pages import Pages
 from roomcast.http.request_handler import request_handlers
 from roomcast.http.responses import Links, default_headers
+from roomcast.http.sources.importer import Importer
+from roomcast.http.sources.reprocessing import ReprocessingRoutes
 from roomcast.http.streams.routes import StreamRoutes, TaskView
 from roomcast.http.streams.streams import Streams
 from roomcast.http.streams.transflow import TransflowRoutes
@@ -65,6 +70,7 @@ from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.deletion import Deletion
+from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -72,6 +78,7 @@ from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
 from roomcast.settings.settings import Settings
+from roomcast.tracing import is_tracing
 from roomcast.transport.protocol_switch import ProtocolFactory
 from roomcast.uploads.model import Upload
 
@@ -125,6 +132,7 @@ class IntakeParts:
     reservations: Reservations
     resumable: ResumableIntake
     presigned: PresignedIntake | None
+    importer: Importer
     links: Links
 
 
@@ -168,15 +176,25 @@ async def _build_app(
     lifetime: AsyncExitStack,
     background: AsyncExitStack,
 ) -> web.Application:
+    plan = StepPlan(extensions.steps)
+    extensions.add_templates(settings.assemblies.loaded_templates)
     core = await build_core(settings, extensions, lifetime)
-    workers = None if settings.storage.redis_url else build_workers(settings, core.backends)
+    extensions.connect(core.backends.ledger)
+    lifetime.callback(extensions.connect, None)
+    workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
-    intake = build_intake(settings, extensions, core)
+    intake = build_intake(settings, open_checks(settings.intake, extensions, lifetime), core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
     deliverer, finalizer, quota = assemblies.deliverer, assemblies.finalizer, intake.receiver.quota
-    for running in (http.maintenance.running(), deliverer.running(), finalizer.running(), quota.running()):
+    for running in (
+        http.maintenance.running(),
+        deliverer.running(),
+        finalizer.running(),
+        quota.running(),
+        intake.importer.running(),
+    ):
         await background.enter_async_context(running)
     if settings.storage.redis_url:
         presence = periodic(
@@ -186,6 +204,14 @@ async def _build_app(
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
+    if extensions.listeners:
+        events = EventDelivery(
+            core.repositories.event_cursors,
+            core.backends.ledger,
+            extensions.listeners,
+            every_event=not settings.storage.redis_url,
+        )
+        await background.enter_async_context(events.running())
     if workers:
         await background.enter_async_context(workers.running(settings.worker.workers))
 
@@ -199,7 +225,9 @@ async def _build_app(
         await lifetime.aclose()
 
     rooms = realtime.rooms
-    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(
+        request_handlers(server, rooms.connections, rooms.scheduler)
+    )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
@@ -217,8 +245,8 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     authenticator = Authenticator(
         origins,
-        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
-        function=extensions.authenticates,
+        tokens=open_tokens(settings.auth, lifetime),
+        function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
         cookie=settings.auth.cookie,
         loopback=settings.server.loopback,
@@ -230,6 +258,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         backends.ledger,
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
+        event_cursors=repositories.event_cursors if extensions.listeners else None,
     )
     deletion = Deletion(backends.ledger, backends.media, assemblies)
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
@@ -265,7 +294,7 @@ def build_realtime(settings: Settings, core: Core, server: SharedServer | None) 
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, checks: Sequence[BeforeCreate], core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -280,13 +309,23 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    new_uploads = NewUploads(templates, checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
+    importer = Importer(
+        core.repositories.imports,
+        ledger,
+        media,
+        core.backends.resumable,
+        templates,
+        receiver,
+        private=settings.intake.import_private,
+        max_seconds=settings.intake.import_seconds,
+    )
     reservations = Reservations(
-        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, links
+        core.uploads, core.assemblies, media, templates, new_uploads, receiver, presigned, importer, links
     )
     resumable = ResumableIntake(ledger, media, core.backends.resumable, templates, receiver)
-    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, links)
+    return IntakeParts(new_uploads, receiver, forms, reservations, resumable, presigned, importer, links)
 
 
 def build_assemblies(settings: Settings, core: Core) -> AssemblyParts:
@@ -330,7 +369,8 @@ def build_http(
     guards = [open_mode_guard(core.guard, core.proxies)] if core.guard else []
     viewers = authentication(core.authenticator, core.proxies)
     limits = connection_limits(realtime.rooms.connections, open_mode=core.authenticator.open_mode)
-    middlewares = [errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
+    spans = [request_spans] if is_tracing() else []
+    middlewares = [*spans, errors_as_json, *guards, identity_only, answer_preflight, viewers, limits]
     app = web.Application(middlewares=middlewares, client_max_size=_MAX_JSON_BYTES)
     app.on_response_prepare.extend((default_headers, add_cors_headers, close_detached))
     realtime.rooms.attach(app)
@@ -391,6 +431,15 @@ def _add_upload_routes(
         linger_seconds=settings.retention.room_linger_seconds,
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
+    ).add_routes(app)
+    ReprocessingRoutes(
+        uploads,
+        core.assemblies,
+        media,
+        core.backends.resumable,
+        settings.assemblies.loaded_templates,
+        intake.new_uploads,
+        intake.receiver,
     ).add_routes(app)
     TusRoutes(
         ledger,

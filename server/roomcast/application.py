@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from roomcast.extensions.contract import EventName, Function
+from roomcast.extensions.discovery import include_packages
 from roomcast.extensions.registry import Extensions
+from roomcast.extensions.steps import StepJob
 from roomcast.services.program import run_program
 from roomcast.settings.server import check_path_prefix
 from roomcast.settings.settings import Settings, load_settings
+from roomcast.tracing import without_opentelemetry
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from roomcast.asgi.loading import AsgiApplication
+    from roomcast.hosting.loading import AsgiApplication
     from roomcast.rooms.shared_server import SharedServer
 
 
@@ -64,6 +67,37 @@ class Roomcast:
         """Decorate a function that gets the upload after the event, at least once."""
         return self.extensions.on(event)
 
+    def step(
+        self,
+        name: str,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+        share: float = 0.2,
+        seconds: float | None = None,
+        text: str | None = None,
+        applies: Callable[[StepJob], bool] | None = None,
+    ) -> Callable[[Function], Function]:
+        """Decorate the function of a processing step, which runs in the worker `after` or `before` a step or a stage.
+
+        See `roomcast.extensions.steps.Step` for the arguments, and `StepJob` for what the function is given.
+        """
+        return self.extensions.step(
+            name, after=after, before=before, share=share, seconds=seconds, text=text, applies=applies
+        )
+
+    async def emit(self, upload_id: str, name: str, payload: Any = None) -> int:
+        """Send an event of the application's own to an upload's room; return its `seq`.
+
+        It is numbered and stored like Roomcast's own, so a client that joins later gets it, too. `payload` is JSON of
+        at most 4 KB. Raise `ValueError` for a wrong name or payload, and `NotFound` for an unknown upload.
+        """
+        return await self.extensions.emit(upload_id, name, payload)
+
+    async def emit_latest(self, upload_id: str, name: str, payload: Any = None) -> None:
+        """Send an event that is not stored, for progress: of several, a slow client gets the latest."""
+        await self.extensions.emit_latest(upload_id, name, payload)
+
     @property
     def sio(self) -> SharedServer:
         """The Socket.IO server, a `socketio.AsyncServer`: an application adds its own events and namespaces.
@@ -81,7 +115,7 @@ class Roomcast:
 
         Raise `ValueError` for what is not a plain path such as `/uploads`.
         """
-        from roomcast.mounting import mount_roomcast  # noqa: PLC0415
+        from roomcast.hosting.mounting import mount_roomcast  # noqa: PLC0415
         from roomcast.runtime.process import log_to_application  # noqa: PLC0415
 
         settings = self._with_prefix(prefix)
@@ -89,6 +123,7 @@ class Roomcast:
             raise ValueError("Give the prefix that Roomcast is mounted at, such as /uploads.")
         self._begin()
         log_to_application()
+        include_packages(self.extensions)
         mount_roomcast(app, settings, self.extensions, self.sio)
 
     def run(self, *, asgi: str | AsgiApplication | None = None, prefix: str | None = None) -> int:
@@ -106,11 +141,17 @@ class Roomcast:
         if asgi is not None and not settings.server.prefix:
             raise ValueError("Beside an ASGI application, Roomcast needs a prefix such as /uploads.")
         self._begin()
-        from roomcast.serving import WebProgram, run_web  # noqa: PLC0415  (see the module's docstring)
+        with without_opentelemetry():
+            from roomcast.serving import WebProgram, run_web  # noqa: PLC0415  (see the module's docstring)
 
         command = [sys.executable, *sys.orig_argv[1:]]
         program = WebProgram(settings, self.extensions, self._server, asgi, command)
-        return run_program(lambda _: run_web(program), settings)
+
+        def start(_: Settings) -> Coroutine[Any, Any, int]:
+            include_packages(self.extensions)
+            return run_web(program)
+
+        return run_program(start, settings, service="roomcast-web")
 
     def _with_prefix(self, prefix: str) -> Settings:
         server = self.settings.server.model_copy(update={"prefix": check_path_prefix(prefix)})

@@ -33,11 +33,15 @@ class Code(StrEnum):
     STALLED = "STALLED"
     CANCELLED = "CANCELLED"
     DELETED = "DELETED"
+    SOURCE_GONE = "SOURCE_GONE"
+    ADDRESS_REFUSED = "ADDRESS_REFUSED"
+    IMPORT_FAILED = "IMPORT_FAILED"
     WORKER_LOST = "WORKER_LOST"
     UNREADABLE_RECORD = "UNREADABLE_RECORD"
     TOO_MANY = "TOO_MANY"
     DISK_FULL = "DISK_FULL"
     HOOK_FAILED = "HOOK_FAILED"
+    STEP_FAILED = "STEP_FAILED"
     INTERNAL = "INTERNAL"
 
 
@@ -53,6 +57,7 @@ RETRYABLE = frozenset(
         Code.TOO_MANY,
         Code.DISK_FULL,
         Code.HOOK_FAILED,
+        Code.STEP_FAILED,
         Code.INTERNAL,
     }
 )
@@ -225,6 +230,27 @@ class WasDeleted(NotFound):
         super().__init__("The upload was deleted.")
 
 
+class SourceGone(WrongState):
+    """The source of the upload is no longer stored."""
+
+    code = Code.SOURCE_GONE
+
+    def __init__(self) -> None:
+        super().__init__("The source of this upload is no longer stored.")
+
+
+class AddressRefused(RoomcastError):
+    """A file is not imported from this address."""
+
+    code = Code.ADDRESS_REFUSED
+
+
+class ImportFailed(RoomcastError):
+    """A file could not be fetched from its address."""
+
+    code = Code.IMPORT_FAILED
+
+
 class TooMany(RoomcastError):
     """A limit on the number of simultaneous operations was reached."""
 
@@ -241,6 +267,12 @@ class HookFailed(RoomcastError):
     """A function of the application, or the URL that replaces it, raised an error or did not answer as it must."""
 
     code = Code.HOOK_FAILED
+
+
+class StepFailed(RoomcastError):
+    """A step of the application raised an error or did not end in time."""
+
+    code = Code.STEP_FAILED
 
 
 class Rejected(RoomcastError):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from roomcast_workers.image.pipeline import ImageSettings, compress_image
+from roomcast_workers.image.pipeline import ImageSettings, make_images
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
 from tests.bench.rows import Row, interleaved, row
@@ -75,7 +75,7 @@ def _roomcast(source: Path, out: Path) -> Cost:
     limits = ResourceLimits(address_space=None, cpu_seconds=None, file_size=None, nice=0)
 
     def compress() -> None:
-        made = compress_image(
+        made = make_images(
             source, out, "JPEG", ImageSettings(), limits=limits, timeout_seconds=600, on_fraction=lambda _: None
         )
         asyncio.run(made)

@@ -113,3 +113,25 @@ async def test_deletion_that_a_crash_interrupted_is_finished_after_the_restart(
             assert (await api.get(upload_id)).refusal == (410, "DELETED")
             assert server.files_of(upload_id) != []
         await eventually(lambda: server.files_of(upload_id) == [], 30.0, what="the deletion of the files")
+
+
+async def test_stored_source_is_processed_with_another_template_as_a_new_upload(
+    server: AppServer, shelf: Shelf
+) -> None:
+    async with Api(server, token("ada")) as api, Api(server, token("bob")) as other:
+        first = await api.accepted(shelf.image(), template="kept")
+        before = await api.finished(first)
+        path = f"/api/uploads/{first}/process"
+        assert (await other.request("POST", path, json={"type": "image"})).refusal == (403, "FORBIDDEN")
+        assert (await api.request("POST", path, json={"type": "none"})).refusal == (400, "MALFORMED")
+        assert (await api.request("POST", path, json={"type": "hero-video"})).refusal == (415, "UNSUPPORTED_TYPE")
+        again = await api.request("POST", path, json={"type": "image", "metadata": {"n": 2}})
+        assert again.status == 202, again.body
+        second = await api.finished(again.body["uploadId"])
+        assert (second["status"], second["metadata"], second["element"]["type"]) == ("completed", {"n": 2}, "image")
+        assert second["filename"] == before["filename"]
+        assert (await api.get(first)).body["seq"] == before["seq"], "the first upload does not change"
+        gone = await api.request("POST", f"/api/uploads/{second['uploadId']}/process", json={"type": "kept"})
+        assert gone.refusal == (409, "SOURCE_GONE")
+        await api.delete(first)
+        assert (await api.request("GET", second["element"]["url"])).status == 200

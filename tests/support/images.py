@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from roomcast_workers.image.pipeline import ImageSettings, ImageSource, compress_image
+from roomcast_workers.image.pipeline import ImageSettings, ImageSource, make_images
 from roomcast_workers.job import ResultFile
 from roomcast_workers.sandbox.sandbox import ResourceLimits
 
@@ -56,7 +56,7 @@ async def compress(
     out = source.parent / "out"
     out.mkdir(exist_ok=True)
     fractions: list[float] = []
-    described, results = await compress_image(
+    described, results = await make_images(
         source,
         out,
         image_format,

@@ -15,8 +15,10 @@ from roomcast.uploads.templates import Template
 from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.ffmpeg.commands import Metric
 from roomcast_workers.ffmpeg.runner import read_capabilities
-from roomcast_workers.job import Job, WorkerDeps
-from roomcast_workers.reporter import Reporter
+from roomcast_workers.job import Job, Results, WorkerDeps
+from roomcast_workers.pipeline import run_stage
+from roomcast_workers.reporter import Reporter, StepReporter
+from roomcast_workers.steps.plan import StepPlan
 from roomcast_workers.video.crf_search import equivalent_ssim
 
 
@@ -26,15 +28,18 @@ class RecordingReporter:
     """
 
     def __init__(self) -> None:
+        self.stage = Stage.PROBING
+        self.step: str | None = None
         self.updates: list[dict[str, Any]] = []
         self.ticks: list[Tick] = []
         self.stage_starts: dict[Stage, int] = {}
 
     async def enter(self, stage: Stage, _text: str) -> None:
+        self.stage = stage
         self.stage_starts[stage] = len(self.ticks)
 
     async def update(self, **news: Any) -> None:
-        self.updates.append(news)
+        self.updates.append({name: value for name, value in news.items() if value is not None})
 
     def progress(self, tick: Tick) -> None:
         self.ticks.append(tick)
@@ -63,8 +68,8 @@ def file_job(path: Path, folder: Path) -> tuple[Job, RecordingReporter]:
     content = path.read_bytes()
     md5, sha256 = hashlib.md5(content, usedforsecurity=False), hashlib.sha256(content)
     source = Source(path.name, len(content), "file", "", "text/plain", md5.hexdigest(), sha256.hexdigest())
-    unused = Binaries("ffmpeg", "ffprobe")  # finding the real ones starts a process
-    return _job(path, source, folder, Template(name="t", kind="file", max_bytes=1 << 30), unused)
+    template = Template(name="t", kind="file", max_bytes=1 << 30)
+    return _job(path, source, folder, template, Binaries("ffmpeg", "ffprobe"))
 
 
 def _job(
@@ -76,5 +81,13 @@ def _job(
     upload = Upload(new_upload_id(), "me", "auto", video.name, "epoch", 0.0, 0.0)
     deps = WorkerDeps(media, binaries or find_binaries(), stall_seconds=60, step_seconds=110, preset="ultrafast")
     reporter = RecordingReporter()
-    job = Job(upload, source, video, template, deps, cast(Reporter, reporter), scratch)
+    job = Job(upload, source, video, template, deps, StepReporter(reporter), scratch)
     return job, reporter
+
+
+async def process(job: Job, reporter: RecordingReporter | None = None) -> Results:
+    """Run the steps of a job from probing to the pictures, and return what they have made."""
+    plan, reporting = StepPlan(), cast(Reporter, reporter or RecordingReporter())
+    for stage in (Stage.PROBING, Stage.COMPRESSING, Stage.THUMBNAILS):
+        await run_stage(stage, plan.stages[stage], job, plan, reporting)
+    return job.state.results

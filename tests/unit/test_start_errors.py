@@ -58,7 +58,7 @@ def test_error_at_start_is_one_sentence(
     async def fail(_: Settings) -> NoReturn:
         raise error
 
-    assert program.run_program(fail) == 2
+    assert program.run_program(fail, service="roomcast-web") == 2
     head, line, *rest = capsys.readouterr().err.splitlines()
     assert (head, rest) == ("Roomcast cannot start:", [])
     assert line.startswith(sentence.format(data=tmp_path))

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from roomcast.dialects.transflow import Step, SubmissionOverview, completion, overview, steps
+from roomcast.dialects.transflow import StepMessage, SubmissionOverview, completion, overview, steps
 from roomcast.errors import TranscodeError
 from roomcast.uploads.lifecycle import (
     TERMINAL,
@@ -40,7 +40,7 @@ UPLOAD = Upload("upload_1", "ada", "auto", "film.mp4", "e1", 1.0, 1.0)
 KEY = "uploads/main/ada/upload_1/film.mp4"
 
 
-def steps_of(messages: list[Message], upload: Upload = UPLOAD) -> list[Step]:
+def steps_of(messages: list[Message], upload: Upload = UPLOAD) -> list[StepMessage]:
     """The steps of a whole log."""
     pairs = zip([None, *messages], messages, strict=False)
     return [

@@ -12,9 +12,8 @@ from roomcast.errors import StorageError
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Source
 from roomcast_workers.job import Job
-from roomcast_workers.unchanged_file import process_file
 
-from tests.support.jobs import RecordingReporter, file_job
+from tests.support.jobs import RecordingReporter, file_job, process
 
 CONTENT = b"one file\n" * 1_000_000
 
@@ -32,7 +31,7 @@ def of(source: Source, **facts: object) -> Source:
 
 async def test_file_is_stored_unchanged_and_reports_progress(job_and_reporter: tuple[Job, RecordingReporter]) -> None:
     job, reporter = job_and_reporter
-    (made,) = (await process_file(job)).files
+    (made,) = (await process(job, reporter)).files
     assert (made.path.name, made.kind, made.mime) == ("notes.txt", "file", "application/octet-stream")
     assert made.path.read_bytes() == CONTENT
     assert list(reporter.stage_starts) == [Stage.COMPRESSING, Stage.THUMBNAILS]
@@ -50,7 +49,7 @@ async def test_file_on_another_disk_is_copied(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    (made,) = (await process_file(job_and_reporter[0])).files
+    (made,) = (await process(job_and_reporter[0])).files
     assert made.path.read_bytes() == CONTENT
     assert made.path.stat().st_ino != job_and_reporter[0].path.stat().st_ino
 
@@ -65,7 +64,7 @@ async def test_file_that_differs_from_the_received_one_raises_retryable_error(
 ) -> None:
     job, _ = job_and_reporter
     with pytest.raises(StorageError) as refused:
-        await process_file(replace(job, source=of(job.source, **facts)))
+        await process(replace(job, source=of(job.source, **facts)))
     assert refused.value.retryable
 
 
@@ -75,4 +74,4 @@ async def test_only_recorded_digests_are_compared(
 ) -> None:
     job, _ = job_and_reporter
     made = {name: hashlib.new(name, CONTENT).hexdigest() if name in hashes else None for name in ("md5", "sha256")}
-    await process_file(replace(job, source=of(job.source, **made)))
+    await process(replace(job, source=of(job.source, **made)))

@@ -6,11 +6,14 @@ Without `REDIS_URL` the web process runs the workers and this process only waits
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
+from roomcast.extensions.discovery import discover
+from roomcast.extensions.registry import Extensions
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
@@ -26,21 +29,26 @@ from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.settings.settings import Settings
 
 from roomcast_workers.factory import build_workers
+from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger("roomcast_workers")
 
 
-async def work(settings: Settings) -> int:
+async def work(settings: Settings, extensions: Extensions, plan: StepPlan) -> int:
     """Process uploads until SIGTERM or SIGINT, or the failure of a background task. Return the exit code."""
     stop = stop_signal()
     end = exit_when_task_fails(stop)
     if (warning := settings.storage.disk_warning) is not None:
         log.warning(warning)
     async with open_backends(settings) as backends:
+        extensions.connect(backends.ledger)
         registry = CollectorRegistry()
         backends.ledger.add_observer(UploadMetrics(registry).on_event)
         maintenance = Maintenance(backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-        async with maintenance.running(), build_workers(settings, backends).running(settings.worker.workers):
+        async with (
+            maintenance.running(),
+            build_workers(settings, backends, plan).running(settings.worker.workers),
+        ):
             with _metrics(registry, settings):
                 print_ready("Roomcast is working.")
                 await stop.wait()
@@ -77,7 +85,13 @@ def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
 
 
 def main() -> int:
-    return run_program(lambda settings: work(settings) if settings.storage.redis_url else idle())
+    def start(settings: Settings) -> Coroutine[Any, Any, int]:
+        extensions = discover(settings)
+        plan = StepPlan(extensions.steps)
+        extensions.add_templates(settings.assemblies.loaded_templates)
+        return work(settings, extensions, plan) if settings.storage.redis_url else idle()
+
+    return run_program(start, service="roomcast-worker")
 
 
 if __name__ == "__main__":

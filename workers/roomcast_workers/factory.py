@@ -14,14 +14,15 @@ from roomcast_workers.ffmpeg.binaries import Binaries, find_binaries
 from roomcast_workers.job import WorkerDeps
 from roomcast_workers.limits import MediaLimits
 from roomcast_workers.sandbox.sandbox import SandboxError, detect
+from roomcast_workers.steps.plan import StepPlan
 from roomcast_workers.worker import AttemptPolicy, WorkerPool
 
 log = structlog.get_logger(__name__)
 
 
-def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
-    """Return workers that are not running yet. Raise `BinariesError` when ffmpeg or ffprobe is missing, and
-    `SandboxError` when the sandbox that is required is."""
+def build_workers(settings: Settings, backends: Backends, plan: StepPlan) -> WorkerPool:
+    """Return workers that are not running yet, with the steps of `plan`. Raise `BinariesError` when ffmpeg or ffprobe
+    is missing, and `SandboxError` when the sandbox that is required is."""
     worker, scratch = settings.worker, settings.storage.data / "work"
     deps = WorkerDeps(
         backends.media,
@@ -32,7 +33,8 @@ def build_workers(settings: Settings, backends: Backends) -> WorkerPool:
         limits=MediaLimits(worker.max_pixels, worker.max_duration_seconds, worker.max_frames, worker.max_streams),
     )
     policy = AttemptPolicy(worker.lease_seconds, worker.attempts, worker.retry_seconds)
-    return WorkerPool(backends.ledger, backends.dispatch, settings.assemblies.loaded_templates, deps, policy, scratch)
+    templates = settings.assemblies.loaded_templates
+    return WorkerPool(backends.ledger, backends.dispatch, templates, deps, plan, policy, scratch)
 
 
 def _with_sandbox(binaries: Binaries, *, required: bool) -> Binaries:

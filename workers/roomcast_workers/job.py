@@ -1,18 +1,23 @@
-"""A job: one upload being processed, with what its steps need and what they return."""
+"""A job: one upload being processed, with what its steps need and what they have made."""
 
 from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from roomcast.errors import Code
+from roomcast.errors import Code, WrongState
+from roomcast.extensions.steps import SourceMedia
 from roomcast.media.contract import MediaStore
-from roomcast.media.result_keys import DOWNLOAD
-from roomcast.uploads.model import Forecast, Source, Upload, results_folder
+from roomcast.media.result_keys import DOWNLOAD, mime_type
+from roomcast.uploads.filenames import MAX_STORED_BYTES, clean_filename, stored_filename
+from roomcast.uploads.model import Forecast, Source, Tick, Upload, results_folder
+from roomcast.uploads.sniff import OCTETS
 from roomcast.uploads.templates import Preset, Template
 
 from roomcast_workers.ffmpeg import commands
@@ -33,8 +38,10 @@ from roomcast_workers.media_info.frame_sizes import FrameSizes
 from roomcast_workers.media_info.packet_scan import PacketScan
 from roomcast_workers.media_info.probe import MediaInfo, VideoStream, parse_ffprobe
 from roomcast_workers.media_info.section_packets import VideoPacket, parse_packets
-from roomcast_workers.reporter import Reporter
+from roomcast_workers.media_info.truncation import VerifiedMedia
+from roomcast_workers.reporter import StepReporter
 from roomcast_workers.sandbox.sandbox import ResourceLimits
+from roomcast_workers.step_control import StepControl
 
 _GIB = 1 << 30
 
@@ -63,7 +70,7 @@ class WorkerDeps:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """A result that is still a local file and will be stored under its own file name.
+    """A result that is still a local file and will be stored as `stored_as`, by default under its own file name.
 
     One that is not `listed` is stored but reached through another: a segment through its playlist.
     """
@@ -75,39 +82,133 @@ class ResultFile:
     height: int | None = None
     duration: float | None = None
     listed: bool = True
+    stored_as: str | None = None
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.stored_as or self.path.name
 
 
-@dataclass(frozen=True)
+@dataclass
 class Results:
     """What a source was processed into.
 
-    `files` are still to be stored, the main result first; `stored` are outputs that were stored and reported during
-    processing. `original` describes the source (fields of `element.original`), `extra` the result (fields of
-    `element`).
+    `files` are still to be stored, the main result first, and `added` those that steps of the application have added.
+    `outputs` are the entries of stored files; `published` those that were stored and reported ahead of the others.
+    `original` describes the source (fields of `element.original`), `extra` the result (fields of `element`).
     """
 
-    files: list[ResultFile]
-    stored: list[dict[str, Any]] = field(default_factory=list)
+    files: list[ResultFile] = field(default_factory=list)
+    added: list[ResultFile] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
     original: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class JobState:
+    """What the steps of one attempt have found out and made so far.
+
+    `fetched` is the source as the client has sent it. `readable` is the file that later steps read, with its
+    description: the source, or a copy that ffmpeg reads completely; `verified` is what it contains. `derived_from` is
+    what renditions and pictures are made of, with its demuxer. What `opened` has is closed by the step `clean`.
+    """
+
+    fetched: Path | None = None
+    readable: tuple[Path, Source] | None = None
+    verified: VerifiedMedia | None = None
+    derived_from: tuple[Path, MediaInfo, str] | None = None
+    results: Results = field(default_factory=Results)
+    opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+_RESERVED_NAME = re.compile(r"(video|audio|image|poster|sprite|storyboard|hls)([-.].*)?", re.IGNORECASE)
+"""The names of the built-in steps' results."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """One upload to process: its source is the read-only local file `path`, and `scratch` is an empty directory for
-    the results."""
+    """One upload to process, as one step is given it; the implementation of `StepJob`.
+
+    Its source is the read-only local file `path`, and `scratch` is the directory for the results. What the steps have
+    made is in `state`, which they share.
+    """
 
     upload: Upload
     source: Source
     path: Path
     template: Template
     deps: WorkerDeps
-    reporter: Reporter
+    reporter: StepReporter
     scratch: Path
+    state: JobState = field(default_factory=JobState)
+    own_dir: Path | None = None
+    control: StepControl = field(default_factory=StepControl)
+
+    @property
+    def source_path(self) -> Path:
+        if self.state.fetched is None:
+            raise WrongState("The source is not fetched yet: the step must run after `fetch`.")
+        return self.state.fetched
+
+    @property
+    def work_dir(self) -> Path:
+        return self.own_dir or self.scratch
+
+    @property
+    def results(self) -> Sequence[Path]:
+        return [file.path for file in self.state.results.files]
+
+    @property
+    def media(self) -> SourceMedia:
+        source, verified = self.upload.source or self.source, self.state.verified
+        media = SourceMedia(source.kind, source.format, source.mime, source.size)
+        if verified is None:
+            return media
+        video, audio = verified.info.video, verified.info.audio
+        return SourceMedia(
+            *(media.kind, media.format, media.mime, media.size),
+            width=video.width if video else None,
+            height=video.height if video else None,
+            duration=verified.seconds,
+            codec=video.codec if video else None,
+            fps=video.fps if video else None,
+            audio_codec=audio.codec if audio else None,
+        )
+
+    def progress(self, fraction: float) -> Awaitable[None]:
+        if not (isinstance(fraction, int | float) and 0 <= fraction <= 1):
+            raise ValueError(f"The progress of a step is a number from 0 to 1, not {fraction!r}.")
+        self.control.check()
+        return self.control.call_soon(lambda: self.reporter.progress(Tick(float(fraction))))
+
+    def add_output(
+        self,
+        path: Path,
+        *,
+        kind: str = "file",
+        name: str | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        duration: float | None = None,
+    ) -> None:
+        self.control.check()
+        path = Path(path).absolute()
+        name = path.name if name is None else name
+        if not path.is_file():
+            raise ValueError(f"The output {name!r} is no file.")
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"The kind of an output has lower-case letters, digits and hyphens, unlike {kind!r}.")
+        clean = clean_filename(name) == name and len(name.encode()) <= MAX_STORED_BYTES
+        if not clean or "/" in name or name.startswith("."):
+            raise ValueError(f"An output cannot be called {name!r}.")
+        others = {stored_filename(self.upload.filename), *(file.name for file in self.state.results.added)}
+        if name in others or _RESERVED_NAME.fullmatch(name):
+            raise ValueError(f"There is another result called {name!r}. Give `add_output` another `name`.")
+        mime = mime_type(name) if kind != "file" else None
+        self.state.results.added.append(ResultFile(path, kind, mime or OCTETS, width, height, duration, stored_as=name))
 
     def input(self, path: Path, demuxer: str) -> InputFile:
         """Return a file for ffmpeg to read, with one demuxer and within this installation's limits."""
@@ -204,10 +305,10 @@ class Job:
     async def store(self, file: ResultFile, on_bytes: Callable[[int], None]) -> dict[str, Any]:
         """Store a result and return its entry in `element.outputs`, without the URL."""
         size = file.path.stat().st_size
-        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.kind == "file" else "")
+        folder = results_folder(self.upload) + (f"/{DOWNLOAD}" if file.mime == OCTETS else "")
         key = await self.deps.media.store(file.path, folder, file.name, on_bytes, filename=self.upload.filename)
         return {
-            "name": file.path.stem,
+            "name": Path(file.name).stem,
             "kind": file.kind,
             "key": key,
             "bucket": self.deps.media.bucket,
@@ -217,8 +318,3 @@ class Job:
             "height": file.height,
             "duration": file.duration,
         }
-
-
-ProcessingStep = Callable[[Job], Awaitable[Results]]
-"""A step processes one kind of source: it enters the stages `compressing` and `thumbnails`, reports progress through
-`job.reporter`, and writes only in `job.scratch`. It returns its results, or raises a `RoomcastError`."""

@@ -1,72 +1,139 @@
-"""Process one upload: fetch, probe, compress, store. Reports each stage; leases and retries are `worker`'s."""
+"""Process one upload: run the steps of its plan, stage by stage. Leases and retries are `worker`'s."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from roomcast.errors import StorageError
+import structlog
+from roomcast.errors import StepFailed, StorageError
+from roomcast.extensions.steps import Step, divide
+from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import SourceKind, Tick, Upload, element_type
+from roomcast.uploads.model import Tick, Upload, element_type
 from roomcast.uploads.templates import Template
 
-from roomcast_workers.image.pipeline import process_image
-from roomcast_workers.job import Job, ProcessingStep, Results, WorkerDeps
-from roomcast_workers.reporter import Reporter
-from roomcast_workers.unchanged_file import process_file
-from roomcast_workers.video.pipeline import process_video
+from roomcast_workers.job import Job, Results, WorkerDeps
+from roomcast_workers.reporter import Reporter, StepReporter
+from roomcast_workers.step_control import StepControl
+from roomcast_workers.steps.application_step import run_application_step, runs_in_thread
+from roomcast_workers.steps.built_in import STAGE_TEXTS, store_results
+from roomcast_workers.steps.plan import StepPlan
 
-_STEPS: Mapping[SourceKind, ProcessingStep] = {"video": process_video, "image": process_image, "file": process_file}
+log = structlog.get_logger(__name__)
 
 
 async def process_upload(
-    upload: Upload, template: Template, deps: WorkerDeps, reporter: Reporter, scratch: Path
+    upload: Upload, template: Template, deps: WorkerDeps, plan: StepPlan, reporter: Reporter, scratch: Path
 ) -> dict[str, Any]:
     """Process an upload, store its results, and return its `element`. `scratch` is an empty directory for this upload.
 
     Raises a `RoomcastError`; its `retryable` says whether another attempt may succeed.
     """
-    source = upload.source
-    if source is None:
+    if upload.source is None:
         raise StorageError("The uploaded file is missing.")
-    # Two directories: what downloads the source has no write access to the results, and the steps only read the source.
-    fetched, results_dir = scratch / "source", scratch / "results"
-    fetched.mkdir()
+    results_dir = scratch / "results"
     results_dir.mkdir()
-    async with deps.media.fetch(source.key, fetched) as path:
-        job = Job(upload, source, path, template, deps, reporter, results_dir)
-        await reporter.enter(Stage.PROBING, "Reading the file")
-        results = await _STEPS[source.kind](job)
-    await reporter.enter(Stage.STORING, "Storing the result")
-    outputs = await _store(job, results)
-    await reporter.enter(Stage.CLEANING, "Cleaning up")
-    return _element(job, results, outputs)
+    job = Job(upload, upload.source, results_dir, template, deps, StepReporter(reporter), results_dir)
+    async with job.state.opened:
+        for stage, steps in plan.stages.items():
+            await run_stage(stage, steps, job, plan, reporter)
+    return _element(job, job.state.results)
 
 
-async def _store(job: Job, results: Results) -> list[dict[str, Any]]:
-    """Store every result and return the outputs that are listed."""
-    total = sum(file.path.stat().st_size for file in results.files)
-    stored = 0
+async def run_stage(stage: Stage, steps: Sequence[Step], job: Job, plan: StepPlan, reporter: Reporter) -> None:
+    """Enter a stage, unless the claim has, and run those of its steps that apply."""
+    declared = _Declarations(_with_readable(job), plan, reporter)
+    applying = [step for step in steps if step.applies is None or declared.of(step, step.applies)]
+    ranges = divide([declared.weight(step) for step in applying])
+    texts = [declared.of(step, step.text) for step in applying]
+    shown = None
+    if stage is not reporter.stage:
+        shown = next((text for text in texts if text), STAGE_TEXTS.get(stage, ""))
+        await reporter.enter(stage, shown)
+    for step, text, (start, end) in zip(applying, texts, ranges, strict=True):
+        if text and text != shown:
+            await reporter.update(text=text)
+            shown = text
+        with span(f"step {step.name}"):
+            await _run_step(
+                step, replace(_with_readable(job), reporter=StepReporter(reporter, start, end)), plan, reporter
+            )
+        if end < 1:
+            reporter.progress(Tick(end))
 
-    def on_bytes(count: int) -> None:
-        nonlocal stored
-        stored += count
-        job.reporter.progress(Tick(stored / total if total else 1.0))
 
-    outputs = [(file, await job.store(file, on_bytes)) for file in results.files]
-    return [output for file, output in outputs if file.listed] + results.stored
+class _Declarations:
+    """What steps declare for one job, which may be computed by a function of the application."""
+
+    def __init__(self, job: Job, plan: StepPlan, reporter: Reporter) -> None:
+        self._job = job
+        self._plan = plan
+        self._reporter = reporter
+
+    def of(self, step: Step, declared: Any) -> Any:
+        """Return a declaration, or what it computes. Raise `StepFailed` if the application's function fails."""
+        if not callable(declared):
+            return declared
+        if not self._plan.is_added(step):
+            return declared(self._job)
+        try:
+            return declared(self._job)
+        except Exception:
+            log.exception("step_failed", step=step.name)
+        self._reporter.step = step.name
+        raise StepFailed(f"The step {step.name} failed.")
+
+    def weight(self, step: Step) -> float:
+        """Return the step's share in relation to the others."""
+        weight = self.of(step, step.share)
+        if isinstance(weight, int | float) and 0 <= weight < math.inf:
+            return float(weight)
+        self._reporter.step = step.name
+        raise StepFailed(f"The share of the step {step.name} is not a number from 0 on.")
 
 
-def _element(job: Job, results: Results, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+async def _run_step(step: Step, job: Job, plan: StepPlan, reporter: Reporter) -> None:
+    if not plan.is_added(step):
+        result = step.run(job)
+        assert result is not None  # noqa: S101  (built-in steps are coroutine functions)
+        await result
+        return
+    own_dir = job.scratch.with_name("steps") / step.name
+    own_dir.mkdir(parents=True)
+    control = StepControl(asyncio.get_running_loop() if runs_in_thread(step) else None)
+    reporter.step = step.name
+    await run_application_step(
+        step,
+        replace(job, own_dir=own_dir, control=control),
+        seconds=job.deps.step_seconds if step.seconds is None else step.seconds,
+    )
+    if job.state.results.outputs:  # what the step has added comes after the step that stores
+        await store_results(job)
+    reporter.step = None
+
+
+def _with_readable(job: Job) -> Job:
+    """Return the job with the source that the steps before have made readable."""
+    if job.state.readable is None:
+        return job
+    path, source = job.state.readable
+    return replace(job, path=path, source=source)
+
+
+def _element(job: Job, results: Results) -> dict[str, Any]:
     """Return the client contract's `element`, without URLs."""
-    upload, source, main = job.upload, job.source, outputs[0]
+    upload, source, main = job.upload, job.source, results.outputs[0]
     saved = source.size - main["size"]
     return {
         "id": upload.id,
         "type": element_type(upload),
         "filename": f"{Path(upload.filename).stem}{Path(main['key']).suffix}",
-        "outputs": outputs,
+        "outputs": results.outputs,
         "original": {
             "filename": upload.filename,
             "size": source.size,

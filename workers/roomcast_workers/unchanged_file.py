@@ -1,4 +1,4 @@
-"""Process a file that is stored unchanged: verify that it is the one that was received, and read nothing else in it."""
+"""The step of a file that is stored unchanged: verify that it is the one that was received, and read nothing else."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from pathlib import Path
 from roomcast.errors import StorageError
 from roomcast.runtime.files import run_in_thread_shielded
 from roomcast.uploads.filenames import stored_filename
-from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 from roomcast.uploads.sniff import OCTETS
 
-from roomcast_workers.job import Job, ResultFile, Results
+from roomcast_workers.job import Job, ResultFile
 
 _READ_BYTES = 4 << 20
 
 
-async def process_file(job: Job) -> Results:
-    """Verify the file against the size and digests recorded on receipt, and return it as the only result."""
-    await job.reporter.enter(Stage.COMPRESSING, "Checking the file")
+async def verify_file(job: Job) -> None:
+    """Verify the file against the size and digests recorded on receipt; it becomes the only result."""
     target = job.scratch / stored_filename(job.upload.filename)
     await run_in_thread_shielded(lambda: _link_or_copy(job.path, target))
     await _verify(job, target)
-    await job.reporter.enter(Stage.THUMBNAILS, "Preparing the download")
-    return Results([ResultFile(target, "file", OCTETS)])
+    job.state.results.files.append(ResultFile(target, "file", OCTETS))
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

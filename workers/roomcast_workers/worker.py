@@ -24,6 +24,7 @@ from roomcast.runtime.backoff import Backoff
 from roomcast.runtime.files import is_exhaustion
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import cleanup_files
+from roomcast.tracing import record_span, span
 from roomcast.uploads.lifecycle import Entered, Failed, HandedBack, Retrying, Stage
 from roomcast.uploads.model import Change, Upload, error_body, results_folder, source_key
 from roomcast.uploads.templates import Templates
@@ -33,6 +34,7 @@ from roomcast_workers.job import WorkerDeps
 from roomcast_workers.pipeline import process_upload
 from roomcast_workers.reporter import Reporter
 from roomcast_workers.scratch import scratch_directory
+from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +48,10 @@ class Completed:
 
 @dataclass(frozen=True)
 class AttemptFailed:
-    """The attempt failed in `step`."""
+    """The attempt failed in `step`: a stage, or a step of the application."""
 
     error: RoomcastError
-    step: Stage
+    step: str
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,14 @@ class AttemptInterrupted:
     """The attempt was interrupted in `step`."""
 
     reason: StopReason
-    step: Stage
+    step: str
 
 
 @dataclass(frozen=True)
 class ResourcesExhausted:
     """This process had no descriptors, memory or processes left in `step`, which says nothing about the upload."""
 
-    step: Stage
+    step: str
 
 
 Outcome = Completed | AttemptFailed | AttemptInterrupted | ResourcesExhausted
@@ -95,6 +97,7 @@ class WorkerPool:
         dispatch: Dispatch,
         templates: Templates,
         deps: WorkerDeps,
+        plan: StepPlan,
         policy: AttemptPolicy,
         scratch: Path,
     ) -> None:
@@ -102,6 +105,7 @@ class WorkerPool:
         self._dispatch = dispatch
         self._templates = templates
         self._deps = deps
+        self._plan = plan
         self._policy = policy
         self._scratch_root = scratch
         self._name = process_name()
@@ -141,9 +145,13 @@ class WorkerPool:
     async def _work(self, claim: Claim) -> None:
         began = time.monotonic()
         with log_context(claim.upload.id, attempt=claim.upload.state.attempt):
+            queued_at = max(claim.upload.updated_at, claim.upload.not_before)
+            record_span("queue", queued_at, parent=claim.upload.traceparent, upload_id=claim.upload.id)
             log.info("upload_claimed", template=claim.upload.template, filename=claim.upload.filename)
-            outcome = await self._attempt(claim)
-            label = _outcome_label(outcome)
+            with span("attempt", parent=claim.upload.traceparent, upload_id=claim.upload.id) as recorded:
+                outcome = await self._attempt(claim)
+                label = _outcome_label(outcome)
+                recorded.set(attempt=claim.upload.state.attempt, template=claim.upload.template, outcome=label)
             log.info("attempt_ended", outcome=label, seconds=round(time.monotonic() - began, 2))
             try:
                 await self._record(claim, outcome)
@@ -160,24 +168,24 @@ class WorkerPool:
                 outcome = await run_under_lease(
                     self._ledger,
                     claim.lease,
-                    process_upload(claim.upload, template, self._deps, reporter, scratch),
+                    process_upload(claim.upload, template, self._deps, self._plan, reporter, scratch),
                     seconds=self._policy.lease_seconds,
                     shutting_down=self._stopping,
                     committed=lambda: reporter.stage is Stage.CLEANING,
                 )
             except LeaseLost:
-                return AttemptInterrupted(StopReason.LEASE_LOST, reporter.stage)
+                return AttemptInterrupted(StopReason.LEASE_LOST, reporter.position)
             except Exception as error:
                 if is_exhaustion(error):
                     log.exception("resources_exhausted", stage=reporter.stage)
-                    return ResourcesExhausted(reporter.stage)
+                    return ResourcesExhausted(reporter.position)
                 if isinstance(error, RoomcastError):
-                    return AttemptFailed(error, reporter.stage)
+                    return AttemptFailed(error, reporter.position)
                 log.exception("step_failed", stage=reporter.stage)
-                return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.stage)
+                return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.position)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-        return AttemptInterrupted(outcome, reporter.stage) if isinstance(outcome, StopReason) else Completed(outcome)
+        return AttemptInterrupted(outcome, reporter.position) if isinstance(outcome, StopReason) else Completed(outcome)
 
     async def _record(self, claim: Claim, outcome: Outcome) -> None:
         """Write the outcome to the ledger, which refuses every write whose lease has expired."""
@@ -210,7 +218,7 @@ class WorkerPool:
                 change = Change(HandedBack(), text, not_before=time.time() + _EXHAUSTED_SECONDS)
                 await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
-    async def _record_retry(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
+    async def _record_retry(self, claim: Claim, error: RoomcastError, step: str) -> None:
         state = claim.upload.state
         delay = self._policy.backoff(state.failures)
         text = f"{error.message} Trying again in {max(1, round(delay))} s (attempt {state.attempt + 1})."
@@ -223,7 +231,7 @@ class WorkerPool:
             await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
         await cleanup_files(self._deps.media, upload)
 
-    async def _record_failure(self, claim: Claim, error: RoomcastError, step: Stage) -> None:
+    async def _record_failure(self, claim: Claim, error: RoomcastError, step: str) -> None:
         source_missing = isinstance(error, NotFound)
         retryable = error.retryable and not source_missing
         if not source_missing:  # otherwise this attempt has made nothing, and results are of a better informed ledger

@@ -52,13 +52,14 @@ class Delivery(Record):
     submission_id: str
     body: dict[str, Any]
     began_at: float
+    traceparent: str | None = None
     status: Literal["pending", "delivered", "dead"] = "pending"
     attempts: tuple[Attempt, ...] = ()
 
 
 def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:
     """Return the delivery of the outcome of these uploads, due at once."""
-    outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq}" for upload in uploads)
+    outcome = "|".join(f"{upload.id} {upload.epoch} {upload.seq - upload.events_after_end}" for upload in uploads)
     digest = hashlib.sha256(f"{submission.id}|{outcome}".encode()).hexdigest()
     return Delivery(
         id=f"delivery_{digest[:32]}",
@@ -70,6 +71,7 @@ def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mappin
         submission_id=submission.id,
         body=dict(body),
         began_at=now,
+        traceparent=uploads[0].traceparent,
     )
 
 

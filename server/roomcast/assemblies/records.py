@@ -1,4 +1,4 @@
-"""Two records beside the ledger: dismissed tasks of the polling dialect, and cursors of the progress queue. Pure."""
+"""Small records beside the ledger: tasks that were dismissed, imports, and cursors of the progress queue. Pure."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ class DismissedTask(Record):
     def key_for(upload: Upload) -> str:
         """Return the id of the record that hides the upload's current life."""
         return f"{upload.id}.{upload.state.life}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(Record):
+    """A file that is to be fetched from `url` into the upload that has the record's id.
+
+    `size` is what the client declared. `etag` is the entity tag of what was fetched. Its group is empty.
+    """
+
+    url: str
+    size: int | None = None
+    etag: str | None = None
+
+    @classmethod
+    def new(cls, upload: Upload, url: str) -> Import:
+        """Return the record of an import that is due at once."""
+        now = time.time()
+        return cls(id=upload.id, group="", created_at=now, due_at=now, url=url, size=upload.bytes_expected)
 
 
 @dataclass(frozen=True)

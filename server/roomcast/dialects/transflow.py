@@ -141,7 +141,7 @@ class StepFields(Shape, total=False):
     """In an `error`."""
 
 
-class Step(StepFields):
+class StepMessage(StepFields):
     """A step in the processing of one file, or the end of all processing."""
 
     channel: Annotated[str, Field(examples=["upload:upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5"])]
@@ -175,7 +175,9 @@ def overview(
     }
 
 
-def steps(previous: Message | None, event: Message, *, upload: Upload, requested_id: str, branch: str) -> list[Step]:
+def steps(
+    previous: Message | None, event: Message, *, upload: Upload, requested_id: str, branch: str
+) -> list[StepMessage]:
     """Return the step messages of an event. `previous` is the event before it in the log (None: it is the first);
     `upload` may be an older record, of which only what never changes is used.
 
@@ -186,7 +188,7 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, requested
     before = Stage(previous["stage"]) if previous else None
     stage = Stage(event["stage"])
 
-    def step(step_type: StepType, text: str, **more: Unpack[StepFields]) -> Step:
+    def step(step_type: StepType, text: str, **more: Unpack[StepFields]) -> StepMessage:
         about: StepFields = {"key": file_key(upload, branch), **more}
         return {**_message(step_type, text, event["updatedAt"], requested_id, branch), **about}
 
@@ -208,13 +210,13 @@ def steps(previous: Message | None, event: Message, *, upload: Upload, requested
         ]
     elif stage in TERMINAL:
         error = event["error"]
-        failed = _step(error["step"], upload.filename).name if error["step"] in _STEPS else None
+        failed = _step(Stage(error["step"]), upload.filename).name if error["step"] in _STEPS else None
         details: StepDetails = {"step": failed, "file": upload.filename}
         found.append(step("error", error["message"], code=error["code"], details=details))
     return found
 
 
-def completion(latest: Collection[Message], *, requested_id: str, branch: str) -> Step | None:
+def completion(latest: Collection[Message], *, requested_id: str, branch: str) -> StepMessage | None:
     """Return the `done` message of a submission; None if an upload is not done. `latest` has their last events."""
     if any(event["stage"] != Stage.DONE for event in latest):
         return None
@@ -231,7 +233,7 @@ def channel(requested_id: str) -> str:
     return f"upload:{requested_id}"
 
 
-def _message(step_type: StepType, text: str, at: str, requested_id: str, branch: str) -> Step:
+def _message(step_type: StepType, text: str, at: str, requested_id: str, branch: str) -> StepMessage:
     return {
         "type": step_type,
         "channel": channel(requested_id),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -19,6 +19,8 @@ from roomcast.errors import HookFailed, RoomcastError
 from roomcast.extensions.registry import name_of
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 DEADLINE_SECONDS = 10.0
 """How long a function may take."""
@@ -82,11 +84,11 @@ class FunctionCalls:
         # What it raises must not end this process, as a SystemExit of a task would.
         try:
             if is_coroutine_function(function):
-                return await _Observed(function(*arguments), name, self._blocking)
+                return await self._blocking.run(function(*arguments), name)
             context = copy_context()
             loop = asyncio.get_running_loop()
             result = await loop.run_in_executor(self._threads, context.run, function, *arguments)
-            return await _Observed(result, name, self._blocking) if inspect.iscoroutine(result) else result
+            return await self._blocking.run(result, name) if inspect.iscoroutine(result) else result
         except SystemExit as error:
             raise RuntimeError("The function called sys.exit().") from error
 
@@ -100,6 +102,11 @@ class BlockingDetector:
         self._reported: tuple[str, float] | None = None
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+
+    async def run(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Return the result of a coroutine, and observe it until it ends."""
+        result: T = await _Observed(work, name, self)
+        return result
 
     def close(self) -> None:
         """End the thread."""

@@ -15,8 +15,9 @@ class ExtensionError(ValueError):
     """An application has added something that cannot work. The message is a full sentence."""
 
 
-Intake = Literal["form", "reservation", "direct", "tus"]
-"""The ways in which an upload begins: a form, a reservation, one whose bytes go to the bucket directly, or tus."""
+Intake = Literal["form", "reservation", "direct", "tus", "import", "process"]
+"""The ways in which an upload begins: a form, a reservation, one whose bytes go to the bucket directly, tus, the import
+of a file from its address, or the processing of a source that is stored already."""
 
 
 @dataclass
@@ -33,6 +34,8 @@ class NewUpload:
     size: int | None
     md5: str | None
     partial: bool
+    request: CallerRequest | None
+    """The request that sends it."""
     template: str
     """The name of the template."""
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -196,13 +196,13 @@ class Relay:
 
     def _publish_event(self, upload: _SubscribedUpload, event: Message) -> None:
         new_status = event["status"] != upload.status
-        upload.seq, upload.status, upload.latest = event["seq"], event["status"], event
+        upload.seq, upload.status, upload.latest = event["seq"], event["status"], _state_of(event)
         complete = self._with_urls(event)
         for subscriber in tuple(upload.subscribers):
             subscriber.on_event(complete, new_status=new_status)
 
     def _publish_tick(self, upload: _SubscribedUpload, tick: Message) -> None:
-        upload.latest = tick
+        upload.latest = _state_of(tick)
         complete = self._with_urls(tick)
         for subscriber in tuple(upload.subscribers):
             subscriber.on_tick(complete)
@@ -276,6 +276,15 @@ class Relay:
             if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
                 now = timestamp(time.time())
                 self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
+
+
+def _state_of(latest: Message) -> Message:
+    """Return a message without the event of the application that it carries."""
+    if "event" not in latest:
+        return latest
+    state = latest.copy()
+    del state["event"]
+    return state
 
 
 def _is_queued(upload: _SubscribedUpload) -> bool:

@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import Field
 
 from roomcast.dialects.errors import ErrorResponse
-from roomcast.errors import NotFound, RoomcastError
+from roomcast.errors import Malformed, NotFound, RoomcastError
 from roomcast.http.downloads.response import send_file
 from roomcast.http.operations import (
     JSON,
@@ -96,10 +96,12 @@ class MediaRoute(RouteGroup):
         description="The URL is a signed link of an `element`. It gives access to all files of its upload and needs no "
         "token.",
         parameters=(*_PATH_PARAMETERS, DOWNLOAD_PARAMETER, *FILE_PARAMETERS),
-        errors=OWNERSHIP_ERRORS,
+        errors=(*OWNERSHIP_ERRORS, Malformed),
     )
     async def _get(self, request: web.Request) -> web.StreamResponse:
         folder, name = request.match_info["folder"], request.match_info["name"]
+        if request.query.get("download", "1") != "1":
+            raise Malformed("The parameter download must be 1.")
         self._signer.verify(request.match_info["grant"], folder)
         key = f"{folder}/{name}"
         mime = mime_type(key)

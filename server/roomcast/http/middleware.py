@@ -12,9 +12,11 @@ from roomcast.credentials import CallerRequest
 from roomcast.errors import TooMany, UnsupportedType
 from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
+from roomcast.http.request_handler import charge_to
 from roomcast.http.responses import DOCTOR_HEADERS_PATH, TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
+from roomcast.tracing import span
 from roomcast.transport.connections import Connections, network
 from roomcast.uploads.viewer import Viewer
 
@@ -71,6 +73,20 @@ def _names(values: Iterable[str]) -> set[str]:
     return {name.strip().lower() for value in values for name in value.split(",")} - {""}
 
 
+@web.middleware
+async def request_spans(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Record a span for a request, in the trace that its `traceparent` names. Health checks and sockets have none."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else ""
+    if request.path in HEALTH_PATHS or route.endswith("/socket.io/"):
+        return await handler(request)
+    with span(f"{request.method} {route}", parent=request.headers.get("traceparent")) as recorded:
+        recorded.set(**{"http.request.method": request.method, "http.route": route})
+        response = await handler(request)
+        recorded.set(**{"http.response.status_code": response.status})
+        return response
+
+
 def open_mode_guard(guard: OpenModeGuard, proxies: TrustedProxies) -> Middleware:
     """Return the middleware that refuses, in open mode, the requests of other sites' pages. It raises `Forbidden`.
 
@@ -117,7 +133,10 @@ def authentication(authenticator: Authenticator, proxies: TrustedProxies) -> Mid
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
-            request[VIEWER] = await viewer_of(request, authenticator, proxies)
+            viewer = request[VIEWER] = await viewer_of(request, authenticator, proxies)
+            charge_to(request, viewer.account)
+        else:
+            charge_to(request, network(proxies.client(request.remote or "", joined_headers(request.headers))))
         return await handler(request)
 
     return middleware

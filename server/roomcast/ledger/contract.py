@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from roomcast.errors import StorageError, WrongState
+from roomcast.errors import StorageError, TooMany, WrongState
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Change, Tick, Upload
+from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
@@ -177,6 +177,11 @@ class QueueStats:
     failures: Sequence[Upload]
 
 
+def too_many(in_flight: int | None) -> TooMany:
+    """Return the error for an owner who would have more than `in_flight` active uploads."""
+    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+
+
 def new_token(holder: str, now: float) -> str:
     """Return a unique lease token that names the holder and the time of the claim."""
     return f"{holder}.{round(now * 1000)}.{secrets.token_hex(8)}"
@@ -225,6 +230,16 @@ class UploadLog(Protocol):
         unless it is the token of the current, unexpired lease; without one, raise `WrongState` if the upload is leased.
         If the change would make an upload wait whose cancel was requested, it is cancelled instead.
         """
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        """Append an event of the application, in any stage and whoever holds the lease, and return the record after it.
+
+        Its message is that of the upload with the event. It changes nothing but `seq`. Raise `UnreadableRecord` if the
+        upload's record is damaged.
+        """
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        """Notify listeners of an event of the application that is not stored, as of a tick: the latest wins."""
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         """Record a progress reading. The latest wins, none is durable, and a stale or late one is dropped silently."""

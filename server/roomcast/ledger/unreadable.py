@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import structlog
 
-from roomcast.errors import Code, UnreadableRecord
+from roomcast.errors import Code, NotFound, UnreadableRecord
 from roomcast.uploads.lifecycle import Stage, State
 from roomcast.uploads.model import Upload, decode, error_body
 
@@ -68,6 +68,14 @@ def unreadable_upload(record: bytes, *, upload_id: str, owner: str, created_at: 
 def is_unreadable(upload: Upload) -> bool:
     """Return whether the upload stands for a damaged record, which may be set aside by now."""
     return upload.error is not None and upload.error["code"] == Code.UNREADABLE_RECORD
+
+
+def refuse_unreadable(upload: Upload) -> None:
+    """Raise `UnreadableRecord` for an upload that stands for a damaged record, and `NotFound` for a deleted one."""
+    if is_unreadable(upload):
+        raise UnreadableRecord("What is stored about the upload is damaged.")
+    if upload.stage is Stage.DELETED:
+        raise NotFound("The upload is deleted.")
 
 
 def _object(record: bytes) -> dict[str, Any]:

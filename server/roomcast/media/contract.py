@@ -101,6 +101,9 @@ class MediaStore(Protocol):
     async def has_source(self, name: str) -> bool:
         """Return whether the complete source is stored."""
 
+    async def copy_source(self, key: str, name: str) -> None:
+        """Make a complete source `name` of the bytes of another one. Raise `NotFound` if that does not exist."""
+
     async def list_sources(self) -> dict[str, float]:
         """Map the names of all sources, complete or not, to the Unix times at which something was last added to them,
         by the store's clock. Names are in alphabetical order."""

@@ -104,6 +104,9 @@ class DirectoryMediaStore:
     async def has_source(self, name: str) -> bool:
         return (self._incoming / name).is_file()
 
+    async def copy_source(self, key: str, name: str) -> None:
+        await run_in_thread_shielded(lambda: _copy_durably(self._incoming / key, self._incoming / name))
+
     async def list_sources(self) -> dict[str, float]:
         def work() -> dict[str, float]:
             modified: dict[str, float] = {}
@@ -254,6 +257,27 @@ class DirectoryResumableSources:
                 yield file
             return
         yield None
+
+
+def _copy_durably(source: Path, target: Path) -> None:
+    """Give a file, which never changes, a second name; copy it where the file system has one name for each file."""
+    partial = target.with_name(f"{target.name}.part")
+    try:
+        partial.unlink(missing_ok=True)
+        try:
+            partial.hardlink_to(source)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            shutil.copyfile(source, partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+        partial.rename(target)
+        sync_directory(target.parent)
+    except FileNotFoundError as error:
+        raise NotFound("The source is not in the media store.") from error
+    except OSError as error:
+        raise disk_error(error) from error
 
 
 # The two functions that open a file run on the event loop and not in a thread: if the caller were cancelled while a

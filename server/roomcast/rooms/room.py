@@ -54,15 +54,15 @@ class Room:
             member.connection.send_event(self.name, packets)
             self._on_queued(member.connection)
 
-    def send_tick(self, packet: EncodedPacket) -> None:
-        """Send a tick to every member. A slow one gets only the latest."""
+    def send_tick(self, packet: EncodedPacket, *, key: str | None = None) -> None:
+        """Send a tick to every member. A slow one gets only the latest of each `key`, by default of the room."""
         writes, buffered = self._members_now()
         frame = packet.frame
         for write in writes:
             write(frame)
         self._stats.ticks += len(writes)
         for member in buffered:
-            member.connection.send_tick(self.name, packet)
+            member.connection.send_tick(key or self.name, packet)
             self._on_queued(member.connection)
 
     def _members_now(self) -> tuple[tuple[WriteFrames, ...], tuple[Member, ...]]:

@@ -32,19 +32,25 @@ class UploadRoom:
         """How many clients are about to enter the room."""
 
     def on_event(self, event: Message, *, new_status: bool) -> None:
-        """Send an event as `upload-progress`, and once more under its new status's name, or as `deleted`."""
+        """Send an event as `upload-progress`, and again as its new status, `deleted`, or the application's event."""
         if room := self._manager.room(self._upload_id):
             packets = [encode_event(PROGRESS, event)]
             if event["stage"] == Stage.DELETED:
                 packets.append(encode_event(DELETED, event))
             elif new_status:
                 packets.append(encode_event(event["status"], event))
+            if "event" in event:
+                packets.append(encode_event(event["event"]["name"], event))
             room.send_event(packets)
         self.update_close_timer(event)
 
     def on_tick(self, tick: Message) -> None:
         """Send a progress reading as `upload-progress`. A slow client gets only the latest."""
-        if room := self._manager.room(self._upload_id):
+        room = self._manager.room(self._upload_id)
+        if room and "event" in tick:
+            for name in (PROGRESS, tick["event"]["name"]):
+                room.send_tick(encode_event(name, tick), key=f"{self._upload_id} {tick['event']['name']} {name}")
+        elif room:
             room.send_tick(encode_event(PROGRESS, tick))
 
     def update_close_timer(self, latest: Message) -> None:

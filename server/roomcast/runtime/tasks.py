@@ -35,6 +35,7 @@ FAILING_SECONDS = 60.0
 """For how long every run of a loop must have failed before readiness warns of it."""
 
 _CANCEL_AGAIN_SECONDS = 0.2
+_CANCEL_APPLICATION_AGAIN_SECONDS = 5.0
 
 
 @dataclass
@@ -213,6 +214,18 @@ async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def stop_within(task: asyncio.Task[None], seconds: float) -> bool:
+    """Cancel a task that runs an application's code, and return whether it has ended within `seconds`.
+
+    The cancellation is repeated rarely, because the first one may have begun a clean-up.
+    """
+    give_up_at = time.monotonic() + seconds
+    while not task.done() and (left := give_up_at - time.monotonic()) > 0:
+        task.cancel()
+        await asyncio.wait({task}, timeout=min(left, _CANCEL_APPLICATION_AGAIN_SECONDS))
+    return task.done()
 
 
 async def finish_despite_cancel(work: Callable[[], Awaitable[T]], *, idempotent: bool = False) -> T:

@@ -16,8 +16,9 @@ from typing import cast
 import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
+from roomcast.assemblies.event_cursors import EventCursor
 from roomcast.assemblies.model import Submission
-from roomcast.assemblies.records import DismissedTask, PublishCursor
+from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.dispatch.contract import Dispatch
 from roomcast.dispatch.in_process import InProcessDispatch
@@ -31,6 +32,7 @@ from roomcast.runtime.files import create_durably, make_private_directory
 from roomcast.services.presence import LocalPresence, Presence
 from roomcast.settings.auth import SECRET_BYTES
 from roomcast.settings.settings import Settings
+from roomcast.tracing import without_opentelemetry
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +71,8 @@ class Repositories:
     deliveries: RecordStore[Delivery]
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
+    event_cursors: RecordStore[EventCursor]
+    imports: RecordStore[Import]
     presence: Presence
 
 
@@ -90,6 +94,8 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisRecordStore(scripts, "event_cursors", EventCursor, ttl=ttl),
+            RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -103,6 +109,8 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "deliveries", Delivery),
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
+            SqliteRecordStore(database, "event_cursors", EventCursor),
+            SqliteRecordStore(database, "imports", Import),
             LocalPresence(),
         )
 
@@ -110,7 +118,8 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
 async def _refuse_unverified(settings: Settings) -> None:
     """Raise `RoomcastError` for a Redis whose certificate is not trusted, before anything is sent to it."""
     if settings.storage.redis_url:
-        from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
+        with without_opentelemetry():
+            from roomcast.runtime.redis_connection import refuse_unverified  # noqa: PLC0415
 
         await refuse_unverified(settings.storage.redis_url, settings.storage.redis_trust)
 

@@ -10,13 +10,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from roomcast.errors import DiskFull, RoomcastError
+from roomcast.extensions.contract import ExtensionError
 from roomcast.runtime.process import configure_logging, new_loop, print_start_error
 from roomcast.settings.settings import Settings, SettingsError, load_settings
+from roomcast.tracing import configure_tracing, shut_down_tracing
 
 
-def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None) -> int:
+def run_program(
+    start: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None, *, service: str
+) -> int:
     """Run the coroutine that `start` returns and return its exit code. Without `settings`, load those of the
-    environment.
+    environment. `service` is the name of the process in traces.
 
     Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed without a traceback.
     """
@@ -27,10 +31,13 @@ def run_program(start: Callable[[Settings], Coroutine[Any, Any, int]], settings:
     os.umask(0o077)  # media and the ledger are for no other user of the machine
     configure_logging(settings.server.log)
     try:
+        configure_tracing(service)
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(start(settings))
-    except (OSError, RoomcastError, SettingsError, sqlite3.Error) as error:
+    except (OSError, RoomcastError, SettingsError, ExtensionError, sqlite3.Error) as error:
         return print_start_error(_sentence(error, settings))
+    finally:
+        shut_down_tracing()
 
 
 def _sentence(error: Exception, settings: Settings) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from roomcast.errors import NotFound, RoomcastError, TooMany
 from roomcast.ledger.contract import Ledger
 from roomcast.runtime.tasks import periodic
+from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 from roomcast.uploads.transitions import reservation_expired
@@ -75,6 +76,12 @@ class UploadQuota:
     @asynccontextmanager
     async def admit(self, client: str, uploads: Sequence[Upload]) -> AsyncIterator[None]:
         """Count new uploads of a client, which are created inside of the context. Raise `TooMany` at a limit."""
+        with span("reservation", uploads=len(uploads)):
+            async with self._counted(client, uploads):
+                yield
+
+    @asynccontextmanager
+    async def _counted(self, client: str, uploads: Sequence[Upload]) -> AsyncIterator[None]:
         self._check_refused(client)
         if not self._by_address:
             yield

@@ -134,6 +134,8 @@ class StepPublisher:
             return cursor, replay.upload
         messages = []
         for event in events:
+            if "event" in event:
+                continue  # the application's own, which changes nothing
             messages += self._to_messages(submission, previous, event, replay.upload)
             previous = event
         group = submission.first_upload_id if self._message_group == "submission" else upload_id

@@ -54,7 +54,7 @@ class UploadMetrics:
             self._count_bytes(before, after)
             self._time_step(before, after)
             self._time_processing(after)
-        if after.error:
+        if after.error and (before is None or before.error != after.error):
             self._errors.labels(after.error["step"], after.error["code"]).inc()
         if before is not None and _was_lost(before, after):
             self._lost.inc()

@@ -8,16 +8,23 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from roomcast.settings.config_file import DEFAULT_CONFIG, ConfigFile, read_config_file
 from roomcast.settings.environment import Variable
 from roomcast.settings.group import SettingsGroup
 from roomcast.uploads.templates import DEFAULT as DEFAULT_TEMPLATE
-from roomcast.uploads.templates import TemplateFileError, Templates, parse_templates
+from roomcast.uploads.templates import Template, TemplateFileError, Templates, parse_tables
 
 
 class AssemblySettings(SettingsGroup):
     """Templates, webhooks and the queue of step messages."""
 
     templates: Path | None = Field(None, description="TOML file with `[templates.NAME]` tables.")
+    config: Path | None = Field(
+        None,
+        description="Configuration file with `hooks`, the modules of an application that `roomcast serve` and "
+        "`roomcast worker` import, and `[templates.NAME]` tables. The default is `roomcast.toml` in the working "
+        "directory, if there is one.",
+    )
     files_template: str = Field(
         DEFAULT_TEMPLATE, description="Template of `/api/files/upload` when the form names none."
     )
@@ -52,15 +59,28 @@ class AssemblySettings(SettingsGroup):
         return bool(self.sqs_progress_queue_url or self.sqs_progress_queue_name)
 
     @cached_property
+    def config_file(self) -> ConfigFile | None:
+        """The parsed configuration file; None if there is none. Raises `ConfigFileError`."""
+        if self.config is None and not DEFAULT_CONFIG.is_file():
+            return None
+        return read_config_file(self.config or DEFAULT_CONFIG)
+
+    @cached_property
     def loaded_templates(self) -> Templates:
-        """The built-in templates and those of the file."""
-        return load_templates(self.templates) if self.templates else Templates()
+        """The built-in templates, those of the configuration file, and those of the template file, the last first."""
+        config = self.config_file
+        found = [*(config.templates if config else ()), *(_read_templates(self.templates) if self.templates else ())]
+        return Templates({template.name: template for template in found})
 
 
 def load_templates(path: Path) -> Templates:
     """Return the built-in templates and those of a TOML file. Raise `TemplateFileError`."""
+    return Templates({template.name: template for template in _read_templates(path)})
+
+
+def _read_templates(path: Path) -> list[Template]:
     try:
-        return parse_templates(path.read_text(encoding="utf-8"))
+        return parse_tables(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateFileError(f"The template file {path} cannot be read: {error}.") from error
     except TemplateFileError as error:

@@ -16,6 +16,7 @@ from roomcast.errors import Malformed
 from roomcast.origins import ANY
 from roomcast.settings.assemblies import AssemblySettings
 from roomcast.settings.auth import AuthSettings
+from roomcast.settings.config_file import ConfigFileError
 from roomcast.settings.environment import EnvironmentSource, Setting, mistakes, settings_in
 from roomcast.settings.intake import IntakeSettings
 from roomcast.settings.retention import RetentionSettings
@@ -63,8 +64,8 @@ class Settings(BaseSettings):
         """Raise `SettingsError` for a server that would let everybody in although nobody has asked for that."""
         if self.auth.open_mode and not (application_authenticates or self.server.loopback or self.server.open):
             raise SettingsError(
-                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET or "
-                "JWT_PUBLIC_KEY, or set ROOMCAST_OPEN=1 to let everybody in."
+                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET, "
+                "JWT_PUBLIC_KEY, JWT_JWKS_URL or ROOMCAST_AUTH_URL, or set ROOMCAST_OPEN=1 to let everybody in."
             )
 
     @property
@@ -104,6 +105,8 @@ def load_settings(given: Mapping[str, Any] | None = None) -> Settings:
         raise SettingsError(
             f"ROOMCAST_FILES_TEMPLATE: there is no template of that name; there are {known}."
         ) from error
+    except ConfigFileError as error:
+        raise SettingsError(str(error)) from error
     except TemplateFileError as error:
         raise SettingsError(f"ROOMCAST_TEMPLATES names a file that cannot be used. {error}") from error
     return settings

@@ -36,6 +36,10 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"}, exam
 Bytes = Annotated[int, Field(ge=0, examples=[1048576])]
 Percent = Annotated[float, Field(ge=0, le=100, examples=[62.5])]
 Url = Annotated[str, Field(json_schema_extra={"format": "uri-reference"}, examples=["/media/1767225600.c2ln/…"])]
+ApplicationStep = Annotated[str, Field(pattern="^[a-z0-9-]{1,64}$", examples=["virus-scan"])]
+"""The name of a step of the application."""
+ApplicationKind = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$", examples=["report"])]
+"""The kind of an output that the application has added."""
 ErrorCode = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,63}$", examples=["UNREADABLE_MEDIA"])]
 """A stable code: one of `Code`, or the application's own."""
 
@@ -55,7 +59,10 @@ class Output(Shape):
     """A stored result."""
 
     name: Annotated[str, Field(examples=["video"])]
-    kind: Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
+    kind: (
+        Literal["video", "audio", "image", "thumbnail", "poster", "sprite", "storyboard", "hls", "file"]
+        | ApplicationKind
+    )
     key: Annotated[str, Field(examples=["upload_5f0c9a4e1b7d43828e6a90b1c2d3e4f5/video.mp4"])]
     """The key in the media store."""
     bucket: str | None
@@ -150,7 +157,8 @@ class UploadError(Shape):
 
     code: ErrorCode
     message: Annotated[str, Field(examples=["The file is broken."])]
-    step: Stage
+    step: Stage | ApplicationStep
+    """The stage in which it failed, or the step of the application."""
     retryable: bool
     """Whether another attempt with the same file can succeed."""
 
@@ -162,6 +170,15 @@ class ForecastJson(Shape):
     """The expected size of the result."""
     seconds: float
     """The expected time of the whole compression."""
+
+
+class ApplicationEventJson(Shape):
+    """An event of the application's own."""
+
+    name: Annotated[str, Field(examples=["captioned"])]
+    payload: Any
+    """Whatever the application has sent."""
+    at: Timestamp
 
 
 class Message(Shape):
@@ -201,3 +218,5 @@ class Message(Shape):
     """The result, with status `completed`."""
     error: NotRequired[UploadError]
     """The reason, with status `error`."""
+    event: NotRequired[ApplicationEventJson]
+    """An event of the application, which this message carries: nothing else has changed."""

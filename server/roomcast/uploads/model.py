@@ -85,7 +85,11 @@ class Upload(ExtensibleRecord):
     `resumable` is set once bytes arrive in chunks. `submission` is the id of the submission that the upload belongs to.
     `folder` is the client's choice for the results: folder names joined by slashes, or "". `metadata` is the
     application's, see `uploads.metadata`. The application may also choose `prefix`, the folder of everything that is
-    stored of the upload, and `max_bytes`, the size of the largest file that is accepted.
+    stored of the upload, and `max_bytes`, the size of the largest file that is accepted. `traceparent` is the span of
+    the request that created it, to which the spans of all processes belong.
+
+    The server itself fetches the bytes of an `imported` upload.
+    `events_after_end` counts the application's events since the upload ended.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
@@ -113,8 +117,10 @@ class Upload(ExtensibleRecord):
     metadata: dict[str, Any] = field(default_factory=dict)
     prefix: str = ""
     max_bytes: int | None = None
+    imported: bool = False
     source_expires_at: float | None = None
     results_expire_at: float | None = None
+    traceparent: str | None = None
     source: Source | None = None
     poster: dict[str, Any] | None = None
     forecast: Forecast | None = None
@@ -124,6 +130,7 @@ class Upload(ExtensibleRecord):
     speed: float | None = None
     fps: float | None = None
     queue_position: int | None = None
+    events_after_end: int = 0
 
     @property
     def stage(self) -> Stage:
@@ -133,6 +140,15 @@ class Upload(ExtensibleRecord):
     def is_partial(self) -> bool:
         """Whether the upload only receives bytes for another one."""
         return self.resumable is not None and self.resumable.partial
+
+
+@dataclass(frozen=True)
+class ApplicationEvent:
+    """An event of the application's own in an upload's room. `payload` is a JSON value, and `at` in seconds."""
+
+    name: str
+    payload: Any
+    at: float
 
 
 @dataclass(frozen=True)
@@ -281,6 +297,24 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
     )
 
 
+def count_application_event(upload: Upload) -> Upload:
+    """Return the record after an event of the application, which changes nothing but its position in the log."""
+    return replace(
+        upload,
+        seq=upload.seq + 1,
+        events_after_end=upload.events_after_end + upload.state.terminal,
+        eta=None,
+        speed=None,
+        fps=None,
+        queue_position=None,
+    )
+
+
+def with_application_event(body: Message, event: ApplicationEvent) -> Message:
+    """Return a message that carries an event of the application."""
+    return {**body, "event": {"name": event.name, "payload": event.payload, "at": timestamp(event.at)}}
+
+
 def apply_tick(upload: Upload, tick: Tick, now: float) -> Upload:
     """Return a view of the same record with the reading applied; `seq` stays."""
     return replace(
@@ -329,7 +363,7 @@ def message(upload: Upload) -> Message:
     return body
 
 
-def error_body(error: RoomcastError, step: Stage, *, retryable: bool | None = None) -> UploadError:
+def error_body(error: RoomcastError, step: str, *, retryable: bool | None = None) -> UploadError:
     """Return the `error` of a failed upload's message."""
     return {
         "code": error.code,
@@ -360,5 +394,13 @@ def decode(record: bytes) -> Upload:
 def _next(upload: Upload, now: float, **changes: Any) -> Upload:
     """Return the record with the next `seq`, without the values that only ticks carry."""
     return replace(
-        upload, seq=upload.seq + 1, updated_at=now, eta=None, speed=None, fps=None, queue_position=None, **changes
+        upload,
+        seq=upload.seq + 1,
+        updated_at=now,
+        events_after_end=0,
+        eta=None,
+        speed=None,
+        fps=None,
+        queue_position=None,
+        **changes,
     )

@@ -213,6 +213,10 @@ class Templates:
     def __iter__(self) -> Iterator[Template]:
         return iter(self._by_name.values())
 
+    def add(self, template: Template) -> None:
+        """Add a template, or replace the one of its name."""
+        self._by_name[template.name] = template
+
     @property
     def accept_any_file(self) -> bool:
         """Whether a template accepts every file."""
@@ -263,13 +267,18 @@ def parse_templates(text: str) -> Templates:
 
     Raises `TemplateFileError`.
     """
+    return Templates({template.name: template for template in parse_tables(text)})
+
+
+def parse_tables(text: str) -> list[Template]:
+    """Return the templates of the `[templates.NAME]` tables of a TOML document. Raises `TemplateFileError`."""
     try:
         tables = tomllib.loads(text).get("templates", {})
     except tomllib.TOMLDecodeError as error:
         raise TemplateFileError(f"The document is not valid TOML: {error}.") from error
     if not isinstance(tables, dict):
         raise TemplateFileError("The key `templates` is not a table.")
-    return Templates({name: _template(text, name, table) for name, table in tables.items()})
+    return [_template(text, name, table) for name, table in tables.items()]
 
 
 def _template(text: str, name: str, table: object) -> Template:

@@ -40,7 +40,7 @@ def paused(upload: Upload, received: int) -> Change:
     return Change(Paused(fraction), _PAUSED, bytes_received=received)
 
 
-def cancelled(step: Stage) -> Change:
+def cancelled(step: str) -> Change:
     """Return the change for an upload that its owner cancelled during `step`."""
     error: UploadError = {"code": Code.CANCELLED, "message": "Cancelled.", "step": step, "retryable": True}
     return Change(Cancelled(), "Cancelled", error=error)
@@ -58,7 +58,7 @@ def concatenated() -> Change:
     return replace(cancelled(Stage.RECEIVING), text="It has become part of another file")
 
 
-def honour_cancel(change: Change, step: Stage, *, cancel_requested: bool) -> Change:
+def honour_cancel(change: Change, step: str, *, cancel_requested: bool) -> Change:
     """Return `change`, or a cancellation if `change` would make a cancelled upload wait for bytes or a worker."""
     waits = change.fact == Entered(Stage.QUEUED) or isinstance(change.fact, Paused | Retrying | HandedBack)
     return cancelled(step) if cancel_requested and waits else change

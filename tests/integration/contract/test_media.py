@@ -77,6 +77,20 @@ async def test_discarding_an_unknown_source_does_nothing(media: MediaStore, tmp_
             pass
 
 
+async def test_copied_source_outlives_the_first_one(media: MediaStore, tmp_path: Path) -> None:
+    first, second = new_upload_id(), new_upload_id()
+    key = await received(media, first)
+    for _ in range(2):
+        await media.copy_source(key, second)
+    await media.discard_source(first)
+    async with media.fetch(second, tmp_path) as path:
+        assert path.read_bytes() == DATA
+    assert list(await media.list_sources()) == [second]
+    with pytest.raises(NotFound):
+        await media.copy_source(key, new_upload_id())
+    assert list(await media.list_sources()) == [second]
+
+
 async def test_result_is_stored_replaced_and_discarded(media: MediaStore, tmp_path: Path) -> None:
     upload_id, received = new_upload_id(), 0
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from roomcast import errors
-from roomcast_workers.image.pipeline import process_image
 
 from tests.support.images import near
-from tests.support.jobs import job_on
+from tests.support.jobs import job_on, process
 from tests.unit.test_raw_photos import THUMBNAIL, tiff
 
 DATA = Path(__file__).parents[2] / "data" / "images"
@@ -23,13 +22,13 @@ async def test_raw_photograph_that_ends_in_its_tags_is_refused(tmp_path: Path) -
     job, _ = job_on(tmp_path / "in.dng", tmp_path / "job")
     assert job.source.format == "TIFF"
     with pytest.raises(errors.UnsupportedType, match="Raw photographs"):
-        await process_image(job)
+        await process(job)
 
 
 async def test_hdr_avif_has_its_colours(tmp_path: Path) -> None:
     job, _ = job_on(DATA / "pq_bars.avif", tmp_path / "job", image_sides=[320], image_formats=["jpeg"], quality=95)
     exact = (await job.capabilities()).can_decode("av1")
-    results = await process_image(job)
+    results = await process(job)
     assert [path.name for path in job.scratch.iterdir()] == ["image.jpg"]
     with Image.open(results.files[0].path) as image:
         found = [image.getpixel((40 * bar + 20, 120)) for bar in range(7)]

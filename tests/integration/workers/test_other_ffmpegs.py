@@ -13,12 +13,11 @@ from roomcast_workers.ffmpeg.runner import read_capabilities
 from roomcast_workers.media_info.probe import require_video
 from roomcast_workers.sources.reader import read_source
 from roomcast_workers.video.encoder import encode_video, settings_for
-from roomcast_workers.video.pipeline import process_video
 from roomcast_workers.video.progress_meter import ProgressMeter
 
 from tests.support import clips
 from tests.support.clips import first_frame, make_clip
-from tests.support.jobs import job_on
+from tests.support.jobs import job_on, process
 
 OTHER = Binaries(shaka_binary("ffmpeg"), shaka_binary("ffprobe"))
 """Without decoder of AV1, libvmaf and zscale; the build for Alpine and for old systems."""
@@ -29,12 +28,12 @@ async def test_av1_source_is_compressed_by_the_packaged_ffmpeg_and_named_where_i
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=0.4, size="64x64", codec="libsvtav1")
     job, reporter = job_on(clip, tmp_path / "job", preset="ultrafast")
-    results = await process_video(job)
+    results = await process(job)
     assert (results.original["codec"], results.files[0].name) == ("av1", "video.mp4")
 
     job, reporter = job_on(clip, tmp_path / "other", binaries=OTHER)
     with pytest.raises(errors.UnsupportedType, match="the codec av1, which this server cannot decode") as refused:
-        await process_video(job)
+        await process(job, reporter)
     assert refused.value.details == {"codec": "av1"}
     assert not reporter.stage_starts  # while probing
 
@@ -48,14 +47,14 @@ async def test_codec_without_encoder_becomes_h264(
     monkeypatch.setitem(runner._capabilities, find_binaries().ffmpeg, fewer)
     clip = make_clip(tmp_path / "clip.mp4", seconds=0.4, size="64x64", crf=5)
     job, _ = job_on(clip, tmp_path / "job", codec=codec, preset="ultrafast")
-    results = await process_video(job)
+    results = await process(job)
     assert (results.files[0].name, results.extra["codec"]) == ("video.mp4", "h264")
 
 
 async def test_other_ffmpeg_encodes_av1_and_does_without_its_decoder(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=2, size="64x64", crf=5)
     job, _ = job_on(clip, tmp_path / "job", binaries=OTHER, codec="av1", preset="ultrafast", target_quality=90)
-    results = await process_video(job)
+    results = await process(job)
     assert require_video(await job.probe(results.files[0].path, "mov")).codec == "av1"
     assert [file.name for file in results.files] == ["video.mp4", "sprite.jpg", "storyboard.vtt"]
     assert results.extra["quality"]["metric"] is None
@@ -74,6 +73,6 @@ async def test_other_ffmpeg_tone_maps_hdr_by_swscale(tmp_path: Path) -> None:
 async def test_other_ffmpeg_measures_quality_by_ssim(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=2, crf=5, size="64x64")
     job, _ = job_on(clip, tmp_path / "job", binaries=OTHER, target_quality=90, preset="ultrafast")
-    quality = (await process_video(job)).extra["quality"]
+    quality = (await process(job)).extra["quality"]
     assert quality["metric"] == "ssim"
     assert quality["score"] >= quality["target"] == 0.965

@@ -10,19 +10,18 @@ import pytest
 from roomcast.uploads.templates import CRF_RANGE
 from roomcast_workers.job import Results
 from roomcast_workers.video import encoder, pipeline, rate_control
-from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import make_clip
-from tests.support.jobs import job_on, quality_target
+from tests.support.jobs import job_on, process, quality_target
 
 SPARSE = ("-c:v", "libx264", "-preset", "slow", "-crf", "40", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "24k")
 
 
-async def process(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, int]:
+async def compress_clip(source: Path, tmp_path: Path, **template: Any) -> tuple[Results, int]:
     """Return the results, and by how many bytes the main one is larger than the source."""
     job, _ = job_on(source, tmp_path / "job", **template)
-    results = await process_video(job)
+    results = await process(job)
     return results, results.files[0].path.stat().st_size - source.stat().st_size
 
 
@@ -38,14 +37,14 @@ async def test_video_that_players_show_right_is_copied_where_encoding_would_enla
     unlike: str, options: dict[str, int | str], tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, size="96x64", crf=45, audio=False, **options)  # type: ignore[arg-type]
-    results, excess = await process(clip, tmp_path, crf=10)
+    results, excess = await compress_clip(clip, tmp_path, crf=10)
     assert results.extra == {"copied": True, "copiedDespite": [unlike]}
     assert excess <= 0
 
 
 async def test_video_with_few_keyframes_is_copied_where_encoding_would_enlarge_it(tmp_path: Path) -> None:
     clip = clips.make_slide_show(tmp_path / "slides.mkv")
-    results, excess = await process(clip, tmp_path, crf=1)
+    results, excess = await compress_clip(clip, tmp_path, crf=1)
     assert results.extra == {"copied": True, "copiedDespite": ["keyframe_gap"]}
     assert excess <= 0
 
@@ -55,18 +54,18 @@ async def test_video_in_another_codec_than_the_template_has_is_no_larger_than_it
     codec: str, tmp_path: Path
 ) -> None:
     clip = make_clip(tmp_path / "clip.mp4", seconds=1, size="96x64", crf=28, audio=False)
-    results, excess = await process(clip, tmp_path, codec=codec, crf=2)
+    results, excess = await compress_clip(clip, tmp_path, codec=codec, crf=2)
     assert results.extra == {}
     assert excess <= 0
     few = clips.make_encoded(tmp_path / "few.mp4", *SPARSE)
-    results, excess = await process(few, tmp_path / "few", codec=codec)
+    results, excess = await compress_clip(few, tmp_path / "few", codec=codec)
     assert results.extra == {} or results.extra["copiedDespite"] == ["codec"]
     assert excess <= 0
 
 
 async def test_video_in_an_efficient_codec_gets_a_higher_crf_in_h264(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.webm", seconds=1, size="160x120", codec="libvpx-vp9")
-    _, excess = await process(clip, tmp_path, crf=1)
+    _, excess = await compress_clip(clip, tmp_path, crf=1)
     assert excess <= 0
 
 
@@ -76,27 +75,27 @@ async def test_video_that_the_highest_crf_of_vp9_enlarges_becomes_h264(
     monkeypatch.setitem(CRF_RANGE, "vp9", (0, 33))
     options = ("-c:v", "libsvtav1", "-preset", "8", "-crf", "40", "-svtav1-params", "lp=1")
     clip = clips.make_encoded(tmp_path / "clip.mp4", *options)
-    results, excess = await process(clip, tmp_path, codec="vp9")
+    results, excess = await compress_clip(clip, tmp_path, codec="vp9")
     assert (results.files[0].name, results.extra) == ("video.mp4", {"codec": "h264"})
     assert excess <= 0
 
 
 async def test_copy_with_compressed_audio_is_no_larger_than_its_source(tmp_path: Path) -> None:
     clip = clips.make_encoded(tmp_path / "clip.mp4", *SPARSE, "-c:a", "libmp3lame", "-b:a", "64k")
-    results, excess = await process(clip, tmp_path)
+    results, excess = await compress_clip(clip, tmp_path)
     assert results.extra == {"copied": True}
     assert excess <= 0
 
 
 async def test_audio_in_an_efficient_codec_gets_a_lower_bitrate(tmp_path: Path) -> None:
     sound = clips.make_sound(tmp_path / "a.ogg", "-c:a", "libopus", "-b:a", "24k", seconds=6)
-    _, excess = await process(sound, tmp_path)
+    _, excess = await compress_clip(sound, tmp_path)
     assert excess <= 0
 
 
 async def test_target_quality_beyond_the_source_is_reported_as_not_reached(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "clip.webm", seconds=1, size="160x120", codec="libvpx-vp9", audio=False)
-    results, excess = await process(clip, tmp_path, target_quality=99)
+    results, excess = await compress_clip(clip, tmp_path, target_quality=99)
     assert excess <= 0
     quality = results.extra["quality"]
     assert (quality["metric"], quality["target"]) == await quality_target(99)
@@ -110,10 +109,10 @@ async def test_samples_show_whether_a_video_that_could_be_copied_is_worth_compre
     encoded: list[int] = []
     monkeypatch.setattr(pipeline, "encode_video", record_call(encoded, encoder.encode_video))
     dense = make_clip(tmp_path / "dense.mp4", seconds=4, size="160x120", crf=8, audio=False)
-    results, excess = await process(dense, tmp_path, crf=6)
+    results, excess = await compress_clip(dense, tmp_path, crf=6)
     assert results.extra == {"copied": True}
     assert not encoded
-    results, excess = await process(dense, tmp_path / "coarse", crf=30)
+    results, excess = await compress_clip(dense, tmp_path / "coarse", crf=30)
     assert results.extra == {}
     assert encoded
     assert excess < -0.2 * dense.stat().st_size

@@ -6,18 +6,17 @@ from pathlib import Path
 
 import pytest
 from roomcast_workers.job import Results
-from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.decoded import pitches, pixel, span
-from tests.support.jobs import job_on
+from tests.support.jobs import job_on, process
 
 DATA = Path(__file__).parents[2] / "data" / "films"
 
 
 async def processed(source: Path, tmp_path: Path) -> tuple[Results, Path]:
     job, _ = job_on(source, tmp_path / "job", preset="ultrafast")
-    results = await process_video(job)
+    results = await process(job)
     return results, results.files[0].path
 
 

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 from roomcast_workers.job import Results
-from roomcast_workers.video.pipeline import process_video
 
 from tests.support import clips
 from tests.support.clips import make_sound, truncate
 from tests.support.decoded import packets, span
-from tests.support.jobs import job_on
+from tests.support.jobs import job_on, process
 
 
 async def processed(source: Path, tmp_path: Path, preset: str = "ultrafast") -> tuple[Results, Path]:
     job, _ = job_on(source, tmp_path / "job", preset=preset)
-    results = await process_video(job)
+    results = await process(job)
     return results, results.files[0].path
 
 
@@ -77,7 +76,7 @@ async def test_held_last_frame_keeps_its_duration_with_reordered_frames(tmp_path
     source = clips.make_held(tmp_path / "held.mp4", held=3)
     # HLS of the same film: its last segment has the held frame, too.
     job, _ = job_on(source, tmp_path / "job", preset="veryfast", hls=(144,))
-    results = await process_video(job)
+    results = await process(job)
     path = results.files[0].path
     frames = packets(path, "v")
     assert len(frames) == 25

@@ -19,7 +19,6 @@ import structlog
 from roomcast import errors
 from roomcast.errors import Code
 from roomcast.runtime.files import run_in_thread
-from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 from roomcast.uploads.raw_photos import is_raw_photo
 
@@ -28,7 +27,7 @@ from roomcast_workers.ffmpeg.runner import map_failure
 from roomcast_workers.image.child.colour_space import from_cicp
 from roomcast_workers.image.child.containers.isobmff import image_properties
 from roomcast_workers.image.child.plan import ANIMATION_NAME, ImageRequest, fit, plan_images
-from roomcast_workers.job import NON_FATAL, Job, ResultFile, Results
+from roomcast_workers.job import NON_FATAL, Job, ResultFile
 from roomcast_workers.sandbox.sandbox import UNSANDBOXED, ResourceLimits, Sandbox
 from roomcast_workers.sandbox.subprocess_runner import ProgramExit, run_sandboxed
 
@@ -69,8 +68,8 @@ class ImageSource:
     placeholder: str
 
 
-async def process_image(job: Job) -> Results:
-    """Process an image into still images and, if it is animated, an animation."""
+async def compress_image(job: Job) -> None:
+    """Compress an image into still images and, if it is animated, an animation."""
     template, deps, reporter = job.template, job.deps, job.reporter
     settings = ImageSettings(
         sides=template.image_sides,
@@ -79,11 +78,10 @@ async def process_image(job: Job) -> Results:
         max_pixels=deps.limits.max_pixels,
         max_frames=deps.limits.max_frames,
     )
-    await reporter.enter(Stage.COMPRESSING, "Compressing the image")
     if job.source.format == "TIFF":
         await _refuse_raw_photo(job.path)
     deep = await _decode_deep(job)
-    source, files = await compress_image(
+    source, files = await make_images(
         job.path,
         job.scratch,
         job.source.format,
@@ -96,19 +94,17 @@ async def process_image(job: Job) -> Results:
     )
     if deep:
         deep.unlink()
-    await reporter.enter(Stage.THUMBNAILS, "Checking the images")
-    return Results(
-        files,
-        original={
-            "width": source.width,
-            "height": source.height,
-            "format": job.source.format,
-            "hasAlpha": source.alpha,
-            "animated": source.frames > 1,
-            "frames": source.frames,
-        },
-        extra={"placeholder": {"blurhash": source.placeholder}},
-    )
+    results = job.state.results
+    results.files += files
+    results.original |= {
+        "width": source.width,
+        "height": source.height,
+        "format": job.source.format,
+        "hasAlpha": source.alpha,
+        "animated": source.frames > 1,
+        "frames": source.frames,
+    }
+    results.extra |= {"placeholder": {"blurhash": source.placeholder}}
 
 
 async def _refuse_raw_photo(path: Path) -> None:
@@ -160,7 +156,7 @@ async def _decode_deep(job: Job) -> Path | None:
     return target if target.exists() else None
 
 
-async def compress_image(
+async def make_images(
     source: Path,
     out_dir: Path,
     image_format: str,

@@ -14,6 +14,7 @@ import structlog
 from roomcast import errors
 from roomcast.runtime.programs import Program, start_program
 from roomcast.runtime.tasks import finish_despite_cancel
+from roomcast.tracing import span
 
 from roomcast_workers.sandbox.sandbox import (
     PASSED_ENVIRONMENT,
@@ -64,12 +65,14 @@ async def run_sandboxed(
 
     However the call ends, by result, error or any number of cancellations, the process group is dead and reaped.
     """
-    child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output)
-    try:
-        await _watch(child, timeout_seconds, stall_seconds)
-    finally:
-        await _terminate_group(child)
-    ended = ProgramExit(real_exit_code(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
+    with span(Path(argv[0]).name.partition("-")[0]) as recorded:  # such as ffmpeg-linux-x86_64-v9.0.2
+        child = _Child(sandboxed_argv(argv, limits, sandbox, readable=readable, folder=cwd), cwd, on_output)
+        try:
+            await _watch(child, timeout_seconds, stall_seconds)
+        finally:
+            await _terminate_group(child)
+        ended = ProgramExit(real_exit_code(child.exited.result(), sandbox), child.stderr.decode("utf-8", "replace"))
+        recorded.set(exit_code=ended.returncode)
     if not was_started(ended.returncode, ended.stderr):
         log.error("program_not_started", stderr=ended.stderr)
         raise errors.RoomcastError(_NOT_STARTED)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from roomcast.uploads.lifecycle import Stage
-
 from roomcast_workers.ffmpeg import commands
-from roomcast_workers.job import Job, ResultFile, Results
+from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info.truncation import Truncation, VerifiedMedia
 from roomcast_workers.video.copy_or_compress import audio_meets_template
 from roomcast_workers.video.encoder import (
@@ -21,17 +19,13 @@ from roomcast_workers.video.progress_meter import ProgressMeter
 from roomcast_workers.video.verification import is_short, verify_copied
 
 
-async def process_audio(job: Job, source: VerifiedMedia) -> Results:
-    """Process audio alone; a step like those in `pipeline`, for a source that is verified already."""
-    await job.reporter.enter(Stage.COMPRESSING, "Compressing the audio")
+async def compress_audio_alone(job: Job, source: VerifiedMedia) -> None:
+    """Compress audio without video, or copy it if that is as good."""
     result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
-    await job.reporter.enter(Stage.THUMBNAILS, "Checking the audio")
-    audio = source.info.audio
-    return Results(
-        [ResultFile(result.path, "audio", result.mime, duration=result.info.duration)],
-        original={"duration": round(source.seconds, 3), "audioCodec": audio.codec if audio else None},
-        extra=result.extra,
-    )
+    audio, results = source.info.audio, job.state.results
+    results.files.append(ResultFile(result.path, "audio", result.mime, duration=result.info.duration))
+    results.original |= {"duration": round(source.seconds, 3), "audioCodec": audio.codec if audio else None}
+    results.extra |= result.extra
 
 
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:

@@ -1,4 +1,4 @@
-"""Process a video: poster, compressed video, HLS renditions, storyboard."""
+"""The steps of a video, or of audio alone: probe, poster, compressed video, HLS renditions, storyboard."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.templates import CRF_DEFAULT
 
 from roomcast_workers.ffmpeg.codecs import CODECS, ConstantQuality, max_playback_bytes
-from roomcast_workers.job import Job, ResultFile, Results
+from roomcast_workers.job import Job, ResultFile
 from roomcast_workers.media_info.probe import VideoStream, require_video
 from roomcast_workers.media_info.truncation import VerifiedMedia
 from roomcast_workers.sources.reader import read_source
-from roomcast_workers.video.audio import process_audio
+from roomcast_workers.video.audio import compress_audio_alone
 from roomcast_workers.video.copy_or_compress import decide, differences, is_worthwhile
 from roomcast_workers.video.encoder import (
     EncodedFile,
@@ -38,41 +37,85 @@ from roomcast_workers.video.rate_control import (
 from roomcast_workers.video.storyboard import make_storyboard
 
 
-async def process_video(job: Job) -> Results:
-    """Process a video, or audio alone."""
+async def probe_video(job: Job) -> None:
+    """Read the source, and find out what it contains and whether it can be decoded."""
     job, source = await read_source(job)
     await require_decoders(job, source.info)
-    if source.info.video is None:
-        return await process_audio(job, source)
-    video, hls_sides = source.info.video, job.template.hls
-    poster = await make_poster(job, job.path, source.info, job.source.format)
+    job.state.readable, job.state.verified = (job.path, job.source), source
 
-    await job.reporter.enter(Stage.COMPRESSING, "Compressing the video")
-    video_share = 1 / (1 + relative_cost(hls_sides, video.width, video.height))
-    meter = ProgressMeter(source.seconds, job.reporter.progress, video_share)
-    result = await _copy_or_compress(job, source, meter)
+
+async def publish_first_poster(job: Job) -> None:
+    """Make the poster of the source. If that fails, the storyboard's step makes it of the result."""
+    source = verified_media(job)
+    if source.info.video is None:
+        return
+    if poster := await make_poster(job, job.path, source.info, job.source.format):
+        job.state.results.published.append(poster)
+
+
+async def compress_video(job: Job) -> None:
+    """Compress the video or the audio, or copy it if that is as good."""
+    source, state = verified_media(job), job.state
+    if source.info.video is None:
+        await compress_audio_alone(job, source)
+        return
+    video = source.info.video
+    result = await _copy_or_compress(job, source, ProgressMeter(source.seconds, job.reporter.progress))
     stream = require_video(result.info)
-    files = [ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)]
-    derived_from = job.path, source.info, job.source.format
+    state.results.files.append(
+        ResultFile(result.path, "video", result.mime, stream.width, stream.height, result.info.duration)
+    )
+    state.derived_from = job.path, source.info, job.source.format
     if await can_decode(job, stream.codec):
         timed = replace(result.info, video=replace(stream, last_frame=video.last_frame))
-        derived_from = result.path, timed, result.demuxer
-    if hls_sides:
-        meter.start_run(ends_at=1.0)
-        files += await make_hls(job, *derived_from, meter)
-
-    await job.reporter.enter(Stage.THUMBNAILS, "Making the storyboard")
-    poster = poster or await make_poster(job, *derived_from)
-    files += await make_storyboard(job, *derived_from)
+        state.derived_from = result.path, timed, result.demuxer
+    state.results.original |= _original(video, source)
     partial = {"partial": source.truncation.to_json()} if source.truncation else {}
-    return Results(files, [poster] if poster else [], _original(video, source), result.extra | partial)
+    state.results.extra |= result.extra | partial
+
+
+def wants_hls(job: Job) -> bool:
+    """Return whether the template wants renditions of what is a video."""
+    source = job.state.verified
+    return source is not None and source.info.video is not None and bool(job.template.hls)
+
+
+def hls_cost(job: Job) -> float:
+    """Return what making the renditions costs, in relation to compressing the video."""
+    video = require_video(verified_media(job).info)
+    return relative_cost(job.template.hls, video.width, video.height)
+
+
+async def make_renditions(job: Job) -> None:
+    """Make the HLS renditions of the compressed video."""
+    if job.state.derived_from is None:
+        return
+    meter = ProgressMeter(verified_media(job).seconds, job.reporter.progress)
+    job.state.results.files += await make_hls(job, *job.state.derived_from, meter)
+
+
+async def make_pictures(job: Job) -> None:
+    """Make the storyboard of a video, and its poster unless there is one."""
+    state = job.state
+    if state.derived_from is None:
+        return
+    if not state.results.published and (poster := await make_poster(job, *state.derived_from)):
+        state.results.published.append(poster)
+    state.results.files += await make_storyboard(job, *state.derived_from)
+
+
+def verified_media(job: Job) -> VerifiedMedia:
+    """Return what the source contains, which the step `probe` has found out."""
+    if job.state.verified is None:
+        raise ValueError("The source was not probed.")
+    return job.state.verified
 
 
 async def _copy_or_compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> EncodedFile:
     """Copy the video if it meets the template and compressing it would gain nothing; otherwise compress it."""
     decision = decide(source, job.template)
     if decision == "copy" or (decision == "compare" and not await _gains_enough(job, source)):
-        meter.start_video_run(1.0)
+        meter.start_run(1.0)
         copied = await copy_video(job, source, meter)
         if copied is not None:
             return copied
@@ -151,7 +194,7 @@ async def _compress(job: Job, source: VerifiedMedia, meter: ProgressMeter) -> En
     await estimate(job, source, settings)
     if template.target_bytes is not None and job.source.size > template.target_bytes:
         return await encode_to_size(job, source, settings, template.target_bytes, meter)
-    meter.start_video_run(1.0, predicts_size=True)
+    meter.start_run(1.0, predicts_size=True)
     encoded = await encode_video(job, source, settings, meter)
     most = max_playback_bytes(settings, require_video(source.info).fps, source.seconds)
     encoded = await _within_limits(job, source, encoded, meter, most)

@@ -16,32 +16,26 @@ _ETA_AFTER_FRACTION = 0.03
 class ProgressMeter:
     """Turns ffmpeg's progress into ticks. There is no ETA until there is enough progress to estimate it.
 
-    A stage may take several runs of ffmpeg over the video, which lasts `duration` seconds; each run covers the stage up
-    to the fraction `ends_at`. Compressing the video itself is the first `video_share` of the stage.
+    A step may take several runs of ffmpeg over the video, which lasts `duration` seconds; each run covers the step up
+    to the fraction `ends_at`.
     """
 
-    def __init__(self, duration: float | None, on_tick: Callable[[Tick], None], video_share: float = 1.0) -> None:
+    def __init__(self, duration: float | None, on_tick: Callable[[Tick], None]) -> None:
         self._duration = duration
         self._on_tick = on_tick
-        self._video_share = video_share
         self._began = time.monotonic()
         self._starts_at = self._fraction = 0.0
-        self._ends_at = video_share
+        self._ends_at = 1.0
         self._predicts_size = False
 
-    def start_video_run(self, ends_at: float, *, predicts_size: bool = False) -> None:
-        """Begin a run that covers the video's share up to the fraction `ends_at`.
+    def start_run(self, ends_at: float, *, predicts_size: bool = False) -> None:
+        """Begin a run that covers the step up to the fraction `ends_at`.
 
         `predicts_size`: the run writes the result itself, so the size so far predicts the final size.
         """
-        self.start_run(self._video_share * ends_at)
-        self._predicts_size = predicts_size
-
-    def start_run(self, ends_at: float) -> None:
-        """Begin a run that covers the stage up to the fraction `ends_at`."""
         self._starts_at = self._fraction
         self._ends_at = max(ends_at, self._fraction)
-        self._predicts_size = False
+        self._predicts_size = predicts_size
 
     def finish_run(self) -> None:
         """Count the current run as complete, whatever progress it reported."""

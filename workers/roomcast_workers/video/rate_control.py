@@ -86,7 +86,7 @@ async def encode_to_quality(
     Uses the template's CRF if the installed ffmpeg cannot decode its own output.
     """
     if not await can_decode(job, settings.codec.name):
-        meter.start_video_run(1.0, predicts_size=True)
+        meter.start_run(1.0, predicts_size=True)
         result = await encode_video(job, source, settings, meter)
         return replace(result, extra=result.extra | {"quality": {"metric": None, "crf": job.template.video_crf}})
     metric: Metric = "vmaf" if "libvmaf" in (await job.capabilities()).filters else "ssim"
@@ -105,13 +105,13 @@ async def encode_to_quality(
         await job.run_ffmpeg(commands.compress_trial(job.input(reference, "matroska"), trial, video, at_crf))
         sizes[crf] = trial.stat().st_size, time.monotonic() - began
         search.record(crf, await _score(job, reference, trial, settings.codec.demuxer, metric))
-        meter.start_video_run(_SEARCH_ENDS_AT * len(search.scores) / MAX_TRIALS)
+        meter.start_run(_SEARCH_ENDS_AT * len(search.scores) / MAX_TRIALS)
         meter.finish_run()
     best = search.best
     await _publish_forecast(job, source, settings, *sizes[best], len(starts) * length)
     reference.unlink()
     trial.unlink()
-    meter.start_video_run(1.0, predicts_size=True)
+    meter.start_run(1.0, predicts_size=True)
     result = await encode_video(job, source, replace(settings, rate=ConstantQuality(best, limited=False)), meter)
     digits = 1 if metric == "vmaf" else 4
     score = search.scores[best]
@@ -218,14 +218,14 @@ async def encode_to_size(
         channels=shares.channels,
     )
     log, bitrate = job.scratch / "passes", shares.video_bitrate
-    meter.start_video_run(_FIRST_PASS_ENDS_AT)
+    meter.start_run(_FIRST_PASS_ENDS_AT)
     first = replace(settings, rate=TwoPass(bitrate, 1, log))
     await job.run_ffmpeg(commands.compress(job.source_input, log, info, first), meter)
     best_result: EncodedFile | None = None
     best = job.scratch / f"best{settings.codec.suffix}"
     fixed = shares.audio_bitrate * source.seconds / 8
     for ends_at in _TRIES_END_AT:
-        meter.start_video_run(ends_at, predicts_size=True)
+        meter.start_run(ends_at, predicts_size=True)
         result = await encode_video(job, source, replace(settings, rate=TwoPass(bitrate, 2, log)), meter)
         result_bytes = result.size
         if result_bytes <= target and (best_result is None or result_bytes > best.stat().st_size):

@@ -20,6 +20,7 @@ from roomcast.assemblies.webhooks.javascript_json import encode_json
 from roomcast.assemblies.webhooks.sender import SEND_SECONDS, Sender
 from roomcast.errors import LeaseLost, NotFound
 from roomcast.runtime.tasks import cancel_and_wait, periodic
+from roomcast.tracing import span
 from roomcast.uploads.templates import Templates, Webhook
 
 log = structlog.get_logger(__name__)
@@ -115,7 +116,9 @@ class Deliverer:
         if webhook is None:
             attempt = Attempt(self._sender.now(), 0.0, None, "The template has no webhook any more.")
         else:
-            attempt = await self._sender.send(webhook, delivery.id, encode_json(self._link(delivery.body)))
+            with span("webhook", parent=delivery.traceparent, assembly_id=delivery.group) as recorded:
+                attempt = await self._sender.send(webhook, delivery.id, encode_json(self._link(delivery.body)))
+                recorded.set(**{"http.response.status_code": attempt.status, "error.type": attempt.error})
         self._attempts.labels("delivered" if attempt.delivered else "failed").inc()
         return attempt
 

@@ -11,6 +11,7 @@ import aiohttp
 
 from roomcast.assemblies.delivery import Attempt
 from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
+from roomcast.tracing import traceparent
 from roomcast.uploads.templates import Webhook
 
 SEND_SECONDS = 5.0
@@ -41,6 +42,8 @@ class Sender:
         at, began = self._clock(), time.monotonic()
         status, error = None, None
         signed = signature_headers(webhook.secret, body, delivery_id, int(at))
+        if current := traceparent():
+            signed["traceparent"] = current
         try:
             async with self._session.post(webhook.url, data=body, headers=signed, allow_redirects=False) as response:
                 status = response.status

@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 from roomcast.uploads.lifecycle import Stage, Status
-from roomcast.uploads.messages import Bytes, ErrorCode, Percent, Shape, Timestamp, UploadError, UploadId
+from roomcast.uploads.messages import (
+    ApplicationStep,
+    Bytes,
+    ErrorCode,
+    Percent,
+    Shape,
+    Timestamp,
+    UploadError,
+    UploadId,
+)
 
 
 class UploadRow(Shape):
@@ -99,7 +108,7 @@ class FailureGroup(Shape):
     """The uploads that failed in the same step with the same code, latest first."""
 
     code: ErrorCode
-    step: Stage
+    step: Stage | ApplicationStep
     retryable: bool
     uploads: list[FailedUpload]
 

@@ -26,7 +26,8 @@ from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.services.backends import Backends
 from roomcast.services.quota import UploadQuota
 from roomcast.settings.intake import IntakeSettings
-from roomcast.uploads.lifecycle import Entered, Failed, Stage
+from roomcast.tracing import span
+from roomcast.uploads.lifecycle import Entered, Failed, Progressed, Stage
 from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import Change, Source, Tick, Upload, error_body, is_resumable, source_key
 from roomcast.uploads.sniff import Sniffed
@@ -90,7 +91,11 @@ class Receiver:
         bytes if it is resumable and the error is temporary; otherwise it has failed. Raises the error afterwards,
         `CancelledByOwner` when the owner cancelled meanwhile, and `Superseded` when a newer request took the lease.
         """
-        with self._counted(), log_context(upload.id):
+        with (
+            self._counted(),
+            log_context(upload.id),
+            span("intake", parent=upload.traceparent, link=True, upload_id=upload.id),
+        ):
             ledger, seconds = self._backends.ledger, self._lease_seconds
             claim = await ledger.claim(upload.id, holder=self._holder, seconds=seconds, steal=steal)
             intake = LeasedIntake(claim, self._backends, self.settings, lease_seconds=seconds)
@@ -214,19 +219,38 @@ class LeasedIntake:
             pipeline.digests.hex("md5"),
             pipeline.digests.hex("sha256"),
         )
+        added = None if metadata is None else check_metadata({**metadata, **self.upload.metadata})
+        return await self.enqueue_source(source, template, folder=folder, metadata=added)
+
+    async def enqueue_source(
+        self,
+        source: Source,
+        template: Template,
+        *,
+        folder: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Upload:
+        """Put the upload into the queue with a source that is complete and verified. Return the new state."""
         change = Change(
             Entered(Stage.QUEUED),
             "Waiting for a worker",
-            bytes_received=pipeline.size,
+            bytes_received=source.size,
             source=source,
             template=template.name,
             priority=template.priority,
             folder=folder,
-            metadata=None if metadata is None else check_metadata({**metadata, **self.upload.metadata}),
+            metadata=metadata,
         )
         queued = await self._finish(change)
         await self._dispatch.wake(queued.id, queued.seq)
         return queued
+
+    async def declare(self, text: str, size: int | None) -> Upload:
+        """Record what is being done and how large the file is, unless that is recorded. Return the new state."""
+        if self.upload.text != text or size not in (None, self.upload.bytes_expected):
+            change = Change(Progressed(0.0), text, bytes_expected=size)
+            self.upload = await self._ledger.append(self.upload.id, change, token=self._lease.token)
+        return self.upload
 
     async def suspend(self) -> Upload:
         """Let the upload wait for the rest of its bytes, as long as a reservation waits. Return the new state."""

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from typing_extensions import TypedDict, Unpack
 
+from roomcast.credentials import current_caller
 from roomcast.errors import RoomcastError
 from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import BeforeCreate, Intake, NewUpload
@@ -19,6 +20,7 @@ from roomcast.http.schema import UploadEntry, UploadResponse
 from roomcast.media.links import empty_element
 from roomcast.media.result_keys import check_prefix
 from roomcast.runtime.clocks import unix_time
+from roomcast.tracing import traceparent
 from roomcast.uploads.filenames import clean_filename
 from roomcast.uploads.metadata import check_metadata
 from roomcast.uploads.model import TusState, Upload, message, new_upload_id
@@ -34,6 +36,7 @@ class Declared(TypedDict, total=False):
     chosen_id: str | None
     metadata: Mapping[str, Any]
     resumable: TusState | None
+    imported: bool
 
 
 def new_upload(viewer: Viewer, template: Template, filename: str | None, **declared: Unpack[Declared]) -> Upload:
@@ -53,6 +56,8 @@ def new_upload(viewer: Viewer, template: Template, filename: str | None, **decla
         declared_md5=md5.lower() if md5 else None,
         metadata=dict(declared.get("metadata") or {}),
         resumable=declared.get("resumable"),
+        imported=declared.get("imported", False),
+        traceparent=traceparent(),
     )
 
 
@@ -83,6 +88,7 @@ class NewUploads:
                 size=upload.bytes_expected,
                 md5=upload.declared_md5,
                 partial=upload.is_partial,
+                request=current_caller.get(),
                 template=upload.template,
                 metadata=deepcopy(upload.metadata),
                 max_bytes=upload.max_bytes,

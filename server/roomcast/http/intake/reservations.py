@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, FailFast, Field, StringConstraints, model_validator
@@ -21,12 +21,13 @@ from roomcast.http.intake.receiver import LeasedIntake, Receiver
 from roomcast.http.intake.records import NewUploads, accepted, upload_entry, upload_response
 from roomcast.http.responses import VIEWER, Links, json_response
 from roomcast.http.schema import UploadEntry, UploadResponse, UploadUrls
+from roomcast.ledger.contract import RecordWrite
 from roomcast.media.contract import MediaStore
 from roomcast.services.uploads import UploadService
 from roomcast.settings.intake import MAX_FILES_LIMIT
 from roomcast.uploads.ids import CLIENT_CHOSEN
 from roomcast.uploads.metadata import check_metadata
-from roomcast.uploads.model import Upload, results_folder
+from roomcast.uploads.model import TusState, Upload, results_folder
 from roomcast.uploads.templates import Templates
 
 _MAX_BODY_BYTES = 16 * 1024
@@ -42,17 +43,32 @@ ReservedMetadata = Annotated[dict[str, Any], Field(examples=[{"productId": 7}])]
 
 
 class ReservedFile(BaseModel):
-    """A file that the client will send."""
+    """A file that the client will send, or that the server is to fetch from `url`."""
 
-    model_config = ConfigDict(strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [{"filename": "holiday.mov", "size": 1048576}]},
+    )
 
-    filename: Annotated[str, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])]
+    filename: Annotated[
+        str | None, StringConstraints(min_length=1, max_length=10_000), Field(examples=["holiday.mov"])
+    ] = None
+    """Required without `url`, whose last segment is the name otherwise."""
+    url: Annotated[str | None, Field(examples=["https://films.example.com/holiday.mov"])] = None
+    """The server fetches the file from here, instead of waiting for its bytes."""
     size: Annotated[int | None, Field(ge=0, examples=[1048576])] = None
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{32}$")] | None = None
     metadata: ReservedMetadata | None = None
     """Passed on with every message about the upload: at most 4 KiB. It replaces the reservation's."""
     uploadId: ChosenId | None = None
     """The id of the upload: a new version-4 UUID in lower case. The server makes one if it is left out."""
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        if self.filename is None and self.url is None:
+            raise ValueError("The file has neither a filename nor a url.")
+        return self
 
 
 class Reservation(BaseModel):
@@ -68,6 +84,15 @@ class Reservation(BaseModel):
     """The `uploadId` of the first file."""
     files: Annotated[list[ReservedFile], FailFast(), Field(min_length=1, max_length=MAX_FILES_LIMIT)]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_url(cls, value: Any) -> Any:
+        """Let `url` stand for the only file."""
+        if isinstance(value, dict) and "url" in value and "files" not in value:
+            one = {name: value[name] for name in ("url", "filename", "size", "md5") if name in value}
+            return {**{name: item for name, item in value.items() if name not in one}, "files": [one]}
+        return value
+
     @model_validator(mode="after")
     def _ids_differ(self) -> Self:
         first = self.files[0].uploadId
@@ -76,6 +101,8 @@ class Reservation(BaseModel):
         chosen = [chosen for chosen in self.chosen_ids if chosen]
         if len(set(chosen)) < len(chosen):
             raise ValueError("Two files have the same uploadId.")
+        if self.direct and any(file.url for file in self.files):
+            raise ValueError("A file with a url is not sent to the bucket directly.")
         return self
 
     @property
@@ -87,6 +114,22 @@ class Reservation(BaseModel):
     def metadata_of(self, file: ReservedFile) -> dict[str, Any]:
         """Return the metadata of a file: its own, or the reservation's."""
         return (self.metadata if file.metadata is None else file.metadata) or {}
+
+
+class Imports(Protocol):
+    """What fetches files from their addresses."""
+
+    def check(self, url: str) -> None:
+        """Raise `AddressRefused` unless this can be the URL of a file to import."""
+
+    def filename_of(self, url: str) -> str:
+        """Return the name of the file that a URL leads to, as far as the URL says."""
+
+    def as_write(self, upload: Upload, url: str) -> RecordWrite:
+        """Return the record by which a file is fetched, for `UploadLog.create`."""
+
+    def wake(self) -> None:
+        """Begin imports that are due soon."""
 
 
 class Reservations:
@@ -101,6 +144,7 @@ class Reservations:
         new_uploads: NewUploads,
         receiver: Receiver,
         presigned: PresignedIntake | None,
+        imports: Imports,
         links: Links,
     ) -> None:
         self._assemblies = assemblies
@@ -110,6 +154,7 @@ class Reservations:
         self._new_uploads = new_uploads
         self._receiver = receiver
         self._presigned = presigned
+        self._imports = imports
         self._links = links
 
     async def reserve(self, request: web.Request) -> web.Response:
@@ -125,17 +170,21 @@ class Reservations:
             raise TooMany(f"One request may contain at most {settings.max_files} files.")
         for file in reservation.files:
             check_size(file.size or 0, template, settings)
+            if file.url is not None:
+                self._imports.check(file.url)
         await self._receiver.check_space(sum(file.size or 0 for file in reservation.files))
         uploads = await self._new_uploads.make_all(
             self._new_uploads.make(
                 request[VIEWER],
                 template,
-                file.filename,
-                "direct" if reservation.direct else "reservation",
+                file.filename or self._imports.filename_of(file.url or ""),
+                "import" if file.url else "direct" if reservation.direct else "reservation",
                 size=file.size,
                 md5=file.md5,
                 chosen_id=chosen,
                 metadata=check_metadata(reservation.metadata_of(file)),
+                resumable=TusState() if file.url else None,
+                imported=file.url is not None,
             )
             for file, chosen in zip(reservation.files, reservation.chosen_ids, strict=True)
         )
@@ -151,8 +200,14 @@ class Reservations:
             if reservation.direct:
                 submission, entries = await self._reserve_presigned(uploads)
             else:
-                submission = await self._assemblies.create(uploads, in_flight=quota.in_flight)
+                imports = [
+                    self._imports.as_write(upload, file.url)
+                    for upload, file in zip(uploads, reservation.files, strict=True)
+                    if file.url
+                ]
+                submission = await self._assemblies.create(uploads, in_flight=quota.in_flight, records=imports)
                 entries = [self._entry(upload) for upload in uploads]
+                self._imports.wake()
         body = upload_response("Reserved", uploads, submission.assembly_id)
         return json_response({**body, "uploads": entries}, status=201)
 
@@ -201,6 +256,8 @@ class Reservations:
         return submission, [presigned_entry(upload, parts, self._links) for upload, parts in begun]
 
     def _entry(self, upload: Upload) -> UploadEntry:
+        if upload.imported:
+            return upload_entry(upload)
         urls: UploadUrls = {"contentUrl": self._links.content(upload.id), "tusUrl": self._links.tus(upload.id)}
         return {**upload_entry(upload), **urls}
 

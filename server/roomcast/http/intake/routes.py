@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from roomcast.assemblies.service import AssemblyService
-from roomcast.errors import IdTaken, InvalidMetadata, Malformed, WrongState
+from roomcast.errors import AddressRefused, IdTaken, InvalidMetadata, Malformed, WrongState
 from roomcast.http.intake.forms import FILE_FIELDS, FormIntake
 from roomcast.http.intake.presigned import Completion, PresignedIntake
 from roomcast.http.intake.records import accepted
@@ -50,7 +50,7 @@ class IntakeRoutes(RouteGroup):
         f"files are {', '.join(sorted(FILE_FIELDS))}.",
         parameters=(TEMPLATE_PARAMETER,),
         body={JSON: Reservation, FORM: FormOfFiles},
-        errors=(*INTAKE_ERRORS, IdTaken, InvalidMetadata),
+        errors=(*INTAKE_ERRORS, IdTaken, InvalidMetadata, AddressRefused),
     )
     async def _create(self, request: web.Request) -> web.Response:
         if request.content_type == "application/json":

@@ -115,7 +115,7 @@ class StreamRoutes(RouteGroup):
         self._linger_seconds = linger_seconds
         self._attempts = attempts
         self._files_template = files_template
-        self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message)
+        self._native = StreamType(_PROGRESS_EVENT, lambda _: lambda message: message, application_events=True)
         self._files = StreamType(files.EVENT, lambda upload: partial(files.file_progress, upload))
 
     @Operation(

@@ -87,6 +87,8 @@ class StreamType:
 
     event: str
     body_of: Callable[[Upload], Callable[[Message], Any]]
+    application_events: bool = False
+    """Whether a message that carries an event of the application is also sent under that event's name."""
 
 
 class LatestQueue(Generic[T]):
@@ -134,7 +136,7 @@ class Subscriber(LatestQueue[Message]):
 
     def on_tick(self, tick: Message) -> None:
         """Queue a tick, replacing an unsent one."""
-        self.put(tick["uploadId"], tick)
+        self.put(f"{tick['uploadId']} {tick['event']['name']}" if "event" in tick else tick["uploadId"], tick)
 
 
 class SseWriter:
@@ -245,6 +247,7 @@ class _UploadRenderer:
 
     def __init__(self, stream_type: StreamType, upload: Upload, first: Sequence[QueuedMessage]) -> None:
         self._event = stream_type.event
+        self._application_events = stream_type.application_events
         self._body = stream_type.body_of(upload)
         self._first = first
         self.finished = first[-1][0]["status"] in TERMINAL_STATUSES
@@ -254,4 +257,9 @@ class _UploadRenderer:
 
     def render(self, message: Message, is_event: bool) -> bytes:
         self.finished = message["status"] in TERMINAL_STATUSES
-        return sse_event(self._event, self._body(message), event_id(message) if is_event else None)
+        body = self._body(message)
+        named = b""
+        if self._application_events and "event" in message:
+            named = sse_event(message["event"]["name"], body)
+        # The one with the `id` comes last: a client that has received it has received both.
+        return named + sse_event(self._event, body, event_id(message) if is_event else None)

@@ -61,7 +61,7 @@ class TransflowRoutes(RouteGroup):
         "/api/transflow/stream",
         Tag.TRANSFLOW,
         "Listen to all files of a submission",
-        stream_responses({OVERVIEW: transflow.SubmissionOverview, STEP: transflow.Step}),
+        stream_responses({OVERVIEW: transflow.SubmissionOverview, STEP: transflow.StepMessage}),
         description="Without `Last-Event-ID` the stream sends every step from the beginning. It ends when all uploads "
         "have ended.",
         parameters=(

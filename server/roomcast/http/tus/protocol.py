@@ -160,6 +160,8 @@ def checksum(headers: Mapping[str, str]) -> Checksum | None:
 
 def require_writable(upload: Upload) -> None:
     """Raise `Forbidden` for a presigned upload, and `Gone` for one that has failed or was cancelled."""
+    if upload.imported:
+        raise Forbidden("The server fetches the bytes of this upload from their address.")
     if upload.direct_token:
         raise Forbidden("The bytes of this upload must be sent to the bucket.")
     if upload.stage in (Stage.FAILED, Stage.CANCELLED):

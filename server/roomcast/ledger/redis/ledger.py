@@ -11,8 +11,6 @@ Run Redis with an append-only file: what Redis loses is lost, and after a restar
 from __future__ import annotations
 
 import asyncio
-import base64
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,14 +20,13 @@ import orjson
 import structlog
 from redis.asyncio import Redis
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, NotFound, RoomcastError, StorageError, TooMany, WrongState
+from roomcast.errors import IdTaken, LeaseLost, NotFound, RoomcastError, StorageError, WrongState
 from roomcast.ledger.contract import (
     EVENT_LOG_LENGTH,
     Claim,
     DueCleanups,
     IncompatibleSchema,
     Lease,
-    LeasedUpload,
     Listener,
     Observer,
     Page,
@@ -39,10 +36,11 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     new_token,
+    too_many,
 )
 from roomcast.ledger.redis.progress_batcher import ProgressBatcher
 from roomcast.ledger.redis.pubsub import PubSub
-from roomcast.ledger.redis.queue import RedisQueue, entry_of
+from roomcast.ledger.redis.queue import RedisQueue, as_cursor, entry_of, position_of
 from roomcast.ledger.redis.scripts import (
     APPEND,
     APPEND_AND_MOVE,
@@ -68,9 +66,11 @@ from roomcast.ledger.redis.uploads import (
     claimed,
     creation_arguments,
     event_arguments,
+    leased_uploads,
     record_arguments,
     tick_arguments,
 )
+from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.redis_lua import RedisRefused
 from roomcast.uploads.lifecycle import (
     TERMINAL,
@@ -80,10 +80,20 @@ from roomcast.uploads.lifecycle import (
     Paused,
     Stage,
     Status,
-    is_working,
     reopen,
 )
-from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, reset_for_retry
+from roomcast.uploads.model import (
+    ApplicationEvent,
+    Change,
+    Tick,
+    Upload,
+    apply_event,
+    apply_tick,
+    count_application_event,
+    message,
+    reset_for_retry,
+    with_application_event,
+)
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 log = structlog.get_logger(__name__)
@@ -91,7 +101,6 @@ log = structlog.get_logger(__name__)
 _PAGE_READ = 100
 _MAX_BATCH = 500
 _CHECK_EXPIRES_SECONDS = 60
-_CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 NextRecord = Callable[[Snapshot], Upload]
 """Computes the next record; raises if there is none."""
@@ -143,7 +152,7 @@ class RedisLedger:
         head = (limit, uploads[0].owner, EVENT_LOG_LENGTH, len(records))
         verdict = await self.scripts.run(CREATE, *head, *fields)
         if verdict == b"too many":
-            raise _too_many(in_flight)
+            raise too_many(in_flight)
         if verdict == b"exists":
             raise IdTaken
         if verdict == b"conflict":
@@ -155,7 +164,7 @@ class RedisLedger:
         if in_flight is not None:
             unfinished = await self.scripts.command("SCARD", self.scripts.key("unfinished", uploads[0].owner))
             if unfinished + len(uploads) > in_flight:
-                raise _too_many(in_flight)
+                raise too_many(in_flight)
         for upload in uploads:
             if await self.scripts.command("EXISTS", self.scripts.key("upload", upload.id)):
                 raise IdTaken
@@ -184,7 +193,7 @@ class RedisLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        after = _position(cursor) if cursor else None
+        after = position_of(cursor) if cursor else None
         found: list[tuple[Upload, str]] = []
         while len(found) <= limit:
             now, listed = await self._queue.page(owner, status, after=after, limit=max(_PAGE_READ, limit + 1))
@@ -196,22 +205,16 @@ class RedisLedger:
                 if view and status in (None, view.state.status):
                     found.append((view, entry.member))
         uploads = [upload for upload, _ in found[:limit]]
-        return Page(uploads, _as_cursor(found[limit - 1][1]) if len(found) > limit else None)
+        return Page(uploads, as_cursor(found[limit - 1][1]) if len(found) > limit else None)
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         stats = await self._queue.stats(since=since, failures=failures)
-        leased = [Snapshot.of(fields, stats.now) for fields in stats.leased]
-        leased_uploads = [
-            LeasedUpload.from_token(one.token, one.view, one.expires_at)
-            for one in leased
-            if is_working(one.upload.stage)
-        ]
         return QueueStats(
             waiting=stats.waiting,
             waiting_since=stats.waiting_since,
             delayed=stats.delayed,
             active=stats.active,
-            leased=sorted(leased_uploads, key=lambda one: one.since),
+            leased=leased_uploads(stats.leased, stats.now),
             outcomes=stats.outcomes,
             failures=[Snapshot.of(fields, stats.now).upload for fields in stats.failed],
         )
@@ -234,6 +237,19 @@ class RedisLedger:
             token or "",
             pauses=isinstance(change.fact, Paused),
         )
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        written, snapshot = False, await self._load(upload_id)
+        while not written:
+            refuse_unreadable(snapshot.upload)
+            upload = count_application_event(snapshot.view)
+            write = Write(snapshot, upload, Precondition.FREE, application_event=event)
+            written, snapshot = await self._write(write)
+        return snapshot.upload
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        body = with_application_event(message(await self.get(upload_id)), event)
+        await self.scripts.command("PUBLISH", self.scripts.key("notices", upload_id), b"t" + orjson.dumps(body))
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         try:
@@ -480,21 +496,3 @@ class RedisLedger:
         now = float(reply[1])
         self._time.sync(now)
         return now
-
-
-def _too_many(in_flight: int | None) -> TooMany:
-    return TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
-
-
-def _as_cursor(position: str) -> str:
-    return base64.urlsafe_b64encode(position.encode()).decode()
-
-
-def _position(cursor: str) -> str:
-    try:
-        position = base64.urlsafe_b64decode(cursor.encode()).decode()
-    except ValueError as error:
-        raise Malformed("The cursor is invalid.") from error
-    if not _CURSOR.fullmatch(position):
-        raise Malformed("The cursor is invalid.")
-    return position

@@ -7,18 +7,22 @@ owner's queue by `priority|queued at|id`, and the heads of all owners' queues by
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from roomcast.errors import Malformed
 from roomcast.ledger.redis.scripts import QUEUE_ORDER, READ_PAGE, STATS, LedgerScripts
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, TABLE, TERMINAL, Stage, Status
 from roomcast.uploads.model import Upload, cleanup_due_at
 
 _UNFINISHED = "unfinished"
 _RECEIVING = "receiving"
+_CURSOR = re.compile(r"\d{10}\.\d{6}\|[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -142,3 +146,19 @@ def _sort_key(seconds: float) -> str:
 def _inverted(priority: int) -> str:
     """Format a priority as text that sorts higher priorities first."""
     return f"{10**9 - priority:010d}"
+
+
+def as_cursor(position: str) -> str:
+    """Return the cursor of a page that follows a position in a listing."""
+    return base64.urlsafe_b64encode(position.encode()).decode()
+
+
+def position_of(cursor: str) -> str:
+    """Return the position that a cursor stands for. Raise `Malformed` for an invalid one."""
+    try:
+        position = base64.urlsafe_b64decode(cursor.encode()).decode()
+    except ValueError as error:
+        raise Malformed("The cursor is invalid.") from error
+    if not _CURSOR.fullmatch(position):
+        raise Malformed("The cursor is invalid.")
+    return position

@@ -15,12 +15,12 @@ from typing import Any
 import orjson
 
 from roomcast.errors import LeaseLost, NotFound, WrongState
-from roomcast.ledger.contract import EVENT_LOG_LENGTH, RecordWrite
+from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, RecordWrite
 from roomcast.ledger.redis.queue import entry_of, same_entry
 from roomcast.ledger.redis.scripts import Argument
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
-from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, encode, message
+from roomcast.uploads.lifecycle import Stage, is_working
+from roomcast.uploads.model import ApplicationEvent, Upload, encode, message, with_application_event
 
 
 class Precondition(StrEnum):
@@ -88,22 +88,26 @@ class Snapshot:
 @dataclass(frozen=True)
 class Write:
     """An event to be written: `upload`, computed from `before`. `pauses`: the event pauses the upload. `sets_aside`:
-    the record before it is damaged."""
+    the record before it is damaged. An `application_event` ends no lease and leaves the listings as they are."""
 
     before: Snapshot
     upload: Upload
     precondition: Precondition
     pauses: bool = False
     sets_aside: bool = False
+    application_event: ApplicationEvent | None = None
 
     @property
     def ends_lease(self) -> bool:
         """Whether nothing works on the upload after the event."""
-        return self.upload.state.terminal or self.upload.stage is Stage.QUEUED or self.pauses
+        idle = self.upload.state.terminal or self.upload.stage is Stage.QUEUED or self.pauses
+        return idle and self.application_event is None
 
     @property
     def moves(self) -> bool:
         """Whether the event changes the listings of the upload."""
+        if self.application_event:
+            return False
         leased = bool(self.before.token) and not self.ends_lease
         return not same_entry(self.before.upload, self.upload, leased=leased)
 
@@ -117,7 +121,7 @@ class Write:
             before.upload.seq,
             before.ticks,
             "1" if before.cancel_requested else "",
-            *event_arguments(self.upload),
+            *event_arguments(self.upload, self.application_event),
             "1" if self.ends_lease else "",
             entry_of(self.upload) if self.moves else "",
             "1" if self.sets_aside else "",
@@ -130,9 +134,10 @@ class Write:
         return Snapshot(self.upload, self.upload, 0, token, expires_at, cancel, now)
 
 
-def event_arguments(upload: Upload) -> tuple[Argument, ...]:
+def event_arguments(upload: Upload, event: ApplicationEvent | None = None) -> tuple[Argument, ...]:
     """Return the arguments of `store` in `keys.lua` after the id."""
-    return upload.stage.value, upload.seq, encode(upload), _body(upload), EVENT_LOG_LENGTH
+    body = orjson.dumps(with_application_event(message(upload), event)) if event else _body(upload)
+    return upload.stage.value, upload.seq, encode(upload), body, EVENT_LOG_LENGTH
 
 
 def tick_arguments(view: Upload, token: str) -> tuple[Argument, ...]:
@@ -157,6 +162,15 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
         repr(write.created_at),
         due_at,
         write.ttl,
+    )
+
+
+def leased_uploads(found: Sequence[Sequence[Any]], now: float) -> list[LeasedUpload]:
+    """Return the uploads that workers hold, oldest claim first, of the fields of leased ones."""
+    leased = [Snapshot.of(fields, now) for fields in found]
+    working = [one for one in leased if is_working(one.upload.stage)]
+    return sorted(
+        (LeasedUpload.from_token(one.token, one.view, one.expires_at) for one in working), key=lambda one: one.since
     )
 
 

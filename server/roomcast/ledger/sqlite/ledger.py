@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, TooMany, WrongState
+from roomcast.errors import IdTaken, LeaseLost, Malformed, WrongState
 from roomcast.ledger.contract import (
     ChangeNotice,
     Claim,
@@ -25,6 +26,7 @@ from roomcast.ledger.contract import (
     Renewal,
     Replay,
     new_token,
+    too_many,
 )
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
@@ -44,10 +46,22 @@ from roomcast.ledger.sqlite.tables import (
     write_event,
     write_record,
 )
+from roomcast.ledger.unreadable import refuse_unreadable
 from roomcast.runtime.clocks import Clock, unix_time
 from roomcast.runtime.sqlite import SqliteDatabase
 from roomcast.uploads.lifecycle import Entered, HandedBack, IllegalFact, Paused, Stage, Status, reopen
-from roomcast.uploads.model import Change, Tick, Upload, apply_event, apply_tick, message, reset_for_retry
+from roomcast.uploads.model import (
+    ApplicationEvent,
+    Change,
+    Tick,
+    Upload,
+    apply_event,
+    apply_tick,
+    count_application_event,
+    message,
+    reset_for_retry,
+    with_application_event,
+)
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
@@ -69,6 +83,8 @@ class SqliteLedger:
         self._lease_clock = lease_clock or clock
         self._listeners: list[Listener] = []
         self._observers: list[Observer] = []
+        # The uploads of which an event is being written. A tick in between would be later than the progress in it.
+        self._writing: Counter[str] = Counter()
         # The lease token and the latest view of each leased upload. Ticks are stored nowhere else.
         self._live: dict[str, tuple[str, Upload]] = {}
         self.database = SqliteDatabase(
@@ -171,11 +187,24 @@ class SqliteLedger:
             row = self._writable_row(connection, upload_id, token)
             return [self._advance(connection, row, change)]
 
-        return (await self._write(work))[0].upload
+        return await self._write_event(upload_id, work)
+
+    async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
+        def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
+            row = read_row(connection, upload_id)
+            refuse_unreadable(row.upload)
+            upload = count_application_event(self._with_latest_tick(row.upload))
+            return [write_event(connection, row.upload, upload, application_event=event)]
+
+        return await self._write_event(upload_id, work)
+
+    async def emit_latest(self, upload_id: str, event: ApplicationEvent) -> None:
+        body = with_application_event(message(await self.get(upload_id)), event)
+        self._notify([ChangeNotice(body, event=False)])
 
     async def tick(self, upload_id: str, tick: Tick, *, token: str) -> None:
         holder, upload = self._live.get(upload_id, ("", None))
-        if upload is None or holder != token or upload.state.terminal:
+        if upload is None or holder != token or upload.state.terminal or upload_id in self._writing:
             return
         fresh = apply_tick(upload, tick, self._clock())
         self._live[upload_id] = (token, fresh)
@@ -319,6 +348,16 @@ class SqliteLedger:
     async def close(self) -> None:
         await self.database.close()
 
+    async def _write_event(self, upload_id: str, work: Callable[[sqlite3.Connection], list[WrittenEvent]]) -> Upload:
+        """Write one event, and drop the ticks that come meanwhile."""
+        self._writing[upload_id] += 1
+        try:
+            return (await self._write(work))[0].upload
+        finally:
+            self._writing[upload_id] -= 1
+            if not self._writing[upload_id]:
+                del self._writing[upload_id]
+
     async def _write(self, work: Callable[[sqlite3.Connection], list[WrittenEvent]]) -> list[WrittenEvent]:
         return await self.database.write(work, self._publish)
 
@@ -394,7 +433,7 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
     if in_flight is not None:
         count = "SELECT COUNT(*) FROM uploads WHERE owner = ? AND finished_at IS NULL"
         if connection.execute(count, (uploads[0].owner,)).fetchone()[0] + len(uploads) > in_flight:
-            raise TooMany(f"No more than {in_flight} unfinished uploads at once. Wait for one to end.")
+            raise too_many(in_flight)
     known = "SELECT 1 FROM uploads WHERE id = ?"
     if any(connection.execute(known, (upload.id,)).fetchone() for upload in uploads):
         raise IdTaken

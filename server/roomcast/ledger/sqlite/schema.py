@@ -61,6 +61,9 @@ CREATE TABLE IF NOT EXISTS deployment (id TEXT NOT NULL);
 INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM deployment);
 """
 
+ADDED_RECORD_TABLES = ("imports", "event_cursors")
+"""Tables of record stores, like `ADDITIONS`."""
+
 ADDITIONS = """
 CREATE TABLE IF NOT EXISTS unreadable_records (id TEXT PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uploads_cleanup ON uploads (cleanup_at) WHERE cleanup_at IS NOT NULL;
@@ -117,8 +120,9 @@ def migrate_sqlite(connection: sqlite3.Connection, earlier_records: Path) -> Non
 def _add(connection: sqlite3.Connection) -> None:
     if "cleanup_at" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(uploads)")}:
         connection.execute("ALTER TABLE uploads ADD COLUMN cleanup_at REAL")
-    for statement in ADDITIONS.split(";\n"):
-        connection.execute(statement)
+    for tables in (ADDITIONS, *(RECORD_SCHEMA.format(table=table) for table in ADDED_RECORD_TABLES)):
+        for statement in tables.split(";\n"):
+            connection.execute(statement)
 
 
 def _import_records(connection: sqlite3.Connection) -> None:

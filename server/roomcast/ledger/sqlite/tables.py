@@ -13,7 +13,14 @@ from roomcast.ledger.contract import EVENT_LOG_LENGTH, LeasedUpload, QueueStats,
 from roomcast.ledger.unreadable import read_upload, unreadable_upload
 from roomcast.uploads.lifecycle import OUTCOME_STAGES, Stage
 from roomcast.uploads.messages import Message
-from roomcast.uploads.model import Upload, cleanup_due_at, encode, message
+from roomcast.uploads.model import (
+    ApplicationEvent,
+    Upload,
+    cleanup_due_at,
+    encode,
+    message,
+    with_application_event,
+)
 
 STORED = "id, owner, created_at, record"
 """The columns that `parse_upload` needs."""
@@ -124,7 +131,12 @@ def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int
 
 
 def write_event(
-    connection: sqlite3.Connection, before: Upload | None, upload: Upload, *, pauses: bool = False
+    connection: sqlite3.Connection,
+    before: Upload | None,
+    upload: Upload,
+    *,
+    pauses: bool = False,
+    application_event: ApplicationEvent | None = None,
 ) -> WrittenEvent:
     """Write the record and its event. A pause, or a stage in which nothing works on the upload, ends the lease."""
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
@@ -146,6 +158,8 @@ def write_event(
         },
     )
     body = message(upload)
+    if application_event:
+        body = with_application_event(body, application_event)
     connection.execute("INSERT INTO events VALUES (?, ?, ?)", (upload.id, upload.seq, orjson.dumps(body)))
     if upload.seq > EVENT_LOG_LENGTH:
         query = "DELETE FROM events WHERE upload_id = ? AND seq <= ?"

@@ -15,7 +15,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
@@ -25,7 +25,7 @@ from roomcast.errors import NotFound, RoomcastError, StorageError
 from roomcast.media.contract import Data, InlineFile, Redirect
 from roomcast.media.result_keys import DOWNLOAD, content_disposition, is_download, mime_type
 from roomcast.media.s3.client import Bucket, open_bucket
-from roomcast.media.s3.download import download, head_object, read_object
+from roomcast.media.s3.download import download, head_object, read_all, read_object
 from roomcast.media.s3.multipart import (
     ObjectWriter,
     abort_all_multiparts,
@@ -37,10 +37,14 @@ from roomcast.media.s3.presigned import S3PresignedUploads
 from roomcast.media.s3.resumable import S3ResumableSources
 from roomcast.media.url_signer import UrlSigner
 from roomcast.runtime.files import open_regular, run_in_thread_shielded
+from roomcast.runtime.tasks import finish_despite_cancel
 from roomcast.uploads.sniff import OCTETS
 
 _GIB = 1 << 30
 _CHUNK_BYTES = 1 << 20
+_MAX_COPIED_BYTES = 5 * _GIB
+"""The largest object that the bucket copies in one request."""
+
 _CHECK_SECONDS = 5.0
 _WRITE_CHECK_SECONDS = 300.0
 _SUFFIXES_WITH_RELATIVE_URLS = {".m3u8", ".vtt"}
@@ -182,6 +186,22 @@ class S3MediaStore:
         except NotFound:
             return False
         return True
+
+    async def copy_source(self, key: str, name: str) -> None:
+        info = await head_object(self._bucket, self._source_key(key))
+        target = self._source_key(name)
+        if info.size <= _MAX_COPIED_BYTES:
+            origin = {"Bucket": self._bucket.name, "Key": self._source_key(key)}
+            await finish_despite_cancel(lambda: self._bucket.call("copy_object", Key=target, CopySource=origin))
+            return
+        headers = {"ContentType": "application/octet-stream"}
+        async with (
+            ObjectWriter(self._bucket, target, part_bytes=self._part_bytes, headers=headers) as writer,
+            aclosing(read_all(self._bucket, info)) as chunks,
+        ):
+            async for chunk in chunks:
+                await writer.write(chunk)
+            await writer.commit()
 
     async def free_bytes(self) -> int | None:
         return None

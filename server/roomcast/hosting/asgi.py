@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import structlog
 from aiohttp import WSMsgType, hdrs, web
 
-from roomcast.asgi.lifespan import lifespan
-from roomcast.asgi.loading import AsgiApplication, AsgiMessage
+from roomcast.hosting.lifespan import lifespan
+from roomcast.hosting.loading import AsgiApplication, AsgiMessage
 from roomcast.http.request_handler import RequestHandler
 
 log = structlog.get_logger(__name__)
@@ -101,8 +101,6 @@ class _Exchange:
     async def _send_body(self, head: AsgiMessage, body: bytes, *, more: bool) -> None:
         if self._response is None and not more:
             self._response = web.Response(status=head["status"], body=body)
-            # What the type of aiohttp's body would add is not the application's.
-            del self._response.headers[hdrs.CONTENT_TYPE]
             _add_headers(self._response, head)
             self._sent = True
             return

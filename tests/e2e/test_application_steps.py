@@ -1,0 +1,257 @@
+"""An application's steps in the real server: they report, reject, fail, hang, are cancelled and are killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.harness import Api, RunningServer, RunningWorker, eventually
+from tests.support.pages import examples
+from tests.support.watchers import Watcher, assert_truthful
+
+HOOKS = """
+import asyncio, os, signal, threading, time
+from pathlib import Path
+from roomcast import Rejected
+
+FLAGS = Path(__file__).with_name("flags")
+
+def register(roomcast):
+    @roomcast.step("scan", after="fetch", seconds=1.0, text="Scanning for viruses", share=1)
+    async def scan(job):
+        how = job.source_path.read_text()
+        await job.progress(0.5)
+        if how == "raise":
+            raise ValueError("no")
+        if how == "reject":
+            raise Rejected("INFECTED", "The file has a virus.")
+        if how == "hang":
+            await asyncio.Event().wait()
+        if how == "block":
+            until = time.monotonic() + 1.3
+            while time.monotonic() < until: pass
+        if how == "kill" and not (FLAGS / "killed").exists():
+            (FLAGS / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @roomcast.step("wait", after="scan", seconds=60)
+    def wait(job):
+        if job.source_path.read_text() != "cancel": return
+        (FLAGS / "waiting").touch()
+        try:
+            while True:
+                job.progress(0.5)
+                threading.Event().wait(0.01)
+        finally:
+            (FLAGS / "stopped").touch()
+
+    @roomcast.step("report", before="storing", share=3, seconds=60)
+    async def report(job):
+        (job.work_dir / "details.json").write_text('{"of": "%s"}' % job.results[0].name)
+        job.add_output(job.work_dir / "details.json", kind="details")
+
+    @roomcast.on("completed")
+    async def completed(upload):
+        if upload.filename != "events.txt": return
+        await roomcast.emit_latest(upload.id, "checking", {"percent": 50})
+        await roomcast.emit(upload.id, "checked", {"clean": True})
+        if not (FLAGS / "delivered").exists():
+            (FLAGS / "delivered").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        (FLAGS / "again").touch()
+
+    @roomcast.step("late", after="storing")
+    async def late(job):
+        (job.work_dir / "page.png").write_bytes(b"no picture")
+        job.add_output(job.work_dir / "page.png", kind="preview")
+"""
+MORE_HOOKS = """
+import application_steps
+register_example = register
+
+def register(roomcast):
+    register_example(roomcast)
+    application_steps.register(roomcast)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("application")
+    (folder / "flags").mkdir()
+    (folder / "shop").mkdir()
+    (folder / "shop" / "media.py").write_text(examples("python")["step"].code + MORE_HOOKS)
+    (folder / "application_steps.py").write_text(HOOKS)
+    (folder / "roomcast.toml").write_text(examples("toml")["config"].code)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(folder: Path) -> dict[str, str]:
+    return {
+        "ROOMCAST_CONFIG": str(folder / "roomcast.toml"),
+        "ROOMCAST_ATTEMPTS": "2",
+        "ROOMCAST_RETRY_SECONDS": "0.01",
+    }
+
+
+@pytest.fixture
+def flags(folder: Path) -> Iterator[Path]:
+    yield folder / "flags"
+    for flag in (folder / "flags").iterdir():
+        flag.unlink()
+
+
+async def sent(api: Api, watcher: Watcher, folder: Path, how: str) -> str:
+    """Send a file whose content says how the steps behave, and join its room before."""
+    upload_id, url = await api.reserved(f"{how}.txt", len(how), template="raw")
+    await watcher.join(upload_id)
+    assert (await api.put(url, how.encode())).status == 202
+    return upload_id
+
+
+async def test_steps_report_in_the_bar_and_their_outputs_are_listed_and_served(
+    api: Api, watcher: Watcher, folder: Path
+) -> None:
+    upload_id = await sent(api, watcher, folder, "clean")
+    last = await watcher.end(upload_id)
+    assert last["status"] == "completed"
+    outputs = {output["kind"]: output for output in last["element"]["outputs"]}
+    assert list(outputs) == ["file", "report", "details", "preview"]
+    assert json.loads((await api.request("GET", outputs["details"]["url"])).content) == {"of": "clean.txt"}
+    reply = await api.request("GET", outputs["report"]["url"])
+    assert json.loads(reply.content) == {"clean": True}
+    assert reply.headers["Content-Disposition"].startswith("attachment; filename*=UTF-8''report.json")
+    assert (await api.request("GET", outputs["preview"]["url"])).content == b"no picture"
+    messages = watcher.messages(upload_id)
+    assert_truthful(messages)
+    assert "Scanning for viruses" in [message["message"] for message in messages]
+    stages = [message["stage"] for message in watcher.events(upload_id)]
+    assert list(dict.fromkeys(stages)) == [
+        *("receiving", "queued", "fetching", "probing", "compressing", "thumbnails", "storing", "cleaning", "done")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "attempts", "error"),
+    [
+        (
+            "raise",
+            2,
+            {"code": "STEP_FAILED", "message": "The step scan failed.", "step": "scan", "retryable": True},
+        ),
+        (
+            "hang",
+            2,
+            {
+                "code": "STEP_FAILED",
+                "message": "The step scan took longer than 1 s.",
+                "step": "scan",
+                "retryable": True,
+            },
+        ),
+        (
+            "EICAR",
+            1,
+            {"code": "INFECTED", "message": "The file has a virus.", "step": "virus-scan", "retryable": False},
+        ),
+        (
+            "reject",
+            1,
+            {"code": "INFECTED", "message": "The file has a virus.", "step": "scan", "retryable": False},
+        ),
+    ],
+)
+async def test_step_that_fails_hangs_or_rejects_ends_the_upload_with_its_code(
+    api: Api, watcher: Watcher, server: RunningServer, folder: Path, how: str, attempts: int, error: dict[str, Any]
+) -> None:
+    upload_id = await sent(api, watcher, folder, how)
+    last = await watcher.end(upload_id)
+    assert (last["status"], last["attempt"], last["error"]) == ("error", attempts, error)
+    assert_truthful(watcher.messages(upload_id))
+    assert server.scratch() == []
+    if how == "reject":
+        assert (await api.retry(upload_id)).refusal == (409, "WRONG_STATE")
+
+
+async def test_cancel_is_acknowledged_when_the_thread_of_the_step_has_stopped(
+    api: Api, watcher: Watcher, server: RunningServer, folder: Path, flags: Path
+) -> None:
+    upload_id = await sent(api, watcher, folder, "cancel")
+    await eventually((flags / "waiting").exists, 30, what="the step at work")
+    assert await watcher.cancel(upload_id) == {"ok": True}
+    assert (flags / "stopped").exists()
+    last = await watcher.end(upload_id)
+    assert (last["stage"], last["error"]["code"], last["error"]["step"]) == ("cancelled", "CANCELLED", "wait")
+    assert server.files_of(upload_id) == []
+
+
+async def test_step_that_blocks_the_event_loop_is_named_in_the_log(
+    api: Api, watcher: Watcher, server: RunningServer, folder: Path
+) -> None:
+    upload_id = await sent(api, watcher, folder, "block")
+    await watcher.end(upload_id)
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if "event_loop_blocked" in line]
+    assert {line["function"] for line in lines} == {"step scan"}
+
+
+async def test_process_killed_in_a_step_starts_again_and_completes(
+    api: Api, watcher: Watcher, server: RunningServer, folder: Path, flags: Path
+) -> None:
+    upload_id = await sent(api, watcher, folder, "kill")
+    await eventually(lambda: not server.alive, 30, what="the end of the server")
+    server.kill()
+    server.restart()
+    last = await api.finished(upload_id)
+    assert (last["status"], last["attempt"]) == ("completed", 2)
+
+
+async def test_event_is_delivered_again_after_a_kill_and_the_applications_own_events_are_replayed(
+    api: Api, server: RunningServer, folder: Path, flags: Path
+) -> None:
+    async with Watcher(server.url) as watcher:
+        upload_id = await sent(api, watcher, folder, "events")
+        await eventually(lambda: not server.alive, 30, what="the end of the server")
+    server.kill()
+    server.restart()
+    async with Watcher(server.url) as watcher:
+        ack = await watcher.join(upload_id, since=1)
+        carried = [(event["seq"], event["event"]) for event in ack["events"] if "event" in event]
+        assert [(event["name"], event["payload"]) for _, event in carried] == [("checked", {"clean": True})]
+        assert [event["seq"] for event in ack["events"]] == list(range(2, carried[0][0] + 1))
+        (checked,) = await watcher.wait_for_status(upload_id, "checked")  # of the second call
+        assert checked["seq"] == carried[0][0] + 1
+        assert [message["event"]["payload"] for message in watcher.live_messages(upload_id, "checking")] == [
+            {"percent": 50}
+        ]
+        await eventually((flags / "again").exists, what="the end of the second call")
+    stream = await api.request("GET", f"/api/uploads/{upload_id}/events", headers={"Last-Event-ID": "1"})
+    assert stream.content.count(b"event: checked\n") == 2
+    assert stream.content.count(b"event: checking\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("hooks", "reason"),
+    [
+        (
+            "def register(roomcast):\n    roomcast.step('scan', after='probbing')(print)",
+            "The step scan runs after probbing, which does not exist. There are: fetching, ",
+        ),
+        ("import shop_is_not_installed", "The hook wrong_hooks, which "),
+    ],
+)
+@pytest.mark.parametrize("process", [RunningServer, RunningWorker])
+def test_wrong_hooks_prevent_the_start_in_one_sentence(
+    process: type[RunningServer], hooks: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong_hooks.py").write_text(hooks)
+    (tmp_path / "roomcast.toml").write_text('hooks = ["wrong_hooks"]')
+    server = process(tmp_path / "data", ROOMCAST_CONFIG=str(tmp_path / "roomcast.toml"))
+    assert server.run().code == 2
+    heading, sentence = server.log.read_text().splitlines()
+    assert heading == "Roomcast cannot start:"
+    assert sentence.startswith(reason)
