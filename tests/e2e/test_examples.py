@@ -61,8 +61,9 @@ class BesideFlask(Prefixed):
     """`roomcast serve`, which asks the example of Flask on another port."""
 
     def __init__(self, data: Path, flask: int) -> None:
-        urls = {"AUTH": f"http://127.0.0.1:{flask}/who", "CREATE": f"http://127.0.0.1:{flask}/new-upload"}
-        super().__init__(data, ROOMCAST_PREFIX="/uploads", **{f"ROOMCAST_{name}_URL": url for name, url in urls.items()})
+        url = f"http://127.0.0.1:{flask}"
+        urls = {"ROOMCAST_AUTH_URL": f"{url}/who", "ROOMCAST_CREATE_URL": f"{url}/new-upload"}
+        super().__init__(data, ROOMCAST_PREFIX="/uploads", **urls)
 
 
 def copied(name: str, folder: Path) -> Path:
@@ -118,9 +119,9 @@ async def check_that_others_are_refused(server: RunningServer) -> None:
     foreign = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
     forged = {"Cookie": "session=forged; sessionid=forged"}
     for headers, status in (({}, 401), (forged, 401), ({**server.headers, **foreign}, 403)):
-        async with aiohttp.ClientSession() as anybody:
-            async with anybody.post(f"{server.url}/api/uploads", headers=headers, json={"files": []}) as response:
-                assert response.status == status
+        url, body = f"{server.url}/api/uploads", {"files": []}
+        async with aiohttp.request("POST", url, headers=headers, json=body) as response:
+            assert response.status == status
     assert (await refused(server.url))["code"] == "UNAUTHENTICATED"
 
 
@@ -151,24 +152,29 @@ async def test_user_of_an_application_in_the_same_process_uploads(
 
 
 DJANGO_SETUP = """
-import os, sys
-from django.core.management import call_command
-sys.path.insert(0, "")
-call_command("startproject", "shop", ".")
+import django, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
-import django
 django.setup()
+from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("createsuperuser", interactive=False, username="ada", email="ada@shop.example", verbosity=0)
 """
+"""Both commands of the README in one process, which is half of the work."""
 
 
-async def test_user_of_a_django_project_uploads(tmp_path: Path, shelf: Shelf) -> None:
+@pytest.fixture
+def django_project(tmp_path: Path) -> Path:
+    """Return the folder of a generated project with a superuser, and the example in it."""
     pytest.importorskip("django")
     folder = copied("django", tmp_path)
     env = {**os.environ, "DJANGO_SUPERUSER_PASSWORD": "a-password-of-ada"}
-    subprocess.run([sys.executable, "-c", DJANGO_SETUP], cwd=folder, env=env, check=True)
-    with Example(folder, "serve.py") as server:
+    for command in (["-m", "django", "startproject", "shop", "."], ["-c", DJANGO_SETUP]):
+        subprocess.run([sys.executable, *command], cwd=folder, env=env, check=True)
+    return folder
+
+
+async def test_user_of_a_django_project_uploads(django_project: Path, shelf: Shelf) -> None:
+    with Example(django_project, "serve.py") as server:
         server.headers = await log_in(f"{server.site}/admin/login/", username="ada", password="a-password-of-ada")
         await completed(server, shelf.image(size=(64, 48)))
         async with Api(server) as ada:
