@@ -16,6 +16,7 @@ from typing import cast
 import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
+from roomcast.assemblies.links import UploadLink
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
@@ -36,6 +37,8 @@ from roomcast.tracing import without_opentelemetry
 log = structlog.get_logger(__name__)
 
 _COMPARE_SECONDS = 5.0
+_LINK_SECONDS = 100 * 365 * 86400.0
+"""How long Redis stores a link that nobody revokes."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Repositories:
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
     imports: RecordStore[Import]
+    links: RecordStore[UploadLink]
     presence: Presence
 
 
@@ -93,6 +97,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
+            RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -107,6 +112,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
             SqliteRecordStore(database, "imports", Import),
+            SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),
         )
 
