@@ -22,7 +22,8 @@
  * Further properties: `roomcast`, the connection; `locale`, the texts (see `ENGLISH` in `locale/en.js`).
  *
  * Events, all bubbling and composed, with the `Upload` as `detail` where there is one: `upload-completed`,
- * `upload-error` (failed), `upload-cancelled`, `upload-dismissed`, `all-completed` with the aggregate, and `close`.
+ * `upload-error` (failed), `upload-cancelled`, `upload-deleted`, `upload-dismissed`, `all-completed` with the aggregate,
+ * and `close`.
  *
  * Parts: `panel` `header` `heading` `overall` `row` `name` `stage` `problem` `bar` `fill` `button` `more`. Custom
  * properties, set on the element: `--accent` `--on-accent` `--surface` `--sunken` `--line` `--ink` `--muted` `--good`

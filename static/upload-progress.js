@@ -17,7 +17,7 @@
  * `element.roomcast.token`.
  *
  * Events, all bubbling and composed, with the `Upload` as `detail`: `upload-completed`, `upload-error` (it failed, or
- * cannot be watched) and `upload-cancelled`. For an upload that has already ended, the event follows at once.
+ * cannot be watched), `upload-cancelled` and `upload-deleted`. For an upload that has already ended, the event follows at once.
  *
  * Parts and custom properties are those of the rows of `<upload-progress-list>`.
  */

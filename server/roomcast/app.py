@@ -14,6 +14,7 @@ from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
 from yarl import URL
 
+from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
@@ -22,9 +23,9 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.extensions.calls import FunctionCalls
+from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
@@ -73,6 +74,7 @@ from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.deletion import Deletion
+from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -186,7 +188,7 @@ async def _build_app(
     lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
-    intake = build_intake(settings, extensions, core)
+    intake = build_intake(settings, open_checks(settings.intake, extensions, lifetime), core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -207,6 +209,14 @@ async def _build_app(
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
+    if extensions.listeners:
+        events = EventDelivery(
+            core.repositories.event_cursors,
+            core.backends.ledger,
+            extensions.listeners,
+            every_event=not settings.storage.redis_url,
+        )
+        await background.enter_async_context(events.running())
     if workers:
         await background.enter_async_context(workers.running(settings.worker.workers))
 
@@ -220,7 +230,9 @@ async def _build_app(
         await lifetime.aclose()
 
     rooms = realtime.rooms
-    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(request_handlers(server, rooms.connections))
+    http.app[PROTOCOL_FACTORY] = lambda server: rooms.protocol_factory(
+        request_handlers(server, rooms.connections, rooms.scheduler)
+    )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
     http.app.cleanup_ctx.append(clean_up)
@@ -239,9 +251,9 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     upload_links = UploadLinks(repositories.links, backends.ledger)
     authenticator = Authenticator(
         origins,
-        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
         links=upload_links,
-        function=extensions.authenticates,
+        tokens=open_tokens(settings.auth, lifetime),
+        function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
         cookie=settings.auth.cookie,
         loopback=settings.server.loopback,
@@ -253,6 +265,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         backends.ledger,
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
+        event_cursors=repositories.event_cursors if extensions.listeners else None,
     )
     deletion = Deletion(backends.ledger, backends.media, assemblies, upload_links)
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
@@ -289,7 +302,7 @@ def build_realtime(settings: Settings, core: Core, server: SharedServer | None) 
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, checks: Sequence[BeforeCreate], core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -304,7 +317,7 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    new_uploads = NewUploads(templates, checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
     importer = Importer(
         core.repositories.imports,

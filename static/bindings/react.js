@@ -101,7 +101,8 @@ export function useUploads() {
   const listen = useCallback((/** @type {() => void} */ listener) => subscribe(roomcast, listener), [roomcast]);
   const snapshot = useSyncExternalStore(listen, () => uploadsSnapshotOf(roomcast), () => NO_UPLOADS);
   const send = useCallback(
-    (/** @type {Iterable<File>} */ files, /** @type {UploadOptions | undefined} */ options = undefined) => sendFiles(roomcast, files, options),
+    (/** @type {Iterable<File>} */ files, /** @type {UploadOptions | undefined} */ options = undefined) =>
+      sendFiles(roomcast, files, options),
     [roomcast],
   );
   return useMemo(() => ({ ...snapshot, send }), [snapshot, send]);

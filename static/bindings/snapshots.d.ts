@@ -72,7 +72,8 @@ export declare const NO_UPLOAD: UploadSnapshot;
 export declare const NO_UPLOADS: UploadsSnapshot;
 /** Return a copy of the upload; the same one as before if nothing has changed. @param {Upload | null} upload */
 export declare function snapshotOf(upload: Upload | null): UploadSnapshot;
-/** Return a copy of the connection and its uploads; the same one if nothing has changed. @param {Roomcast | null} roomcast */
+/** Return a copy of the connection and its uploads; the same one if nothing has changed.
+ * @param {Roomcast | null} roomcast */
 export declare function uploadsSnapshotOf(roomcast: Roomcast | null): Readonly<{
     uploads: readonly UploadSnapshot[];
     aggregate: import("../client/aggregate.js").Aggregate;

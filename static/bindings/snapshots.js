@@ -71,7 +71,8 @@ export function snapshotOf(upload) {
   return unlessEqual(uploadSnapshots, upload, Object.freeze(snapshot));
 }
 
-/** Return a copy of the connection and its uploads; the same one if nothing has changed. @param {Roomcast | null} roomcast */
+/** Return a copy of the connection and its uploads; the same one if nothing has changed.
+ * @param {Roomcast | null} roomcast */
 export function uploadsSnapshotOf(roomcast) {
   if (!roomcast) return NO_UPLOADS;
   const before = uploadsSnapshots.get(roomcast)?.uploads ?? [];

@@ -80,7 +80,7 @@ export function createRoomcast({ token, roomcast, ...options } = {}) {
 /** Return the application's connection; null on a server. @returns {Roomcast | null} */
 export function useRoomcast() {
   const roomcast = inject(KEY, undefined);
-  if (roomcast === undefined) throw new Error("The application has no Roomcast connection. Call app.use(createRoomcast()).");
+  if (roomcast === undefined) throw new Error("The application has no connection. Call app.use(createRoomcast()).");
   return /** @type {Roomcast | null} */ (roomcast);
 }
 

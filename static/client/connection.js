@@ -71,7 +71,7 @@ export class Roomcast extends EventTarget {
   /** Use `connect`. @param {URL} url @param {string} [token] @param {Function} [io] @param {object} [tus] */
   constructor(url, token, io, tus) {
     super();
-    if (!/^https?:$/.test(url.protocol)) throw new TypeError("The URL of the server is required, such as https://media.example.");
+    if (!/^https?:$/.test(url.protocol)) throw new TypeError("The URL of the server is needed: https://media.example.");
     this.#tus = tus;
     this.#http = new Http(url, token, (error) => void this.#reportUnauthenticated(error));
     this.#fallback = new Fallback(this.#http, () => this.#openUploads(), (state) => this.#setState(state));

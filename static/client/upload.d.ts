@@ -35,7 +35,8 @@ export type Deferred<T> = {
 /**
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
- * Events: `message` with each message that was applied as `detail`, and `change` after every change of a property.
+ * Events: `message` with each message that was applied as `detail`, `event` with each `{name, payload, at}` of the
+ * server's application as `detail`, and `change` after every change of a property.
  */
 export declare class Upload extends EventTarget {
     #private;

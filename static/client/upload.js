@@ -39,7 +39,8 @@ const BACKOFF_MS = { first: 2_000, last: 15_000 }; // between reservations while
 /**
  * One upload, as this client knows it. Created by `Roomcast.upload` and `Roomcast.watch`.
  *
- * Events: `message` with each message that was applied as `detail`, and `change` after every change of a property.
+ * Events: `message` with each message that was applied as `detail`, `event` with each `{name, payload, at}` of the
+ * server's application as `detail`, and `change` after every change of a property.
  */
 export class Upload extends EventTarget {
   /** The id; null until the server has assigned one. @type {string | null} */
@@ -69,6 +70,7 @@ export class Upload extends EventTarget {
   #directTarget = null;
   #resumable = false;
   #checkingForFile = false;
+  #lastApplicationEvent = "";
   /** @type {import("../protocol/message-order.js").Position} */ #position;
   /** @type {Message[]} */ #receivedWhileJoining = [];
   /** @type {AbortController} */ #sender = new AbortController();
@@ -381,8 +383,18 @@ export class Upload extends EventTarget {
     else if (!this.file) void this.#checkForFile();
     this.#settle(state);
     this.dispatchEvent(new CustomEvent("message", { detail: state }));
+    this.#dispatchApplicationEvent(state);
     this.#changed();
     return true;
+  }
+
+  /** Dispatch the event that a message brings, once: the state that a join answers with may repeat it.
+   * @param {Message} message */
+  #dispatchApplicationEvent({ epoch, seq, event }) {
+    const key = event && `${epoch} ${seq} ${event.name} ${event.at}`;
+    if (!key || key === this.#lastApplicationEvent) return;
+    this.#lastApplicationEvent = key;
+    this.dispatchEvent(new CustomEvent("event", { detail: event }));
   }
 
   /** The server has all bytes, from this client or from another. */

@@ -283,7 +283,8 @@ export class UploadCard extends EventTarget {
   #updateStatus() {
     const { state } = this.upload ?? {};
     const unsent = this.upload && outcomeOf(this.upload);
-    const status = state ? `${state.epoch} ${state.attempt} ${state.status}` : (unsent ?? "");
+    const { epoch, attempt, stage } = state ?? {};
+    const status = state ? `${epoch} ${attempt} ${stage === "deleted" ? stage : state.status}` : (unsent ?? "");
     if (status === this.#status) return false;
     const first = this.#status === "" && !this.upload?.file;
     this.#status = status;

@@ -42,7 +42,7 @@ export function viewOf(upload, locale, rejection = "") {
   const saved = state?.element?.saved;
   const facts = saved ? [locale.saved(saved.percent)] : [];
   if (state?.status === "completed") return view("done", locale.completed, { facts });
-  if (state?.stage === "cancelled") return view("cancelled", locale.cancelled);
+  if (state?.stage === "cancelled" || state?.stage === "deleted") return view("cancelled", locale.stage(state.stage));
   if (state?.status === "error") {
     return view("failed", locale.failed, { problem: locale.error(state.error ?? { ...state, code: "INTERNAL" }) });
   }
@@ -98,18 +98,21 @@ export function isSettled(upload) {
  * Return how the upload ended, or null while it is active or has an error that may pass.
  *
  * @param {Upload} upload
- * @returns {"completed" | "error" | "cancelled" | null}
+ * @returns {"completed" | "error" | "cancelled" | "deleted" | null}
  */
 export function outcomeOf({ id, state, error }) {
   if (state?.status === "completed") return "completed";
-  if (state?.status === "error") return state.stage === "cancelled" ? "cancelled" : "error";
+  if (state?.stage === "cancelled" || state?.stage === "deleted") return state.stage;
+  if (state?.status === "error") return "error";
   if (!error || error.code === "UNAUTHENTICATED" || (id !== null && error.retryable)) return null;
+  if (error.code === "DELETED") return "deleted";
   return error.code === "CANCELLED" ? "cancelled" : "error";
 }
 
 /** @param {Upload} upload @param {RoomcastError} error @param {Locale} locale */
 function viewOfClientError({ state }, error, locale) {
   if (error.code === "CANCELLED") return view("cancelled", locale.cancelled);
+  if (error.code === "DELETED") return view("cancelled", locale.stage("deleted"));
   if (error.code === "UNAUTHENTICATED") return view("waiting", locale.needsToken);
   const title = state ? locale.interrupted : locale.notUploaded;
   return view("failed", error.code === "NETWORK" ? title : locale.failed, { problem: locale.error(error) });

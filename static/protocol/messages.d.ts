@@ -36,6 +36,11 @@
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
  *
+ * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
+ * @property {string} name
+ * @property {any} payload
+ * @property {string} at        The time, in ISO 8601.
+ *
  * @typedef {object} Message   The state of an upload, the same on every transport.
  * @property {string} uploadId
  * @property {number} seq
@@ -58,6 +63,7 @@
  * @property {Output} [poster]        A preview that is available before the result.
  * @property {Forecast} [forecast]
  * @property {Element} [element]
+ * @property {ApplicationEvent} [event]   The event that this message brings; nothing else has changed.
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  */
 export type Status = "starting" | "compressing" | "uploading" | "completed" | "error";
@@ -135,6 +141,14 @@ export type Forecast = {
      */
     seconds: number;
 };
+export type ApplicationEvent = {
+    name: string;
+    payload: any;
+    /**
+     * The time, in ISO 8601.
+     */
+    at: string;
+};
 export type Message = {
     uploadId: string;
     seq: number;
@@ -174,6 +188,10 @@ export type Message = {
     poster?: Output;
     forecast?: Forecast;
     element?: Element;
+    /**
+     * The event that this message brings; nothing else has changed.
+     */
+    event?: ApplicationEvent;
     error?: {
         code: string;
         message: string;

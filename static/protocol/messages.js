@@ -36,6 +36,11 @@
  * @property {number} bytes     Expected size of the result.
  * @property {number} seconds   Expected duration of the whole compression.
  *
+ * @typedef {object} ApplicationEvent   What the server's application has sent to the room of an upload.
+ * @property {string} name
+ * @property {any} payload
+ * @property {string} at        The time, in ISO 8601.
+ *
  * @typedef {object} Message   The state of an upload, the same on every transport.
  * @property {string} uploadId
  * @property {number} seq
@@ -58,6 +63,7 @@
  * @property {Output} [poster]        A preview that is available before the result.
  * @property {Forecast} [forecast]
  * @property {Element} [element]
+ * @property {ApplicationEvent} [event]   The event that this message brings; nothing else has changed.
  * @property {{code: string, message: string, step: string, retryable: boolean}} [error]
  */
 

@@ -3,6 +3,8 @@ import { test } from "node:test";
 
 import { Semaphore } from "../../static/client/semaphore.js";
 import { Upload } from "../../static/client/upload.js";
+import { outcomeOf, viewOf } from "../../static/elements/upload-view-model.js";
+import { ENGLISH } from "../../static/locale/en.js";
 import { RoomcastError } from "../../static/roomcast.js";
 
 const ID = "upload_1";
@@ -73,6 +75,24 @@ test("finished settles at the end, and is a new promise after a retry", async ()
   upload.receive(message(3, { attempt: 2 }));
   upload.receive(message(4, { attempt: 2, status: "completed", stage: "done", progress: 100 }));
   assert.equal((await upload.finished).seq, 4);
+});
+
+test("each event of the application is dispatched once, and a deleted upload is no failed one", () => {
+  const { upload } = watched();
+  const received = [];
+  upload.addEventListener("event", ({ detail }) => received.push(`${detail.name} ${detail.payload}`));
+  const event = (name, payload, at) => ({ event: { name, payload, at } });
+  const captioned = message(2, event("captioned", "en", "10:00"));
+  upload.joined(captioned, [message(1), captioned]);
+  upload.receive(message(2, event("scanned", 40, "10:01")));
+  upload.receive(message(2, event("scanned", 80, "10:02")));
+  upload.receive(message(3));
+  assert.deepEqual(received, ["captioned en", "scanned 40", "scanned 80"]);
+  assert.equal(upload.state.event, undefined);
+  upload.receive(message(4, { status: "error", stage: "deleted", error: { code: "DELETED", message: "It was deleted." } }));
+  assert.equal(outcomeOf(upload), "deleted");
+  const { tone, title, problem } = viewOf(upload, ENGLISH);
+  assert.deepEqual([tone, title, problem], ["cancelled", "Deleted", ""]);
 });
 
 test("a failed upload without a listener causes no unhandled rejection", async () => {

@@ -8,6 +8,7 @@ from typing import Any
 
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.packets import EncodedPacket
+from roomcast.transport.scheduler import Account
 from roomcast.transport.session import Session, Transport
 
 
@@ -60,7 +61,7 @@ class FakeEngine:
 
     def session(self) -> Session:
         """Open a session that is served by polling."""
-        return Session(self, "sid", "127.0.0.1")
+        return Session(self, "sid", "127.0.0.1", Account("127.0.0.1"))
 
     def on_pong(self, _: Session) -> None:
         self.pongs += 1

@@ -13,6 +13,7 @@ from roomcast.rooms.manager import Manager
 from roomcast.rooms.server import SocketIOServer
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.uploads import UploadService
+from roomcast.transport.scheduler import Account
 from roomcast.transport.session import Session
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
@@ -58,7 +59,7 @@ class Scene:
         self.now: dict[str, Message] = {}
 
     def _session(self, name: str) -> Session:
-        session = self.server.eio.sockets[name] = Session(self.server.eio, name, "127.0.0.1")
+        session = self.server.eio.sockets[name] = Session(self.server.eio, name, "127.0.0.1", Account("127.0.0.1"))
         self.manager.connect_session(name)
         return session
 

@@ -13,6 +13,7 @@ from roomcast.credentials import CallerRequest
 from roomcast.errors import TooMany, UnsupportedType
 from roomcast.forwarded import TrustedProxies, joined_headers
 from roomcast.http.errors import refuse
+from roomcast.http.request_handler import charge_to
 from roomcast.http.responses import DOCTOR_HEADERS_PATH, TUS_PATH, VIEWER
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
@@ -137,8 +138,11 @@ def authentication(authenticator: Authenticator, proxies: TrustedProxies) -> Mid
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
-            request[VIEWER] = viewer = await viewer_of(request, authenticator, proxies)
+            viewer = request[VIEWER] = await viewer_of(request, authenticator, proxies)
             viewer.check_link_allows(_link_action(request.method, request.path))
+            charge_to(request, viewer.account)
+        else:
+            charge_to(request, network(proxies.client(request.remote or "", joined_headers(request.headers))))
         return await handler(request)
 
     return middleware

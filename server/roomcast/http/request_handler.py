@@ -17,7 +17,8 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from roomcast.transport.connections import Connections
+from roomcast.transport.connections import Connections, network
+from roomcast.transport.scheduler import Scheduler
 from roomcast.transport.timeouts import Timeouts
 
 STALLED_SECONDS = 60.0
@@ -30,14 +31,34 @@ class RequestHandler(web_protocol.RequestHandler):
     """aiohttp's handler of a connection, but it does not inflate bodies, and it answers what is not HTTP with a short
     response, logged at debug level."""
 
-    __slots__ = ("_connection", "_connections", "_lost", "_stalled")
+    __slots__ = (
+        "_address",
+        "_connection",
+        "_connections",
+        "_first",
+        "_lost",
+        "_prepaid",
+        "_reading_deferred",
+        "_scheduler",
+        "_stalled",
+        "account",
+    )
 
     def __init__(
-        self, manager: web.Server, connections: Connections, stalled: Timeouts[asyncio.Transport], **options: Any
+        self,
+        manager: web.Server,
+        connections: Connections,
+        scheduler: Scheduler,
+        stalled: Timeouts[asyncio.Transport],
+        **options: Any,
     ) -> None:
         """`stalled` are the connections whose client does not read its response."""
         self._connections = connections
+        self._scheduler = scheduler
         self._stalled = stalled
+        self._reading_deferred = False
+        """Whether reading waits for the turn of the account."""
+        self._prepaid = 0.0
         self._lost: asyncio.Event | None = None  # None until a task waits for it
         # Inflated, twenty kilobytes of a body could become a gigabyte. `identity_only` refuses such requests.
         super().__init__(manager, **{**options, "auto_decompress": False})
@@ -49,6 +70,12 @@ class RequestHandler(web_protocol.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._connection = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._address = self._scheduler.account(network(peer[0] if isinstance(peer, tuple) else ""))
+        self.account = self._address
+        """Is charged for the work for this connection."""
+        self._first = self._address
+        """The account whose turn the next request waits for: that of the last one."""
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -57,6 +84,40 @@ class RequestHandler(web_protocol.RequestHandler):
         if self._lost:
             self._lost.set()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        started, prepaid, self._prepaid = self._scheduler.start(), self._prepaid, 0.0
+        super().data_received(data)
+        self._scheduler.charge(self.account, started, prepaid)
+        if not self._reading_deferred and not self._scheduler.admits(self.account):
+            self._reading_deferred = True
+            self._pause_transport_reading()
+            self._scheduler.defer(self.account, self._read_on)
+
+    async def _handle_request(self, request: web.BaseRequest, *rest: Any) -> tuple[web.StreamResponse, bool]:
+        """Handle a request when it is the turn of its account. Until it is authenticated, it is the address's."""
+        first, self.account = self._first, self._address
+        try:
+            return await self._scheduler.run(self, super()._handle_request(request, *rest), first)
+        finally:
+            self._first = self.account
+
+    def charge_to(self, name: str) -> None:
+        """Charge the rest of the request to the account with this name, such as that of a viewer."""
+        if name != self.account.name:
+            self.account = self._scheduler.account(name)
+            self._read_on(0.0)
+
+    def _read_on(self, prepaid: float) -> None:
+        """Read on after a deferral, unless aiohttp has paused reading as well."""
+        if self._reading_deferred:
+            self._reading_deferred, self._prepaid = False, prepaid
+            if not self._reading_paused and not self._buffer_paused:
+                self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._reading_deferred:
+            super()._resume_transport_reading()
 
     async def wait_until_lost(self) -> None:
         """Wait until the client has closed the connection."""
@@ -114,9 +175,15 @@ def _make_request(make: Callable[..., web.BaseRequest], message: RawRequestMessa
     return make(corrected(message), *rest)
 
 
-def request_handlers(http: web.Server, connections: Connections) -> Callable[[], RequestHandler]:
+def charge_to(request: web.BaseRequest, name: str) -> None:
+    """Charge the rest of a request to the account with this name (see `Scheduler`)."""
+    if isinstance(request.protocol, RequestHandler):
+        request.protocol.charge_to(name)
+
+
+def request_handlers(http: web.Server, connections: Connections, scheduler: Scheduler) -> Callable[[], RequestHandler]:
     """Return the server's factory of connection handlers, but for this class. To be called once for a server."""
     http.request_factory = partial(_make_request, http.request_factory)
     stalled = Timeouts[asyncio.Transport](STALLED_SECONDS, lambda connection: connection.abort())
     options = {"loop": http._loop, **http._kwargs}  # noqa: SLF001  (aiohttp has no public way)
-    return lambda: RequestHandler(http, connections, stalled, **options)
+    return lambda: RequestHandler(http, connections, scheduler, stalled, **options)

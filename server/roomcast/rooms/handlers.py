@@ -100,6 +100,8 @@ class Handlers:
         """Authenticate a client. Raises python-socketio's `ConnectionRefusedError`."""
         viewer = await self.authenticate(environ, auth)
         client = self._clients[sid] = AuthenticatedClient(sid, viewer)
+        if not self._authenticator.open_mode and (eio_sid := self._server.manager.eio_sid_from_sid(sid, "/")):
+            self._server.eio.charge_to(eio_sid, viewer.account)
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
             client.expiry = asyncio.get_running_loop().call_later(remaining, self._schedule_expiry, sid)

@@ -22,6 +22,7 @@ from roomcast.settings.settings import Settings
 from roomcast.transport.connections import Connections
 from roomcast.transport.handshake import Environ
 from roomcast.transport.protocol_switch import ProtocolFactory, protocol_factory
+from roomcast.transport.scheduler import Scheduler
 
 _MAX_CALL_BYTES = 64 * 1024
 _PONG_SECONDS = 20.0
@@ -74,6 +75,7 @@ class RoomService:
         self._manager: Manager = self.server.manager
         self.stats = self._manager.stats
         self.connections: Connections = self.server.eio.connections
+        self.scheduler: Scheduler = self.server.eio.scheduler
         self.server.eio.allow_handshake = _handshake_check(guard, proxies) if guard else None
         self._prefix = settings.server.prefix
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)

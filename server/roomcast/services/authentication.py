@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from roomcast.assemblies.links import TOKEN_PREFIX
 from roomcast.auth.tokens import MAX_EXPIRY, check_user_id
-from roomcast.credentials import CallerRequest
+from roomcast.credentials import CallerRequest, current_caller
 from roomcast.errors import Forbidden, Unauthenticated
 from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import Authenticate
@@ -66,9 +66,11 @@ class Authenticator:
         if self._links and request.token and request.token.startswith(TOKEN_PREFIX):
             return await self._links.viewer(request.token)
         if self.open_mode:
+            current_caller.set(request)
             return Viewer(ANONYMOUS)
         trusted = self._origins.accepts_cookie(page, safe=safe) or (safe and not self._origins.any)
         asked = request if trusted else request.without_browser_credentials()
+        current_caller.set(asked)
         if viewer := await self._by_function(asked):
             return viewer
         token = asked.token or asked.cookies.get(self._cookie)

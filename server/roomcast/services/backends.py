@@ -16,6 +16,7 @@ from typing import cast
 import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
+from roomcast.assemblies.event_cursors import EventCursor
 from roomcast.assemblies.links import UploadLink
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
@@ -73,6 +74,7 @@ class Repositories:
     deliveries: RecordStore[Delivery]
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
+    event_cursors: RecordStore[EventCursor]
     imports: RecordStore[Import]
     links: RecordStore[UploadLink]
     presence: Presence
@@ -96,6 +98,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisRecordStore(scripts, "event_cursors", EventCursor, ttl=ttl),
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
             RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
@@ -111,6 +114,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "deliveries", Delivery),
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
+            SqliteRecordStore(database, "event_cursors", EventCursor),
             SqliteRecordStore(database, "imports", Import),
             SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from inspect import isawaitable
 from typing import Any
 
@@ -22,6 +23,7 @@ from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.handshake import Environ, Handshake, accept_handshake, parse_plain_handshake
 from roomcast.transport.packets import EncodedPacket, InvalidPacket
+from roomcast.transport.scheduler import Payer, Scheduler
 from roomcast.transport.session import Session, Transport
 from roomcast.transport.timeouts import Timeouts
 from roomcast.transport.websocket import WebSocket, WebSocketContext
@@ -34,6 +36,9 @@ _BODY_SECONDS = 10.0
 
 _PACKETS_PER_TURN = 64
 """Packets of one polling body that are handled in a turn of the event loop."""
+
+_payer: ContextVar[Payer | None] = ContextVar("payer", default=None)
+"""The session whose handler is running."""
 
 _PLAIN_TEXT = "text/plain; charset=UTF-8"
 
@@ -53,6 +58,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         max_unaccepted_per_address: int | None = None,
         accept_timeout: float | None = None,
         connections: Connections | None = None,
+        scheduler: Scheduler | None = None,
         allow_handshake: Callable[[Environ], bool] | None = None,
         client_address: Callable[[Environ], str] | None = None,
         **options: Any,
@@ -65,6 +71,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             (`accept`); more are refused with 429. None: no limit.
         :param accept_timeout: seconds after which a session that has not been accepted is closed. None: no limit.
         :param connections: counts and limits the connections of `protocol_factory`. None: no limit.
+        :param scheduler: divides the event loop's time between the clients. None: a scheduler of its own.
         :param allow_handshake: whether a plain WebSocket handshake with this environ is answered without HTTP. One that
             is not goes through the application's middlewares. None: every one.
         :param client_address: the network address that a session counts for, such as that of a proxy's client. None:
@@ -79,7 +86,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         self._client_address = client_address or (lambda environ: environ.remote)
         self.max_packets_per_second = max_packets_per_second
         self.connections = Connections() if connections is None else connections
-        self._websocket_context = WebSocketContext(self.max_http_buffer_size, self.connections)
+        self.scheduler = Scheduler() if scheduler is None else scheduler
+        self._websocket_context = WebSocketContext(self.max_http_buffer_size, self.connections, self.scheduler)
         self._max_unaccepted = max_unaccepted_per_address
         self._unaccepted: Counter[str] = Counter()
         self._accept_timeouts = None if accept_timeout is None else Timeouts[Session](accept_timeout, Session.close)
@@ -142,6 +150,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         if session and not session.accepted and not session.closing:
             session.accepted = True
             self._discard_unaccepted(session)
+
+    def charge_to(self, sid: str, name: str) -> None:
+        """Charge the work for a session to the account with this name from now on. An unknown session is ignored."""
+        if session := self.sockets.get(sid):
+            session.account = self.scheduler.account(name)
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """Start a task. One that a session's handler starts is charged to the session's account."""
+        work, payer = target(*args, **kwargs), _payer.get()
+        return asyncio.create_task(self.scheduler.run(payer, work) if payer else work)
 
     def revoke(self, sid: str) -> None:
         """Revoke an acceptance: the session must be accepted again within `accept_timeout`."""
@@ -297,7 +315,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
         address = sys.intern(network(self._client_address(handshake.environ)))
         if self._max_unaccepted is not None and self._unaccepted[address] >= self._max_unaccepted:
             raise web.HTTPTooManyRequests(reason="Too many connections from this address are not authenticated yet.")
-        session = Session(self, self.generate_id(), address)
+        session = Session(self, self.generate_id(), address, self.scheduler.account(address))
         self.sockets[session.sid] = session
         self._unaccepted[address] += 1
         if self._accept_timeouts:
@@ -343,13 +361,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
     # --- handlers ----------------------------------------------------------------------------------------------------
 
     def start_handling(self, session: Session) -> None:
-        task = _start_eagerly(self._handle_events(session))
+        task = _start_eagerly(self.scheduler.run(session, self._handle_events(session)))
         if not task.done():
             self._tasks.add(task)  # the event loop has only a weak reference to it
             task.add_done_callback(self._tasks.discard)
 
     async def _handle_events(self, session: Session) -> None:
         """Call the handlers for a session's pending events, one after another."""
+        _payer.set(session)
         while session.pending_events:
             event, argument = session.pending_events.pop(0)
             try:
@@ -363,6 +382,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
             if event == "disconnect":
                 session.closed = True
                 self.sockets.pop(session.sid, None)
+            if not self.scheduler.admits(session.account):
+                await asyncio.sleep(0)  # the scheduler lets it wait for its turn
         session.finish_handling()
 
     async def _call_handler(self, session: Session, event: str, argument: Any) -> None:

@@ -14,6 +14,7 @@ from typing import cast
 
 from aiohttp import web
 
+from roomcast.transport.connections import network
 from roomcast.transport.engine import Engine
 from roomcast.transport.timeouts import Timeouts
 
@@ -32,7 +33,7 @@ def protocol_factory(engine: Engine, http: ProtocolFactory) -> ProtocolFactory:
 class ProtocolSwitch(asyncio.Protocol):
     """The protocol of a connection until its first bytes come and choose another one."""
 
-    __slots__ = ("_engine", "_http", "_idle_timeouts", "_transport")
+    __slots__ = ("_account", "_engine", "_http", "_idle_timeouts", "_transport")
 
     idle = True
     """The connection waits for a request (see `Connections`)."""
@@ -43,17 +44,23 @@ class ProtocolSwitch(asyncio.Protocol):
         self._idle_timeouts = idle_timeouts
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        scheduler = self._engine.scheduler
+        started = scheduler.start()
         self._transport = cast(asyncio.Transport, transport)
+        self._account = scheduler.account(network(self._address))
         self._idle_timeouts.start(self)
         self._engine.connections.add(self._transport, self._address)
+        scheduler.charge(self._account, started)
 
     def data_received(self, data: bytes) -> None:
+        started = self._engine.scheduler.start()
         self._idle_timeouts.cancel(self)
         if self._engine.connections.is_excess(self._transport) or not self._try_upgrade(data):
             http = self._http()
             self._transport.set_protocol(http)
             http.connection_made(self._transport)
             http.data_received(data)
+        self._engine.scheduler.charge(self._account, started)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._idle_timeouts.cancel(self)

@@ -15,6 +15,7 @@ from roomcast.transport import packets
 from roomcast.transport.errors import EngineError, engine_error
 from roomcast.transport.frames import CloseCode
 from roomcast.transport.packets import EncodedPacket, EnginePacketType, InvalidPacket
+from roomcast.transport.scheduler import Account
 
 HIGH_WATER_PACKETS = 16
 """Queued packets from which on a session is not `writable`."""
@@ -98,6 +99,7 @@ class Session:
         "_transport",
         "_upgrading",
         "accepted",
+        "account",
         "address",
         "closed",
         "closing",
@@ -110,11 +112,12 @@ class Session:
         "sid",
     )
 
-    def __init__(self, engine: SessionOwner, sid: str, address: str) -> None:
-        """`address` is the client's network address."""
+    def __init__(self, engine: SessionOwner, sid: str, address: str, account: Account) -> None:
+        """`address` is the client's network address, and `account` is charged for the work for this client."""
         self._engine = engine
         self.sid = sid
         self.address = address
+        self.account = account
         self.observer: SessionObserver | None = None
         self.accepted = False
         """Whether the application has accepted the client (`Engine.accept`)."""

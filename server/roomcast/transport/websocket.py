@@ -9,6 +9,7 @@ from itertools import islice
 from roomcast.transport.connections import Connections
 from roomcast.transport.frames import CloseCode, FrameReader, Opcode, ProtocolError, encode_frame
 from roomcast.transport.packets import InvalidPacket
+from roomcast.transport.scheduler import Scheduler
 from roomcast.transport.session import Session
 from roomcast.transport.timeouts import Timeouts
 
@@ -26,9 +27,10 @@ would occupy the event loop for as long as it sends.
 class WebSocketContext:
     """The limits and timeouts that all WebSockets of one server share."""
 
-    def __init__(self, max_bytes: int, connections: Connections) -> None:
+    def __init__(self, max_bytes: int, connections: Connections, scheduler: Scheduler) -> None:
         """`max_bytes` is the size limit of one message."""
         self.max_bytes = max_bytes
+        self.scheduler = scheduler
         self.connections = connections
         self.close_timeouts = Timeouts[WebSocket](_CLOSE_SECONDS, lambda websocket: websocket.abort())
 
@@ -100,7 +102,7 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._frames = self._reader.feed(data)
-        self._handle_frames()
+        self._charge_frames(0.0)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._frames = None
@@ -108,8 +110,18 @@ class WebSocket(asyncio.Protocol):
         self._context.connections.remove(self._transport)
         self._session.on_connection_lost(self)
 
+    def _charge_frames(self, prepaid: float) -> None:
+        """Handle frames at the expense of the session's account. Read on when it is the account's turn."""
+        scheduler, session = self._context.scheduler, self._session
+        started = scheduler.start()
+        self._handle_frames()
+        scheduler.charge(session.account, started, prepaid)
+        if self._frames is not None or not scheduler.admits(session.account):
+            self._transport.pause_reading()
+            scheduler.defer(session.account, self._resume)
+
     def _handle_frames(self) -> None:
-        """Handle as many frames as one turn allows, and schedule the rest."""
+        """Handle as many frames as one turn allows."""
         if self._frames is None:
             return
         handled = 0
@@ -128,17 +140,16 @@ class WebSocket(asyncio.Protocol):
         if self._session.exceeds_rate(handled):
             self._close(CloseCode.POLICY_VIOLATION.encoded)
         elif handled == _FRAMES_PER_TURN:
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._resume)
             return
         self._frames = None
 
-    def _resume(self) -> None:
+    def _resume(self, prepaid: float = 0.0) -> None:
         """Handle the frames that were read, then resume reading."""
         if self._transport.is_closing() or self._read_paused:
             return
-        self._handle_frames()
-        if self._frames is None and not self._read_paused and not self._transport.is_closing():
+        if self._frames is not None:
+            self._charge_frames(prepaid)
+        else:
             self._transport.resume_reading()
 
     def _handle_message(self, opcode: Opcode, payload: bytes) -> None:

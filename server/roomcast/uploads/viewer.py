@@ -47,6 +47,11 @@ class Viewer:
         """What quotas and rates are counted by: the address in open mode, or else the user id."""
         return self.address or self.user
 
+    @property
+    def account(self) -> str:
+        """The name of the account that is charged for the caller's requests, unlike all addresses."""
+        return self.address or f"user {self.user}"
+
     def check_owns(self, upload: Upload) -> None:
         """Raise `Forbidden` for an upload of another user, unless the viewer is an admin."""
         if self.link:
