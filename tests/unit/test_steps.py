@@ -344,5 +344,10 @@ async def test_outputs_are_added_under_names_that_no_other_result_has(job: Job, 
     ]
 
 
+def test_decorator_without_a_name_is_refused_at_once() -> None:
+    with pytest.raises(ExtensionError, match="needs the name of the step first"):
+        Extensions().step(nothing)  # type: ignore[arg-type]
+
+
 def test_stages_of_steps_are_those_in_which_a_worker_has_the_upload() -> None:
     assert (*list(Stage)[2:8],) == STEP_STAGES
