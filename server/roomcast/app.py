@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
 
+from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
@@ -20,9 +21,9 @@ from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.extensions.calls import FunctionCalls
+from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
@@ -182,7 +183,7 @@ async def _build_app(
     lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
-    intake = build_intake(settings, extensions, core)
+    intake = build_intake(settings, open_checks(settings.intake, extensions, lifetime), core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -244,8 +245,8 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
     authenticator = Authenticator(
         origins,
-        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
-        function=extensions.authenticates,
+        tokens=open_tokens(settings.auth, lifetime),
+        function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
         cookie=settings.auth.cookie,
         loopback=settings.server.loopback,
@@ -293,7 +294,7 @@ def build_realtime(settings: Settings, core: Core, server: SharedServer | None) 
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, checks: Sequence[BeforeCreate], core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -308,7 +309,7 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    new_uploads = NewUploads(templates, checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
     importer = Importer(
         core.repositories.imports,

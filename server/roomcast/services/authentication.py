@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from roomcast.auth.tokens import MAX_EXPIRY, check_user_id
-from roomcast.credentials import CallerRequest
+from roomcast.credentials import CallerRequest, current_caller
 from roomcast.errors import Forbidden, Unauthenticated
 from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import Authenticate
@@ -61,9 +61,11 @@ class Authenticator:
         Raise `Unauthenticated` for nobody, `Forbidden` for another site's page, and what the function raises.
         """
         if self.open_mode:
+            current_caller.set(request)
             return Viewer(ANONYMOUS)
         trusted = self._origins.accepts_cookie(page, safe=safe) or (safe and not self._origins.any)
         asked = request if trusted else request.without_browser_credentials()
+        current_caller.set(asked)
         if viewer := await self._by_function(asked):
             return viewer
         token = asked.token or asked.cookies.get(self._cookie)
