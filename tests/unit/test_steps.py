@@ -369,7 +369,7 @@ async def test_step_that_does_not_apply_is_skipped_and_has_no_share(job: Job) ->
 
 
 @pytest.mark.parametrize(
-    "declared", [{"applies": lambda _: 1 / 0}, {"share": lambda _: -1.0}, {"text": lambda _: {}["title"]}]
+    "declared", [{"applies": lambda _: 1 / 0}, {"share": lambda _: -1.0}, {"text": lambda _: int("no")}]
 )
 async def test_declaration_that_fails_for_a_job_fails_the_upload_with_the_steps_name(
     job: Job, declared: dict[str, Any], log: list[Any]
