@@ -15,6 +15,7 @@ from roomcast.errors import LeaseLost, RoomcastError
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, IncompatibleSchema
 from roomcast.ledger.redis import progress_batcher, scripts
 from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Call, Script
 from roomcast.uploads.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
@@ -165,13 +166,11 @@ async def test_a_holder_whose_lease_expired_cannot_write(
     assert (await finish(other, again)).stage is Stage.DONE
 
 
-async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(
-    redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(redis: RunningRedis) -> None:
     processes = Processes(redis, None)
     right, wrong = processes.start(), processes.start()
     claim = await claimed(right, Clock())
-    monkeypatch.setattr("roomcast.runtime.redis_lua.time.time", lambda: 0.0)
+    unix_time.sync(0.0)
     assert await wrong.expire_leases(reserved_seconds=1e12) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)
