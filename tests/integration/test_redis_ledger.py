@@ -18,7 +18,7 @@ from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Call, Script
-from roomcast.uploads.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
+from roomcast.uploads.lifecycle import Cancelled, Deleted, Entered, Progressed, Retrying, Stage
 from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
@@ -229,6 +229,12 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     await ledger.request_cancel(again.id, CANCELLED)
     clock.now += 1
     await ledger.prune(retention_seconds=0)
+    deleted = await queued(ledger, clock, "bob")
+    await ledger.request_cancel(deleted.id, CANCELLED)
+    await ledger.append(deleted.id, Change(Deleted(), ""))
+    assert [one.id for one in (await ledger.due_cleanups()).uploads] == [deleted.id]
+    await ledger.set_cleanup(deleted.id, clock.now + 1)
+    await ledger.remove(deleted.id)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()
