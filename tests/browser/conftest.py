@@ -25,6 +25,7 @@ from tests.support.harness import Api, RunningServer
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
+    "--renderer-process-limit=1",  # a process for each page takes a fifth more CPU
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -117,18 +118,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def clip_size() -> str:
     return "160x120"
-
-
-class SmallShelf(Shelf):
-    """A shelf whose images are small by default, so that they are compressed quickly."""
-
-    def image(self, name: str = "picture.png", **wishes: Any) -> Path:
-        return super().image(name, **{"size": (160, 120), **wishes})
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, clip_size: str) -> Shelf:
-    return SmallShelf(tmp_path / "shelf", clip_size)
 
 
 class Profile:

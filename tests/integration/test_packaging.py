@@ -147,4 +147,7 @@ async def test_the_installed_wheel_serves_the_pages_and_completes_an_upload(
                 "/static/node_modules/swagger-ui-dist/swagger-ui-bundle.js",
             ):  # fmt: skip
                 assert (await api.request("GET", path)).status == 200, path
+            page = await api.request("GET", "/progress-demo", headers={"Accept-Encoding": "gzip"})
+            assert 'src="static/dist/progress-demo-' in page.content.decode(), "the wheel has the bundle of its sources"
+            assert page.headers["Content-Encoding"] == "gzip"
             assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"
