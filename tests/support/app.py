@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.extensions.registry import Extensions
-from roomcast.mounting import mount_roomcast
+from roomcast.hosting.mounting import mount_roomcast
 from roomcast.settings.settings import Settings, load_settings
 
 from tests.support.harness import OURS, ServerUnderTest, descendants, eventually, is_browser

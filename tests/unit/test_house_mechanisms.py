@@ -93,7 +93,8 @@ def test_second_mechanism_is_found(finds: Callable[[ast.AST], bool], source: str
 AWAITED_TASKS = {
     "server/roomcast/assemblies/webhooks/deliverer.py": "one request, which logs what fails and ends",
     "server/roomcast/client/client.py": "the client's, which awaits it",
-    "server/roomcast/asgi/lifespan.py": "one application's lifespan, which is awaited and logs what fails",
+    "server/roomcast/hosting/lifespan.py": "one application's lifespan, which is awaited and logs what fails",
+    "server/roomcast/extensions/auth_url.py": "one question, whose failure those who wait for it raise",
     "server/roomcast/extensions/calls.py": "one function of the application, which is awaited until its deadline",
     "server/roomcast/dispatch/taskiq_streams.py": "one delayed wake-up, which never raises",
     "server/roomcast/fanout/relay.py": "one catch-up, which logs what fails; the poll starts the next",

@@ -110,6 +110,24 @@ def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup
     print_line(f"Restored {summary.uploads} uploads and {summary.files} files to {data[0]}.")
 
 
+@app.command(name="token")
+def print_token(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user id.")],
+    admin: Annotated[bool, typer.Option("--admin", help="For an admin.")] = False,
+    seconds: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="How long the token is valid.")] = 3600,
+) -> None:
+    """Print a token that is signed with `JWT_SECRET`, for a trial or a script."""
+    from roomcast.auth.tokens import sign_token  # noqa: PLC0415
+    from roomcast.errors import RoomcastError  # noqa: PLC0415
+    from roomcast.settings.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        print_line(sign_token(load_settings().auth, user, admin=admin, seconds=seconds))
+    except (RoomcastError, SettingsError) as error:
+        print_error(str(error))
+        raise typer.Exit(ExitCode.FAILED) from None
+
+
 @app.command(epilog=EPILOG)
 def upload(
     files: Annotated[

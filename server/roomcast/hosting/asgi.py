@@ -9,8 +9,8 @@ from urllib.parse import unquote
 import structlog
 from aiohttp import WSMsgType, hdrs, web
 
-from roomcast.asgi.lifespan import lifespan
-from roomcast.asgi.loading import AsgiApplication, AsgiMessage
+from roomcast.hosting.lifespan import lifespan
+from roomcast.hosting.loading import AsgiApplication, AsgiMessage
 from roomcast.http.request_handler import RequestHandler
 
 log = structlog.get_logger(__name__)
