@@ -48,7 +48,9 @@ def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> 
 
 
 BY_ANOTHER_CLOCK = {
+    "server/roomcast/auth/tokens.py": "dates a token, which any server may check",
     "server/roomcast/cli/doctor/diagnosis.py": "compares this machine's clock with the server's",
+    "server/roomcast/extensions/auth_url.py": "compares with the expiry of a token, which its issuer's clock set",
     "server/roomcast/http/diagnostics/routes.py": "answers what this machine's clock says",
     "server/roomcast/http/downloads/conditions.py": "compares with the times of files",
     "server/roomcast/http/streams/streams.py": "compares with the expiry of a token, which its issuer's clock set",
