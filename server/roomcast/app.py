@@ -12,11 +12,13 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
+from yarl import URL
 
 from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.links import UploadLinks
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
@@ -41,6 +43,8 @@ from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
+from roomcast.http.links.pages import LinkPages
+from roomcast.http.links.routes import LinkRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import (
@@ -112,6 +116,7 @@ class Core:
     assemblies: AssemblyService
     uploads: UploadService
     deletion: Deletion
+    upload_links: UploadLinks
 
 
 @dataclass(frozen=True)
@@ -243,8 +248,10 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     calls = FunctionCalls()
     lifetime.callback(calls.close)
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    upload_links = UploadLinks(repositories.links, backends.ledger)
     authenticator = Authenticator(
         origins,
+        links=upload_links,
         tokens=open_tokens(settings.auth, lifetime),
         function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
@@ -260,7 +267,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         cursors=repositories.cursors if settings.assemblies.publishes else None,
         event_cursors=repositories.event_cursors if extensions.listeners else None,
     )
-    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    deletion = Deletion(backends.ledger, backends.media, assemblies, upload_links)
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
@@ -277,6 +284,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         assemblies,
         uploads,
         deletion,
+        upload_links,
     )
 
 
@@ -432,6 +440,10 @@ def _add_upload_routes(
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
     ).add_routes(app)
+    LinkRoutes(uploads, core.upload_links, intake.links.page).add_routes(app)
+    public_url = settings.server.public_url
+    origins = [*media.origins, *([str(URL(public_url).origin())] if public_url else [])]
+    LinkPages(uploads, core.upload_links, media, origins, public_url).add_routes(app)
     ReprocessingRoutes(
         uploads,
         core.assemblies,

@@ -38,6 +38,7 @@ SOURCES = {
     "react.entry.jsx": 'import { createRoot } from "react-dom/client";\nimport { App } from "./App.jsx";\n'
     'createRoot(document.querySelector("#app")).render(<App />);\n',
     "one.entry.jsx": """
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RoomcastProvider, useRoomcast, useUpload } from "roomcast/react";
 function Sender() {
@@ -59,7 +60,9 @@ function Other({ id }) {
   return <p id="other">{`${status} ${file}`}</p>;
 }
 const url = new URLSearchParams(location.search).get("server");
-createRoot(document.querySelector("#app")).render(<RoomcastProvider url={url}><Sender /></RoomcastProvider>);
+createRoot(document.querySelector("#app")).render(
+  <StrictMode><RoomcastProvider url={url}><Sender /></RoomcastProvider></StrictMode>,
+);
 """,
     "elements.entry.js": """
 import { connect } from "roomcast";

@@ -17,6 +17,7 @@ import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
 from roomcast.assemblies.event_cursors import EventCursor
+from roomcast.assemblies.links import UploadLink
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
@@ -37,6 +38,8 @@ from roomcast.tracing import without_opentelemetry
 log = structlog.get_logger(__name__)
 
 _COMPARE_SECONDS = 5.0
+_LINK_SECONDS = 100 * 365 * 86400.0
+"""How long Redis stores a link that nobody revokes."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Repositories:
     cursors: RecordStore[PublishCursor]
     event_cursors: RecordStore[EventCursor]
     imports: RecordStore[Import]
+    links: RecordStore[UploadLink]
     presence: Presence
 
 
@@ -96,6 +100,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
             RedisRecordStore(scripts, "event_cursors", EventCursor, ttl=ttl),
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
+            RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -111,6 +116,7 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
             SqliteRecordStore(database, "event_cursors", EventCursor),
             SqliteRecordStore(database, "imports", Import),
+            SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),
         )
 
