@@ -201,7 +201,7 @@ class RunningServer(ServerUnderTest):
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command
         if self.warm and (arguments[0] == "-m" or len(arguments) == 1):
-            return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
+            return WarmProcess(arguments, cwd=self.root, env=env, stderr=log)
         return subprocess.Popen(
             [python, *arguments],
             cwd=self.root,
