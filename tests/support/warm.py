@@ -233,6 +233,7 @@ def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the test's own
     else:
         sys.argv = [first, *rest]
+        sys.path.insert(0, str(Path(first).resolve().parent))
         runpy.run_path(first, run_name="__main__")
     sys.exit()
 
