@@ -25,7 +25,6 @@ from tests.support.harness import Api, RunningServer
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
-    "--renderer-process-limit=1",  # a process for each page takes a fifth more CPU
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

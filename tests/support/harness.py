@@ -203,7 +203,7 @@ class RunningServer(ServerUnderTest):
         python, *arguments = self._command
         module = arguments[1] if arguments[0] == "-m" else None
         if self.warm and module != "tests.support.shifted_clock" and (module or len(arguments) == 1):
-            return WarmProcess(arguments, cwd=ROOT, env=env, stderr=log)
+            return WarmProcess(arguments, cwd=self.root, env=env, stderr=log)
         return subprocess.Popen(
             [python, *arguments],
             cwd=self.root,
