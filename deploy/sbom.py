@@ -22,7 +22,11 @@ FILE_NAME = "roomcast.cdx.json"
 _REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)(?: ; (?P<marker>[^\\]+?))? \\$")
 _HASH = re.compile(r"^ +--hash=sha256:([0-9a-f]{64})(?: \\)?$")
 _DEVELOPMENT = {"dev", "docs"}
-_LICENSES = {"pillow-jxl-plugin": "GPL-3.0-or-later"}
+_LICENSES = {
+    "opentelemetry-exporter-otlp-proto-http": "Apache-2.0",
+    "opentelemetry-sdk": "Apache-2.0",
+    "pillow-jxl-plugin": "GPL-3.0-or-later",
+}
 """Of the packages of extras, by their own metadata: a user who adds one should know."""
 _NAMESPACE = uuid.UUID("5a1de5b0-6c35-4f0b-9c0e-0a3e5f4f4d0a")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support import warm
@@ -27,12 +28,20 @@ settings.load_profile("any machine")
 
 RunningServer.warm = sys.platform == "linux"
 
+# A traceback with colours, frames and variables takes a fifth of a second to draw, and nobody sees it.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 Serve = Callable[..., RunningServer]
 
 
 class Shelf:
     """Make the clips and images of one test. `tests.support.clips` makes each distinct clip once in a run, of
-    `clip_size` unless a test asks for another size."""
+    `clip_size` unless a test asks for another size. An image is small, unless it is to be many bytes."""
 
     def __init__(self, folder: Path, clip_size: str) -> None:
         self._folder = folder
@@ -42,7 +51,8 @@ class Shelf:
         return make_clip(self._folder / name, **({"size": self._clip_size} | wishes))
 
     def image(self, name: str = "picture.png", **wishes: Any) -> Path:
-        return make_image(self._folder / name, **wishes)
+        size = {} if "noise" in wishes else {"size": (160, 120)}
+        return make_image(self._folder / name, **(size | wishes))
 
 
 @pytest.fixture(scope="session")

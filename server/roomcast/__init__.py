@@ -26,28 +26,36 @@ if TYPE_CHECKING:
     from roomcast.credentials import CallerRequest
     from roomcast.errors import Rejected
     from roomcast.extensions.contract import NewUpload
+    from roomcast.extensions.registry import Extensions
+    from roomcast.extensions.steps import Step, StepJob
     from roomcast.settings.settings import Settings, SettingsError
     from roomcast.uploads.model import Upload
     from roomcast.uploads.viewer import Viewer
 
 __all__ = [
     "CallerRequest",
+    "Extensions",
     "NewUpload",
     "Rejected",
     "Roomcast",
     "Settings",
     "SettingsError",
+    "Step",
+    "StepJob",
     "Upload",
     "Viewer",
 ]
 
 _MODULES = {
     "CallerRequest": "credentials",
+    "Extensions": "extensions.registry",
     "NewUpload": "extensions.contract",
     "Rejected": "errors",
     "Roomcast": "application",
     "Settings": "settings.settings",
     "SettingsError": "settings.settings",
+    "Step": "extensions.steps",
+    "StepJob": "extensions.steps",
     "Upload": "uploads.model",
     "Viewer": "uploads.viewer",
 }

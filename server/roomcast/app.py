@@ -12,17 +12,20 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from roomcast_workers.factory import build_workers
 from roomcast_workers.steps.plan import StepPlan
+from yarl import URL
 
+from roomcast.access import open_authentication, open_checks, open_tokens
 from roomcast.api_docs.routes import ApiDocs
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS
 from roomcast.assemblies.finalizer import Finalizer
+from roomcast.assemblies.links import UploadLinks
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.service import AssemblyService
 from roomcast.assemblies.webhooks.deliverer import Deliverer
 from roomcast.assemblies.webhooks.sender import Sender
-from roomcast.auth.tokens import Tokens
 from roomcast.dialects.assembly import AssemblyStatus, assembly_status, with_result_urls
 from roomcast.extensions.calls import FunctionCalls
+from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
@@ -40,6 +43,8 @@ from roomcast.http.intake.records import NewUploads
 from roomcast.http.intake.reservations import Reservations
 from roomcast.http.intake.resumable import ResumableIntake
 from roomcast.http.intake.routes import IntakeRoutes, PresignedRoutes
+from roomcast.http.links.pages import LinkPages
+from roomcast.http.links.routes import LinkRoutes
 from roomcast.http.media import MediaRoute
 from roomcast.http.metrics import ListenerMetrics, ListenerStats, MetricsRoute
 from roomcast.http.middleware import (
@@ -69,6 +74,7 @@ from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.authentication import Authenticator
 from roomcast.services.backends import Backends, Repositories, open_backends, open_repositories, url_signer
 from roomcast.services.deletion import Deletion
+from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
@@ -110,6 +116,7 @@ class Core:
     assemblies: AssemblyService
     uploads: UploadService
     deletion: Deletion
+    upload_links: UploadLinks
 
 
 @dataclass(frozen=True)
@@ -181,7 +188,7 @@ async def _build_app(
     lifetime.callback(extensions.connect, None)
     workers = None if settings.storage.redis_url else build_workers(settings, core.backends, plan)
     realtime = build_realtime(settings, core, server)
-    intake = build_intake(settings, extensions, core)
+    intake = build_intake(settings, open_checks(settings.intake, extensions, lifetime), core)
     assemblies = build_assemblies(settings, core)
     http = build_http(settings, core, realtime, intake, assemblies, sandbox=workers.sandbox if workers else None)
 
@@ -202,6 +209,14 @@ async def _build_app(
     if settings.assemblies.publishes:
         publisher = await _open_publisher(settings, core, lifetime)
         await background.enter_async_context(publisher.running())
+    if extensions.listeners:
+        events = EventDelivery(
+            core.repositories.event_cursors,
+            core.backends.ledger,
+            extensions.listeners,
+            every_event=not settings.storage.redis_url,
+        )
+        await background.enter_async_context(events.running())
     if workers:
         await background.enter_async_context(workers.running(settings.worker.workers))
 
@@ -233,10 +248,12 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
     calls = FunctionCalls()
     lifetime.callback(calls.close)
     origins = OriginPolicy(settings.sockets.cors_origins, public_url=settings.server.public_url)
+    upload_links = UploadLinks(repositories.links, backends.ledger)
     authenticator = Authenticator(
         origins,
-        tokens=Tokens(settings.auth) if settings.auth.has_tokens else None,
-        function=extensions.authenticates,
+        links=upload_links,
+        tokens=open_tokens(settings.auth, lifetime),
+        function=open_authentication(settings.auth, extensions, lifetime),
         calls=calls,
         cookie=settings.auth.cookie,
         loopback=settings.server.loopback,
@@ -248,8 +265,9 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         backends.ledger,
         reproducible=authenticator.can_list,
         cursors=repositories.cursors if settings.assemblies.publishes else None,
+        event_cursors=repositories.event_cursors if extensions.listeners else None,
     )
-    deletion = Deletion(backends.ledger, backends.media, assemblies)
+    deletion = Deletion(backends.ledger, backends.media, assemblies, upload_links)
     uploads = UploadService(backends.ledger, backends.media, backends.dispatch, relay, assemblies, deletion)
     guard = OpenModeGuard(origins, loopback=settings.server.loopback) if authenticator.open_mode else None
     proxies = TrustedProxies(settings.server.trusted_proxies)
@@ -266,6 +284,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
         assemblies,
         uploads,
         deletion,
+        upload_links,
     )
 
 
@@ -283,7 +302,7 @@ def build_realtime(settings: Settings, core: Core, server: SharedServer | None) 
     return Realtime(rooms, streams)
 
 
-def build_intake(settings: Settings, extensions: Extensions, core: Core) -> IntakeParts:
+def build_intake(settings: Settings, checks: Sequence[BeforeCreate], core: Core) -> IntakeParts:
     """Build the ways in: forms and raw bodies, resumable uploads and, on S3, presigned ones."""
     ledger, media, templates = core.backends.ledger, core.backends.media, settings.assemblies.loaded_templates
     open_mode = core.authenticator.open_mode
@@ -298,7 +317,7 @@ def build_intake(settings: Settings, extensions: Extensions, core: Core) -> Inta
     presigned = (
         PresignedIntake(ledger, core.backends.presigned, templates, receiver) if core.backends.presigned else None
     )
-    new_uploads = NewUploads(templates, extensions.checks, core.calls)
+    new_uploads = NewUploads(templates, checks, core.calls)
     forms = FormIntake(core.assemblies, templates, new_uploads, receiver)
     importer = Importer(
         core.repositories.imports,
@@ -421,6 +440,10 @@ def _add_upload_routes(
         attempts=settings.worker.attempts,
         files_template=settings.assemblies.files_template,
     ).add_routes(app)
+    LinkRoutes(uploads, core.upload_links, intake.links.page).add_routes(app)
+    public_url = settings.server.public_url
+    origins = [*media.origins, *([str(URL(public_url).origin())] if public_url else [])]
+    LinkPages(uploads, core.upload_links, media, origins, public_url).add_routes(app)
     ReprocessingRoutes(
         uploads,
         core.assemblies,

@@ -22,7 +22,7 @@ from roomcast.tracing import without_opentelemetry
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from roomcast.asgi.loading import AsgiApplication
+    from roomcast.hosting.loading import AsgiApplication
     from roomcast.rooms.shared_server import SharedServer
 
 
@@ -115,7 +115,7 @@ class Roomcast:
 
         Raise `ValueError` for what is not a plain path such as `/uploads`.
         """
-        from roomcast.mounting import mount_roomcast  # noqa: PLC0415
+        from roomcast.hosting.mounting import mount_roomcast  # noqa: PLC0415
 
         settings = self._with_prefix(prefix)
         if not settings.server.prefix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -47,6 +48,10 @@ class CallerRequest:
         """Return the request without what browsers send by themselves; the request itself if it has nothing of it."""
         left = CIMultiDict((name, value) for name, value in self.headers.items() if not _is_ambient(name, value))
         return self if len(left) == len(self.headers) else replace(self, headers=CIMultiDictProxy(left))
+
+
+current_caller: ContextVar[CallerRequest | None] = ContextVar("current_caller", default=None)
+"""The request that is being served in this context, once it is authenticated."""
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

@@ -22,14 +22,21 @@ def read_public_key(pem: str) -> TokenKey:
     """
     # The library is loaded only where there is such a key.
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
 
     try:
         key = load_pem_public_key(pem.replace("\\n", "\n").encode())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError(f"This is not a public key in PEM format; it must be {_ACCEPTED}.") from None
+    return token_key(key)
+
+
+def token_key(key: Any) -> TokenKey:
+    """Return a public key of `cryptography` with its algorithm. Raise `ValueError`, with a full sentence, for a key
+    that no safe algorithm of tokens uses."""
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
     if isinstance(key, RSAPublicKey):
         if key.key_size < _RSA_BITS:
             raise ValueError(f"An RSA key of {key.key_size} bits is too short; it must be {_ACCEPTED}.")

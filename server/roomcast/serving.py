@@ -15,11 +15,11 @@ import structlog
 from aiohttp import web
 
 from roomcast.app import DRAIN, PROTOCOL_FACTORY, SHUTDOWN, build_app
-from roomcast.asgi.host import AsgiHost
-from roomcast.asgi.loading import AsgiApplication, load_asgi
 from roomcast.extensions.registry import Extensions
+from roomcast.hosting.asgi import AsgiHost
+from roomcast.hosting.loading import AsgiApplication, load_asgi
+from roomcast.hosting.mounting import mount_roomcast
 from roomcast.http.pages import PAGE
-from roomcast.mounting import mount_roomcast
 from roomcast.rooms.shared_server import SharedServer
 from roomcast.runtime.process import (
     STOP_SECONDS,

@@ -119,18 +119,6 @@ def clip_size() -> str:
     return "160x120"
 
 
-class SmallShelf(Shelf):
-    """A shelf whose images are small by default, so that they are compressed quickly."""
-
-    def image(self, name: str = "picture.png", **wishes: Any) -> Path:
-        return super().image(name, **{"size": (160, 120), **wishes})
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, clip_size: str) -> Shelf:
-    return SmallShelf(tmp_path / "shelf", clip_size)
-
-
 class Profile:
     """A browser profile that tests use in turn, because a new one costs half a second of CPU. `clean` empties it."""
 

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.conftest import Serve, Shelf
-from tests.support.browser.demo import WORK_SECONDS
+from tests.support.browser.demo import WORK_SECONDS, Card
 from tests.support.harness import ROOT, RunningServer
 from tests.support.pages import examples
 
@@ -38,6 +38,7 @@ SOURCES = {
     "react.entry.jsx": 'import { createRoot } from "react-dom/client";\nimport { App } from "./App.jsx";\n'
     'createRoot(document.querySelector("#app")).render(<App />);\n',
     "one.entry.jsx": """
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RoomcastProvider, useRoomcast, useUpload } from "roomcast/react";
 function Sender() {
@@ -59,7 +60,9 @@ function Other({ id }) {
   return <p id="other">{`${status} ${file}`}</p>;
 }
 const url = new URLSearchParams(location.search).get("server");
-createRoot(document.querySelector("#app")).render(<RoomcastProvider url={url}><Sender /></RoomcastProvider>);
+createRoot(document.querySelector("#app")).render(
+  <StrictMode><RoomcastProvider url={url}><Sender /></RoomcastProvider></StrictMode>,
+);
 """,
     "elements.entry.js": """
 import { connect } from "roomcast";
@@ -101,6 +104,18 @@ export const percent: number = vue.useUpload(ref("upload_1")).progress.value;
 connect({ server: "x" });
 """,
 }
+
+SENDER = """
+import { readFileSync } from "node:fs";
+import { connect } from "roomcast";
+
+const [, , url, path] = process.argv;
+const roomcast = connect({ url });
+const { status } = await roomcast.upload(new File([readFileSync(path)], "picture.png")).finished;
+console.log(roomcast.state, status);
+roomcast.close();
+"""
+"""A program for Node."""
 
 
 def run(command: list[str], folder: Path) -> str:
@@ -239,14 +254,16 @@ async def test_applications_of_another_origin_upload_and_show_results(
     await expect(page.locator("#same")).to_have_text("completed")
     await expect(page.locator("#other")).to_have_text("completed null", timeout=WORK_MS)
 
+    (project.folder / "sender.mjs").write_text(SENDER)
+    assert run(["node", "sender.mjs", server.url, str(picture)], project.folder).split() == ["online", "completed"]
+
     clip = shelf.clip()
-    for name in ("dist/elements", "dist/elements.iife"):
+    for name, files in {"dist/elements": [picture], "dist/elements.iife": [picture, clip]}.items():
         page = await elsewhere.open(context, name, server)
-        await page.get_by_label("Choose files").set_input_files([picture, clip])
-        for file in (picture, clip):
-            card = page.get_by_role("listitem", name=file.name, exact=True)
-            await expect(card.locator(".stage"), name).to_have_text("Completed", timeout=WORK_MS)
-        await expect(page.locator("#panel")).to_have_css("display", "grid")
+        await page.get_by_label("Choose files").set_input_files(files)
+        for file in files:
+            await Card(page, file.name).reaches("Completed")
+        await expect(page.locator("#panel"), "the styles are in the bundle").to_have_css("display", "grid")
         assert elsewhere.only_two_origins(), elsewhere.asked
     await every_result_works(page, server)
 

@@ -54,6 +54,16 @@ def register(roomcast):
         (job.work_dir / "details.json").write_text('{"of": "%s"}' % job.results[0].name)
         job.add_output(job.work_dir / "details.json", kind="details")
 
+    @roomcast.on("completed")
+    async def completed(upload):
+        if upload.filename != "events.txt": return
+        await roomcast.emit_latest(upload.id, "checking", {"percent": 50})
+        await roomcast.emit(upload.id, "checked", {"clean": True})
+        if not (FLAGS / "delivered").exists():
+            (FLAGS / "delivered").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        (FLAGS / "again").touch()
+
     @roomcast.step("late", after="storing")
     async def late(job):
         (job.work_dir / "page.png").write_bytes(b"no picture")
@@ -198,6 +208,30 @@ async def test_process_killed_in_a_step_starts_again_and_completes(
     server.restart()
     last = await api.finished(upload_id)
     assert (last["status"], last["attempt"]) == ("completed", 2)
+
+
+async def test_event_is_delivered_again_after_a_kill_and_the_applications_own_events_are_replayed(
+    api: Api, server: RunningServer, folder: Path, flags: Path
+) -> None:
+    async with Watcher(server.url) as watcher:
+        upload_id = await sent(api, watcher, folder, "events")
+        await eventually(lambda: not server.alive, 30, what="the end of the server")
+    server.kill()
+    server.restart()
+    async with Watcher(server.url) as watcher:
+        ack = await watcher.join(upload_id, since=1)
+        carried = [(event["seq"], event["event"]) for event in ack["events"] if "event" in event]
+        assert [(event["name"], event["payload"]) for _, event in carried] == [("checked", {"clean": True})]
+        assert [event["seq"] for event in ack["events"]] == list(range(2, carried[0][0] + 1))
+        (checked,) = await watcher.wait_for_status(upload_id, "checked")  # of the second call
+        assert checked["seq"] == carried[0][0] + 1
+        assert [message["event"]["payload"] for message in watcher.live_messages(upload_id, "checking")] == [
+            {"percent": 50}
+        ]
+        await eventually((flags / "again").exists, what="the end of the second call")
+    stream = await api.request("GET", f"/api/uploads/{upload_id}/events", headers={"Last-Event-ID": "1"})
+    assert stream.content.count(b"event: checked\n") == 2
+    assert stream.content.count(b"event: checking\n") == 0
 
 
 @pytest.mark.parametrize(

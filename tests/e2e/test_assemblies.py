@@ -75,6 +75,7 @@ async def test_a_form_is_an_assembly_whose_status_has_every_field(api: Api, shel
         "field": "media_file",
         "md5hash": md5(clip),
         "meta": film["meta"],
+        "metadata": {},
     }
     assert film["meta"].keys() == {"width", "height", "duration"}
     assert (image["id"], image["mime"], image["ext"]) == (ids[1], "image/png", "png")

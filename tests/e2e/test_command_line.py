@@ -8,10 +8,12 @@ import os
 import pty
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import pytest
 from tests.conftest import Serve, Shelf
 from tests.e2e.conftest import FakeFfmpeg
 from tests.support import warm
-from tests.support.harness import OURS, Api, RunningServer, RunningWorker
+from tests.support.harness import OURS, Api, RunningServer, RunningWorker, eventually
 from tests.support.tokens import SECRET, token
 from tests.support.tus import MIB
 
@@ -124,14 +126,15 @@ async def test_upload_with_json_prints_every_file_until_its_end(
     bad.write_text("no picture at all")
     empty = tmp_path / "empty.png"
     empty.touch()
-    ran = await run("upload", "--json", *map(str, (good, bad, empty, tmp_path)), server=server)
+    missing = tmp_path / "missing.png"
+    ran = await run("upload", "--json", *map(str, (good, bad, empty, missing)), server=server)
     assert (ran.code, ran.err) == (1, [])
     last = {line["file"]: line for line in ran.messages}
     assert last[str(good)]["status"] == "completed"
-    assert {file: last[str(file)]["error"]["code"] for file in (bad, empty, tmp_path)} == {
+    assert {file: last[str(file)]["error"]["code"] for file in (bad, empty, missing)} == {
         bad: "UNSUPPORTED_TYPE",
         empty: "UNREADABLE_MEDIA",
-        tmp_path: "LOCAL_FILE",
+        missing: "LOCAL_FILE",
     }
     progress = [line["progress"] for line in ran.messages if line["file"] == str(good)]
     assert progress == sorted(progress)
@@ -289,6 +292,8 @@ def test_worker_without_redis_logs_that_it_is_not_needed_and_idles(command: tupl
 
 
 async def test_doctor_finds_nothing_wrong_without_a_proxy_and_names_what_is(server: RunningServer, api: Api) -> None:
+    before = (await api.list()).body["uploads"]
+    before = (await api.list()).body["uploads"]
     ran = await run("doctor", server.url, "--wait", "1", "--json", server=server)
     assert (ran.code, ran.messages[0]["findings"]) == (0, [])
     port = server.url.rpartition(":")[2]
@@ -299,4 +304,54 @@ async def test_doctor_finds_nothing_wrong_without_a_proxy_and_names_what_is(serv
     assert (await run("doctor", server.url, user=None)).code == 4
     assert (await run("doctor", "http://127.0.0.1:1")).code == 3
     assert (await run("doctor", "films.example.com")).code == 2
-    assert (await api.list()).body["uploads"] == []
+    assert (await api.list()).body["uploads"] == before
+
+
+async def test_folder_is_uploaded_and_its_upload_is_opened_retried_and_deleted(
+    server: RunningServer, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = shelf.image()
+    (picture.parent / "notes.txt").write_text("Remember the sun cream.")
+    results = tmp_path / "results"
+    ran = await run("upload", str(picture.parent), "--download", str(results), server=server)
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.err if line.endswith("is no video, image or sound, and is skipped.")]
+    (line,) = ran.out
+    upload_id = line.split("\t")[1]
+    assert list((results / picture.name).iterdir())
+
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{opener.parent}:{os.environ['PATH']}")
+    ran = await run("open", upload_id, server=server)
+    assert ran.code == 0
+    assert ran.out[0].startswith(f"{server.url}/media/")
+    await eventually(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text().strip() == ran.out[0])
+
+    ran = await run("retry", upload_id, server=server)
+    assert (ran.code, ran.err[0].split(":")[0]) == (1, "WRONG_STATE")
+    for _ in range(2):
+        assert (await run("delete", upload_id, server=server)).out == [f"Deleted {upload_id}."]
+    assert (await run("open", upload_id, server=server)).code == 1
+
+
+async def test_version_and_completions_need_no_server() -> None:
+    ran = await run("--version")
+    assert ran.out == [f"roomcast {version('roomcast')}"]
+    completing = {"_ROOMCAST_COMPLETE": "complete_bash", "COMP_WORDS": "roomcast do", "COMP_CWORD": "1"}
+    done = await asyncio.to_thread(warm.run, [ROOMCAST], cwd=Path.cwd(), env=environment(None) | completing)
+    assert (done.returncode, done.stdout) == (0, "doctor\n")
+
+
+async def test_standard_input_is_uploaded_under_its_name(server: RunningServer, api: Api, picture: bytes) -> None:
+    def send() -> subprocess.CompletedProcess[bytes]:
+        command = [ROOMCAST, "upload", "-", "--name", "piped.png"]
+        return subprocess.run(command, env=environment(server), input=picture, capture_output=True, check=False)
+
+    done = await asyncio.to_thread(send)
+    assert done.returncode == 0, done.stderr
+    name, upload_id, _ = done.stdout.decode().split("\t")
+    assert (name, (await api.get(upload_id)).body["filename"]) == ("-", "piped.png")
+    assert (await run("upload", "-", "--name", "../a.png", server=server)).code == 2

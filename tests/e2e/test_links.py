@@ -49,10 +49,11 @@ async def test_links_are_the_same_and_absolute_on_every_surface(
     upload_id = sent["uploadId"]
     end = await api.finished(upload_id)
     outputs = [output["url"] for output in end["element"]["outputs"]]
-    expected = sorted([*outputs, outputs[0]])
+    downloads = [output["downloadUrl"] for output in end["element"]["outputs"]]
+    expected = sorted([*outputs, *downloads, outputs[0]])
     assert end["element"]["url"] == outputs[0]
     assert sorted(links(end)) == expected
-    for link in outputs:
+    for link in (*outputs, *downloads):
         assert path_of(link).startswith("/media/")
         assert (await api.request("GET", path_of(link))).status == 200
 

@@ -170,9 +170,10 @@ async def test_an_outcome_that_no_server_noticed_is_delivered_after_a_restart(
         reserved = (await api.request("POST", "/api/uploads", json=wanted)).body
         await api.put(reserved["uploads"][0]["contentUrl"], shelf.image().read_bytes())
         await api.finished(reserved["uploadId"])
-        server.kill()
-        hooks.write_text(templates)
-        server.restart()
+    server.kill()
+    hooks.write_text(templates)
+    server.restart()
+    async with Api(server) as api:  # no connection of which it has not noticed yet that it is closed
         await api.cancel(reserved["uploads"][1]["uploadId"])
         (received,) = await receiver.until(1)
         assert [upload["name"] for upload in received.status["uploads"]] == ["picture.png"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from tests.conftest import Shelf
 from tests.support.app import AppServer
@@ -43,7 +44,7 @@ TUTORIAL_SECRET = "a-secret-of-at-least-32-characters"
 
 def test_every_example_has_its_test() -> None:
     assert examples("sh").keys() == EXPECTED.keys()
-    assert examples("python").keys() == {"python", "step", "verify-python"}
+    assert examples("python").keys() == {"mount", "python", "shop", "step", "verify-python"}
     assert examples("js").keys() == {*IN_NODE, "client", "verify-js", "vue-app"}
 
 
@@ -62,6 +63,17 @@ async def test_the_example_in_python_uploads_and_downloads(server: AppServer, sh
     *progress, status = printed.splitlines()
     assert (progress[-1], status) == ("100.0", "completed")
     assert [path.suffix for path in (tmp_path / "results").iterdir()] == [".mp4"]
+
+
+async def test_the_application_of_the_guide_serves_uploads_below_the_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(examples("python")["mount"].code, "mount", "exec"), names)  # noqa: S102
+    async with TestClient(TestServer(names["app"])) as client:
+        assert (await client.get("/uploads/api/config")).status == 200
+        assert (await client.get("/api/config")).status == 404
 
 
 async def test_the_token_of_the_tutorial_names_its_user(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -25,11 +26,27 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel as `pip wheel` would, with the build backend of this environment."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the source distribution, and return the folder that it is unpacked in."""
+    folder = tmp_path_factory.mktemp("sdist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / built.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as `pip wheel` would of the source distribution, with the build backend of this environment."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -98,6 +115,19 @@ def test_the_wheel_has_the_bill_of_materials(wheel: Path) -> None:
     assert packed == bill_of_materials(ROOT, version, libraries)
 
 
+def test_the_source_distribution_has_the_files_that_an_installation_needs_and_no_tests(source: Path) -> None:
+    assert not (source / "tests").exists()
+    for name in ("LICENSE", "README.md", "requirements.txt", "Dockerfile", "compose.yaml", "deploy/nginx.conf"):
+        assert (source / name).read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_the_installed_command_says_its_version(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed), "-P", str(installed.with_name("roomcast")), "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert done.stdout == f"{project['name']} {project['version']}\n"
+
+
 def test_the_installed_packages_are_those_of_the_wheel(installed: Path, tmp_path: Path) -> None:
     script = "import roomcast, roomcast_workers; print(roomcast.__file__, roomcast_workers.__file__)"
     done = subprocess.run([installed, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -117,4 +147,7 @@ async def test_the_installed_wheel_serves_the_pages_and_completes_an_upload(
                 "/static/node_modules/swagger-ui-dist/swagger-ui-bundle.js",
             ):  # fmt: skip
                 assert (await api.request("GET", path)).status == 200, path
+            page = await api.request("GET", "/progress-demo", headers={"Accept-Encoding": "gzip"})
+            assert 'src="static/dist/progress-demo-' in page.content.decode(), "the wheel has the bundle of its sources"
+            assert page.headers["Content-Encoding"] == "gzip"
             assert (await api.finished(await api.accepted(shelf.image())))["status"] == "completed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tests.support.harness import eventually
 
 MIB = 1 << 20
 SIZE = 5 * MIB + 4321
-CONTENT = b"".join(number.to_bytes(4, "big") for number in range(SIZE // 4 + 1))[:SIZE]
+CONTENT = random.Random(0).randbytes(SIZE)
 REFUSED_AFTER = 2 * MIB
 """The number of bytes after which `/refused` responds."""
 

@@ -36,17 +36,19 @@ function common() {
     jsx: "automatic",
     outdir: "dist",
     plugins: [vue],
-    define: { "process.env.NODE_ENV": '"production"', __VUE_OPTIONS_API__: "false", __VUE_PROD_DEVTOOLS__: "false", __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false" },
-    write: false,
+    define: {
+      "process.env.NODE_ENV": '"production"',
+      __VUE_OPTIONS_API__: "false",
+      __VUE_PROD_DEVTOOLS__: "false",
+      __VUE_PROD_HYDRATION_MISMATCH_DETAILS__: "false",
+    },
     logLevel: "error",
   };
 }
 
 async function bundled(options) {
-  const { outputFiles } = await build({ ...common(), ...options, write: true, metafile: true }).then(({ metafile }) => ({
-    outputFiles: Object.keys(metafile.outputs),
-  }));
-  for (const name of outputFiles) record(name);
+  const { metafile } = await build({ ...common(), ...options, metafile: true });
+  for (const name of Object.keys(metafile.outputs)) record(name);
 }
 
 function record(name) {
@@ -57,7 +59,10 @@ function record(name) {
 const entries = readdirSync(folder).filter((name) => /\.entry\.jsx?$/.test(name));
 for (const name of entries) {
   const out = name.replace(/\.entry\.jsx?$/, "");
-  await bundled({ entryPoints: { [out]: name }, format: "esm", splitting: true, chunkNames: `${out}-[name]-[hash]` });
+  // In development, React's strict mode mounts every component twice.
+  const define = out === "one" ? { "process.env.NODE_ENV": '"development"' } : common().define;
+  const entry = { entryPoints: { [out]: name }, chunkNames: `${out}-[name]-[hash]` };
+  await bundled({ ...entry, define, format: "esm", splitting: true });
   if (name.endsWith(".js")) await bundled({ entryPoints: { [`${out}.iife`]: name }, format: "iife" });
 }
 
@@ -101,7 +106,6 @@ await build({
   format: "esm",
   minify: false,
   external: ["react", "react-dom", "vue", "roomcast"],
-  write: true,
 });
 const { rendered } = await import(pathToFileURL(path.join(folder, "server.mjs")));
 writeFileSync(path.join(folder, "result.json"), JSON.stringify({ sizes, rendered: await rendered() }));

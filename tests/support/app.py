@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import psutil
 import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pytest_aiohttp import AiohttpClient
 from roomcast.app import PROTOCOL_FACTORY, SHUTDOWN, build_app
 from roomcast.extensions.registry import Extensions
-from roomcast.mounting import mount_roomcast
+from roomcast.hosting.mounting import mount_roomcast
 from roomcast.settings.settings import Settings, load_settings
 
-from tests.support.harness import OURS, ServerUnderTest, eventually, is_browser
+from tests.support.harness import OURS, ServerUnderTest, descendants, eventually, is_browser
 
 _ANSWER_SECONDS = 3.0
 _LEAVES = frozenset({"error", "critical", "exception"})
@@ -81,7 +80,7 @@ async def nothing_left() -> AsyncIterator[None]:
 
     def at_work() -> set[object]:
         tasks = {task for task in asyncio.all_tasks() - {asyncio.current_task()} if not _lingers(task)}
-        return {*tasks, *(child for child in psutil.Process().children(recursive=True) if not is_browser(child))}
+        return {*tasks, *(child for child in descendants() if not is_browser(child))}
 
     before, left = at_work(), set[object]()
 

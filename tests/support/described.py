@@ -61,6 +61,8 @@ def check_event(url: str, name: str, data: Any) -> None:
 
 def check_message(name: str, message: Any) -> None:
     """Check that a message of a room is valid."""
+    if isinstance(message, dict) and message.get("event", {}).get("name") == name:
+        name = "application-event"
     check(_message(name)["payload"], message, name, components=sockets)
 
 

@@ -22,9 +22,10 @@ from typing import Any
 import aiohttp
 import boto3
 import pytest
+from aiobotocore import httpsession
 from aiohttp import web
 from botocore.config import Config
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from botocore.retries.standard import ExponentialBackoff
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -55,6 +56,20 @@ def _loaded(path: str) -> Any:
 
 
 JSONFileLoader.load_file = lambda _, path: _loaded(path)
+
+_list_services = Loader.list_available_services
+
+
+@functools.cache
+def _services(type_name: str) -> Any:
+    """The services that boto has files of, for which each new client would search four hundred folders."""
+    return _list_services(Loader(), type_name)
+
+
+Loader.list_available_services = lambda _, type_name: _services(type_name)
+
+# Where no test says which certificates to trust, it speaks plain HTTP: each new client would read all of certifi's.
+httpsession.get_cert_path = lambda verify: verify if isinstance(verify, str) else None
 
 SIGNER = UrlSigner(b"0123456789abcdef", seconds=60)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from roomcast.api_docs.asyncapi import APPLICATION_EVENT
 from roomcast.api_docs.routes import GUIDES
 from roomcast.http.pages import STATIC
 from roomcast.rooms.handlers import CALLS
@@ -25,7 +26,7 @@ def test_asyncapi_document_has_every_call_and_event() -> None:
     }
     assert by_action == {
         "receive": {"connect", *CALLS},
-        "send": {PROGRESS, DELETED, *(status.value for status in Status)},
+        "send": {PROGRESS, DELETED, APPLICATION_EVENT, *(status.value for status in Status)},
     }
 
 

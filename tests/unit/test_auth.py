@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from multidict import CIMultiDict, CIMultiDictProxy
-from roomcast.auth.tokens import Tokens
+from roomcast.auth.tokens import Tokens, sign_token
 from roomcast.credentials import CallerRequest, bearer, parse_cookies
-from roomcast.errors import Forbidden, Unauthenticated
+from roomcast.errors import Forbidden, Malformed, Unauthenticated
 from roomcast.origins import OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
 from roomcast.settings.auth import AuthSettings
@@ -215,3 +215,14 @@ def test_bearer_token_is_read_from_the_header(header: str, token: str | None) ->
 )
 def test_cookies_are_read_from_the_header(header: str, cookies: dict[str, str]) -> None:
     assert parse_cookies(header) == cookies
+
+
+def test_signed_token_names_its_user_and_is_accepted() -> None:
+    settings = AuthSettings(jwt_secret=SECRET, jwt_audience="roomcast", jwt_issuer=ISSUER)
+    for admin in (False, True):
+        viewer = OneCall(settings).viewer(sign_token(settings, "ada", admin=admin, seconds=60))
+        assert (viewer.user, viewer.admin) == ("ada", admin)
+    with pytest.raises(Unauthenticated, match="user id"):
+        sign_token(settings, "a/b", admin=False, seconds=60)
+    with pytest.raises(Malformed, match="JWT_SECRET is not set"):
+        sign_token(AuthSettings(), "ada", admin=False, seconds=60)

@@ -146,7 +146,7 @@ def test_installed_packages_add_by_entry_points(folder: Path, monkeypatch: pytes
             ]
         )
 
-    documented = tomllib.loads(examples("toml")["entry-point"].code)["project"]["entry-points"]
+    documented = tomllib.loads(examples("ini")["entry-point"].code)["project"]["entry-points"]
     assert documented == {discovery.GROUP: {"virus-scan": "roomcast_virus_scan:register"}}
     monkeypatch.setattr(discovery, "entry_points", entry_points)
     extensions = discover(Settings())

@@ -55,7 +55,7 @@ COMPARED: dict[Metric, str] = {
     "ssim": "ssim=stats_file=quality.log",
 }
 X264 = "-c:v libx264 -crf 23 -enc_time_base 1:90000"
-X264_IN_MP4 = "-c:v libx264 -chunk_duration 500000 -crf 23 -enc_time_base 1:90000"
+X264_IN_MP4 = "-c:v libx264 -chunk_duration 1000000 -crf 23 -enc_time_base 1:90000"
 SEGMENTS = (
     "-force_key_frames expr:isnan(prev_forced_t)+gte(t,prev_forced_t+4) -fps_mode vfr -g 1000000000"
     " -hls_flags independent_segments"
@@ -147,7 +147,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
             reads("/in/film.mov"),
             f"-filter_complex {SHOWN} -map [s5] -map 0:1",
             "-f mp4 -ac 2 -ar 48000 -b:a 128000 -b:v 500000 -c:a aac -c:v libsvtav1",
-            f"-chunk_duration 500000 -enc_time_base 1:90000 -fflags +bitexact -fps_mode vfr -g 125 {NO_METADATA}",
+            f"-chunk_duration 1000000 -enc_time_base 1:90000 -fflags +bitexact -fps_mode vfr -g 125 {NO_METADATA}",
             "-movflags +faststart -pass 2 -passlogfile /work/passes -pix_fmt yuv420p -preset 10 -svtav1-params rc=1",
             "-write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
@@ -161,7 +161,7 @@ GOLDEN: dict[str, tuple[list[str], list[str]]] = {
                 "-map 0:1 -map 0:0 -f mp4 -ac 2 -ar 44100 -b:a 64000 -bsf:v filter_units=remove_types=6,"
                 "h264_metadata=colour_primaries=1:transfer_characteristics=1:matrix_coefficients=1"
             ),
-            f"-c:a aac -c:v copy -chunk_duration 500000 -fflags +bitexact {NO_METADATA} -movflags +faststart",
+            f"-c:a aac -c:v copy -chunk_duration 1000000 -fflags +bitexact {NO_METADATA} -movflags +faststart",
             "-write_btrt 0 -write_tmcd 0 file:/work/out.mp4",
             FLAGS,
         ],

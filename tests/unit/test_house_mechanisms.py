@@ -67,7 +67,8 @@ def test_second_mechanism_is_found(finds: Callable[[ast.AST], bool], source: str
 AWAITED_TASKS = {
     "server/roomcast/assemblies/webhooks/deliverer.py": "one request, which logs what fails and ends",
     "server/roomcast/client/client.py": "the client's, which awaits it",
-    "server/roomcast/asgi/lifespan.py": "one application's lifespan, which is awaited and logs what fails",
+    "server/roomcast/hosting/lifespan.py": "one application's lifespan, which is awaited and logs what fails",
+    "server/roomcast/extensions/auth_url.py": "one question, whose failure those who wait for it raise",
     "server/roomcast/extensions/calls.py": "one function of the application, which is awaited until its deadline",
     "server/roomcast/dispatch/taskiq_streams.py": "one delayed wake-up, which never raises",
     "server/roomcast/fanout/relay.py": "one catch-up, which logs what fails; the poll starts the next",
@@ -82,6 +83,7 @@ AWAITED_TASKS = {
     "server/roomcast/media/s3/download.py": "the writers of one file, which are awaited",
     "server/roomcast/media/s3/multipart.py": "one part, which is awaited",
     "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
+    "server/roomcast/services/listeners/event_delivery.py": "the events of one upload, which log what fails and end",
     "server/roomcast/transport/engine.py": "one packet of one client",
     "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",
     "workers/roomcast_workers/steps/application_step.py": "one step, which is awaited, or logged when it does not stop",

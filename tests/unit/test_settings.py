@@ -121,8 +121,8 @@ def test_public_key_without_audience_and_issuer_refuses_the_start(
 ) -> None:
     given = {name: value for name, value in EXPECTED.items() if missing not in (name, "both")}
     assert refusal(monkeypatch, JWT_PUBLIC_KEY=P256, **given) == (
-        "JWT_PUBLIC_KEY needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, because an identity "
-        "provider signs tokens for other applications with the same key."
+        "The setting JWT_PUBLIC_KEY needs JWT_AUDIENCE and JWT_ISSUER: set them to the claims of the tokens, because "
+        "an identity provider signs tokens for other applications with the same key."
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import structlog
@@ -23,7 +23,8 @@ from roomcast.extensions.steps import STEP_STAGES, Step, divide, order_steps
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Tick
 from roomcast_workers.job import Job
-from roomcast_workers.reporter import StepReporter
+from roomcast_workers.pipeline import run_stage
+from roomcast_workers.reporter import Reporter, StepReporter
 from roomcast_workers.step_control import StepControl
 from roomcast_workers.steps import application_step
 from roomcast_workers.steps.application_step import run_application_step, runs_in_thread
@@ -342,6 +343,45 @@ async def test_outputs_are_added_under_names_that_no_other_result_has(job: Job, 
         ("report.json", "report", "application/octet-stream", None),
         ("captions.vtt", "subtitles", "text/vtt", 1.5),
     ]
+
+
+async def run_thumbnails(job: Job, *steps: Step) -> RecordingReporter:
+    """Run the stage `thumbnails` of a file with these steps, which come before the built-in one."""
+    plan, reporter = StepPlan(steps), RecordingReporter()
+    await run_stage(Stage.THUMBNAILS, plan.stages[Stage.THUMBNAILS], job, plan, cast(Reporter, reporter))
+    return reporter
+
+
+async def test_step_that_does_not_apply_is_skipped_and_has_no_share(job: Job) -> None:
+    ran = []
+
+    def step(name: str, share: float, *, applies: bool) -> Step:
+        async def run_it(step_job: Any) -> None:
+            ran.append(name)
+            await step_job.progress(0.5)
+
+        return Step(name, run_it, before="thumbnails", share=share, applies=lambda _: applies)
+
+    skipped, applied = step("skipped", 5, applies=False), step("applied", 3, applies=True)
+    reporter = await run_thumbnails(job, skipped, applied)
+    assert ran == ["applied"]
+    assert [tick.fraction for tick in reporter.ticks] == [0.375, 0.75]
+
+
+@pytest.mark.parametrize(
+    "declared", [{"applies": lambda _: 1 / 0}, {"share": lambda _: -1.0}, {"text": lambda _: int("no")}]
+)
+async def test_declaration_that_fails_for_a_job_fails_the_upload_with_the_steps_name(
+    job: Job, declared: dict[str, Any], log: list[Any]
+) -> None:
+    step = Step("scan", nothing, before="thumbnails", **declared)
+    with pytest.raises(StepFailed, match=r"[Tt]he step scan"):
+        await run_thumbnails(job, step)
+
+
+def test_decorator_without_a_name_is_refused_at_once() -> None:
+    with pytest.raises(ExtensionError, match="needs the name of the step first"):
+        Extensions().step(nothing)  # type: ignore[arg-type]
 
 
 def test_stages_of_steps_are_those_in_which_a_worker_has_the_upload() -> None:

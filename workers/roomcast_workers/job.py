@@ -164,15 +164,13 @@ class Job:
     @property
     def media(self) -> SourceMedia:
         source, verified = self.upload.source or self.source, self.state.verified
-        media = SourceMedia(source.kind, source.format, source.mime, source.size)
-        if verified is None:
-            return media
-        video, audio = verified.info.video, verified.info.audio
+        video, audio = (verified.info.video, verified.info.audio) if verified else (None, None)
+        made = self.state.results.original  # of an image, its step has found out the size
         return SourceMedia(
-            *(media.kind, media.format, media.mime, media.size),
-            width=video.width if video else None,
-            height=video.height if video else None,
-            duration=verified.seconds,
+            *(source.kind, source.format, source.mime, source.size),
+            width=video.width if video else made.get("width"),
+            height=video.height if video else made.get("height"),
+            duration=verified.seconds if verified else None,
             codec=video.codec if video else None,
             fps=video.fps if video else None,
             audio_codec=audio.codec if audio else None,

@@ -38,6 +38,7 @@ class StepReporter:
     def __init__(self, stage: StageReporter, start: float = 0.0, end: float = 1.0) -> None:
         self._stage = stage
         self._start = start
+        self._end = end
         self._share = end - start
         self._is_only = (start, end) == (0.0, 1.0)
 
@@ -54,7 +55,8 @@ class StepReporter:
             eta = round(eta + step_seconds * later / self._share, 1)
         if forecast is not None and self._share > 0:
             forecast = replace(forecast, seconds=round(forecast.seconds / self._share, 1))
-        self._stage.progress(replace(tick, fraction=self._start + fraction * self._share, eta=eta, forecast=forecast))
+        in_stage = min(self._end, self._start + fraction * self._share)  # a rounded sum may be above the end
+        self._stage.progress(replace(tick, fraction=in_stage, eta=eta, forecast=forecast))
 
     async def update(self, *, poster: dict[str, Any] | None = None, forecast: Forecast | None = None) -> None:
         """Write an event within the current stage. Raise `LeaseLost` if the lease is no longer valid."""

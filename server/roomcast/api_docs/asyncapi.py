@@ -24,6 +24,12 @@ _EVENTS = {
     **{status.value: f"The same message again, when the status has become `{status}`." for status in Status},
     DELETED: "The same message again, when the upload was deleted.",
 }
+_ABOUT_APPLICATION_EVENTS = (
+    "The same message again, under the name of the application's own event that it carries as `event`."
+)
+APPLICATION_EVENT = "application-event"
+"""Stands for the name of any event of the application."""
+
 _CONNECT = "connect"
 
 
@@ -33,6 +39,7 @@ def asyncapi(*, cookie: str | None, url: str | None = None) -> dict[str, Any]:
     messages = {
         _CONNECT: _message("The `auth` of the handshake.", schemas.of(ConnectAuth)),
         **{name: _message(text, schemas.of(Message)) for name, text in _EVENTS.items()},
+        APPLICATION_EVENT: _message(_ABOUT_APPLICATION_EVENTS, schemas.of(Message)),
     }
     operations = {_CONNECT: _operation("receive", [_CONNECT], "Connect.")}
     for name, call in CALLS.items():
@@ -41,6 +48,7 @@ def asyncapi(*, cookie: str | None, url: str | None = None) -> dict[str, Any]:
             "reply": {"channel": {"$ref": _CHANNEL}, "messages": _references([f"{name}.ack", f"{name}.refused"])}
         }
     operations |= {name: _operation("send", [name], text) for name, text in _EVENTS.items()}
+    operations[APPLICATION_EVENT] = _operation("send", [APPLICATION_EVENT], _ABOUT_APPLICATION_EVENTS)
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Roomcast", "version": "1", "description": _ABOUT},

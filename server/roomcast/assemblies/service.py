@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import orjson
 import structlog
 
+from roomcast.assemblies.event_cursors import EventCursor
 from roomcast.assemblies.model import (
     Submission,
     SubmittedFile,
@@ -39,6 +40,9 @@ log = structlog.get_logger(__name__)
 CHECK_SECONDS = 3.0
 """How long after a change a submission is checked if no notification causes it earlier."""
 
+_EVENT_SECONDS = 10.0
+"""When an upload's events are delivered after it has changed. Not earlier, because the cursor may be leased."""
+
 FIELD = "file"
 """The form field of files that were not sent in a form."""
 
@@ -57,7 +61,8 @@ class AssemblyService:
     """Creates and finds submissions and assemblies.
 
     `reproducible`: whether everyone who has the files can compute the assembly's id. It must be False where knowing an
-    id grants access. `cursors` is given if the steps of uploads are published to a queue.
+    id grants access. `cursors` is given if the steps of uploads are published to a queue, and `event_cursors` if the
+    application has listeners to their events.
     """
 
     def __init__(
@@ -67,9 +72,11 @@ class AssemblyService:
         *,
         reproducible: bool,
         cursors: RecordStore[PublishCursor] | None = None,
+        event_cursors: RecordStore[EventCursor] | None = None,
     ) -> None:
         self._records = records
         self._cursors = cursors
+        self._event_cursors = event_cursors
         self._ledger = ledger
         self._reproducible = reproducible
 
@@ -92,7 +99,9 @@ class AssemblyService:
             after = replace(before, files=(*before.files, file), closed=False, revision=before.revision + 1)
             with suppress(RecordConflict):  # another process changed the submission: read it again
                 await self._ledger.create(
-                    [replace(upload, submission=form)], in_flight=in_flight, records=[self._records.as_write(after)]
+                    [replace(upload, submission=form)],
+                    in_flight=in_flight,
+                    records=[self._records.as_write(after), *self._event_records([upload])],
                 )
                 return form
 
@@ -171,7 +180,13 @@ class AssemblyService:
         return None
 
     async def reschedule(self, upload: Upload) -> None:
-        """Make the records of the upload's submission due soon, because the upload is about to start over."""
+        """Make the records of the upload and its submission due soon, because the upload is about to change."""
+        if self._event_cursors:
+            event_due_at = time.time() + _EVENT_SECONDS
+            with suppress(NotFound):
+                await self._event_cursors.update(
+                    EventCursor.key_for(upload), lambda found: replace(found, due_at=event_due_at)
+                )
         if upload.submission is None:
             return
         due_at = time.time() + CHECK_SECONDS
@@ -179,6 +194,11 @@ class AssemblyService:
             if records:
                 with suppress(NotFound):
                     await records.update(upload.submission, lambda record: replace(record, due_at=due_at))
+
+    def _event_records(self, uploads: Sequence[Upload]) -> list[RecordWrite]:
+        if self._event_cursors is None:
+            return []
+        return [self._event_cursors.as_write(EventCursor.new(upload)) for upload in uploads]
 
     async def _find(self, upload_id: str) -> Upload | None:
         try:
@@ -210,6 +230,7 @@ class AssemblyService:
         records = [self._records.as_write(submission), *others]
         if self._cursors:
             records.append(self._cursors.as_write(PublishCursor.new(submission)))
+        records += self._event_records(uploads)
         uploads = [replace(upload, submission=submission.id) for upload in uploads]
         await self._ledger.create(uploads, in_flight=in_flight, records=records)
         return submission

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import jwt
 
-from roomcast.errors import Unauthenticated
+from roomcast.errors import Malformed, Unauthenticated
 from roomcast.public_key import TokenKey, read_public_key
 from roomcast.settings.auth import AuthSettings
 from roomcast.uploads.viewer import Viewer
@@ -68,6 +69,22 @@ class Tokens:
     async def viewer(self, token: str) -> Viewer:
         """Return the viewer that `token` names, or raise `Unauthenticated`."""
         return self._verifier.viewer(token, self._key)
+
+
+def sign_token(settings: AuthSettings, user: str, *, admin: bool, seconds: int) -> str:
+    """Return a token of `JWT_SECRET` for this user. Raise `Unauthenticated` for what cannot be a user id, and
+    `Malformed` without the secret."""
+    if settings.jwt_secret is None:
+        raise Malformed("JWT_SECRET is not set. Only tokens of that secret can be made here.")
+    check_user_id(user)
+    claims = {
+        "sub": user,
+        "exp": int(time.time()) + seconds,
+        **({"admin": True} if admin else {}),
+        **({"aud": settings.jwt_audience} if settings.jwt_audience else {}),
+        **({"iss": settings.jwt_issuer} if settings.jwt_issuer else {}),
+    }
+    return jwt.encode(claims, settings.jwt_secret, "HS256")
 
 
 def check_user_id(user: str) -> None:

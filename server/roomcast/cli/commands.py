@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -17,7 +18,8 @@ from roomcast.cli.doctor.diagnosis import MAX_WAIT_SECONDS, WAIT_SECONDS, diagno
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for
 from roomcast.cli.output import open_display, print_error, print_json, print_line
 from roomcast.cli.processes import PROCESSES, exec_module
-from roomcast.cli.upload import UploadCommand, duplicate_name, watch
+from roomcast.cli.sources import shared_results, upload_sources
+from roomcast.cli.upload import UploadCommand, result_url, watch
 from roomcast.client.client import Client
 from roomcast.client.errors import ClientError
 from roomcast.errors import InvalidMetadata
@@ -32,7 +34,6 @@ _NEWEST = 50
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Upload videos and images, watch their progress and get the results.",
     epilog=EPILOG,
@@ -47,7 +48,23 @@ Token = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
 _UploadId = Annotated[str, typer.Argument(metavar="ID", help="The id of an upload.")]
+_UploadIds = Annotated[list[str], typer.Argument(metavar="IDS", help="The ids of uploads.")]
 _LOCAL = "http://127.0.0.1:8000"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"roomcast {version('roomcast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Upload videos and images, watch their progress and get the results."""
 
 
 @app.command()
@@ -93,9 +110,29 @@ def restore(source: Annotated[Path, typer.Argument(metavar="DIR", help="A backup
     print_line(f"Restored {summary.uploads} uploads and {summary.files} files to {data[0]}.")
 
 
+@app.command(name="token")
+def print_token(
+    user: Annotated[str, typer.Argument(metavar="USER", help="The user id.")],
+    admin: Annotated[bool, typer.Option("--admin", help="For an admin.")] = False,
+    seconds: Annotated[int, typer.Option(min=1, metavar="SECONDS", help="How long the token is valid.")] = 3600,
+) -> None:
+    """Print a token that is signed with `JWT_SECRET`, for a trial or a script."""
+    from roomcast.auth.tokens import sign_token  # noqa: PLC0415
+    from roomcast.errors import RoomcastError  # noqa: PLC0415
+    from roomcast.settings.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        print_line(sign_token(load_settings().auth, user, admin=admin, seconds=seconds))
+    except (RoomcastError, SettingsError) as error:
+        print_error(str(error))
+        raise typer.Exit(ExitCode.FAILED) from None
+
+
 @app.command(epilog=EPILOG)
 def upload(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES", help="Videos and images.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES", help="Videos and images, folders of them, or - for standard input.")
+    ],
     template: Annotated[
         str | None, typer.Option("--type", metavar="TEMPLATE", help="The template. Without it, the server's default.")
     ] = None,
@@ -107,6 +144,7 @@ def upload(
         Path | None,
         typer.Option(metavar="DIR", file_okay=False, help="Download the results into DIR/FILE/."),
     ] = None,
+    name: Annotated[str, typer.Option(metavar="NAME", help="The file name of standard input.")] = "stdin",
     server: Server = _LOCAL,
     token: Token = None,
     as_json: AsJson = False,
@@ -115,22 +153,33 @@ def upload(
 
     Interrupted transfers continue by themselves. After a crash, the same command continues where it stopped, and does
     not send completed files again. Ctrl-C cancels the files that have not been received completely; the server
-    completes the others.
+    completes the others. Of a folder, what is no media is skipped.
     """
-    if download and (name := duplicate_name(files)):
-        raise typer.BadParameter(f"Two of the files have the name {name}.", param_hint="--download")
-
+    if not name or name in (".", "..") or "/" in name:
+        raise typer.BadParameter("It is no file name.", param_hint="--name")
     try:
         attached = parse_metadata(metadata) if metadata else None
     except InvalidMetadata as error:
         raise typer.BadParameter(error.message, param_hint="--metadata") from None
 
-    async def send(client: Client) -> ExitCode:
-        with open_display(as_json=as_json, several=len(files) > 1) as display:
-            command = UploadCommand(client, display, template=template, metadata=attached, wait=wait, download=download)
-            return await command.run(list(dict.fromkeys(files)))
+    def on_skipped(text: str) -> None:
+        if as_json:
+            print_json({"skipped": text})
+        else:
+            print_error(text)
 
-    _run(server, token, as_json, send)
+    with upload_sources(files, stdin_name=name, on_skipped=on_skipped) as sources:
+        if download and (folder := shared_results(sources)):
+            raise typer.BadParameter(f"Two of the files have the name {folder}.", param_hint="--download")
+
+        async def send(client: Client) -> ExitCode:
+            with open_display(as_json=as_json, several=len(sources) > 1) as display:
+                command = UploadCommand(
+                    client, display, template=template, metadata=attached, wait=wait, download=download
+                )
+                return await command.run(sources) if sources else ExitCode.FAILED
+
+        _run(server, token, as_json, send)
 
 
 @app.command("watch", epilog=EPILOG)
@@ -153,6 +202,49 @@ def cancel(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, a
         return ExitCode.COMPLETED
 
     _run(server, token, as_json, cancel_upload)
+
+
+@app.command(epilog=EPILOG)
+def retry(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+    """Start a failed or cancelled upload again. If its stage is then "sending", send the file again with `upload`."""
+
+    async def retry_upload(client: Client) -> ExitCode:
+        _show_states([await client.retry(upload_id)], as_json)
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, retry_upload)
+
+
+@app.command(epilog=EPILOG)
+def delete(upload_ids: _UploadIds, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+    """Delete uploads with their results and sources. One that has not ended is cancelled first."""
+
+    async def delete_uploads(client: Client) -> ExitCode:
+        for upload_id in upload_ids:
+            await client.delete(upload_id)
+            if as_json:
+                print_json({"uploadId": upload_id, "deleted": True})
+            else:
+                print_line(f"Deleted {upload_id}.")
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, delete_uploads)
+
+
+@app.command("open", epilog=EPILOG)
+def open_result(upload_id: _UploadId, server: Server = _LOCAL, token: Token = None, as_json: AsJson = False) -> None:
+    """Open the result of an upload in a browser, and print its address."""
+
+    async def open_in_browser(client: Client) -> ExitCode:
+        url = result_url(await client.state(upload_id))
+        if as_json:
+            print_json({"uploadId": upload_id, "url": url})
+        else:
+            print_line(url)
+        await asyncio.to_thread(typer.launch, url)
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, open_in_browser)
 
 
 @app.command(epilog=EPILOG)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from roomcast.cli.exit_codes import ExitCode, exit_code_for, exit_code_for_all
 from roomcast.cli.output import Display
+from roomcast.cli.sources import UploadSource
 from roomcast.client.client import Client, is_terminal
-from roomcast.client.errors import ClientError
-from roomcast.uploads.lifecycle import Stage
+from roomcast.client.errors import ClientError, error_from_message
+from roomcast.errors import Code
+from roomcast.uploads.lifecycle import Stage, Status
 
 if TYPE_CHECKING:  # it imports pydantic
     from roomcast.uploads.messages import Element, Message
@@ -45,32 +47,33 @@ class UploadCommand:
         self._states: dict[str, Message] = {}
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
 
-    async def run(self, files: Sequence[Path]) -> ExitCode:
+    async def run(self, sources: Sequence[UploadSource]) -> ExitCode:
         """Upload the files and return the exit code. A cancellation cancels those that are not received completely."""
-        for file in files:
-            self._display.begin(str(file))
+        for source in sources:
+            self._display.begin(source.label)
         try:
-            return exit_code_for_all(await asyncio.gather(*(self._one(file) for file in files)))
+            return exit_code_for_all(await asyncio.gather(*(self._one(source) for source in sources)))
         except asyncio.CancelledError:
             await self._cancel_unsent()
             raise
 
-    async def _one(self, file: Path) -> ExitCode:
-        name = str(file)
+    async def _one(self, source: UploadSource) -> ExitCode:
         async with self._slots:
-            return await exit_code_of(self._display, name, self._send(file, name))
+            return await exit_code_of(self._display, source.label, self._send(source))
 
-    async def _send(self, file: Path, name: str) -> None:
+    async def _send(self, source: UploadSource) -> None:
+        name = source.label
+
         def report(state: Message) -> None:
             self._states[name] = state
             self._display.state(name, state)
 
         state = await self._client.upload(
-            file, type=self._template, metadata=self._metadata, on_progress=report, wait=self._wait
+            source.path, type=self._template, metadata=self._metadata, on_progress=report, wait=self._wait
         )
         location = _main_url(state)
         if self._download:
-            location = str(await self._fetch(state["element"], self._download / file.name))
+            location = str(await self._fetch(state["element"], self._download / source.results))
         self._display.result(name, state, location)
 
     async def _fetch(self, element: Element, folder: Path) -> Path:
@@ -122,7 +125,10 @@ def _main_url(state: Message) -> str:
     return state["element"]["outputs"][0]["url"] if is_terminal(state) else ""
 
 
-def duplicate_name(files: Sequence[Path]) -> str | None:
-    """Return a name that two of the files have; their results would be in the same folder."""
-    names = [file.name for file in files]
-    return next((name for name in names if names.count(name) > 1), None)
+def result_url(state: Message) -> str:
+    """Return the URL of an upload's main result. Raise `ClientError` if it has none, or its error if it has failed."""
+    if state["status"] == Status.ERROR:
+        raise error_from_message(state["error"])
+    if not is_terminal(state):
+        raise ClientError(Code.WRONG_STATE.value, "The upload has no result yet.", retryable=True)
+    return _main_url(state)

@@ -18,7 +18,7 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -235,6 +235,50 @@ class Client:
         except ClientError as error:
             if error.code not in (Code.NOT_FOUND, Code.DELETED):
                 raise
+
+    async def create_link(
+        self, upload_id: str, *, scope: str = "view", expires: str | float | None = None
+    ) -> dict[str, Any]:
+        """Make a lasting link to an upload and return it, with its `url`. `scope` is `view` or `control`; `expires` is
+        a time (ISO 8601), a duration such as `7d`, or a number of seconds."""
+        body = {"scope": scope, "expires": expires}
+        link: dict[str, Any] = await self._http.json("POST", f"api/uploads/{upload_id}/links", json=body)
+        return {**link, "url": self._absolute_url(link["url"])}
+
+    async def links(self, upload_id: str) -> Sequence[dict[str, Any]]:
+        """Return the lasting links to an upload, newest first, without their URLs."""
+        links: Sequence[dict[str, Any]] = (await self._http.json("GET", f"api/uploads/{upload_id}/links"))["links"]
+        return links
+
+    async def revoke_link(self, upload_id: str, link_id: str) -> None:
+        """Revoke a lasting link."""
+        async with self._http.request("DELETE", f"api/uploads/{upload_id}/links/{link_id}"):
+            pass
+
+    async def process(
+        self,
+        upload_id: str,
+        *,
+        type: str | None = None,  # noqa: A002
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Message:
+        """Process the stored source of an upload with another template, and return the state of the new upload."""
+        body = {"type": type, "metadata": metadata}
+        answer = await self._http.json("POST", f"api/uploads/{upload_id}/process", json=body)
+        return self._with_urls(answer["state"])
+
+    async def import_url(
+        self,
+        url: str,
+        *,
+        type: str | None = None,  # noqa: A002
+        filename: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Message:
+        """Have the server fetch a file from a URL, and return the state of its upload."""
+        body = {"type": type, "files": [{"url": url, "filename": filename, "metadata": metadata}]}
+        answer = await self._http.json("POST", "api/uploads", json=body)
+        return self._with_urls(answer["state"])
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""

@@ -34,6 +34,8 @@ class NewUpload:
     size: int | None
     md5: str | None
     partial: bool
+    request: CallerRequest | None
+    """The request that sends it."""
     template: str
     """The name of the template."""
     metadata: dict[str, Any] = field(default_factory=dict)

@@ -66,6 +66,8 @@ class Extensions:
         applies: Callable[[StepJob], bool] | None = None,
     ) -> Callable[[Function], Function]:
         """Return the decorator that adds a processing step; see `Step` for the arguments."""
+        if not isinstance(name, str):
+            raise ExtensionError(f"The decorator step needs the name of the step first, and got {name!r}.")
 
         def add(function: Function) -> Function:
             self._check_callable(function, f"step({name!r})")

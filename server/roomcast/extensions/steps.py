@@ -45,7 +45,8 @@ _MAX_NAME = 64
 @dataclass(frozen=True)
 class SourceMedia:
     """What is known of the source. `width`, `height` (pixels), `duration` (seconds), `codec`, `fps` and `audio_codec`
-    are known of videos and audio once the step `probe` has run; None otherwise."""
+    are known of videos and audio once the step `probe` has run, and the size of images after `compress`; None
+    otherwise."""
 
     kind: SourceKind
     format: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
 from roomcast.services.authentication import Authenticator
 from roomcast.tracing import span
 from roomcast.transport.connections import Connections, network
-from roomcast.uploads.viewer import Viewer
+from roomcast.uploads.viewer import LinkAction, Viewer
 
 ADMIN_PATH = "/admin"
 
@@ -45,6 +46,10 @@ _PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Headers": _REQUEST_HEADERS,
     "Access-Control-Max-Age": "600",
 }
+_LINK_PATH = re.compile(r"/api/uploads/[^/]+(|/events|/cancel|/retry)")
+_VIEWS: dict[str, LinkAction] = {"": "view", "/events": "view"}
+_CONTROLS: dict[str, LinkAction] = {"/cancel": "control", "/retry": "control"}
+
 _ALLOW_ORIGIN = str(hdrs.ACCESS_CONTROL_ALLOW_ORIGIN)
 
 OnPrepare = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
@@ -134,12 +139,21 @@ def authentication(authenticator: Authenticator, proxies: TrustedProxies) -> Mid
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if requires_auth(request.method, request.path):
             viewer = request[VIEWER] = await viewer_of(request, authenticator, proxies)
+            viewer.check_link_allows(_link_action(request.method, request.path))
             charge_to(request, viewer.account)
         else:
             charge_to(request, network(proxies.client(request.remote or "", joined_headers(request.headers))))
         return await handler(request)
 
     return middleware
+
+
+def _link_action(method: str, path: str) -> LinkAction:
+    """Return what a request does that a lasting link may allow."""
+    found = _LINK_PATH.fullmatch(path)
+    if found is None:
+        return None
+    return (_VIEWS if method in SAFE_METHODS else _CONTROLS if method == hdrs.METH_POST else {}).get(found[1])
 
 
 async def viewer_of(request: web.Request, authenticator: Authenticator, proxies: TrustedProxies) -> Viewer:

@@ -79,6 +79,10 @@ class Links:
         """Return where the bytes are sent in chunks."""
         return f"{self._base}{TUS_PATH}/{upload_id}"
 
+    def page(self, token: str) -> str:
+        """Return the page of a lasting link."""
+        return f"{self._base}/u/{token}"
+
     def progress(self, upload_id: str) -> str:
         """Return what the client calls after each part that it has sent to the bucket."""
         return f"{self._base}/api/uploads/{upload_id}/progress"

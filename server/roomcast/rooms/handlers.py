@@ -33,7 +33,7 @@ from roomcast.rooms.shared_server import SharedServer, SocketHandler
 from roomcast.rooms.upload_rooms import UploadRooms
 from roomcast.services.authentication import Authenticator
 from roomcast.services.uploads import UploadService, check_id
-from roomcast.uploads.viewer import ANONYMOUS, Viewer
+from roomcast.uploads.viewer import ANONYMOUS, LinkAction, Viewer
 
 T = TypeVar("T")
 
@@ -137,6 +137,7 @@ class Handlers:
         call = CALLS[name]
         client.pending += 1
         try:
+            client.viewer.check_link_allows(call.link_action)
             return await call.handler(self, client, call.parse(arguments))
         except RoomcastError as error:
             return _error_ack(error)
@@ -245,17 +246,19 @@ def _parse_assembly_argument(arguments: Sequence[Any]) -> AssemblyArgument:
 
 @dataclass(frozen=True)
 class SocketCall:
-    """A call that clients may make: the parser of its arguments (a bare string is the id), and its handler."""
+    """A call that clients may make: the parser of its arguments (a bare string is the id), its handler, and what it
+    does as far as lasting links are concerned."""
 
     parse: Callable[[Sequence[Any]], Any]
     handler: Callable[[Handlers, AuthenticatedClient, Any], Awaitable[OkAck]]
+    link_action: LinkAction = None
 
 
 CALLS: Mapping[str, SocketCall] = {
-    "join-upload": SocketCall(_parse_upload_argument, Handlers.join_upload),
-    "leave-upload": SocketCall(_parse_upload_argument, Handlers.leave_upload),
-    "cancel-upload": SocketCall(_parse_upload_argument, Handlers.cancel_upload),
-    "retry-upload": SocketCall(_parse_upload_argument, Handlers.retry_upload),
+    "join-upload": SocketCall(_parse_upload_argument, Handlers.join_upload, "view"),
+    "leave-upload": SocketCall(_parse_upload_argument, Handlers.leave_upload, "view"),
+    "cancel-upload": SocketCall(_parse_upload_argument, Handlers.cancel_upload, "control"),
+    "retry-upload": SocketCall(_parse_upload_argument, Handlers.retry_upload, "control"),
     "join-assembly": SocketCall(_parse_assembly_argument, Handlers.join_assembly),
     "leave-assembly": SocketCall(_parse_assembly_argument, Handlers.leave_assembly),
 }

@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
+from roomcast.assemblies.links import TOKEN_PREFIX
 from roomcast.auth.tokens import MAX_EXPIRY, check_user_id
-from roomcast.credentials import CallerRequest
+from roomcast.credentials import CallerRequest, current_caller
 from roomcast.errors import Forbidden, Unauthenticated
 from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import Authenticate
@@ -36,17 +37,19 @@ class Authenticator:
         origins: OriginPolicy,
         *,
         tokens: TokenSource | None = None,
+        links: TokenSource | None = None,
         function: Authenticate | None = None,
         calls: FunctionCalls | None = None,
         cookie: str,
         loopback: bool,
     ) -> None:
-        """`cookie` is the name of the cookie that may carry a token."""
+        """`links` knows the tokens of lasting links. `cookie` is the name of the cookie that may carry a token."""
         self.open_mode = tokens is None and function is None
         # In open mode the id of an upload is the right to it, so a list for every caller would give the rights away.
         self.can_list = loopback or not self.open_mode
         self._origins = origins
         self._tokens = tokens
+        self._links = links
         self._function = function
         self._calls = calls or FunctionCalls()
         self._cookie = cookie
@@ -60,10 +63,14 @@ class Authenticator:
 
         Raise `Unauthenticated` for nobody, `Forbidden` for another site's page, and what the function raises.
         """
+        if self._links and request.token and request.token.startswith(TOKEN_PREFIX):
+            return await self._links.viewer(request.token)
         if self.open_mode:
+            current_caller.set(request)
             return Viewer(ANONYMOUS)
         trusted = self._origins.accepts_cookie(page, safe=safe) or (safe and not self._origins.any)
         asked = request if trusted else request.without_browser_credentials()
+        current_caller.set(asked)
         if viewer := await self._by_function(asked):
             return viewer
         token = asked.token or asked.cookies.get(self._cookie)

@@ -16,6 +16,8 @@ from typing import cast
 import structlog
 
 from roomcast.assemblies.delivery import GIVE_UP_SECONDS, Delivery
+from roomcast.assemblies.event_cursors import EventCursor
+from roomcast.assemblies.links import UploadLink
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.records import DismissedTask, Import, PublishCursor
 from roomcast.assemblies.store import RecordStore
@@ -36,6 +38,8 @@ from roomcast.tracing import without_opentelemetry
 log = structlog.get_logger(__name__)
 
 _COMPARE_SECONDS = 5.0
+_LINK_SECONDS = 100 * 365 * 86400.0
+"""How long Redis stores a link that nobody revokes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Repositories:
     deliveries: RecordStore[Delivery]
     dismissed: RecordStore[DismissedTask]
     cursors: RecordStore[PublishCursor]
+    event_cursors: RecordStore[EventCursor]
     imports: RecordStore[Import]
+    links: RecordStore[UploadLink]
     presence: Presence
 
 
@@ -92,7 +98,9 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             RedisRecordStore(scripts, "deliveries", Delivery, ttl=ttl),
             RedisRecordStore(scripts, "dismissed_tasks", DismissedTask, ttl=ttl),
             RedisRecordStore(scripts, "publish_cursors", PublishCursor, ttl=ttl),
+            RedisRecordStore(scripts, "event_cursors", EventCursor, ttl=ttl),
             RedisRecordStore(scripts, "imports", Import, ttl=ttl),
+            RedisRecordStore(scripts, "upload_links", UploadLink, ttl=_LINK_SECONDS),
             RedisPresence(Scripts(client)),
         )
         await client.aclose()
@@ -106,7 +114,9 @@ async def open_repositories(settings: Settings, ledger: Ledger) -> AsyncIterator
             SqliteRecordStore(database, "deliveries", Delivery),
             SqliteRecordStore(database, "dismissed_tasks", DismissedTask),
             SqliteRecordStore(database, "publish_cursors", PublishCursor),
+            SqliteRecordStore(database, "event_cursors", EventCursor),
             SqliteRecordStore(database, "imports", Import),
+            SqliteRecordStore(database, "upload_links", UploadLink),
             LocalPresence(),
         )
 

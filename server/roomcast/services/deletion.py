@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import structlog
 
+from roomcast.assemblies.links import UploadLinks
 from roomcast.assemblies.service import AssemblyService
 from roomcast.errors import NotFound, WrongState
 from roomcast.ledger.contract import DueCleanups, Ledger
@@ -28,10 +29,11 @@ REMEMBERED_SECONDS = 86400.0
 class Deletion:
     """Deletes uploads, and what of them has expired."""
 
-    def __init__(self, ledger: Ledger, media: MediaStore, assemblies: AssemblyService) -> None:
+    def __init__(self, ledger: Ledger, media: MediaStore, assemblies: AssemblyService, links: UploadLinks) -> None:
         self._ledger = ledger
         self._media = media
         self._assemblies = assemblies
+        self._links = links
 
     async def delete(self, upload: Upload, *, expired: bool = False) -> Upload:
         """Delete an upload that has ended and return its last state. Raise `WrongState` if it has not ended."""
@@ -64,4 +66,5 @@ class Deletion:
     async def _delete_files(self, upload: Upload) -> None:
         await self._media.discard_results(results_folder(upload))
         await self._media.discard_source(source_key(upload))
+        await self._links.revoke_all(upload)
         await self._ledger.set_cleanup(upload.id, upload.updated_at + REMEMBERED_SECONDS)

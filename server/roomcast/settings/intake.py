@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from roomcast.json_requests import check_http_url
 from roomcast.settings.group import SettingsGroup
 
 GIB = 1 << 30
@@ -50,12 +51,24 @@ class IntakeSettings(SettingsGroup):
         "given up. One that is sent in chunks waits for the next chunk. 0: no limit.",
     )
 
+    create_url: str | None = Field(
+        None,
+        description="URL of the application that is asked about each new upload. It answers 204, or what it changes: "
+        "`{template?, metadata?, maxBytes?, prefix?}`, or refuses with a status such as 403 and `{error: {code, "
+        "message}}`.",
+    )
+
     import_seconds: float = Field(
         3600, gt=0, description="Longest time that fetching a file from a URL may take, over all interruptions."
     )
     import_private: bool = Field(
         False, description="1 allows to fetch files from private and loopback addresses, for intranets."
     )
+
+    @field_validator("create_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return value and check_http_url(value)
 
     @property
     def algorithms(self) -> frozenset[str]:

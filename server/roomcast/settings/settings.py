@@ -64,8 +64,8 @@ class Settings(BaseSettings):
         """Raise `SettingsError` for a server that would let everybody in although nobody has asked for that."""
         if self.auth.open_mode and not (application_authenticates or self.server.loopback or self.server.open):
             raise SettingsError(
-                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET or "
-                "JWT_PUBLIC_KEY, or set ROOMCAST_OPEN=1 to let everybody in."
+                f"HOST={self.server.host} can be reached by others, and nothing authenticates them: set JWT_SECRET, "
+                "JWT_PUBLIC_KEY, JWT_JWKS_URL or ROOMCAST_AUTH_URL, or set ROOMCAST_OPEN=1 to let everybody in."
             )
 
     @property

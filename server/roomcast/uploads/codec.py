@@ -6,16 +6,17 @@ two versions can share a ledger during a deployment, and an earlier version can 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 import orjson
 
 from roomcast.errors import UnreadableRecord
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, TypeAdapter
     from pydantic_core import CoreSchema
 
 T = TypeVar("T")
@@ -46,14 +47,22 @@ class ExtensibleRecord:
         return {**known, "unknown_fields": {name: data[name] for name in data.keys() - known.keys()}}
 
 
+@functools.cache
+def _type_adapter(record_type: type[Any]) -> TypeAdapter[Any]:
+    """Return pydantic's adapter for the type. Making one takes several milliseconds."""
+    from pydantic import TypeAdapter  # noqa: PLC0415  (see `JsonCodec`)
+
+    return TypeAdapter(record_type)
+
+
 class JsonCodec(Generic[T]):
     """Reads and writes records of one type, a subclass of `ExtensibleRecord`, and checks the types of their fields."""
 
     def __init__(self, record_type: type[T]) -> None:
         # Imported here because clients, which use the names of stages and statuses, need no pydantic.
-        from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+        from pydantic import ValidationError  # noqa: PLC0415
 
-        self._adapter = TypeAdapter(record_type)
+        self._adapter: TypeAdapter[T] = _type_adapter(cast(Any, record_type))
         self._invalid = ValidationError
 
     def decode(self, body: bytes) -> T:

@@ -141,7 +141,7 @@ async def test_file_that_is_not_media_is_stored_unchanged_and_served_as_a_downlo
 async def test_image_under_a_file_template_is_served_as_a_download(
     server: RunningServer, api: Api, shelf: Shelf
 ) -> None:
-    reply = await send(api, ("page.html.svg", b"<svg/>"), ("picture.png", shelf.image().read_bytes()[:900]))
+    reply = await send(api, ("page.html.svg", b"<svg/>"), ("picture.png", shelf.image().read_bytes()[:200]))
     for upload_id in reply.body["upload_ids"]:
         (output,) = (await api.finished(upload_id))["element"]["outputs"]
         headers = (await api.request("GET", output["url"])).headers

@@ -130,7 +130,7 @@ async def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) ->
         frames[-1].putpalette([0, 0, 0, 250, 250, 250])
         ImageDraw.Draw(frames[-1]).rectangle((number * 7, 100, number * 7 + 100, 200), fill=1)
     frames[0].save(tmp_path / "in", "GIF", save_all=True, append_images=frames[1:], duration=20)
-    made = await compress(tmp_path / "in", "GIF", limits=ResourceLimits(360 << 20, 60, 1 << 28), sides=(480,))
+    made = await compress(tmp_path / "in", "GIF", limits=ResourceLimits(360 << 20, 60, 1 << 28), sides=(64,))
     assert len(frames_of(made.results[0].path)) == 120
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from typing_extensions import TypedDict, Unpack
 
+from roomcast.credentials import current_caller
 from roomcast.errors import RoomcastError
 from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import BeforeCreate, Intake, NewUpload
@@ -87,6 +88,7 @@ class NewUploads:
                 size=upload.bytes_expected,
                 md5=upload.declared_md5,
                 partial=upload.is_partial,
+                request=current_caller.get(),
                 template=upload.template,
                 metadata=deepcopy(upload.metadata),
                 max_bytes=upload.max_bytes,

@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS deployment (id TEXT NOT NULL);
 INSERT INTO deployment (id) SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM deployment);
 """
 
-ADDED_RECORD_TABLES = ("imports",)
+ADDED_RECORD_TABLES = ("imports", "event_cursors", "upload_links")
 """Tables of record stores, like `ADDITIONS`."""
 
 ADDITIONS = """

@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from roomcast.asgi.loading import AsgiApplication, AsgiMessage
 from roomcast.errors import RoomcastError
+from roomcast.hosting.loading import AsgiApplication, AsgiMessage
 from roomcast.runtime.tasks import cancel_and_wait
 
 log = structlog.get_logger(__name__)

@@ -9,14 +9,16 @@ from urllib.parse import unquote
 import structlog
 from aiohttp import WSMsgType, hdrs, web
 
-from roomcast.asgi.lifespan import lifespan
-from roomcast.asgi.loading import AsgiApplication, AsgiMessage
+from roomcast.hosting.lifespan import lifespan
+from roomcast.hosting.loading import AsgiApplication, AsgiMessage
 from roomcast.http.request_handler import RequestHandler
 
 log = structlog.get_logger(__name__)
 
 _MAX_MESSAGE_BYTES = 16 << 20
 """The largest message of a WebSocket, as in uvicorn."""
+
+_WITHOUT_BODY = frozenset({204, 304})
 
 _SPECIFICATION = {"version": "3.0", "spec_version": "2.3"}
 
@@ -101,8 +103,6 @@ class _Exchange:
     async def _send_body(self, head: AsgiMessage, body: bytes, *, more: bool) -> None:
         if self._response is None and not more:
             self._response = web.Response(status=head["status"], body=body)
-            # What the type of aiohttp's body would add is not the application's.
-            del self._response.headers[hdrs.CONTENT_TYPE]
             _add_headers(self._response, head)
             self._sent = True
             return
@@ -111,7 +111,7 @@ class _Exchange:
                 self._response = web.StreamResponse(status=head["status"])
                 _add_headers(self._response, head)
                 await self._response.prepare(self._request)
-            if body:
+            if body and self._request.method != hdrs.METH_HEAD and head["status"] not in _WITHOUT_BODY:
                 await self._response.write(body)
             if not more:
                 self._sent = True

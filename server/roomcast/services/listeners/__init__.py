@@ -1,0 +1,1 @@
+"""An application's listeners to the events of uploads."""

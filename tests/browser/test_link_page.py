@@ -1,0 +1,48 @@
+"""The page of a lasting link in a browser: progress, cancel by its scope, and the results at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from tests.conftest import Shelf
+from tests.support.browser.demo import WORK_SECONDS
+from tests.support.harness import Api, RunningServer
+
+pytestmark = pytest.mark.browser
+
+
+async def link_to(api: Api, upload_id: str, scope: str) -> str:
+    made: dict[str, Any] = (await api.request("POST", f"/api/uploads/{upload_id}/links", json={"scope": scope})).body
+    return str(made["url"])
+
+
+async def test_link_page_shows_progress_and_then_the_results(
+    server: RunningServer, api: Api, context: BrowserContext, shelf: Shelf
+) -> None:
+    image = shelf.image().read_bytes()
+    upload_id, content_url = await api.reserved("holiday.png", len(image), template="image")
+    view, control = [await link_to(api, upload_id, scope) for scope in ("view", "control")]
+    pages = [await context.new_page() for _ in range(2)]
+    for page, url in zip(pages, (view, control), strict=True):
+        await page.goto(f"{server.url}{url}")
+        await expect(page.locator("upload-progress").get_by_role("listitem")).to_be_visible()
+    await expect(pages[1].get_by_role("button", name="Cancel")).to_be_visible()
+    await expect(pages[0].get_by_role("button", name="Cancel")).to_be_hidden()
+    await api.put(content_url, image)
+    for page in pages:
+        await expect(page.get_by_role("img", name="holiday.png")).to_be_visible(timeout=WORK_SECONDS * 1000)
+        await expect(page.get_by_role("link").first).to_be_visible()
+
+
+async def test_cancel_on_a_link_page_cancels_the_upload(
+    server: RunningServer, api: Api, context: BrowserContext
+) -> None:
+    upload_id, _ = await api.reserved("holiday.png", 1000)
+    page = await context.new_page()
+    await page.goto(f"{server.url}{await link_to(api, upload_id, 'control')}")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_text("Cancelled")).to_be_visible()
+    assert (await api.get(upload_id)).body["stage"] == "cancelled"
