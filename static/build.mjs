@@ -21,7 +21,7 @@ const PACKAGE = path.join(STATIC, "..", "build", "npm");
 const TARGET = "es2022";
 const PAGES = ["page/progress-demo", "admin/admin", "docs/docs"];
 const CONNECTING = new Set(["page/progress-demo.js"]);
-const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop"];
+const MODULES = ["roomcast", "element", "upload-progress-list", "upload-progress", "upload-drop", "page/link-page"];
 const STYLES = ["base.css", "elements/elements.css", "intake/upload-drop.css", "results/result-view.css"];
 const TAGS = { "upload-progress-list": "UploadProgressList", "upload-progress": "UploadProgress", "upload-drop": "UploadDrop" };
 const COMPRESSED = new Set([".html", ".js", ".css", ".svg"]);
@@ -168,19 +168,21 @@ async function buildPage(dist, page) {
 }
 
 /**
- * Bundle the public modules, which share their code. Return, by module, the file that is served under its name: it
+ * Bundle the public modules and the script of the pages of links, which share their code. Return, by module, the file that is served under its name: it
  * imports all that the module needs, so that the browser loads it at once, and exports what the module does.
  *
  * @param {Dist} dist
  */
 async function buildModules(dist) {
-  const built = await bundle(Object.fromEntries(MODULES.map((name) => [name, `${name}.js`])));
+  const built = await bundle(Object.fromEntries(MODULES.map((name) => [path.basename(name), `${name}.js`])));
   dist.add(built);
   /** @type {Record<string, string>} */ const served = {};
   for (const name of MODULES) {
-    const imports = preloadedBy(built, `${name}.js`).map((script) => `import "./dist/${script}";\n`);
-    dist.files.set(`${name}.served`, `${imports.join("")}export * from "./dist/${entryName(built, `${name}.js`)}";\n`);
-    served[`${name}.js`] = `${name}.served`;
+    const folder = name.includes("/") ? "../dist" : "./dist";
+    const imports = preloadedBy(built, `${name}.js`).map((script) => `import "${folder}/${script}";\n`);
+    const file = `${path.basename(name)}.served`;
+    dist.files.set(file, `${imports.join("")}export * from "${folder}/${entryName(built, `${name}.js`)}";\n`);
+    served[`${name}.js`] = file;
   }
   return served;
 }

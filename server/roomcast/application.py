@@ -116,11 +116,13 @@ class Roomcast:
         Raise `ValueError` for what is not a plain path such as `/uploads`.
         """
         from roomcast.hosting.mounting import mount_roomcast  # noqa: PLC0415
+        from roomcast.runtime.process import log_to_application  # noqa: PLC0415
 
         settings = self._with_prefix(prefix)
         if not settings.server.prefix:
             raise ValueError("Give the prefix that Roomcast is mounted at, such as /uploads.")
         self._begin()
+        log_to_application()
         include_packages(self.extensions)
         mount_roomcast(app, settings, self.extensions, self.sio)
 

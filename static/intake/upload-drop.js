@@ -156,7 +156,8 @@ export class UploadDrop extends ConnectedElement {
     if (!this.disabled) for (const folder of folders) this.#refuse(folder, this.locale.folder);
   }
 
-  /** Report a file that is not sent: in the list, or below the zone if there is none. @param {File} file @param {string} reason */
+  /** Report a file that is not sent: in the list, or below the zone if there is none.
+   * @param {File} file @param {string} reason */
   #refuse(file, reason) {
     const target = this.#target();
     if (target?.refuse) target.refuse(file, reason);

@@ -8,7 +8,7 @@ import * as store from "./history-store.js";
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("./history-store.js").HistoryEntry} HistoryEntry */
 
-const GONE = new Set(["NOT_FOUND", "FORBIDDEN", "MALFORMED"]);
+const GONE = new Set(["NOT_FOUND", "DELETED", "FORBIDDEN", "MALFORMED"]);
 
 /** Events: `change` when `hiddenCount` or `goneCount` has changed. */
 export class UploadHistory extends EventTarget {
@@ -69,7 +69,8 @@ export class UploadHistory extends EventTarget {
 
   #update() {
     for (const upload of this.#roomcast.uploads) {
-      if (upload.error && GONE.has(upload.error.code)) this.#remove(upload);
+      if (upload.state?.stage === "deleted") store.removeEntry(upload.id ?? ""); // the row stays until a reload
+      else if (upload.error && GONE.has(upload.error.code)) this.#remove(upload);
       else if (upload.id) this.#store(upload, upload.id);
     }
   }

@@ -50,9 +50,10 @@ async def test_page_is_light_and_a_reload_asks_for_nothing_that_has_not_changed(
         assert response
         if not request.url.endswith(".svg"):
             assert await response.header_value("content-encoding") in ("gzip", "br"), request.url
-    picture = shelf.image()
-    await demo.choose(picture)
-    await demo.card(picture).reaches("Completed")
+    notes = shelf.image().with_name("notes.txt")
+    notes.write_text("The picker works: what it is given is shown.")
+    await demo.choose(notes)
+    await demo.card(notes).reaches("Not uploaded")
 
     await demo.page.reload()
     await demo.connection_is("online")

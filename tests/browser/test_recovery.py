@@ -226,12 +226,16 @@ async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
 
 
 async def test_uploads_that_the_server_no_longer_has_are_removed(
-    server: RunningServer, open_page: OpenPage, shelf: Shelf
+    server: RunningServer, api: Api, open_page: OpenPage, shelf: Shelf
 ) -> None:
-    picture = shelf.image()
+    picture, deleted = shelf.image(), shelf.image("deleted.png")
     demo = await open_page(server)
-    await demo.choose(picture)
+    await demo.choose(picture, deleted)
     await demo.card(picture).reaches("Completed")
+    row = await demo.card(deleted).reaches("Completed")
+    upload_id = await row.root.locator(".upload-id").inner_text()
+    assert (await api.request("DELETE", f"/api/uploads/{upload_id}")).status == 200
+    await row.reaches("Deleted")
     await demo.page.evaluate(
         """() => {
           const unknown = `roomcast.upload.upload_${"0".repeat(32)}`;

@@ -330,6 +330,14 @@ async def test_folder_is_uploaded_and_its_upload_is_opened_retried_and_deleted(
     assert ran.out[0].startswith(f"{server.url}/media/")
     await eventually(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text().strip() == ran.out[0])
 
+    ran = await run("link", upload_id, "--expires", "1d", server=server)
+    page, link_id = ran.out[0].split("\t")
+    assert page.startswith(f"{server.url}/u/")
+    ran = await run("link", upload_id, "--list", "--json", server=server)
+    assert [entry["id"] for entry in ran.messages] == [link_id]
+    assert (await run("link", upload_id, "--revoke", link_id, server=server)).out == [f"Revoked {link_id}."]
+    assert (await run("link", upload_id, "--list", server=server)).out == []
+
     ran = await run("retry", upload_id, server=server)
     assert (ran.code, ran.err[0].split(":")[0]) == (1, "WRONG_STATE")
     for _ in range(2):

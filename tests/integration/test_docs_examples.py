@@ -44,7 +44,7 @@ TUTORIAL_SECRET = "a-secret-of-at-least-32-characters"
 
 def test_every_example_has_its_test() -> None:
     assert examples("sh").keys() == EXPECTED.keys()
-    assert examples("python").keys() == {"mount", "python", "shop", "step", "verify-python"}
+    assert examples("python").keys() == {"listener", "mount", "python", "shop", "step", "verify-python"}
     assert examples("js").keys() == {*IN_NODE, "client", "verify-js", "vue-app"}
 
 

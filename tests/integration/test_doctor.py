@@ -25,7 +25,7 @@ from tests.support.tokens import SECRET, token
 
 SETTINGS = {"JWT_SECRET": SECRET, "ROOMCAST_CORS_ORIGINS": "https://shop.example"}
 WAIT_SECONDS = 2
-CONCURRENT = 4
+CONCURRENT = 8
 
 UNTRUSTED = "a proxy that the server does not trust"
 NGINX = {

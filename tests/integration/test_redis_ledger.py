@@ -15,9 +15,10 @@ from roomcast.errors import LeaseLost, RoomcastError
 from roomcast.ledger.contract import EVENT_LOG_LENGTH, IncompatibleSchema
 from roomcast.ledger.redis import progress_batcher, scripts
 from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.redis_connection import connect
 from roomcast.runtime.redis_lua import Call, Script
-from roomcast.uploads.lifecycle import Cancelled, Entered, Progressed, Retrying, Stage
+from roomcast.uploads.lifecycle import Cancelled, Deleted, Entered, Progressed, Retrying, Stage
 from roomcast.uploads.model import Change, Tick, TusState, Upload
 from roomcast.uploads.transitions import paused
 from structlog.testing import capture_logs
@@ -165,13 +166,11 @@ async def test_a_holder_whose_lease_expired_cannot_write(
     assert (await finish(other, again)).stage is Stage.DONE
 
 
-async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(
-    redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(redis: RunningRedis) -> None:
     processes = Processes(redis, None)
     right, wrong = processes.start(), processes.start()
     claim = await claimed(right, Clock())
-    monkeypatch.setattr("roomcast.runtime.redis_lua.time.time", lambda: 0.0)
+    unix_time.sync(0.0)
     assert await wrong.expire_leases(reserved_seconds=1e12) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)
@@ -230,6 +229,12 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     await ledger.request_cancel(again.id, CANCELLED)
     clock.now += 1
     await ledger.prune(retention_seconds=0)
+    deleted = await queued(ledger, clock, "bob")
+    await ledger.request_cancel(deleted.id, CANCELLED)
+    await ledger.append(deleted.id, Change(Deleted(), ""))
+    assert [one.id for one in (await ledger.due_cleanups()).uploads] == [deleted.id]
+    await ledger.set_cleanup(deleted.id, clock.now + 1)
+    await ledger.remove(deleted.id)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()

@@ -147,8 +147,7 @@ class RunningServer(ServerUnderTest):
 
     ready = READY
     warm = False
-    """Whether the server is forked from a process that has imported it already, which is cheap. One with a clock of its
-    own replaces the clock before it imports anything."""
+    """Whether the server is forked from a process that has imported it already, which is cheap."""
     root = ROOT
     """Where the process starts: what it imports is there."""
 
@@ -201,8 +200,7 @@ class RunningServer(ServerUnderTest):
 
     def _begin(self, env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[str] | WarmProcess:
         python, *arguments = self._command
-        module = arguments[1] if arguments[0] == "-m" else None
-        if self.warm and module != "tests.support.shifted_clock" and (module or len(arguments) == 1):
+        if self.warm and (arguments[0] == "-m" or len(arguments) == 1):
             return WarmProcess(arguments, cwd=self.root, env=env, stderr=log)
         return subprocess.Popen(
             [python, *arguments],

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 from roomcast.runtime.redis_lua import Call, Scripts
 from roomcast.uploads.lifecycle import Stage
-from roomcast.uploads.model import Upload, decode
+from roomcast.uploads.model import Upload, cleanup_due_at, decode
 
 _UNLISTED = {"queue-moved-lately", "schema"}
 
@@ -93,6 +93,8 @@ def _expected(uploads: dict[str, dict[str, str]], served: dict[str, str]) -> dic
             lists[f"unfinished:{upload.owner}"].add(upload_id)
         if upload.state.terminal:
             lists[f"ended:{upload.stage}"].add(upload_id)
+            if cleanup_due_at(upload) is not None:
+                lists["cleanups"].add(upload_id)
         elif upload.stage is Stage.QUEUED:
             lists["waiting"].add(upload_id)
             lists["templates"].add(upload.template)

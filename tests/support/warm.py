@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from tests.support import shifted_clock
+
 ROOT = Path(__file__).resolve().parents[2]
 _LARGEST_REQUEST = 1 << 20
 _STDIN, _STDOUT, _STDERR = range(3)
@@ -160,6 +162,7 @@ def end() -> None:
 
 def _serve(line: socket.socket) -> None:
     """Import everything that takes long, then start processes."""
+    shifted_clock.install()  # for processes with a clock of their own: what is imported binds the clock
     for name in _PRELOADED:
         __import__(name)
         if name.endswith(".__main__"):
@@ -230,6 +233,7 @@ def _become(asked: Mapping[str, Any], stdout: int, stderr: int) -> NoReturn:
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the test's own
     else:
         sys.argv = [first, *rest]
+        sys.path.insert(0, str(Path(first).resolve().parent))
         runpy.run_path(first, run_name="__main__")
     sys.exit()
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from roomcast.cli import formatting
+from roomcast.cli.doctor.checks import check_report
 from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
 from roomcast.client.errors import NETWORK
 from roomcast.errors import Code
+from yarl import URL
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,48 @@ def test_diagnosis_names_the_setting_of_each_proxy_and_counts() -> None:
     assert lines[-2:] == ["CORS was not checked.", "2 settings are wrong."]
     assert list(formatting.diagnosis(Diagnosis("", [], []))) == ["Nothing is wrong."]
     assert socket.to_json()["code"] == "websocket_blocked"
+
+
+PUBLIC = "https://films.example.com"
+RIGHT = {
+    "time": 100.0, "path": "/api/doctor", "peer": "10.0.0.2", "trusted": True, "forwarded": True,
+    "address": "203.0.113.9",
+    "scheme": "https", "host": "films.example.com", "prefix": "", "publicUrl": None, "origins": [],
+    "contentUrl": "/api/uploads/upload_0/content",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "reported", "codes"),
+    [
+        (PUBLIC, {}, []),
+        (f"{PUBLIC}:443", {"host": "Films.example.com:443"}, []),
+        (PUBLIC, {"scheme": None, "host": "10.0.0.1:8000", "publicUrl": PUBLIC}, []),
+        (PUBLIC, {"time": 96.0}, []),
+        (PUBLIC, {"time": 200.0}, ["clock_off"]),
+        (PUBLIC, {"time": 10.0}, ["clock_off"]),
+        (PUBLIC, {"scheme": "http"}, ["scheme_wrong"]),
+        (PUBLIC, {"scheme": None}, ["scheme_wrong"]),
+        ("http://films.example.com", {}, ["scheme_wrong"]),
+        (PUBLIC, {"host": "10.0.0.1:8000"}, ["host_wrong"]),
+        (PUBLIC, {"host": "films.example.com:8443"}, ["host_wrong"]),
+        (PUBLIC, {"host": None}, ["host_wrong"]),
+        (PUBLIC, {"trusted": False, "scheme": None, "host": "10.0.0.1"}, ["proxy_not_trusted"]),
+        (PUBLIC, {"forwarded": False}, ["client_unknown"]),
+        ("http://films.example.com", {"forwarded": False, "scheme": None, "peer": "127.0.0.1"}, ["client_unknown"]),
+        ("http://films.example.com", {"forwarded": False, "scheme": None}, []),
+        (f"{PUBLIC}/media", {"contentUrl": "/media/api/uploads/upload_0/content"}, []),
+        (f"{PUBLIC}/media", {"contentUrl": f"{PUBLIC}/media/api/uploads/upload_0/content"}, []),
+        (f"{PUBLIC}/media", {"prefix": "/media"}, ["prefix_wrong"]),
+        (f"{PUBLIC}/media", {"contentUrl": f"{PUBLIC}/api/uploads/upload_0/content"}, ["prefix_wrong"]),
+        (PUBLIC, {"contentUrl": "https://other.example/media/api/uploads/upload_0/content"}, []),
+    ],
+)
+def test_report_of_the_server_is_compared_with_the_address_that_was_called(
+    url: str, reported: dict[str, Any], codes: list[str]
+) -> None:
+    findings = check_report(URL(url), {**RIGHT, **reported}, 99.0, 101.0)
+    assert [finding.misconfiguration.value for finding in findings] == codes
 
 
 def test_every_problem_has_advice_in_sentences_for_every_proxy() -> None:

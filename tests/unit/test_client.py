@@ -170,3 +170,17 @@ class TestSource:
 def test_subject_is_read_from_the_token(nonsense: str | None) -> None:
     assert _subject(token("ada")) == "ada"
     assert _subject(nonsense) == ANONYMOUS
+
+
+@pytest.mark.parametrize(
+    ("server", "path", "url"),
+    [
+        ("http://a.example", "api/uploads", "http://a.example/api/uploads"),
+        ("http://a.example/shop/uploads", "api/uploads", "http://a.example/shop/uploads/api/uploads"),
+        ("http://a.example/shop/uploads/?x=1", "api/uploads", "http://a.example/shop/uploads/api/uploads"),
+        ("http://a.example/shop", "/shop/media/1.a/b", "http://a.example/shop/media/1.a/b"),
+        ("http://a.example/shop", "https://cdn.example/b", "https://cdn.example/b"),
+    ],
+)
+def test_path_of_the_servers_url_is_a_prefix_of_routes_and_not_of_links(server: str, path: str, url: str) -> None:
+    assert str(HttpConnection(server, None).url(path)) == url

@@ -49,3 +49,20 @@ def test_unix_clock_runs_on_after_the_system_clock_was_set_back() -> None:
         monotonic.now += 1.0
         read.append(clock())
     assert read == [1001.0, 1002.0, 1003.0]
+
+
+@pytest.mark.parametrize("step", [0.0, 3600.0, -3600.0])
+def test_unix_clock_that_a_store_has_adjusted_follows_no_system_clock(step: float) -> None:
+    system, monotonic = Time(1000.0 + step), Time(5.0)
+    clock = UnixClock(system, monotonic)
+    clock.sync(1000.0)
+    system.now += 60.0 + step
+    monotonic.now += 60.0
+    assert clock() == 1060.0
+
+
+def test_unix_clock_goes_back_to_the_time_of_a_store() -> None:
+    clock = UnixClock(Time(1000.0), Time(5.0))
+    assert clock() == 1000.0
+    clock.sync(900.0)
+    assert clock() == 900.0

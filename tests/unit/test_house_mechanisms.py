@@ -47,6 +47,34 @@ def test_mechanism_has_one_home(finds: Callable[[ast.AST], bool], home: str) -> 
     assert found == {home}
 
 
+BY_ANOTHER_CLOCK = {
+    "server/roomcast/auth/tokens.py": "dates a token, which any server may check",
+    "server/roomcast/cli/doctor/diagnosis.py": "compares this machine's clock with the server's",
+    "server/roomcast/extensions/auth_url.py": "compares with the expiry of a token, which its issuer's clock set",
+    "server/roomcast/http/diagnostics/routes.py": "answers what this machine's clock says",
+    "server/roomcast/http/downloads/conditions.py": "compares with the times of files",
+    "server/roomcast/http/streams/streams.py": "compares with the expiry of a token, which its issuer's clock set",
+    "server/roomcast/media/directory.py": "compares with the times of files",
+    "server/roomcast/media/s3/signing.py": "signs for the clock of the S3 server",
+    "server/roomcast/media/s3/store.py": "compares with the times of the S3 server",
+    "server/roomcast/rooms/handlers.py": "compares with the expiry of a token, which its issuer's clock set",
+    "server/roomcast/runtime/clocks.py": "is the home of the shared clock",
+    "server/roomcast/services/authentication.py": "compares with the expiry of a token, which its issuer's clock set",
+    "server/roomcast/services/backup.py": "dates a file for people",
+    "server/roomcast/tracing.py": "dates spans, which are compared with those of other programs",
+}
+"""Modules that read the system clock, each with its reason."""
+
+
+def test_what_other_processes_compare_is_dated_by_the_shared_clock() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if any(isinstance(node, ast.Attribute) and ast.unparse(node) == "time.time" for node in nodes_of(path))
+    }
+    assert found == set(BY_ANOTHER_CLOCK)
+
+
 @pytest.mark.parametrize(
     ("finds", "source"),
     [

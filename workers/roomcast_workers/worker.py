@@ -21,6 +21,7 @@ from roomcast.errors import Code, LeaseLost, NotFound, RoomcastError
 from roomcast.ledger.contract import Claim, Ledger
 from roomcast.ledger.lease import StopReason, append_final, run_under_lease
 from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.files import is_exhaustion
 from roomcast.runtime.process import log_context, process_name
 from roomcast.services.maintenance import cleanup_files
@@ -215,14 +216,14 @@ class WorkerPool:
                 log.warning("lease_lost")
             case ResourcesExhausted():
                 text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
-                change = Change(HandedBack(), text, not_before=time.time() + _EXHAUSTED_SECONDS)
+                change = Change(HandedBack(), text, not_before=unix_time() + _EXHAUSTED_SECONDS)
                 await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
     async def _record_retry(self, claim: Claim, error: RoomcastError, step: str) -> None:
         state = claim.upload.state
         delay = self._policy.backoff(state.failures)
         text = f"{error.message} Trying again in {max(1, round(delay))} s (attempt {state.attempt + 1})."
-        change = Change(Retrying(), text, error=error_body(error, step), not_before=time.time() + delay)
+        change = Change(Retrying(), text, error=error_body(error, step), not_before=unix_time() + delay)
         await self._after_requeue(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
 
     async def _after_requeue(self, upload: Upload) -> None:

@@ -7,7 +7,6 @@ also due at a time, and whichever web process claims it then finalises it.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from roomcast.assemblies.service import CHECK_SECONDS, AssemblyService
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import log_failure, periodic
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage
 from roomcast.uploads.model import Upload
@@ -115,7 +115,7 @@ class Finalizer:
         when the submission is due next. Delete the submission if all of its uploads were pruned or deleted."""
         found = await self._submissions.with_deleted(submission)
         uploads = [upload for upload in found if upload.stage is not Stage.DELETED]
-        now = time.time()
+        now = unix_time()
         for upload in found:
             if upload.stage is Stage.DELETED and self._templates.notified(upload.template, upload.stage):
                 body = {**self._render(submission, [upload]), "event": "deleted"}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from roomcast.assemblies.store import Record, RecordStore
 from roomcast.errors import NotFound, TooMany, Unauthenticated
 from roomcast.ledger.contract import UploadLog
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 from roomcast.uploads.viewer import LinkAccess, LinkScope, Viewer
@@ -41,7 +41,7 @@ class UploadLinks:
     """Makes, finds and revokes links."""
 
     def __init__(
-        self, records: RecordStore[UploadLink], ledger: UploadLog, *, clock: Callable[[], float] = time.time
+        self, records: RecordStore[UploadLink], ledger: UploadLog, *, clock: Callable[[], float] = unix_time
     ) -> None:
         self._records = records
         self._ledger = ledger

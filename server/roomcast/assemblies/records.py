@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.store import Record
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.codec import ExtensibleRecord
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
@@ -24,7 +24,7 @@ class DismissedTask(Record):
     @classmethod
     def new(cls, upload: Upload, *, until: float) -> DismissedTask:
         """Return the record that hides the upload's current life at least until `until`."""
-        return cls(id=cls.key_for(upload), group="", created_at=time.time(), due_at=until, upload_id=upload.id)
+        return cls(id=cls.key_for(upload), group="", created_at=unix_time(), due_at=until, upload_id=upload.id)
 
     @staticmethod
     def key_for(upload: Upload) -> str:
@@ -46,7 +46,7 @@ class Import(Record):
     @classmethod
     def new(cls, upload: Upload, url: str) -> Import:
         """Return the record of an import that is due at once."""
-        now = time.time()
+        now = unix_time()
         return cls(id=upload.id, group="", created_at=now, due_at=now, url=url, size=upload.bytes_expected)
 
 

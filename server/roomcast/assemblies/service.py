@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from roomcast.assemblies.records import PublishCursor
 from roomcast.assemblies.store import RecordStore
 from roomcast.errors import NotFound, RoomcastError
 from roomcast.ledger.contract import RecordConflict, RecordWrite, UploadLog
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.model import Upload
 
@@ -182,14 +182,14 @@ class AssemblyService:
     async def reschedule(self, upload: Upload) -> None:
         """Make the records of the upload and its submission due soon, because the upload is about to change."""
         if self._event_cursors:
-            event_due_at = time.time() + _EVENT_SECONDS
+            event_due_at = unix_time() + _EVENT_SECONDS
             with suppress(NotFound):
                 await self._event_cursors.update(
                     EventCursor.key_for(upload), lambda found: replace(found, due_at=event_due_at)
                 )
         if upload.submission is None:
             return
-        due_at = time.time() + CHECK_SECONDS
+        due_at = unix_time() + CHECK_SECONDS
         for records in (self._records, self._cursors):
             if records:
                 with suppress(NotFound):
@@ -215,7 +215,7 @@ class AssemblyService:
         closed: bool,
         others: Sequence[RecordWrite] = (),
     ) -> Submission:
-        now = time.time()
+        now = unix_time()
         submission = Submission(
             id=new_submission_id(),
             group="",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Generic
@@ -12,6 +11,7 @@ from roomcast.assemblies.store import R, RecordCodec
 from roomcast.errors import NotFound
 from roomcast.ledger.contract import RecordConflict, RecordWrite
 from roomcast.ledger.sqlite.tables import write_record
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.sqlite import SqliteDatabase
 
 
@@ -19,7 +19,7 @@ class SqliteRecordStore(Generic[R]):
     """`RecordStore` in the `table` of a ledger's database."""
 
     def __init__(
-        self, database: SqliteDatabase, table: str, record_type: type[R], *, clock: Callable[[], float] = time.time
+        self, database: SqliteDatabase, table: str, record_type: type[R], *, clock: Callable[[], float] = unix_time
     ) -> None:
         self._database = database
         self._table = table

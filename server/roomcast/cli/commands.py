@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -229,6 +229,48 @@ def delete(upload_ids: _UploadIds, server: Server = _LOCAL, token: Token = None,
         return ExitCode.COMPLETED
 
     _run(server, token, as_json, delete_uploads)
+
+
+@app.command(epilog=EPILOG)
+def link(
+    upload_id: _UploadId,
+    scope: Annotated[
+        str, typer.Option(metavar="SCOPE", help="What the link allows: `view`, or `control`, which also cancels.")
+    ] = "view",
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it ends: `7d`, or an ISO 8601 time. Never by default.")
+    ] = None,
+    revoke: Annotated[str | None, typer.Option(metavar="LINK", help="Revoke the link with this id instead.")] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List the links instead, which do not show their URLs.")
+    ] = False,
+    server: Server = _LOCAL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a lasting link to an upload, and print its URL and its id."""
+
+    async def change_links(client: Client) -> ExitCode:
+        if revoke is not None:
+            await client.revoke_link(upload_id, revoke)
+            _print_link({"id": revoke, "revoked": True}, f"Revoked {revoke}.", as_json)
+        elif listed:
+            for entry in await client.links(upload_id):
+                line = f"{entry['id']}\t{entry['scope']}\t{entry['expires'] or 'never'}"
+                _print_link(entry, line, as_json)
+        else:
+            made = await client.create_link(upload_id, scope=scope, expires=expires)
+            _print_link(made, f"{made['url']}\t{made['id']}", as_json)
+        return ExitCode.COMPLETED
+
+    _run(server, token, as_json, change_links)
+
+
+def _print_link(entry: Mapping[str, Any], line: str, as_json: bool) -> None:
+    if as_json:
+        print_json(entry)
+    else:
+        print_line(line)
 
 
 @app.command("open", epilog=EPILOG)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+
+from roomcast.runtime.clocks import unix_time
 
 
 class DelayedCalls:
@@ -20,7 +21,7 @@ class DelayedCalls:
             self._timers.discard(timer)
             call()
 
-        timer = asyncio.get_running_loop().call_later(max(0.0, when - time.time()), on_due)
+        timer = asyncio.get_running_loop().call_later(max(0.0, when - unix_time()), on_due)
         self._timers.add(timer)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import structlog
 
 from roomcast.dispatch.contract import Dispatch, Handler
 from roomcast.dispatch.delays import DelayedCalls
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import process_name
 from roomcast.runtime.tasks import start_background_task
 
@@ -31,7 +31,7 @@ class InProcessDispatch(Dispatch):
         self._workers = 0
 
     async def send(self, upload_id: str, seq: int, *, not_before: float) -> None:
-        if not_before > time.time():
+        if not_before > unix_time():
             self._delayed.call_at(not_before, partial(self._add, (upload_id, seq)))
         else:
             self._add((upload_id, seq))

@@ -33,6 +33,7 @@ from roomcast.dispatch.contract import LIVE_WORKER_SECONDS, Dispatch, Handler, e
 from roomcast.dispatch.delays import DelayedCalls
 from roomcast.errors import StorageError
 from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import process_name
 from roomcast.runtime.redis_connection import SOCKET_SECONDS, connect
 from roomcast.runtime.redis_lua import CALL_SECONDS, Call, Script, Scripts
@@ -103,7 +104,7 @@ class TaskiqDispatch(Dispatch):
         await self._client.aclose()
 
     async def send(self, upload_id: str, seq: int, *, not_before: float) -> None:
-        if not_before > time.time():
+        if not_before > unix_time():
             self._delayed.call_at(not_before, partial(self._start_wake, upload_id, seq))
             return
         async with asyncio.timeout(CALL_SECONDS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -17,6 +16,7 @@ from roomcast.extensions.contract import (
 )
 from roomcast.extensions.steps import Step, StepJob
 from roomcast.ledger.contract import UploadLog
+from roomcast.runtime.clocks import unix_time
 from roomcast.uploads.templates import Template, Templates
 
 
@@ -102,14 +102,14 @@ class Extensions:
         `payload` is JSON of at most 4 KB. Raise `ValueError` for a wrong name or payload, and `NotFound` for an upload
         that does not exist.
         """
-        return (await self._connected().emit(upload_id, application_event(name, payload, time.time()))).seq
+        return (await self._connected().emit(upload_id, application_event(name, payload, unix_time()))).seq
 
     async def emit_latest(self, upload_id: str, name: str, payload: Any = None) -> None:
         """Send an event to an upload's room that is not stored: a client that is slow gets the latest of its name.
 
         Raise as `emit` does.
         """
-        await self._connected().emit_latest(upload_id, application_event(name, payload, time.time()))
+        await self._connected().emit_latest(upload_id, application_event(name, payload, unix_time()))
 
     def _connected(self) -> UploadLog:
         if self._ledger is None:

@@ -10,7 +10,6 @@ all uploads that no notification has named.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ import structlog
 
 from roomcast.errors import Code, NotFound
 from roomcast.ledger.contract import ChangeNotice, Ledger, Replay
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import cancel_and_wait, periodic
 from roomcast.uploads.lifecycle import TERMINAL_STATUSES, Stage, Status
 from roomcast.uploads.messages import Message
@@ -274,7 +274,7 @@ class Relay:
         for position, upload_id in enumerate(queue, start=1):
             upload = queued.get(upload_id)
             if upload and _is_queued(upload) and upload.latest["queuePosition"] != position:
-                now = timestamp(time.time())
+                now = timestamp(unix_time())
                 self._publish_tick(upload, {**upload.latest, "queuePosition": position, "updatedAt": now})
 
 
@@ -301,7 +301,7 @@ def _lost_message(latest: Message, seq: int) -> Message:
         "stage": Stage.FAILED,
         "message": text,
         "error": {"code": Code.WORKER_LOST, "message": text, "step": latest["stage"], "retryable": False},
-        "updatedAt": timestamp(time.time()),
+        "updatedAt": timestamp(unix_time()),
         "eta": None,
         "speed": None,
         "fps": None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -33,6 +32,7 @@ from roomcast.http.operations import (
 )
 from roomcast.http.responses import VIEWER, json_response
 from roomcast.http.schema import Deliveries, DeliveryId, WebhookAttempt, WebhookDelivery
+from roomcast.runtime.clocks import unix_time
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import AssemblyId
 from roomcast.uploads.model import Upload, timestamp
@@ -105,7 +105,7 @@ class AssemblyRoutes(RouteGroup):
 
     def _conditional(self, request: web.Request, assembly: Assembly) -> web.Response:
         """Return the status, or 304 if the client has it. A client may cache a finished one while its links work."""
-        tag = entity_tag(assembly.uploads, edition=int(time.time()) // self._max_age_seconds)
+        tag = entity_tag(assembly.uploads, edition=int(unix_time()) // self._max_age_seconds)
         cache = f"private, max-age={self._max_age_seconds}" if all_terminal(assembly.uploads) else "private, no-cache"
         headers = {"ETag": tag, "Cache-Control": cache, "Vary": "Authorization, Cookie"}
         known = request.if_none_match or ()
@@ -152,7 +152,7 @@ class AssemblyRoutes(RouteGroup):
         found = await self._deliveries.get(request.match_info["delivery"])
         if not _is_of(found, assembly):
             raise NotFound("There is no such delivery.")
-        reset = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, time.time()))
+        reset = await self._deliveries.update(found.id, lambda delivery: reset_delivery(delivery, unix_time()))
         self._wake()
         return json_response(_delivery_to_json(reset), status=202)
 

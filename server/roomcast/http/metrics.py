@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from roomcast.fanout.send_queue import SendStats
 from roomcast.http.operations import Operation, ResponseSpec, RouteGroup, Tag
 from roomcast.http.responses import VIEWER
 from roomcast.ledger.contract import Ledger
+from roomcast.runtime.clocks import unix_time
 from roomcast.services.authentication import Authenticator
 
 
@@ -91,6 +91,6 @@ class MetricsRoute(RouteGroup):
             queue = await self._ledger.queue()
             depth, age = len(queue), 0.0
             if queue:
-                age = max(0.0, time.time() - (await self._ledger.get(queue[0])).updated_at)
+                age = max(0.0, unix_time() - (await self._ledger.get(queue[0])).updated_at)
         self._depth.set(depth)
         self._age.set(age)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from collections.abc import Callable
 from urllib.parse import quote
 
 from roomcast.errors import Forbidden
+from roomcast.runtime.clocks import unix_time
 
 
 class UrlSigner:
@@ -25,7 +25,7 @@ class UrlSigner:
     public address, or are paths if that is empty.
     """
 
-    def __init__(self, secret: bytes, *, seconds: int, base: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: bytes, *, seconds: int, base: str = "", clock: Callable[[], float] = unix_time) -> None:
         self._secret = secret
         self._base = base.rstrip("/")
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Two clocks that a frozen process or a changed system clock does not upset."""
+"""Clocks that a frozen process or a changed system clock does not upset."""
 
 from __future__ import annotations
 
@@ -10,21 +10,35 @@ Clock = Callable[[], float]
 
 
 class UnixClock:
-    """The time in Unix seconds, which never goes back: when the system clock is set back, it runs on steadily."""
+    """The time in Unix seconds, as the store that several processes share knows it.
+
+    Each reply of a store that has a clock adjusts it by `sync`; from then on the system clock is not read any more, so
+    a process whose system clock is wrong still writes times that the others understand. Before the first reply, and
+    without such a store, it is the system clock, but never goes back: when that is set back, this one runs on steadily.
+    """
 
     def __init__(self, system: Clock = time.time, monotonic: Clock = time.monotonic) -> None:
         self._system = system
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._synced = False
         self._read_at = monotonic()
         self._latest = system()
 
     def __call__(self) -> float:
         with self._lock:
             now = self._monotonic()
-            self._latest = max(self._system(), self._latest + now - self._read_at)
+            steady = self._latest + now - self._read_at
+            self._latest = steady if self._synced else max(self._system(), steady)
             self._read_at = now
             return self._latest
+
+    def sync(self, time_of_store: float) -> None:
+        """Adjust the clock to the time in a reply of the store."""
+        with self._lock:
+            self._synced = True
+            self._read_at = self._monotonic()
+            self._latest = time_of_store
 
 
 class RunningClock:
@@ -50,4 +64,4 @@ class RunningClock:
 
 
 unix_time = UnixClock()
-"""The time of this process, for records and for what is listed by its age."""
+"""The time for records, and for what other processes compare with theirs."""

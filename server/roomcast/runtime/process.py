@@ -130,6 +130,25 @@ def configure_logging(level: str) -> None:
     log_warnings()
 
 
+def log_to_application() -> None:
+    """Pass what is logged on to the `logging` module, whose levels and handlers are the application's.
+
+    An application that has configured structlog gets it there.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            # A traceback of rich would show local variables, which may contain secrets.
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
 def log_warnings() -> None:
     """Log Python warnings as events: the first one of each line of code.
 

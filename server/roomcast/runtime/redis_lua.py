@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from redis.exceptions import (
 )
 
 from roomcast.errors import StorageError
+from roomcast.runtime.clocks import unix_time
 
 T = TypeVar("T")
 
@@ -79,7 +79,6 @@ class RedisTime:
 
     def __init__(self, clock: Callable[[], float] | None) -> None:
         self._clock = clock
-        self._offset = 0.0
 
     @property
     def arg(self) -> str:
@@ -88,12 +87,12 @@ class RedisTime:
 
     def now(self) -> float:
         """Return the estimated time of Redis, in Unix seconds."""
-        return self._clock() if self._clock else time.time() + self._offset
+        return self._clock() if self._clock else unix_time()
 
     def sync(self, now: float) -> None:
-        """Adjust the estimate to the time `now` in a reply."""
+        """Adjust the clock of the process to the time `now` in a reply."""
         if self._clock is None:
-            self._offset = now - time.time()
+            unix_time.sync(now)
 
 
 class Scripts:

@@ -12,7 +12,6 @@ cannot account for is kept for a day, and results are deleted only where an atte
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
@@ -23,6 +22,7 @@ import structlog
 from roomcast.errors import NotFound
 from roomcast.ledger.unreadable import is_unreadable
 from roomcast.media.contract import MediaStore
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import periodic, process_heartbeats
 from roomcast.services.backends import Backends, foreign_media
 from roomcast.services.deletion import Deletion
@@ -125,7 +125,7 @@ class Maintenance:
     async def _repeat_wake(self) -> None:
         """Repeat one wake-up, in case one was lost. One process's is enough."""
         for upload_id in (await self._ledger.queue())[:1]:
-            await self._dispatch.wake(upload_id, -int(time.time() / _WAKE_SECONDS))
+            await self._dispatch.wake(upload_id, -int(unix_time() / _WAKE_SECONDS))
 
     async def _expire(self) -> None:
         while expired := await self._ledger.prune(retention_seconds=self._retention.retention_seconds):
@@ -160,7 +160,7 @@ class Maintenance:
 
     async def _stale_sources(self) -> dict[str, float]:
         """Return the sources to which nothing was added for a day, with the time at which something was."""
-        before = time.time() - _STALE_SECONDS
+        before = unix_time() - _STALE_SECONDS
         return {name: at for name, at in (await self._media.list_sources()).items() if at < before}
 
     async def _claim_media(self) -> None:

@@ -9,7 +9,6 @@ uploads are kept.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 
 from roomcast.errors import NotFound, RoomcastError, TooMany
 from roomcast.ledger.contract import Ledger
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import periodic
 from roomcast.tracing import span
 from roomcast.uploads.lifecycle import Stage
@@ -95,7 +95,7 @@ class UploadQuota:
         counted = [upload for upload in uploads if upload.id not in self._client_of]
         for upload in counted:
             self._client_of[upload.id] = client
-            self._client(client).unfinished[upload.id] = time.time()
+            self._client(client).unfinished[upload.id] = unix_time()
         try:
             yield
         except BaseException:
@@ -136,7 +136,7 @@ class UploadQuota:
         found = self._clients.get(client)
         if found is None:
             return 0
-        while found.refused and found.refused[0] < time.time() - REFUSED_SECONDS:
+        while found.refused and found.refused[0] < unix_time() - REFUSED_SECONDS:
             found.refused.popleft()
         self._drop_if_empty(client)
         return len(found.refused)
@@ -146,7 +146,7 @@ class UploadQuota:
             return
         client = self._client_of.get(after.id) if self._by_address else after.owner
         if client is not None and after.source is None:
-            self._client(client).refused.append(time.time())
+            self._client(client).refused.append(unix_time())
         self._forget(after.id)
 
     def _forget(self, upload_id: str) -> None:
@@ -163,9 +163,9 @@ class UploadQuota:
     async def _read_unfinished(self, client: str) -> list[Upload]:
         """Read a client's unfinished uploads, and stop counting those that another process has finished."""
         found = self._clients.get(client)
-        if found is None or time.time() - found.read_at < _READ_SECONDS:
+        if found is None or unix_time() - found.read_at < _READ_SECONDS:
             return []
-        found.read_at = time.time()
+        found.read_at = unix_time()
         uploads = await asyncio.gather(*(self._read(upload_id) for upload_id in tuple(found.unfinished)))
         return [upload for upload in uploads if upload]
 
@@ -182,11 +182,11 @@ class UploadQuota:
 
     async def _expire_unused(self, client: str) -> None:
         found = self._clients.get(client)
-        before = time.time() - UNUSED_SECONDS
+        before = unix_time() - UNUSED_SECONDS
         if found is None or all(created > before for created in found.unfinished.values()):
             return
         found.read_at = 0.0
-        for upload in unused(await self._read_unfinished(client), time.time()):
+        for upload in unused(await self._read_unfinished(client), unix_time()):
             with suppress(RoomcastError):  # it is being received now, or has ended
                 await self._ledger.append(upload.id, reservation_expired(upload))
 

@@ -7,7 +7,6 @@ deduplication id. All messages of a submission have the id of its first upload a
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from roomcast.assemblies.store import RecordStore
 from roomcast.dialects.transflow import completion, steps
 from roomcast.errors import NotFound, StorageError
 from roomcast.ledger.contract import UploadLog
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import log_failure, periodic
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload, message
@@ -109,7 +109,7 @@ class StepPublisher:
                 after = await self._publish_completion(submission, after, uploads)
             terminal = submission.closed and all(upload.state.terminal for upload in uploads)
         finally:
-            due_at = time.time() + (_BACKSTOP_SECONDS if terminal else _POLL_SECONDS)
+            due_at = unix_time() + (_BACKSTOP_SECONDS if terminal else _POLL_SECONDS)
 
             def settled(found: PublishCursor) -> PublishCursor:
                 # A concurrent writer has made the cursor due earlier, because an upload starts over.

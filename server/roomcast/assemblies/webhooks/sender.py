@@ -11,6 +11,7 @@ import aiohttp
 
 from roomcast.assemblies.delivery import Attempt
 from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
+from roomcast.runtime.clocks import unix_time
 from roomcast.tracing import traceparent
 from roomcast.uploads.templates import Webhook
 
@@ -23,7 +24,7 @@ _READ_BYTES = 64 * 1024
 class Sender:
     """Sends requests to public addresses, and with `private` to all others too. Times are in seconds."""
 
-    def __init__(self, *, private: bool, seconds: float = SEND_SECONDS, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, private: bool, seconds: float = SEND_SECONDS, clock: Callable[[], float] = unix_time) -> None:
         connector = aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True)
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -194,6 +194,8 @@ def _check_prefix(url: URL, report: Mapping[str, Any]) -> list[Finding]:
     if link.path.startswith(expected):
         return []
     text = f"Links of the server begin with {link.path.partition('/api/')[0]}/api/, and not with {expected}."
+    if report["prefix"]:
+        text += f" The proxy says that it has removed {report['prefix']}."
     return [Finding(Misconfiguration.PREFIX_WRONG, text)]
 
 

@@ -92,10 +92,12 @@ ADVICE: Mapping[Misconfiguration, Advice] = MappingProxyType(
         ),
         Misconfiguration.PREFIX_WRONG: Advice(
             "Links lead nowhere, so uploads fail after the first request.",
-            "Set ROOMCAST_PUBLIC_URL to the address with its path, and write the path in `location` and `proxy_pass` "
-            "so that the server receives what it expects.",
-            "Set ROOMCAST_PUBLIC_URL to the address with its path; `handle_path` removes the path, `handle` does not.",
-            "Set ROOMCAST_PUBLIC_URL to the address with its path; `http-request replace-path` removes the path.",
+            "Set ROOMCAST_PREFIX to the path that `proxy_pass` passes on, or ROOMCAST_PUBLIC_URL to the address with "
+            "the path that it removes.",
+            "Set ROOMCAST_PREFIX to the path of `handle`, or ROOMCAST_PUBLIC_URL to the address with that of "
+            "`handle_path`, which removes it.",
+            "Set ROOMCAST_PREFIX to the path, or ROOMCAST_PUBLIC_URL to the address with the path that `http-request "
+            "replace-path` removes.",
         ),
         Misconfiguration.BODY_BUFFERED: Advice(
             "Progress stands still and then jumps, and large files fill the proxy's disk.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,6 +11,7 @@ from roomcast.http.admin.schema import Board, Overview
 from roomcast.http.admin.view import RECENT_SECONDS, board_snapshot, overview_snapshot
 from roomcast.http.streams.streams import LatestQueue
 from roomcast.ledger.contract import Ledger, QueueStats
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import periodic
 from roomcast.services.presence import Presence, WebProcess
 
@@ -85,12 +85,12 @@ class AdminBoard:
         return board_snapshot(await self._overview(stats), newest.uploads, stats.leased)
 
     async def _stats(self) -> QueueStats:
-        return await self._ledger.stats(since=time.time() - RECENT_SECONDS, failures=_MAX_FAILURES)
+        return await self._ledger.stats(since=unix_time() - RECENT_SECONDS, failures=_MAX_FAILURES)
 
     async def _overview(self, stats: QueueStats) -> Overview:
         workers = await self._dispatch.live_workers()
         web_processes = await self._presence.heartbeat(self._this_process())
-        return overview_snapshot(stats, workers, web_processes, time.time())
+        return overview_snapshot(stats, workers, web_processes, unix_time())
 
 
 def _without_time(board: Board) -> Board:

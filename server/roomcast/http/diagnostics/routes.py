@@ -75,6 +75,8 @@ class RequestReport(Shape):
     """The client's address, for which limits are counted."""
     scheme: str | None
     host: str | None
+    prefix: str
+    """The path that a trusted proxy has removed, as it says itself."""
     publicUrl: str | None
     origins: list[str]
     """The other origins whose pages may call."""
@@ -140,6 +142,7 @@ class DiagnosticRoutes(RouteGroup):
             "address": resolved.address,
             "scheme": resolved.scheme,
             "host": resolved.host or get("host"),
+            "prefix": resolved.prefix,
             "publicUrl": self._public_url,
             "origins": self._origins,
             "contentUrl": self._links.content(_EXAMPLE_ID),

@@ -8,7 +8,6 @@ server supports ranges and the file has not changed.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -34,6 +33,7 @@ from roomcast.http.sources.remote_file import RemoteFile, RemoteFiles, check_url
 from roomcast.ledger.contract import Ledger, RecordWrite
 from roomcast.media.contract import MediaStore, ResumableSources
 from roomcast.runtime.backoff import Backoff
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.process import log_context
 from roomcast.runtime.tasks import cancel_and_wait, log_failure, periodic
 from roomcast.uploads.lifecycle import Failed, Stage
@@ -130,7 +130,7 @@ class Importer:
         self._wake.set()
 
     async def _reschedule(self, upload_id: str, seconds: float) -> None:
-        await self._records.update(upload_id, lambda record: replace(record, due_at=time.time() + seconds))
+        await self._records.update(upload_id, lambda record: replace(record, due_at=unix_time() + seconds))
 
     async def _import(self, record: Import) -> None:
         """Receive a file to its end, and delete its record."""
@@ -151,7 +151,7 @@ class Importer:
             if upload.stage is not Stage.RECEIVING:
                 return  # it has arrived, or has ended otherwise
             try:
-                left = record.created_at + self._max_seconds - time.time()
+                left = record.created_at + self._max_seconds - unix_time()
                 await self._attempt(upload, record.id, left)
             except LeaseLost:
                 return

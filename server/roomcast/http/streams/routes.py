@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from aiohttp import web
@@ -27,6 +26,7 @@ from roomcast.http.schema import FormInFolder
 from roomcast.http.streams.streams import LAST_EVENT_ID, Streams, StreamType, stream_responses
 from roomcast.http.uploads import TEMPLATE_PARAMETER
 from roomcast.ledger.contract import Ledger
+from roomcast.runtime.clocks import unix_time
 from roomcast.services.uploads import UploadService
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import Upload
@@ -70,7 +70,7 @@ class TaskView:
         except NotFound:
             return
         await self._sweep()
-        await self._dismissals.add(DismissedTask.new(upload, until=time.time() + self._retention_seconds))
+        await self._dismissals.add(DismissedTask.new(upload, until=unix_time() + self._retention_seconds))
 
     async def _is_dismissed(self, upload: Upload) -> bool:
         try:
@@ -196,5 +196,5 @@ class StreamRoutes(RouteGroup):
 
 def require_recent(upload: Upload, seconds: float) -> None:
     """Raise `NotFound` for an upload that ended more than `seconds` ago."""
-    if upload.state.terminal and upload.updated_at + seconds < time.time():
+    if upload.state.terminal and upload.updated_at + seconds < unix_time():
         raise NotFound("There is no such upload any more.")

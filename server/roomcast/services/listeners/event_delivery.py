@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from roomcast.extensions.calls import FunctionCalls
 from roomcast.extensions.contract import EventListener
 from roomcast.extensions.registry import name_of
 from roomcast.ledger.contract import Ledger, Replay
+from roomcast.runtime.clocks import unix_time
 from roomcast.runtime.tasks import cancel_and_wait, log_failure, periodic
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.messages import Message
@@ -154,7 +154,7 @@ class EventDelivery:
     async def _make_changed_due(self) -> None:
         """Make the cursors due whose uploads have changed, unless they are being delivered."""
         changed, self._changed = self._changed - self._delivering.keys(), self._changed & self._delivering.keys()
-        now = time.time()
+        now = unix_time()
         for cursor_id in changed:
             with suppress(NotFound):
                 await self._cursors.update(cursor_id, lambda found: _due_by(found, now))
@@ -179,7 +179,7 @@ class EventDelivery:
     async def _renew(self, cursor_id: str) -> None:
         while True:
             await asyncio.sleep(_LEASE_SECONDS / 3)
-            leased_until = time.time() + _LEASE_SECONDS
+            leased_until = unix_time() + _LEASE_SECONDS
             with suppress(RoomcastError):
                 await self._cursors.update(cursor_id, partial(replace, due_at=leased_until))
 
@@ -195,7 +195,7 @@ class EventDelivery:
 
     def _next(self, found: EventCursor, upload: Upload) -> EventCursor:
         """Return the cursor as it is until it is due again."""
-        now = time.time()
+        now = unix_time()
         positions = [found.position(listener.name) for listener in self._listeners]
         retries = [position.retry_at for position in positions if position.failures]
         if not retries and all(position.seq >= upload.seq for position in positions):
@@ -214,7 +214,7 @@ class EventDelivery:
     async def _deliver_to(self, listener: NamedListener, cursor: EventCursor) -> None:
         """Call one listener with its events, until it fails."""
         position = cursor.position(listener.name)
-        if position.failures and position.retry_at > time.time():
+        if position.failures and position.retry_at > unix_time():
             return
         replay = await self._read(cursor, max(0, position.seq - 1))
         events, before = replay.events, None
@@ -237,7 +237,7 @@ class EventDelivery:
         try:
             await self._calls[listener].call(listener.function, upload)
         except RoomcastError as error:
-            now, jitter = time.time(), random.random()  # noqa: S311 - it spreads load and guards no secret
+            now, jitter = unix_time(), random.random()  # noqa: S311 - it spreads load and guards no secret
             after = await self._cursors.update(cursor.id, lambda found: found.failed(listener.name, now, jitter=jitter))
             position = after.position(listener.name)
             log.warning(
@@ -263,7 +263,7 @@ class EventDelivery:
             waiting = [one for one in waiting if cursor.position(one.name).seq < gone.seq]
             outcomes = await asyncio.gather(*(self._call(listener, cursor, gone) for listener in waiting))
             if not all(outcomes):
-                due_at = time.time() + _POLL_SECONDS
+                due_at = unix_time() + _POLL_SECONDS
                 await self._cursors.update(cursor.id, partial(replace, due_at=due_at))
                 return
         await self._cursors.delete(cursor.id)
