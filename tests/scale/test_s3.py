@@ -12,6 +12,10 @@ from urllib.parse import urljoin
 
 import aiohttp
 import pytest
+from roomcast.ledger.redis.ledger import RedisLedger
+from roomcast.runtime.redis_connection import connect
+from roomcast.uploads.lifecycle import Stage
+from roomcast.uploads.transitions import deleted
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
@@ -19,6 +23,7 @@ from tests.scale.test_workers import assert_nothing_missed
 from tests.support.clips import text_named_mp4
 from tests.support.harness import Api, HalfSent, Reply, RunningServer, eventually
 from tests.support.redis_server import RunningRedis
+from tests.support.remote_files import RemoteFiles
 from tests.support.s3_server import BUCKET, S3Server
 from tests.support.scale.cluster import Cluster
 from tests.support.watchers import Watcher
@@ -32,8 +37,12 @@ def cluster(
     folder: Path, redis: RunningRedis, fake: FakeFfmpeg, bucket: dict[str, str], members: list[RunningServer]
 ) -> Iterator[Cluster]:
     templates = folder / "templates.toml"
-    templates.write_text('[templates.streamed]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n')
+    templates.write_text(
+        '[templates.streamed]\nkind = "video"\npreset = "ultrafast"\nhls = [240, 144]\n'
+        '[templates.kept]\nkind = "image"\nkeep_source = "7d"\nkeep_results = "forever"\n'
+    )
     own = {"ROOMCAST_TEMPLATES": str(templates), "ROOMCAST_MAX_UPLOAD_BYTES": str(64 << 20)}
+    own["ROOMCAST_IMPORT_PRIVATE"] = "1"
     cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, **own, ROOMCAST_LEASE_SECONDS="10")
     cluster.web()
     cluster.worker()
@@ -242,3 +251,51 @@ async def test_readyz_reports_an_unreachable_bucket(api: Api, s3: S3Server) -> N
     assert (reply.status, reply.body["checks"]["media"]) == (200, "ok")
     there = s3.keys()
     assert not [key for key in there if not re.match("incoming/|media/|check$|deployment$", key)]
+
+
+async def test_files_in_a_bucket_are_downloaded_processed_again_linked_and_deleted(
+    cluster: Cluster, api: Api, s3: S3Server, shelf: Shelf, world: aiohttp.ClientSession, aiohttp_server: Any
+) -> None:
+    remote = RemoteFiles(shelf.image().read_bytes())
+    url = (await aiohttp_server(remote.app())).make_url("/file.png")
+    imported = await api.request("POST", "/api/uploads", json={"url": str(url), "type": "kept"})
+    upload_id = imported.body["uploadId"]
+    state = await api.finished(upload_id)
+    assert state["status"] == "completed", state
+    assert [key for key in left(s3, upload_id) if "incoming/" in key], "the source is kept"
+    output = state["element"]["outputs"][0]
+    async with world.get(urljoin(api.server.url, output["downloadUrl"])) as saved:
+        assert saved.headers["Content-Disposition"].startswith('attachment; filename="file.')
+        assert len(await saved.read()) == output["size"]
+    again = await api.request("POST", f"/api/uploads/{upload_id}/process", json={"type": "image"})
+    second = await api.finished(again.body["uploadId"])
+    assert second["status"] == "completed", second
+    link = (await api.request("POST", f"/api/uploads/{upload_id}/links", json={})).body["url"]
+    async with world.get(urljoin(api.server.url, link)) as page:
+        assert (page.status, "<picture>" in await page.text()) == (200, True)
+    async with Watcher(api.server.url) as watcher:
+        await watcher.join(upload_id)
+        assert (await api.delete(upload_id)).status == 200
+        await watcher.wait_until(lambda: [one for one in watcher.received if one.name == "deleted"])
+    assert left(s3, upload_id) == []
+    assert (await api.get(upload_id)).refusal == (410, "DELETED")
+    async with world.get(urljoin(api.server.url, link)) as page:
+        assert page.status == 404
+    async with world.get(urljoin(api.server.url, second["element"]["url"])) as result:
+        assert result.status == 200, "the copy does not depend on the first upload"
+
+
+async def test_deletion_that_was_killed_is_finished_after_the_restart(
+    cluster: Cluster, redis: RunningRedis, api: Api, s3: S3Server, shelf: Shelf
+) -> None:
+    upload_id = await api.accepted(shelf.image(), template="kept")
+    await api.finished(upload_id)
+    (web,) = cluster.webs
+    web.kill()
+    ledger = RedisLedger(connect(redis.url))
+    await ledger.append(upload_id, deleted(Stage.DONE))  # what the request that was killed had come to
+    await ledger.close()
+    assert left(s3, upload_id) != []
+    web.restart()
+    assert (await api.get(upload_id)).refusal == (410, "DELETED")
+    await eventually(lambda: left(s3, upload_id) == [], 30.0, what="the end of the deletion")
