@@ -54,6 +54,8 @@ async def test_each_process_counts_its_own_work_and_all_report_the_same_queue(
     web, worker = await asyncio.gather(
         scraped(f"{cluster.webs[0].url}/metrics"), scraped(f"http://127.0.0.1:{port}/metrics")
     )
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+        assert await response.json() == {"ok": True, "checks": dict.fromkeys(("ledger", "background", "serving"), "ok")}
     assert web["roomcast_received_bytes_total", "image"] == image.stat().st_size
     assert worker["roomcast_stored_bytes_total", "image"] == sum(output["size"] for output in element["outputs"])
     assert web["roomcast_uploads_total", "auto", "starting"] == 2

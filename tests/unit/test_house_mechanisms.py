@@ -113,6 +113,7 @@ AWAITED_TASKS = {
     "server/roomcast/runtime/supervisor.py": "the watches of the children, the first of which to end ends the process",
     "server/roomcast/services/listeners/event_delivery.py": "the events of one upload, which log what fails and end",
     "server/roomcast/transport/engine.py": "one packet of one client",
+    "workers/roomcast_workers/operations_port.py": "one answer, which a thread awaits until its deadline",
     "workers/roomcast_workers/reporter.py": "the ticks of one attempt, which log what fails",
     "workers/roomcast_workers/steps/application_step.py": "one step, which is awaited, or logged when it does not stop",
 }

@@ -6,22 +6,20 @@ Without `REDIS_URL` the web process runs the workers and this process only waits
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from roomcast.extensions.discovery import discover
 from roomcast.extensions.registry import Extensions
 from roomcast.runtime.process import (
     STOP_SECONDS,
     exit_deadline,
-    listen_errors,
     print_ready,
     stop_signal,
 )
-from roomcast.runtime.tasks import exit_when_task_fails
+from roomcast.runtime.tasks import exit_when_task_fails, process_heartbeats
 from roomcast.services.backends import open_backends
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.program import run_program
@@ -29,6 +27,7 @@ from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.settings.settings import Settings
 
 from roomcast_workers.factory import build_workers
+from roomcast_workers.operations_port import WorkerReadiness, operations_port
 from roomcast_workers.steps.plan import StepPlan
 
 log = structlog.get_logger("roomcast_workers")
@@ -45,15 +44,16 @@ async def work(settings: Settings, extensions: Extensions, plan: StepPlan) -> in
         registry = CollectorRegistry()
         backends.ledger.add_observer(UploadMetrics(registry).on_event)
         maintenance = Maintenance(backends, settings.retention, lease_seconds=settings.worker.lease_seconds)
-        async with (
-            maintenance.running(),
-            build_workers(settings, backends, plan).running(settings.worker.workers),
-        ):
-            with _metrics(registry, settings):
+        readiness = WorkerReadiness(backends.ledger, process_heartbeats(), stop.is_set)
+        with operations_port(settings.server.host, settings.server.metrics_port, registry, readiness):
+            async with (
+                maintenance.running(),
+                build_workers(settings, backends, plan).running(settings.worker.workers),
+            ):
                 print_ready("Roomcast is working.")
                 await stop.wait()
-            log.info("stopping")
-            exit_deadline(STOP_SECONDS)
+                log.info("stopping")
+                exit_deadline(STOP_SECONDS)
     return end.exit_code
 
 
@@ -66,22 +66,6 @@ async def idle() -> int:
     )
     await stop.wait()
     return 0
-
-
-@contextmanager
-def _metrics(registry: CollectorRegistry, settings: Settings) -> Iterator[None]:
-    """Serve `/metrics` from a thread, if `ROOMCAST_METRICS_PORT` is set."""
-    if settings.server.metrics_port is None:
-        yield
-        return
-    with listen_errors(settings.server.host, settings.server.metrics_port):
-        server, thread = start_http_server(settings.server.metrics_port, settings.server.host, registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def main() -> int:

@@ -55,7 +55,8 @@ class ServerSettings(SettingsGroup):
         None,
         ge=1,
         le=65535,
-        description="Port on which a worker process answers `/metrics`, on `HOST` and without credentials.",
+        description="Port on which a worker process answers `/metrics` and `/readyz`, on `HOST` and without "
+        "credentials.",
     )
     drain_seconds: float = Field(
         0,
