@@ -18,7 +18,7 @@ from playwright.async_api import BrowserContext, Page, expect
 from tests.conftest import Serve, Shelf
 from tests.support.browser.demo import WORK_SECONDS, Card
 from tests.support.harness import ROOT, RunningServer
-from tests.support.pages import examples
+from tests.support.pages import ADDRESS, examples
 
 NODE = ROOT / "tests" / "node" / "node_modules"
 LIBRARIES = ROOT / "static" / "node_modules"
@@ -72,6 +72,7 @@ document.querySelector("#app").innerHTML =
   '<upload-drop for="uploads"></upload-drop><upload-progress-list id="uploads" results></upload-progress-list>';
 uploads.roomcast = connect({ url });
 """,
+    "example-vue.entry.js": 'import "./vue/main.js";\n',
     "client.entry.js": 'import { connect } from "roomcast";\nglobalThis.connect = connect;\n',
     "types.tsx": """
 import { connect, RoomcastError, type Message } from "roomcast";
@@ -156,6 +157,13 @@ class Project:
         for name, example in named.items():
             (self.folder / name).write_text(example.at(server))
         (self.folder / "App.vue").write_text(examples("vue")["vue"].code)
+        for name in ("html", "react", "vue", "node"):
+            copy = shutil.copytree(ROOT / "examples" / name, self.folder / name)
+            for file in copy.iterdir():
+                file.write_text(file.read_text().replace(ADDRESS, server))
+        start = json.loads((self.folder / "react" / "package.json").read_text())["scripts"]["start"]
+        command = [option for option in start.split() if not option.startswith("--serve")]
+        run([str(LIBRARIES / ".bin" / command[0]), *command[1:]], self.folder / "react")
         run(["node", "consume.mjs", str(self.folder)], ROOT / "tests" / "node")
         result = json.loads((self.folder / "result.json").read_text())
         self.sizes: dict[str, dict[str, int]] = result["sizes"]
@@ -208,12 +216,13 @@ class Elsewhere:
         return web.Response(text=f"{html}<script{kind} src='/files/{script}.js'></script>", content_type="text/html")
 
     async def open(self, context: BrowserContext, name: str, server: RunningServer) -> Page:
-        """Open the page of a bundle. What it requests of a third origin fails the test."""
+        """Open the page of a bundle, or a page of the project. What it requests of a third origin fails the test."""
         page = await context.new_page()
         own = f"http://localhost:{self.server.port}"
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        await page.goto(f"{own}/shop/{name}.html?server={server.url}")
+        path = f"files/{name}" if name.endswith(".html") else f"shop/{name}.html"
+        await page.goto(f"{own}/{path}?server={server.url}")
         self.asked = asked
         self.origins = (own, server.url, "blob:", "data:")
         return page
@@ -257,6 +266,8 @@ async def test_applications_of_another_origin_upload_and_show_results(
     (project.folder / "sender.mjs").write_text(SENDER)
     assert run(["node", "sender.mjs", server.url, str(picture)], project.folder).split() == ["online", "completed"]
 
+    await every_example_uploads(project, elsewhere, context, server, picture)
+
     clip = shelf.clip()
     for name, files in {"dist/elements": [picture], "dist/elements.iife": [picture, clip]}.items():
         page = await elsewhere.open(context, name, server)
@@ -266,6 +277,26 @@ async def test_applications_of_another_origin_upload_and_show_results(
         await expect(page.locator("#panel"), "the styles are in the bundle").to_have_css("display", "grid")
         assert elsewhere.only_two_origins(), elsewhere.asked
     await every_result_works(page, server)
+
+
+async def every_example_uploads(
+    project: Project, elsewhere: Elsewhere, context: BrowserContext, server: RunningServer, picture: Path
+) -> None:
+    """Send a picture with each client of the folder `examples`, until there is a link to the result."""
+    for name, label in {
+        "html/index.html": "Choose files",
+        "react/index.html": "Files",
+        "dist/example-vue": "Files",
+    }.items():
+        page = await elsewhere.open(context, name, server)
+        await page.get_by_label(label).set_input_files(picture)
+        link = page.locator(f"li > a[href^='{server.url}/media/']:not([download])")
+        await expect(link, name).to_be_visible(timeout=WORK_MS)
+        assert await link.evaluate("async ({ href }) => (await fetch(href)).status") == 200, name
+        assert elsewhere.only_two_origins(), elsewhere.asked
+    printed = run(["node", "node/upload.mjs", str(picture)], project.folder)
+    assert "done: 100 %\n" in printed
+    assert f": {server.url}/media/" in printed.splitlines()[-1]
 
 
 async def every_result_works(page: Page, server: RunningServer) -> None:
