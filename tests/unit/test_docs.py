@@ -117,8 +117,8 @@ def test_a_page_names_make_targets_that_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [DOCS / "architecture.md", *OTHERS[:2]], ids=lambda page: page.name)
 def test_a_page_about_the_code_names_files_that_exist(page: Path) -> None:
-    """Paths are below the root, one of the two packages, or the folder of the browser modules. What git ignores, because
-    a build makes it, need not exist."""
+    """Paths are below the root, one of the two packages, or the folder of the browser modules. What a build makes, and
+    git ignores, need not exist."""
     built = tuple(line.lstrip("/") for line in (ROOT / ".gitignore").read_text().split() if line.endswith("/"))
     roots = (ROOT, ROOT / "server/roomcast", ROOT / "workers/roomcast_workers", ROOT / "static")
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|lua|js|md|toml|txt)|/))`", text(page)))
