@@ -66,7 +66,7 @@ class FakeConnection(asyncio.Transport):
         """Give the protocol what was sent, as far as it reads on."""
         while self.reading and self._sent and not self.closing:
             if isinstance(self._protocol, asyncio.BufferedProtocol):
-                buffer = memoryview(self._protocol.get_buffer(-1))  # type: ignore[arg-type]
+                buffer = memoryview(self._protocol.get_buffer(-1))
                 assert buffer, "The protocol has no room, which closes the connection."
                 count = min(len(buffer), len(self._sent))
                 buffer[:count], self._sent = self._sent[:count], self._sent[count:]
