@@ -55,7 +55,7 @@ def test_example_of_every_parameter_is_valid() -> None:
                 described.check(one["schema"], value, f"{method} {path} {one['name']}")
 
 
-def test_linked_guides_exist() -> None:
-    linked = set(re.findall(r'href="/docs/([^"]+)"', (STATIC / "docs" / "docs.html").read_text()))
-    assert {name for name in linked if not (GUIDES / name).is_file()} == set()
-    assert len(linked) > 10
+def test_every_guide_for_readers_of_the_api_is_linked() -> None:
+    linked = set(re.findall(r'href="docs/([^"]+)"', (STATIC / "docs" / "docs.html").read_text()))
+    unlinked = {"benchmarks.md", "index.md", "migrating.md"}
+    assert linked == {path.name for path in GUIDES.glob("*.md")} - unlinked

@@ -53,7 +53,9 @@ def plain_that_returns_a_coroutine(number: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    "function", [coroutine, plain, plain_that_returns_a_coroutine, Doubling(), partial(coroutine)], ids=repr
+    "function",
+    [coroutine, plain, plain_that_returns_a_coroutine, Doubling(), partial(coroutine)],
+    ids=["coroutine", "plain", "returns-a-coroutine", "callable-object", "partial"],
 )
 async def test_result_of_every_sort_of_function_is_returned(calls: FunctionCalls, function: Any) -> None:
     REQUEST.set("this one")

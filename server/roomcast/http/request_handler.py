@@ -115,9 +115,19 @@ class RequestHandler(web_protocol.RequestHandler):
             if not self._reading_paused and not self._buffer_paused:
                 self._resume_transport_reading()
 
+    def _pause_transport_reading(self) -> None:
+        if self._owns_reading:
+            super()._pause_transport_reading()
+
     def _resume_transport_reading(self) -> None:
-        if not self._reading_deferred:
+        if self._owns_reading and not self._reading_deferred:
             super()._resume_transport_reading()
+
+    @property
+    def _owns_reading(self) -> bool:
+        """Whether this is the connection's protocol, which alone pauses and resumes reading. While another one reads a
+        large body, a deferral of this one may end."""
+        return self.transport is not None and self.transport.get_protocol() is self
 
     async def wait_until_lost(self) -> None:
         """Wait until the client has closed the connection."""

@@ -234,6 +234,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]  # python-engineio has
                 raise engine_error(EngineError.BAD_REQUEST, "The transport of a session cannot be changed here.")
         websocket = WebSocket(session, connection, self._websocket_context, deflate=deflate)
         connection.set_protocol(websocket)
+        connection.resume_reading()  # the protocol until now may have paused it, and resumes it no more
         self.connections.on_upgrade(connection)
         connection.write(response)
         if sid is None:

@@ -44,6 +44,7 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_context",
+        "_deferred",
         "_frames",
         "_read_paused",
         "_reader",
@@ -65,6 +66,8 @@ class WebSocket(asyncio.Protocol):
         """Frames that were read and are not handled yet."""
         self._read_paused = False
         """Whether the session has paused reading."""
+        self._deferred = False
+        """Whether reading waits for the turn of the session's account."""
         self.paused = False
         self.deflate = deflate
         self.write = transport.write
@@ -118,7 +121,8 @@ class WebSocket(asyncio.Protocol):
         scheduler.charge(session.account, started, prepaid)
         if self._frames is not None or not scheduler.admits(session.account):
             self._transport.pause_reading()
-            scheduler.defer(session.account, self._resume)
+            self._deferred = True
+            scheduler.defer(session.account, self._start_turn)
 
     def _handle_frames(self) -> None:
         """Handle as many frames as one turn allows."""
@@ -143,14 +147,21 @@ class WebSocket(asyncio.Protocol):
             return
         self._frames = None
 
+    def _start_turn(self, prepaid: float) -> None:
+        """Read on after a deferral, unless the session has paused reading as well."""
+        self._deferred = False
+        self._resume(prepaid)
+
     def _resume(self, prepaid: float = 0.0) -> None:
-        """Handle the frames that were read, then resume reading."""
-        if self._transport.is_closing() or self._read_paused:
-            return
-        if self._frames is not None:
-            self._charge_frames(prepaid)
-        else:
+        """Handle the frames that were read, then resume reading, unless it is paused or deferred."""
+        if self._is_reading_allowed and self._frames is not None:
+            self._charge_frames(prepaid)  # may pause or defer reading again
+        if self._is_reading_allowed:
             self._transport.resume_reading()
+
+    @property
+    def _is_reading_allowed(self) -> bool:
+        return not (self._read_paused or self._deferred or self._transport.is_closing())
 
     def _handle_message(self, opcode: Opcode, payload: bytes) -> None:
         match opcode:

@@ -81,10 +81,12 @@ class RawBodyReader(asyncio.BufferedProtocol):
         self._collecting: asyncio.TimerHandle | None = None
         self._lost = False
         self._discarding = False
-        # Paused and resumed, because the event loop asks a protocol for its buffer when reading begins.
+        # Paused and resumed, because the event loop asks a protocol for its buffer when reading begins. From here on,
+        # nothing else resumes reading: event loops close a connection whose protocol has no room in its buffer.
         transport.pause_reading()
         transport.set_protocol(self)
-        transport.resume_reading()
+        if self._left:
+            self._resume()
 
     def __aiter__(self) -> Self:
         return self
