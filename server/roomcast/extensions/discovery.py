@@ -62,7 +62,9 @@ def _add(extensions: Extensions, name: str, origin: str) -> None:
         extensions.include(found)
     elif callable(target):
         if inspect.iscoroutinefunction(target) or is_generator_function(target):
-            raise ExtensionError(f"The hook {name}, which {origin}, must be an ordinary function, without async or yield.")
+            raise ExtensionError(
+                f"The hook {name}, which {origin}, must be an ordinary function, without async or yield."
+            )
         try:
             target(extensions)
         except ExtensionError:

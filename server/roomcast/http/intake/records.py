@@ -94,8 +94,10 @@ class NewUploads:
                 max_bytes=upload.max_bytes,
                 prefix=upload.prefix,
             )
-            if await self._calls.call(check, asked, viewer) is not None:  # such as False, which was meant as a refusal
-                raise self._calls.fail(check, "The function must return None. To refuse the upload, it raises Rejected.")
+            if await self._calls.call(check, asked, viewer) is not None:  # such as False, meant as a refusal
+                raise self._calls.fail(
+                    check, "The function must return None. To refuse the upload, it raises Rejected."
+                )
             try:
                 upload = _changed(upload, asked, self._templates)
             except (RoomcastError, ValueError) as error:
