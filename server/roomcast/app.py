@@ -443,7 +443,7 @@ def _add_upload_routes(
     LinkRoutes(uploads, core.upload_links, intake.links.page).add_routes(app)
     public_url = settings.server.public_url
     origins = [*media.origins, *([str(URL(public_url).origin())] if public_url else [])]
-    LinkPages(uploads, core.upload_links, media, origins, public_url).add_routes(app)
+    LinkPages(uploads, core.upload_links, media, origins, settings.server.base_url).add_routes(app)
     ReprocessingRoutes(
         uploads,
         core.assemblies,

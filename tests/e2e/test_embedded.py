@@ -43,6 +43,10 @@ async def application(scope, receive, send):
     path = scope["path"]
     if path == "/fails":
         raise ValueError("It fails.")
+    if path == "/apologises":  # as frameworks do: they send the response, and raise the error for the server's log
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"We are sorry."})
+        raise ValueError("It fails.")
     if path == "/forgets":
         return
     size, more = 0, True
@@ -93,6 +97,7 @@ async def test_asgi_application_is_served_beside_roomcast(tmp_path: Path, shelf:
             assert await body("GET", "/stream") == (200, "one two three")
             assert await body("HEAD", "/stream") == (200, "")
             assert (await body("GET", "/fails"))[0] == (await body("GET", "/forgets"))[0] == 500
+            assert await body("GET", "/apologises") == (500, "We are sorry.")
             async with shop.get(f"{root}/") as response:
                 assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
                 assert response.headers["Content-Type"] == "text/plain"

@@ -119,6 +119,7 @@ ODD: list[Any] = [
     Viewer("x" * 201),
     Viewer("ada", admin="yes"),  # type: ignore[arg-type]
     Viewer("ada", expires_at=float("nan")),
+    Viewer("ada", expires_at=float("inf")),
     Viewer("ada", expires_at="tomorrow"),  # type: ignore[arg-type]
     KeyError("sessionid"),
     asyncio.CancelledError(),
@@ -147,6 +148,7 @@ async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_
         "suspended": Rejected("ACCOUNT_SUSPENDED", "Your account is suspended."),
         "over": Viewer("ada", expires_at=time.time() - 1),
         "brief": Viewer("ada", expires_at=time.time() + 1.5),
+        "endless": Viewer("ada", expires_at=10**400),  # no float has this value
     }
     reply = await api.request("GET", "/api/uploads", headers={"Cookie": "sessionid=suspended"})
     assert (reply.status, reply.body["error"]) == (
@@ -155,6 +157,7 @@ async def test_function_may_reject_with_a_code_of_its_own_and_name_the_end_of_a_
     )
     assert (await refused(server.url, auth={"session": "suspended"}))["code"] == "ACCOUNT_SUSPENDED"
     assert (await refused(server.url, auth={"session": "over"}))["code"] == "UNAUTHENTICATED"
+    assert (await api.request("GET", "/api/uploads", headers={"Cookie": "sessionid=endless"})).status == 200
     async with Watcher(server.url, auth={"session": "brief"}) as watcher:
         await watcher.wait_until(lambda: watcher.disconnections > 0)
 

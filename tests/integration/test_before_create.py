@@ -27,10 +27,10 @@ class Checks:
         self.asked: list[tuple[NewUpload, Viewer]] = []
         self.decide: Callable[[NewUpload], Any] = lambda upload: None
 
-    async def check(self, upload: NewUpload, viewer: Viewer) -> None:
+    async def check(self, upload: NewUpload, viewer: Viewer) -> Any:
         self.asked.append((upload, viewer))
         await asyncio.sleep(0)
-        self.decide(upload)
+        return self.decide(upload)
 
 
 @pytest.fixture
@@ -165,6 +165,8 @@ ODD: dict[str, Callable[[NewUpload], Any]] = {
     "template of no name": lambda upload: setattr(upload, "template", None),
     "limit": lambda upload: setattr(upload, "max_bytes", 0),
     "boolean limit": lambda upload: setattr(upload, "max_bytes", True),
+    "limit of more than 63 bits": lambda upload: setattr(upload, "max_bytes", 1 << 63),
+    "returned refusal": lambda upload: False,
     "large metadata": lambda upload: upload.metadata.update(text="x" * 5000),
     "metadata that is no JSON": lambda upload: upload.metadata.update(text=object()),
     "prefix that leads out": lambda upload: setattr(upload, "prefix", "a/../../b"),

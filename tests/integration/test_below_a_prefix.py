@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from roomcast import CallerRequest, Viewer
 from roomcast.extensions.registry import Extensions
@@ -21,6 +24,7 @@ from tests.integration.test_uploads import (  # noqa: F401
     test_page_is_served_and_the_other_path_leads_to_it_with_its_query,
 )
 from tests.support.app import AppServer
+from tests.support.harness import Api
 
 
 def who(request: CallerRequest) -> Viewer | None:
@@ -34,3 +38,14 @@ async def server(serve: ServeApp) -> AppServer:
     running = await serve(extensions=extensions, ROOMCAST_PREFIX="/shop/uploads")
     running.headers = {"Cookie": "sessionid=a-session"}
     return running
+
+
+async def test_addresses_in_the_page_of_a_lasting_link_are_below_the_prefix(server: AppServer) -> None:
+    async with Api(server) as ada:
+        upload_id, _ = await ada.reserved("a.mp4", 100)
+        made = (await ada.request("POST", f"/api/uploads/{upload_id}/links", json={})).body
+        page = await ada.request("GET", made["url"])
+        html = unescape(page.content.decode())
+        addresses = re.findall(r'(?:og:url" content|json\+oembed" href)="([^"]+)"', html)
+        assert [address.startswith(f"{server.url}/") for address in addresses] == [True, True]
+        assert [(await ada.request("GET", address)).status for address in addresses] == [200, 200]

@@ -65,19 +65,20 @@ async def test_interrupted_file_continues_where_it_ended(
     assert list((server.data / "incoming").iterdir()) == []
 
 
-@pytest.mark.parametrize("change", ["etag", "no ranges", "no etag"])
+@pytest.mark.parametrize("change", ["etag", "no ranges", "no etag", "etag with other characters than ASCII's"])
 async def test_changed_file_begins_again(
     server: AppServer, api: Api, files: RemoteFiles, remote: str, change: str
 ) -> None:
     files.cuts = [100_000]
     files.ranges = change != "no ranges"
-    files.etag = None if change == "no etag" else files.etag
+    files.etag = {"no etag": None, "etag with other characters than ASCII's": '"é"'}.get(change, files.etag)
     upload_id = await begun(api, files, f"{remote}file.png")
     if change == "etag":
         files.etag, files.content = '"two"', files.content + bytes(10)
     files.stored.set()
     state = await api.finished(upload_id)
     assert (state["status"], state["bytesReceived"]) == ("completed", len(files.content))
+    assert files.asked == [None, "bytes=100000-" if change in ("etag", "no ranges") else None]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,8 @@ async def test_changed_file_begins_again(
         ("loop", "IMPORT_FAILED"),
         ("redirect?to=file:///etc/passwd", "ADDRESS_REFUSED"),
         ("redirect?to=/page", "UNSUPPORTED_TYPE"),
+        ("redirect?to=http://[", "ADDRESS_REFUSED"),
+        ("redirect?to=http://films..example/", "ADDRESS_REFUSED"),
     ],
 )
 async def test_what_cannot_be_imported_fails_with_a_code_and_leaves_nothing(
@@ -114,7 +117,18 @@ async def test_file_of_another_size_than_declared_is_refused(
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://films.example/a.mov", "http://", "//films.example/a", "http://user:pw@films.example/a", "http://a b/", "x"],
+    [
+        "ftp://films.example/a.mov",
+        "http://",
+        "//films.example/a",
+        "http://user:pw@films.example/a",
+        "http://a b/",
+        "x",
+        "http://[",
+        "http://films..example/a",
+        f"http://{'a' * 64}.example/a",
+        "http://films.example:65536/a",
+    ],
 )
 async def test_wrong_url_is_refused_at_once(server: AppServer, api: Api, url: str) -> None:
     reply = await api.request("POST", "/api/uploads", json={"url": url})

@@ -65,6 +65,10 @@ async def test_link_shows_the_results_until_it_is_revoked(server: AppServer, she
         path = f"/api/uploads/{upload_id}/links/{made['id']}"
         assert (await bob.request("DELETE", path)).refusal == (403, "FORBIDDEN")
         assert [(await ada.request("DELETE", path)).status for _ in range(2)] == [204, 404]
+        embeds = [
+            await nobody.request("GET", "/oembed", params={"url": url}) for url in (made["url"], "/u/link_unknown")
+        ]
+        assert (embeds[0].refusal, embeds[0].body) == ((404, "NOT_FOUND"), embeds[1].body)
         gone = await page(nobody, made["url"])
         unknown = await page(nobody, "/u/link_unknown")
         assert (gone.status, gone.content, gone.headers.get("X-Robots-Tag")) == (404, unknown.content, "noindex")
@@ -98,6 +102,7 @@ async def test_expired_link_is_like_one_that_never_was(server: AppServer) -> Non
         {"expires": "2100-01-01T00:00:00"},
         {"expires": -1},
         {"expires": 0},
+        {"expires": True},
         {"more": 1},
     ],
 )

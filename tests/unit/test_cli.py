@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from roomcast.cli import formatting
+from roomcast.cli.commands import app
 from roomcast.cli.doctor.checks import check_report
 from roomcast.cli.doctor.findings import ADVICE, Diagnosis, Finding, Misconfiguration, merged
 from roomcast.cli.exit_codes import EPILOG, ExitCode, exit_code_for, exit_code_for_all
 from roomcast.client.errors import NETWORK
 from roomcast.errors import Code
+from typer.testing import CliRunner
 from yarl import URL
 
 
@@ -135,3 +137,26 @@ def test_report_of_the_server_is_compared_with_the_address_that_was_called(
 def test_every_problem_has_advice_in_sentences_for_every_proxy() -> None:
     assert set(ADVICE) == set(Misconfiguration)
     assert all(text[0].isupper() and text.endswith(".") for advice in ADVICE.values() for text in vars(advice).values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "printed"),
+    [
+        (["delete", "x", "--token", "a\nb"], 2, "--token: It has a control character."),
+        (["doctor", "http://127.0.0.1:1", "--token", "\x7f"], 2, "--token: It has a control character."),
+        (["delete", "x", "--server", "http://["], 2, "--server: The server's URL is not valid."),
+        (["doctor", "http://["], 2, "URL: The server's URL is not valid."),
+        (["doctor", "http://127.0.0.1:1", "--origin", "shop.example"], 2, "--origin: It must be an origin such as"),
+        (["delete", ""], 0, "There is no upload '', or no longer."),
+        (["delete", "../assemblies"], 0, "There is no upload '../assemblies', or no longer."),
+        (["status", "a?b"], 1, "NOT_FOUND: There is nothing with the id 'a?b'."),
+        (["link", "x", "--revoke", ".."], 1, "NOT_FOUND: There is nothing with the id '..'."),
+    ],
+)
+def test_argument_that_cannot_be_right_is_a_sentence_without_a_request(
+    arguments: list[str], exit_code: int, printed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    ended = CliRunner().invoke(app, arguments)
+    assert ended.exit_code == exit_code
+    assert printed in ended.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,13 @@ class TestSource:
 
     async def test_unreadable_file_raises_local_file(self, tmp_path: Path) -> None:
         (tmp_path / "empty").touch()
-        for name, code in (("", LOCAL_FILE), ("none", LOCAL_FILE), ("empty", Code.UNREADABLE_MEDIA)):
+        os.mkfifo(tmp_path / "pipe")
+        for name, code in (
+            ("", LOCAL_FILE),
+            ("none", LOCAL_FILE),
+            ("pipe", LOCAL_FILE),
+            ("empty", Code.UNREADABLE_MEDIA),
+        ):
             with pytest.raises(ClientError) as raised:
                 await open_source(tmp_path / name)
             assert raised.value.code == code

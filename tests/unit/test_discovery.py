@@ -39,6 +39,8 @@ async def completed(upload): ...
     "hooks_exits": "import sys\nsys.exit('bye')",
     "hooks_syntax": "def",
     "hooks_raises": "def register(roomcast):\n    raise KeyError('one\\ntwo')",
+    "hooks_async": "async def register(roomcast): ...",
+    "hooks_yields": "def register(roomcast):\n    yield",
     "hooks_same": """
 def register(roomcast):
     async def scan(job): ...
@@ -104,6 +106,8 @@ def test_file_in_the_working_directory_is_used_and_without_one_there_is_nothing(
         ('hooks = ["hooks_syntax"]', "The hook hooks_syntax, which {file} names, cannot be imported: SyntaxError: "),
         ('hooks = ["hooks_object:none"]', "The hook hooks_object:none, which {file} names, cannot be imported: Attrib"),
         ('hooks = ["hooks_raises"]', "The hook hooks_raises, which {file} names, has failed: KeyError: 'one"),
+        ('hooks = ["hooks_async"]', "The hook hooks_async, which {file} names, must be an ordinary function"),
+        ('hooks = ["hooks_yields"]', "The hook hooks_yields, which {file} names, must be an ordinary function"),
         (
             'hooks = ["hooks_nothing"]',
             "The module hooks_nothing, which {file} names, has neither a function `register`",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
 import pytest
 import roomcast
 from roomcast.credentials import CallerRequest
@@ -51,6 +54,28 @@ def test_what_is_no_function_is_refused(thing: object) -> None:
     for add in (extensions.authenticate, extensions.before_create, extensions.on("completed")):
         with pytest.raises(ExtensionError, match="is for functions"):
             add(thing)  # type: ignore[type-var]
+
+
+def yields() -> Iterator[None]:
+    yield
+
+
+async def yields_later() -> AsyncIterator[None]:
+    yield
+
+
+class YieldsWhenCalled:
+    def __call__(self) -> Iterator[None]:
+        yield
+
+
+@pytest.mark.parametrize("function", [yields, yields_later, YieldsWhenCalled(), YieldsWhenCalled().__call__])
+def test_generator_is_refused_because_calling_it_runs_nothing(function: Any) -> None:
+    extensions = Extensions()
+    step = extensions.step("scan", after="probing")
+    for add in (extensions.authenticate, extensions.before_create, extensions.on("completed"), step):
+        with pytest.raises(ExtensionError, match="has a `yield`"):
+            add(function)
 
 
 @pytest.mark.parametrize("code", ["", "not found", "lower", "A-B", "1ST", "A" * 65, None, "A\n"])

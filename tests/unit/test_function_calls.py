@@ -79,6 +79,10 @@ async def exits() -> None:
     sys.exit("Bye.")
 
 
+async def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
 async def cancels_itself() -> None:
     raise asyncio.CancelledError
 
@@ -96,7 +100,7 @@ async def takes_no_argument_of_ours(_: int) -> None: ...
 
 @pytest.mark.parametrize(
     "function",
-    [raises, exits, cancels_itself, raises_in_a_thread, exits_in_a_thread, takes_no_argument_of_ours],
+    [raises, exits, interrupts, cancels_itself, raises_in_a_thread, exits_in_a_thread, takes_no_argument_of_ours],
     ids=lambda function: function.__name__,
 )
 async def test_error_of_a_function_becomes_a_stable_code_and_is_named_in_the_log(

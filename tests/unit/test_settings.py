@@ -30,7 +30,7 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults_are_those_of_the_contract() -> None:
     loaded = settings.load_settings()
-    assert (loaded.server.port, loaded.server.host, loaded.storage.data) == (8000, "127.0.0.1", Path("data"))
+    assert (loaded.server.port, loaded.server.host, loaded.storage.data) == (8000, "127.0.0.1", Path.cwd() / "data")
     assert loaded.worker.workers == max(1, (os.cpu_count() or 1) // 2)
     assert (loaded.intake.max_upload_bytes, loaded.retention.retention_seconds) == (2 << 30, 86400)
     assert loaded.auth.open_mode
@@ -190,7 +190,7 @@ def test_url_secret_of_32_bytes_is_used(tmp_path: Path) -> None:
 def test_settings_group_given_in_code_leaves_the_variables_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     chosen = Settings(storage=StorageSettings(data=Path("elsewhere")))
-    assert (chosen.server.port, chosen.storage.data) == (9000, Path("elsewhere"))
+    assert (chosen.server.port, chosen.storage.data) == (9000, Path.cwd() / "elsewhere")
 
 
 def test_unknown_setting_in_code_is_refused() -> None:

@@ -206,11 +206,11 @@ async def test_step_that_raises_fails_with_its_name_and_one_that_rejects_with_it
 
         return beside if threaded else on_loop
 
-    for error in (ValueError("no"), MemoryError(), SystemExit(3), asyncio.CancelledError()):
+    for error in (ValueError("no"), MemoryError(), SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()):
         with pytest.raises(StepFailed, match="The step scan failed") as failed:
             await run(raising(error), job)
         assert failed.value.retryable
-    assert [entry["event"] for entry in log] == ["step_failed"] * 4
+    assert [entry["event"] for entry in log] == ["step_failed"] * 5
     with pytest.raises(Rejected) as rejected:
         await run(raising(Rejected("INFECTED", "The file has a virus.")), job)
     assert (rejected.value.code, rejected.value.retryable) == ("INFECTED", False)

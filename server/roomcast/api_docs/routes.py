@@ -42,6 +42,8 @@ class ApiDocs(RouteGroup):
         server = settings.server
         here = f"http://{server.host}:{server.port}"
         self._url = server.base_url if server.public_url else f"{here}{server.prefix}"
+        # OpenAPI has relative addresses, too: the port of an application that Roomcast is mounted into is not known.
+        self._openapi_url = server.base_url or here
         self._cookie = None if open_mode else settings.auth.cookie
         # One at a time: pydantic parses source code for the descriptions, and in Python 3.11 two threads that use
         # `ast.parse` at once may fail with a SystemError (python/cpython#106905).
@@ -54,7 +56,7 @@ class ApiDocs(RouteGroup):
         async with self._generating:
             if self._openapi is None:
                 operations = [*SOCKET_IO_OPERATIONS, *request.app[OPERATIONS]]
-                self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._url)
+                self._openapi = await asyncio.to_thread(openapi, operations, cookie=self._cookie, url=self._openapi_url)
         return json_response(self._openapi)
 
     @Operation(

@@ -92,8 +92,11 @@ class UploadLinks:
         """Return the link with this token, and its upload. Raise `NotFound` if the link is unknown, expired or revoked,
         or its upload does not exist any more."""
         # The token is compared by its hash, so the time that this takes says nothing about tokens that are valid.
-        link = await self._records.get(_hash(token))
-        upload = await self._ledger.get(link.group)
+        try:
+            link = await self._records.get(_hash(token))
+            upload = await self._ledger.get(link.group)
+        except NotFound:
+            raise NotFound("There is no such link.") from None
         if self._expired(link) or upload.epoch != link.epoch or upload.stage is Stage.DELETED:
             raise NotFound("There is no such link.")
         return link, upload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -39,11 +40,22 @@ app = typer.Typer(
     epilog=EPILOG,
 )
 
+
+def _printable(token: str | None) -> str | None:
+    if token and not token.isprintable():
+        raise typer.BadParameter("It has a control character.", param_hint="--token")
+    return token
+
+
 Server = Annotated[str, typer.Option("--server", envvar="ROOMCAST_URL", metavar="URL", help="The server's address.")]
 Token = Annotated[
     str | None,
     typer.Option(
-        "--token", envvar="ROOMCAST_TOKEN", metavar="TOKEN", help="The bearer token, if the server requires one."
+        "--token",
+        envvar="ROOMCAST_TOKEN",
+        metavar="TOKEN",
+        callback=_printable,
+        help="The bearer token, if the server requires one.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON, one object per line.")]
@@ -221,11 +233,13 @@ def delete(upload_ids: _UploadIds, server: Server = _LOCAL, token: Token = None,
 
     async def delete_uploads(client: Client) -> ExitCode:
         for upload_id in upload_ids:
-            await client.delete(upload_id)
+            existed = await client.delete(upload_id)
             if as_json:
                 print_json({"uploadId": upload_id, "deleted": True})
-            else:
+            elif existed:
                 print_line(f"Deleted {upload_id}.")
+            else:
+                print_line(f"There is no upload {upload_id!r}, or no longer.")
         return ExitCode.COMPLETED
 
     _run(server, token, as_json, delete_uploads)
@@ -333,6 +347,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Find out which settings of a proxy break uploads, sockets, streams or downloads. It creates no uploads."""
+    if origin is not None and not re.fullmatch(r"https?://[^\s/?#@]+", origin):
+        raise typer.BadParameter("It must be an origin such as https://shop.example.", param_hint="--origin")
     try:
         diagnosis = asyncio.run(diagnose(url, token=token, origin=origin, wait_seconds=wait))
     except ValueError as error:

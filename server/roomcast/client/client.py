@@ -18,6 +18,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -44,6 +45,7 @@ _POLL_SECONDS = 1.0
 _READ_BYTES = 256 * 1024
 _DEFAULT_TEMPLATE = "auto"
 _ANONYMOUS = "anonymous"
+_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 
 OnState = Callable[["Message"], object]
 
@@ -207,7 +209,7 @@ class Client:
 
     async def state(self, upload_id: str) -> Message:
         """Return the state of an upload."""
-        return self._with_urls(await self._http.json("GET", f"api/uploads/{upload_id}"))
+        return self._with_urls(await self._http.json("GET", f"api/uploads/{_checked(upload_id)}"))
 
     async def list(self, *, status: str | None = None) -> AsyncIterator[Message]:
         """Yield the viewer's uploads, the newest first. Pages are fetched as needed. `status` selects uploads."""
@@ -222,19 +224,21 @@ class Client:
 
     async def cancel(self, upload_id: str) -> Message:
         """Cancel an upload, and return its state when its work has stopped and its files are deleted."""
-        answer = await self._http.json("POST", f"api/uploads/{upload_id}/cancel")
+        answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/cancel")
         return self._with_urls(answer["state"])
 
-    async def delete(self, upload_id: str) -> None:
-        """Delete an upload with its results, or cancel it first if it has not ended. One that is deleted already, or
-        does not exist, counts as deleted."""
+    async def delete(self, upload_id: str) -> bool:
+        """Delete an upload with its results; cancel it first if it has not ended. Return False if it is deleted already
+        or does not exist."""
         try:
-            answer = await self._http.json("DELETE", f"api/uploads/{upload_id}")
+            answer = await self._http.json("DELETE", f"api/uploads/{_checked(upload_id)}")
             if answer["state"]["stage"] != Stage.DELETED:
-                await self._http.json("DELETE", f"api/uploads/{upload_id}")
+                await self._http.json("DELETE", f"api/uploads/{_checked(upload_id)}")
         except ClientError as error:
             if error.code not in (Code.NOT_FOUND, Code.DELETED):
                 raise
+            return False
+        return True
 
     async def create_link(
         self, upload_id: str, *, scope: str = "view", expires: str | float | None = None
@@ -242,17 +246,19 @@ class Client:
         """Make a lasting link to an upload and return it, with its `url`. `scope` is `view` or `control`; `expires` is
         a time (ISO 8601), a duration such as `7d`, or a number of seconds."""
         body = {"scope": scope, "expires": expires}
-        link: dict[str, Any] = await self._http.json("POST", f"api/uploads/{upload_id}/links", json=body)
+        link: dict[str, Any] = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/links", json=body)
         return {**link, "url": self._absolute_url(link["url"])}
 
     async def links(self, upload_id: str) -> Sequence[dict[str, Any]]:
         """Return the lasting links to an upload, newest first, without their URLs."""
-        links: Sequence[dict[str, Any]] = (await self._http.json("GET", f"api/uploads/{upload_id}/links"))["links"]
+        links: Sequence[dict[str, Any]] = (await self._http.json("GET", f"api/uploads/{_checked(upload_id)}/links"))[
+            "links"
+        ]
         return links
 
     async def revoke_link(self, upload_id: str, link_id: str) -> None:
         """Revoke a lasting link."""
-        async with self._http.request("DELETE", f"api/uploads/{upload_id}/links/{link_id}"):
+        async with self._http.request("DELETE", f"api/uploads/{_checked(upload_id)}/links/{_checked(link_id)}"):
             pass
 
     async def process(
@@ -264,7 +270,7 @@ class Client:
     ) -> Message:
         """Process the stored source of an upload with another template, and return the state of the new upload."""
         body = {"type": type, "metadata": metadata}
-        answer = await self._http.json("POST", f"api/uploads/{upload_id}/process", json=body)
+        answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/process", json=body)
         return self._with_urls(answer["state"])
 
     async def import_url(
@@ -282,7 +288,7 @@ class Client:
 
     async def retry(self, upload_id: str) -> Message:
         """Start a failed or cancelled upload again. Call `send` when its `stage` is then `receiving`."""
-        answer = await self._http.json("POST", f"api/uploads/{upload_id}/retry")
+        answer = await self._http.json("POST", f"api/uploads/{_checked(upload_id)}/retry")
         return self._with_urls(answer["state"])
 
     async def assembly(self, assembly_id: str) -> dict[str, Any]:
@@ -364,7 +370,9 @@ class Client:
         """Yield states, each with its event id, until the server ends the stream."""
         headers = {"Last-Event-ID": position} if position else {}
         try:
-            async with self._http.request("GET", f"api/uploads/{upload_id}/events", headers=headers) as response:
+            async with self._http.request(
+                "GET", f"api/uploads/{_checked(upload_id)}/events", headers=headers
+            ) as response:
                 if response.content_type != "text/event-stream":
                     raise _NoStream
                 parser = Parser()
@@ -416,6 +424,13 @@ def _is_newer(state: Message, latest: Message) -> bool:
         return True
     after, before = ((one["seq"], one["attempt"], one["progress"]) for one in (state, latest))
     return after >= before and state != latest
+
+
+def _checked(name: str) -> str:
+    """Return the id of an upload or a link, which can be a segment of a path; raise `NOT_FOUND` for what is no id."""
+    if not _ID.fullmatch(name):
+        raise ClientError(Code.NOT_FOUND.value, f"There is nothing with the id {name!r}.")
+    return name
 
 
 def _subject(token: str | None) -> str:

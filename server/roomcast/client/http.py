@@ -21,7 +21,10 @@ class HttpConnection:
     """Sends requests to one server with one token, from `open` to `close`."""
 
     def __init__(self, url: str, token: str | None) -> None:
-        base = URL(url).with_query(None).with_fragment(None)
+        try:
+            base = URL(url).with_query(None).with_fragment(None)
+        except ValueError as error:
+            raise ValueError("The server's URL is not valid.") from error
         # Its path is a prefix, below which the API is.
         self._url = base.with_path(f"{base.raw_path.rstrip('/')}/", encoded=True) if base.host else base
         if self._url.scheme not in ("http", "https") or not self._url.host:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import stat
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -55,6 +57,8 @@ async def open_source(path: Path) -> LocalFile:
 
 
 def _size(path: Path) -> int:
+    if stat.S_ISFIFO(path.stat().st_mode):  # opening it would wait for a program that writes to it
+        raise OSError(errno.ESPIPE, "This is a pipe, which has no size")
     with path.open("rb") as file:  # raises for a directory or an unreadable file
         return file.seek(0, 2)
 

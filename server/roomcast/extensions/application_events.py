@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -34,7 +35,8 @@ def application_event(name: str, payload: Any, now: float) -> ApplicationEvent:
     if name in RESERVED_NAMES or name.startswith(("join-", "leave-", "cancel-", "retry-")):
         raise ValueError(f"The name {name!r} is used by Roomcast itself. Choose another one.")
     try:
-        body = orjson.dumps(payload)
+        body = orjson.dumps(payload)  # which writes numbers that are not finite as null
+        json.dumps(payload, allow_nan=False, default=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"The payload of the event {name} is not JSON: {error}.") from error
     if len(body) > MAX_PAYLOAD_BYTES:

@@ -81,7 +81,7 @@ class FunctionCalls:
         return HookFailed(_FAILED)
 
     async def _run(self, function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Any:
-        # What it raises must not end this process, as a SystemExit of a task would.
+        # What it raises must not end this process, as a SystemExit or KeyboardInterrupt of a task would.
         try:
             if is_coroutine_function(function):
                 return await self._blocking.run(function(*arguments), name)
@@ -89,8 +89,10 @@ class FunctionCalls:
             loop = asyncio.get_running_loop()
             result = await loop.run_in_executor(self._threads, context.run, function, *arguments)
             return await self._blocking.run(result, name) if inspect.iscoroutine(result) else result
-        except SystemExit as error:
-            raise RuntimeError("The function called sys.exit().") from error
+        except (Exception, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            raise RuntimeError(f"The function raised {type(error).__name__}.") from error
 
 
 class BlockingDetector:

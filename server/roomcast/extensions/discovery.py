@@ -11,6 +11,7 @@ point in the group `roomcast`. Both name a module, or an object in one: `shop.me
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -19,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from roomcast.extensions.contract import ExtensionError
-from roomcast.extensions.registry import Extensions
+from roomcast.extensions.registry import Extensions, is_generator_function
 from roomcast.settings.settings import Settings
 
 GROUP = "roomcast"
@@ -60,6 +61,10 @@ def _add(extensions: Extensions, name: str, origin: str) -> None:
     if (found := _extensions_of(target)) is not None:
         extensions.include(found)
     elif callable(target):
+        if inspect.iscoroutinefunction(target) or is_generator_function(target):
+            raise ExtensionError(
+                f"The hook {name}, which {origin}, must be an ordinary function, without async or yield."
+            )
         try:
             target(extensions)
         except ExtensionError:

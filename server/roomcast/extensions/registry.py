@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -150,6 +151,14 @@ class Extensions:
     def _check_callable(function: object, name: str) -> None:
         if not callable(function):
             raise ExtensionError(f"The decorator {name} is for functions, and was used on {function!r}.")
+        if is_generator_function(function):
+            raise ExtensionError(f"The function {name_of(function)} has a `yield`, so calling it would not run it.")
+
+
+def is_generator_function(function: Callable[..., Any]) -> bool:
+    """Return whether calling this only returns a generator, which nobody would run."""
+    called = function if inspect.isroutine(function) else type(function).__call__
+    return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -69,7 +69,13 @@ class _Exchange:
         return self._response
 
     def _failed(self) -> web.StreamResponse:
-        """Return the response for an application that has failed: the connection is closed if it has begun one."""
+        """Return the response for an application that has failed.
+
+        One that it has completed before is the response: frameworks send their page for an error and raise it then. The
+        connection is closed if a response has begun.
+        """
+        if self._response is not None and self._sent:
+            return self._response
         if self._response is None:
             return web.Response(status=500, text="Something went wrong on the server.\n")
         if self._request.transport:

@@ -95,7 +95,7 @@ class Authenticator:
         if found.expires_at is not None and found.expires_at <= time.time():
             raise Unauthenticated("The session has expired.")
         viewer: Viewer = found
-        return replace(viewer, expires_at=found.expires_at and min(float(found.expires_at), MAX_EXPIRY), address="")
+        return replace(viewer, expires_at=found.expires_at and float(min(found.expires_at, MAX_EXPIRY)), address="")
 
 
 def _mistake(found: Any) -> str | None:
@@ -108,7 +108,7 @@ def _mistake(found: Any) -> str | None:
         return f"The admin of its Viewer is {_described(found.admin)} instead of a bool."
     expires_at = found.expires_at
     number = isinstance(expires_at, int | float) and not isinstance(expires_at, bool)
-    if expires_at is not None and not (number and math.isfinite(expires_at)):
+    if expires_at is not None and not (number and -math.inf < expires_at < math.inf):
         return f"The expires_at of its Viewer is {_described(expires_at)} instead of a Unix time."
     try:
         check_user_id(found.user)

@@ -17,7 +17,7 @@ from roomcast.settings.group import SettingsGroup
 class StorageSettings(SettingsGroup):
     """Where the ledger and the media are stored."""
 
-    data: Path = Field(Path("data"), description="Directory of the ledger and the media.")
+    data: Path = Field(Path("data"), validate_default=True, description="Directory of the ledger and the media.")
     redis_url: Annotated[str | None, Variable("REDIS_URL")] = Field(
         None,
         description="Redis server of the ledger and the dispatch that many processes share: `redis://`, `rediss://` "
@@ -55,6 +55,11 @@ class StorageSettings(SettingsGroup):
         description="Secret that signs media URLs. The default is derived from `JWT_SECRET` where `REDIS_URL` is "
         "set, or else generated and stored in the data directory.",
     )
+
+    @field_validator("data")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        return value.absolute()  # an application's function may change the working directory
 
     @field_validator("redis_url")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import Any
 
@@ -27,8 +28,9 @@ def parse_metadata(text: str | bytes) -> dict[str, Any]:
     if len(text) > MAX_TEXT_BYTES:
         raise _too_large()
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # Not by orjson, which makes a float of an integer of more than 64 bits.
+        value = json.loads(text if isinstance(text, str) else text.decode())
+    except (ValueError, RecursionError) as error:
         raise InvalidMetadata("The metadata is not valid JSON.") from error
     return check_metadata(value)
 

@@ -105,6 +105,8 @@ async def test_listeners_are_notified_of_events_and_of_those_that_are_not_stored
         ("fine", {"at": object()}),
         ("fine", "x" * 5000),
         ("fine", {1: 2}),
+        ("fine", {"at": [float("nan")]}),
+        ("fine", -float("inf")),
     ],
 )
 def test_name_that_is_used_and_payload_that_is_no_json_or_too_large_are_refused(name: str, payload: Any) -> None:

@@ -80,12 +80,15 @@ async def _stop(task: asyncio.Task[None], step: Step, job: Job, seconds: float) 
 
 
 async def _on_loop(step: Step, job: Job) -> None:
+    # What it raises must not end this process, as a SystemExit or KeyboardInterrupt of a task would.
     try:
         made: Any = step.run(job)
         if inspect.isawaitable(made):
             await made
-    except SystemExit as error:
-        raise RuntimeError("The step has called sys.exit().") from error
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"The step raised {type(error).__name__}.") from error
 
 
 async def _in_thread(step: Step, job: Job) -> None:

@@ -54,7 +54,10 @@ class Connection:
 
     def __init__(self, url: str, token: str | None, tls: ssl.SSLContext | None = None) -> None:
         """Raise `ValueError` for a URL that is none of HTTP."""
-        self.url = URL(url.rstrip("/"))
+        try:
+            self.url = URL(url.rstrip("/"))
+        except ValueError as error:
+            raise ValueError("The server's URL is not valid.") from error
         if self.url.scheme not in ("http", "https") or not self.url.host:
             raise ValueError("The server's URL must begin with http:// or https://.")
         self.token = token

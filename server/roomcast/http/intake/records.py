@@ -94,7 +94,10 @@ class NewUploads:
                 max_bytes=upload.max_bytes,
                 prefix=upload.prefix,
             )
-            await self._calls.call(check, asked, viewer)
+            if await self._calls.call(check, asked, viewer) is not None:  # such as False, meant as a refusal
+                raise self._calls.fail(
+                    check, "The function must return None. To refuse the upload, it raises Rejected."
+                )
             try:
                 upload = _changed(upload, asked, self._templates)
             except (RoomcastError, ValueError) as error:
@@ -117,8 +120,8 @@ class NewUploads:
 def _changed(upload: Upload, asked: NewUpload, templates: Templates) -> Upload:
     """Return the record with what a check has changed. Raise `RoomcastError` or `ValueError` for what is not valid."""
     limit = asked.max_bytes
-    if limit is not None and (type(limit) is not int or limit <= 0):
-        raise ValueError("The limit max_bytes must be a positive int, or None.")
+    if limit is not None and (type(limit) is not int or not 0 < limit < 1 << 63):
+        raise ValueError("The limit max_bytes must be a positive int of at most 63 bits, or None.")
     template = templates.get(asked.template if isinstance(asked.template, str) else repr(asked.template))
     return replace(
         upload,

@@ -47,7 +47,7 @@ class OEmbed(Shape, total=False):
 
 
 class LinkPages(RouteGroup):
-    """The pages of lasting links. `public_url` is the server's public address, if it is known."""
+    """The pages of lasting links. `base_url` is what links begin with: an address, or the prefix, or nothing."""
 
     def __init__(
         self,
@@ -55,12 +55,12 @@ class LinkPages(RouteGroup):
         links: UploadLinks,
         media: MediaStore,
         origins: Sequence[str],
-        public_url: str | None,
+        base_url: str,
     ) -> None:
         self._uploads = uploads
         self._links = links
         self._media = media
-        self._public_url = (public_url or "").rstrip("/")
+        self._base_url = base_url
         policy = page_policy(origins).replace("frame-ancestors 'self'", "frame-ancestors 'none'")
         self._headers = {**_PRIVATE_HEADERS, "Content-Security-Policy": policy}
 
@@ -141,9 +141,9 @@ class LinkPages(RouteGroup):
 
     def _base(self, request: web.Request) -> str:
         """Return the address that absolute URLs begin with."""
-        if self._public_url:
-            return self._public_url
-        return f"{request.scheme}://{request.host}"
+        if self._base_url.startswith(("http://", "https://")):
+            return self._base_url
+        return f"{request.scheme}://{request.host}{self._base_url}"
 
     def _redirect(self, output: Output, *, download: bool) -> web.Response:
         key = output["key"]

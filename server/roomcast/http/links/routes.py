@@ -37,7 +37,9 @@ LinkId = Annotated[str, Field(pattern="^[0-9a-f]{16}$", examples=["5f0c9a4e1b7d4
 
 
 def _seconds_or_time(value: object) -> object:
-    """Return the seconds of a duration; leave a time as it is."""
+    """Return the seconds of a duration; leave a time as it is. Raise `ValueError` for what is neither."""
+    if isinstance(value, bool):
+        raise ValueError("It must be a time, a duration or a number of seconds.")  # noqa: TRY004 (pydantic's)
     if isinstance(value, str) and "-" not in value:
         return parse_duration(value)
     return value

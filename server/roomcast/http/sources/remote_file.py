@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
 from roomcast.errors import AddressRefused, ImportFailed, Interrupted, UnsupportedType
@@ -26,6 +27,7 @@ _HEADER_SECONDS = 30.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
@@ -45,6 +47,7 @@ def check_url(url: str, *, private: bool) -> None:
     try:
         parts = urlsplit(url)
         port_is_valid = parts.port != 0  # the property raises ValueError for an invalid port
+        (URL(url).raw_host or "").encode("idna")  # as before a connection; a label has 1 to 63 bytes
     except ValueError as error:
         raise AddressRefused("The address of the file is not a valid URL.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid or len(url) > _MAX_URL:
@@ -101,7 +104,10 @@ class RemoteFiles:
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError as error:
+                raise AddressRefused("The file's address redirects to one that is not a valid URL.") from error
         raise ImportFailed(f"The address of the file redirects more than {_MAX_REDIRECTS} times.")
 
     async def _get(self, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
@@ -143,7 +149,7 @@ def _opened(response: aiohttp.ClientResponse, offset: int) -> RemoteFile:
         raise UnsupportedType("The address leads to a web page and not to a file.")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ImportFailed("The server of the file sends it compressed.")
-    etag = response.headers.get("ETag")
+    etag = response.headers.get("ETag", "")
     size = response.content_length
     start = 0
     if status == 206:
@@ -151,5 +157,4 @@ def _opened(response: aiohttp.ClientResponse, offset: int) -> RemoteFile:
         if found is None or int(found[1]) != offset or not offset:
             raise ImportFailed("The server of the file sends another range than was requested.")
         start, size = offset, int(found[3])
-    strong = etag if etag and not etag.startswith("W/") else None
-    return RemoteFile(start, size, strong, response.content.iter_any())
+    return RemoteFile(start, size, etag if _STRONG_ETAG.fullmatch(etag) else None, response.content.iter_any())
