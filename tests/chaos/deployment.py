@@ -53,7 +53,7 @@ class Deployment:
         self.members: list[RunningServer] = []
         self.redis = RunningRedis(folder / "redis", persistent=True)
         self.receiver = Receiver()
-        self.fake = FakeFfmpeg(folder / "fake")
+        self.fake = FakeFfmpeg(folder / "fake", records=False)
         self.redis_link = TcpLink(self.redis.port)
         self.s3_link: TcpLink | None = None
         self.webhook_link: TcpLink

@@ -15,10 +15,10 @@ from tests.support.harness import RunningServer
 class FakeFfmpeg:
     """`tests/support/fake_ffmpeg.py` under a path of its own, so that each server's copies behave for themselves."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, records: bool = True) -> None:
         folder.mkdir(exist_ok=True)
-        self.path = fake_ffmpeg.install(folder)
-        self._probe = fake_ffmpeg.install(folder, name="ffprobe", real=find_binaries().ffprobe)
+        self.path = fake_ffmpeg.install(folder, records=records)
+        self._probe = fake_ffmpeg.install(folder, name="ffprobe", real=find_binaries().ffprobe, records=records)
         self.env = {"FFMPEG_PATH": str(self.path), "FFPROBE_PATH": str(self._probe)}
 
     def behave(self, how: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -174,6 +175,17 @@ async def test_leases_expire_by_the_time_of_redis_if_the_local_clock_is_wrong(re
     assert await wrong.expire_leases(reserved_seconds=1e12) == []
     probing = await wrong.append(claim.upload.id, PROBING, token=claim.lease.token)
     assert probing.updated_at == pytest.approx(claim.lease.expires_at - LEASE, abs=LEASE)
+    await processes.close()
+
+
+async def test_a_process_whose_clock_is_wrong_reads_the_time_of_redis_before_its_first_upload(
+    redis: RunningRedis,
+) -> None:
+    processes = Processes(redis, None)
+    ledger = processes.start()
+    unix_time.sync(0.0)
+    await ledger.prepare()
+    assert unix_time() == pytest.approx(time.time(), abs=60.0)  # this machine's Redis has this machine's clock
     await processes.close()
 
 

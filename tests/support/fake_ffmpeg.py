@@ -7,9 +7,9 @@
   with which the server tries out its sandbox (behind a wall of files the script cannot answer, so it runs without
   one), and to questions about its capabilities;
 
-and writes `<script>.pid` (its own) and appends to `<script>.calls` (its arguments; `calls` returns them). It is a shell
-script, for most starts are of the real program and Python takes longer to start than that one to work; this module runs
-when it is to misbehave.
+and writes `<script>.pid` (its own) and appends to `<script>.calls`, if it is there (its arguments; `calls` returns
+them). It is a shell script, for most starts are of the real program and Python takes longer to start than that one to
+work; this module runs when it is to misbehave.
 
     hang            say nothing, for ever
     babble          report progress for ever that never advances
@@ -54,7 +54,7 @@ case "$1" in
 -hide_banner) exec REAL "$@" ;;
 esac
 echo $$ > "$0.pid"
-printf '%s\037' "$@" '
+[ -e "$0.calls" ] && printf '%s\037' "$@" '
 ' >> "$0.calls"
 for argument; do
   [ "$argument" = -hide_banner ] && break
@@ -68,9 +68,12 @@ exec MISBEHAVE "$0" REAL "$@"
 last argument before its global flags."""
 
 
-def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: str | None = None) -> Path:
+def install(
+    folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: str | None = None, records: bool = True
+) -> Path:
     """Write a script at `folder/name`; returns its path. `real` is the packaged program of that name unless given: a
-    script named `ffprobe` works as well."""
+    script named `ffprobe` works as well. After some thousand calls their record is larger than what a program in the
+    sandbox may write, so it would end every one: without `records` there is none."""
     path = folder / name
     if real is None:
         from roomcast_workers.ffmpeg.binaries import find_binaries  # noqa: PLC0415 - misbehaving takes nothing of ours
@@ -79,6 +82,8 @@ def install(folder: Path, behaviour: str = "", *, name: str = "ffmpeg", real: st
     misbehave = shlex.join([sys.executable, "-IS", str(Path(__file__).absolute())])
     path.write_text(_SCRIPT.replace("MISBEHAVE", misbehave).replace("REAL", shlex.quote(real)))
     path.chmod(0o755)
+    if records:
+        beside(path, "calls").touch()
     behave(path, behaviour)
     return path
 

@@ -158,6 +158,30 @@ async def test_full_buffer_of_a_large_body_is_not_read_into_when_a_deferral_ends
     assert b"Received." in connection.written
 
 
+async def test_body_whose_connection_is_lost_before_its_turn_fails_to_be_read_with_a_connection_error() -> None:
+    turns, connection = Turns(), FakeConnection(HEAD + CONTENT[:100])
+    errors: list[Exception] = []
+
+    async def put(request: web.BaseRequest) -> web.Response:
+        try:
+            async for _ in request.content.iter_any():
+                pass
+        except Exception as error:  # noqa: BLE001  (it is examined below)
+            errors.append(error)
+        return web.Response()
+
+    protocol = request_handlers(web.Server(put), Connections(), turns.scheduler)()
+    connection.set_protocol(protocol)
+    protocol.connection_made(connection)
+    turns.occupy()
+    connection.deliver()
+    await idle()
+    protocol.connection_lost(None)
+    turns.run()
+    await idle()
+    assert [type(error) for error in errors] == [ConnectionResetError]
+
+
 def messages(count: int) -> bytes:
     """Return frames with a short message each."""
     return b"\x81\x82\0\0\0\x004x" * count

@@ -98,9 +98,16 @@ class RequestHandler(web_protocol.RequestHandler):
         """Handle a request when it is the turn of its account. Until it is authenticated, it is the address's."""
         first, self.account = self._first, self._address
         try:
-            return await self._scheduler.run(self, super()._handle_request(request, *rest), first)
+            return await self._scheduler.run(self, self._handle_in_turn(request, *rest), first)
         finally:
             self._first = self.account
+
+    async def _handle_in_turn(self, request: web.BaseRequest, *rest: Any) -> tuple[web.StreamResponse, bool]:
+        """Handle a request. If the connection was lost before, the rest of its body fails to be read, as it does if the
+        connection is lost later: aiohttp knows only of requests that it handles already."""
+        if self.transport is None and not request.content.is_eof():
+            request.content.set_exception(ConnectionResetError("The connection was closed."))
+        return await super()._handle_request(request, *rest)
 
     def charge_to(self, name: str) -> None:
         """Charge the rest of the request to the account with this name, such as that of a viewer."""

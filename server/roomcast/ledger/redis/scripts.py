@@ -84,9 +84,10 @@ class LedgerScripts:
         return await self._scripts.command(name, key, *args)
 
     async def prepare(self) -> None:
-        """Migrate older data, once; raise `IncompatibleSchema` for newer data. Concurrent callers share one attempt."""
+        """Adjust the clock and migrate older data, once; raise `IncompatibleSchema` for newer data. Concurrent callers
+        share one attempt."""
         if self._preparation is None:
-            self._preparation = asyncio.ensure_future(self._migrate())
+            self._preparation = asyncio.ensure_future(self._prepare())
             self._preparation.add_done_callback(self._on_prepared)
         preparation = self._preparation
         if not preparation.done():
@@ -101,7 +102,11 @@ class LedgerScripts:
             with suppress(asyncio.CancelledError, RoomcastError):
                 await self._preparation
 
-    async def _migrate(self) -> None:
+    async def _prepare(self) -> None:
+        # Before the first upload is dated: this process's system clock may be wrong.
+        seconds, microseconds = await self._scripts.command("TIME")
+        self.time.sync(int(seconds) + int(microseconds) / 1e6)
+
         async def rename_keys(pairs: Sequence[str]) -> None:
             await self._scripts.run(self._call(RENAME_KEYS, pairs))
 
