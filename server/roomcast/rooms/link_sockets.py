@@ -18,7 +18,7 @@ from roomcast.uploads.viewer import LinkAccess
 
 log = structlog.get_logger(__name__)
 
-CHECK_SECONDS = 60.0
+LINK_CHECK_SECONDS = 60.0
 """The interval between two checks of a link that has sockets."""
 
 
@@ -64,7 +64,7 @@ class LinkSockets:
 
     def _schedule_check(self, access: LinkAccess) -> None:
         loop = asyncio.get_running_loop()
-        self._timers[access] = loop.call_later(CHECK_SECONDS, self._start_task, self._check_again, access)
+        self._timers[access] = loop.call_later(LINK_CHECK_SECONDS, self._start_task, self._check_again, access)
 
     async def _check_again(self, access: LinkAccess) -> None:
         timer = self._timers.get(access)

@@ -131,7 +131,7 @@ async def test_sockets_of_a_revoked_link_and_no_others_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if by.endswith("a check"):
-        monkeypatch.setattr(link_sockets, "CHECK_SECONDS", 0.01)
+        monkeypatch.setattr(link_sockets, "LINK_CHECK_SECONDS", 0.01)
     upload, process = await created(ledger, clock), OpenSockets(links)
     made = [await links.create(upload, "view", None) for _ in range(2)]
     revoked, other = [(await links.viewer(token)).link for _, token in made]
