@@ -163,10 +163,12 @@ async def test_wake_returns_in_time_while_redis_does_not_answer(
 
 
 def test_no_library_with_threads_or_pickle_is_loaded() -> None:
-    """OpenTelemetry's interface alone is loaded by redis-py wherever it is installed, and starts nothing; its SDK has
-    threads."""
+    """Where OpenTelemetry is installed, redis-py would load its SDK, which has threads."""
     script = """
-import sys, threading, roomcast.dispatch.taskiq_streams
+import sys, threading
+from roomcast.tracing import without_opentelemetry
+with without_opentelemetry():
+    import roomcast.dispatch.taskiq_streams
 loaded = [name for name in ("burner_redis", "cloudpickle", "docket", "opentelemetry.sdk") if name in sys.modules]
 print(loaded, threading.active_count(), len(list(__import__("pathlib").Path("/proc/self/task").iterdir())))
 """

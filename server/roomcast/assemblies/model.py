@@ -100,8 +100,8 @@ def all_completed(uploads: Sequence[Upload]) -> bool:
 
 
 def first_error(uploads: Sequence[Upload]) -> UploadError:
-    """Return the error of the first failed or cancelled upload; there must be one."""
-    failed = next(upload for upload in uploads if upload.stage in (Stage.FAILED, Stage.CANCELLED))
+    """Return the error of the first upload that failed, was cancelled or was deleted; there must be one."""
+    failed = next(upload for upload in uploads if upload.state.terminal and upload.stage is not Stage.DONE)
     return failed.error or error_body(RoomcastError("Something went wrong on the server."), failed.stage)
 
 

@@ -218,7 +218,10 @@ async def test_audio_alone_becomes_an_m4a(name: str, encoding: tuple[str, ...], 
     assert (audio["codec_name"], audio["channels"] <= 2) == ("aac", True)
     assert made.duration == pytest.approx(2, abs=0.15)
     assert "A secret" not in json.dumps(output(path))
-    assert results.extra == ({"copied": True} if name in {"a.m4a", "a.aac"} else {})
+    assert results.extra == {
+        "a.m4a": {"copied": True},
+        "a.aac": {"copied": True, "copiedDespite": ["size"]},  # a few bytes of the container more
+    }.get(name, {})
     assert [stage.value for stage in reporter.stage_starts] == ["compressing", "thumbnails"]
 
 

@@ -159,12 +159,12 @@ def checksum(headers: Mapping[str, str]) -> Checksum | None:
 
 
 def require_writable(upload: Upload) -> None:
-    """Raise `Forbidden` for a presigned upload, and `Gone` for one that has failed or was cancelled."""
+    """Raise `Forbidden` for a presigned upload, and `Gone` for one that has failed, was cancelled or was deleted."""
     if upload.imported:
         raise Forbidden("The server fetches the bytes of this upload from their address.")
     if upload.direct_token:
         raise Forbidden("The bytes of this upload must be sent to the bucket.")
-    if upload.stage in (Stage.FAILED, Stage.CANCELLED):
+    if upload.stage in (Stage.FAILED, Stage.CANCELLED, Stage.DELETED):
         raise Gone("The upload has ended.", details={"why": upload.error and upload.error["code"]})
 
 
