@@ -105,7 +105,7 @@ async def bob(server: ServerUnderTest) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def watcher(server: ServerUnderTest) -> AsyncIterator[Watcher]:
-    async with Watcher(server.url) as client:
+    async with Watcher(server.url, headers=server.headers) as client:
         yield client
 
 

@@ -290,7 +290,7 @@ async def build_core(settings: Settings, extensions: Extensions, lifetime: Async
 
 def build_realtime(settings: Settings, core: Core, server: SharedServer | None) -> Realtime:
     """Build the Socket.IO server and the event streams."""
-    rooms = RoomService(settings, core.uploads, core.authenticator, core.proxies, core.guard, server)
+    rooms = RoomService(settings, core.uploads, core.authenticator, core.upload_links, core.proxies, core.guard, server)
     streams = Streams(
         core.uploads,
         ping_seconds=settings.sockets.ping_seconds,

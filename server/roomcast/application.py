@@ -151,7 +151,7 @@ class Roomcast:
             include_packages(self.extensions)
             return run_web(program)
 
-        return run_program(start, settings, service="roomcast-web")
+        return run_program(start, settings, service="roomcast-web", beside_application=True)
 
     def _with_prefix(self, prefix: str) -> Settings:
         server = self.settings.server.model_copy(update={"prefix": check_path_prefix(prefix)})

@@ -18,11 +18,11 @@ from tests.support.watchers import Watcher, assert_truthful, statuses
 
 def native(server: RunningServer, upload_id: str, last_id: str | None = None) -> StreamWatcher:
     headers = {"Last-Event-ID": last_id} if last_id is not None else {}
-    return StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events", headers=headers)
+    return StreamWatcher(f"{server.url}/api/uploads/{upload_id}/events", headers={**server.headers, **headers})
 
 
 def files(server: RunningServer, upload_id: str) -> StreamWatcher:
-    return StreamWatcher(f"{server.url}/api/files/progress/{upload_id}")
+    return StreamWatcher(f"{server.url}/api/files/progress/{upload_id}", headers=server.headers)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,24 @@ import pytest
 from roomcast import NewUpload, Rejected, Viewer
 from roomcast.extensions.registry import Extensions
 
+from tests.integration.conftest import ServeApp
 from tests.support.app import AppServer
 from tests.support.harness import Api, Reply, eventually
-from tests.support.tokens import SECRET
+from tests.support.remote_files import RemoteFiles
+from tests.support.s3_server import BUCKET, S3Server, moto_server, set_environment
+from tests.support.tokens import SECRET, token
 from tests.support.tus import metadata
 
-TEMPLATES = '[templates.small]\nkind = "image"\n[templates.any]\nkind = "file"\nmax_bytes = 1000000\n'
+TEMPLATES = """
+[templates.small]
+kind = "image"
+[templates.kept]
+kind = "image"
+keep_source = "7d"
+[templates.any]
+kind = "file"
+max_bytes = 1000000
+"""
 
 
 class Checks:
@@ -221,3 +235,102 @@ async def test_earlier_check_is_heard_before_a_later_one(
     checks.decide = lambda upload: setattr(upload, "max_bytes", 7_000_000)
     assert (await begin_each_way(alice, picture))["form"].status == 202
     assert found == [7_000_000] * 3
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[S3Server]:
+    with moto_server() as running:
+        yield running
+
+
+@dataclass
+class Sources:
+    """A server with a bucket, and what its uploads begin with other than a body: a URL, and a stored source."""
+
+    api: Api
+    picture: bytes
+    url: str
+    stored: str
+
+    async def begin_each_way(self) -> dict[str, Reply]:
+        file = {"filename": "a.png", "size": len(self.picture)}
+        return {
+            "direct": await self.api.request("POST", "/api/uploads", json={"direct": True, "files": [file]}),
+            "import": await self.api.request("POST", "/api/uploads", json={"url": self.url}),
+            "process": await self.api.request("POST", f"/api/uploads/{self.stored}/process", json={"type": "image"}),
+        }
+
+    async def send(self, entry: dict[str, Any]) -> None:
+        """Send the only part of a direct upload, and complete it."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(entry["partUrls"][0], data=io.BytesIO(self.picture)) as response,
+        ):
+            part = {"number": 1, "etag": response.headers["ETag"]}
+        assert (await self.api.request("POST", entry["completeUrl"], json={"parts": [part]})).status == 202
+
+
+@pytest.fixture
+async def sources(
+    serve: ServeApp,
+    extensions: Extensions,
+    settings: dict[str, str],
+    bucket: S3Server,
+    checks: Checks,
+    picture: bytes,
+    aiohttp_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Sources]:
+    set_environment(monkeypatch)
+    bucket.empty()  # of the media of another deployment
+    remote = await aiohttp_server(RemoteFiles(picture).app())
+    storage = {"S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": bucket.url, "ROOMCAST_IMPORT_PRIVATE": "1"}
+    running = await serve(extensions=extensions, **settings, **storage)
+    async with Api(running, token("alice")) as alice:
+        form = form_of(("type", "kept"), ("file", picture))
+        stored = (await alice.request("POST", "/api/uploads", data=form)).body["uploadId"]
+        assert (await alice.finished(stored))["status"] == "completed"
+        checks.asked.clear()
+        yield Sources(alice, picture, str(remote.make_url("/file.png")), stored)
+
+
+async def test_direct_upload_import_and_process_again_can_be_rejected_and_limited(
+    sources: Sources, checks: Checks, bucket: S3Server
+) -> None:
+    before = sorted(bucket.keys())
+
+    def reject(_: NewUpload) -> None:
+        raise Rejected("QUOTA_USED_UP", "You have used up this month's uploads.")
+
+    checks.decide = reject
+    for way, reply in (await sources.begin_each_way()).items():
+        assert reply.refusal == (422, "QUOTA_USED_UP"), way
+    checks.decide = lambda upload: setattr(upload, "max_bytes", len(sources.picture) - 1)
+    replies = await sources.begin_each_way()
+    imported = replies.pop("import").body["uploadId"]
+    assert {way: reply.refusal for way, reply in replies.items()} == dict.fromkeys(replies, (413, "TOO_LARGE"))
+    assert (await sources.api.finished(imported))["error"]["code"] == "TOO_LARGE"
+    assert {one["uploadId"] for one in (await sources.api.list()).body["uploads"]} == {sources.stored, imported}
+    assert (sorted(bucket.keys()), bucket.multiparts()) == (before, [])
+    assert [upload.intake for upload, _ in checks.asked] == ["direct", "import", "process"] * 2
+
+
+async def test_check_changes_direct_upload_import_and_process_again(
+    sources: Sources, checks: Checks, bucket: S3Server
+) -> None:
+    def decide(upload: NewUpload) -> None:
+        upload.template, upload.prefix = "small", f"tenants/{upload.intake}"
+        upload.metadata["way"] = upload.intake
+
+    checks.decide = decide
+    replies = await sources.begin_each_way()
+    assert {way: reply.status for way, reply in replies.items()} == {"direct": 201, "import": 201, "process": 202}
+    await sources.send(replies["direct"].body["uploads"][0])
+    for way, reply in replies.items():
+        upload_id = reply.body["uploadId"]
+        state = await sources.api.finished(upload_id)
+        assert (state["status"], state["metadata"]) == ("completed", {"way": way}), way
+        assert state["element"]["type"] == "small", way
+        results = {output["key"] for output in state["element"]["outputs"]}
+        assert {key.partition(upload_id)[0] for key in results} == {f"media/tenants/{way}/"}, way
+        assert results <= {*bucket.keys()}, way

@@ -154,3 +154,19 @@ async def test_token_of_a_link_allows_what_its_scope_says_and_nothing_else(serve
         await ada.request("DELETE", f"/api/uploads/{upload_id}/links/{view['id']}")
         async with Api(server, tokens[0]) as revoked:
             assert (await revoked.get(upload_id)).refusal == (401, "UNAUTHENTICATED")
+
+
+async def test_socket_of_a_revoked_link_is_disconnected_and_hears_no_more(server: AppServer) -> None:
+    async with Api(server, token("ada")) as ada:
+        upload_id, _ = await ada.reserved("a.mp4", 100)
+        made = [await link_to(ada, upload_id) for _ in range(2)]
+        first, second = [{"token": link["url"].rpartition("/")[2]} for link in made]
+        async with Watcher(server.url, auth=first) as revoked, Watcher(server.url, auth=second) as other:
+            for watcher in (revoked, other):
+                assert (await watcher.join(upload_id))["ok"] is True
+            heard = len(revoked.received)
+            await ada.request("DELETE", f"/api/uploads/{upload_id}/links/{made[0]['id']}")
+            await revoked.wait_until(lambda: revoked.disconnections == 1)
+            await ada.cancel(upload_id)
+            await other.end(upload_id)
+            assert (len(revoked.received), other.disconnections) == (heard, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -179,5 +180,35 @@ async def test_exhausted_resources_of_a_worker_spend_no_attempt(
     await send(api, upload_id, shelf.clip())
     last = await watcher.end(upload_id)
     assert (last["status"], last["attempt"]) == ("completed", 1)
+    assert [entry["event"] for entry in log if entry["level"] == "error"] == ["resources_exhausted"] * 4
+    log.clear()
+
+
+async def test_resources_that_stay_exhausted_for_an_hour_fail_the_upload_until_it_is_retried(
+    api: Api, watcher: Watcher, shelf: Shelf, upload_id: str, monkeypatch: pytest.MonkeyPatch, log: list[dict[str, Any]]
+) -> None:
+    began = time.time()
+    attempts_at = [began, began + worker.EXHAUSTED_GIVE_UP_SECONDS - 1, began + worker.EXHAUSTED_GIVE_UP_SECONDS]
+    retried_at = [began + worker.EXHAUSTED_GIVE_UP_SECONDS + 1]
+    process_upload = pipeline.process_upload
+
+    async def fail_while_exhausted(*arguments: Any) -> Any:
+        if attempts_at:
+            raise RoomcastError("A program could not be started.") from OSError(errno.EMFILE, "Too many open files")
+        return await process_upload(*arguments)
+
+    monkeypatch.setattr("roomcast_workers.worker.process_upload", fail_while_exhausted)
+    monkeypatch.setattr(worker, "unix_time", lambda: attempts_at.pop(0))
+    monkeypatch.setattr(worker, "_EXHAUSTED_SECONDS", -worker.EXHAUSTED_GIVE_UP_SECONDS)
+    await send(api, upload_id, shelf.clip())
+    last = await watcher.end(upload_id)
+    assert (last["stage"], last["attempt"], last["message"]) == ("failed", 1, "A program could not be started.")
+    assert (last["error"]["code"], last["error"]["retryable"]) == ("INTERNAL", True)
+    assert attempts_at == []
+
+    attempts_at.extend(retried_at)
+    assert (await api.retry(upload_id)).status == 200
+    done = await watcher.until(upload_id, lambda message: message["status"] == "completed")
+    assert done["attempt"] == 2
     assert [entry["event"] for entry in log if entry["level"] == "error"] == ["resources_exhausted"] * 4
     log.clear()

@@ -22,7 +22,7 @@ async def test_partial_uploads_are_concatenated_and_deleted(
     assert (await tus.head(parts[0])).headers["Upload-Concat"] == "partial"
     listed = {message["uploadId"] for message in (await api.list(limit="200")).body["uploads"]}
     assert not listed & {id_of(url) for url in parts}
-    urls = " ".join([parts[0], *(f"{server.url}{url}" for url in parts[1:])])
+    urls = " ".join([parts[0], *(server.url_of(url) for url in parts[1:])])
     final = await tus.post(Upload_Concat=f"final;{urls}", Upload_Metadata=metadata(filename="whole.png"))
     assert (final.status, final.headers["Upload-Offset"]) == (201, str(len(large)))
     url = final.headers["Location"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from roomcast.runtime.redis_connection import connect
 
 from tests.conftest import Shelf
 from tests.e2e.conftest import FakeFfmpeg
@@ -23,9 +24,7 @@ from tests.support.watchers import Watcher
 def cluster(
     folder: Path, redis: RunningRedis, fake: FakeFfmpeg, bucket: dict[str, str], members: list[RunningServer]
 ) -> Iterator[Cluster]:
-    cluster = Cluster(
-        folder, redis.url, members, **fake.env, **bucket, ROOMCAST_RESERVATION_SECONDS="8", ROOMCAST_LEASE_SECONDS="10"
-    )
+    cluster = Cluster(folder, redis.url, members, **fake.env, **bucket, ROOMCAST_LEASE_SECONDS="10")
     cluster.web()
     cluster.web()
     cluster.worker()
@@ -36,6 +35,13 @@ def cluster(
 def content_for(shelf: Shelf, seed: int, size: int) -> bytes:
     picture = shelf.image().read_bytes()
     return picture + random.Random(seed).randbytes(size - len(picture))
+
+
+async def expire(redis: RunningRedis, upload_id: str) -> None:
+    """Let the upload have waited for its bytes for longer than any reservation."""
+    async with connect(redis.url) as client:
+        (waiting,) = await client.keys("*:receiving")
+        assert await client.zadd(waiting, {upload_id: 0}, xx=True, ch=True) == 1
 
 
 def left(s3: S3Server, url: str) -> list[str]:
@@ -89,7 +95,7 @@ async def test_partial_uploads_are_concatenated_in_the_bucket(
 
 @pytest.mark.parametrize("end", ["termination", "expiry"])
 async def test_terminated_upload_leaves_nothing_in_the_bucket(
-    api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, end: str
+    api: Api, other_api: Api, watcher: Watcher, shelf: Shelf, s3: S3Server, redis: RunningRedis, end: str
 ) -> None:
     content = content_for(shelf, 12, 10 * MIB)
     url = await Tus(api).create(len(content))
@@ -98,6 +104,8 @@ async def test_terminated_upload_leaves_nothing_in_the_bucket(
     assert left(s3, url)
     if end == "termination":
         assert (await Tus(other_api).delete(url)).status == 204
+    else:
+        await expire(redis, id_of(url))
     last = await watcher.end(id_of(url))
     assert last["error"]["code"] == {"termination": "CANCELLED", "expiry": "STALLED"}[end]
     await eventually(lambda: left(s3, url) == [], what="the end of its bytes")

@@ -205,3 +205,34 @@ async def test_exception_thrown_into_a_function_by_what_it_awaits_can_be_caught(
         return "no error"
 
     assert await calls.call(recovers) == "recovered"
+
+
+async def test_function_that_never_returns_is_not_called_again_for_the_same_upload_and_others_go_on(
+    log: list[Any],
+) -> None:
+    released = threading.Event()
+    called: list[str] = []
+
+    def hang_for_the_first(upload: str) -> str:
+        called.append(upload)
+        if upload == "first":
+            released.wait(60)
+        return upload
+
+    calls = FunctionCalls(deadline_seconds=0.05)
+    try:
+        with pytest.raises(HookFailed):
+            await calls.call(hang_for_the_first, "first", once_for="first")
+        calls._deadline = 20.0
+        for _ in range(40):
+            with pytest.raises(HookFailed):
+                await calls.call(hang_for_the_first, "first", once_for="first")
+        assert await calls.call(hang_for_the_first, "second", once_for="second") == "second"
+        assert await calls.call(hang_for_the_first, "second", once_for="second") == "second"
+        assert called == ["first", "second", "second"]
+        assert {entry["reason"] for entry in log if entry["event"] == "function_failed"} == {
+            "An earlier call has not returned yet."
+        }
+    finally:
+        released.set()
+        calls.close()

@@ -67,6 +67,7 @@ class AttemptInterrupted:
 class ResourcesExhausted:
     """This process had no descriptors, memory or processes left in `step`, which says nothing about the upload."""
 
+    error: RoomcastError
     step: str
 
 
@@ -74,6 +75,9 @@ Outcome = Completed | AttemptFailed | AttemptInterrupted | ResourcesExhausted
 
 _EXHAUSTED_SECONDS = 5.0
 """When an upload is tried again for which the resources of a process were exhausted."""
+
+EXHAUSTED_GIVE_UP_SECONDS = 3600.0
+"""For how long such an upload is tried again, from the first time on, before it fails."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +181,14 @@ class WorkerPool:
             except LeaseLost:
                 return AttemptInterrupted(StopReason.LEASE_LOST, reporter.position)
             except Exception as error:
+                unexpected = RoomcastError("Something went wrong on the server.")
+                failure = error if isinstance(error, RoomcastError) else unexpected
                 if is_exhaustion(error):
                     log.exception("resources_exhausted", stage=reporter.stage)
-                    return ResourcesExhausted(reporter.position)
-                if isinstance(error, RoomcastError):
-                    return AttemptFailed(error, reporter.position)
-                log.exception("step_failed", stage=reporter.stage)
-                return AttemptFailed(RoomcastError("Something went wrong on the server."), reporter.position)
+                    return ResourcesExhausted(failure, reporter.position)
+                if failure is unexpected:
+                    log.exception("step_failed", stage=reporter.stage)
+                return AttemptFailed(failure, reporter.position)
             finally:
                 await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
         return AttemptInterrupted(outcome, reporter.position) if isinstance(outcome, StopReason) else Completed(outcome)
@@ -214,10 +219,8 @@ class WorkerPool:
                 await self._after_requeue(await self._ledger.release(claim.lease, text="Waiting for another worker"))
             case AttemptInterrupted(StopReason.LEASE_LOST):
                 log.warning("lease_lost")
-            case ResourcesExhausted():
-                text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
-                change = Change(HandedBack(), text, not_before=unix_time() + _EXHAUSTED_SECONDS)
-                await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
+            case ResourcesExhausted(error, step):
+                await self._record_exhaustion(claim, error, step)
 
     async def _record_retry(self, claim: Claim, error: RoomcastError, step: str) -> None:
         state = claim.upload.state
@@ -225,6 +228,19 @@ class WorkerPool:
         text = f"{error.message} Trying again in {max(1, round(delay))} s (attempt {state.attempt + 1})."
         change = Change(Retrying(), text, error=error_body(error, step), not_before=unix_time() + delay)
         await self._after_requeue(await self._ledger.append(claim.upload.id, change, token=claim.lease.token))
+
+    async def _record_exhaustion(self, claim: Claim, error: RoomcastError, step: str) -> None:
+        """Return the upload to the queue, or fail it with `error`, which a retry may undo, if that lasts too long."""
+        upload, token, now = claim.upload, claim.lease.token, unix_time()
+        since = upload.exhausted_since or now
+        if now - since >= EXHAUSTED_GIVE_UP_SECONDS:
+            await self._delete_files(claim, source=False)
+            body = error_body(error, step, retryable=True)
+            await self._ledger.append(upload.id, Change(Failed(), error.message, error=body), token=token)
+            return
+        text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
+        change = Change(HandedBack(), text, not_before=now + _EXHAUSTED_SECONDS, exhausted_since=since)
+        await self._after_requeue(await self._ledger.append(upload.id, change, token=token))
 
     async def _after_requeue(self, upload: Upload) -> None:
         """Wake a worker if the upload is queued again, and delete the files that its new state does not need."""
@@ -258,5 +274,5 @@ def _outcome_label(outcome: Outcome) -> str:
             return f"{error.code} in {step}"
         case AttemptInterrupted(reason, step):
             return f"{reason.value} in {step}"
-        case ResourcesExhausted(step):
+        case ResourcesExhausted(_, step):
             return f"resources exhausted in {step}"

@@ -46,6 +46,8 @@ class UploadLinks:
         self._records = records
         self._ledger = ledger
         self._clock = clock
+        self.on_revoked: Callable[[str], None] = lambda record_id: None
+        """Called with the id of the record of a link that this process has revoked."""
 
     async def create(self, upload: Upload, scope: LinkScope, expires_at: float | None) -> tuple[UploadLink, str]:
         """Return a new link to an upload, and its token. Raise `TooMany` if the upload has too many."""
@@ -80,6 +82,7 @@ class UploadLinks:
         for link in await self._records.in_group(upload.id):
             if link.link_id == link_id:
                 await self._records.delete(link.id)
+                self.on_revoked(link.id)
                 return
         raise NotFound("There is no such link.")
 
@@ -92,8 +95,18 @@ class UploadLinks:
         """Return the link with this token, and its upload. Raise `NotFound` if the link is unknown, expired or revoked,
         or its upload does not exist any more."""
         # The token is compared by its hash, so the time that this takes says nothing about tokens that are valid.
+        return await self._get(_hash(token))
+
+    async def check(self, access: LinkAccess) -> None:
+        """Raise `Unauthenticated` if the link of a viewer has been revoked, has expired, or its upload is gone."""
         try:
-            link = await self._records.get(_hash(token))
+            await self._get(access.record_id)
+        except NotFound as error:
+            raise _no_longer_valid() from error
+
+    async def _get(self, record_id: str) -> tuple[UploadLink, Upload]:
+        try:
+            link = await self._records.get(record_id)
             upload = await self._ledger.get(link.group)
         except NotFound:
             raise NotFound("There is no such link.") from None
@@ -106,11 +119,16 @@ class UploadLinks:
         try:
             link, upload = await self.find(token)
         except NotFound as error:
-            raise Unauthenticated("The link is not valid, or no longer.") from error
-        return Viewer(f"link {link.link_id}", expires_at=link.expires_at, link=LinkAccess(upload.id, link.scope))
+            raise _no_longer_valid() from error
+        access = LinkAccess(upload.id, link.scope, link.id)
+        return Viewer(f"link {link.link_id}", expires_at=link.expires_at, link=access)
 
     def _expired(self, link: UploadLink) -> bool:
         return link.expires_at is not None and link.expires_at <= self._clock()
+
+
+def _no_longer_valid() -> Unauthenticated:
+    return Unauthenticated("The link is not valid, or no longer.")
 
 
 def _hash(token: str) -> str:

@@ -7,8 +7,8 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -43,20 +43,24 @@ class FunctionCalls:
         self._deadline = deadline_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="roomcast-function")
         self._blocking = BlockingDetector(blocking_seconds)
+        self._in_threads: dict[Hashable, Future[Any]] = {}
 
     def close(self) -> None:
         """Stop the threads, but not functions that are running."""
         self._blocking.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def call(self, function: Callable[..., Any], *arguments: Any, once_for: Hashable = None) -> Any:
         """Return the result of a function.
 
         Raise the `RoomcastError` that it raises, such as `Rejected`, and `HookFailed` for any other error and when it
         does not return in time. A coroutine that ignores its cancellation is left behind.
+
+        A plain function that never returns occupies its thread. With `once_for`, it is not called again for the same
+        value while an earlier call is running: that raises `HookFailed` at once.
         """
         name = name_of(function)
-        task = asyncio.create_task(self._run(function, name, arguments), name=name)
+        task = asyncio.create_task(self._run(function, name, arguments, once_for), name=name)
         try:
             done, _ = await asyncio.wait({task}, timeout=self._deadline)
         except asyncio.CancelledError:
@@ -80,14 +84,21 @@ class FunctionCalls:
         log.error("function_failed", function=name_of(function), reason=reason)
         return HookFailed(_FAILED)
 
-    async def _run(self, function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Any:
+    async def _run(
+        self, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], once_for: Hashable
+    ) -> Any:
         # What it raises must not end this process, as a SystemExit or KeyboardInterrupt of a task would.
         try:
             if is_coroutine_function(function):
                 return await self._blocking.run(function(*arguments), name)
             context = copy_context()
-            loop = asyncio.get_running_loop()
-            result = await loop.run_in_executor(self._threads, context.run, function, *arguments)
+            if once_for in self._in_threads:
+                raise self.fail(function, "An earlier call has not returned yet.")
+            running = self._threads.submit(context.run, function, *arguments)
+            if once_for is not None:
+                self._in_threads[once_for] = running
+                running.add_done_callback(lambda _: self._in_threads.pop(once_for, None))
+            result = await asyncio.wrap_future(running)
             return await self._blocking.run(result, name) if inspect.iscoroutine(result) else result
         except (Exception, asyncio.CancelledError, GeneratorExit):
             raise

@@ -15,10 +15,12 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from pydantic import TypeAdapter, ValidationError
 from socketio.exceptions import ConnectionRefusedError as ErrorResponse
 
+from roomcast.assemblies.links import UploadLinks
 from roomcast.credentials import CallerRequest
 from roomcast.errors import Malformed, RoomcastError
 from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import PageHeaders
+from roomcast.rooms.link_sockets import LinkSockets
 from roomcast.rooms.schema import (
     AssemblyArgument,
     ErrorAck,
@@ -84,6 +86,7 @@ class Handlers:
         uploads: UploadService,
         authenticator: Authenticator,
         *,
+        links: UploadLinks,
         proxies: TrustedProxies,
     ) -> None:
         self._server = server
@@ -92,6 +95,7 @@ class Handlers:
         self._authenticator = authenticator
         self._proxies = proxies
         self._clients: dict[str, AuthenticatedClient] = {}
+        self._link_sockets = LinkSockets(links, self._disconnect, server.start_background_task)
         calls = {name: partial(self.dispatch, name) for name in CALLS}
         connection: dict[str, SocketHandler] = {"connect": self.connect, "disconnect": self.disconnect}
         server.add_own({**connection, **calls}, self.authenticate, lambda sid: self._clients[sid].viewer)
@@ -105,6 +109,8 @@ class Handlers:
         if viewer.expires_at is not None:
             remaining = max(0.0, viewer.expires_at - time.time())
             client.expiry = asyncio.get_running_loop().call_later(remaining, self._schedule_expiry, sid)
+        if viewer.link:
+            self._link_sockets.add(sid, viewer.link)
         try:
             await self._server.call_application("connect", sid, environ, auth)
         except BaseException:
@@ -123,6 +129,8 @@ class Handlers:
         client = self._clients.pop(sid, None)
         if client and client.expiry:
             client.expiry.cancel()
+        if client and client.viewer.link:
+            self._link_sockets.remove(sid, client.viewer.link)
 
     async def dispatch(self, name: str, sid: str, *arguments: Any) -> Ack | None:
         """Run the handler of a call, and return the acknowledgement. Errors become an `ErrorAck`."""
@@ -137,6 +145,9 @@ class Handlers:
         call = CALLS[name]
         client.pending += 1
         try:
+            if client.viewer.link:
+                async with client.call_lock:
+                    await self._link_sockets.check(client.viewer.link)
             client.viewer.check_link_allows(call.link_action)
             return await call.handler(self, client, call.parse(arguments))
         except RoomcastError as error:
@@ -210,10 +221,10 @@ class Handlers:
             raise ErrorResponse(error.message, error.to_json()) from error
 
     def _schedule_expiry(self, sid: str) -> None:
-        self._server.start_background_task(self._disconnect_expired, sid)
+        self._server.start_background_task(self._disconnect, sid)
 
-    async def _disconnect_expired(self, sid: str) -> None:
-        """Disconnect a client whose token has expired. It needs a new token to reconnect."""
+    async def _disconnect(self, sid: str) -> None:
+        """Disconnect a client whose token has expired or whose link was revoked. It needs another to reconnect."""
         eio_sid = self._server.manager.eio_sid_from_sid(sid, "/")
         await self._server.disconnect(sid)
         if eio_sid:

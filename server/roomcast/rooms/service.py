@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from roomcast.assemblies.links import UploadLinks
 from roomcast.errors import Forbidden
 from roomcast.forwarded import TrustedProxies, environ_headers
 from roomcast.origins import OpenModeGuard, OriginPolicy, PageHeaders
@@ -66,6 +67,7 @@ class RoomService:
         settings: Settings,
         uploads: UploadService,
         authenticator: Authenticator,
+        links: UploadLinks,
         proxies: TrustedProxies,
         guard: OpenModeGuard | None = None,
         server: SharedServer | None = None,
@@ -79,7 +81,7 @@ class RoomService:
         self.server.eio.allow_handshake = _handshake_check(guard, proxies) if guard else None
         self._prefix = settings.server.prefix
         rooms = UploadRooms(self._manager, uploads, linger_seconds=settings.retention.room_linger_seconds)
-        Handlers(self.server, rooms, uploads, authenticator, proxies=proxies)
+        Handlers(self.server, rooms, uploads, authenticator, links=links, proxies=proxies)
         self._admin_ui = None
         if settings.sockets.socketio_admin:
             username, _, password = settings.sockets.socketio_admin.get_secret_value().partition(":")

@@ -130,6 +130,14 @@ def configure_logging(level: str) -> None:
     log_warnings()
 
 
+def configure_logging_beside_application(level: str) -> None:
+    """Log to the application's handlers, or to its structlog; if it has configured neither, as `configure_logging`."""
+    if logging.getLogger().handlers or structlog.is_configured():
+        log_to_application()
+    else:
+        configure_logging(level)
+
+
 def log_to_application() -> None:
     """Pass what is logged on to the `logging` module, whose levels and handlers are the application's.
 

@@ -11,16 +11,26 @@ from typing import Any
 
 from roomcast.errors import DiskFull, RoomcastError
 from roomcast.extensions.contract import ExtensionError
-from roomcast.runtime.process import configure_logging, new_loop, print_start_error
+from roomcast.runtime.process import (
+    configure_logging,
+    configure_logging_beside_application,
+    new_loop,
+    print_start_error,
+)
 from roomcast.settings.settings import Settings, SettingsError, load_settings
 from roomcast.tracing import configure_tracing, shut_down_tracing
 
 
 def run_program(
-    start: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings | None = None, *, service: str
+    start: Callable[[Settings], Coroutine[Any, Any, int]],
+    settings: Settings | None = None,
+    *,
+    service: str,
+    beside_application: bool = False,
 ) -> int:
     """Run the coroutine that `start` returns and return its exit code. Without `settings`, load those of the
-    environment. `service` is the name of the process in traces.
+    environment. `service` is the name of the process in traces. `beside_application`:
+    an application that has configured logging keeps its handlers.
 
     Wrong settings, an `OSError`, a `RoomcastError` and an error of SQLite are printed without a traceback.
     """
@@ -29,7 +39,10 @@ def run_program(
     except SettingsError as error:
         return print_start_error(str(error))
     os.umask(0o077)  # media and the ledger are for no other user of the machine
-    configure_logging(settings.server.log)
+    if beside_application:
+        configure_logging_beside_application(settings.server.log)
+    else:
+        configure_logging(settings.server.log)
     try:
         configure_tracing(service)
         with asyncio.Runner(loop_factory=new_loop) as runner:

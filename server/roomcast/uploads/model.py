@@ -17,7 +17,19 @@ from pydantic import PlainValidator
 
 from roomcast.errors import RoomcastError
 from roomcast.uploads.codec import ExtensibleRecord, JsonCodec, encode_record
-from roomcast.uploads.lifecycle import Cancelled, Deleted, Fact, Failed, Progressed, Stage, State, Status, advance
+from roomcast.uploads.lifecycle import (
+    Cancelled,
+    Deleted,
+    Entered,
+    Fact,
+    Failed,
+    HandedBack,
+    Progressed,
+    Stage,
+    State,
+    Status,
+    advance,
+)
 from roomcast.uploads.messages import Element, Message, Output, UploadError
 
 SourceKind = Literal["video", "image", "file"]
@@ -90,6 +102,7 @@ class Upload(ExtensibleRecord):
 
     The server itself fetches the bytes of an `imported` upload.
     `events_after_end` counts the application's events since the upload ended.
+    `exhausted_since` is when a worker first had no resources left for the present attempt, None if none has.
 
     The source is deleted at `source_expires_at` (None: at the end of the work), and the upload with its results at
     `results_expire_at` (None: its state expires by the setting, and its results do not).
@@ -131,6 +144,7 @@ class Upload(ExtensibleRecord):
     fps: float | None = None
     queue_position: int | None = None
     events_after_end: int = 0
+    exhausted_since: float | None = None
 
     @property
     def stage(self) -> Stage:
@@ -181,6 +195,7 @@ class Change:
     element: dict[str, Any] | None = None
     error: UploadError | None = None
     not_before: float = 0.0
+    exhausted_since: float | None = None
     retention: Retention | None = None
 
 
@@ -239,6 +254,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
     gone = isinstance(change.fact, Failed | Cancelled | Deleted)
     retention = change.retention or Retention()
     stays = isinstance(change.fact, Progressed)
+    same_attempt = isinstance(change.fact, Entered | Progressed | HandedBack)
     return _next(
         upload,
         now,
@@ -259,6 +275,7 @@ def apply_event(upload: Upload, change: Change, now: float) -> Upload:
         element=None if isinstance(change.fact, Deleted) else change.element or upload.element,
         error=change.error,
         not_before=change.not_before,
+        exhausted_since=change.exhausted_since or (upload.exhausted_since if same_attempt else None),
     )
 
 
@@ -294,6 +311,7 @@ def reset_for_retry(upload: Upload, state: State, now: float) -> Upload:
         element=None,
         error=None,
         not_before=0.0,
+        exhausted_since=None,
     )
 
 

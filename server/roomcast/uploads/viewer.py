@@ -22,10 +22,11 @@ LinkAction = Literal["view", "control"] | None
 
 @dataclass(frozen=True)
 class LinkAccess:
-    """The upload that a lasting link leads to, and what it allows."""
+    """The upload that a lasting link leads to, what it allows, and the id of its record."""
 
     upload_id: str
     scope: LinkScope
+    record_id: str
 
 
 @dataclass(frozen=True)

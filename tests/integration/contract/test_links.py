@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from roomcast.assemblies.links import MAX_LINKS, UploadLink, UploadLinks
@@ -13,6 +16,8 @@ from roomcast.errors import NotFound, TooMany, Unauthenticated
 from roomcast.ledger.contract import Ledger
 from roomcast.ledger.redis.ledger import RedisLedger
 from roomcast.ledger.sqlite.ledger import SqliteLedger
+from roomcast.rooms import link_sockets
+from roomcast.rooms.link_sockets import LinkSockets
 from roomcast.uploads.lifecycle import Stage
 from roomcast.uploads.transitions import cancelled, deleted
 from roomcast.uploads.viewer import LinkAccess
@@ -43,7 +48,7 @@ async def test_link_is_found_by_its_token_and_stored_as_its_hash(
         assert await links.find(token) == (link, upload)
         assert token not in repr(await records.get(link.id))
         viewer = await links.viewer(token)
-        assert (viewer.admin, viewer.link) == (False, LinkAccess(upload.id, link.scope))
+        assert (viewer.admin, viewer.link) == (False, LinkAccess(upload.id, link.scope, link.id))
     for wrong in ("", "link_", made[0][0].id, made[0][1][:-1], made[0][1] + "x", "link_\udce9"):
         with pytest.raises(NotFound):
             await links.find(wrong)
@@ -96,3 +101,55 @@ async def test_an_upload_has_a_limited_number_of_links(links: UploadLinks, ledge
         await links.create(upload, "view", None)
     await links.revoke_all(upload)
     assert await links.of(upload) == []
+
+
+class OpenSockets:
+    """The sockets of a process with links: those that it has closed, and the tasks that it has started."""
+
+    def __init__(self, links: UploadLinks) -> None:
+        self.closed: asyncio.Queue[str] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.sockets = LinkSockets(links, self._close, self._start)
+
+    async def _close(self, sid: str) -> None:
+        self.closed.put_nowait(sid)
+
+    def _start(self, run: Callable[..., Coroutine[Any, Any, None]], argument: Any) -> None:
+        self._tasks.add(asyncio.create_task(run(argument)))
+
+    async def done(self) -> None:
+        await asyncio.gather(*self._tasks)
+
+
+@pytest.mark.parametrize("by", ["this process", "another process, at the next call", "another process, at a check"])
+async def test_sockets_of_a_revoked_link_and_no_others_are_closed(
+    links: UploadLinks,
+    records: RecordStore[UploadLink],
+    ledger: Ledger,
+    clock: Clock,
+    by: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if by.endswith("a check"):
+        monkeypatch.setattr(link_sockets, "LINK_CHECK_SECONDS", 0.01)
+    upload, process = await created(ledger, clock), OpenSockets(links)
+    made = [await links.create(upload, "view", None) for _ in range(2)]
+    revoked, other = [(await links.viewer(token)).link for _, token in made]
+    assert revoked
+    assert other
+    opened = {"first": revoked, "second": revoked, "left": revoked, "others": other}
+    for sid, access in opened.items():
+        process.sockets.add(sid, access)
+    process.sockets.remove("left", revoked)
+    revoking = links if by == "this process" else UploadLinks(records, ledger, clock=clock)
+    await revoking.revoke(upload, made[0][0].link_id)
+    if by.endswith("call"):
+        assert process.closed.empty()
+        with pytest.raises(Unauthenticated):
+            await process.sockets.check(revoked)
+    assert {await process.closed.get() for _ in range(2)} == {"first", "second"}
+    await process.sockets.check(other)
+    for sid, access in opened.items():
+        process.sockets.remove(sid, access)
+    await process.done()
+    assert "others" not in [process.closed.get_nowait() for _ in range(process.closed.qsize())]

@@ -102,7 +102,7 @@ class EventDelivery:
         self._cursors = cursors
         self._ledger = ledger
         self._listeners = tuple(named_listeners(listeners))
-        # Each has threads of its own: one that never returns blocks no other.
+        # Each has threads of its own, and at most one per upload: one that never returns blocks no other.
         self._calls = {listener: FunctionCalls(deadline_seconds=listener_seconds) for listener in self._listeners}
         self._every_event = every_event
         self._woken = asyncio.Event()
@@ -235,7 +235,7 @@ class EventDelivery:
     async def _call(self, listener: NamedListener, cursor: EventCursor, upload: Upload) -> bool:
         """Call a listener, record the outcome, and return whether it is done with the event."""
         try:
-            await self._calls[listener].call(listener.function, upload)
+            await self._calls[listener].call(listener.function, upload, once_for=cursor.id)
         except RoomcastError as error:
             now, jitter = unix_time(), random.random()  # noqa: S311 - it spreads load and guards no secret
             after = await self._cursors.update(cursor.id, lambda found: found.failed(listener.name, now, jitter=jitter))
