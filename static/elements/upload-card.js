@@ -6,6 +6,7 @@ import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js"
 
 /** @typedef {import("../client/upload.js").Upload} Upload */
 /** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../results/result-view.js").ResultView} ResultView */
 /** @typedef {import("./upload-view-model.js").Action} Action */
@@ -53,6 +54,7 @@ const MARKUP = new Markup(`
       <button class="button" part="button" type="button" data-action="retry"></button>
       <button class="button primary" part="button" type="button" data-action="choose"></button>
       <button class="button quiet icon" part="button" type="button" data-action="dismiss"></button>
+      <button class="button quiet icon" part="button" type="button" data-action="delete"></button>
     </div>
   </div>
   <p class="reference" hidden>
@@ -68,6 +70,7 @@ const ICONS = {
   cancel: "M6.5 6.5l11 11M17.5 6.5l-11 11",
   retry: "M18.5 9A7 7 0 1 0 19 13.5M19 5v4.5h-4.5",
   choose: "M4 18V6h6l2 2.5h8V18z",
+  delete: "M5 7h14M10 7V4.5h4V7M7 7l1 12.5h8L17 7M10.5 10.5v5.5M13.5 10.5v5.5",
   dismiss: "M6.5 6.5l11 11M17.5 6.5l-11 11",
   copy: "M9 9h10v11H9zM15 5.5V4H5v11h1.5",
   copied: "m5 12.5 4.7 4.7L19.5 7",
@@ -88,13 +91,14 @@ export class UploadCard extends EventTarget {
 
   #attempt = "";
   /** @type {Action | ""} */ #busy = "";
-  /** Settles when the last cancel or retry has been answered. */ #pending = Promise.resolve();
-  /** The message of a cancel or retry that failed. */ #actionError = "";
+  /** Settles when the last cancel, retry or deletion has been answered. */ #pending = Promise.resolve();
+  /** The message of a cancel, retry or deletion that failed. */ #actionError = "";
   #status = "";
   /** @type {Locale} */ #locale;
   #rejection;
   /** @type {ResultView | null} */ #result = null;
   #dismissible;
+  #deletable;
   #copied = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #copiedTimer;
   #render = () => this.render();
@@ -105,11 +109,13 @@ export class UploadCard extends EventTarget {
    * @param {Locale} options.locale
    * @param {{filename: string, reason: string}} [options.rejected]
    * @param {boolean} [options.dismissible]     Whether there is a button to dismiss the row; true by default.
+   * @param {boolean} [options.deletable]       Whether there is a button to delete an ended upload; false by default.
    */
-  constructor({ upload, locale, rejected, dismissible = true }) {
+  constructor({ upload, locale, rejected, dismissible = true, deletable = false }) {
     super();
     this.upload = upload;
     this.#dismissible = dismissible;
+    this.#deletable = deletable;
     this.#locale = locale;
     this.#rejection = rejected?.reason;
     this.filename = upload ? locale.filename(upload) : (rejected?.filename ?? "");
@@ -245,16 +251,23 @@ export class UploadCard extends EventTarget {
     const focused = /** @type {ShadowRoot} */ (this.element.getRootNode()).activeElement;
     const possible = actionsOf(this.upload);
     if (!this.#dismissible) possible.delete("dismiss");
+    if (!this.#deletable) possible.delete("delete");
     for (const button of this.#buttons()) {
       const action = /** @type {Action} */ (button.dataset.action);
       setHidden(button, !possible.has(action));
       button.setAttribute("aria-disabled", String(this.#busy === action));
-      const text = action === "cancel" && this.#busy === "cancel" ? this.#locale.cancelling : this.#locale[action];
+      const text = this.#textOf(action);
       setText(/** @type {HTMLElement} */ (button.lastElementChild), text);
       button.title = text;
     }
     // Otherwise the focus would be lost when its button is hidden.
     if (focused instanceof HTMLElement && focused.hidden && this.element.contains(focused)) this.focus();
+  }
+
+  /** @param {Action} action */
+  #textOf(action) {
+    if (action === "cancel" && this.#busy === action) return this.#locale.cancelling;
+    return action === "delete" && this.#busy === action ? this.#locale.deleting : this.#locale[action];
   }
 
   /** Show the upload's ID, which identifies it in logs and on the admin page. */
@@ -301,19 +314,22 @@ export class UploadCard extends EventTarget {
     if (action === "resume") return upload.resume();
     if (this.#busy) await this.#pending; // the room may report the end of a cancel before the cancel is answered
     if (this.#busy || !actionsOf(upload).has(action)) return;
-    this.#pending = this.#cancelOrRetry(action, upload);
+    if (action === "delete" && !confirm(this.#locale.confirmDelete(this.filename))) return;
+    this.#pending = this.#request(action, upload);
   }
 
-  /** Never rejects. @param {"cancel" | "retry"} action @param {Upload} upload */
-  async #cancelOrRetry(action, upload) {
+  /** Never rejects. @param {"cancel" | "retry" | "delete"} action @param {Upload} upload */
+  async #request(action, upload) {
     this.#busy = action;
     this.#actionError = "";
     this.render();
     try {
-      await (action === "cancel" ? upload.cancel() : upload.retry());
+      await upload[action]();
     } catch (error) {
       await upload.refresh(); // the upload may have ended before the call arrived
-      if (!this.settled || action === "retry") this.#actionError = /** @type {Error} */ (error).message;
+      const { code, message } = /** @type {RoomcastError} */ (error);
+      if (action === "delete" && code === "FORBIDDEN") this.#deletable = false;
+      if (!this.settled || action !== "cancel") this.#actionError = message;
     } finally {
       this.#busy = "";
       this.render();

@@ -127,8 +127,9 @@ export class UploadProgressList extends ListOptions {
     });
   };
 
-  /** @param {readonly Upload[]} uploads */
-  #update(uploads) {
+  /** Show the uploads, but those that were deleted. @param {readonly Upload[]} watched */
+  #update(watched) {
+    const uploads = watched.filter((upload) => outcomeOf(upload) !== "deleted");
     for (const [upload, card] of this.#cards) {
       if (card.upload && !uploads.includes(card.upload)) this.#remove(upload);
     }
@@ -156,7 +157,7 @@ export class UploadProgressList extends ListOptions {
 
   /** @param {Upload} upload */
   #addUpload(upload) {
-    const card = new UploadCard({ upload, locale: this.locale });
+    const card = new UploadCard({ upload, locale: this.locale, deletable: true });
     card.addEventListener("announce", () => this.#statusChanged(card, upload));
     card.addEventListener("change", () => {
       this.#scheduleHide(card);
@@ -180,6 +181,7 @@ export class UploadProgressList extends ListOptions {
     const outcome = outcomeOf(upload);
     if (card.announcement) this.announce(upload, card.announcement);
     if (outcome === "error") this.#closed = false;
+    if (outcome === "deleted" && this.#connection) this.#update(this.#connection.uploads);
     if (outcome) this.emit(`upload-${outcome}`, upload);
   }
 

@@ -61,7 +61,7 @@ export function viewOf(upload, locale, rejection = "") {
   return view(tone, locale.stage(state.stage), { facts: locale.progressFacts(state), attempt, activity });
 }
 
-/** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "dismiss"} Action */
+/** @typedef {"pause" | "resume" | "cancel" | "retry" | "choose" | "delete" | "dismiss"} Action */
 
 /** Return the actions that are possible now. @param {Upload | null} upload @returns {Set<Action>} */
 export function actionsOf(upload) {
@@ -77,6 +77,7 @@ export function actionsOf(upload) {
     ["cancel", active && (id !== null || !error)],
     ["retry", Boolean(failure?.retryable) && !needsFile],
     ["choose", needsFile],
+    ["delete", settled && state !== null && state.stage !== "deleted"],
     ["dismiss", settled],
   ];
   return new Set(actions.filter(([, possible]) => possible).map(([action]) => action));

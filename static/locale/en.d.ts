@@ -21,6 +21,8 @@ export declare const ENGLISH: {
     resume: string;
     retry: string;
     choose: string;
+    delete: string;
+    deleting: string;
     dismiss: string;
     copyId: string;
     copied: string;
@@ -73,6 +75,8 @@ export declare const ENGLISH: {
     }) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
+    /** The question before an upload is deleted. @param {string} filename */
+    confirmDelete: (filename: string) => string;
     /** @param {number} bytes   The size of the expected file. */
     wrongFile: (bytes: number) => string;
     /** @param {number} bytes @param {number} limit   In bytes. */

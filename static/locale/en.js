@@ -51,6 +51,8 @@ export const ENGLISH = {
   resume: "Resume",
   retry: "Retry",
   choose: "Choose the file again",
+  delete: "Delete",
+  deleting: "Deleting…",
   dismiss: "Dismiss",
   copyId: "Copy the upload ID",
   copied: "Copied",
@@ -123,6 +125,9 @@ export const ENGLISH = {
 
   /** @param {string} filename */
   fileMissing: (filename) => `The server does not have the complete file. Choose ${filename} again to continue.`,
+
+  /** The question before an upload is deleted. @param {string} filename */
+  confirmDelete: (filename) => `Delete ${filename} and its results?`,
 
   /** @param {number} bytes   The size of the expected file. */
   wrongFile: (bytes) => `This is a different file. The size of the expected file is ${formatBytes(bytes)}.`,

@@ -69,7 +69,7 @@ export class UploadHistory extends EventTarget {
 
   #update() {
     for (const upload of this.#roomcast.uploads) {
-      if (upload.state?.stage === "deleted") store.removeEntry(upload.id ?? ""); // the row stays until a reload
+      if (upload.state?.stage === "deleted") this.#forget(upload);
       else if (upload.error && GONE.has(upload.error.code)) this.#remove(upload);
       else if (upload.id) this.#store(upload, upload.id);
     }
@@ -87,10 +87,15 @@ export class UploadHistory extends EventTarget {
 
   /** Remove an upload that the server no longer has. @param {Upload} upload */
   #remove(upload) {
-    store.removeEntry(upload.id ?? "");
     this.goneCount += 1;
-    void upload.leave();
+    this.#forget(upload);
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {Upload} upload */
+  #forget(upload) {
+    store.removeEntry(upload.id ?? "");
+    void upload.leave();
   }
 
   /** @param {string} uploadId @param {HistoryEntry | null} entry */

@@ -45,6 +45,9 @@ roomcast.addEventListener("unauthenticated", askForToken);
 roomcast.addEventListener("change", showTitle);
 history.addEventListener("change", showHistory);
 list.addEventListener("upload-dismissed", hide);
+list.addEventListener("upload-deleted", () => {
+  if (document.activeElement === list) moveFocusFromHiddenList();
+});
 showHidden.addEventListener("click", () => {
   history.showHidden();
   picker.focus();
@@ -118,8 +121,11 @@ function showHistory() {
 /** @param {Event} event */
 function hide(event) {
   history.hide(/** @type {CustomEvent} */ (event).detail);
-  if (list.matches(":state(filled)")) return;
-  (history.hiddenCount ? showHidden : picker).focus(); // the list, which had the focus, is hidden now
+  moveFocusFromHiddenList();
+}
+
+function moveFocusFromHiddenList() {
+  if (!list.matches(":state(filled)")) (history.hiddenCount ? showHidden : picker).focus();
 }
 
 /** Fetch completed uploads again, because the URLs of their results expire. */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Dialog, Locator, Page, expect
 
 from tests.browser.conftest import Ffmpeg
 from tests.conftest import Serve, Shelf
@@ -77,6 +77,19 @@ async def test_admin_sees_a_failure_and_retries_the_upload(
         address = await row(page, waiting).get_by_role("link", name="Video, MP4").get_attribute("href")
         assert address
         assert (await ada.request("GET", address)).status == 200
+        questions: list[str] = []
+
+        async def accept(dialog: Dialog) -> None:
+            questions.append(dialog.message)
+            await dialog.accept()
+
+        page.on("dialog", accept)
+        await row(page, waiting).get_by_role("button", name="Delete").click()
+        await reaches(row(page, waiting), "Deleted")
+        await expect(row(page, waiting).get_by_role("button", name="Delete")).to_be_hidden()
+        assert questions == ["Delete holiday.mp4 and its results?"]
+        assert (await ada.get(waiting)).status == 410
+        assert (await ada.request("GET", address)).status == 404
 
     await page.get_by_label("Status").select_option("completed")
     await expect(row(page, working)).to_be_hidden()

@@ -225,17 +225,51 @@ async def test_retry_in_another_tab_is_shown_after_the_room_was_closed(
         await tab.card(clip).reaches("Completed")
 
 
-async def test_uploads_that_the_server_no_longer_has_are_removed(
+async def test_deleted_uploads_leave_the_list_in_all_tabs(
     server: RunningServer, api: Api, open_page: OpenPage, shelf: Shelf
 ) -> None:
-    picture, deleted = shelf.image(), shelf.image("deleted.png")
+    first, second, third = pictures = [shelf.image(f"{name}.png", size=(64, 64)) for name in ("one", "two", "three")]
     demo = await open_page(server)
-    await demo.choose(picture, deleted)
+    await demo.choose(*pictures)
+    ids = {}
+    for picture in pictures:
+        row = await demo.card(picture).reaches("Completed")
+        ids[picture] = await row.root.locator(".upload-id").inner_text()
+    other = await open_page(server)
+    await expect(other.cards).to_have_count(3)
+    questions: list[str] = []
+
+    async def answer(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        await (dialog.dismiss() if len(questions) == 1 else dialog.accept())
+
+    demo.page.on("dialog", answer)
+    await demo.card(first).button("Delete").click()
+    await demo.card(first).button("Delete").press("Enter")
+    await expect(demo.announced).to_contain_text("one.png: deleted.")
+    for tab in (demo, other):
+        await expect(tab.card(first).root).to_have_count(0)
+        await expect(tab.cards).to_have_count(2)
+    assert questions == ["Delete one.png and its results?"] * 2, "the first answer was no"
+    assert await demo.focused() == "Dismiss", "the focus moves to the next row"
+    assert (await api.get(ids[first])).status == 410
+    assert (await api.request("DELETE", f"/api/uploads/{ids[second]}")).status == 200
+    await demo.card(third).button("Delete").press("Enter")
+    for tab in (demo, other):
+        await expect(tab.cards).to_have_count(0)
+    await expect(demo.picker).to_be_focused()
+    await demo.page.reload()
+    await expect(demo.cards).to_have_count(0)
+    await expect(demo.note).to_be_empty()
+
+
+async def test_uploads_that_the_server_no_longer_has_are_removed(
+    server: RunningServer, open_page: OpenPage, shelf: Shelf
+) -> None:
+    picture = shelf.image()
+    demo = await open_page(server)
+    await demo.choose(picture)
     await demo.card(picture).reaches("Completed")
-    row = await demo.card(deleted).reaches("Completed")
-    upload_id = await row.root.locator(".upload-id").inner_text()
-    assert (await api.request("DELETE", f"/api/uploads/{upload_id}")).status == 200
-    await row.reaches("Deleted")
     await demo.page.evaluate(
         """() => {
           const unknown = `roomcast.upload.upload_${"0".repeat(32)}`;

@@ -28,9 +28,24 @@ from tests.support.watchers import assert_truthful
 Middle = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
+TEMPLATES = """
+[templates.kept]
+kind = "image"
+keep_source = "1h"
+"""
+
+
 @pytest.fixture
-def settings(fake: FakeFfmpeg) -> dict[str, str]:
-    return {**fake.env, "JWT_SECRET": SECRET, "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(8 * MIB)}
+def settings(fake: FakeFfmpeg, tmp_path: Path) -> dict[str, str]:
+    templates = tmp_path / "templates.toml"
+    templates.write_text(TEMPLATES)
+    return {
+        **fake.env,
+        "ROOMCAST_TEMPLATES": str(templates),
+        "JWT_SECRET": SECRET,
+        "ROOMCAST_VIEWER_BYTES_PER_SECOND": str(8 * MIB),
+        "ROOMCAST_IMPORT_PRIVATE": "1",
+    }
 
 
 @pytest.fixture
@@ -126,6 +141,37 @@ async def test_links_are_absolute_in_every_method(server: AppServer, roomcast: C
     results = [result for made in status["results"].values() for result in made]
     assert results
     assert all(result["ssl_url"].startswith(f"{server.url}/media/") for result in results)
+
+
+async def test_stored_file_is_linked_processed_again_imported_and_deleted(
+    server: AppServer, roomcast: Client, shelf: Shelf
+) -> None:
+    done = await roomcast.upload(shelf.image(size=(64, 64)), type="kept")
+    upload_id = done["uploadId"]
+    made = await roomcast.create_link(upload_id, scope="control", expires="7d")
+    assert made["url"].startswith(f"{server.url}/u/")
+    assert made["scope"] == "control"
+    (listed,) = await roomcast.links(upload_id)
+    assert listed == {name: value for name, value in made.items() if name != "url"}
+    await roomcast.revoke_link(upload_id, made["id"])
+    assert await roomcast.links(upload_id) == []
+
+    again = await roomcast.process(upload_id, type="image", metadata={"n": 1})
+    assert again["uploadId"] != upload_id
+    processed = await roomcast.follow(again["uploadId"], lambda _: None)
+    assert (processed["status"], processed["metadata"]) == ("completed", {"n": 1})
+
+    source = done["element"]["outputs"][0]["url"]
+    fetched = await roomcast.import_url(source, type="image", filename="copy.webp", metadata={"n": 2})
+    imported = await roomcast.follow(fetched["uploadId"], lambda _: None)
+    assert (imported["status"], imported["filename"], imported["metadata"]) == ("completed", "copy.webp", {"n": 2})
+
+    assert [await roomcast.delete(upload_id) for _ in range(2)] == [True, False]
+    with pytest.raises(ClientError) as gone:
+        await roomcast.state(upload_id)
+    assert gone.value.code == "DELETED"
+    reserved = await roomcast.reserve(shelf.image())
+    assert await roomcast.delete(reserved["uploadId"]), "it is cancelled first"
 
 
 async def test_concurrent_uploads_complete(roomcast: Client, shelf: Shelf) -> None:
