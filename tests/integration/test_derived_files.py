@@ -54,8 +54,8 @@ async def test_poster_arrives_before_the_video_is_compressed(
     async with Watcher(api.server.url) as latecomer:
         ack = await latecomer.join(upload_id)
         assert ack["state"]["poster"]["key"] == poster["key"]
-    fake.heal()
     assert (await api.cancel(upload_id)).status == 200
+    fake.heal()
 
 
 async def test_poster_is_deleted_with_its_upload_and_made_again_on_retry(

@@ -107,7 +107,8 @@ async def test_file_that_the_data_directory_lacks_is_named_and_the_rest_is_backe
 async def test_what_would_lose_data_is_refused(data: Path, tmp_path: Path) -> None:
     full, copy, empty = tmp_path / "full", tmp_path / "copy", tmp_path / "empty"
     for folder in (full, copy):
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
+        folder.chmod(0o755)  # the umask of the process has no say in it
     (full / "thesis.txt").write_text("The only copy.")
     with pytest.raises(StorageError, match=f"The directory {full} is not empty"):
         back_up(data, full)

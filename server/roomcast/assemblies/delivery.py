@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from roomcast.assemblies.model import Submission
 from roomcast.assemblies.store import Record
@@ -55,6 +55,8 @@ class Delivery(Record):
     traceparent: str | None = None
     status: Literal["pending", "delivered", "dead"] = "pending"
     attempts: tuple[Attempt, ...] = ()
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"traceparent"})
 
 
 def new_delivery(submission: Submission, uploads: Sequence[Upload], body: Mapping[str, Any], now: float) -> Delivery:

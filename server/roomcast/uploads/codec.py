@@ -32,6 +32,10 @@ class ExtensibleRecord:
     earlier_names: ClassVar[Mapping[str, str]] = {}
     """The present names of fields by the names that an earlier version stored them under."""
 
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that the first version with this schema does not know. They are left out while they are empty, so that it
+    can read a record that does not use them."""
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         from pydantic_core.core_schema import no_info_before_validator_function  # noqa: PLC0415  (see `JsonCodec`)
@@ -81,6 +85,7 @@ def encode_record(record: ExtensibleRecord) -> bytes:
 def _fields(record: Any) -> dict[str, Any]:
     if not isinstance(record, ExtensibleRecord):
         raise TypeError(f"A {type(record).__name__} cannot be stored.")
-    fields = dict(vars(record))
+    later = record.later_fields
+    fields = {name: value for name, value in vars(record).items() if value or name not in later}
     fields |= fields.pop("unknown_fields")
     return fields

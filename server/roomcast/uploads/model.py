@@ -146,6 +146,20 @@ class Upload(ExtensibleRecord):
     events_after_end: int = 0
     exhausted_since: float | None = None
 
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {
+            "metadata",
+            "prefix",
+            "max_bytes",
+            "imported",
+            "source_expires_at",
+            "results_expire_at",
+            "traceparent",
+            "events_after_end",
+            "exhausted_since",
+        }
+    )
+
     @property
     def stage(self) -> Stage:
         return self.state.stage

@@ -9,9 +9,12 @@ head shows that it is one; otherwise, as it ends in its tags, the worker refuses
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from roomcast.uploads.model import SourceKind
 from roomcast.uploads.raw_photos import is_raw_photo
+
+if TYPE_CHECKING:  # the command line, which sniffs as well, needs no pydantic
+    from roomcast.uploads.model import SourceKind
 
 SNIFF_BYTES = 4096
 """The number of bytes that `sniff` needs."""

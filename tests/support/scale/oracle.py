@@ -53,6 +53,9 @@ STEPS = {
 }
 """Of films: what the multi-file dialect calls a stage, and says when it begins and when it is completed."""
 
+LINKS = {"url", "downloadUrl"}
+"""Keys of an output that are signed anew for each answer."""
+
 
 def row(upload: Upload) -> Row:
     """The upload's row. Its bar is never behind it; it may be ahead, when the work was handed back."""
@@ -93,7 +96,10 @@ def unsigned(message: Body) -> Body:
     """A message without what depends on the moment at which it is asked for: links, and the place in the queue."""
     shown = {key: value for key, value in message.items() if key not in ("element", "queuePosition")}
     outputs = message.get("element", {}).get("outputs", [])
-    return {**shown, "outputs": [{key: value for key, value in output.items() if key != "url"} for output in outputs]}
+    return {
+        **shown,
+        "outputs": [{key: value for key, value in output.items() if key not in LINKS} for output in outputs],
+    }
 
 
 def file(upload: Upload) -> Body:
@@ -184,7 +190,7 @@ def _one_of_several(upload: Upload) -> Body:
 def unlinked(overview: Body) -> Body:
     """What the multi-file dialect said, without links."""
     files = [
-        {**body, "outputFiles": [{key: value for key, value in made.items() if key != "url"} for made in outputs]}
+        {**body, "outputFiles": [{key: value for key, value in made.items() if key not in LINKS} for made in outputs]}
         if (outputs := body.get("outputFiles"))
         else body
         for body in overview["files"]
@@ -295,6 +301,7 @@ def _sent(upload: Upload) -> Body:
         "mime": upload.source.mime if upload.source else None,
         "field": "file",
         "md5hash": upload.declared_md5,
+        "metadata": upload.metadata,
     }
 
 
