@@ -203,3 +203,43 @@ def test_what_can_be_read_of_a_damaged_record_is_shown() -> None:
     shown = unreadable_upload(orjson.dumps(raw), upload_id="upload_a", owner="ada", created_at=1.0, seq=4)
     assert (shown.filename, shown.template, shown.epoch) == ("film.mp4", "auto", "e1")
     assert (shown.state.attempt, shown.error and shown.error["step"]) == (2, Stage.COMPRESSING)
+
+
+FIRST_FIELDS = {
+    "id",
+    "owner",
+    "template",
+    "filename",
+    "epoch",
+    "created_at",
+    "updated_at",
+    "seq",
+    "state",
+    "text",
+    "bytes_received",
+    "bytes_expected",
+    "priority",
+    "not_before",
+    "declared_md5",
+    "direct_token",
+    "resumable",
+    "submission",
+    "folder",
+    "source",
+    "poster",
+    "forecast",
+    "element",
+    "error",
+    "eta",
+    "speed",
+    "fps",
+    "queue_position",
+}
+"""Of an upload, in the first version with this schema, which refuses any other."""
+
+
+def test_an_upload_that_uses_no_later_field_is_stored_with_the_fields_of_the_first_version() -> None:
+    assert orjson.loads(encode(UPLOAD)).keys() == FIRST_FIELDS
+    used = replace(UPLOAD, metadata={"album": 7}, max_bytes=5, imported=True)
+    assert orjson.loads(encode(used)).keys() == FIRST_FIELDS | {"metadata", "max_bytes", "imported"}
+    assert decode(encode(used)) == used
