@@ -87,8 +87,7 @@ class FunctionCalls:
     async def _run(
         self, function: Callable[..., Any], name: str, arguments: tuple[Any, ...], once_for: Hashable
     ) -> Any:
-        # What it raises must not end this process, as a SystemExit or KeyboardInterrupt of a task would.
-        try:
+        with exits_as_errors("function"):
             if is_coroutine_function(function):
                 return await self._blocking.run(function(*arguments), name)
             context = copy_context()
@@ -100,10 +99,6 @@ class FunctionCalls:
                 running.add_done_callback(lambda _: self._in_threads.pop(once_for, None))
             result = await asyncio.wrap_future(running)
             return await self._blocking.run(result, name) if inspect.iscoroutine(result) else result
-        except (Exception, asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as error:
-            raise RuntimeError(f"The function raised {type(error).__name__}.") from error
 
 
 class BlockingDetector:
@@ -171,6 +166,18 @@ class _Observed:
                 raise
             except BaseException as error:  # noqa: BLE001  (the coroutine handles its cancellation itself)
                 advance, argument = self._coroutine.throw, error
+
+
+@contextmanager
+def exits_as_errors(called: str) -> Iterator[None]:
+    """Raise `RuntimeError` for a `SystemExit` or `KeyboardInterrupt` of an application's code, which would end this
+    process. `called` says what was called."""
+    try:
+        yield
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"The {called} raised {type(error).__name__}.") from error
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from roomcast.errors import RoomcastError, StepFailed
-from roomcast.extensions.calls import BLOCKING_SECONDS, BlockingDetector
+from roomcast.extensions.calls import BLOCKING_SECONDS, BlockingDetector, exits_as_errors
 from roomcast.extensions.steps import Step
 from roomcast.runtime.tasks import finish_despite_cancel, stop_within
 
@@ -80,15 +80,10 @@ async def _stop(task: asyncio.Task[None], step: Step, job: Job, seconds: float) 
 
 
 async def _on_loop(step: Step, job: Job) -> None:
-    # What it raises must not end this process, as a SystemExit or KeyboardInterrupt of a task would.
-    try:
+    with exits_as_errors("step"):
         made: Any = step.run(job)
         if inspect.isawaitable(made):
             await made
-    except (Exception, asyncio.CancelledError, GeneratorExit):
-        raise
-    except BaseException as error:
-        raise RuntimeError(f"The step raised {type(error).__name__}.") from error
 
 
 async def _in_thread(step: Step, job: Job) -> None:
