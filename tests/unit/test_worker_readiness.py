@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 from roomcast.errors import StorageError
+from roomcast.runtime import tasks
 from roomcast.runtime.tasks import Heartbeats
-from roomcast_workers import operations_port
 from roomcast_workers.operations_port import WorkerReadiness
 
 
@@ -50,7 +50,7 @@ async def test_worker_is_ready_when_the_ledger_answers_and_its_loops_run() -> No
 async def test_worker_is_not_ready_when_the_ledger_is_away(
     ledger: FakeLedger, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations_port, "_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(tasks, "READINESS_SECONDS", 0.01)
     assert (await readiness(ledger).checks())["ledger"] == sentence
 
 

@@ -8,20 +8,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-import structlog
 from aiohttp import web
 
-from roomcast.errors import RoomcastError
 from roomcast.http.operations import Operation, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
 from roomcast.http.schema import Liveness, Readiness, SandboxInfo
-from roomcast.runtime.tasks import Heartbeats
+from roomcast.runtime.tasks import Heartbeats, run_check
 from roomcast.services.backends import Backends
 from roomcast.services.maintenance import Maintenance
 
-log = structlog.get_logger(__name__)
-
-_CHECK_SECONDS = 3.0
 _FRESH_SECONDS = 2.0
 """How long the results of the checks are answered again, so that no caller makes the process write more often."""
 
@@ -95,23 +90,10 @@ class Health(RouteGroup):
         """Return the results of all checks, of which no two runs overlap. None is older than `_FRESH_SECONDS`."""
         async with self._checking:
             if time.monotonic() - self._checked_at > _FRESH_SECONDS:
-                results = await asyncio.gather(*(self._run(check) for check in self._checks.values()))
+                results = await asyncio.gather(*(run_check(check) for check in self._checks.values()))
                 self._results = dict(zip(self._checks, results, strict=True))
                 self._checked_at = time.monotonic()
             return self._results
-
-    async def _run(self, check: Callable[[], Awaitable[str]]) -> str:
-        """Return the result of a check: `ok`, or what is wrong."""
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                return await check()
-        except TimeoutError:
-            return f"There was no answer within {_CHECK_SECONDS:g} s."
-        except RoomcastError as error:
-            return error.message
-        except Exception:
-            log.exception("health_check_failed")
-            return "The check failed; the log has the reason."
 
     async def _check_ledger(self) -> str:
         await self._backends.ledger.check_writable()

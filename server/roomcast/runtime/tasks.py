@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from roomcast.errors import StorageError
+from roomcast.errors import RoomcastError, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,9 @@ OVERDUE_SECONDS = 60.0
 
 FAILING_SECONDS = 60.0
 """For how long every run of a loop must have failed before readiness warns of it."""
+
+READINESS_SECONDS = 3.0
+"""How long a check of readiness may take."""
 
 _CANCEL_AGAIN_SECONDS = 0.2
 _CANCEL_APPLICATION_AGAIN_SECONDS = 5.0
@@ -200,6 +203,21 @@ def log_failure(event: str, **details: object) -> Iterator[None]:
         raise
     except Exception:
         log.exception(event, **details)
+
+
+async def run_check(check: Callable[[], Awaitable[str]]) -> str:
+    """Return the result of a check of readiness: `ok`, or a sentence that says what is wrong, after `READINESS_SECONDS` at
+    the latest."""
+    try:
+        async with asyncio.timeout(READINESS_SECONDS):
+            return await check()
+    except TimeoutError:
+        return f"There was no answer within {READINESS_SECONDS:g} s."
+    except RoomcastError as error:
+        return error.message
+    except Exception:
+        log.exception("health_check_failed")
+        return "The check failed; the log has the reason."
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[None]) -> None:
