@@ -10,7 +10,7 @@ from collections.abc import Callable
 import aiohttp
 
 from roomcast.assemblies.delivery import Attempt
-from roomcast.assemblies.webhooks.ssrf import NotPublic, public_socket
+from roomcast.assemblies.webhooks.ssrf import NotPublic, guarded_session
 from roomcast.runtime.clocks import unix_time
 from roomcast.tracing import traceparent
 from roomcast.uploads.templates import Webhook
@@ -25,13 +25,10 @@ class Sender:
     """Sends requests to public addresses, and with `private` to all others too. Times are in seconds."""
 
     def __init__(self, *, private: bool, seconds: float = SEND_SECONDS, clock: Callable[[], float] = unix_time) -> None:
-        connector = aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
+        self._session = guarded_session(
+            private=private,
             timeout=aiohttp.ClientTimeout(total=seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "Roomcast", "Content-Type": "application/json"},
-            auto_decompress=False,
+            headers={"Content-Type": "application/json"},
         )
         self._clock = clock
 

@@ -1,10 +1,12 @@
-"""Guard against server-side request forgery: webhooks may connect to public Internet addresses only."""
+"""Guard against server-side request forgery: webhooks and imports may connect to public Internet addresses only."""
 
 from __future__ import annotations
 
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
+
+import aiohttp
 
 _NOT_PUBLIC_V4 = tuple(
     map(
@@ -66,3 +68,20 @@ def public_socket(info: AddressInfo) -> socket.socket:
     if not is_public(address[0]):
         raise NotPublic("The receiver's address is not on the public Internet.")
     return socket.socket(family, socket_type, protocol)
+
+
+def guarded_session(
+    *, private: bool, timeout: aiohttp.ClientTimeout, headers: dict[str, str], **options: Any
+) -> aiohttp.ClientSession:
+    """Return a client session that connects to public addresses, and with `private` to all others too.
+
+    It has a connection for each request, stores no cookies, and inflates nothing: a few bytes could become a gigabyte.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True),
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "Roomcast", **headers},
+        auto_decompress=False,
+        **options,
+    )

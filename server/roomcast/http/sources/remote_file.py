@@ -1,7 +1,7 @@
 """Read files of other servers by HTTP: from public addresses only, in ranges where that is possible.
 
-Every address is checked when it is connected to, also those that redirects lead to, so that nobody can read what only
-this server can reach.
+Every address is checked when it is connected to, also those that redirects lead to, so that no client can read
+what only this server can reach.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
-from roomcast.assemblies.webhooks.ssrf import NotPublic, is_public, public_socket
+from roomcast.assemblies.webhooks.ssrf import NotPublic, guarded_session, is_public
 from roomcast.errors import AddressRefused, ImportFailed, Interrupted, UnsupportedType
 from roomcast.http.intake.pipeline import Chunks
 
@@ -68,13 +68,10 @@ class RemoteFiles:
 
     def __init__(self, *, private: bool) -> None:
         self.private = private
-        connector = aiohttp.TCPConnector(socket_factory=None if private else public_socket, force_close=True)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
+        self._session = guarded_session(
+            private=private,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "Roomcast", "Accept-Encoding": "identity"},
-            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
             requote_redirect_url=False,
         )
 
