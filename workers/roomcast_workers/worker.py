@@ -234,9 +234,7 @@ class WorkerPool:
         upload, token, now = claim.upload, claim.lease.token, unix_time()
         since = upload.exhausted_since or now
         if now - since >= EXHAUSTED_GIVE_UP_SECONDS:
-            await self._delete_files(claim, source=False)
-            body = error_body(error, step, retryable=True)
-            await self._ledger.append(upload.id, Change(Failed(), error.message, error=body), token=token)
+            await self._record_failure(claim, error, step, retryable=True)
             return
         text = f"The worker has no resources left. Trying again in {_EXHAUSTED_SECONDS:g} s."
         change = Change(HandedBack(), text, not_before=now + _EXHAUSTED_SECONDS, exhausted_since=since)
@@ -248,9 +246,13 @@ class WorkerPool:
             await self._dispatch.wake(upload.id, upload.seq, not_before=upload.not_before)
         await cleanup_files(self._deps.media, upload)
 
-    async def _record_failure(self, claim: Claim, error: RoomcastError, step: str) -> None:
+    async def _record_failure(
+        self, claim: Claim, error: RoomcastError, step: str, *, retryable: bool | None = None
+    ) -> None:
+        """Fail the upload, and delete the files that it does not need any more. `retryable` is the error's by default.
+        A missing source makes a retry impossible."""
         source_missing = isinstance(error, NotFound)
-        retryable = error.retryable and not source_missing
+        retryable = (error.retryable if retryable is None else retryable) and not source_missing
         if not source_missing:  # otherwise this attempt has made nothing, and results are of a better informed ledger
             await self._delete_files(claim, source=not retryable)
         body = error_body(error, step, retryable=retryable)

@@ -109,8 +109,7 @@ class Importer:
             async with poll:
                 yield
         finally:
-            for task in list(self._tasks.values()):
-                await cancel_and_wait(task)
+            await cancel_and_wait(*self._tasks.values())
             await self._files.close()
 
     async def _begin_due(self) -> None:

@@ -80,14 +80,15 @@ class ReprocessingRoutes(RouteGroup):
         if source is None or not await self._media.has_source(source.key):
             raise SourceGone
         check_size(source.size, template, self._receiver.settings)
-        await self._detect(source, template)
+        sniffed = await self._sniff(source)
+        check_kind(template, sniffed)
         owner = Viewer(first.owner, address=request[VIEWER].address)
         upload = await self._new_uploads.make(
             owner, template, first.filename, "process", size=source.size, md5=source.md5, metadata=metadata
         )
         template = self._templates.of(upload)
         check_size(source.size, template, self._receiver.settings)
-        detected = await self._detect(source, template)
+        detected = check_kind(template, sniffed)
         await self._receiver.check_space(source.size)
         quota = self._receiver.quota
         async with quota.admit(request[VIEWER].client, [upload]):
@@ -95,11 +96,11 @@ class ReprocessingRoutes(RouteGroup):
         queued = await self._receiver.run_leased(upload, lambda intake: self._copy(intake, source, detected, template))
         return accepted([queued], await self._assemblies.resolve_id(submission.id))
 
-    async def _detect(self, source: Source, template: Template) -> Sniffed:
-        """Return the type of a source under a template. Raise `UnsupportedType` if it does not accept it."""
+    async def _sniff(self, source: Source) -> Sniffed | None:
+        """Return the type of a source; None if it is not known."""
         if source.kind != "file":
-            return check_kind(template, Sniffed(source.kind, source.format, source.mime))
-        return check_kind(template, sniff(await self._sources.read_head(source.key, SNIFF_BYTES)))
+            return Sniffed(source.kind, source.format, source.mime)
+        return sniff(await self._sources.read_head(source.key, SNIFF_BYTES))
 
     async def _copy(self, intake: LeasedIntake, source: Source, detected: Sniffed, template: Template) -> Upload:
         key = source_key(intake.upload)
