@@ -1,6 +1,6 @@
 """Who called a trusted proxy, and by which address: `Forwarded` (RFC 7239) and `X-Forwarded-…`. Pure.
 
-Everybody can send these headers, so they count only in requests of the proxies that `ROOMCAST_TRUSTED_PROXIES` names.
+Every client can send these headers, so they count only in requests of the proxies in `ROOMCAST_TRUSTED_PROXIES`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from multidict import MultiMapping
 
 ANY_PROXY = "*"
-"""The value of `ROOMCAST_TRUSTED_PROXIES` that trusts whoever connects, and nobody behind it."""
+"""The value of `ROOMCAST_TRUSTED_PROXIES` that trusts every peer, and no proxy behind it."""
 
 GetHeader = Callable[[str], str | None]
 """Returns all values of a header, by its lower-case name, joined by commas; None if it is absent."""

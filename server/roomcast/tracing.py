@@ -28,7 +28,7 @@ Attribute = str | int | float | bool
 
 @contextmanager
 def without_opentelemetry() -> Iterator[None]:
-    """Hide OpenTelemetry from the imports in the context: redis would load its SDK for metrics that nobody reads, which
+    """Hide OpenTelemetry from the imports in the context: redis would load its SDK for metrics that are not read, which
     takes 60 ms of every start. Where the application has loaded it, nothing is hidden."""
     if "opentelemetry" in sys.modules:
         yield

@@ -23,7 +23,7 @@ REFRESH_SECONDS = 600.0
 """How old the keys may be before they are fetched again."""
 
 UNKNOWN_SECONDS = 30.0
-"""How long after a request for the keys an unknown one is not looked for again: anyone can name unknown keys."""
+"""How long after a request for the keys an unknown one is not looked for again: every client can name unknown keys."""
 
 STALE_SECONDS = 86400.0
 """How long keys are used while they cannot be fetched again."""
@@ -99,8 +99,8 @@ class KeySet:
 def read_keys(body: Any) -> dict[str | None, TokenKey]:
     """Return the keys of a JSON Web Key Set that tokens may be signed with. Raise `NoAnswer` for no such set.
 
-    The algorithm follows from the type of a key, whatever else it says. Secrets, private keys, and keys that no safe
-    algorithm uses are left out.
+    The algorithm follows from the type of a key alone. Secrets, private keys, and keys that no safe algorithm uses are
+    left out.
     """
     listed = body.get("keys") if isinstance(body, dict) else None
     if not isinstance(listed, list):

@@ -16,7 +16,7 @@ CACHE_SECONDS = 20.0
 """How long an answer about the same credentials is used again."""
 
 NOBODY_SECONDS = 2.0
-"""How long the answer is used again that nobody is known by some credentials: who signs in should not wait."""
+"""How long a refusal of the same credentials is used again: a user who signs in should not wait."""
 
 _MAX_CACHED = 10_000
 
@@ -25,7 +25,7 @@ class UrlAuthentication:
     """Asks a URL who sends a request's cookies and `Authorization` header.
 
     It answers `{"user": "7", "admin": false, "expires": 1767225600}`, of which only `user` is needed, or 401 or 403 for
-    nobody. `expires` is a Unix time. Requests that come at the same time with the same credentials ask once.
+    unknown credentials. `expires` is a Unix time. Simultaneous requests with the same credentials ask once.
     """
 
     def __init__(self, requests: JsonRequests) -> None:

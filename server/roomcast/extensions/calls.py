@@ -186,6 +186,6 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
 
 
 def _ignore_result(task: asyncio.Task[Any]) -> None:
-    """Retrieve the error of a task that nobody waits for, or asyncio would log it as lost."""
+    """Retrieve the error of a task that is not awaited, or asyncio would log it as lost."""
     if not task.cancelled():
         task.exception()

@@ -47,7 +47,7 @@ class NewUpload:
 
 
 Authenticate = Callable[[CallerRequest], Awaitable[Viewer | None] | Viewer | None]
-"""Returns who makes a request; None if nobody is known by its credentials. A plain function runs in a thread."""
+"""Returns who makes a request; None for unknown credentials. A plain function runs in a thread."""
 
 BeforeCreate = Callable[[NewUpload, Viewer], Awaitable[None] | None]
 """Checks and changes a new upload, or raises `Rejected`. A plain function runs in a thread."""

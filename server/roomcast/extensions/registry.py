@@ -156,7 +156,7 @@ class Extensions:
 
 
 def is_generator_function(function: Callable[..., Any]) -> bool:
-    """Return whether calling this only returns a generator, which nobody would run."""
+    """Return whether calling this only returns a generator, which would not run."""
     called = function if inspect.isroutine(function) else type(function).__call__
     return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
 

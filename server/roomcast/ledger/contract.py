@@ -232,7 +232,7 @@ class UploadLog(Protocol):
         """
 
     async def emit(self, upload_id: str, event: ApplicationEvent) -> Upload:
-        """Append an event of the application, in any stage and whoever holds the lease, and return the record after it.
+        """Append an event of the application, in any stage and under any lease, and return the record after it.
 
         Its message is that of the upload with the event. It changes nothing but `seq`. Raise `UnreadableRecord` if the
         upload's record is damaged.

@@ -200,7 +200,7 @@ class Handlers:
         return {"ok": True, "state": self._uploads.message(upload)}
 
     async def authenticate(self, environ: Mapping[str, Any], auth: Any) -> Viewer:
-        """Return who opens a socket. Raise python-socketio's `ConnectionRefusedError` for nobody.
+        """Return who opens a socket. Raise python-socketio's `ConnectionRefusedError` for unknown credentials.
 
         A page of any origin can read a WebSocket, so the request is not a safe one.
         """

@@ -68,7 +68,8 @@ class SharedServer(SocketIOServer):
     async def authenticate(self, environ: Mapping[str, Any], auth: Any = None) -> Viewer:
         """Return who connects to a namespace of the application's, for its handler of `connect`.
 
-        Raise python-socketio's `ConnectionRefusedError` for nobody: those namespaces are open to everybody otherwise.
+        Raise python-socketio's `ConnectionRefusedError` for unknown credentials. Without this call, those
+        namespaces are open to all.
         """
         if self._authenticate is None:
             raise ConnectionRefused("The server is not running.")

@@ -206,8 +206,8 @@ def log_failure(event: str, **details: object) -> Iterator[None]:
 
 
 async def run_check(check: Callable[[], Awaitable[str]]) -> str:
-    """Return the result of a check of readiness: `ok`, or a sentence that says what is wrong, after `READINESS_SECONDS` at
-    the latest."""
+    """Return the result of a check of readiness: `ok`, or a sentence that says what is wrong. It takes
+    `READINESS_SECONDS` at most."""
     try:
         async with asyncio.timeout(READINESS_SECONDS):
             return await check()

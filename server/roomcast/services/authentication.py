@@ -61,7 +61,8 @@ class Authenticator:
         therefore come from a page of this server or of a named origin. If every origin is allowed, a cookie from
         another origin is ignored. (A page cannot read the response to a safe request of another origin.)
 
-        Raise `Unauthenticated` for nobody, `Forbidden` for another site's page, and what the function raises.
+        Raise `Unauthenticated` for unknown credentials, `Forbidden` for another site's page, and what the function
+        raises.
         """
         if self._links and request.token and request.token.startswith(TOKEN_PREFIX):
             return await self._links.viewer(request.token)

@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 _COMPARE_SECONDS = 5.0
 _LINK_SECONDS = 100 * 365 * 86400.0
-"""How long Redis stores a link that nobody revokes."""
+"""How long Redis stores a link that is not revoked."""
 
 
 @dataclass(frozen=True)

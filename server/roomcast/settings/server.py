@@ -36,7 +36,7 @@ class ServerSettings(SettingsGroup):
         default_factory=default_trusted_proxies,
         description="Addresses and networks of the proxies in front of this server, separated by commas, such as "
         "`10.0.0.0/8`. Only their `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded`, count. `*` "
-        "trusts whoever connects. The default is this machine, or `*` on a platform that sets one of those "
+        "trusts every peer. The default is this machine, or `*` on a platform that sets one of those "
         "variables.",
     )
     prefix: str = Field(

@@ -1,9 +1,9 @@
 """Divide the event loop's time between clients: who has used the least of it is served first.
 
-An event loop serves whatever arrives, in the order of arrival, so a client that sends more, or what costs more, gets
+An event loop serves work in the order of its arrival, so a client that sends more, or what costs more, gets
 more of it. Here each client has an account of the time that the loop has worked for it. While others wait, work for an
 account with a higher usage waits in a queue, and the loop does half a millisecond of it in a turn, lowest usage first.
-While nobody waits, an account can have all of the loop.
+While no other waits, an account can have all of the loop.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ class Scheduler:
             self._sweep(now)
 
     def admits(self, account: Account) -> bool:
-        """Return whether work for the account may be done at once: nobody waits who has used less, and not too much
-        was done in this turn."""
+        """Return whether work for the account may be done at once: no account with a lower usage waits, and not too
+        much was done in this turn."""
         if self._queue:
             return account.usage < self._queue[0][0]
         return self._backlog < TURN_SECONDS

@@ -158,7 +158,7 @@ ADVICE: Mapping[Misconfiguration, Advice] = MappingProxyType(
             "Let NTP set the clock of the server, or of this machine: `timedatectl set-ntp true`.",
         ),
         Misconfiguration.SCHEME_WRONG: Advice(
-            "The server cannot tell pages by HTTPS from pages that somebody put into the network.",
+            "The server cannot tell pages by HTTPS from pages that an attacker put into the network.",
             "Set `proxy_set_header X-Forwarded-Proto $scheme`.",
             "Remove `header_up X-Forwarded-Proto`: `reverse_proxy` sets it. Behind another proxy set "
             "`trusted_proxies`.",

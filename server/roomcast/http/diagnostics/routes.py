@@ -64,7 +64,7 @@ class RequestReport(Shape):
     time: float
     """The server's clock, in seconds since the Unix epoch."""
     path: str
-    """The path that arrived, after whatever a proxy removed."""
+    """The path that arrived, without what a proxy removed."""
     peer: str
     """The address that the connection came from."""
     trusted: bool

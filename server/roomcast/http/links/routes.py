@@ -98,7 +98,7 @@ class LinkRoutes(RouteGroup):
         Tag.UPLOADS,
         "Make a lasting link",
         (json_body(NewLink, "The link.", status=201),),
-        description="Whoever has the link sees the upload, without a token, until it expires or is revoked.",
+        description="The holder of the link sees the upload, without a token, until it expires or is revoked.",
         body={JSON: LinkRequest},
         errors=(*OWNERSHIP_ERRORS, Malformed, TooMany),
     )
