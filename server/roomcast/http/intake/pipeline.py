@@ -336,4 +336,4 @@ def refuse_content_range(headers: Mapping[str, str]) -> None:
 def check_size(size: int, template: Template, settings: IntakeSettings) -> None:
     """Raise `TooLarge` for a file of more bytes than the template or the server accepts."""
     if size > (limit := max_bytes(template, settings)):
-        raise TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
+        raise TooLarge.than(limit)
