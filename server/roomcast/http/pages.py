@@ -13,7 +13,6 @@ from yarl import URL
 from roomcast.errors import NotFound
 from roomcast.http.downloads.bundle import FOLDER, load_bundle
 from roomcast.http.downloads.response import send_compressed_file, send_file
-from roomcast.http.intake.pipeline import max_bytes
 from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
@@ -180,6 +179,6 @@ class Pages(RouteGroup):
             "name": template.name,
             "title": template.title or template.name,
             "kind": template.kind,
-            "maxBytes": max_bytes(template, self._settings.intake),
+            "maxBytes": template.max_bytes_within(self._settings.intake.max_upload_bytes),
             "builtIn": template.is_built_in,
         }

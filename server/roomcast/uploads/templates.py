@@ -116,6 +116,10 @@ class Template(BaseModel):
     keep_results: Duration | None = None
     keep_source: Duration | None = None
 
+    def max_bytes_within(self, server_limit: int) -> int:
+        """Return the size of the largest file that is accepted by a server with this limit."""
+        return min(self.max_bytes or server_limit, server_limit)
+
     @property
     def is_built_in(self) -> bool:
         """Whether it is a built-in template with the settings that it has by itself."""

@@ -324,7 +324,7 @@ def detect_type(head: bytes | bytearray, template: Template) -> Sniffed:
 
 def max_bytes(template: Template, settings: IntakeSettings) -> int:
     """Return the size of the largest file that is accepted under a template."""
-    return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
+    return template.max_bytes_within(settings.max_upload_bytes)
 
 
 def refuse_content_range(headers: Mapping[str, str]) -> None:
