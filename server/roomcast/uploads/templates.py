@@ -267,7 +267,7 @@ def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
         raise UnsupportedType("This is not a video or an image that can be processed.")
     if template.kind not in ("auto", sniffed.kind):
         raise UnsupportedType(
-            f"“{template.title or template.name}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
+            f"The template “{template.title or template.name}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
         )
     return sniffed
 
