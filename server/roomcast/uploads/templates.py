@@ -266,8 +266,9 @@ def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
     if sniffed is None:
         raise UnsupportedType("This is not a video or an image that can be processed.")
     if template.kind not in ("auto", sniffed.kind):
+        title = template.title or template.name
         raise UnsupportedType(
-            f"The template “{template.title or template.name}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
+            f"The template “{title}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
         )
     return sniffed
 
