@@ -30,6 +30,16 @@ export declare const ENGLISH_TEXTS: {
     expand: string;
     close: string;
     showFewer: string;
+    pauseAll: string;
+    resumeAll: string;
+    retryFailed: string;
+    undo: string;
+    download: string;
+    showResult: string;
+    sent: string;
+    sendingStep: string;
+    compressingStep: string;
+    storingStep: string;
     overallProgress: string;
     reconnecting: string;
     uploadsContinue: string;
@@ -87,6 +97,12 @@ export declare const ENGLISH_TEXTS: {
     attempt: (attempt: number, { message }: Message) => string;
     /** @param {string} filename */
     fileMissing: (filename: string) => string;
+    /** @param {number} percent   0–100. */
+    percent: (percent: number) => string;
+    /** Shown while a cancellation of several uploads can be undone. @param {number} count */
+    cancellingSoon: (count: number) => string;
+    /** Shown while a deletion can be undone. @param {string} filename */
+    deletingSoon: (filename: string) => string;
     /** The question before an upload is deleted. @param {string} filename */
     confirmDelete: (filename: string) => string;
     /** @param {number} size   The size of the expected file in bytes. */

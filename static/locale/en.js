@@ -40,6 +40,16 @@ export const ENGLISH_TEXTS = {
   expand: "Expand",
   close: "Close",
   showFewer: "Show fewer",
+  pauseAll: "Pause all",
+  resumeAll: "Resume all",
+  retryFailed: "Retry failed",
+  undo: "Undo",
+  download: "Download",
+  showResult: "Show result",
+  sent: "sent",
+  sendingStep: "Sending",
+  compressingStep: "Compressing",
+  storingStep: "Storing",
   overallProgress: "Progress of all uploads",
   reconnecting: "The connection was lost. Reconnecting…",
   uploadsContinue: "The uploads continue.",
@@ -134,6 +144,15 @@ export const ENGLISH_TEXTS = {
   /** @param {string} filename */
   fileMissing: (filename) =>
     `The server does not have the complete file. Choose ${isolate(filename)} again to continue.`,
+
+  /** @param {number} percent   0–100. */
+  percent: (percent) => `${percent}%`,
+
+  /** Shown while a cancellation of several uploads can be undone. @param {number} count */
+  cancellingSoon: (count) => (count === 1 ? "The upload is about to be cancelled." : `${count} uploads are about to be cancelled.`),
+
+  /** Shown while a deletion can be undone. @param {string} filename */
+  deletingSoon: (filename) => `${filename} and its results are about to be deleted.`,
 
   /** The question before an upload is deleted. @param {string} filename */
   confirmDelete: (filename) => `Delete ${isolate(filename)} and its results?`,
