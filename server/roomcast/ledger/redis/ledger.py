@@ -70,8 +70,8 @@ from roomcast.ledger.redis.uploads import (
     claimed,
     creation_arguments,
     event_arguments,
-    queue_stats,
     record_arguments,
+    stats_of_counts,
     tick_arguments,
 )
 from roomcast.ledger.unreadable import refuse_unreadable
@@ -205,7 +205,7 @@ class RedisLedger:
         return await self._listing.find(wanted, oldest_first=oldest_first, cursor=cursor, limit=limit)
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
-        return queue_stats(await self._queue.stats(since=since, failures=failures))
+        return stats_of_counts(await self._queue.stats(since=since, failures=failures))
 
     async def check_writable(self) -> None:
         await self.scripts.command("SET", self.scripts.key("check"), "", "EX", _CHECK_EXPIRES_SECONDS)

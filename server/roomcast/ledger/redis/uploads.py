@@ -167,7 +167,7 @@ def record_arguments(write: RecordWrite) -> tuple[Argument, ...]:
     )
 
 
-def queue_stats(counts: QueueCounts) -> QueueStats:
+def stats_of_counts(counts: QueueCounts) -> QueueStats:
     """Return the statistics with the uploads that `counts` has as fields."""
     leased = [Snapshot.of(fields, counts.now) for fields in counts.leased]
     working = (one for one in leased if is_working(one.upload.stage))
