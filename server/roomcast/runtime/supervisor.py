@@ -12,11 +12,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from roomcast.runtime.process import STOP_SECONDS, listen_errors, print_ready, stop_signal
+from roomcast.runtime.process import STOP_SECONDS, listen_errors, stop_signal
 from roomcast.runtime.programs import Program, start_program
 
 log = structlog.get_logger(__name__)
@@ -34,11 +34,19 @@ def inherited_fd(name: str, environment: Mapping[str, str] = os.environ) -> int 
     return int(value) if value else None
 
 
-async def supervise(count: int, host: str, port: int, command: Sequence[str], *, drain_seconds: float = 0.0) -> int:
+async def supervise(
+    count: int,
+    host: str,
+    port: int,
+    command: Sequence[str],
+    *,
+    on_ready: Callable[[str], None],
+    drain_seconds: float = 0.0,
+) -> int:
     """Run `count` children, each by this command line, until SIGTERM. Return the exit code.
 
-    After SIGTERM each serves for `drain_seconds` more.
-
+    `on_ready` gets the ready line of one of them when all are ready. After SIGTERM each serves for `drain_seconds`
+    more.
 
     If a child dies before it is ready, or within five seconds, starting it again would not help: all others are stopped
     too, and the exit code is the child's, or 1 if it was killed.
@@ -50,11 +58,15 @@ async def supervise(count: int, host: str, port: int, command: Sequence[str], *,
         read_end, write_end = os.pipe()
         children = [_Child(command, listener.fileno(), read_end) for _ in range(count)]
         try:
-            await asyncio.gather(*(child.start() for child in children))
-            if all(child.ready_line for child in children):
-                print_ready(children[0].ready_line)
-            watches = [asyncio.create_task(child.watch()) for child in children]
             stopping = asyncio.create_task(stop.wait())
+            starting = asyncio.create_task(_start_all(children))
+            await asyncio.wait((stopping, starting), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                if all(child.ready_line for child in children):
+                    on_ready(children[0].ready_line)
+            starting.cancel()
+            watches = [asyncio.create_task(child.watch()) for child in children]
             ended, _ = await asyncio.wait({stopping, *watches}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, *watches):
                 task.cancel()
@@ -64,6 +76,10 @@ async def supervise(count: int, host: str, port: int, command: Sequence[str], *,
         finally:
             os.close(write_end)
             os.close(read_end)
+
+
+async def _start_all(children: Sequence[_Child]) -> None:
+    await asyncio.gather(*(child.start() for child in children))
 
 
 class _Child:
