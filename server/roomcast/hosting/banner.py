@@ -17,7 +17,8 @@ def web_facts(settings: Settings, address: str, *, application_authenticates: bo
     """Yield the lines of the banner. `address` is where this process listens, such as `http://127.0.0.1:8000`."""
     base = f"{address}{settings.server.prefix}"
     yield "Demo", f"{base}{PAGE}"
-    yield "Admin", f"{base}{ADMIN_PATH}"
+    only = " (from this machine only)" if settings.auth.open_mode and not application_authenticates else ""
+    yield "Admin", f"{base}{ADMIN_PATH}{only}"
     yield "API docs", f"{base}{DOCS}"
     if settings.server.public_url:
         yield "Public", settings.server.base_url

@@ -66,7 +66,7 @@ async def supervise(
                 if all(child.ready_line for child in children):
                     on_ready(children[0].ready_line)
             starting.cancel()
-            watches = [asyncio.create_task(child.watch()) for child in children]
+            watches = [asyncio.create_task(child.watch()) for child in children if child.started]
             ended, _ = await asyncio.wait({stopping, *watches}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, *watches):
                 task.cancel()
@@ -79,7 +79,11 @@ async def supervise(
 
 
 async def _start_all(children: Sequence[_Child]) -> None:
-    await asyncio.gather(*(child.start() for child in children))
+    """Start the first child alone, because what prevents its start would prevent that of the others, too."""
+    first, *others = children
+    await first.start()
+    if first.ready_line:
+        await asyncio.gather(*(child.start() for child in others))
 
 
 class _Child:
@@ -91,6 +95,11 @@ class _Child:
         self._program: Program | None = None
         self._started_at = 0.0
         self.ready_line = ""
+
+    @property
+    def started(self) -> bool:
+        """Whether the process was started, in which case it may have died."""
+        return self._program is not None
 
     async def start(self) -> None:
         """Start the process. Return when it has printed its ready line, or has died."""
@@ -119,8 +128,10 @@ class _Child:
         while True:
             assert self._program is not None  # noqa: S101  (it was started)
             code = await self._program.wait()
+            if not self.ready_line:
+                return max(1, code)  # it has logged why it could not start
             log.error("web_process_died", code=code)
-            if not self.ready_line or time.monotonic() - self._started_at < _MIN_LIFETIME_SECONDS:
+            if time.monotonic() - self._started_at < _MIN_LIFETIME_SECONDS:
                 return max(1, code)
             await self.start()
 

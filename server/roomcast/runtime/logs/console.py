@@ -65,7 +65,7 @@ def _detail_pieces(details: dict[str, Any]) -> Iterator[Piece]:
     for name, value in details.items():
         if value is None or value in ([], (), {}, ""):
             continue
-        text = printable(str(value))
+        text = printable(str(value).lower() if isinstance(value, bool) else str(value))
         yield Piece(f'{name}="{text}"' if " " in text else f"{name}={text}", "cyan")
 
 
