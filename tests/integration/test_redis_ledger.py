@@ -247,6 +247,14 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     assert [one.id for one in (await ledger.due_cleanups()).uploads] == [deleted.id]
     await ledger.set_cleanup(deleted.id, clock.now + 1)
     await ledger.remove(deleted.id)
+    waiting = await queued(ledger, clock)
+    await ledger.administration.pause("template", waiting.template, by="root")
+    await ledger.administration.pauses()
+    await ledger.request_cancel((await queued(ledger, clock, "bob")).id, CANCELLED)
+    await ledger.administration.resume("template", waiting.template)
+    await ledger.request_cancel(waiting.id, CANCELLED)
+    clock.now += 1
+    await ledger.prune(retention_seconds=0)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()
