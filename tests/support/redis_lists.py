@@ -19,11 +19,13 @@ _READ = {b"hash": "HGETALL", b"set": "SMEMBERS", b"zset": "ZRANGE"}
 
 
 class RedisLists:
-    """A ledger's keys, read past the ledger. No retry waits in it (`delayed` is empty)."""
+    """A ledger's keys, read past the ledger. No retry waits in it (`delayed` is empty). `cleaned` are the failed and
+    cancelled uploads whose cleanup is finished."""
 
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
         self._base = f"{{{namespace}}}:"
+        self.cleaned: set[str] = set()
 
     async def names(self) -> set[str]:
         """The names of the ledger's keys, all in one hash slot."""
@@ -39,7 +41,9 @@ class RedisLists:
         found = {name: await self._read(name) for name in names if not name.startswith(("upload:", "events:"))}
         found.pop("served", None)
         pauses = found.pop("pauses", {})
-        assert {name: set(members) for name, members in found.items()} == _expected(uploads, served, pauses)
+        assert {name: set(members) for name, members in found.items()} == _expected(
+            uploads, served, self.cleaned, pauses
+        )
         assert {name for name in names if name.startswith("events:")} == {f"events:{one}" for one in uploads}
 
     def check_after_every_script(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -79,7 +83,7 @@ class RedisLists:
 
 
 def _expected(
-    uploads: dict[str, dict[str, str]], served: dict[str, str], pauses: dict[str, str]
+    uploads: dict[str, dict[str, str]], served: dict[str, str], cleaned: set[str], pauses: dict[str, str]
 ) -> dict[str, set[str]]:
     lists: defaultdict[str, set[str]] = defaultdict(set)
     for upload_id, state in uploads.items():
@@ -96,7 +100,7 @@ def _expected(
             lists[f"unfinished:{upload.owner}"].add(upload_id)
         if upload.state.terminal:
             lists[f"ended:{upload.stage}"].add(upload_id)
-            if cleanup_due_at(upload) is not None:
+            if cleanup_due_at(upload) is not None and upload_id not in cleaned:
                 lists["cleanups"].add(upload_id)
         elif upload.stage is Stage.QUEUED:
             _add_queued(lists, upload, paused=f"template:{upload.template}" in pauses)

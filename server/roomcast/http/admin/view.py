@@ -16,7 +16,7 @@ from roomcast.http.admin.schema import (
     WorkerProcess,
 )
 from roomcast.ledger.contract import EVERY_WORKER, AdminPause, LeasedUpload, QueueStats
-from roomcast.services.maintenance import is_retryable
+from roomcast.services.deletion import is_retryable
 from roomcast.services.presence import WebProcess
 from roomcast.uploads.lifecycle import Stage, Status
 from roomcast.uploads.model import PAUSED_TEXT, Upload, timestamp
@@ -172,6 +172,7 @@ def _groups(failures: Sequence[Upload]) -> list[FailureGroup]:
                     "owner": upload.owner,
                     "message": error["message"],
                     "at": timestamp(upload.updated_at),
+                    "canRetry": is_retryable(upload),
                 }
             )
     return list(groups.values())
