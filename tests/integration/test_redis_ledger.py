@@ -239,7 +239,14 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
-    for upload_id in (other.id, again.id):
+    waiting = await queued(ledger, clock)
+    await ledger.administration.pause("template", waiting.template, by="root")
+    await ledger.administration.pauses()
+    not_started = await queued(ledger, clock, "bob")
+    await ledger.request_cancel(not_started.id, CANCELLED)
+    await ledger.administration.resume("template", waiting.template)
+    await ledger.request_cancel(waiting.id, CANCELLED)
+    for upload_id in (other.id, again.id, not_started.id, waiting.id):
         assert await ledger.claim_cleanup(upload_id)
         lists.cleaned.add(upload_id)
         await ledger.set_cleanup(upload_id, None)
@@ -251,14 +258,6 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     assert await ledger.claim_cleanup(deleted.id)
     await ledger.set_cleanup(deleted.id, clock.now + 1)
     await ledger.remove(deleted.id)
-    waiting = await queued(ledger, clock)
-    await ledger.administration.pause("template", waiting.template, by="root")
-    await ledger.administration.pauses()
-    await ledger.request_cancel((await queued(ledger, clock, "bob")).id, CANCELLED)
-    await ledger.administration.resume("template", waiting.template)
-    await ledger.request_cancel(waiting.id, CANCELLED)
-    clock.now += 1
-    await ledger.prune(retention_seconds=0)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
     assert set(ran) == {script.sha for script in SCRIPTS}
     assert await lists.names() == set()
