@@ -17,15 +17,21 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
+CLEANUP_SECONDS = 60.0
+"""For how long a cleanup is claimed. Whoever claims it must stop before."""
+
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
+
+MAX_EXAMINED = 5000
+"""How many uploads one call of `UploadLog.find` examines at most."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,13 @@ class RecordWrite:
 
 class RecordConflict(WrongState):
     """A record has changed since it was read, so a `RecordWrite` is not valid any more."""
+
+
+class CleanupInProgress(WrongState):
+    """The files of the upload's last attempt are being deleted, so no other attempt may begin yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The files of the last attempt are still being deleted. Try again in a minute.")
 
 
 class IncompatibleSchema(StorageError):
@@ -127,19 +140,58 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class UploadFilter:
+    """Which uploads a list has; None and "" mean any.
+
+    `since` is the earliest time of creation, in seconds since the Unix epoch. `code` is that of the upload's error, and
+    `text` is contained in its filename, in any case.
+    """
+
+    owner: str | None = None
+    status: Status | None = None
+    stage: Stage | None = None
+    since: float | None = None
+    template: str | None = None
+    code: str | None = None
+    text: str = ""
+
+    @property
+    def possible_status(self) -> Status | None:
+        """The status of every upload that matches, or None if they may have several."""
+        return TABLE[self.stage].status if self.stage else self.status
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indexes of a ledger find what matches, without the examination of other uploads."""
+        return not (self.stage or self.template or self.code or self.text)
+
+    def matches(self, upload: Upload) -> bool:
+        """Return whether the list has this upload."""
+        return (
+            self.owner in (None, upload.owner)
+            and self.status in (None, upload.state.status)
+            and self.stage in (None, upload.stage)
+            and (self.since is None or upload.created_at >= self.since)
+            and self.template in (None, upload.template)
+            and self.code in (None, upload.error["code"] if upload.error else "")
+            and self.text.casefold() in upload.filename.casefold()
+        )
+
+
+@dataclass(frozen=True)
 class Page:
-    """Uploads, newest first, and the cursor of the next page (None: this is the last page)."""
+    """Uploads in order, and the cursor of the next page (None: this is the last page)."""
 
     uploads: list[Upload]
     cursor: str | None
 
 
 @dataclass(frozen=True)
-class DueCleanups:
-    """Uploads that are due for a cleanup, and the time by the ledger's clock."""
+class DueCleanup:
+    """An upload that is due for a cleanup, and the time by the ledger's clock."""
 
     now: float
-    uploads: Sequence[Upload]
+    upload: Upload
 
 
 @dataclass(frozen=True)
@@ -158,12 +210,33 @@ class LeasedUpload:
         return cls(upload, holder, int(since) / 1000, expires_at)
 
 
+PauseTarget = Literal["template", "worker"]
+
+EVERY_WORKER = "*"
+"""The name of the pause of all worker processes, also of those that start later."""
+
+
+@dataclass(frozen=True)
+class AdminPause:
+    """A pause that an administrator has ordered, of a template or of a worker process (or `EVERY_WORKER`).
+
+    `by` is the administrator's user id, and `since` a Unix time. `uploads` counts those that wait because of it.
+    """
+
+    target: PauseTarget
+    name: str
+    by: str
+    since: float
+    uploads: int = 0
+
+
 @dataclass(frozen=True)
 class QueueStats:
     """Counts of all uploads.
 
     `waiting` counts queued uploads by template, and `waiting_since` is the time since when the oldest of them waits
-    (None: the queue is empty). `delayed` counts retries that are not due yet. `active` counts every upload that is not
+    (None: the queue is empty). Neither includes those of paused templates. `delayed` counts retries that are not due
+    yet. `active` counts every upload that is not
     terminal. `leased` lists the uploads that workers hold, oldest claim first. `outcomes` counts terminal uploads by
     stage, and `failures` lists the latest failed ones, newest first.
     """
@@ -220,6 +293,14 @@ class UploadLog(Protocol):
     ) -> Page:
         """Return the owner's uploads, or everyone's (None), newest first. Raise `Malformed` for an invalid cursor."""
 
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Return the uploads that match, newest or oldest first. Raise `Malformed` for an invalid cursor.
+
+        At most `MAX_EXAMINED` uploads are examined. So a page may be short, even empty, although others follow.
+        """
+
     async def active_ids(self) -> list[str]:
         """Return the ids of all uploads that are not in a terminal stage, oldest first."""
 
@@ -251,7 +332,10 @@ class UploadLog(Protocol):
         """
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
-        """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
+        """Start a failed or cancelled upload over: queued, or receiving if its source is gone.
+
+        Raise `CleanupInProgress` while its cleanup is claimed: the new attempt's results could be deleted.
+        """
 
     async def prune(self, *, retention_seconds: float) -> list[str]:
         """Delete uploads that ended longer ago than that and return their ids; a call may leave some over.
@@ -259,9 +343,12 @@ class UploadLog(Protocol):
         Those that are due for a cleanup some time stay.
         """
 
-    async def due_cleanups(self) -> DueCleanups:
-        """Return uploads of which something is to be deleted by now (`uploads.model.cleanup_due_at`), longest due
-        first; a call may leave some over."""
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        """Claim the cleanup of this upload, or else the one that is longest due; None if it is not due by now.
+
+        `uploads.model.cleanup_due_at` decides what is due. A claimed cleanup is due again after `CLEANUP_SECONDS`,
+        unless `set_cleanup` is called before.
+        """
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         """Set when the upload is due for its next cleanup. Do nothing if it has been deleted from the ledger."""
@@ -297,6 +384,8 @@ class WorkQueue(Protocol):
 
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         """Lease the first upload of the queue and append its `fetching` event; None if the queue is empty.
+
+        Uploads of a paused template are not in the queue, and a paused worker process gets None.
 
         The order is fair: first comes the upload whose owner has the fewest uploads ahead of it (at work, or queued
         before it). Ties are broken by higher priority, then the owner served longest ago, then the earliest queued.
@@ -337,8 +426,44 @@ class ChangeFeed(Protocol):
         """Return whether notifications arrive at the moment."""
 
 
+class Administration(Protocol):
+    """What administrators read and order. It survives restarts, and is the same for all processes."""
+
+    async def pause(self, target: PauseTarget, name: str, *, by: str) -> None:
+        """Pause a template, whose queued uploads leave the queue, or a worker process, which finishes what it does.
+
+        What is paused already stays as it is.
+        """
+
+    async def resume(self, target: PauseTarget, name: str) -> None:
+        """End a pause. The uploads of a template are queued again as if they had never left the queue."""
+
+    async def pauses(self) -> list[AdminPause]:
+        """Return the pauses, sorted by target and name."""
+
+    async def is_paused(self, worker: str) -> bool:
+        """Return whether a worker process is paused, by its own name or with all."""
+
+
+def pause_warnings(pauses: Sequence[AdminPause], worker: str) -> list[str]:
+    """Return a sentence for each pause of a template, and for those of a worker process."""
+    workers = {
+        EVERY_WORKER: "An administrator has paused all workers.",
+        worker: "An administrator has paused the workers of this process.",
+    }
+    return [
+        workers[one.name] if one.target == "worker" else f"An administrator has paused the template {one.name!r}."
+        for one in pauses
+        if one.target == "template" or one.name in workers
+    ]
+
+
 class Ledger(UploadLog, WorkQueue, ChangeFeed, Protocol):
-    """All three protocols over one storage."""
+    """All three protocols over one storage, and its administration."""
+
+    @property
+    def administration(self) -> Administration:
+        """The administration of this ledger."""
 
     async def close(self) -> None:
         """Finish pending writes and close the storage."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, WrongState
+from roomcast.errors import IdTaken, LeaseLost, WrongState
 from roomcast.ledger.contract import (
+    CLEANUP_SECONDS,
+    MAX_EXAMINED,
     ChangeNotice,
     Claim,
-    DueCleanups,
+    CleanupInProgress,
+    DueCleanup,
     Lease,
     Listener,
     Observer,
@@ -25,12 +28,16 @@ from roomcast.ledger.contract import (
     RecordWrite,
     Renewal,
     Replay,
+    UploadFilter,
     new_token,
     too_many,
 )
+from roomcast.ledger.sqlite.administration import SqliteAdministration, is_worker_paused
+from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
-    DUE_CLEANUPS,
+    CLEANUP_CLAIMED,
+    DUE_CLEANUP,
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
     PRUNABLE,
@@ -38,6 +45,7 @@ from roomcast.ledger.sqlite.tables import (
     StoredUpload,
     WrittenEvent,
     delete_uploads,
+    is_template_paused,
     parse_upload,
     queue_positions,
     queue_stats,
@@ -65,7 +73,9 @@ from roomcast.uploads.model import (
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
-_MAX_CLEANUPS = 100
+_MAX_CHUNK = 250
+"""How many uploads `find` examines at once: other reads wait meanwhile."""
+
 _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 """Stages that an upload enters when queue positions may change."""
 
@@ -90,6 +100,7 @@ class SqliteLedger:
         self.database = SqliteDatabase(
             path, partial(migrate_sqlite, earlier_records=path.with_name("assemblies.sqlite3"))
         )
+        self.administration = SqliteAdministration(self.database, clock, self._notify_queue_moved)
 
     async def create(
         self, uploads: Sequence[Upload], *, in_flight: int | None = None, records: Sequence[RecordWrite] = ()
@@ -111,21 +122,18 @@ class SqliteLedger:
         await self.database.read(lambda connection: _check_create(connection, uploads, in_flight))
 
     async def get(self, upload_id: str) -> Upload:
-        return self._with_latest_tick(
-            *await self.database.read(lambda connection: self._read_upload(connection, upload_id))
-        )
+        return self._with_latest_tick(await self.database.read(lambda connection: self._view(connection, upload_id)))
 
     async def events(self, upload_id: str, *, since: int = 0, epoch: str | None = None) -> Replay:
-        def work(connection: sqlite3.Connection) -> tuple[Upload, int | None, list[bytes]]:
+        def work(connection: sqlite3.Connection) -> tuple[Upload, list[bytes]]:
             query = "SELECT body FROM events WHERE upload_id = ? AND seq > ? ORDER BY seq"
-            return *self._read_upload(connection, upload_id), [
-                body for (body,) in connection.execute(query, (upload_id, since))
-            ]
+            upload = self._view(connection, upload_id)
+            return upload, [body for (body,) in connection.execute(query, (upload_id, since))]
 
-        upload, position, bodies = await self.database.read(work)
+        upload, bodies = await self.database.read(work)
         gapless = epoch in (None, upload.epoch) and since <= upload.seq and len(bodies) == upload.seq - since
         events = [orjson.loads(body) for body in bodies] if gapless else []
-        return Replay(self._with_latest_tick(upload, position), events, gapless)
+        return Replay(self._with_latest_tick(upload), events, gapless)
 
     async def last_seqs(self, upload_ids: Sequence[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:
@@ -138,23 +146,24 @@ class SqliteLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        before, before_id = _cursor(cursor) if cursor else (float("inf"), "")
+        return await self.find(UploadFilter(owner, status), cursor=cursor, limit=limit)
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            query = " ".join(
-                [
-                    "SELECT id, owner, created_at, record FROM uploads WHERE (created_at, id) < (:before, :id)",
-                    "AND owner = :owner" if owner is not None else "",
-                    "AND status = :status" if status else "",
-                    "ORDER BY created_at DESC, id DESC LIMIT :limit",
-                ]
-            )
-            values = {"owner": owner, "before": before, "id": before_id, "status": status, "limit": limit + 1}
-            return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]
-
-        found = await self.database.read(work)
-        uploads = [self._with_latest_tick(upload) for upload in found[:limit]]
-        return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        position = parse_cursor(cursor) if cursor else None
+        chunk = min(limit + 1, _MAX_CHUNK) if wanted.is_indexed else _MAX_CHUNK
+        found: list[Upload] = []
+        for _ in range(-(-MAX_EXAMINED // chunk)):
+            query, values = listing_query(wanted, position, oldest_first=oldest_first, limit=chunk)
+            rows = await self.database.read(partial(_parse_rows, query=query, values=values))
+            found += [upload for upload in map(self._with_latest_tick, rows) if wanted.matches(upload)]
+            if len(found) > limit:
+                return Page(found[:limit], as_cursor(found[limit - 1]))
+            if len(rows) < chunk:
+                return Page(found, None)
+            position = rows[-1].created_at, rows[-1].id
+        return Page(found, as_cursor(rows[-1]))
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
@@ -224,6 +233,8 @@ class SqliteLedger:
     async def claim_next(self, *, holder: str, seconds: float) -> Claim | None:
         def work(connection: sqlite3.Connection) -> tuple[Claim | None, list[WrittenEvent]]:
             now, events = self._clock(), list[WrittenEvent]()
+            if is_worker_paused(connection, holder):
+                return None, events
             while first := connection.execute(QUEUE + " LIMIT 1", {"now": now}).fetchone():
                 row = read_row(connection, first[0])
                 events.append(self._settle(connection, row, Change(Entered(Stage.FETCHING), "A worker has taken it")))
@@ -271,9 +282,11 @@ class SqliteLedger:
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            row = read_row(connection, upload_id)
+            row, now = read_row(connection, upload_id), self._clock()
             state = reopen(row.upload.state, source_stored=source_stored)
-            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, self._clock()))]
+            if connection.execute(CLEANUP_CLAIMED, {"id": upload_id, "now": now}).fetchone():
+                raise CleanupInProgress
+            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, now))]
 
         return (await self._write(work))[0].upload
 
@@ -306,20 +319,22 @@ class SqliteLedger:
 
         return await self.database.write(work)
 
-    async def due_cleanups(self) -> DueCleanups:
-        now = self._clock()
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        def find(connection: sqlite3.Connection) -> DueCleanup | None:
+            now = self._clock()
+            stored = connection.execute(DUE_CLEANUP, {"now": now, "id": upload_id}).fetchone()
+            return DueCleanup(now, parse_upload(connection, *stored)) if stored else None
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            stored = connection.execute(DUE_CLEANUPS, {"now": now, "limit": _MAX_CLEANUPS}).fetchall()
-            return [parse_upload(connection, *one) for one in stored]
+        def claim(connection: sqlite3.Connection) -> DueCleanup | None:
+            if due := find(connection):
+                _set_cleanup(connection, due.upload.id, due.now + CLEANUP_SECONDS)
+            return due
 
-        return DueCleanups(now, await self.database.read(work))
+        # Mostly there is none, which a transaction for writing need not find out.
+        return await self.database.write(claim) if await self.database.read(find) else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
-
-        await self.database.write(work)
+        await self.database.write(lambda connection: _set_cleanup(connection, upload_id, at))
 
     async def remove(self, upload_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -380,19 +395,26 @@ class SqliteLedger:
         queue_moved = any(notice.event and notice.message["stage"] in _QUEUE_STAGES for notice in notices)
         for listener in tuple(self._listeners) if notices else ():
             listener.on_changes(notices)
-            if queue_moved:
-                listener.on_queue_moved()
+        if queue_moved:
+            self._notify_queue_moved()
 
-    def _read_upload(self, connection: sqlite3.Connection, upload_id: str) -> tuple[Upload, int | None]:
-        """Return the stored upload, and its queue position if it is queued."""
+    def _notify_queue_moved(self) -> None:
+        for listener in tuple(self._listeners):
+            listener.on_queue_moved()
+
+    def _view(self, connection: sqlite3.Connection, upload_id: str) -> Upload:
+        """Return the stored upload, with its position in the queue, or the pause of its template, if it is queued."""
         upload = read_row(connection, upload_id).upload
-        queued = upload.stage is Stage.QUEUED
-        return upload, queue_positions(connection, self._clock()).get(upload_id) if queued else None
+        if upload.stage is not Stage.QUEUED:
+            return upload
+        position = queue_positions(connection, self._clock()).get(upload_id)
+        paused = position is None and is_template_paused(connection, upload.template)
+        return replace(upload, queue_position=position, template_paused=paused)
 
-    def _with_latest_tick(self, upload: Upload, position: int | None = None) -> Upload:
+    def _with_latest_tick(self, upload: Upload) -> Upload:
         """Return the upload with its latest tick applied, unless an event has come after the tick."""
         _, live = self._live.get(upload.id, ("", None))
-        return live if live is not None and live.seq == upload.seq else replace(upload, queue_position=position)
+        return live if live is not None and live.seq == upload.seq else upload
 
     def _writable_row(self, connection: sqlite3.Connection, upload_id: str, token: str | None) -> StoredUpload:
         """Return the row; raise `LeaseLost` or `WrongState` if a writer with this token must not write."""
@@ -439,13 +461,9 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
         raise IdTaken
 
 
-def _as_cursor(upload: Upload) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([upload.created_at, upload.id])).decode()
+def _set_cleanup(connection: sqlite3.Connection, upload_id: str, at: float | None) -> None:
+    connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
 
 
-def _cursor(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, upload_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created_at), str(upload_id)
-    except (ValueError, TypeError) as error:
-        raise Malformed("The cursor is invalid.") from error
+def _parse_rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Upload]:
+    return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]

@@ -30,6 +30,9 @@ WITH waiting AS (
     SELECT id, owner, priority, queued_at,
            ROW_NUMBER() OVER (PARTITION BY owner ORDER BY priority DESC, queued_at, id) AS position
     FROM uploads WHERE stage = 'queued' AND not_before <= :now
+        AND (NOT EXISTS (SELECT 1 FROM paused_templates) OR
+             IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+             NOT IN paused_templates)
 ), working AS (
     SELECT owner, COUNT(*) AS uploads FROM uploads
     WHERE lease_token IS NOT NULL AND stage NOT IN ('receiving', 'queued') GROUP BY owner
@@ -37,20 +40,27 @@ WITH waiting AS (
 SELECT waiting.id FROM waiting LEFT JOIN working USING (owner) LEFT JOIN owners USING (owner)
 ORDER BY position + COALESCE(working.uploads, 0), priority DESC, COALESCE(owners.served_at, 0), queued_at, waiting.id
 """
-"""The waiting uploads in the order of `WorkQueue.claim_next`."""
+"""The waiting uploads in the order of `WorkQueue.claim_next`. Records are parsed only while a template is paused."""
 
 EXPIRED_LEASES = "SELECT id FROM uploads WHERE lease_token IS NOT NULL AND lease_expires_at <= :now"
 EXPIRED_RESERVATIONS = "SELECT id FROM uploads WHERE stage = 'receiving' AND lease_token IS NULL AND queued_at < :now"
 
 PRUNABLE = "SELECT id FROM uploads WHERE finished_at < :before AND cleanup_at IS NULL LIMIT :limit"
-DUE_CLEANUPS = """
-SELECT id, owner, created_at, record FROM uploads WHERE cleanup_at <= :now ORDER BY cleanup_at LIMIT :limit
+DUE_CLEANUP = """
+SELECT id, owner, created_at, record FROM uploads
+WHERE cleanup_at <= :now AND (:id IS NULL OR id = :id) ORDER BY cleanup_at LIMIT 1
 """
+CLEANUP_CLAIMED = "SELECT 1 FROM uploads WHERE id = :id AND cleanup_at > :now"
 
 WAITING = """
-SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), ''),
-       COUNT(*), MIN(MAX(queued_at, not_before))
-FROM uploads WHERE stage = 'queued' AND not_before <= :now GROUP BY 1
+SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+       AS template, COUNT(*), MIN(MAX(queued_at, not_before))
+FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template NOT IN paused_templates GROUP BY 1
+"""
+PAUSED_UPLOADS = """
+SELECT IIF(json_valid(CAST(record AS TEXT)), json_extract(CAST(record AS TEXT), '$.template'), '')
+       AS template, COUNT(*)
+FROM uploads WHERE stage = 'queued' AND not_before <= :now AND template IN paused_templates GROUP BY 1
 """
 DELAYED = "SELECT COUNT(*) FROM uploads WHERE stage = 'queued' AND not_before > :now"
 ACTIVE = "SELECT COUNT(*) FROM uploads WHERE finished_at IS NULL"
@@ -130,6 +140,12 @@ def queue_positions(connection: sqlite3.Connection, now: float) -> dict[str, int
     return {upload_id: position for position, (upload_id,) in enumerate(connection.execute(QUEUE, {"now": now}), 1)}
 
 
+def is_template_paused(connection: sqlite3.Connection, template: str) -> bool:
+    """Return whether the queued uploads of a template are paused."""
+    query = "SELECT 1 FROM admin_pauses WHERE target = 'template' AND name = ?"
+    return connection.execute(query, (template,)).fetchone() is not None
+
+
 def write_event(
     connection: sqlite3.Connection,
     before: Upload | None,
@@ -142,7 +158,7 @@ def write_event(
     idle = upload.state.terminal or upload.stage is Stage.QUEUED or pauses
     connection.execute(
         "UPDATE uploads SET status = :status, stage = :stage, queued_at = :queued_at, not_before = :not_before,"
-        " finished_at = :finished_at, cleanup_at = :cleanup_at, record = :record,"
+        " finished_at = :finished_at, cleanup_at = IIF(:moved, :cleanup_at, cleanup_at), record = :record,"
         " lease_token = IIF(:idle, NULL, lease_token), lease_expires_at = IIF(:idle, NULL, lease_expires_at),"
         " cancel_requested = IIF(:idle, 0, cancel_requested) WHERE id = :id",
         {
@@ -152,6 +168,8 @@ def write_event(
             "queued_at": upload.updated_at if idle or upload.stage is Stage.RECEIVING else None,
             "not_before": upload.not_before,
             "finished_at": upload.updated_at if upload.state.terminal else None,
+            # An event of the application leaves a claimed cleanup as it is.
+            "moved": application_event is None,
             "cleanup_at": cleanup_due_at(upload),
             "record": encode(upload),
             "idle": idle,
