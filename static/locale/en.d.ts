@@ -142,6 +142,8 @@ export declare const ENGLISH_TEXTS: {
         heading: string;
         introduction: string;
         language: string;
+        reference: string;
+        admin: string;
         connecting: string;
         live: string;
         polling: string;
