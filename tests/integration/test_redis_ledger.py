@@ -239,12 +239,16 @@ async def test_the_lists_match_the_uploads_after_every_script_and_no_key_is_left
     assert await ledger.last_seqs([again.id]) == {again.id: 3}
     await ledger.queue()
     await ledger.request_cancel(again.id, CANCELLED)
+    for upload_id in (other.id, again.id):
+        assert await ledger.claim_cleanup(upload_id)
+        lists.cleaned.add(upload_id)
+        await ledger.set_cleanup(upload_id, None)
     clock.now += 1
     await ledger.prune(retention_seconds=0)
     deleted = await queued(ledger, clock, "bob")
     await ledger.request_cancel(deleted.id, CANCELLED)
     await ledger.append(deleted.id, Change(Deleted(), ""))
-    assert [one.id for one in (await ledger.due_cleanups()).uploads] == [deleted.id]
+    assert await ledger.claim_cleanup(deleted.id)
     await ledger.set_cleanup(deleted.id, clock.now + 1)
     await ledger.remove(deleted.id)
     await life(ledger, clock, fresh(clock, "an owner with {braces}:and|bars"))
@@ -398,7 +402,7 @@ async def test_each_operation_runs_the_expected_scripts(
     assert (await scripts_of(ledger.release(claim.lease, text="")))[0] == [scripts.APPEND_AND_MOVE]
     assert (await scripts_of(ledger.get(upload.id)))[0] == [scripts.READ]
     assert (await scripts_of(ledger.events(upload.id)))[0] == [scripts.READ]
-    assert (await scripts_of(ledger.page("ada")))[0] == [scripts.READ_PAGE] * 2
+    assert (await scripts_of(ledger.page("ada")))[0] == [scripts.READ_PAGE]
     cancelling = ledger.request_cancel(upload.id, CANCELLED)
     assert (await scripts_of(cancelling))[0] == [scripts.REQUEST_CANCEL, scripts.APPEND_AND_MOVE]
     reopening = ledger.reopen(upload.id, source_stored=True)

@@ -20,12 +20,18 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from roomcast.errors import StorageError, TooMany, WrongState
-from roomcast.uploads.lifecycle import Stage, Status
+from roomcast.uploads.lifecycle import TABLE, Stage, Status
 from roomcast.uploads.messages import Message
 from roomcast.uploads.model import ApplicationEvent, Change, Tick, Upload
 
+CLEANUP_SECONDS = 60.0
+"""For how long a cleanup is claimed. Whoever claims it must stop before."""
+
 EVENT_LOG_LENGTH = 500
 """How many of an upload's latest events its log holds at least; older ones may be trimmed."""
+
+MAX_EXAMINED = 5000
+"""How many uploads one call of `UploadLog.find` examines at most."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,13 @@ class RecordWrite:
 
 class RecordConflict(WrongState):
     """A record has changed since it was read, so a `RecordWrite` is not valid any more."""
+
+
+class CleanupInProgress(WrongState):
+    """The files of the upload's last attempt are being deleted, so no other attempt may begin yet."""
+
+    def __init__(self) -> None:
+        super().__init__("The files of the last attempt are still being deleted. Try again in a minute.")
 
 
 class IncompatibleSchema(StorageError):
@@ -127,19 +140,58 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class UploadFilter:
+    """Which uploads a list has; None and "" mean any.
+
+    `since` is the earliest time of creation, in seconds since the Unix epoch. `code` is that of the upload's error, and
+    `text` is contained in its filename, in any case.
+    """
+
+    owner: str | None = None
+    status: Status | None = None
+    stage: Stage | None = None
+    since: float | None = None
+    template: str | None = None
+    code: str | None = None
+    text: str = ""
+
+    @property
+    def possible_status(self) -> Status | None:
+        """The status of every upload that matches, or None if they may have several."""
+        return TABLE[self.stage].status if self.stage else self.status
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether the indexes of a ledger find what matches, without the examination of other uploads."""
+        return not (self.stage or self.template or self.code or self.text)
+
+    def matches(self, upload: Upload) -> bool:
+        """Return whether the list has this upload."""
+        return (
+            self.owner in (None, upload.owner)
+            and self.status in (None, upload.state.status)
+            and self.stage in (None, upload.stage)
+            and (self.since is None or upload.created_at >= self.since)
+            and self.template in (None, upload.template)
+            and self.code in (None, upload.error["code"] if upload.error else "")
+            and self.text.casefold() in upload.filename.casefold()
+        )
+
+
+@dataclass(frozen=True)
 class Page:
-    """Uploads, newest first, and the cursor of the next page (None: this is the last page)."""
+    """Uploads in order, and the cursor of the next page (None: this is the last page)."""
 
     uploads: list[Upload]
     cursor: str | None
 
 
 @dataclass(frozen=True)
-class DueCleanups:
-    """Uploads that are due for a cleanup, and the time by the ledger's clock."""
+class DueCleanup:
+    """An upload that is due for a cleanup, and the time by the ledger's clock."""
 
     now: float
-    uploads: Sequence[Upload]
+    upload: Upload
 
 
 @dataclass(frozen=True)
@@ -220,6 +272,14 @@ class UploadLog(Protocol):
     ) -> Page:
         """Return the owner's uploads, or everyone's (None), newest first. Raise `Malformed` for an invalid cursor."""
 
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Return the uploads that match, newest or oldest first. Raise `Malformed` for an invalid cursor.
+
+        At most `MAX_EXAMINED` uploads are examined. So a page may be short, even empty, although others follow.
+        """
+
     async def active_ids(self) -> list[str]:
         """Return the ids of all uploads that are not in a terminal stage, oldest first."""
 
@@ -251,7 +311,10 @@ class UploadLog(Protocol):
         """
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
-        """Start a failed or cancelled upload over: queued, or receiving if its source is gone."""
+        """Start a failed or cancelled upload over: queued, or receiving if its source is gone.
+
+        Raise `CleanupInProgress` while its cleanup is claimed: the new attempt's results could be deleted.
+        """
 
     async def prune(self, *, retention_seconds: float) -> list[str]:
         """Delete uploads that ended longer ago than that and return their ids; a call may leave some over.
@@ -259,9 +322,12 @@ class UploadLog(Protocol):
         Those that are due for a cleanup some time stay.
         """
 
-    async def due_cleanups(self) -> DueCleanups:
-        """Return uploads of which something is to be deleted by now (`uploads.model.cleanup_due_at`), longest due
-        first; a call may leave some over."""
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        """Claim the cleanup of this upload, or else the one that is longest due; None if it is not due by now.
+
+        `uploads.model.cleanup_due_at` decides what is due. A claimed cleanup is due again after `CLEANUP_SECONDS`,
+        unless `set_cleanup` is called before.
+        """
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
         """Set when the upload is due for its next cleanup. Do nothing if it has been deleted from the ledger."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from roomcast.errors import IdTaken, LeaseLost, Malformed, WrongState
+from roomcast.errors import IdTaken, LeaseLost, WrongState
 from roomcast.ledger.contract import (
+    CLEANUP_SECONDS,
+    MAX_EXAMINED,
     ChangeNotice,
     Claim,
-    DueCleanups,
+    CleanupInProgress,
+    DueCleanup,
     Lease,
     Listener,
     Observer,
@@ -25,12 +28,15 @@ from roomcast.ledger.contract import (
     RecordWrite,
     Renewal,
     Replay,
+    UploadFilter,
     new_token,
     too_many,
 )
+from roomcast.ledger.sqlite.listing import as_cursor, listing_query, parse_cursor
 from roomcast.ledger.sqlite.schema import migrate_sqlite
 from roomcast.ledger.sqlite.tables import (
-    DUE_CLEANUPS,
+    CLEANUP_CLAIMED,
+    DUE_CLEANUP,
     EXPIRED_LEASES,
     EXPIRED_RESERVATIONS,
     PRUNABLE,
@@ -65,7 +71,9 @@ from roomcast.uploads.model import (
 from roomcast.uploads.transitions import honour_cancel, lease_expired, reservation_expired
 
 _MAX_PRUNED = 1000
-_MAX_CLEANUPS = 100
+_MAX_CHUNK = 250
+"""How many uploads `find` examines at once: other reads wait meanwhile."""
+
 _QUEUE_STAGES = frozenset({Stage.QUEUED, Stage.FETCHING, Stage.FAILED, Stage.CANCELLED})
 """Stages that an upload enters when queue positions may change."""
 
@@ -138,23 +146,24 @@ class SqliteLedger:
     async def page(
         self, owner: str | None, *, status: Status | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page:
-        before, before_id = _cursor(cursor) if cursor else (float("inf"), "")
+        return await self.find(UploadFilter(owner, status), cursor=cursor, limit=limit)
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            query = " ".join(
-                [
-                    "SELECT id, owner, created_at, record FROM uploads WHERE (created_at, id) < (:before, :id)",
-                    "AND owner = :owner" if owner is not None else "",
-                    "AND status = :status" if status else "",
-                    "ORDER BY created_at DESC, id DESC LIMIT :limit",
-                ]
-            )
-            values = {"owner": owner, "before": before, "id": before_id, "status": status, "limit": limit + 1}
-            return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]
-
-        found = await self.database.read(work)
-        uploads = [self._with_latest_tick(upload) for upload in found[:limit]]
-        return Page(uploads, _as_cursor(uploads[-1]) if len(found) > limit else None)
+    async def find(
+        self, wanted: UploadFilter, *, oldest_first: bool = False, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        position = parse_cursor(cursor) if cursor else None
+        chunk = min(limit + 1, _MAX_CHUNK) if wanted.is_indexed else _MAX_CHUNK
+        found: list[Upload] = []
+        for _ in range(-(-MAX_EXAMINED // chunk)):
+            query, values = listing_query(wanted, position, oldest_first=oldest_first, limit=chunk)
+            rows = await self.database.read(partial(_parse_rows, query=query, values=values))
+            found += [upload for upload in map(self._with_latest_tick, rows) if wanted.matches(upload)]
+            if len(found) > limit:
+                return Page(found[:limit], as_cursor(found[limit - 1]))
+            if len(rows) < chunk:
+                return Page(found, None)
+            position = rows[-1].created_at, rows[-1].id
+        return Page(found, as_cursor(rows[-1]))
 
     async def stats(self, *, since: float, failures: int) -> QueueStats:
         now = self._clock()
@@ -271,9 +280,11 @@ class SqliteLedger:
 
     async def reopen(self, upload_id: str, *, source_stored: bool) -> Upload:
         def work(connection: sqlite3.Connection) -> list[WrittenEvent]:
-            row = read_row(connection, upload_id)
+            row, now = read_row(connection, upload_id), self._clock()
             state = reopen(row.upload.state, source_stored=source_stored)
-            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, self._clock()))]
+            if connection.execute(CLEANUP_CLAIMED, {"id": upload_id, "now": now}).fetchone():
+                raise CleanupInProgress
+            return [write_event(connection, row.upload, reset_for_retry(row.upload, state, now))]
 
         return (await self._write(work))[0].upload
 
@@ -306,20 +317,22 @@ class SqliteLedger:
 
         return await self.database.write(work)
 
-    async def due_cleanups(self) -> DueCleanups:
-        now = self._clock()
+    async def claim_cleanup(self, upload_id: str | None = None) -> DueCleanup | None:
+        def find(connection: sqlite3.Connection) -> DueCleanup | None:
+            now = self._clock()
+            stored = connection.execute(DUE_CLEANUP, {"now": now, "id": upload_id}).fetchone()
+            return DueCleanup(now, parse_upload(connection, *stored)) if stored else None
 
-        def work(connection: sqlite3.Connection) -> list[Upload]:
-            stored = connection.execute(DUE_CLEANUPS, {"now": now, "limit": _MAX_CLEANUPS}).fetchall()
-            return [parse_upload(connection, *one) for one in stored]
+        def claim(connection: sqlite3.Connection) -> DueCleanup | None:
+            if due := find(connection):
+                _set_cleanup(connection, due.upload.id, due.now + CLEANUP_SECONDS)
+            return due
 
-        return DueCleanups(now, await self.database.read(work))
+        # Mostly there is none, which a transaction for writing need not find out.
+        return await self.database.write(claim) if await self.database.read(find) else None
 
     async def set_cleanup(self, upload_id: str, at: float | None) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
-
-        await self.database.write(work)
+        await self.database.write(lambda connection: _set_cleanup(connection, upload_id, at))
 
     async def remove(self, upload_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -439,13 +452,9 @@ def _check_create(connection: sqlite3.Connection, uploads: Sequence[Upload], in_
         raise IdTaken
 
 
-def _as_cursor(upload: Upload) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([upload.created_at, upload.id])).decode()
+def _set_cleanup(connection: sqlite3.Connection, upload_id: str, at: float | None) -> None:
+    connection.execute("UPDATE uploads SET cleanup_at = ? WHERE id = ?", (at, upload_id))
 
 
-def _cursor(cursor: str) -> tuple[float, str]:
-    try:
-        created_at, upload_id = orjson.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created_at), str(upload_id)
-    except (ValueError, TypeError) as error:
-        raise Malformed("The cursor is invalid.") from error
+def _parse_rows(connection: sqlite3.Connection, query: str, values: dict[str, Any]) -> list[Upload]:
+    return [parse_upload(connection, *stored) for stored in connection.execute(query, values).fetchall()]
