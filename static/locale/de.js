@@ -185,7 +185,6 @@ export const de = createTranslation(ENGLISH_TEXTS, {
 
     newUploads: "Neue Uploads",
     fileTypes: "Videos, Bilder und Audiodateien",
-    fileTypesUpTo: (limit) => `Videos, Bilder und Audiodateien, jeweils bis ${limit}`,
     template: "Wofür ist es?",
 
     steps: "Schritte der Verarbeitung",

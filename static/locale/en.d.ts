@@ -196,8 +196,6 @@ export declare const ENGLISH_TEXTS: {
         useToken: string;
         newUploads: string;
         fileTypes: string;
-        /** @param {string} limit   A size. */
-        fileTypesUpTo: (limit: string) => string;
         template: string;
         /** The title of a template, with what it accepts. @param {{title: string, kind: string}} template */
         templateTitle: ({ title, kind }: {

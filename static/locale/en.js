@@ -305,8 +305,6 @@ export const ENGLISH_TEXTS = {
 
     newUploads: "New uploads",
     fileTypes: "Videos, images and audio files",
-    /** @param {string} limit   A size. */
-    fileTypesUpTo: (limit) => `Videos, images and audio files, up to ${limit} each`,
     template: "What is it for?",
 
     /** The title of a template, with what it accepts. @param {{title: string, kind: string}} template */

@@ -53,7 +53,7 @@ export class Formats {
       const decimal = Math.floor((bytes / 1000 ** unit) * 100) / 100;
       if (binary < 1 && decimal < 1) continue;
       const value = Number.isInteger(binary) ? binary : decimal;
-      return this.#format(value, { ...unitOptions(BYTE_UNITS[unit], "short"), maximumFractionDigits: 2 });
+      return this.#format(value, { ...unitOptions(BYTE_UNITS[unit], this.#display), maximumFractionDigits: 2 });
     }
     return this.bytes(bytes);
   };

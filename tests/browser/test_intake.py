@@ -135,7 +135,7 @@ async def test_folder_dropped_beside_a_file_is_sent_and_files_are_pasted(
     for name in ("b2.png", "b10.png", "alone.png"):
         await demo.card(name).reaches("Completed")
 
-    await demo.button("Dismiss").last.click()
+    await demo.warning.locator("..").get_by_role("button", name="Dismiss").click()
     await expect(demo.warning).to_be_empty()
     await demo.paste(alone, as_name="image.png")
     pasted = demo.page.get_by_role(
