@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NotRequired
+from typing import Any, NotRequired, Self
 
 from typing_extensions import TypedDict
 
@@ -62,6 +62,21 @@ RETRYABLE = frozenset(
     }
 )
 """Codes after which another attempt with the same file may succeed."""
+
+
+def format_limit(max_bytes: int) -> str:
+    """Return a limit as people write it: `2 GB` for 2 GiB and for 2,000,000,000 bytes, `1.23 MB` for 1,234,567.
+
+    It is rounded down, so a file of the size that a person reads is accepted. Every binary unit is larger than the
+    decimal one of its name, so a whole number of binary units is rounded down, too.
+    """
+    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if max_bytes >= 1024**power and max_bytes % 1024**power == 0:
+            return f"{max_bytes // 1024**power:,} {unit}"
+        if max_bytes >= 1000**power:
+            hundredths = max_bytes * 100 // 1000**power
+            return f"{hundredths / 100:,.2f}".rstrip("0").rstrip(".") + f" {unit}"
+    return "1 byte" if max_bytes == 1 else f"{max_bytes} bytes"
 
 
 class Problem(TypedDict):
@@ -155,6 +170,12 @@ class TooLarge(RoomcastError):
     """The file has more bytes than the template or the server accepts."""
 
     code = Code.TOO_LARGE
+
+    @classmethod
+    def than(cls, max_bytes: int, subject: str = "The file") -> Self:
+        """Return the error of a subject, such as a file or a body, that has more than `max_bytes`."""
+        message = f"{subject} is larger than the limit of {format_limit(max_bytes)}."
+        return cls(message, details={"maxBytes": max_bytes})
 
 
 class UnsupportedType(RoomcastError):

@@ -5,7 +5,7 @@ import { mediaTypeOf } from "../shared/media-type.js";
 import { actionsOf, isSettled, outcomeOf, viewOf } from "./upload-view-model.js";
 
 /** @typedef {import("../client/upload.js").Upload} Upload */
-/** @typedef {import("../locale/en.js").Locale} Locale */
+/** @typedef {import("../locale/create-locale.js").Locale} Locale */
 /** @typedef {import("../protocol/errors.js").RoomcastError} RoomcastError */
 /** @typedef {import("../protocol/messages.js").Message} Message */
 /** @typedef {import("../results/result-view.js").ResultView} ResultView */
@@ -122,6 +122,13 @@ export class UploadCard extends EventTarget {
     this.view = viewOf(upload, locale, this.#rejection);
     this.element = this.#build();
     upload?.addEventListener("change", this.#render);
+    this.render();
+  }
+
+  /** @param {Locale} locale */
+  set locale(locale) {
+    this.#locale = locale;
+    if (this.#result) this.#result.locale = locale;
     this.render();
   }
 

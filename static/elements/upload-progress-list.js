@@ -113,6 +113,12 @@ export class UploadProgressList extends ListOptions {
   #attach = () => this.attach();
 
   /** @protected */
+  localize() {
+    for (const card of this.#cards.values()) card.locale = this.locale;
+    this.render();
+  }
+
+  /** @protected */
   summary() {
     return this.locale.summary(this.#batch.aggregate);
   }

@@ -39,7 +39,7 @@ from tests.integration.test_tus import (  # noqa: F401
 )
 from tests.integration.test_tus_concatenation import test_partial_uploads_are_concatenated_and_deleted  # noqa: F401
 from tests.integration.test_uploads import (  # noqa: F401
-    test_config_has_the_limits_and_the_templates,
+    test_config_has_the_limits_the_formats_and_the_templates,
     test_list_with_a_wrong_query_is_malformed,
     test_page_is_served_and_the_other_path_leads_to_it_with_its_query,
 )

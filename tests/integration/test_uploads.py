@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conftest import Shelf
@@ -79,15 +81,26 @@ async def test_message_is_the_same_in_the_room_and_over_http(api: Api, watcher: 
     assert message == asked == listed
 
 
-async def test_config_has_the_limits_and_the_templates(serve: ServeApp) -> None:
-    async with Api(await serve(ROOMCAST_MAX_UPLOAD_BYTES="12345", ROOMCAST_MAX_FILES="7")) as api:
+async def test_config_has_the_limits_the_formats_and_the_templates(serve: ServeApp, tmp_path: Path) -> None:
+    templates = tmp_path / "templates.toml"
+    templates.write_text(
+        '[templates.avatar]\ntitle = "Profile picture"\nkind = "image"\nmax_bytes = 500\n'
+        "[templates.plain]\nmax_bytes = 50_000\n[templates.image]\nquality = 70\n"
+    )
+    limits = {"ROOMCAST_MAX_UPLOAD_BYTES": "12345", "ROOMCAST_MAX_FILES": "7", "ROOMCAST_MAX_DURATION_SECONDS": "60"}
+    async with Api(await serve(**limits, ROOMCAST_TEMPLATES=str(templates))) as api:
         config = (await api.request("GET", "/api/config")).body
-    assert config["maxUploadBytes"] == 12345
-    assert config["maxFiles"] == 7
-    assert config["openMode"] is True
-    assert {"name": "hero-video", "kind": "video"} in config["templates"]
-    assert {"name": "image", "kind": "image"} in config["templates"]
-    assert {"name": "auto", "kind": "auto"} in config["templates"]
+        refused = await api.reserve(("long.mp4", 20_000))
+    assert (config["maxUploadBytes"], config["maxFiles"], config["openMode"]) == (12345, 7, True)
+    assert (config["maxDurationSeconds"], config["maxPixels"]) == (60, 300_000_000)
+    assert [config["formats"][kind][0] for kind in ("video", "image", "audio")] == ["MP4", "JPEG", "MP3"]
+    summaries = {summary.pop("name"): summary for summary in config["templates"]}
+    video = {"title": "Video", "kind": "video", "maxBytes": 12345, "builtIn": True}
+    assert summaries["hero-video"] == video
+    assert summaries["image"] == {"title": "Image", "kind": "image", "maxBytes": 12345, "builtIn": False}
+    assert summaries["avatar"] == {"title": "Profile picture", "kind": "image", "maxBytes": 500, "builtIn": False}
+    assert summaries["plain"] == {"title": "plain", "kind": "auto", "maxBytes": 12345, "builtIn": False}
+    assert refused.body["error"]["message"] == "The file is larger than the limit of 12.34 kB."
 
 
 async def test_page_is_served_and_the_other_path_leads_to_it_with_its_query(api: Api) -> None:

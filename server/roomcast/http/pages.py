@@ -16,8 +16,10 @@ from roomcast.http.downloads.response import send_compressed_file, send_file
 from roomcast.http.media import FILE_PARAMETERS, FILE_RESPONSES
 from roomcast.http.operations import HTML, Operation, Parameter, ResponseSpec, RouteGroup, Tag, json_body
 from roomcast.http.responses import json_response
-from roomcast.http.schema import Config
+from roomcast.http.schema import Config, TemplateSummary
 from roomcast.settings.settings import Settings
+from roomcast.uploads.sniff import AUDIO_FORMATS, IMAGE_FORMATS, VIDEO_FORMATS
+from roomcast.uploads.templates import Template
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 STATIC = next(folder for folder in (_PACKAGE / "static", _PACKAGE.parents[1] / "static") if folder.is_dir())
@@ -164,7 +166,19 @@ class Pages(RouteGroup):
         config: Config = {
             "maxUploadBytes": settings.intake.max_upload_bytes,
             "maxFiles": settings.intake.max_files,
-            "templates": [{"name": one.name, "kind": one.kind} for one in settings.assemblies.loaded_templates],
+            "maxDurationSeconds": settings.worker.max_duration_seconds,
+            "maxPixels": settings.worker.max_pixels,
+            "formats": {"video": [*VIDEO_FORMATS], "image": [*IMAGE_FORMATS], "audio": [*AUDIO_FORMATS]},
+            "templates": [self._summary(one) for one in settings.assemblies.loaded_templates],
             "openMode": self._open_mode,
         }
         return json_response(config)
+
+    def _summary(self, template: Template) -> TemplateSummary:
+        return {
+            "name": template.name,
+            "title": template.title or template.name,
+            "kind": template.kind,
+            "maxBytes": template.max_bytes_within(self._settings.intake.max_upload_bytes),
+            "builtIn": template.is_built_in,
+        }

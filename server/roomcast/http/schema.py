@@ -151,8 +151,22 @@ class TemplateSummary(Shape):
     """A template, and which media it accepts."""
 
     name: Annotated[str, Field(examples=["hero-video"])]
+    title: Annotated[str, Field(examples=["Video for the start page"])]
+    """What the template is for; its name where the template has no title."""
     kind: Literal["video", "image", "auto", "file"]
     """`file` accepts any file, and stores it unchanged."""
+    maxBytes: Bytes
+    """The largest file that is accepted, never more than `maxUploadBytes`."""
+    builtIn: bool
+    """The template is one of the server's own, unchanged."""
+
+
+class MediaFormats(Shape):
+    """The formats of the files that are accepted, as people call them, the usual ones first."""
+
+    video: Annotated[list[str], Field(examples=[["MP4", "MOV", "WebM"]])]
+    image: Annotated[list[str], Field(examples=[["JPEG", "PNG", "WebP"]])]
+    audio: Annotated[list[str], Field(examples=[["MP3", "M4A", "WAV"]])]
 
 
 class Config(Shape):
@@ -160,6 +174,11 @@ class Config(Shape):
 
     maxUploadBytes: Bytes
     maxFiles: Annotated[int, Field(ge=1, examples=[20])]
+    maxDurationSeconds: Annotated[float, Field(gt=0, examples=[21600])]
+    """Of a video or an audio file."""
+    maxPixels: Annotated[int, Field(ge=1, examples=[300_000_000])]
+    """Of an image: width times height."""
+    formats: MediaFormats
     templates: list[TemplateSummary]
     openMode: bool
     """No token is needed."""

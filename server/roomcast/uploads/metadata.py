@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from roomcast.errors import InvalidMetadata
+from roomcast.errors import InvalidMetadata, format_limit
 
 MAX_BYTES = 4096
 """The size of the metadata as compact JSON in UTF-8."""
@@ -77,4 +77,6 @@ def _has_control(text: str, *, allowed: frozenset[str]) -> bool:
 
 
 def _too_large() -> InvalidMetadata:
-    return InvalidMetadata(f"The metadata is larger than {MAX_BYTES} bytes.", details={"maxBytes": MAX_BYTES})
+    return InvalidMetadata(
+        f"The metadata is larger than the limit of {format_limit(MAX_BYTES)}.", details={"maxBytes": MAX_BYTES}
+    )

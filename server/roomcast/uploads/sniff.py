@@ -8,6 +8,7 @@ head shows that it is one; otherwise, as it ends in its tags, the worker refuses
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,44 @@ SNIFF_BYTES = 4096
 
 OCTETS = "application/octet-stream"
 """The MIME type of a file whose type is unknown."""
+
+
+VIDEO_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "MP4": ("video/mp4", "video/x-m4v"),
+    "MOV": ("video/quicktime",),
+    "WebM": ("video/webm",),
+    "MKV": ("video/x-matroska",),
+    "AVI": ("video/x-msvideo",),
+    "WMV": ("video/x-ms-asf",),
+    "MPEG": ("video/mpeg",),
+    "TS": ("video/mp2t",),
+    "3GP": ("video/3gpp", "video/3gpp2"),
+    "OGV": ("video/ogg",),
+    "FLV": ("video/x-flv",),
+    "MXF": ("application/mxf",),
+}
+IMAGE_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "JPEG": ("image/jpeg",),
+    "PNG": ("image/png",),
+    "WebP": ("image/webp",),
+    "HEIC": ("image/heic",),
+    "AVIF": ("image/avif",),
+    "GIF": ("image/gif",),
+    "TIFF": ("image/tiff",),
+    "JPEG XL": ("image/jxl",),
+}
+AUDIO_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "MP3": ("audio/mpeg",),
+    "M4A": ("audio/mp4",),
+    "WAV": ("audio/wav",),
+    "FLAC": ("audio/flac",),
+    "AAC": ("audio/aac",),
+    "OGG": ("audio/ogg",),
+    "AIFF": ("audio/aiff",),
+    "CAF": ("audio/x-caf",),
+    "AMR": ("audio/amr", "audio/amr-wb"),
+}
+"""The formats that are detected, as people call them, the usual ones first, each with its MIME types."""
 
 
 @dataclass(frozen=True)

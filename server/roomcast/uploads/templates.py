@@ -92,6 +92,7 @@ class Template(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    title: str | None = Field(default=None, min_length=1, max_length=80)
     kind: Literal["video", "image", "auto", "file"] = "auto"
     max_bytes: int | None = Field(default=None, gt=0)
     priority: int = Field(default=0, ge=-100, le=100)
@@ -114,6 +115,15 @@ class Template(BaseModel):
     webhook_events: tuple[Literal["ended", "deleted"], ...] = Field(default=("ended",), min_length=1)
     keep_results: Duration | None = None
     keep_source: Duration | None = None
+
+    def max_bytes_within(self, server_limit: int) -> int:
+        """Return the size of the largest file that is accepted by a server with this limit."""
+        return min(self.max_bytes or server_limit, server_limit)
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is a built-in template with the settings that it has by itself."""
+        return self == BUILT_IN.get(self.name)
 
     @property
     def video_crf(self) -> int:
@@ -178,8 +188,8 @@ class Template(BaseModel):
 
 
 _COMMON_FIELDS = {
-    "name", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env", "webhook_events",
-    "keep_results", "keep_source",
+    "name", "title", "kind", "max_bytes", "priority", "webhook_url", "webhook_secret", "webhook_secret_env",
+    "webhook_events", "keep_results", "keep_source",
 }  # fmt: skip
 """The fields that apply to every kind of file."""
 
@@ -192,9 +202,9 @@ def _changed(template: Template) -> set[str]:
 BUILT_IN: Mapping[str, Template] = {
     template.name: template
     for template in (
-        Template(name="hero-video", kind="video"),
-        Template(name="image", kind="image"),
-        Template(name="auto", kind="auto"),
+        Template(name="hero-video", title="Video", kind="video"),
+        Template(name="image", title="Image", kind="image"),
+        Template(name="auto", title="Videos, images and audio files", kind="auto"),
     )
 }
 DEFAULT = "auto"
@@ -256,8 +266,9 @@ def check_kind(template: Template, sniffed: Sniffed | None) -> Sniffed:
     if sniffed is None:
         raise UnsupportedType("This is not a video or an image that can be processed.")
     if template.kind not in ("auto", sniffed.kind):
+        title = template.title or template.name
         raise UnsupportedType(
-            f"The template “{template.name}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
+            f"The template “{title}” accepts {template.kind} files. This file is of kind {sniffed.kind}."
         )
     return sniffed
 

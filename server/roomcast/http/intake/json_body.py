@@ -38,14 +38,14 @@ def parse_json(body: bytes, model: type[Model], what: str) -> Model:
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
     if (request.content_length or 0) > max_bytes:
-        raise _too_large(max_bytes)
+        raise TooLarge.than(max_bytes, "The body")
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 body += chunk
                 if len(body) > max_bytes:
-                    raise _too_large(max_bytes)
+                    raise TooLarge.than(max_bytes, "The body")
     except TimeoutError:
         raise Stalled("The body did not arrive in time.") from None
     return bytes(body)
@@ -54,7 +54,3 @@ async def _read(request: web.Request, max_bytes: int) -> bytes:
 def _mistakes(error: ValidationError) -> list[dict[str, Any]]:
     mistakes = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_ERRORS]
     return [{"at": ".".join(map(str, mistake["loc"])), "why": mistake["msg"]} for mistake in mistakes]
-
-
-def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"The body is larger than {max_bytes} bytes, which is the limit.", details={"maxBytes": max_bytes})

@@ -324,7 +324,7 @@ def detect_type(head: bytes | bytearray, template: Template) -> Sniffed:
 
 def max_bytes(template: Template, settings: IntakeSettings) -> int:
     """Return the size of the largest file that is accepted under a template."""
-    return min(template.max_bytes or settings.max_upload_bytes, settings.max_upload_bytes)
+    return template.max_bytes_within(settings.max_upload_bytes)
 
 
 def refuse_content_range(headers: Mapping[str, str]) -> None:
@@ -336,4 +336,4 @@ def refuse_content_range(headers: Mapping[str, str]) -> None:
 def check_size(size: int, template: Template, settings: IntakeSettings) -> None:
     """Raise `TooLarge` for a file of more bytes than the template or the server accepts."""
     if size > (limit := max_bytes(template, settings)):
-        raise TooLarge(f"The file is larger than {limit} bytes, which is the limit.", details={"maxBytes": limit})
+        raise TooLarge.than(limit)
