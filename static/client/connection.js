@@ -265,7 +265,7 @@ export class Roomcast extends EventTarget {
   /** @param {any} cause */
   #connectFailed(cause) {
     if (this.#closed || this.#socket.active) return; // not reached: socket.io-client tries again by itself
-    const error = this.#reportUnauthenticated(errorFromResponse(cause.data));
+    const error = this.#reportUnauthenticated(this.#http.withTokenRefusal(errorFromResponse(cause.data)));
     if (error.code !== "UNAUTHENTICATED") this.#connectAfter(REFUSED_MS);
   }
 
@@ -353,7 +353,7 @@ export class Roomcast extends EventTarget {
         throw networkError(cause);
       });
     if (ack?.ok) return ack;
-    throw this.#reportUnauthenticated(errorFromResponse(ack?.error));
+    throw this.#reportUnauthenticated(this.#http.withTokenRefusal(errorFromResponse(ack?.error)));
   }
 
   // --- HTTP -------------------------------------------------------------------------------------------------------

@@ -78,6 +78,8 @@ export class Upload extends EventTarget {
   /** @type {Message[]} */ #receivedWhileJoining = [];
   /** @type {AbortController} */ #sender = new AbortController();
   /** @type {FileSender} */ #fileSender;
+  /** The value since the last change, so that a snapshot of it stays equal. @type {{current: Transfer | null} | null} */
+  #transfer = null;
   /** @type {Deferred<Message>} */ #outcome = deferred();
 
   /**
@@ -119,9 +121,8 @@ export class Upload extends EventTarget {
 
   /** How far the bytes of the file are; null unless they are being sent or received. @returns {Transfer | null} */
   get transfer() {
-    const { state, file, sending } = this;
-    if (state ? state.stage !== "receiving" : sending === "no") return null;
-    return this.#fileSender.meter.transfer(state?.bytesReceived ?? 0, state?.bytesExpected ?? file?.size ?? null);
+    this.#transfer ??= { current: this.#currentTransfer() };
+    return this.#transfer.current;
   }
 
   /** When an interrupted transfer is tried again, in milliseconds since 1970; null unless `sending` is `interrupted`. */
@@ -408,6 +409,7 @@ export class Upload extends EventTarget {
     const state = withAbsoluteUrls(message, this.#host.absoluteUrl);
     if (state.stage === "receiving") this.#fileSender.meter.received(state.bytesReceived ?? 0);
     this.state = state;
+    this.#transfer = null;
     if (state.stage !== "receiving") this.#allReceived();
     else if (!this.file) void this.#checkForFile();
     this.#settle(state);
@@ -456,7 +458,15 @@ export class Upload extends EventTarget {
     this.#outcome.reject(new RoomcastError(error.code, error.message, { retryable: error.retryable }));
   }
 
+  /** @returns {Transfer | null} */
+  #currentTransfer() {
+    const { state, file, sending } = this;
+    if (state ? state.stage !== "receiving" : sending === "no") return null;
+    return this.#fileSender.meter.transfer(state?.bytesReceived ?? 0, state?.bytesExpected ?? file?.size ?? null);
+  }
+
   #changed() {
+    this.#transfer = null;
     this.dispatchEvent(new Event("change"));
   }
 }
