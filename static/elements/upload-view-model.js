@@ -47,7 +47,7 @@ export function viewOf(upload, locale, rejection = "") {
   }
   if (state?.stage === "cancelled" || state?.stage === "deleted") return view("cancelled", locale.stage(state.stage));
   if (state?.status === "error") {
-    return view("failed", locale.failed, { problem: locale.error(state.error ?? { ...state, code: "INTERNAL" }) });
+    return view("failed", locale.failed, { problem: locale.failure(state.error ?? { ...state, code: "INTERNAL" }) });
   }
   if (error) return viewOfClientError(upload, error, locale);
   const { transfer, retryAt } = upload;

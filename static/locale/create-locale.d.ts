@@ -45,8 +45,14 @@ declare function composedTexts(current: () => Locale): {
     stage: (stage: Stage) => string;
     /** The name of an upload. @param {Upload} upload @returns {string} */
     filename: ({ file, state }: Upload) => string;
-    /** The sentence for an error, and what helps. @param {{code: string, message: string}} error @returns {string} */
-    error({ code, message }: {
+    /** The sentence for an error. @param {{code: string, message: string}} error @returns {string} */
+    error: ({ code, message }: {
+        code: string;
+        message: string;
+    }) => string;
+    /** The sentence for a failed upload's error, and the one that says what helps.
+     * @param {{code: string, message: string}} error @returns {string} */
+    failure(error: {
         code: string;
         message: string;
     }): string;

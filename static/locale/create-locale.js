@@ -113,10 +113,14 @@ function composedTexts(current) {
     /** The name of an upload. @param {Upload} upload @returns {string} */
     filename: ({ file, state }) => file?.name ?? state?.filename ?? current().untitled,
 
-    /** The sentence for an error, and what helps. @param {{code: string, message: string}} error @returns {string} */
-    error({ code, message }) {
-      const { advice, errors } = current();
-      return [errors[code] ?? message, ...(advice[code] ? [advice[code]] : [])].join(" ");
+    /** The sentence for an error. @param {{code: string, message: string}} error @returns {string} */
+    error: ({ code, message }) => current().errors[code] ?? message,
+
+    /** The sentence for a failed upload's error, and the one that says what helps.
+     * @param {{code: string, message: string}} error @returns {string} */
+    failure(error) {
+      const { advice, error: sentence } = current();
+      return [sentence(error), ...(advice[error.code] ? [advice[error.code]] : [])].join(" ");
     },
 
     /** What to do when the rest of a file is missing. @param {string} filename @param {Transfer | null} transfer */

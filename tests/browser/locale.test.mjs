@@ -49,8 +49,8 @@ test("rowSummary names what the rows do, and nothing that no row does", () => {
 });
 
 test("an error says what helps, where that is known", () => {
-  assert.match(ENGLISH.error({ code: "UNREADABLE_MEDIA", message: "It is broken." }), /^It is broken\. It may be damaged/);
-  assert.equal(ENGLISH.error({ code: "FORBIDDEN", message: "No." }), "No.");
+  assert.match(ENGLISH.failure({ code: "UNREADABLE_MEDIA", message: "It is broken." }), /^It is broken\. It may be damaged/);
+  assert.equal(ENGLISH.failure({ code: "FORBIDDEN", message: "No." }), "No.");
 });
 
 test("eta rounds more, the longer the time is", () => {
