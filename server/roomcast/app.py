@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -29,7 +30,9 @@ from roomcast.extensions.contract import BeforeCreate
 from roomcast.extensions.registry import Extensions
 from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
+from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import AdminBoard
+from roomcast.http.admin.pauses import PauseRoutes
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
 from roomcast.http.diagnostics.routes import DiagnosticRoutes
@@ -78,6 +81,7 @@ from roomcast.services.listeners.event_delivery import EventDelivery
 from roomcast.services.maintenance import Maintenance
 from roomcast.services.presence import WebProcess
 from roomcast.services.quota import UploadQuota
+from roomcast.services.start.usable import wait_until_usable
 from roomcast.services.step_publisher import StepPublisher
 from roomcast.services.upload_metrics import UploadMetrics
 from roomcast.services.uploads import UploadService
@@ -91,6 +95,9 @@ PROTOCOL_FACTORY: web.AppKey[Callable[[web.Server], ProtocolFactory]] = web.AppK
 
 DRAIN: web.AppKey[Callable[[], None]] = web.AppKey("drain")
 """Makes `/readyz` fail from now on, while everything else is served as before."""
+
+USABLE: web.AppKey[Callable[[asyncio.Event], Coroutine[Any, Any, bool]]] = web.AppKey("usable")
+"""Returns True when the storage can be used, and False if the event is set before. See `wait_until_usable`."""
 
 SHUTDOWN: web.AppKey[Callable[[], Awaitable[None]]] = web.AppKey("shutdown")
 """Hands work back and closes sockets. Await it before aiohttp's own shutdown, which reads from no connection any more:
@@ -235,6 +242,7 @@ async def _build_app(
     )
     http.app[DRAIN] = http.health.drain
     http.app[SHUTDOWN] = shut_down
+    http.app[USABLE] = lambda stop: wait_until_usable(core.backends, settings.storage, stop)
     http.app.cleanup_ctx.append(clean_up)
     return http.app
 
@@ -398,13 +406,16 @@ def build_http(
     health.add_routes(app)
     MetricsRoute(core.registry, core.backends.ledger, core.authenticator).add_routes(app)
     rooms, streams = realtime.rooms, realtime.streams
+    access, templates = AdminAccess(core.authenticator), settings.assemblies.loaded_templates
     board = AdminBoard(
         core.backends.ledger,
         core.backends.dispatch,
         core.repositories.presence,
+        templates,
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
-    AdminRoutes(board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
+    AdminRoutes(access, board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
+    PauseRoutes(access, core.backends.ledger, core.backends.dispatch, templates).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
 

@@ -54,7 +54,7 @@ async def test_the_two_sqlite_files_of_version_0_become_one_and_read_as_before(t
         assert connection.execute("PRAGMA user_version").fetchone() == (SQLITE_SCHEMA_VERSION,)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     records = {table for table, _ in TABLES.values()} | set(ADDED_RECORD_TABLES)
-    assert tables == {"uploads", "events", "owners", "deployment", "unreadable_records"} | records
+    assert tables == {"uploads", "events", "owners", "deployment", "unreadable_records", "admin_pauses"} | records
 
 
 async def test_work_goes_on_after_a_migration(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ async def test_a_second_process_is_refused_while_the_first_has_the_data_director
     first = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert first.stdout
     assert await first.stdout.readline() == b"open\n"
-    with pytest.raises(StorageError, match="Another process has this data directory open"):
+    with pytest.raises(StorageError, match="Another process uses the data directory"):
         SqliteLedger(path)
     first.kill()
     await first.wait()
