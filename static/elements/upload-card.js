@@ -99,6 +99,7 @@ export class UploadCard extends EventTarget {
   /** @type {ResultView | null} */ #result = null;
   #dismissible;
   #deletable;
+  #readOnly;
   #copied = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #copiedTimer;
   #render = () => this.render();
@@ -110,12 +111,14 @@ export class UploadCard extends EventTarget {
    * @param {{filename: string, reason: string}} [options.rejected]
    * @param {boolean} [options.dismissible]     Whether there is a button to dismiss the row; true by default.
    * @param {boolean} [options.deletable]       Whether there is a button to delete an ended upload; false by default.
+   * @param {boolean} [options.readOnly]        Whether there are no buttons that act on the upload; false by default.
    */
-  constructor({ upload, locale, rejected, dismissible = true, deletable = false }) {
+  constructor({ upload, locale, rejected, dismissible = true, deletable = false, readOnly = false }) {
     super();
     this.upload = upload;
     this.#dismissible = dismissible;
     this.#deletable = deletable;
+    this.#readOnly = readOnly;
     this.#locale = locale;
     this.#rejection = rejected?.reason;
     this.filename = upload ? locale.filename(upload) : (rejected?.filename ?? "");
@@ -259,6 +262,7 @@ export class UploadCard extends EventTarget {
     const possible = actionsOf(this.upload);
     if (!this.#dismissible) possible.delete("dismiss");
     if (!this.#deletable) possible.delete("delete");
+    if (this.#readOnly) possible.clear();
     for (const button of this.#buttons()) {
       const action = /** @type {Action} */ (button.dataset.action);
       setHidden(button, !possible.has(action));
