@@ -52,6 +52,7 @@ export declare const ENGLISH_TEXTS: {
     waiting: string;
     loading: string;
     needsToken: string;
+    tokenRefused: string;
     needsFile: string;
     dropFiles: string;
     or: string;
@@ -98,6 +99,34 @@ export declare const ENGLISH_TEXTS: {
     expectedSize: (size: string) => string;
     /** @param {string} time   Of the compression. */
     expectedTime: (time: string) => string;
+    /** @param {string} percent   Of the file. */
+    percentSent: (percent: string) => string;
+    waitingForConnection: string;
+    /** @param {string} amount   What the server has of a file while sending is interrupted. */
+    kept: (amount: string) => string;
+    /** @param {string} time */
+    retryIn: (time: string) => string;
+    /** Offers to read the file again that was being sent before a reload. */
+    continueSending: string;
+    /** Beside `continueSending`. @param {string} percent @param {string} rest   A size. */
+    continueForRest: (percent: string, rest: string) => string;
+    /** @param {string} percent @param {string} filename @param {string} rest   A size. */
+    chooseForRest: (percent: string, filename: string, rest: string) => string;
+    /** The numbers of rows, by what they do. */
+    rowCounts: {
+        sending: (count: number) => string;
+        compressing: (count: number) => string;
+        storing: (count: number) => string;
+        waiting: (count: number) => string;
+        needsAction: (count: number) => string;
+        done: (count: number) => string;
+        failed: (count: number) => string;
+        cancelled: (count: number) => string;
+    };
+    /** Instead of the number of the attempt, when a person has started the upload over. */
+    startedAgain: string;
+    /** What helps after an error, by its code. @type {Record<string, string>} */
+    advice: Record<string, string>;
     /** @param {number} attempt */
     attemptNumber: (attempt: number) => string;
     /** @param {number} attempt @param {Message} state */

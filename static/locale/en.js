@@ -63,6 +63,7 @@ export const ENGLISH_TEXTS = {
   waiting: "Waiting to be sent",
   loading: "Loading",
   needsToken: "Waiting for an access token",
+  tokenRefused: "The access token is not valid",
   needsFile: "File needed",
 
   dropFiles: "Drop files here",
@@ -141,6 +142,57 @@ export const ENGLISH_TEXTS = {
 
   /** @param {string} time   Of the compression. */
   expectedTime: (time) => `expected time ${time}`,
+
+  /** @param {string} percent   Of the file. */
+  percentSent: (percent) => `${percent} sent`,
+
+  waitingForConnection: "Waiting for the connection",
+
+  /** @param {string} amount   What the server has of a file while sending is interrupted. */
+  kept: (amount) => `${amount} kept`,
+
+  /** @param {string} time */
+  retryIn: (time) => `trying again in ${time}`,
+
+  /** Offers to read the file again that was being sent before a reload. */
+  continueSending: "Continue",
+
+  /** Beside `continueSending`. @param {string} percent @param {string} rest   A size. */
+  continueForRest: (percent, rest) => `${percent} has arrived. Continue to send the last ${rest}.`,
+
+  /** @param {string} percent @param {string} filename @param {string} rest   A size. */
+  chooseForRest: (percent, filename, rest) =>
+    `${percent} has arrived. Choose ${isolate(filename)} again to send the last ${rest}.`,
+
+  /** The numbers of rows, by what they do. */
+  rowCounts: {
+    sending: format.plural({ other: "# sending" }),
+    compressing: format.plural({ other: "# compressing" }),
+    storing: format.plural({ other: "# storing" }),
+    waiting: format.plural({ other: "# waiting" }),
+    needsAction: format.plural({ one: "# needs its file", other: "# need their file" }),
+    done: format.plural({ other: "# done" }),
+    failed: format.plural({ other: "# failed" }),
+    cancelled: format.plural({ other: "# cancelled" }),
+  },
+
+  /** Instead of the number of the attempt, when a person has started the upload over. */
+  startedAgain: "Started again",
+
+  /** What helps after an error, by its code. @type {Record<string, string>} */
+  advice: {
+    UNSUPPORTED_TYPE: "It may be damaged, or its format is unknown here. Try to save it as MP4 or JPEG.",
+    UNREADABLE_MEDIA: "It may be damaged or incomplete. Check whether it plays on your device, and try to save it as MP4 or JPEG.",
+    TRANSCODE_ERROR: "Try it again, or save the file as MP4 or JPEG first.",
+    TOO_LARGE: "Choose a smaller file, or compress it before.",
+    STORAGE_ERROR: "Your file is not the cause. Try it again in a few minutes.",
+    DISK_FULL: "Your file is not the cause. Try it again later.",
+    TIMEOUT: "Try it again, or with a shorter file.",
+    STALLED: "Try it again.",
+    WORKER_LOST: "Your file is not the cause. Try it again.",
+    SOURCE_GONE: "Send the file again.",
+    INTERNAL: "If it happens again, tell the operator the upload’s ID.",
+  },
 
   /** @param {number} attempt */
   attemptNumber: (attempt) => `Attempt ${format.number(attempt)}`,
