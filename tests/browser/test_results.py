@@ -201,7 +201,7 @@ async def test_link_of_the_file_is_copied_where_no_lasting_link_can_be_made(
     demo = await open_page(server)
     await demo.choose(picture)
     card = await demo.card(picture).reaches("Completed")
-    await demo.page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error())")
+    await demo.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
     await card.button("Copy link").click()
     await expect(card.root.locator(".sharing-note")).to_contain_text("The browser does not allow copying.")
     shown = card.root.locator(".sharing-text")
