@@ -36,17 +36,22 @@ export function createLocale(texts) {
   return locale;
 }
 
-/** Return the locale of a language; a text that is missing there is English.
- * @param {Texts} english @param {Partial<Omit<Texts, "page">> & {page: Partial<Texts["page"]>}} texts */
+/**
+ * Return the locale of a language; a text that is missing there is English.
+ *
+ * @param {Texts} english
+ * @param {Partial<Omit<Texts, "intake" | "page">> & {intake?: Partial<Texts["intake"]>, page: Partial<Texts["page"]>}} texts
+ */
 export function createTranslation(english, texts) {
-  return createLocale({ ...english, ...texts, page: { ...english.page, ...texts.page } });
+  const intake = { ...english.intake, ...texts.intake };
+  return createLocale({ ...english, ...texts, intake, page: { ...english.page, ...texts.page } });
 }
 
 /** Return a locale in which some texts are replaced. @param {Locale} locale @param {Partial<Locale>} texts */
 export function withTexts(locale, texts) {
   const composed = composedTexts(() => locale);
   const own = Object.fromEntries(Object.entries(locale).filter(([name]) => !(name in composed)));
-  return createLocale({ .../** @type {Texts} */ (own), ...texts });
+  return createLocale({ .../** @type {Texts} */ (own), ...texts, intake: { ...locale.intake, ...texts.intake } });
 }
 
 /** @param {() => Locale} current   Returns the locale that the texts are part of. */
