@@ -31,6 +31,7 @@ from roomcast.fanout.relay import Relay
 from roomcast.forwarded import TrustedProxies
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.board import AdminBoard
+from roomcast.http.admin.bulk import BulkRoutes
 from roomcast.http.admin.pauses import PauseRoutes
 from roomcast.http.admin.routes import AdminRoutes
 from roomcast.http.assemblies import AssemblyRoutes
@@ -409,6 +410,7 @@ def build_http(
         lambda: WebProcess(process_name(), rooms.count(), streams.count()),
     )
     AdminRoutes(access, board, core.backends.ledger, streams, core.authenticator, core.proxies).add_routes(app)
+    BulkRoutes(access, core.backends.ledger, core.uploads).add_routes(app)
     PauseRoutes(access, core.backends.ledger, core.backends.dispatch, templates).add_routes(app)
     return HttpParts(app, maintenance, health, board)
 
