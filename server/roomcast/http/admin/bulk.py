@@ -13,7 +13,16 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from roomcast.errors import Forbidden, Malformed, RoomcastError, SourceGone, StorageError, WasDeleted, WrongState
+from roomcast.errors import (
+    Forbidden,
+    Malformed,
+    RoomcastError,
+    SourceGone,
+    StorageError,
+    TooLarge,
+    WasDeleted,
+    WrongState,
+)
 from roomcast.http.admin.access import AdminAccess
 from roomcast.http.admin.listing import FilterRequest, Order, as_list_cursor, parse_list_cursor
 from roomcast.http.admin.schema import BulkResult, SkippedUpload
@@ -135,7 +144,7 @@ class BulkRoutes(RouteGroup):
         (json_body(BulkResult, "What was done, or would be."),),
         description="Those that have ended are skipped.",
         body={JSON: BulkRequest},
-        errors=(Forbidden, Malformed),
+        errors=(Forbidden, Malformed, TooLarge),
     )
     async def _cancel(self, request: web.Request) -> web.Response:
         return await self._act(request, "cancel", CANCEL)
@@ -148,7 +157,7 @@ class BulkRoutes(RouteGroup):
         (json_body(BulkResult, "What was done, or would be."),),
         description="Those whose source is not stored any more are skipped.",
         body={JSON: BulkRequest},
-        errors=(Forbidden, Malformed),
+        errors=(Forbidden, Malformed, TooLarge),
     )
     async def _retry(self, request: web.Request) -> web.Response:
         return await self._act(request, "retry", RETRY)
@@ -161,7 +170,7 @@ class BulkRoutes(RouteGroup):
         (json_body(BulkResult, "What was done, or would be."),),
         description="Those that have not ended are skipped.",
         body={JSON: BulkRequest},
-        errors=(Forbidden, Malformed),
+        errors=(Forbidden, Malformed, TooLarge),
     )
     async def _delete(self, request: web.Request) -> web.Response:
         return await self._act(request, "delete", DELETE)
