@@ -208,6 +208,8 @@ export declare const ENGLISH_TEXTS: {
         heading: string;
         introduction: string;
         language: string;
+        reference: string;
+        admin: string;
         connecting: string;
         live: string;
         polling: string;

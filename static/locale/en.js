@@ -337,6 +337,8 @@ export const ENGLISH_TEXTS = {
     introduction:
       "Each file is compressed on the server. Its progress is shown live, from the first byte to the finished result.",
     language: "Language",
+    reference: "API reference",
+    admin: "Admin page",
 
     connecting: "Connecting",
     live: "Live",
