@@ -244,6 +244,4 @@ class BulkRoutes(RouteGroup):
                 else:
                     outcome.changed += 1
 
-        async with asyncio.TaskGroup() as running:
-            for upload in uploads:
-                running.create_task(run(upload))
+        await asyncio.gather(*map(run, uploads))
