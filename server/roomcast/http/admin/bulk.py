@@ -94,11 +94,11 @@ def _delete_refusal(upload: Upload) -> RoomcastError | None:
     return None if upload.state.terminal else WrongState("The upload has not ended. Cancel it first.")
 
 
-CANCEL = BulkAction(_cancel_refusal, lambda uploads, viewer, upload_id: uploads.cancel(viewer, upload_id))
-RETRY = BulkAction(
+_CANCEL = BulkAction(_cancel_refusal, lambda uploads, viewer, upload_id: uploads.cancel(viewer, upload_id))
+_RETRY = BulkAction(
     _retry_refusal, lambda uploads, viewer, upload_id: uploads.retry(viewer, upload_id, source_required=True)
 )
-DELETE = BulkAction(_delete_refusal, lambda uploads, viewer, upload_id: uploads.delete(viewer, upload_id))
+_DELETE = BulkAction(_delete_refusal, lambda uploads, viewer, upload_id: uploads.delete(viewer, upload_id))
 
 
 @dataclass
@@ -147,7 +147,7 @@ class BulkRoutes(RouteGroup):
         errors=(Forbidden, Malformed, TooLarge),
     )
     async def _cancel(self, request: web.Request) -> web.Response:
-        return await self._act(request, "cancel", CANCEL)
+        return await self._act(request, "cancel", _CANCEL)
 
     @Operation(
         "POST",
@@ -160,7 +160,7 @@ class BulkRoutes(RouteGroup):
         errors=(Forbidden, Malformed, TooLarge),
     )
     async def _retry(self, request: web.Request) -> web.Response:
-        return await self._act(request, "retry", RETRY)
+        return await self._act(request, "retry", _RETRY)
 
     @Operation(
         "POST",
@@ -173,7 +173,7 @@ class BulkRoutes(RouteGroup):
         errors=(Forbidden, Malformed, TooLarge),
     )
     async def _delete(self, request: web.Request) -> web.Response:
-        return await self._act(request, "delete", DELETE)
+        return await self._act(request, "delete", _DELETE)
 
     async def _act(self, request: web.Request, name: str, action: BulkAction) -> web.Response:
         viewer = request[VIEWER]
