@@ -135,7 +135,7 @@ class LineEntry(Shape):
     level: Annotated[str, Field(examples=["info"])]
     event: Annotated[str, Field(examples=["upload_claimed"])]
     process: str
-    details: dict[str, Any]
+    details: Annotated[dict[str, Any], Field(examples=[{"template": "auto"}])]
 
 
 class UploadLogJson(Shape):
