@@ -85,7 +85,8 @@ def test_links_to_results_are_shown_with_the_time_until_they_are_valid(capsys: p
             "b.mp4", state(uploadId="b", element=element | {"urlsExpireAt": "2030-01-02T12:00:00Z"}), "results/b"
         )
         display.result("c.mp4", state(uploadId="c", element=element), "http://a/c.mp4")
-    assert re.search(r"^The links are valid until 2031-01-0[123] [0-9]{2}:[0-9]{2}[.]$", capsys.readouterr().err, re.M)
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"The links are valid until 2031-01-0[123] [0-9]{2}:[0-9]{2}[.]", last_line)
 
 
 def test_exit_code_follows_from_the_error_codes() -> None:
